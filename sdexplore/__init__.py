@@ -1,0 +1,1 @@
+"""See inside a Stable Diffusion pipeline from a notebook."""

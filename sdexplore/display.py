@@ -1,0 +1,261 @@
+"""What a record shows: blocks of facts that become text and HTML alike, escaped and bounded.
+
+A record lists its facts once, as a tuple of blocks (`Line`, `Table`, `Tree`, `Chips`);
+`to_text` and `to_html` render the same blocks, so the two never disagree. HTML uses no script
+and no network: it folds with <details> and takes its colours from JupyterLab's theme.
+"""
+
+import html
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+MOST_ROWS = 400
+MOST_CHARACTERS = 160
+
+# The first value of each pair is JupyterLab's theme, the second serves where no theme is set.
+_FAINT = "var(--jp-content-font-color2, #6b6b6b)"
+_LINE = "var(--jp-border-color2, #c8c8c8)"
+_MONO = "font-family:var(--jp-code-font-family, monospace)"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sentence; `strong` is the heading of the record."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headers; columns named in `numeric` are set flush right."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A foldable branch: a label, faint facts behind it, and branches below."""
+
+    label: str
+    facts: str = ""
+    children: Sequence["Tree"] = ()
+    unfolded: bool = False
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A small labelled box: `text` large, `note` small beneath, `kind` chooses its look.
+
+    Kinds: "plain", "shade" (every second word, so that borders of words show), "special"
+    (start, end, padding: dashed and faint) and "lost" (cut off: struck through).
+    """
+
+    text: str
+    note: str = ""
+    kind: str = "plain"
+
+
+@dataclass(frozen=True)
+class Chips:
+    """A row of chips."""
+
+    chips: Sequence[Chip] = field(default_factory=tuple)
+
+
+Block: TypeAlias = Line | Table | Tree | Chips
+
+
+class Shown:
+    """Mixin: a record that shows itself as text and as HTML from one list of blocks."""
+
+    def blocks(self) -> Sequence[Block]:
+        """The facts to show, in order."""
+        raise TypeError(f"{type(self).__name__} does not say what it shows")
+
+    def __repr__(self) -> str:
+        try:
+            return to_text(self.blocks())
+        except Exception as error:  # noqa: BLE001  (a repr never raises)
+            return f"<{type(self).__name__}: cannot be shown, {type(error).__name__}: {error}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            return to_html(self.blocks())
+        except Exception:  # noqa: BLE001  (a repr never raises)
+            return f"<pre>{escape(repr(self))}</pre>"
+
+    def _repr_pretty_(self, printer: object, cycle: bool) -> None:  # noqa: FBT001  (IPython's protocol)
+        del cycle
+        write = getattr(printer, "text", None)
+        if write is not None:
+            write(repr(self))
+
+
+def escape(text: str) -> str:
+    """`text` with HTML's special characters, quotes included, made harmless."""
+    return html.escape(text, quote=True)
+
+
+def clip(text: str, most: int = MOST_CHARACTERS) -> str:
+    """`text` on one line with control characters made visible, cut at `most` characters with "…"."""
+    flat = "".join(_visible(c) for c in text[: most + 1])
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    if character == "\n":
+        return "⏎"
+    # Cc: controls; Cf with a direction could reorder the whole line in a terminal or page.
+    if unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+        return "�"
+    return character
+
+
+def width(text: str) -> int:
+    """Columns that `text` takes in a terminal: 2 for wide East Asian characters, 0 for marks."""
+    return sum(
+        0
+        if unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
+        for c in text
+    )
+
+
+def count(number: float) -> str:
+    """A count with separators: 859520964 → "859,520,964"."""
+    return f"{number:,.0f}"
+
+
+def size(count_of_bytes: float) -> str:
+    """Bytes in a fitting binary unit, three digits: 50364416 → "48.0 MiB"."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    value, unit = float(count_of_bytes), 0
+    while abs(value) >= 1024 and unit < len(units) - 1:  # noqa: PLR2004
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} B" if unit == 0 else f"{value:.3g} {units[unit]}" if value >= 100 else f"{value:.1f} {units[unit]}"  # noqa: PLR2004, E501
+
+
+def to_text(blocks: Sequence[Block]) -> str:
+    """The blocks as plain text, bounded in size."""
+    return "\n".join(line for block in blocks for line in _text(block))
+
+
+def to_html(blocks: Sequence[Block]) -> str:
+    """The blocks as one self-contained <div>, bounded in size, without script."""
+    body = "".join(_html(block) for block in blocks)
+    return f'<div class="sdexplore" style="line-height:1.4">{body}</div>'
+
+
+def _text(block: Block) -> Iterator[str]:
+    match block:
+        case Line():
+            yield clip(block.text, 4 * MOST_CHARACTERS)
+        case Table():
+            yield from _table_text(block)
+        case Tree():
+            lines = _tree_text(block, "", "")
+            for number, line in enumerate(lines):
+                if number == MOST_ROWS:
+                    yield "… the rest is left out here"
+                    return
+                yield line
+        case Chips():
+            yield " ".join(f"[{clip(c.text)}]" for c in block.chips[:MOST_ROWS])
+
+
+def _table_text(table: Table) -> Iterator[str]:
+    rows = [[clip(cell) for cell in row] for row in (table.headers, *table.rows[:MOST_ROWS])]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    right = [header in table.numeric for header in table.headers]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (
+            " " * (w - width(cell)) + cell if flush else cell + " " * (w - width(cell))
+            for cell, w, flush in zip(row, widths, right, strict=True)
+        )
+        return "  ".join(cells).rstrip()
+
+    yield line(rows[0])
+    yield "  ".join("─" * w for w in widths)
+    yield from map(line, rows[1:])
+    if len(table.rows) > MOST_ROWS:
+        yield f"… and {count(len(table.rows) - MOST_ROWS)} more rows"
+
+
+def _tree_text(tree: Tree, first: str, rest: str) -> Iterator[str]:
+    facts = f"  {clip(tree.facts)}" if tree.facts else ""
+    yield f"{first}{clip(tree.label)}{facts}"
+    for number, child in enumerate(tree.children, start=1):
+        last = number == len(tree.children)
+        yield from _tree_text(child, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Line():
+            inner = escape(clip(block.text, 4 * MOST_CHARACTERS))
+            return f"<div><strong>{inner}</strong></div>" if block.strong else f"<div>{inner}</div>"
+        case Table():
+            return _table_html(block)
+        case Tree():
+            budget = [MOST_ROWS]
+            return f'<div style="{_MONO};font-size:90%">{_tree_html(block, budget)}</div>'
+        case Chips():
+            return f'<div style="line-height:2.6">{"".join(map(_chip_html, block.chips[:MOST_ROWS]))}</div>'
+
+
+def _table_html(table: Table) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        inner = "".join(
+            f'<{tag} style="text-align:{"right" if header in table.numeric else "left"}">{escape(clip(cell))}</{tag}>'
+            for header, cell in zip(table.headers, cells, strict=True)
+        )
+        return f"<tr>{inner}</tr>"
+
+    body = "".join(row(cells, "td") for cells in table.rows[:MOST_ROWS])
+    left = len(table.rows) - MOST_ROWS
+    more = f"<div>… and {count(left)} more rows</div>" if left > 0 else ""
+    return f"<table><thead>{row(table.headers, 'th')}</thead><tbody>{body}</tbody></table>{more}"
+
+
+def _tree_html(tree: Tree, budget: list[int]) -> str:
+    budget[0] -= 1
+    facts = f' <span style="color:{_FAINT}">{escape(clip(tree.facts))}</span>' if tree.facts else ""
+    label = f"{escape(clip(tree.label))}{facts}"
+    if not tree.children:
+        return f'<div style="padding-left:1.1em">{label}</div>'
+    inner = []
+    for child in tree.children:
+        if budget[0] <= 0:
+            inner.append("<div>… the rest is left out here</div>")
+            break
+        inner.append(_tree_html(child, budget))
+    unfolded = " open" if tree.unfolded else ""
+    return (
+        f'<details{unfolded}><summary style="cursor:pointer">{label}</summary>'
+        f'<div style="margin-left:.4em;padding-left:.9em;border-left:1px solid {_LINE}">{"".join(inner)}</div></details>'
+    )
+
+
+_CHIP_LOOKS = {
+    "plain": "background:var(--jp-layout-color2, #eee)",
+    "shade": "background:var(--jp-brand-color3, #cfe3fa)",
+    "special": f"border-style:dashed;color:{_FAINT}",
+    "lost": f"text-decoration:line-through;color:{_FAINT}",
+}
+
+
+def _chip_html(chip: Chip) -> str:
+    note = f'<br><span style="font-size:70%;color:{_FAINT}">{escape(clip(chip.note))}</span>' if chip.note else ""
+    return (
+        f'<span style="display:inline-block;line-height:1.2;margin:1px;padding:1px 5px;text-align:center;'
+        f'vertical-align:top;border:1px solid {_LINE};border-radius:4px;{_CHIP_LOOKS[chip.kind]}">'
+        f"{escape(clip(chip.text))}{note}</span>"
+    )

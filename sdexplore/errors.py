@@ -1,0 +1,54 @@
+"""The errors of sdexplore: each repeats the user's input and says what would be right."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+
+class SdexploreError(Exception):
+    """Base of every error that sdexplore raises on purpose."""
+
+
+class LoadError(SdexploreError):
+    """A source could not be loaded; the message says how to get it."""
+
+
+class InspectionError(SdexploreError):
+    """A pipeline has no such component, or the component has nothing to show."""
+
+
+class TokenError(SdexploreError):
+    """A word, phrase or position is not in the prompt."""
+
+
+class TraceError(SdexploreError):
+    """A trace does not hold what was asked for, or its file is damaged or foreign."""
+
+
+class RunError(SdexploreError):
+    """A run cannot be started, or cannot be observed, as it was asked for."""
+
+
+class Stopped(SdexploreError):  # noqa: N818  (an outcome, as in StopIteration)
+    """A run was stopped from `on_step`.
+
+    Attributes:
+        trace: What was recorded until then: a Trace (or Traces) without image and decoded steps;
+            None if not even one step was finished.
+    """
+
+    def __init__(self, message: str, trace: Any = None) -> None:  # noqa: ANN401  (Trace is a level higher)
+        super().__init__(message)
+        self.trace = trace
+
+
+def did_you_mean(wanted: str, known: Iterable[str], *, most: int = 12) -> str:
+    """The tail of an error message: the near misses of `wanted` among `known`, or all that is known."""
+    names = list(dict.fromkeys(known))
+    folded = {name.casefold(): name for name in names}
+    near = [folded[hit] for hit in get_close_matches(wanted.casefold(), folded, n=3)]
+    if near:
+        return "did you mean " + " or ".join(map(repr, near)) + "?"
+    shown = ", ".join(map(repr, names[:most]))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"there is {shown}{more}" if names else "there is none"

@@ -1,0 +1,138 @@
+"""Tiny random pipelines of every family, from the real classes, without a download."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+import sdexplore
+
+TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer"  # CLIP's real vocabulary
+
+
+@functools.cache
+def tokenizer() -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(TOKENIZER)
+
+
+def pndm(**config: Any) -> PNDMScheduler:
+    """Stable Diffusion 1.5's own scheduler."""
+    return PNDMScheduler(
+        **{
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "beta_schedule": "scaled_linear",
+            "skip_prk_steps": True,
+            "steps_offset": 1,
+            "set_alpha_to_one": False,
+            **config,
+        }
+    )
+
+
+def unet(**config: Any) -> UNet2DConditionModel:
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        **{
+            "sample_size": 8,
+            "layers_per_block": 1,
+            "block_out_channels": (32, 64),
+            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+            "cross_attention_dim": 32,
+            "attention_head_dim": 4,
+            "norm_num_groups": 8,
+            **config,
+        }
+    ).eval()
+
+
+def vae(**config: Any) -> AutoencoderKL:
+    torch.manual_seed(1)
+    return AutoencoderKL(
+        **{
+            "sample_size": 64,
+            "block_out_channels": (16, 32, 32, 32),
+            "layers_per_block": 1,
+            "norm_num_groups": 8,
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+            **config,
+        }
+    ).eval()
+
+
+def _text_config(**config: Any) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        **{
+            "vocab_size": 49408,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 77,
+            "bos_token_id": 49406,
+            "eos_token_id": 49407,
+            "pad_token_id": 1,
+            "projection_dim": 32,
+            **config,
+        }
+    )
+
+
+def stable_diffusion(scheduler: Any = None, **unet_config: Any) -> StableDiffusionPipeline:
+    """Stable Diffusion 1.x: 64 x 64 pixels, two cross-attention layers of four heads, and the mid block's."""
+    torch.manual_seed(2)
+    text_encoder = CLIPTextModel(_text_config()).eval()
+    pipe = StableDiffusionPipeline(
+        unet=unet(**unet_config),
+        vae=vae(),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer(),
+        scheduler=scheduler or pndm(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
+    """SDXL: two tokenizers (the second pads with "!"), pooled embeddings and time ids."""
+    torch.manual_seed(3)
+    first = CLIPTextModel(_text_config(hidden_size=32)).eval()
+    second = CLIPTextModelWithProjection(_text_config(hidden_size=32, eos_token_id=49407)).eval()
+    second_tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER, pad_token="!")  # noqa: S106  (a token of text)
+    pipe = StableDiffusionXLPipeline(
+        unet=unet(
+            block_out_channels=(32, 64),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=(2, 4),
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            transformer_layers_per_block=(1, 2),
+            projection_class_embeddings_input_dim=6 * 8 + 32,
+            cross_attention_dim=64,
+        ),
+        vae=vae(),
+        text_encoder=first,
+        text_encoder_2=second,
+        tokenizer=tokenizer(),
+        tokenizer_2=second_tokenizer,
+        scheduler=scheduler or pndm(),
+        add_watermarker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
