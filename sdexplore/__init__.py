@@ -1,1 +1,73 @@
-"""See inside a Stable Diffusion pipeline from a notebook."""
+"""See inside a Stable Diffusion pipeline from a notebook.
+
+    import sdexplore as sdx
+
+    pipe = sdx.load()                                  # the embedded miniature Stable Diffusion
+    trace = sdx.run(pipe, "a photo of an astronaut")   # one picture, one record
+    sdx.views.attention(trace, ["astronaut"])          # everything shown is read from it
+
+Names load on first use: importing this imports neither torch nor diffusers nor pyplot.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load": "model.loading",
+    "components": "model.inspection",
+    "config": "model.inspection",
+    "config_diff": "model.inspection",
+    "tree": "model.inspection",
+    "tokens": "model.tokenizing",
+    "run": "model.running",
+    "cost": "model.costing",
+    "compare": "model.comparing",
+    "word_map": "analysis.attention",
+    "Record": "record",
+    "Trace": "trace",
+    "Traces": "traces",
+    "Comparison": "traces",
+    "Picture": "picture",
+    "SdexploreError": "errors",
+    "LoadError": "errors",
+    "InspectionError": "errors",
+    "TokenError": "errors",
+    "TraceError": "errors",
+    "RunError": "errors",
+    "Stopped": "errors",
+}
+_ROOMS = ("views", "theory", "mini")
+
+__all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
+
+if TYPE_CHECKING:
+    from . import mini, theory, views
+    from .analysis.attention import word_map
+    from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
+    from .model.comparing import compare
+    from .model.costing import cost
+    from .model.inspection import components, config, config_diff, tree
+    from .model.loading import load
+    from .model.running import run
+    from .model.tokenizing import tokens
+    from .picture import Picture
+    from .record import Record
+    from .trace import Trace
+    from .traces import Comparison, Traces
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands for)
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

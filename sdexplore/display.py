@@ -62,9 +62,10 @@ class Chip:
 
 @dataclass(frozen=True)
 class Chips:
-    """A row of chips."""
+    """A row of chips; `in_text` is False where a table beside them says the same."""
 
     chips: Sequence[Chip] = field(default_factory=tuple)
+    in_text: bool = True
 
 
 Block: TypeAlias = Line | Table | Tree | Chips
@@ -119,11 +120,7 @@ def _visible(character: str) -> str:
 def width(text: str) -> int:
     """Columns that `text` takes in a terminal: 2 for wide East Asian characters, 0 for marks."""
     return sum(
-        0
-        if unicodedata.category(c) in ("Mn", "Me", "Cf")
-        else 2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 1
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
 
@@ -139,7 +136,13 @@ def size(count_of_bytes: float) -> str:
     value, unit = float(count_of_bytes), 0
     while abs(value) >= 1024 and unit < len(units) - 1:  # noqa: PLR2004
         value, unit = value / 1024, unit + 1
-    return f"{value:.0f} B" if unit == 0 else f"{value:.3g} {units[unit]}" if value >= 100 else f"{value:.1f} {units[unit]}"  # noqa: PLR2004, E501
+    return (
+        f"{value:.0f} B"
+        if unit == 0
+        else f"{value:.3g} {units[unit]}"
+        if value >= 100
+        else f"{value:.1f} {units[unit]}"
+    )  # noqa: PLR2004, E501
 
 
 def to_text(blocks: Sequence[Block]) -> str:
@@ -167,7 +170,8 @@ def _text(block: Block) -> Iterator[str]:
                     return
                 yield line
         case Chips():
-            yield " ".join(f"[{clip(c.text)}]" for c in block.chips[:MOST_ROWS])
+            if block.in_text:
+                yield " ".join(f"[{clip(c.text)}]" for c in block.chips[:MOST_ROWS])
 
 
 def _table_text(table: Table) -> Iterator[str]:

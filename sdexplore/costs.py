@@ -1,0 +1,38 @@
+"""What a recorded run takes, before it is started."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .display import Block, Line, Shown, Table, size
+
+
+@dataclass(frozen=True, repr=False)
+class Cost(Shown):
+    """Bytes that recording one call takes, beside what the pipeline itself needs.
+
+    Attributes:
+        device: At any one time on the denoiser's device: probabilities of the largest layer before they
+            are reduced, in float32, and their softmax.
+        host: In memory once the run is over, all images together.
+        disk: Of the saved traces, without their headers (some KiB each).
+        parts: Array -> bytes on the host, largest first.
+        images: How many images the call makes.
+        steps: How many denoiser steps were reckoned with.
+    """
+
+    device: int
+    host: int
+    disk: int
+    parts: Mapping[str, int]
+    images: int
+    steps: int
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: the three sums, then the arrays."""
+        head = f"Cost of recording {self.images} image{'s' * (self.images != 1)}, {self.steps} steps"
+        rows = [(name, size(amount)) for name, amount in self.parts.items()]
+        return [
+            Line(head, strong=True),
+            Line(f"device {size(self.device)} at a time, host {size(self.host)}, disk {size(self.disk)}"),
+            Table(("array", "bytes"), rows, frozenset({"bytes"})),
+        ]

@@ -1,0 +1,30 @@
+"""The embedded miniature Stable Diffusion, and the world of scenes that it was trained on.
+
+    scene = sample(random.Random(7))
+    image, masks = render(scene, random.Random(0))
+
+Scenes need numpy and pillow alone. The modules that train or measure the model import torch;
+MODEL_CARD.md says what the model is, how it was made, and what it can do.
+"""
+
+from pathlib import Path
+
+from sdexplore.mini.atlas import draw_atlas, load_atlas
+from sdexplore.mini.layouts import Sprite, Thing
+from sdexplore.mini.world import GROUND, Scene, render, sample, spans
+
+PIPELINE = Path(__file__).parent / "pipeline"
+"""Folder of the trained pipeline, as diffusers saves one; weights in float16."""
+
+__all__ = [
+    "GROUND",
+    "PIPELINE",
+    "Scene",
+    "Sprite",
+    "Thing",
+    "draw_atlas",
+    "load_atlas",
+    "render",
+    "sample",
+    "spans",
+]

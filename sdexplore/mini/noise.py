@@ -1,0 +1,49 @@
+"""Noise as Stable Diffusion 1.5 is trained on it: its schedule, how it is drawn, and its loss."""
+
+import functools
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@functools.cache
+def alphas_cumprod(device: torch.device) -> Float[Tensor, " timestep"]:
+    """Share of the signal's variance at each of Stable Diffusion 1.5's 1000 timesteps."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, device=device) ** 2
+    return torch.cumprod(1 - betas, 0)
+
+
+def noised(
+    latents: Float[Tensor, "batch 4 y x"],
+    noise: Float[Tensor, "batch 4 y x"],
+    timesteps: Int[Tensor, " batch"],
+) -> Float[Tensor, "batch 4 y x"]:
+    """The latents at these timesteps. Source: DDPM (Ho et al. 2020), Eq. 4."""
+    share = alphas_cumprod(latents.device)[timesteps].view(-1, 1, 1, 1)
+    mixed = share.sqrt() * latents + (1 - share).sqrt() * noise
+    return mixed.contiguous(memory_format=torch.channels_last)
+
+
+def noise_loss(
+    predicted: Float[Tensor, "batch 4 y x"],
+    noise: Float[Tensor, "batch 4 y x"],
+    timesteps: Int[Tensor, " batch"],
+) -> Float[Tensor, ""]:
+    """Squared error of the predicted noise, weighted min(SNR, 5) / SNR over the timesteps.
+
+    Source: Min-SNR weighting (Hang et al. 2023), Section 3.4, for epsilon prediction.
+    """
+    share = alphas_cumprod(noise.device)[timesteps]
+    ratio = share / (1 - share)
+    errors = (predicted.float() - noise).square().mean((1, 2, 3))
+    return (errors * ratio.clamp(max=5.0) / ratio).mean()
+
+
+def draw_noise(batch: int, size: int, device: torch.device) -> Float[Tensor, "batch 4 y x"]:
+    """Gaussian noise with a little of it common to each channel, so that brightness is learnt.
+
+    Source: offset noise (N. Guttenberg, "Diffusion with Offset Noise", 2023), strength 0.05.
+    """
+    noise = torch.randn(batch, 4, size, size, device=device)
+    return noise + 0.05 * torch.randn(batch, 4, 1, 1, device=device)

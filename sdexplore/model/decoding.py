@@ -1,0 +1,81 @@
+"""Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+
+from .hosting import float32_vae
+
+_FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
+_FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
+
+
+def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline would."""
+    vae = pipe.vae
+    with torch.inference_mode(), float32_vae(vae):
+        parameter = next(vae.parameters())
+        z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
+        image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
+        array = pipe.image_processor.postprocess(image, output_type="np")[0]
+    return _uint8(array)
+
+
+def latent_rgb(pipe: Any) -> Float32[np.ndarray, "channel+1 3"]:
+    """A matrix M for which [latents, 1] @ M is about the picture's RGB (0..1) at that latent pixel.
+
+    Least squares over smooth random colour fields that this VAE encodes: no prompt and no run enters, so the
+    preview of a model is always the same. Fitted once a VAE. Compare the constants that others publish for SD 1.x.
+    """
+    vae = pipe.vae
+    if vae not in _FITTED:
+        _FITTED[vae] = _fit(pipe)
+    return _FITTED[vae]
+
+
+def _fit(pipe: Any) -> Float32[np.ndarray, "channel+1 3"]:
+    vae = pipe.vae
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    rng = np.random.default_rng(0)
+    colours = torch.from_numpy(rng.random((_FIT_PICTURES, 3, _FIT_COLOURS, _FIT_COLOURS), np.float32))
+    cells = torch.nn.functional.interpolate(colours, size=_FIT_SIDE, mode="bicubic", align_corners=False).clamp(0, 1)
+    fields = torch.nn.functional.interpolate(cells, scale_factor=factor, mode="bilinear", align_corners=False)
+    with torch.inference_mode(), float32_vae(vae):
+        parameter = next(vae.parameters())
+        posterior = vae.encode((fields * 2 - 1).to(_device(pipe), parameter.dtype)).latent_dist
+        z = _scaled(posterior.mode(), vae).float().cpu().numpy()
+    rgb = torch.nn.functional.avg_pool2d(fields, factor).numpy()
+    features = np.moveaxis(z, 1, -1).reshape(-1, z.shape[1])
+    features = np.concatenate([features, np.ones_like(features[:, :1])], axis=1)
+    matrix, *_ = np.linalg.lstsq(features, np.moveaxis(rgb, 1, -1).reshape(-1, 3), rcond=None)
+    return matrix.astype(np.float32)
+
+
+def _device(pipe: Any) -> torch.device:
+    device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
+    return torch.device(device) if device is not None else next(pipe.vae.parameters()).device
+
+
+def _scaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
+    mean, std = _statistics(z, vae)
+    return (z - mean) / std * vae.config.scaling_factor
+
+
+def _unscaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
+    mean, std = _statistics(z, vae)
+    return z / vae.config.scaling_factor * std + mean
+
+
+def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = getattr(vae.config, "latents_mean", None), getattr(vae.config, "latents_std", None)
+    if mean is not None and std is not None:
+        return z.new_tensor(mean).view(1, -1, 1, 1), z.new_tensor(std).view(1, -1, 1, 1)
+    shift = getattr(vae.config, "shift_factor", None)
+    return z.new_tensor(0.0 if shift is None else shift), z.new_tensor(1.0)
+
+
+def _uint8(array: np.ndarray) -> UInt8[np.ndarray, "Y X 3"]:
+    return (array * 255).round().astype(np.uint8)

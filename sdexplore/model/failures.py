@@ -1,0 +1,95 @@
+"""Why a pipeline could not be loaded, said once and with the way out."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+from huggingface_hub import errors as hub
+
+from ..errors import LoadError
+from .sources import EMBEDDED, PICKLE_RISK, Source, check_folder, damage
+
+# Top-level packages of the HTTP clients that huggingface_hub has used.
+CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
+
+
+def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) -> LoadError:
+    """The one error that says what to do, from whatever diffusers and the hub's client raised.
+
+    Args:
+        error: What was raised.
+        source: What was to be loaded.
+        arguments: What `from_pretrained` was given.
+    """
+    chain, name = _chain(error), repr(source.name)
+    if folder := source.folder or _cached(source, arguments):
+        if broken := next(damage(folder), None):
+            again = "copy it again" if source.folder else "force_download=True fetches it again"
+            return LoadError(f"{name} is damaged: {broken}; {again}")
+        try:
+            check_folder(replace(source, folder=folder), arguments)
+        except LoadError as known:
+            return known
+    page = f"https://huggingface.co/{source.name}"
+    refusals: dict[type[Exception], str] = {
+        hub.GatedRepoError: f"{name} is gated: accept its terms at {page}, then give token=",
+        hub.RepositoryNotFoundError: f"the hub has no {name}, or it is private and needs token=",
+        hub.RevisionNotFoundError: f"{name} has no revision {arguments.get('revision')!r}",
+    }
+    for kind, message in refusals.items():
+        if any(isinstance(link, kind) for link in chain):
+            return LoadError(message)
+    silent = next(filter(_no_answer, chain), None)
+    if source.folder is None and silent is not None:
+        return LoadError(_how_to_get(source, arguments, first_line(silent)))
+    if "Could not find the necessary `safetensors` weights" in str(error):
+        return LoadError(f"{name} has pickled weights only. {PICKLE_RISK}")
+    return LoadError(f"{name} could not be loaded: {type(error).__name__}: {first_line(error)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """The error and those that led to it."""
+    links: list[BaseException] = []
+    while error is not None and error not in links:
+        links.append(error)
+        error = error.__cause__ or error.__context__
+    return links
+
+
+def _no_answer(error: BaseException) -> bool:
+    """Whether the hub could not be asked, or the cache has not what only the hub has."""
+    client = type(error).__module__.partition(".")[0] in CLIENTS
+    return client or isinstance(error, (hub.LocalEntryNotFoundError, ConnectionError, TimeoutError))
+
+
+def _how_to_get(source: Source, arguments: Mapping[str, Any], reason: str) -> str:
+    cache = arguments.get("cache_dir")
+    if arguments.get("local_files_only"):
+        why = "local_files_only=True forbids a download"
+    elif huggingface_hub.constants.HF_HUB_OFFLINE:
+        why = "HF_HUB_OFFLINE is set"
+    else:
+        why = f"the hub cannot be reached ({reason})"
+    return (
+        f"{source.name!r} is not wholly on this machine{f' in {str(cache)!r}' if cache else ''}, "
+        f"and {why}. With a connection `hf download {source.name}` fetches it once; "
+        f"a folder copied from another machine loads too. {EMBEDDED}"
+    )
+
+
+def _cached(source: Source, arguments: Mapping[str, Any]) -> Path | None:
+    """The folder of a hub id in the cache, if it is there."""
+    known = {name: arguments[name] for name in ("cache_dir", "revision") if arguments.get(name)}
+    try:
+        path = huggingface_hub.try_to_load_from_cache(source.place, "model_index.json", **known)
+    except (OSError, ValueError):
+        return None
+    return Path(path).parent if isinstance(path, str) else None

@@ -1,0 +1,89 @@
+"""Where a trace comes from, as JSON without local paths: the call as given, the model, the versions."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..record import Record
+from . import noise_levels
+from .loading import model_source
+
+_PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "numpy")
+
+
+def call_of(function: str, prompt: Any, seed: int, record: Record, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Every argument as given: plain values as they are, tensors and pictures by shape and hash."""
+    return {
+        "function": function,
+        "prompt": described(prompt),
+        "seed": seed,
+        "record": record.to_json(),
+        "arguments": {name: described(value) for name, value in arguments.items()},
+    }
+
+
+def described(value: Any) -> Any:
+    """`value` as JSON: itself where JSON can hold it, else what it is and a hash of its content."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else repr(value)
+    if isinstance(value, Mapping):
+        return {str(key): described(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(inner) for inner in value]
+    if isinstance(value, torch.Tensor):
+        array = value.detach().float().cpu().numpy()
+        return {"tensor": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(array.tobytes())}
+    if isinstance(value, np.ndarray):
+        return {"array": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(value.tobytes())}
+    if isinstance(value, Image.Image):
+        return {"image": list(value.size), "mode": value.mode, "sha256": _hash(value.tobytes())}
+    if isinstance(value, Path):
+        return {"path": value.name}
+    return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
+
+
+def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
+    """Model source, component classes, scheduler and its config, versions, device, dtype, wall time in seconds."""
+    scheduler = pipe.scheduler
+    parameter = next(denoiser.parameters())
+    return {
+        "model": model_source(pipe),
+        "pipeline": type(pipe).__name__,
+        "components": {name: type(part).__name__ for name, part in pipe.components.items() if part is not None},
+        "scheduler": {
+            "class": type(scheduler).__name__,
+            "config": _plain(dict(scheduler.config)),
+            "prediction_type": noise_levels.prediction_type(scheduler),
+            "space": noise_levels.space(scheduler) or "unknown",
+        },
+        "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "device": str(parameter.device.type),
+        "dtype": str(parameter.dtype).removeprefix("torch."),
+        "zeroed_roles": list(zeroed),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

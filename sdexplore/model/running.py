@@ -1,0 +1,293 @@
+"""`run`: one call of a pipeline, observed. The picture is the one that the pipeline makes without us."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+
+from ..errors import InspectionError, RunError, Stopped
+from ..record import Record
+from ..theory import linear_preview, variance_preserving
+from ..tokenization import Tokenizations
+from ..trace import Trace
+from ..traces import Traces
+from . import decoding, noise_levels
+from .assembling import Assembly
+from .architecture import attention_layers
+from .architecture import denoiser as denoiser_of
+from .probes import attention_modules, refuse_compiled
+from .provenance import call_of, provenance_of
+from .recording import Recorder, plan_layers
+from .roles import Roles
+from .tokenizing import tokens as tokens_of
+
+_LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
+_LOCKS_GUARD = threading.Lock()
+_EVERYTHING_USUAL = Record()
+
+
+class PipelineLock:
+    """Queues runs of one denoiser; a run from within its own run is refused instead of waiting for ever."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def __enter__(self) -> None:
+        if self._owner == threading.get_ident():
+            raise RunError("this pipeline is in the middle of a run of this very thread: start the next when it ends")
+        self._lock.acquire()
+        self._owner = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._owner = None
+        self._lock.release()
+
+
+def lock_of(pipe: Any) -> PipelineLock:
+    """The one lock of the pipeline; pipelines that share a denoiser share it."""
+    with _LOCKS_GUARD:
+        return _LOCKS.setdefault(denoiser_of(pipe), PipelineLock())
+
+
+@dataclass
+class Progress:
+    """Where a run stands, for `on_step`; valid during the callback.
+
+    Attributes:
+        step: The step just finished, from 0.
+        total: How many steps the scheduler will make.
+        timestep: Training time of that step.
+    """
+
+    step: int
+    total: int
+    timestep: float
+    _latents: Callable[[int], Float32[np.ndarray, "channel y x"]]
+    _matrix: Callable[[], Float32[np.ndarray, "channel+1 3"]]
+    _stop: bool = False
+
+    def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
+        """The latents after this step, on the variance-preserving scale; asking makes the device wait."""
+        return self._latents(image)
+
+    def preview(self, image: int = 0) -> UInt8[np.ndarray, "y x 3"]:
+        """A linear preview of the latents, one pixel a latent pixel; no VAE call after the first."""
+        return linear_preview(self.latents(image), self._matrix())
+
+    def stop(self) -> None:
+        """Ends the run after this step: `run` raises Stopped with what was recorded."""
+        self._stop = True
+
+
+class _StopRun(BaseException):
+    """Leaves the pipeline's loop; BaseException so that no handler in between swallows it."""
+
+
+def run(
+    pipe: Any,
+    prompt: str | list[str] | None = None,
+    *,
+    seed: int = 0,
+    record: Record = _EVERYTHING_USUAL,
+    on_step: Callable[[Progress], object] | None = None,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """The record of one call of `pipe`: a Trace for one image, Traces for several.
+
+    The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i; its picture is
+    the same without sdexplore, to the bit. Runs of one pipeline queue. Steps chosen by the Record are decoded
+    afterwards.
+
+    Args:
+        pipe: Any diffusers pipeline with a UNet.
+        prompt: As the pipeline takes it; left out when None.
+        seed: Of the first image; the next has seed + 1.
+        record: What to keep.
+        on_step: Called with a Progress after each step; may call its `stop()`.
+        pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
+
+    Raises:
+        RunError: `generator` is given beside the seed; the UNet is compiled.
+        InspectionError: The pipeline has no UNet.
+        Stopped: `on_step` asked to stop; carries the partial Trace.
+    """
+    check(pipe, {"seed": seed, **pipeline_arguments})
+    with lock_of(pipe):
+        return run_locked(pipe, prompt, seed=seed, record=record, on_step=on_step, **pipeline_arguments)
+
+
+def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
+    """Refuses, before anything is computed, a call that cannot be observed; see `run`."""
+    if "generator" in arguments:
+        raise RunError("run(generator=…): image i draws its noise from seed + i; give seed= instead of a generator")
+    if not isinstance(arguments["seed"], int) or isinstance(arguments["seed"], bool):
+        raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
+    refuse_compiled(denoiser_of(pipe))
+
+
+def run_locked(
+    pipe: Any,
+    prompt: Any = None,
+    *,
+    seed: int,
+    record: Record,
+    on_step: Callable[[Progress], object] | None,
+    **arguments: Any,
+) -> Trace | Traces:
+    """`run` for a caller that has checked the call and holds the pipeline's lock."""
+    denoiser = denoiser_of(pipe)
+    images = image_count(prompt, arguments)
+    roles = Roles(images)
+    modules = attention_modules(denoiser)
+    grids = _grids(pipe, arguments) if any(not isinstance(w, str) for w in record.self_attention) else {}
+
+    def after_step(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        if on_step is None:
+            return
+        progress = Progress(
+            step=step,
+            total=total_steps(pipe),
+            timestep=float(timestep),
+            _latents=lambda image: _preserving(pipe, recorder, latents[image]),
+            _matrix=lambda: decoding.latent_rgb(pipe),
+        )
+        on_step(progress)
+        if progress._stop:  # noqa: SLF001  (its own module's)
+            raise _StopRun
+
+    recorder = Recorder(
+        record=record,
+        roles=roles,
+        tokens=prompts_of(pipe, prompt, arguments, images),
+        layers=plan_layers(modules, record, grids),
+        after_step=after_step,
+        total=lambda: total_steps(pipe),
+    )
+    generators = [torch.Generator("cpu").manual_seed(seed + image) for image in range(images)]
+    given = dict(arguments) if prompt is None else {"prompt": prompt, **arguments}
+    given["generator"] = generators[0] if images == 1 else generators
+    started = time.perf_counter()
+    output, stopped = None, False
+    try:
+        with restored(pipe, denoiser), recorder.watching(pipe, denoiser):
+            output = pipe(**given)
+    except _StopRun:
+        stopped = True
+    recorder.finish()
+    assembly = Assembly(
+        recorder=recorder,
+        scheduler=pipe.scheduler,
+        call=call_of("run", prompt, seed, record, arguments),
+        provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
+        decode=None if stopped or getattr(pipe, "vae", None) is None else lambda z: decoding.decode(pipe, z),
+        latent_rgb=None if stopped or getattr(pipe, "vae", None) is None else lambda: decoding.latent_rgb(pipe),
+    )
+    traces = assembly.traces(output)
+    result = traces[0] if len(traces) == 1 else Traces(traces)
+    if stopped:
+        raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
+    return result
+
+
+def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
+    """How many images a call makes: prompts (or embeddings, or batch_size) times num_images_per_prompt."""
+    embeds = arguments.get("prompt_embeds")
+    if isinstance(prompt, list):
+        prompts = len(prompt)
+    elif prompt is None and isinstance(embeds, torch.Tensor):
+        prompts = embeds.shape[0]
+    else:
+        prompts = arguments.get("batch_size", 1)
+    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+
+
+def total_steps(pipe: Any) -> int:
+    """How often the scheduler will step in the call that is under way."""
+    return int(getattr(pipe, "_num_timesteps", 0) or len(pipe.scheduler.timesteps))
+
+
+def prompts_of(
+    pipe: Any, prompt: Any, arguments: Mapping[str, Any], images: int
+) -> Callable[[str, int], Tokenizations | None]:
+    """A function (role, image) -> tokens of the text that this role's embeddings were made of; None without text."""
+    per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
+    texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
+    found: dict[tuple[str, int], Tokenizations | None] = {}
+
+    def text_of(value: Any, number: int) -> str | None:
+        return value[number] if isinstance(value, list | tuple) else value
+
+    def tokens(role: str, image: int) -> Tokenizations | None:
+        role, number = ("cond" if role == "perturbed" else role), image // per_prompt
+        key = (role, number)
+        if role not in texts or image >= images:
+            return None
+        if key not in found:
+            value, argument = texts[role]
+            first = text_of(value, number)
+            if first is None and (role == "cond" or arguments.get(f"{argument}_embeds") is not None):
+                found[key] = None
+                return None
+            others = {
+                f"tokenizer_{n}": text_of(arguments.get(f"{argument}_{n}"), number)
+                for n in (2, 3)
+                if arguments.get(f"{argument}_{n}") is not None
+            }
+            found[key] = _tokenized(pipe, first or "", others)
+        return found[key]
+
+    return tokens
+
+
+def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
+    try:
+        found = dict(tokens_of(pipe, text))
+    except InspectionError:  # a pipeline without tokenizer
+        return None
+    for name, other in others.items():
+        if name in found and other is not None:
+            found[name] = tokens_of(pipe, other)[name]
+    return Tokenizations(found)
+
+
+def _grids(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    layers = attention_layers(pipe, arguments.get("height"), arguments.get("width"))
+    return {layer.name: layer.resolution for layer in layers}
+
+
+def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:
+    sample = latents.detach().float().cpu().numpy()
+    space = noise_levels.space(pipe.scheduler)
+    index = recorder.steps[-1].mark.index_after
+    if space != "variance exploding" or index is None:
+        return np.asarray(sample)
+    sigma = np.float64(pipe.scheduler.sigmas[min(index, len(pipe.scheduler.sigmas) - 1)])
+    return variance_preserving(sample, sigma, space).astype(np.float32)
+
+
+@contextmanager
+def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
+    """Whatever ends the block, attention processors and VAE precision are as they were; offloaded parts go back."""
+    processors = dict(getattr(denoiser, "attn_processors", {}))
+    vae = getattr(pipe, "vae", None)
+    dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
+    try:
+        yield
+    except BaseException:
+        # Pipelines tidy up in their last lines, which an exception skips.
+        now = getattr(denoiser, "attn_processors", {})
+        if any(now.get(name) is not processor for name, processor in processors.items()):
+            denoiser.set_attn_processor(dict(processors))  # type: ignore[operator]  (set_attn_processor empties its dict)
+        if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
+            vae.to(dtype=dtype)
+        if hasattr(pipe, "maybe_free_model_hooks"):
+            pipe.maybe_free_model_hooks()
+        raise

@@ -1,0 +1,188 @@
+"""Where a pipeline comes from: "mini", a hub id, a folder; and what is checked before loading."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+from safetensors import SafetensorError, safe_open
+
+from ..errors import LoadError, did_you_mean
+
+MINI = Path(__file__).resolve().parents[1] / "mini" / "pipeline"
+EMBEDDED = "sdx.load() loads the embedded model without any download"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+WEIGHTS = (*PICKLES, ".safetensors", ".onnx", ".msgpack", ".flashpack")
+PICKLE_RISK = (
+    "Pickles can run any code when they are opened. If you trust them: allow_pickle=True, "
+    "and pipe.save_pretrained(folder) then writes safetensors"
+)
+# Repositories that are gone from the hub, and where the same weights are now.
+MOVED = {
+    "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that was looked at and may be loaded.
+
+    Attributes:
+        name: What the user calls it.
+        place: What diffusers is given: an absolute path or a hub id.
+        folder: The folder; None for the hub.
+        moved_from: The hub id that was asked for, if the repository has moved.
+    """
+
+    name: str
+    place: str
+    folder: Path | None = None
+    moved_from: str | None = None
+
+
+def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
+    """The source that a user means, without loading or downloading anything.
+
+    Raises:
+        LoadError: It is none, or of a kind that is not loaded.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        raise LoadError(f"a source is 'mini', a hub id or a folder, not {source!r:.80}")
+    name = os.fspath(source)
+    if name == "mini":
+        return Source(name, str(MINI), MINI)
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        return Source(name, str(path.resolve()), path.resolve())
+    if path.is_file() or path.suffix.lower() in (*PICKLES, ".safetensors"):
+        raise _no_folder(name, path, allow_pickle=allow_pickle)
+    if re.match(r"https?://", name):
+        page = HUB_ID.search(name.partition("://")[2].partition("/")[2])
+        hint = f"; did you mean {page[0]!r}?" if page else ""
+        raise LoadError(f"{name!r} is an address, and a hub id looks like 'owner/name'{hint}")
+    if HUB_ID.fullmatch(name):
+        now = MOVED.get(name, name)
+        return Source(now, now, moved_from=name if now != name else None)
+    tail = did_you_mean(name, ["mini"])
+    raise LoadError(
+        f"there is no folder {name!r}, and a hub id looks like 'owner/name'; "
+        + (tail if tail.startswith("did") else EMBEDDED)
+    )
+
+
+def _no_folder(name: str, path: Path, *, allow_pickle: bool) -> LoadError:
+    if not path.exists():
+        return LoadError(f"there is no file {name!r}")
+    if path.suffix.lower() in PICKLES and not allow_pickle:
+        return LoadError(
+            f"{name!r} is a pickle file, which can run any code when it is opened; "
+            "load a safetensors version of the model"
+        )
+    return LoadError(
+        f"{name!r} is a single file, and single files are not loaded yet; folders and hub ids are. "
+        "diffusers makes a folder of it: "
+        "StableDiffusionPipeline.from_single_file(file).save_pretrained(folder)"
+    )
+
+
+def check_folder(source: Source, arguments: Mapping[str, Any]) -> None:
+    """Raises LoadError if a folder is no pipeline, brings code, or cannot be loaded as asked.
+
+    Args:
+        source: A source; one without a folder passes.
+        arguments: What `from_pretrained` will be given.
+    """
+    folder, name = source.folder, source.name
+    if folder is None:
+        return
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise LoadError(f"folder {name!r} is no pipeline: no model_index.json{_instead(folder)}")
+    entries = _index(name, index)
+    pipeline = entries.get("_class_name")
+    if isinstance(pipeline, list):
+        raise LoadError(f"{name!r} brings its own code ({pipeline!r}); remote code is never run")
+    if not isinstance(pipeline, str):
+        raise LoadError(f"model_index.json of {name!r} names no class of pipeline")
+    if not hasattr(diffusers, pipeline):
+        known = [one for one in dir(diffusers) if one.endswith("Pipeline")]
+        raise LoadError(
+            f"{name!r} is a {pipeline!r}, which diffusers {diffusers.__version__} does not have; "
+            f"{did_you_mean(pipeline, known, most=3)}"
+        )
+    for part, value in entries.items():
+        if isinstance(value, list) and value and value[0] is not None and part not in arguments:
+            _refuse_code(name, folder / part, value[0])
+            _check_weights(name, folder / part, arguments)
+
+
+def _index(name: str, index: Path) -> dict[str, Any]:
+    try:
+        parts = json.loads(index.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LoadError(f"model_index.json of {name!r} is damaged: {error}") from error
+    if not isinstance(parts, dict):
+        raise LoadError(
+            f"model_index.json of {name!r} holds a {type(parts).__name__}, not an object"
+        )
+    return parts
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without model_index.json seems to be."""
+    if (folder.parent / "model_index.json").is_file():
+        return f"; it is the {folder.name!r} of a pipeline: load the folder above it"
+    if (folder / "snapshots").is_dir():
+        hub_id = folder.name.removeprefix("models--").replace("--", "/", 1)
+        return f"; it is the cache of {hub_id!r}: load that id"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        cls = config.get("_class_name") or config["architectures"][0]
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        files = sorted(path.name for path in folder.iterdir())
+        more = f" and {len(files) - 5} more" if len(files) > 5 else ""  # noqa: PLR2004
+        return f"; it holds {', '.join(files[:5])}{more}" if files else "; it is empty"
+    return f"; it holds a single {cls}"
+
+
+def _refuse_code(source: str, folder: Path, library: object) -> None:
+    known = library in ("diffusers", "transformers") or hasattr(diffusers.pipelines, str(library))
+    if not known or (folder / f"{library}.py").exists():
+        raise LoadError(
+            f"component {folder.name!r} of {source!r} comes from {library!r}, neither diffusers "
+            "nor transformers; remote code is never run"
+        )
+
+
+def _check_weights(source: str, folder: Path, arguments: Mapping[str, Any]) -> None:
+    files = sorted(path.name for path in folder.glob("*"))
+    weights = [name for name in files if name.endswith(".safetensors")]
+    pickled = [name for name in files if name.endswith(PICKLES)]
+    what = f"{folder.name!r} in {source!r}"
+    if pickled and not weights and arguments.get("use_safetensors"):
+        raise LoadError(f"{what} has pickled weights only, {', '.join(pickled[:3])}. {PICKLE_RISK}")
+    if "config.json" in files and not any(name.endswith(WEIGHTS) for name in files):
+        raise LoadError(f"{what} has no weights; it holds {', '.join(files[:5])}")
+    variants = [re.search(r"\.(\w+?)(-\d+-of-\d+)?\.safetensors$", name) for name in weights]
+    if weights and arguments.get("variant") is None and all(variants):
+        have = sorted({f"variant={match[1]!r}" for match in variants if match})
+        raise LoadError(f"{what} has its weights as a variant; give {' or '.join(have)}")
+
+
+def damage(folder: Path) -> Iterator[str]:
+    """Files of a pipeline's folder that cannot be read, with the reason."""
+    for path in sorted(folder.glob("*.json")) + sorted(folder.glob("*/*")):
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text(encoding="utf-8"))
+            elif path.suffix == ".safetensors":
+                with safe_open(path, framework="numpy"):
+                    pass
+        except (OSError, ValueError, SafetensorError) as error:
+            yield f"{path.relative_to(folder)} ({error})"

@@ -1,0 +1,129 @@
+"""What a run is asked to keep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from .errors import RunError
+
+Layer: TypeAlias = str | int | tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What `run` keeps of every step; everything else of the run costs nothing.
+
+    Attributes:
+        latents: x_t before every step and after the last; with noise_pred also x0.
+        noise_pred: What the scheduler got, and each role's own prediction before guidance.
+        cross_attention: "mean" over heads, "heads" for each head, False for none.
+        columns: "prompt" keeps a column for the start, each token of the prompt and the first end,
+            and sums the padding in one; "all" keeps every position.
+        roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
+            run never computes (no guidance, say) is simply absent from the trace.
+        self_attention: Layers by name (or the beginning of one) or resolution: 16 for every layer
+            whose longer side is 16, (12, 16) for y = 12, x = 16. None by default: one 64 x 64 layer
+            is 64 MiB a step in float16.
+        steps: Steps whose attention is kept: a slice or step numbers, negative ones from the end; None: all.
+        layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
+        decode: How many steps, evenly spread from first to last, or which, are decoded to pictures.
+        dtype: Of attention probabilities. float16 keeps three digits, and nothing below 6e-8.
+
+    Raises:
+        RunError: A value is none of these.
+    """
+
+    latents: bool = True
+    noise_pred: bool = True
+    cross_attention: Literal["mean", "heads", False] = "mean"
+    columns: Literal["prompt", "all"] = "prompt"
+    roles: Sequence[str] = ("cond",)
+    self_attention: Sequence[Layer] = ()
+    steps: slice | Sequence[int] | None = None
+    layers: Sequence[str] | None = None
+    decode: int | Sequence[int] = 8
+    dtype: Literal["float16", "float32"] = "float16"
+
+    def __post_init__(self) -> None:
+        for field, known in _CHOICES.items():
+            if getattr(self, field) not in known:
+                shown = ", ".join(map(repr, known))
+                raise RunError(f"Record({field}={getattr(self, field)!r}): {field} is one of {shown}")
+        for field in ("roles", "layers"):
+            names = (getattr(self, field),) if isinstance(getattr(self, field), str) else getattr(self, field)
+            if names is not None and not all(isinstance(name, str) for name in names):
+                raise RunError(f"Record({field}={names!r}): {field} are names, as in {_EXAMPLES[field]}")
+            object.__setattr__(self, field, None if names is None else tuple(names))
+        wanted = self.self_attention
+        wanted = (wanted,) if isinstance(wanted, str | int) else tuple(wanted)
+        object.__setattr__(self, "self_attention", tuple(map(_layer, wanted)))
+        for field in ("steps", "decode"):
+            value = getattr(self, field)
+            if not (value is None or isinstance(value, slice | int)):
+                value = tuple(value)
+                if not all(isinstance(step, int) for step in value):
+                    raise RunError(f"Record({field}={value!r}): {field} are step numbers, as in (0, 5, -1)")
+                object.__setattr__(self, field, value)
+        if isinstance(self.steps, int):
+            object.__setattr__(self, "steps", (self.steps,))
+        if isinstance(self.decode, int) and self.decode < 0:
+            raise RunError(f"Record(decode={self.decode}): decode is a number of steps, or which; 0 decodes none")
+
+    def attention_steps(self, total: int) -> frozenset[int]:
+        """The steps of a run of `total` whose attention is kept; a step beyond it raises RunError."""
+        if self.steps is None:
+            return frozenset(range(total))
+        if isinstance(self.steps, slice):
+            return frozenset(range(total)[self.steps])
+        return frozenset(_step("steps", step, total) for step in self.steps)
+
+    def decoded_steps(self, total: int) -> tuple[int, ...]:
+        """The steps of a run of `total` that are decoded, ascending; a step beyond it raises RunError."""
+        if not isinstance(self.decode, int):
+            return tuple(sorted({_step("decode", step, total) for step in self.decode}))
+        wanted = min(self.decode, total)
+        if wanted <= 1:
+            return tuple(range(total - wanted, total))
+        return tuple(sorted({round(i * (total - 1) / (wanted - 1)) for i in range(wanted)}))
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        fields = asdict(self)
+        if isinstance(self.steps, slice):
+            fields["steps"] = {"slice": [self.steps.start, self.steps.stop, self.steps.step]}
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Record":
+        """The Record that `to_json` wrote."""
+        values = dict(fields)
+        if isinstance(values.get("steps"), dict):
+            values["steps"] = slice(*values["steps"]["slice"])
+        values["self_attention"] = [tuple(w) if isinstance(w, list) else w for w in values.get("self_attention", ())]
+        return cls(**values)
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "latents": (True, False),
+    "noise_pred": (True, False),
+    "cross_attention": ("mean", "heads", False),
+    "columns": ("prompt", "all"),
+    "dtype": ("float16", "float32"),
+}
+_EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')"}
+
+
+def _layer(wanted: Any) -> Layer:  # noqa: ANN401  (the user's own value)
+    if isinstance(wanted, str) or (isinstance(wanted, int) and wanted > 0):
+        return wanted
+    if isinstance(wanted, tuple | list) and len(wanted) == 2 and all(isinstance(n, int) for n in wanted):  # noqa: PLR2004
+        return (wanted[0], wanted[1])
+    raise RunError(
+        f"Record(self_attention={wanted!r}): name layers ('up_blocks.1'), a resolution (16) or (y, x), as in ((12, 16),)"
+    )
+
+
+def _step(field: str, step: int, total: int) -> int:
+    if not -total <= step < total:
+        raise RunError(f"Record({field}=…): there is no step {step}; this run has {total} steps, 0 to {total - 1}")
+    return step % total

@@ -1,0 +1,78 @@
+"""Closed forms of diffusion, each with its paper and equation. Numbers in, numbers out.
+
+Notation: a noisy sample is x_t = a x_0 + b ε with a = √ᾱ, b = √(1−ᾱ) ("variance preserving", DDPM
+Eq. 4). With σ = b / a, a = 1/√(σ²+1) and b = σ/√(σ²+1). Some schedulers (Euler, Heun, LMS …) hold
+x_t / a = x_0 + σ ε instead ("variance exploding", Karras et al. 2022); both carry the same σ.
+"""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+Array: TypeAlias = Float[np.ndarray, "..."]
+Space: TypeAlias = Literal["variance preserving", "variance exploding"]
+PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample"]
+
+
+def signal_and_noise(sigmas: Array) -> tuple[Array, Array]:
+    """a = √ᾱ and b = √(1−ᾱ) of σ = b/a; a² + b² = 1. Source: Karras et al. 2022, Table 1 (VP)."""
+    scale = 1.0 / np.sqrt(np.square(sigmas) + 1.0)
+    return scale, sigmas * scale
+
+
+def variance_preserving(sample: Array, sigma: Array, space: Space) -> Array:
+    """`sample` on the variance-preserving scale, where every x_t of unit-variance data has unit variance.
+
+    `sigma` must broadcast against `sample`.
+    """
+    return sample if space == "variance preserving" else sample * signal_and_noise(sigma)[0]
+
+
+def pred_original_sample(
+    sample: Array, model_output: Array, sigma: Array, prediction_type: PredictionType, space: Space
+) -> Array:
+    """x_0 as the model predicts it from x_t: the scheduler's `pred_original_sample`, never clipped.
+
+    epsilon: (x_t − b ε)/a, DDPM (Ho et al. 2020) Eq. 15. v_prediction: a x_t − b v, progressive
+    distillation (Salimans & Ho 2022) appendix D. sample: the output itself. Schedulers that clip or
+    threshold x_0 (`clip_sample`, `thresholding`) differ from this by that clipping alone.
+
+    Args:
+        sample: x_t in `space`; any shape.
+        model_output: What the scheduler was given, after guidance; shape of `sample`.
+        sigma: σ = √(1−ᾱ)/√ᾱ; must broadcast against `sample`.
+    """
+    a, b = signal_and_noise(sigma)
+    x = variance_preserving(sample, sigma, space)
+    if prediction_type == "epsilon":
+        return (x - b * model_output) / a
+    if prediction_type == "v_prediction":
+        return a * x - b * model_output
+    return model_output
+
+
+def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: float) -> Array:
+    """Classifier-free guidance, ε_u + s (ε_c − ε_u): s = 1 is the conditional prediction alone.
+
+    Source: Ho & Salimans 2022, Eq. 6, with their w = s − 1; diffusers' `guidance_scale` is s.
+    """
+    return noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+
+
+def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
+    """The guided prediction with its spread pulled back to the conditional one's by φ = `guidance_rescale`.
+
+    One sample, any shape; the standard deviations run over the whole of it, with n − 1 below as torch
+    takes them. Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
+    """
+    matched = noise_pred * (noise_pred_cond.std(ddof=1) / noise_pred.std(ddof=1))
+    return guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred
+
+
+def linear_preview(
+    latents: Float[np.ndarray, "channel y x"], latent_rgb: Float[np.ndarray, "channel+1 3"]
+) -> UInt8[np.ndarray, "y x 3"]:
+    """RGB of latents on the variance-preserving scale by [latents, 1] @ latent_rgb, clipped to 0..1, as uint8."""
+    rgb = np.moveaxis(latents, 0, -1) @ latent_rgb[:-1] + latent_rgb[-1]
+    return (np.clip(rgb, 0.0, 1.0) * 255).round().astype(np.uint8)

@@ -1,0 +1,104 @@
+"""The file of a trace: one safetensors file, JSON in its header, read lazily, written atomically.
+
+Layout: safetensors' own (8 bytes length, JSON header, data), rows of an array one step after the other.
+The header's metadata holds one key, "sdexplore": JSON with the trace's facts and the SHA-256 of each array.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import TraceError
+
+SCHEMA = 1
+_KEY = "sdexplore"
+_MOST_HEADER = 100 * 2**20  # safetensors' own limit
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "U8": "|u1", "I64": "<i8"}
+
+
+def digest(array: np.ndarray) -> str:
+    """SHA-256 of the array's bytes in C order, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+
+
+def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes facts and arrays to `path`; a reader sees the old file or the whole new one, never a part."""
+    from safetensors.numpy import save_file
+
+    content = {**facts, "schema": SCHEMA, "digests": {name: digest(array) for name, array in arrays.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            draft,
+            metadata={_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)},
+        )
+        os.chmod(draft, 0o666 & ~_umask())  # noqa: PTH101  (mkstemp's 0600 would surprise who shares the file)
+        Path(draft).replace(path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The facts of a trace's file and its arrays, mapped from disk and read when touched.
+
+    Raises:
+        TraceError: There is no such file, or it is damaged, foreign, or from a newer sdexplore.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise TraceError(f"no trace at {str(path)!r}: there is no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:  # checks that the header fits the file, overlaps included
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TraceError(f"{path.name!r} is damaged or no safetensors file: {error}") from error
+    if _KEY not in metadata:
+        raise TraceError(f"{path.name!r} is a safetensors file, but no trace: it was not saved by Trace.save")
+    try:
+        facts = json.loads(metadata[_KEY])
+        schema = facts["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TraceError(f"{path.name!r} has an unreadable header: {error}") from error
+    if schema != SCHEMA:
+        raise TraceError(f"{path.name!r} has layout {schema!r}; this sdexplore reads {SCHEMA}: update it, or save anew")
+    return facts, _mapped(path)
+
+
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    whole = np.memmap(path, dtype=np.uint8, mode="r")
+    length = int(whole[:8].view("<u8")[0])
+    if length > _MOST_HEADER:
+        raise TraceError(f"{path.name!r} has a header of {length} bytes; the most that is read is {_MOST_HEADER}")
+    header = json.loads(whole[8 : 8 + length].tobytes())
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, entry in header.items():
+        if entry["dtype"] not in _DTYPES:
+            raise TraceError(f"{path.name!r} holds {name!r} as {entry['dtype']}, which no trace does")
+        start, stop = (8 + length + offset for offset in entry["data_offsets"])
+        flat = whole[start:stop].view(np.ndarray)
+        arrays[name] = flat.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
+
+
+def verify(name: str, arrays: Mapping[str, np.ndarray], digests: Mapping[str, str]) -> None:
+    """Raises TraceError if the content of an array of trace `name` is not what was saved."""
+    for key, array in arrays.items():
+        if digests.get(key) != digest(array):
+            raise TraceError(f"{key!r} of {name} is not what was saved: the file was damaged or changed")

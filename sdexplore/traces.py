@@ -1,0 +1,153 @@
+"""Several traces that belong together: the images of one call, and the cells of a comparison."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from .display import Block, Line, Shown, Table, clip
+from .errors import TraceError
+from .trace import Trace
+
+_INDEX = "index.json"
+
+
+class Traces(Sequence[Trace], Shown):
+    """The traces of one call that made several images, in the pipeline's order."""
+
+    def __init__(self, traces: Sequence[Trace]) -> None:
+        self._traces = tuple(traces)
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Traces": ...
+    def __getitem__(self, index: int | slice) -> "Trace | Traces":
+        """The trace at `index`, or a slice of the sequence."""
+        return Traces(self._traces[index]) if isinstance(index, slice) else self._traces[index]
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes one file a trace and an index into `folder`; returns it."""
+        return _save(Path(folder), {"kind": "traces"}, self._traces)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Traces":
+        """The traces saved in `folder`, read lazily; TraceError if it holds none."""
+        _, traces = _load(Path(folder), "traces")
+        return cls(traces)
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: one row a trace."""
+        rows = [
+            (str(i), trace.fingerprint, clip(trace.prompt or "", 60), str(trace.num_steps))
+            for i, trace in enumerate(self._traces)
+        ]
+        table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
+        return [Line(f"Traces: {len(self)} images of one call", strong=True), table]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
+    """Traces on a grid: the same call, one argument (or several) taking each of its values.
+
+    Attributes:
+        over: Argument -> its values; the grid's axes, the first the slowest.
+        traces: One a cell, last axis fastest.
+    """
+
+    over: Mapping[str, tuple[Any, ...]]
+    traces: tuple[Trace, ...]
+
+    def __post_init__(self) -> None:
+        cells = len(list(self.settings()))
+        if cells != len(self.traces):
+            raise TraceError(f"a comparison over {dict(self.over)!r} has {cells} cells, not {len(self.traces)}")
+
+    def __len__(self) -> int:
+        return len(self.traces)
+
+    def __iter__(self) -> Iterator[Trace]:
+        return iter(self.traces)
+
+    def settings(self) -> Iterator[dict[str, Any]]:
+        """What each cell was run with, in the order of `traces`."""
+        cells: list[dict[str, Any]] = [{}]
+        for name, values in self.over.items():
+            cells = [{**cell, name: value} for cell in cells for value in values]
+        yield from cells
+
+    def at(self, **settings: Any) -> Trace:  # noqa: ANN401  (any call argument)
+        """The trace of the cell with these settings, for example `at(guidance_scale=7.5)`.
+
+        Raises:
+            TraceError: No cell, or more than one, has them.
+        """
+        hits = [
+            trace
+            for cell, trace in zip(self.settings(), self.traces, strict=True)
+            if all(name in cell and cell[name] == value for name, value in settings.items())
+        ]
+        if len(hits) != 1:
+            raise TraceError(f"{len(hits)} cells have {settings!r}; the comparison is over {dict(self.over)!r}")
+        return hits[0]
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes one file a cell and an index into `folder`; returns it.
+
+        Raises:
+            TraceError: A value of `over` cannot be written as JSON.
+        """
+        try:
+            over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
+        except TypeError as error:
+            raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
+        return _save(Path(folder), {"kind": "comparison", "over": over}, self.traces)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Comparison":
+        """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
+        index, traces = _load(Path(folder), "comparison")
+        over = {name: tuple(values) for name, values in dict(index.get("over", {})).items()}
+        return cls(over=over, traces=tuple(traces))
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: one row a cell."""
+        names = list(self.over)
+        rows = [
+            (*(clip(repr(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
+            for cell, trace in zip(self.settings(), self.traces, strict=True)
+        ]
+        title = f"Comparison over {', '.join(names)}: {len(self)} runs of {clip(self.traces[0].prompt or '', 80)!r}"
+        return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
+
+
+def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [f"{number:03d}.safetensors" for number in range(len(traces))]
+    for file, trace in zip(files, traces, strict=True):
+        trace.save(folder / file)
+    draft = folder / f".{_INDEX}.part"
+    draft.write_text(json.dumps({"schema": 1, **index, "files": files}, indent=1), encoding="utf-8")
+    draft.replace(folder / _INDEX)  # last: an index never names a file that is not there
+    return folder
+
+
+def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
+    try:
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {_INDEX}") from error
+    except ValueError as error:
+        raise TraceError(f"{_INDEX} of {folder.name!r} is damaged: {error}") from error
+    files = index.get("files") if isinstance(index, dict) else None
+    if not isinstance(files, list) or index.get("kind") != kind:
+        raise TraceError(f"{folder.name!r} holds no {kind}: its {_INDEX} is of another kind")
+    for file in files:
+        if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
+            raise TraceError(f"{_INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
+    return index, [Trace.load(folder / file) for file in files]

@@ -1,0 +1,72 @@
+"""The way from noise to picture, as it really went."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..analysis.trajectory import preview, spread
+from ..errors import TraceError
+from ..picture import Picture
+from ..trace import Trace
+from ._figure import line_of_code, panels, row_label, run_title, step_title
+
+_MOST = 8
+
+
+def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
+    """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
+
+    Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the
+    picture that the scheduler would arrive at if it believed the model at that step (`pred_original_sample`). The
+    last column is the pipeline's own picture. Steps that were not decoded are shown by the linear
+    preview, one square a latent pixel, and marked "linear". Panels are numbered by step from 0; t is the training
+    timestep, σ = √(1−ᾱ)/√ᾱ.
+
+    Args:
+        steps: Which steps; by default those that were decoded, or eight previews.
+
+    Raises:
+        TraceError: A step beyond the run, or a trace with neither decoded pictures nor latents.
+
+    Source: Ho et al. 2020 (DDPM), Figure 2 and Eq. 15.
+    """
+    every = tuple(trace.decoded) or spread(tuple(range(trace.num_steps)), _MOST)
+    chosen = tuple(trace.check_step(step) for step in steps) if steps is not None else spread(every, _MOST)
+    if not chosen:
+        raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
+    noisy = [_picture(trace, step, x0=False) for step in chosen]
+    clean = [_picture(trace, step, x0=True) for step in chosen] if trace.pred_original_sample is not None else []
+    rows = [("x_t", noisy)] + ([("predicted x0", clean)] if clean else [])
+    y, x = noisy[0][0].shape[:2]
+    last = trace.image is not None
+    with panels(len(rows), len(chosen) + last, aspect=y / x, top=0.6) as (figure, axes):
+        figure.suptitle(run_title(trace), fontsize=9)
+        for row, (label, pictures) in enumerate(rows):
+            row_label(axes[row, 0], label)
+            for column, (picture, linear) in enumerate(pictures):
+                axes[row, column].imshow(picture)
+                if row == 0:
+                    axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=7.5)
+                if linear:
+                    axes[row, column].set_xlabel("linear", fontsize=6.5)
+            if last:
+                axes[row, -1].imshow(trace.image)
+        if last:
+            axes[0, -1].set_title("picture\n", fontsize=7.5)
+    data = {f"{label}/{step}": p for label, ps in rows for step, (p, _) in zip(chosen, ps, strict=True)}
+    return Picture(
+        figure=figure,
+        data=data if trace.image is None else data | {"image": trace.image},
+        alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
+        f"from noise to {'the final picture' if last else 'where the run was stopped'}, for {trace.prompt!r}.",
+        call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+    )
+
+
+def _picture(trace: Trace, step: int, *, x0: bool) -> tuple[np.ndarray, bool]:
+    """(picture, whether it is only the linear preview)."""
+    decoded = trace.decoded_x0 if x0 else trace.decoded
+    if step in decoded:
+        return decoded[step], False
+    latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
+    return preview(trace, latents), True

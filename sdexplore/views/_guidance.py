@@ -1,0 +1,96 @@
+"""What classifier-free guidance did."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..analysis.guidance import halves
+from ..analysis.trajectory import preview, spread
+from ..errors import TraceError
+from ..picture import Picture, drawable
+from ..trace import Trace
+from ..traces import Comparison
+from ._figure import SEQUENTIAL, line_of_code, panels, row_label, run_title, step_title
+
+_MOST = 8
+
+
+def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> Picture:
+    """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
+
+    A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
+    alone predict it, by the linear preview (one square a latent pixel). The third is where they disagree: root mean
+    square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance. One
+    scale from 0 serves the third row, printed at its colour bar.
+
+    A Comparison: the final picture of each cell, titled by its settings; all began with the same noise unless the
+    comparison is over the seed.
+
+    Args:
+        steps: Which steps of a Trace; by default eight of those at which both halves were computed.
+
+    Raises:
+        TraceError: The run had no guidance; a step had not both halves; a cell has no picture.
+
+    Source: Ho & Salimans 2022, Eq. 6.
+    """
+    return _pictures(source) if isinstance(source, Comparison) else _halves(source, steps)
+
+
+def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
+    found = halves(trace)
+    chosen = spread(found.steps, _MOST) if steps is None else tuple(trace.check_step(step) for step in steps)
+    if missing := [step for step in chosen if step not in found.steps]:
+        raise TraceError(f"step {missing[0]} had not both halves of guidance; these had: {list(found.steps)}")
+    if not chosen:
+        raise TraceError("guidance(steps=()): name at least one step, or leave steps out")
+    rows = [found.steps.index(step) for step in chosen]
+    difference = found.difference[rows]
+    reach = float(difference.max()) or 1.0
+    guided = trace.recorded("pred_original_sample")
+    y, x = difference.shape[1:]
+    labels = ("x0 uncond", "x0 cond", "|cond − uncond|", "x0 guided")
+    with panels(len(labels), len(chosen), aspect=y / x, top=0.6) as (figure, axes):
+        scale = trace.call.get("arguments", {}).get("guidance_scale")
+        figure.suptitle(f"{run_title(trace)}, guidance_scale {'default' if scale is None else scale}", fontsize=9)
+        for row, label in enumerate(labels):
+            row_label(axes[row, 0], label)
+        for column, (row, step) in enumerate(zip(rows, chosen, strict=True)):
+            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            axes[0, column].imshow(preview(trace, found.x0_uncond[row]))
+            axes[1, column].imshow(preview(trace, found.x0_cond[row]))
+            drawn = axes[2, column].imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
+            axes[3, column].imshow(preview(trace, guided[step]))
+        figure.colorbar(drawn, ax=axes[2, :], label="RMS over channels", pad=0.01)
+    return Picture(
+        figure=figure,
+        data={
+            "x0_uncond": found.x0_uncond[rows],
+            "x0_cond": found.x0_cond[rows],
+            "difference": difference,
+            "steps": np.array(chosen),
+        },
+        alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half predict "
+        f"it, where they differ (0 to {reach:.2g}), and the guided prediction, for {trace.prompt!r}.",
+        call=line_of_code("guidance", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+    )
+
+
+def _pictures(comparison: Comparison) -> Picture:
+    images = [trace.recorded("image") for trace in comparison]
+    columns = len(list(comparison.over.values())[-1])
+    rows = len(images) // columns
+    y, x = images[0].shape[:2]
+    with panels(rows, columns, aspect=y / x, top=0.5) as (figure, axes):
+        figure.suptitle(run_title(comparison.traces[0]), fontsize=9)
+        for ax, image, cell in zip(axes.flat, images, comparison.settings(), strict=True):
+            ax.imshow(image)
+            ax.set_title("\n".join(f"{name} {drawable(str(value), 40)}" for name, value in cell.items()), fontsize=8)
+    cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in comparison.settings())
+    over = {name: list(values) for name, values in comparison.over.items()}
+    return Picture(
+        figure=figure,
+        data={str(number): image for number, image in enumerate(images)},
+        alt=f"{len(images)} pictures of {comparison.traces[0].prompt!r}, by {cells}.",
+        call=f"sdx.views.guidance(comparison)  # over={over!r}, from trace {comparison.traces[0].fingerprint}",
+    )

@@ -1,0 +1,52 @@
+"""The latents themselves, channel by channel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..analysis.trajectory import spread
+from ..errors import TraceError
+from ..picture import Picture
+from ..trace import Trace
+from ._figure import DIVERGING, line_of_code, panels, row_label, run_title, step_title
+
+_MOST = 8
+_QUANTILE = 0.995
+
+
+def latents(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
+    """Draws the latents before chosen steps: a row a channel, a column a step, one square a latent pixel.
+
+    Values are on the variance-preserving scale, where noise has standard deviation 1. Blue is negative, white 0, red
+    positive; one scale serves all panels, printed at the colour bar. It reaches to the 99.5 % quantile of the absolute
+    values, and the arrows of the bar say that what lies beyond has the colour of its end.
+
+    Args:
+        steps: Which steps; by default eight, evenly spread.
+
+    Raises:
+        TraceError: Latents were not recorded, or a step is beyond the run.
+    """
+    every = spread(tuple(range(trace.num_steps)), _MOST)
+    chosen = tuple(trace.check_step(step) for step in steps) if steps is not None else every
+    if not chosen:
+        raise TraceError("latents(steps=()): name at least one step, or leave steps out")
+    values = np.stack([trace.scaled_latents(step) for step in chosen])
+    reach = float(np.quantile(np.abs(values), _QUANTILE)) or 1.0
+    channels, y, x = values.shape[1:]
+    with panels(channels, len(chosen), aspect=y / x, top=0.6) as (figure, axes):
+        figure.suptitle(run_title(trace), fontsize=9)
+        for column, step in enumerate(chosen):
+            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            for channel in range(channels):
+                drawn = axes[channel, column].imshow(values[column, channel], cmap=DIVERGING, vmin=-reach, vmax=reach)
+        for channel in range(channels):
+            row_label(axes[channel, 0], f"channel {channel}")
+        figure.colorbar(drawn, ax=axes, label="latent value", extend="both", shrink=0.8, pad=0.01)
+    return Picture(
+        figure=figure,
+        data={"latents": values, "steps": np.array(chosen)},
+        alt=f"The {channels} latent channels at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
+        f"from −{reach:.2g} (blue) to {reach:.2g} (red), for {trace.prompt!r}.",
+        call=line_of_code("latents", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+    )

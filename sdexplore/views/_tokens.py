@@ -1,0 +1,110 @@
+"""How a prompt becomes tokens."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..display import clip, width
+from ..errors import TokenError
+from ..picture import Picture, drawable, style
+from ..tokenization import Token, Tokenization, Tokenizations
+from ._figure import BLOG_COLUMN, bare
+
+_SHADES = ("#cfe3fa", "#fde3c8")  # of words in turn, so that their borders show
+_LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated": "#f3c6c6"}
+_ROW = 0.62  # inches
+_CHARACTER = 0.085  # inches, of the text in a box
+_MOST = 200
+
+
+def tokens(source: Tokenization | Tokenizations) -> Picture:
+    """Draws a prompt as boxes, a box a token, for each tokenizer: what it covers, its position, its id.
+
+    Boxes of one word share a colour, and words take blue and orange in turn; what belongs to no word is white. Grey boxes are the tokenizer's own:
+    start, end, and the padding, drawn as one box that says how many there are. Red ones were cut off: the model
+    never sees them. A character that is spelled by several tokens stands in each of their boxes with which part it is.
+
+    Args:
+        source: What `sdx.tokens(pipe, text)` returns, or one of it.
+
+    Raises:
+        TokenError: A prompt of more than 200 tokens; the table of `sdx.tokens` shows those.
+    """
+    shown = {source.tokenizer: source} if isinstance(source, Tokenization) else dict(source)
+    for name, one in shown.items():
+        if sum(t.kind != "padding" for t in one.tokens) > _MOST:
+            raise TokenError(
+                f"{name} made {len(one.tokens)} tokens: too many for a figure; sdx.tokens shows them as a table"
+            )
+    lines = [(name, line) for name, one in shown.items() for line in _lines(one)]
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(lines) + 0.25 * len(shown) + 0.1), layout="constrained")
+        ax = figure.subplots()
+        bare(ax)
+        y, last = 0.0, None
+        for name, line in lines:
+            if name != last:
+                y += 0.25
+                ax.text(
+                    0,
+                    y,
+                    f"{name}, {shown[name].length} of {shown[name].max_length} positions",
+                    fontsize=8,
+                    color="#555555",
+                )
+                y, last = y + 0.08, name
+            x = 0.0
+            for text, note, colour in line:
+                wide = _wide(text, note)
+                ax.add_patch(_box(x, y, wide, colour))
+                ax.text(x + wide / 2, y + 0.19, text, ha="center", va="center", fontsize=9)
+                ax.text(x + wide / 2, y + 0.39, note, ha="center", va="center", fontsize=6, color="#555555")
+                x += wide + 0.05
+            y += _ROW
+        ax.set(xlim=(-0.02, BLOG_COLUMN), ylim=(y, 0))
+    first = next(iter(shown.values()))
+    real = [t for t in first.tokens if t.kind == "text"]
+    lost = len(first.truncated)
+    return Picture(
+        figure=figure,
+        data={name: np.array(one.ids) for name, one in shown.items()},
+        alt=f"The prompt {clip(first.text, 200)!r} as {len(real)} tokens: {clip(' | '.join(t.text for t in real), 400)}"
+        + (f"; {lost} more were cut off." if lost else "."),
+        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.text!r}))",
+    )
+
+
+def _lines(one: Tokenization) -> list[list[tuple[str, str, str]]]:
+    """Boxes (text, note, colour) broken into lines that fit the figure."""
+    boxes = [_look(token) for token in one.tokens if token.kind != "padding"]
+    padding = sum(token.kind == "padding" for token in one.tokens)
+    if padding:
+        place = sum(token.kind in ("start", "text", "end") for token in one.tokens)
+        boxes.insert(place, (f"padding × {padding}", f"{place}–{place + padding - 1}", _LOOKS["padding"]))
+    lines: list[list[tuple[str, str, str]]] = [[]]
+    room = BLOG_COLUMN
+    for box in boxes:
+        room -= _wide(box[0], box[1]) + 0.05
+        if room < 0:
+            lines.append([])
+            room = BLOG_COLUMN - _wide(box[0], box[1]) - 0.05
+        lines[-1].append(box)
+    return lines
+
+
+def _look(token: Token) -> tuple[str, str, str]:
+    special = token.kind in ("start", "end")
+    text = token.kind if special else drawable(token.text, 40)
+    if token.part is not None:
+        text += f" {token.part[0]}/{token.part[1]}"
+    place = "cut off" if token.position is None else str(token.position)
+    colour = _LOOKS.get(token.kind) or ("#ffffff" if token.word is None else _SHADES[token.word % 2])
+    return text, f"{place}: {token.id}", colour
+
+
+def _wide(text: str, note: str) -> float:
+    return max(width(text) * _CHARACTER, len(note) * 0.055) + 0.14
+
+
+def _box(x: float, y: float, wide: float, colour: str) -> Rectangle:
+    return Rectangle((x, y), wide, 0.5, facecolor=colour, edgecolor="#999999", linewidth=0.6)

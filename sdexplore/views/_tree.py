@@ -1,0 +1,91 @@
+"""The module tree of a network, with its weight in parameters."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..anatomy import ModuleNode, ModuleTree
+from ..display import count
+from ..errors import InspectionError
+from ..picture import Picture, drawable, style
+from ._figure import BLOG_COLUMN, bare
+
+_ROW = 0.19
+_MOST = 120
+_COLOURS = {"cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}  # Okabe and Ito's, safe for the colour-blind
+_BAR = 0.36  # of the width of the axes
+
+
+def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
+    """Draws a network's modules to `depth`, a line each, indented; the bar is its share of all parameters.
+
+    Bars are linear from 0 to the network's total. Attention layers are coloured: orange looks at the prompt (cross),
+    blue at the picture itself (self); other modules are grey, coloured names count the attention layers inside.
+    Behind the name stand the class, the shape of its output (batch, channel, y, x) and what kind of attention it is.
+
+    Args:
+        modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
+        depth: Levels below the root; by default the tree's own.
+
+    Raises:
+        InspectionError: More than 120 lines at this depth; the message names a smaller one.
+    """
+    levels = modules.depth if depth is None else depth
+    rows = list(_rows(modules.root, levels))
+    if len(rows) > _MOST:
+        raise InspectionError(
+            f"tree(depth={levels}): {len(rows)} modules do not fit in one figure ({_MOST} at most); "
+            f"draw depth={max(levels - 1, 0)}, or a branch: tree['{modules.root.children[0].name}']"
+        )
+    total = modules.root.parameters or 1
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN + 1.5, _ROW * len(rows) + 0.6), layout="constrained")
+        ax = figure.subplots()
+        bare(ax)
+        for line, (level, node) in enumerate(rows):
+            kind = node.attention.kind if node.attention else None
+            ax.barh(line, node.parameters / total * _BAR, left=1 - _BAR, color=_COLOURS[kind], height=0.7)
+            name = node.name.rpartition(".")[2] or modules.component or "(root)"
+            ax.text(
+                0.022 * level,
+                line,
+                drawable(name, 30),
+                va="center",
+                fontsize=7.5,
+                color=_COLOURS[kind] if kind else "k",
+            )
+            ax.text(1 - _BAR - 0.01, line, _facts(node), va="center", ha="right", fontsize=6.5, color="#555555")
+            ax.text(
+                1 - _BAR + node.parameters / total * _BAR + 0.005,
+                line,
+                count(node.parameters),
+                va="center",
+                fontsize=6.5,
+            )
+        ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
+        where = ".".join(filter(None, (modules.component, modules.root.name)))
+        ax.set_title(f"{where or modules.root.class_name}: {count(modules.parameters)} parameters", loc="left")
+    kinds = [layer.kind for layer in modules.attention_layers]
+    return Picture(
+        figure=figure,
+        data={node.name: np.array(node.parameters) for _, node in rows},
+        alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
+        f"{count(modules.parameters)} parameters, {kinds.count('cross')} cross-attention and "
+        f"{kinds.count('self')} self-attention layers.",
+        call=f"sdx.views.tree(sdx.tree(pipe, {modules.component!r}, depth={levels}))",
+    )
+
+
+def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, ModuleNode]]:
+    yield level, node
+    if depth > 0:
+        for child in node.children:
+            yield from _rows(child, depth - 1, level + 1)
+
+
+def _facts(node: ModuleNode) -> str:
+    shape = "" if node.output is None else " → " + " × ".join(map(str, node.output))
+    if node.attention is None:
+        return f"{node.class_name}{shape}"
+    return f"{node.class_name}, {node.attention.kind}, {node.attention.heads} heads of {node.attention.head_dim}{shape}"
