@@ -220,7 +220,7 @@ class AttentionLayer:
         facts = (
             f"{self.kind}-attention, {self.heads} heads of {self.head_dim}, keys of {self.key_dim}"
         )
-        return f"{facts}, {self.resolution[0]} x {self.resolution[1]}" if self.resolution else facts
+        return f"{facts}, {self.resolution[0]} × {self.resolution[1]}" if self.resolution else facts
 
 
 @dataclass(frozen=True, repr=False)

@@ -125,12 +125,12 @@ def width(text: str) -> int:
     )
 
 
-def count(number: float) -> str:
+def count(number: int | float) -> str:  # noqa: PYI041  (the run-time checker takes no int for a float)
     """A count with separators: 859520964 → "859,520,964"."""
     return f"{number:,.0f}"
 
 
-def size(count_of_bytes: float) -> str:
+def size(count_of_bytes: int | float) -> str:  # noqa: PYI041  (as above)
     """Bytes in a fitting binary unit, three digits: 50364416 → "48.0 MiB"."""
     units = ("B", "KiB", "MiB", "GiB", "TiB")
     value, unit = float(count_of_bytes), 0

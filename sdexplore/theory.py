@@ -15,13 +15,13 @@ Space: TypeAlias = Literal["variance preserving", "variance exploding"]
 PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample"]
 
 
-def signal_and_noise(sigmas: Array) -> tuple[Array, Array]:
+def signal_and_noise(sigmas: Array | float) -> tuple[Array | float, Array | float]:
     """a = √ᾱ and b = √(1−ᾱ) of σ = b/a; a² + b² = 1. Source: Karras et al. 2022, Table 1 (VP)."""
     scale = 1.0 / np.sqrt(np.square(sigmas) + 1.0)
     return scale, sigmas * scale
 
 
-def variance_preserving(sample: Array, sigma: Array, space: Space) -> Array:
+def variance_preserving(sample: Array, sigma: Array | float, space: Space) -> Array:
     """`sample` on the variance-preserving scale, where every x_t of unit-variance data has unit variance.
 
     `sigma` must broadcast against `sample`.
@@ -30,7 +30,7 @@ def variance_preserving(sample: Array, sigma: Array, space: Space) -> Array:
 
 
 def pred_original_sample(
-    sample: Array, model_output: Array, sigma: Array, prediction_type: PredictionType, space: Space
+    sample: Array, model_output: Array, sigma: Array | float, prediction_type: PredictionType, space: Space
 ) -> Array:
     """x_0 as the model predicts it from x_t: the scheduler's `pred_original_sample`, never clipped.
 
@@ -71,7 +71,7 @@ def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float)
 
 
 def linear_preview(
-    latents: Float[np.ndarray, "channel y x"], latent_rgb: Float[np.ndarray, "channel+1 3"]
+    latents: Float[np.ndarray, "channel y x"], latent_rgb: Float[np.ndarray, "features 3"]
 ) -> UInt8[np.ndarray, "y x 3"]:
     """RGB of latents on the variance-preserving scale by [latents, 1] @ latent_rgb, clipped to 0..1, as uint8."""
     rgb = np.moveaxis(latents, 0, -1) @ latent_rgb[:-1] + latent_rgb[-1]

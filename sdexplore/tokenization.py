@@ -59,9 +59,7 @@ class Tokenization(Shown):
         Of `ids`, `pieces`, `kinds` and `spans` one entry is one token, truncated ones last.
         """
         tokens, words = parts_of(text, ids, pieces, kinds, spans)
-        return cls(
-            tokenizer=tokenizer, text=text, tokens=tokens, max_length=max_length, words=words
-        )
+        return cls(tokenizer=tokenizer, text=text, tokens=tokens, max_length=max_length, words=words)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -87,9 +85,7 @@ class Tokenization(Shown):
         """The tokens of one kind, in order."""
         return tuple(token for token in self.tokens if token.kind == kind)
 
-    def positions(
-        self, word: str | SupportsIndex | Iterable[object], occurrence: int | None = None
-    ) -> tuple[int, ...]:
+    def positions(self, word: str | SupportsIndex | Iterable[object], occurrence: int | None = None) -> tuple[int, ...]:
         """The positions, in the padded sequence, of the tokens that spell `word`.
 
         Args:
@@ -111,8 +107,7 @@ class Tokenization(Shown):
                 times = "once" if len(spans) == 1 else f"{count(len(spans))} times"
                 allowed = "0" if len(spans) == 1 else f"0 to {len(spans) - 1}"
                 raise TokenError(
-                    f"{word!r} stands {times} in the prompt: "
-                    f"occurrence may be {allowed}, not {occurrence}"
+                    f"{word!r} stands {times} in the prompt: occurrence may be {allowed}, not {occurrence}"
                 )
             spans = [spans[occurrence]]
         tokens = [token for span in spans for token in self._over(span)]
@@ -126,9 +121,7 @@ class Tokenization(Shown):
             f"{count(len(self.truncated))} of this prompt did not fit; shorten the prompt"
         )
 
-    def _checked(
-        self, wanted: SupportsIndex | Iterable[object], occurrence: int | None
-    ) -> tuple[int, ...]:
+    def _checked(self, wanted: SupportsIndex | Iterable[object], occurrence: int | None) -> tuple[int, ...]:
         if occurrence is not None:
             raise TokenError(f"occurrence={occurrence} goes with a word, not with positions")
         several = list(wanted) if isinstance(wanted, Iterable) else [wanted]
@@ -141,10 +134,7 @@ class Tokenization(Shown):
                 raise TokenError(f"a position is a whole number, not {one!r}; give words singly")
             position = operator.index(one)
             if not 0 <= position < length:
-                raise TokenError(
-                    f"position {position} is not in the sequence of {length} tokens, "
-                    f"0 to {length - 1}"
-                )
+                raise TokenError(f"position {position} is not in the sequence of {length} tokens, 0 to {length - 1}")
             found.add(position)
         return tuple(sorted(found))
 
@@ -153,7 +143,8 @@ class Tokenization(Shown):
         hits = find(self.text, phrase)
         if not hits:
             what = "phrase" if len(word_spans(phrase)) > 1 else "word"
-            known = [clip(each.text) for each in self.words or self.tokens if each.text]
+            words = [word.text for word in self.words if word.occurrence == 0]
+            known = map(clip, words or [token.text for token in self.tokens if token.text])
             raise TokenError(f"no {what} {phrase!r} in the prompt; {did_you_mean(phrase, known)}")
         whole = [hit for hit in hits if self._spelling.widened(hit) == hit]
         if whole:
@@ -164,9 +155,7 @@ class Tokenization(Shown):
         tokens = self._over(word.span if word else hit)
         spelled = clip(" + ".join(repr(token.text) for token in tokens))
         wide = clip(self.text[slice(*self._spelling.widened(hit))])
-        raise TokenError(
-            f"{phrase!r} {where}, and attention is per token, here {spelled}; ask for {wide!r}"
-        )
+        raise TokenError(f"{phrase!r} {where}, and attention is per token, here {spelled}; ask for {wide!r}")
 
     def _over(self, span: Span) -> list[Token]:
         return [self.tokens[k] for k in self._spelling.over(span)]

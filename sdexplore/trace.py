@@ -107,7 +107,7 @@ class Trace(Shown):
     self_attention: Mapping[str, Mapping[str, Attention]] = field(default_factory=dict)
     decoded: Mapping[int, UInt8[np.ndarray, "Y X 3"]] = field(default_factory=dict)
     decoded_x0: Mapping[int, UInt8[np.ndarray, "Y X 3"]] = field(default_factory=dict)
-    latent_rgb: Float32[np.ndarray, "channel+1 3"] | None = None
+    latent_rgb: Float32[np.ndarray, "features 3"] | None = None
     image: UInt8[np.ndarray, "Y X 3"] | None = None
     flags: Mapping[str, bool] = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ def bytes_as_pieces(text):
     ("piece", "expected"),
     [
         ("æĿ±", "東".encode()),
-        ("ðŁĮ¸</w>", "🌸".encode()),
+        ("ðŁĲ±</w>", "🐱".encode()),
         ("cafÃ©</w>", "café".encode()),
         ("Ġcat", b" cat"),
         ("<0xE6>", b"\xe6"),
@@ -40,7 +40,7 @@ def test_a_mark_that_was_composed_away_goes_to_the_letter_before_it():
 
 
 def test_every_token_that_shares_the_letter_gets_its_mark():
-    assert settle("o\u0302x", ["Ã", "´", "x</w>"], [(0, 1), (0, 1), (2, 3)]) == [
+    assert settle("a\u030ax", ["Ã", "¥", "x</w>"], [(0, 1), (0, 1), (2, 3)]) == [
         (0, 2),
         (0, 2),
         (2, 3),
@@ -99,9 +99,7 @@ def test_pieces_are_found_without_offsets(text, pieces, expected):
     assert [text[start:stop] for start, stop in align(text, pieces)] == expected
 
 
-@given(
-    st.text(max_size=30), st.lists(st.text(max_size=3) | st.sampled_from(["▁", "</w>", "Ġ", "ĥ"]))
-)
+@given(st.text(max_size=30), st.lists(st.text(max_size=3) | st.sampled_from(["▁", "</w>", "Ġ", "ĥ"])))
 def test_foreign_pieces_never_raise(text, pieces):
     spans = align(text, pieces)
     assert len(spans) == len(pieces)

@@ -72,18 +72,12 @@ class CrossAttention:
             yield torch.softmax(scores, -1).mean(1)
         self._seen.clear()
 
-    def _keep(
-        self, key: tuple[str, str], _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
-    ) -> None:
+    def _keep(self, key: tuple[str, str], _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self._seen[key] = inputs[0] if self._local else output
 
     def _projected(self, name: str, part: str, rows: int | None) -> Float[Tensor, "batch n width"]:
         seen = self._seen[name, part][:rows].float()
-        return (
-            F.linear(seen.detach(), getattr(self.layers[name], part).weight)
-            if self._local
-            else seen
-        )
+        return F.linear(seen.detach(), getattr(self.layers[name], part).weight) if self._local else seen
 
 
 def select_groups(

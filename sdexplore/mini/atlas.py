@@ -58,9 +58,7 @@ def draw_atlas(font: str | Path) -> Atlas:
     return np.stack([*glyphs, *map(_draw_shape, SHAPES)])
 
 
-def _draw_glyph(
-    glyph: str, face: ImageFont.FreeTypeFont, font: str | Path
-) -> UInt8[np.ndarray, "128 128 4"]:
+def _draw_glyph(glyph: str, face: ImageFont.FreeTypeFont, font: str | Path) -> UInt8[np.ndarray, "128 128 4"]:
     canvas = Image.new("RGBA", (300, 200), (0, 0, 0, 0))
     ImageDraw.Draw(canvas).text((20, 20), glyph, font=face, embedded_color=True)
     box = canvas.getbbox()

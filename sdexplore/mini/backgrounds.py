@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float32, UInt8
-from numpy.typing import ArrayLike
+from jaxtyping import Float32, Num, UInt8
 from PIL import Image, ImageDraw
 
 from sdexplore.errors import SdexploreError, did_you_mean
@@ -15,6 +14,9 @@ from sdexplore.mini.vocabulary import BACKGROUNDS, COLORS
 
 SIZE = 256
 """Height and width of every picture, in pixels."""
+
+Pixels: TypeAlias = int | float
+"""A distance or a place, in pixels."""
 
 Rgb: TypeAlias = tuple[int, ...]
 
@@ -61,10 +63,10 @@ def background(kind: str, rng: random.Random) -> UInt8[np.ndarray, "256 256 3"]:
     horizon = rng.randint(120, 190)
     if kind in _AIR:
         top, bottom = _AIR[kind]
-        painted = _gradient(_near(top, rng), _near(bottom, rng))
+        painted = _gradient(np.array(_near(top, rng)), np.array(_near(bottom, rng)))
     else:
         sky, ground = _LAND[kind]
-        haze = (_near(sky, rng), np.array(_near(sky, rng)) * 0.6 + _HAZE)
+        haze = (np.array(_near(sky, rng)), np.array(_near(sky, rng)) * 0.6 + _HAZE)
         painted = _gradient(*haze, 0, horizon)
         near, far = np.array(_near(ground, rng)) * 1.0, np.array(_near(ground, rng)) * 0.85
         painted[horizon:] = _gradient(near, far, horizon, SIZE)[horizon:]
@@ -79,10 +81,10 @@ def _near(color: Rgb, rng: random.Random, spread: int = 12) -> Rgb:
 
 
 def _gradient(
-    top: ArrayLike, bottom: ArrayLike, start: int = 0, end: int = SIZE
+    top: Num[np.ndarray, "3"], bottom: Num[np.ndarray, "3"], start: int = 0, end: int = SIZE
 ) -> Float32[np.ndarray, "256 256 3"]:
     share = np.clip((np.arange(SIZE) - start) / max(1, end - start), 0, 1)[:, None]
-    column = np.asarray(top, np.float32) * (1 - share) + np.asarray(bottom, np.float32) * share
+    column = top.astype(np.float32) * (1 - share) + bottom.astype(np.float32) * share
     return np.repeat(column[:, None].astype(np.float32), SIZE, axis=1)
 
 
@@ -90,7 +92,7 @@ def _point(rng: random.Random) -> tuple[int, int]:
     return rng.randint(0, SIZE), rng.randint(0, SIZE)
 
 
-def _disc(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+def _disc(x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> tuple[Pixels, ...]:
     return x - width, y - height, x + width, y + height
 
 

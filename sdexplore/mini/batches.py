@@ -82,9 +82,7 @@ def draw_batch(
     )
 
 
-def _silenced(
-    input_ids: Int[Tensor, "batch 77"], silent: Bool[Tensor, " batch"]
-) -> Int[Tensor, "batch 77"]:
+def _silenced(input_ids: Int[Tensor, "batch 77"], silent: Bool[Tensor, " batch"]) -> Int[Tensor, "batch 77"]:
     """The captions, the silent ones replaced by the empty caption, for guidance's sake."""
     empty = torch.full((TOKENS,), END, device=input_ids.device)
     empty[0] = START

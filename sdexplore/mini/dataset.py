@@ -78,10 +78,7 @@ class SceneTable:
     @classmethod
     def joined(cls, tables: Sequence[Self]) -> Self:
         """The rows of all tables."""
-        columns = (
-            np.concatenate([getattr(table, column.name) for table in tables])
-            for column in fields(cls)
-        )
+        columns = (np.concatenate([getattr(table, column.name) for table in tables]) for column in fields(cls))
         return cls(*columns)
 
 
@@ -144,9 +141,7 @@ def known_tokens(scenes: int = 40_000) -> frozenset[int]:
     return frozenset((START, END)).union(*(text.ids for text in encoded))
 
 
-def spread(
-    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int = 0
-) -> list[Result]:
+def spread(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int = 0) -> list[Result]:
     """The function's result for each job, in order; worked out in `workers` processes, or here."""
     if not workers:
         return [function(job) for job in jobs]
@@ -174,9 +169,7 @@ def _tokens(scene: Scene, caption: str, words: Sequence[str]) -> tuple[list[int]
     return list(encoded.ids), groups
 
 
-def _mix_in(
-    tokens: list[int], groups: list[int], known: Collection[int], rng: random.Random
-) -> None:
+def _mix_in(tokens: list[int], groups: list[int], known: Collection[int], rng: random.Random) -> None:
     for _ in range(rng.randint(1, 4)):
         token = rng.randrange(300, 49_000)
         if token not in known:

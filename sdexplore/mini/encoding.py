@@ -69,9 +69,7 @@ def encode(
     """
     device = vae.device
     latents = torch.empty(len(table), 4, LATENT_SIZE, LATENT_SIZE, dtype=precision, device=device)
-    masks = torch.empty(
-        len(table), GROUPS, LATENT_SIZE, LATENT_SIZE, dtype=torch.uint8, device=device
-    )
+    masks = torch.empty(len(table), GROUPS, LATENT_SIZE, LATENT_SIZE, dtype=torch.uint8, device=device)
     for rows in torch.split(torch.arange(len(table), device=device), batch):
         images, shares = renderer.images_and_masks(rows)
         latents[rows] = posterior_mean(vae, images, precision).to(precision)

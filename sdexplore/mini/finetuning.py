@@ -74,16 +74,14 @@ class Finetuning:
     batch: int = 16
     variants: int = VARIANTS
     local: AlignmentStage | None = field(
-        default_factory=lambda: AlignmentStage(budget=Budget(400, warmup=0), rate=2e-3, joint=False)
+        default_factory=lambda: AlignmentStage(budget=Budget(400.0, warmup=0), rate=2e-3, joint=False)
     )
     joint: AlignmentStage | None = field(
-        default_factory=lambda: AlignmentStage(budget=Budget(5400, warmup=0), rate=1e-3)
+        default_factory=lambda: AlignmentStage(budget=Budget(5400.0, warmup=0), rate=1e-3)
     )
     joint_share: float = 0.7
     polish: AlignmentStage | None = field(
-        default_factory=lambda: AlignmentStage(
-            budget=Budget(930, warmup=0), rate=2e-4, alignment=0.02, decay=0.985
-        )
+        default_factory=lambda: AlignmentStage(budget=Budget(930.0, warmup=0), rate=2e-4, alignment=0.02, decay=0.985)
     )
     polish_share: float = 0.5
     seed: int = 0
@@ -93,7 +91,7 @@ class Finetuning:
     def smoke(cls) -> Self:
         """Three steps of every stage, in seconds on a CPU."""
         whole = cls()
-        budget = Budget(60, steps=3, warmup=0)
+        budget = Budget(60.0, steps=3, warmup=0)
         shortened = {
             name: replace(stage, budget=budget)
             for name in ("local", "joint", "polish")
@@ -119,8 +117,7 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
     """
     if min(finetuning.scenes, finetuning.held_out) < 1:
         raise SdexploreError(
-            f"cannot learn from {finetuning.scenes} scenes and score {finetuning.held_out}; "
-            "give 1 or more of each"
+            f"cannot learn from {finetuning.scenes} scenes and score {finetuning.held_out}; give 1 or more of each"
         )
     networks = load(folder)
     with torch.random.fork_rng():
@@ -168,9 +165,7 @@ def fit(networks: Networks, scenes: EncodedScenes, stage: AlignmentStage, batch:
             with torch.set_grad_enabled(stage.joint), torch.autocast("cpu", torch.bfloat16):
                 words = text_encoder(drawn.input_ids)[0]
                 predicted = unet(drawn.noisy, drawn.timesteps, words).sample
-            alignment = alignment_loss(
-                attention.probs(), drawn.selectors, drawn.masks, drawn.weights
-            )
+            alignment = alignment_loss(attention.probs(), drawn.selectors, drawn.masks, drawn.weights)
             loss = alignment
             if stage.joint:
                 error = noise_loss(predicted, drawn.noise, drawn.timesteps)
@@ -188,9 +183,7 @@ def fit(networks: Networks, scenes: EncodedScenes, stage: AlignmentStage, batch:
     _log.info("joint=%s: %d steps", stage.joint, step)
 
 
-def _optimizer(
-    networks: Networks, attention: CrossAttention, stage: AlignmentStage
-) -> torch.optim.Optimizer:
+def _optimizer(networks: Networks, attention: CrossAttention, stage: AlignmentStage) -> torch.optim.Optimizer:
     """Lets learn what the stage is to teach, and nothing else."""
     projections = attention.projections
     networks.unet.requires_grad_(stage.joint)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from sdexplore.mini.backgrounds import SIZE
+from sdexplore.mini.backgrounds import SIZE, Pixels
 from sdexplore.mini.vocabulary import COLORS, COUNTS, NAMES, SHAPES, article, plural
 
 Phrase: TypeAlias = Callable[[random.Random], str]
@@ -48,9 +48,9 @@ class Sprite:
     """
 
     thing: Thing
-    x: float
-    y: float
-    size: float
+    x: Pixels
+    y: Pixels
+    size: Pixels
     flipped: bool
 
 

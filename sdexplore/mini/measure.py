@@ -53,15 +53,11 @@ class Measurement(Shown):
     def blocks(self) -> Sequence[Block]:
         """Parameters, the VAE's figures, and a row for every timestep."""
         headers = ("timestep", "noise error", "pointing", "IoU")
-        rows = [
-            (str(s.timestep), f"{s.noise_error:.4f}", f"{s.pointing:.2f}", f"{s.iou:.2f}")
-            for s in self.scores
-        ]
+        rows = [(str(s.timestep), f"{s.noise_error:.4f}", f"{s.pointing:.2f}", f"{s.iou:.2f}") for s in self.scores]
         sizes = ", ".join(f"{name} {count(number)}" for name, number in self.parameters.items())
         words = max((score.words for score in self.scores), default=0)
         chance, center = (
-            max((getattr(score, name) for score in self.scores), default=0.0)
-            for name in ("chance", "center")
+            max((getattr(score, name) for score in self.scores), default=0.0) for name in ("chance", "center")
         )
         return (
             Line(f"Miniature, {self.scenes} scenes of seed {self.seed}", strong=True),
@@ -117,8 +113,7 @@ def measure(
         scenes=scenes,
         seed=seed,
         parameters={
-            name: sum(weight.numel() for weight in network.parameters())
-            for name, network in vars(networks).items()
+            name: sum(weight.numel() for weight in network.parameters()) for name, network in vars(networks).items()
         },
         psnr=_psnr(networks, table, renderer).mean().item(),
         latent_std=tuple(deviations.tolist()),
@@ -139,9 +134,7 @@ def _psnr(networks: Networks, table: SceneTable, renderer: Renderer) -> Float[Te
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sdexplore.mini.measure", description="Measures a miniature."
-    )
+    parser = argparse.ArgumentParser(prog="python -m sdexplore.mini.measure", description="Measures a miniature.")
     parser.add_argument("--pipeline", type=Path, default=PIPELINE, help="folder of the pipeline")
     parser.add_argument("--scenes", type=int, default=120)
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)

@@ -32,9 +32,7 @@ class Renderer:
         workers: Processes that paint the backgrounds; 0: this one does.
     """
 
-    def __init__(
-        self, table: SceneTable, device: torch.device | None = None, *, workers: int = 0
-    ) -> None:
+    def __init__(self, table: SceneTable, device: torch.device | None = None, *, workers: int = 0) -> None:
         device = device or torch.device("cpu")
         self._tiles = _load_tiles(device)
         kinds, which = np.unique(table.backgrounds, axis=0, return_inverse=True)

@@ -67,10 +67,8 @@ class Training:
                 hidden_size=32,
                 text_layers=1,
             ),
-            vae=VaeStage(budget=Budget(60, steps=10), batch=4, compile=False, log_every=5),
-            unet=UnetStage(
-                budget=Budget(60, steps=5), batch=4, alignment_rows=2, compile=False, log_every=5
-            ),
+            vae=VaeStage(budget=Budget(60.0, steps=10), batch=4, compile=False, log_every=5),
+            unet=UnetStage(budget=Budget(60.0, steps=5), batch=4, alignment_rows=2, compile=False, log_every=5),
             encode_batch=16,
         )
 

@@ -35,7 +35,7 @@ class UnetStage:
         log_every: Steps between two lines in the log.
     """
 
-    budget: Budget = field(default_factory=lambda: Budget(1080))
+    budget: Budget = field(default_factory=lambda: Budget(1080.0))
     batch: int = 384
     rate: float = 6e-4
     decay: float = 0.9995
@@ -64,9 +64,7 @@ class NoisePrediction(nn.Module):
         return error, alignment_loss(probs, batch.selectors, batch.masks, batch.weights)
 
 
-def fit_unet(
-    networks: Networks, scenes: EncodedScenes, known: frozenset[int], stage: UnetStage
-) -> None:
+def fit_unet(networks: Networks, scenes: EncodedScenes, known: frozenset[int], stage: UnetStage) -> None:
     """Trains UNet and text encoder in place; they end with their averaged weights.
 
     Args:
@@ -110,9 +108,7 @@ def fit_unet(
             optimizer.zero_grad(set_to_none=True)
             average.update()
             if step % stage.log_every == 0:
-                _log.info(
-                    "unet %d: error %.4f, alignment %.3f", step, error.item(), alignment.item()
-                )
+                _log.info("unet %d: error %.4f, alignment %.3f", step, error.item(), alignment.item())
     handle.remove()
     average.store()
     _log.info("unet: %d steps", step)

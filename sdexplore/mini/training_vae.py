@@ -31,7 +31,7 @@ class VaeStage:
         log_every: Steps between two lines in the log.
     """
 
-    budget: Budget = field(default_factory=lambda: Budget(300))
+    budget: Budget = field(default_factory=lambda: Budget(300.0))
     batch: int = 128
     rate: float = 1e-3
     decay: float = 0.998
@@ -46,9 +46,7 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.vae = vae
 
-    def forward(
-        self, images: Float[Tensor, "batch 3 y x"]
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    def forward(self, images: Float[Tensor, "batch 3 y x"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """The loss of drawing these pictures (RGB in -1..1) again, and its absolute error."""
         posterior = self.vae.encode(images).latent_dist
         spread = torch.exp(0.5 * posterior.logvar)
@@ -65,9 +63,7 @@ class Reconstruction(nn.Module):
         return loss, absolute
 
 
-def fit_vae(
-    vae: AutoencoderKL, renderer: Renderer, scenes: int, stage: VaeStage, rng: random.Random
-) -> None:
+def fit_vae(vae: AutoencoderKL, renderer: Renderer, scenes: int, stage: VaeStage, rng: random.Random) -> None:
     """Trains the VAE in place, on its device; it ends with its averaged weights.
 
     Args:
@@ -105,9 +101,7 @@ def fit_vae(
     _log.info("vae: %d steps", step)
 
 
-def _crops(
-    renderer: Renderer, rows: Int[Tensor, " batch"], rng: random.Random
-) -> Float[Tensor, "batch 3 y x"]:
+def _crops(renderer: Renderer, rows: Int[Tensor, " batch"], rng: random.Random) -> Float[Tensor, "batch 3 y x"]:
     """The same part of all these pictures."""
     top, left = (rng.randrange(0, SIZE - _CROP + 1, 8) for _ in range(2))
     crops = renderer.images(rows)[:, :, top : top + _CROP, left : left + _CROP]

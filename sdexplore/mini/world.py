@@ -104,9 +104,7 @@ def spans(scene: Scene, caption: str) -> dict[str, Span]:
         SdexploreError: The scene has no such caption.
     """
     if caption not in scene.parts:
-        raise SdexploreError(
-            f"the scene has no caption {caption!r}; {did_you_mean(caption, scene.captions)}"
-        )
+        raise SdexploreError(f"the scene has no caption {caption!r}; {did_you_mean(caption, scene.captions)}")
     named, ground = scene.parts[caption]
     found = dict(_find(scene.spelled, caption, named))
     plain = (f"{scene.background} background", scene.background)
@@ -133,7 +131,12 @@ def render(
         RGB, y before x; and word → the share of each pixel that shows the word's sprites, 0 to 1,
         before the style is applied. The masks of one scene sum to 1 where no sprite covers another
         of its own word.
+
+    Raises:
+        SdexploreError: There is no such background or style.
     """
+    if scene.style not in STYLES:
+        raise SdexploreError(f"no style {scene.style!r}; {did_you_mean(scene.style, STYLES)}")
     tiles = load_atlas() if atlas is None else atlas
     picture = Image.fromarray(background(scene.background, rng)).convert("RGBA")
     masks: dict[str, np.ndarray] = {GROUND: np.ones((SIZE, SIZE), np.float32)}
@@ -147,9 +150,7 @@ def render(
     return np.asarray(_stylize(picture.convert("RGB"), scene.style)), masks
 
 
-def _caption(
-    style: str, phrase: Phrase, place: str, rng: random.Random
-) -> tuple[str, tuple[Span, Span]]:
+def _caption(style: str, phrase: Phrase, place: str, rng: random.Random) -> tuple[str, tuple[Span, Span]]:
     """A sentence, and the spans that name the sprites and the background."""
     text, ground = rng.choice(STYLES[style]), (0, 0)
     if chance(rng, 0.06):

@@ -64,7 +64,7 @@ def latent_grid(
     if min(grid) < 1:
         raise InspectionError(
             f"an image of height={height} and width={width} has no latents: "
-            f"one latent is {factor} x {factor} pixels"
+            f"one latent is {factor} × {factor} pixels"
         )
     return grid
 
@@ -104,7 +104,7 @@ def attention_layers(
     except Exception as error:
         raise InspectionError(
             f"the layers of this {cls.__name__} cannot be laid out for latents of "
-            f"{grid[0]} x {grid[1]}: {error}"
+            f"{grid[0]} × {grid[1]}: {error}"
         ) from error
     layers = attention_facts(unet, where)
     lost = [layer.name for layer in layers if layer.resolution is None]

@@ -28,7 +28,7 @@ def cost(
         InspectionError: The pipeline has no UNet.
     """
     images = image_count(prompt, pipeline_arguments)
-    height, width = pipeline_arguments.get("height"), pipeline_arguments.get("width")
+    height, width = _size(pipe, pipeline_arguments)
     y, x = latent_grid(pipe, height, width)
     steps = _steps(pipe, pipeline_arguments)
     channels = int(denoiser(pipe).config.out_channels)
@@ -48,12 +48,14 @@ def cost(
     parts["image"] = picture
     layers = {layer.name: layer for layer in attention_layers(pipe, height, width)}
     grids = {name: layer.resolution for name, layer in layers.items() if layer.resolution}
-    plans = plan_layers(attention_modules(denoiser(pipe)), record, grids)
+    plans = plan_layers(attention_modules(denoiser(pipe)), record)
     kept = len(record.attention_steps(steps))
     columns, positions = _columns(pipe, record, prompt, pipeline_arguments)
     device = 0
     for name, plan in plans.items():
         ly, lx = grids[name]
+        if not plan.wants((ly, lx)):
+            continue
         cross = plan.kind == "cross_attention"
         heads = 1 if plan.head_mean else layers[name].heads
         keys = columns if cross else ly * lx
@@ -64,6 +66,14 @@ def cost(
     total = {name: amount * images for name, amount in sorted(parts.items(), key=lambda part: -part[1])}
     host = sum(total.values())
     return Cost(device=device, host=host, disk=host, parts=total, images=images, steps=steps)
+
+
+def _size(pipe: Any, arguments: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Height and width as the pipeline takes them; all but SDXL's drop the one if the other is missing."""
+    height, width = arguments.get("height"), arguments.get("width")
+    if (height and width) or "XL" in type(pipe).__name__:
+        return height, width
+    return None, None
 
 
 def _steps(pipe: Any, arguments: dict[str, Any]) -> int:

@@ -24,7 +24,7 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
     return _uint8(array)
 
 
-def latent_rgb(pipe: Any) -> Float32[np.ndarray, "channel+1 3"]:
+def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     """A matrix M for which [latents, 1] @ M is about the picture's RGB (0..1) at that latent pixel.
 
     Least squares over smooth random colour fields that this VAE encodes: no prompt and no run enters, so the
@@ -36,7 +36,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "channel+1 3"]:
     return _FITTED[vae]
 
 
-def _fit(pipe: Any) -> Float32[np.ndarray, "channel+1 3"]:
+def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     vae = pipe.vae
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     rng = np.random.default_rng(0)

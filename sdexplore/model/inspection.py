@@ -174,8 +174,8 @@ def _latents(pipe: Any) -> str:
     vae = getattr(getattr(pipe, "vae", None), "config", None)
     channels = getattr(vae, "latent_channels", taken)
     extra = f"; the UNet takes {taken} channels" if taken != channels else ""
-    image = f"an image of {y * factor} x {x * factor} pixels"
-    return f"{channels} channels of {y} x {x} for {image}{extra}"
+    image = f"an image of {y * factor} × {x * factor} pixels"
+    return f"{channels} channels of {y} × {x} for {image}{extra}"
 
 
 def _guidance(pipe: Any) -> str:
@@ -189,5 +189,5 @@ def _guidance(pipe: Any) -> str:
 def _by_resolution(layers: list[AttentionLayer]) -> str:
     grouped = Counter(layer.resolution for layer in layers if layer.resolution)
     largest_first = sorted(grouped.items(), key=lambda item: item[0], reverse=True)
-    where = ", ".join(f"{number} at {y} x {x}" for (y, x), number in largest_first)
+    where = ", ".join(f"{number} at {y} × {x}" for (y, x), number in largest_first)
     return f"{len(layers)} layers{': ' * bool(where)}{where}"

@@ -21,11 +21,22 @@ Kind = Literal["cross_attention", "self_attention"]
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """How one attention layer is read: each head or their mean, in which type."""
+    """How one attention layer is read.
+
+    Attributes:
+        head_mean: The mean over heads, or each of them.
+        grids: If given, the layer is read only where its grid is (y, x) of one of these, or its longer side is the
+            number.
+    """
 
     kind: Kind
     head_mean: bool
     dtype: torch.dtype
+    grids: tuple[int | tuple[int, int], ...] | None = None
+
+    def wants(self, grid: tuple[int, int]) -> bool:
+        """Whether a layer of this grid is read."""
+        return self.grids is None or grid in self.grids or max(grid) in self.grids
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,13 @@ class DenoiserCall:
     Attributes:
         noise_pred: (row, channel, y, x), the model's own tensor: copy it before it is changed.
         attention: Layer -> for each row of the plan (head, y, x, column).
+        heard: Layers whose query and key were seen, whether or not their grid was wanted.
     """
 
     plan: CallPlan
     noise_pred: torch.Tensor | None = None
     attention: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
 
 
 def attention_modules(denoiser: torch.nn.Module) -> dict[str, Attention]:
@@ -109,7 +122,7 @@ def observing(
     def after(_: Any, __: Any, output: Any) -> None:
         (call,) = current
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
-        if call.plan.rows and (silent := layers.keys() - call.attention.keys()):
+        if call.plan.rows and (silent := layers.keys() - call.heard):
             raise RunError(f"these attention layers made no query and key that could be read: {sorted(silent)}")
         current.clear()
         end(call)
@@ -130,7 +143,10 @@ def observing(
             if not current or not current[0].plan.rows:
                 return
             call = current[0]
+            call.heard.add(name)
             y, x = next(grids[parent] for parent in parents if parent in grids)
+            if not plan.wants((y, x)):
+                return
             cuts = call.plan.cuts if plan.kind == "cross_attention" else (None,) * len(call.plan.rows)
             call.attention[name] = [
                 probs.unflatten(1, (y, x)) for probs in _probabilities(module, query, key, plan, call.plan.rows, cuts)

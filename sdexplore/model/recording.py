@@ -144,30 +144,21 @@ def cut_of(tokens: Tokenizations, length: int) -> int | None:
     return max(ends) + 1 if len(ends) == len(tokens) else None
 
 
-def plan_layers(modules: dict[str, Any], record: Record, grids: dict[str, tuple[int, int]]) -> dict[str, LayerPlan]:
-    """Which of the denoiser's attention layers the Record asks for, and how each is read.
-
-    Args:
-        modules: Dotted name -> attention module.
-        grids: Dotted name -> (y, x); needed where self-attention is asked for by resolution.
-    """
+def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]:
+    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
     dtype, plans = _DTYPES[record.dtype], {}
     head_mean = record.cross_attention != "heads"
+    names = tuple(wanted for wanted in record.self_attention if isinstance(wanted, str))
+    grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, module in modules.items():
         if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or any(map(name.startswith, record.layers))):
+            if record.cross_attention and (record.layers is None or name.startswith(record.layers)):
                 plans[name] = LayerPlan("cross_attention", head_mean, dtype)
-        elif any(_asked(wanted, name, grids.get(name)) for wanted in record.self_attention):
+        elif name.startswith(names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)
+        elif grids:
+            plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
     return plans
-
-
-def _asked(wanted: Any, name: str, grid: tuple[int, int] | None) -> bool:
-    if isinstance(wanted, str):
-        return name.startswith(wanted)
-    if grid is None:
-        return False
-    return grid == wanted if isinstance(wanted, tuple) else max(grid) == wanted
 
 
 def image_rows(steps: list[StepRecord], image: int) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """`run`: one call of a pipeline, observed. The picture is the one that the pipeline makes without us."""
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from ..errors import InspectionError, RunError, Stopped
+from ..errors import InspectionError, RunError, Stopped, did_you_mean
 from ..record import Record
 from ..theory import linear_preview, variance_preserving
 from ..tokenization import Tokenizations
@@ -20,7 +21,6 @@ from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
 from .assembling import Assembly
-from .architecture import attention_layers
 from .architecture import denoiser as denoiser_of
 from .probes import attention_modules, refuse_compiled
 from .provenance import call_of, provenance_of
@@ -31,6 +31,7 @@ from .tokenizing import tokens as tokens_of
 _LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
 _EVERYTHING_USUAL = Record()
+_SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
 
 class PipelineLock:
@@ -71,7 +72,7 @@ class Progress:
     total: int
     timestep: float
     _latents: Callable[[int], Float32[np.ndarray, "channel y x"]]
-    _matrix: Callable[[], Float32[np.ndarray, "channel+1 3"]]
+    _matrix: Callable[[], Float32[np.ndarray, "features 3"]]
     _stop: bool = False
 
     def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
@@ -131,6 +132,10 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
     if not isinstance(arguments["seed"], int) or isinstance(arguments["seed"], bool):
         raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
     refuse_compiled(denoiser_of(pipe))
+    known = inspect.signature(type(pipe).__call__).parameters
+    for name in arguments.keys() - known.keys() - {"seed", *_SWALLOWED}:
+        # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
+        raise RunError(f"{type(pipe).__name__} takes no {name!r}; {did_you_mean(name, known.keys() - {'self', 'kwargs'})}")
 
 
 def run_locked(
@@ -146,8 +151,6 @@ def run_locked(
     denoiser = denoiser_of(pipe)
     images = image_count(prompt, arguments)
     roles = Roles(images)
-    modules = attention_modules(denoiser)
-    grids = _grids(pipe, arguments) if any(not isinstance(w, str) for w in record.self_attention) else {}
 
     def after_step(step: int, timestep: Any, latents: torch.Tensor) -> None:
         if on_step is None:
@@ -167,7 +170,7 @@ def run_locked(
         record=record,
         roles=roles,
         tokens=prompts_of(pipe, prompt, arguments, images),
-        layers=plan_layers(modules, record, grids),
+        layers=plan_layers(attention_modules(denoiser), record),
         after_step=after_step,
         total=lambda: total_steps(pipe),
     )
@@ -256,11 +259,6 @@ def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokeni
         if name in found and other is not None:
             found[name] = tokens_of(pipe, other)[name]
     return Tokenizations(found)
-
-
-def _grids(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    layers = attention_layers(pipe, arguments.get("height"), arguments.get("width"))
-    return {layer.name: layer.resolution for layer in layers}
 
 
 def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:

@@ -1,0 +1,68 @@
+"""The cost that is told before a run is what the run then takes."""
+
+import pytest
+import torch
+from tiny_pipelines import stable_diffusion, stable_diffusion_xl, unet
+
+import sdexplore as sdx
+
+PROMPT = "a photo of a cat in the snow"
+
+
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+@pytest.mark.parametrize(
+    ("record", "arguments"),
+    [
+        (sdx.Record(), {}),
+        (sdx.Record(cross_attention="heads", columns="all", roles=("cond", "uncond"), dtype="float32"), {}),
+        (sdx.Record(self_attention=(8,), steps=(0, 1), decode=3), {"height": 64, "width": 96}),
+        (sdx.Record(latents=False, cross_attention=False, decode=0), {"guidance_scale": 1.0}),
+        (sdx.Record(layers=("mid_block",)), {"num_images_per_prompt": 2}),
+    ],
+)
+def test_cost_is_what_the_run_takes(make, record, arguments):
+    pipe = make()
+    if make is stable_diffusion_xl and not arguments.get("height"):
+        arguments = {**arguments, "height": 64, "width": 64}
+    arguments = {"num_inference_steps": 3, **arguments}
+    told = sdx.cost(pipe, record, prompt=PROMPT, **arguments)
+    found = sdx.run(pipe, PROMPT, record=record, **arguments)
+    traces = list(found) if isinstance(found, sdx.Traces) else [found]
+    taken = sum(trace.nbytes for trace in traces)
+    small = sum(t.timesteps.nbytes + t.sigmas.nbytes + (0 if t.latent_rgb is None else t.latent_rgb.nbytes) for t in traces)
+    assert told.host + small == taken
+    assert told.images == len(traces)
+    assert told.steps == traces[0].num_steps
+
+
+def test_cost_of_a_prompt_that_is_not_known_is_that_of_the_longest(tiny):
+    assert sdx.cost(tiny).host > sdx.cost(tiny, prompt=PROMPT).host
+    assert sdx.cost(tiny).host == sdx.cost(tiny, sdx.Record(columns="all"), prompt=PROMPT).host
+
+
+def test_cost_shows_itself_and_leaves_the_pipeline_alone(tiny):
+    tiny.scheduler.set_timesteps(3)
+    before = tiny.scheduler.timesteps.clone()
+    shown = sdx.cost(tiny, num_inference_steps=7)
+    assert "8 steps" in repr(shown)  # PNDM's extra call
+    assert "host" in shown._repr_html_()
+    assert (tiny.scheduler.timesteps == before).all()
+
+
+def test_cost_of_stable_diffusion_1_5_by_hand():
+    """The figure of the field: head mean, conditional half, all positions, 4.1 MB a step in float16."""
+    pipe = stable_diffusion()
+    with torch.device("meta"):
+        pipe.unet = unet(
+            sample_size=64,
+            block_out_channels=(320, 640, 1280, 1280),
+            down_block_types=(*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+            up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+            layers_per_block=2,
+            attention_head_dim=8,
+            norm_num_groups=32,
+        )
+    told = sdx.cost(pipe, sdx.Record(columns="all", decode=0), num_inference_steps=50)
+    attention = sum(amount for name, amount in told.parts.items() if name.startswith("cross_attention"))
+    queries = 5 * 64**2 + 5 * 32**2 + 5 * 16**2 + 8**2
+    assert attention == 51 * queries * 77 * 2

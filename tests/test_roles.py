@@ -1,0 +1,56 @@
+"""Roles are told by what the pipeline did: never by halving a batch."""
+
+import pytest
+import torch
+
+from sdexplore.errors import RunError
+from sdexplore.model.roles import Roles
+
+COND, UNCOND, OTHER = (torch.full((2, 5, 3), value) for value in (1.0, 2.0, 3.0))
+
+
+def roles(uncond=UNCOND):
+    found = Roles(images=2)
+    found.encode(COND, uncond)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((COND,), ("cond",)),
+        ((UNCOND,), ("uncond",)),
+        ((UNCOND, COND), ("uncond", "cond")),
+        ((COND, UNCOND), ("cond", "uncond")),  # the other order, as some transformers have it
+        ((UNCOND, COND, COND), ("uncond", "cond", "perturbed")),
+        ((COND, COND), ("cond", "perturbed")),
+        ((UNCOND, OTHER), ("uncond", "cond")),  # the prompt was exchanged in mid-run
+        ((OTHER,), ("cond",)),
+        ((OTHER, OTHER), ("uncond", "cond")),
+        ((OTHER, OTHER, OTHER, OTHER), ("uncond", "cond", "perturbed", "extra_0")),
+    ],
+)
+def test_rows_are_recognised_by_their_embeddings(parts, expected):
+    found = roles().of_call(2 * len(parts), torch.cat(parts))
+    assert found == tuple(role for role in expected for _ in range(2))
+
+
+def test_equal_prompts_fall_back_on_the_order_of_batches():
+    same = roles(uncond=COND.clone())
+    assert same.of_call(4, torch.cat([COND, COND])) == ("uncond", "uncond", "cond", "cond")
+    assert same.of_call(2, COND) == ("cond", "cond")
+
+
+def test_without_embeddings_the_order_tells():
+    assert Roles(images=1).of_call(1, None) == ("cond",)
+    assert Roles(images=1).of_call(2, None) == ("uncond", "cond")
+
+
+def test_a_batch_that_is_no_multiple_is_refused():
+    with pytest.raises(RunError, match="batch of 3 for 2 images"):
+        roles().of_call(3, torch.cat([COND, COND[:1]]))
+
+
+def test_zeroed_embeddings_are_named():
+    assert roles(uncond=torch.zeros_like(COND)).zeroed == ("uncond",)
+    assert roles().zeroed == ()
