@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "load": "model.loading",
     "components": "model.inspection",
-    "config": "model.inspection",
-    "config_diff": "model.inspection",
+    "config": "model.configuration",
+    "config_diff": "model.configuration",
     "tree": "model.inspection",
     "tokens": "model.tokenizing",
     "run": "model.running",
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
     from .model.comparing import compare
     from .model.costing import cost
-    from .model.inspection import components, config, config_diff, tree
+    from .model.configuration import config, config_diff
+    from .model.inspection import components, tree
     from .model.loading import load
     from .model.running import run
     from .model.tokenizing import tokens

@@ -13,11 +13,14 @@ from typing import TypeAlias
 
 MOST_ROWS = 400
 MOST_CHARACTERS = 160
+_KIBI = 1024
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 # The first value of each pair is JupyterLab's theme, the second serves where no theme is set.
 _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
 _LINE = "var(--jp-border-color2, #c8c8c8)"
 _MONO = "font-family:var(--jp-code-font-family, monospace)"
+_REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # could turn a whole line around
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Shown:
         try:
             return to_text(self.blocks())
         except Exception as error:  # noqa: BLE001  (a repr never raises)
-            return f"<{type(self).__name__}: cannot be shown, {type(error).__name__}: {error}>"
+            return f"<{type(self).__name__}: cannot be shown, {type(error).__name__}: {clip(str(error))}>"
 
     def _repr_html_(self) -> str:
         try:
@@ -111,8 +114,8 @@ def clip(text: str, most: int = MOST_CHARACTERS) -> str:
 def _visible(character: str) -> str:
     if character == "\n":
         return "⏎"
-    # Cc: controls; Cf with a direction could reorder the whole line in a terminal or page.
-    if unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+    # Controls, halves of surrogate pairs (no encoding takes them), line and paragraph separators.
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _REORDERING:
         return "�"
     return character
 
@@ -131,18 +134,13 @@ def count(number: int | float) -> str:  # noqa: PYI041  (the run-time checker ta
 
 
 def size(count_of_bytes: int | float) -> str:  # noqa: PYI041  (as above)
-    """Bytes in a fitting binary unit, three digits: 50364416 → "48.0 MiB"."""
-    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    """Bytes in a fitting binary unit, one decimal: 50364416 → "48.0 MiB"."""
+    if count_of_bytes < _KIBI:
+        return f"{count_of_bytes:.0f} B"
     value, unit = float(count_of_bytes), 0
-    while abs(value) >= 1024 and unit < len(units) - 1:  # noqa: PLR2004
-        value, unit = value / 1024, unit + 1
-    return (
-        f"{value:.0f} B"
-        if unit == 0
-        else f"{value:.3g} {units[unit]}"
-        if value >= 100
-        else f"{value:.1f} {units[unit]}"
-    )  # noqa: PLR2004, E501
+    while round(value, 1) >= _KIBI and unit < len(_UNITS) - 1:
+        value, unit = value / _KIBI, unit + 1
+    return f"{value:,.1f} {_UNITS[unit]}"
 
 
 def to_text(blocks: Sequence[Block]) -> str:
@@ -171,7 +169,7 @@ def _text(block: Block) -> Iterator[str]:
                 yield line
         case Chips():
             if block.in_text:
-                yield " ".join(f"[{clip(c.text)}]" for c in block.chips[:MOST_ROWS])
+                yield " ".join(f"[{clip(c.text)}]" for c in block.chips[:MOST_ROWS]) + _more_chips(block)
 
 
 def _table_text(table: Table) -> Iterator[str]:
@@ -212,7 +210,8 @@ def _html(block: Block) -> str:
             budget = [MOST_ROWS]
             return f'<div style="{_MONO};font-size:90%">{_tree_html(block, budget)}</div>'
         case Chips():
-            return f'<div style="line-height:2.6">{"".join(map(_chip_html, block.chips[:MOST_ROWS]))}</div>'
+            chips = "".join(map(_chip_html, block.chips[:MOST_ROWS]))
+            return f'<div style="line-height:2.6">{chips}{_more_chips(block)}</div>'
 
 
 def _table_html(table: Table) -> str:
@@ -242,9 +241,10 @@ def _tree_html(tree: Tree, budget: list[int]) -> str:
             break
         inner.append(_tree_html(child, budget))
     unfolded = " open" if tree.unfolded else ""
+    indent = f"margin-left:.4em;padding-left:.9em;border-left:1px solid {_LINE}"
     return (
         f'<details{unfolded}><summary style="cursor:pointer">{label}</summary>'
-        f'<div style="margin-left:.4em;padding-left:.9em;border-left:1px solid {_LINE}">{"".join(inner)}</div></details>'
+        f'<div style="{indent}">{"".join(inner)}</div></details>'
     )
 
 
@@ -254,6 +254,11 @@ _CHIP_LOOKS = {
     "special": f"border-style:dashed;color:{_FAINT}",
     "lost": f"text-decoration:line-through;color:{_FAINT}",
 }
+
+
+def _more_chips(block: Chips) -> str:
+    left = len(block.chips) - MOST_ROWS
+    return f" … and {count(left)} more" if left > 0 else ""
 
 
 def _chip_html(chip: Chip) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from .display import MOST_CHARACTERS, clip, escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 144
+DPI = 144  # of saved files
+_SCREEN_DPI = 110  # in a notebook, whose file holds each picture twice
 _CSS_PIXELS_PER_INCH = 96
 _JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
@@ -80,7 +80,8 @@ class Picture:
         return buffer.getvalue()
 
     def _html(self, png: bytes) -> str:
-        wide = round(int.from_bytes(png[16:20], "big") * _CSS_PIXELS_PER_INCH / DPI)  # the width in PNG's header
+        pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
+        wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
         source = base64.b64encode(png).decode("ascii")
         return (
             f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" '
@@ -89,7 +90,7 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
         try:
-            png = self.png()
+            png = self.png(dpi=_SCREEN_DPI)
         except Exception as error:  # noqa: BLE001  (a repr never raises)
             return {"text/plain": f"{self!r}\ncannot be drawn, {type(error).__name__}: {error}"}, {}
         bundle = {
@@ -126,7 +127,7 @@ def drawable(text: str, most: int = MOST_CHARACTERS) -> str:
     """`text` for a figure: on one line, cut at `most`, and what no installed font can draw named as "U+1F338"."""
     known = _drawn_characters()
     shown = clip(text, most).replace("$", r"\$")  # matplotlib would set what stands between two as mathematics
-    return "".join(c if ord(c) in known or unicodedata.combining(c) else f"U+{ord(c):04X}" for c in shown)
+    return "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in shown)
 
 
 @cache

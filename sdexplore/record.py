@@ -1,8 +1,9 @@
 """What a run is asked to keep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from operator import index
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 from .errors import RunError
 
@@ -21,9 +22,9 @@ class Record:
             and sums the padding in one; "all" keeps every position.
         roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
             run never computes (no guidance, say) is simply absent from the trace.
-        self_attention: Layers by name (or the beginning of one) or resolution: 16 for every layer
-            whose longer side is 16, (12, 16) for y = 12, x = 16. None by default: one 64 x 64 layer
-            is 64 MiB a step in float16.
+        self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose
+            longer side is 16 or 32, ((12, 16),) for y = 12, x = 16. None by default: with the mean over heads,
+            one 64 x 64 layer is 32 MiB a step and role in float16.
         steps: Steps whose attention is kept: a slice or step numbers, negative ones from the end; None: all.
         layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
         decode: How many steps, evenly spread from first to last, or which, are decoded to pictures.
@@ -50,24 +51,19 @@ class Record:
                 shown = ", ".join(map(repr, known))
                 raise RunError(f"Record({field}={getattr(self, field)!r}): {field} is one of {shown}")
         for field in ("roles", "layers"):
-            names = (getattr(self, field),) if isinstance(getattr(self, field), str) else getattr(self, field)
-            if names is not None and not all(isinstance(name, str) for name in names):
-                raise RunError(f"Record({field}={names!r}): {field} are names, as in {_EXAMPLES[field]}")
-            object.__setattr__(self, field, None if names is None else tuple(names))
-        wanted = self.self_attention
-        wanted = (wanted,) if isinstance(wanted, str | int) else tuple(wanted)
-        object.__setattr__(self, "self_attention", tuple(map(_layer, wanted)))
-        for field in ("steps", "decode"):
-            value = getattr(self, field)
-            if not (value is None or isinstance(value, slice | int)):
-                value = tuple(value)
-                if not all(isinstance(step, int) for step in value):
-                    raise RunError(f"Record({field}={value!r}): {field} are step numbers, as in (0, 5, -1)")
-                object.__setattr__(self, field, value)
-        if isinstance(self.steps, int):
-            object.__setattr__(self, "steps", (self.steps,))
-        if isinstance(self.decode, int) and self.decode < 0:
-            raise RunError(f"Record(decode={self.decode}): decode is a number of steps, or which; 0 decodes none")
+            object.__setattr__(self, field, _names(field, getattr(self, field)))
+        layers = self.self_attention
+        several = layers if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
+        object.__setattr__(self, "self_attention", tuple(map(_layer, several)))
+        if not (self.steps is None or isinstance(self.steps, slice)):
+            object.__setattr__(self, "steps", _numbers("steps", self.steps))
+        decode: object = self.decode
+        if isinstance(decode, Iterable):
+            object.__setattr__(self, "decode", _numbers("decode", decode))
+        elif isinstance(decode, SupportsIndex) and index(decode) >= 0:
+            object.__setattr__(self, "decode", index(decode))
+        else:
+            raise RunError(f"Record(decode={decode!r}): decode is a number of steps, or which; 0 decodes none")
 
     def attention_steps(self, total: int) -> frozenset[int]:
         """The steps of a run of `total` whose attention is kept; a step beyond it raises RunError."""
@@ -111,16 +107,31 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "dtype": ("float16", "float32"),
 }
 _EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')"}
+_LAYERS = "name layers ('up_blocks.1'), a resolution (16) or (y, x), as in ((12, 16),)"
 
 
-def _layer(wanted: Any) -> Layer:  # noqa: ANN401  (the user's own value)
+def _names(field: str, names: object) -> tuple[str, ...] | None:
+    if names is None and field == "layers":
+        return None
+    several = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
+    if not all(isinstance(name, str) for name in several):
+        raise RunError(f"Record({field}={names!r}): {field} are names, as in {_EXAMPLES[field]}")
+    return several
+
+
+def _numbers(field: str, steps: object) -> tuple[int, ...]:
+    several = tuple(steps) if isinstance(steps, Iterable) else (steps,)
+    if not all(isinstance(step, SupportsIndex) for step in several):
+        raise RunError(f"Record({field}={steps!r}): {field} are step numbers, as in (0, 5, -1)")
+    return tuple(map(index, several))
+
+
+def _layer(wanted: object) -> Layer:
     if isinstance(wanted, str) or (isinstance(wanted, int) and wanted > 0):
         return wanted
     if isinstance(wanted, tuple | list) and len(wanted) == 2 and all(isinstance(n, int) for n in wanted):  # noqa: PLR2004
         return (wanted[0], wanted[1])
-    raise RunError(
-        f"Record(self_attention={wanted!r}): name layers ('up_blocks.1'), a resolution (16) or (y, x), as in ((12, 16),)"
-    )
+    raise RunError(f"Record(self_attention={wanted!r}): {_LAYERS}")
 
 
 def _step(field: str, step: int, total: int) -> int:

@@ -16,9 +16,12 @@ PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample"]
 
 
 def signal_and_noise(sigmas: Array | float) -> tuple[Array | float, Array | float]:
-    """a = √ᾱ and b = √(1−ᾱ) of σ = b/a; a² + b² = 1. Source: Karras et al. 2022, Table 1 (VP)."""
-    scale = 1.0 / np.sqrt(np.square(sigmas) + 1.0)
-    return scale, sigmas * scale
+    """Both scales of x_t, a = √ᾱ and b = √(1−ᾱ), from σ = b/a; σ = ∞ is pure noise, a = 0 and b = 1.
+
+    Source: Karras et al. 2022, Table 1 (VP).
+    """
+    with np.errstate(divide="ignore"):  # 1/σ = ∞ at σ = 0 is meant: b = 0
+        return 1.0 / np.hypot(1.0, sigmas), 1.0 / np.hypot(1.0, np.divide(1.0, sigmas))
 
 
 def variance_preserving(sample: Array, sigma: Array | float, space: Space) -> Array:
@@ -57,7 +60,7 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
 
     Source: Ho & Salimans 2022, Eq. 6, with their w = s − 1; diffusers' `guidance_scale` is s.
     """
-    return noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+    return np.asarray(noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond))
 
 
 def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
@@ -67,7 +70,7 @@ def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float)
     takes them. Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
     """
     matched = noise_pred * (noise_pred_cond.std(ddof=1) / noise_pred.std(ddof=1))
-    return guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred
+    return np.asarray(guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred)
 
 
 def linear_preview(
@@ -75,4 +78,4 @@ def linear_preview(
 ) -> UInt8[np.ndarray, "y x 3"]:
     """RGB of latents on the variance-preserving scale by [latents, 1] @ latent_rgb, clipped to 0..1, as uint8."""
     rgb = np.moveaxis(latents, 0, -1) @ latent_rgb[:-1] + latent_rgb[-1]
-    return (np.clip(rgb, 0.0, 1.0) * 255).round().astype(np.uint8)
+    return np.asarray((np.clip(rgb, 0.0, 1.0) * 255).round(), np.uint8)

@@ -5,62 +5,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from . import tracefile
 from .display import Block, Line, Shown, Table, clip, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, variance_preserving
 from .tokenization import Tokenizations
+from .traceparts import ARRAYS, MAPPINGS, Attention, fit, read_only
 
-Column = tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Attention:
-    """Attention probabilities of one layer and one role; one row per denoiser call.
-
-    Attributes:
-        probs: Softmax of the layer's scaled queries times keys, computed in float32. They sum to 1 over all
-            columns; y and x are the layer's own grid. With the mean over heads there is one "head".
-        steps: The step of each call.
-        columns: The positions of the prompt summed in each column; for self-attention column i is the
-            pixel (i // x, i % x) and columns is empty.
-        tokenizer: The tokenizer whose tokens name the positions; None where there is none.
-        head_mean: Whether the one head is the mean over all.
-    """
-
-    probs: Float[np.ndarray, "call head y x column"]
-    steps: tuple[int, ...]
-    columns: tuple[Column, ...] = ()
-    tokenizer: str | None = None
-    head_mean: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "probs", _read_only(self.probs))
-        if len(self.steps) != self.probs.shape[0]:
-            raise TraceError(f"attention of {self.probs.shape[0]} calls names {len(self.steps)} steps")
-        if self.columns and len(self.columns) != self.probs.shape[-1]:
-            raise TraceError(f"attention of {self.probs.shape[-1]} columns names {len(self.columns)}")
-
-    def column(self, position: int) -> int:
-        """The column that holds `position` of the padded prompt, and nothing else.
-
-        Raises:
-            TraceError: No column does: the position is beyond the prompt, or summed with others.
-        """
-        for number, positions in enumerate(self.columns):
-            if positions == (position,):
-                return number
-        raise TraceError(
-            f"position {position} was not recorded by itself: columns='prompt' sums the padding; "
-            "record with Record(columns='all') to have it apart"
-        )
+__all__ = ["Attention", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -112,38 +72,44 @@ class Trace(Shown):
     flags: Mapping[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in ARRAYS:
             if (array := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _read_only(array))
-        for name in ("noise_preds", "decoded", "decoded_x0"):
-            arrays = {key: _read_only(array) for key, array in getattr(self, name).items()}
+                object.__setattr__(self, name, read_only(array))
+        for name in MAPPINGS:
+            arrays = {key: read_only(array) for key, array in getattr(self, name).items()}
             object.__setattr__(self, name, MappingProxyType(arrays))
         self._check()
 
     def _check(self) -> None:
         """The shapes that must agree, so that a damaged or hand-made trace fails here and not in a view."""
-        steps, latents = len(self.timesteps), self.latents
-        expected: dict[str, tuple[int, ...]] = {"sigmas": (steps,)}
-        if latents is not None:
-            inner = latents.shape[1:]
-            expected["latents"] = (steps + 1, *inner)
-            expected |= dict.fromkeys(("noise_pred", "pred_original_sample"), (steps, *inner))
-            expected["latent_rgb"] = (inner[0] + 1, 3)
-        for name, shape in expected.items():
-            if (array := getattr(self, name)) is not None and array.shape != shape:
-                raise TraceError(f"{name} has shape {array.shape}; with {steps} steps it must be {shape}")
-        for role, array in self.noise_preds.items():
-            if latents is not None and array.shape != (steps, *latents.shape[1:]):
-                raise TraceError(f"noise_preds[{role!r}] has shape {array.shape}; there are {steps} steps")
+        sizes = {"3": 3}
+        for name in ARRAYS:
+            if (array := getattr(self, name)) is not None:
+                fit(name, array, ARRAYS[name], sizes)
+        for name, layout in MAPPINGS.items():
+            for key, array in getattr(self, name).items():
+                fit(f"{name}[{key!r}]", array, layout, sizes)
+        steps = self.num_steps
+        for name in ("decoded", "decoded_x0"):
+            if beyond := [step for step in getattr(self, name) if step not in range(steps)]:
+                raise TraceError(f"{name} names step {beyond[0]!r}, beyond the {steps} of the run")
         for role, layers in (*self.cross_attention.items(), *self.self_attention.items()):
             for layer, attention in layers.items():
-                if any(not 0 <= step < steps for step in attention.steps):
+                if any(step not in range(steps) for step in attention.steps):
                     raise TraceError(f"attention of {role} at {layer} names steps beyond the {steps} of the run")
 
     @property
     def space(self) -> Space:
-        """On which scale the scheduler holds latents: "variance preserving" or "variance exploding"."""
-        space: Space = self.provenance.get("scheduler", {}).get("space", "variance preserving")
+        """On which scale the scheduler holds latents, "variance preserving" or "variance exploding".
+
+        Raises:
+            TraceError: sdexplore does not know this scheduler.
+        """
+        scheduler = self.provenance.get("scheduler", {})
+        space: Space = scheduler.get("space", "variance preserving")
+        if space not in get_args(Space):
+            name = scheduler.get("class", "its scheduler")
+            raise TraceError(f"this trace holds latents of {name} on a scale that sdexplore does not know: {space!r}")
         return space
 
     @property
@@ -189,7 +155,8 @@ class Trace(Shown):
         return variance_preserving(sample, np.float64(sigma), self.space).astype(np.float32)
 
     def check_step(self, step: int) -> int:
-        """`step` as a number from 0, negative ones counted from the end; one beyond the run raises TraceError."""
+        """`step` as an int from 0, negative ones counted from the end; one beyond the run raises TraceError."""
+        step = index(step)
         if not -self.num_steps <= step < self.num_steps:
             raise TraceError(f"there is no step {step}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return step % self.num_steps
@@ -201,7 +168,7 @@ class Trace(Shown):
                 raise TraceError("this trace holds no cross-attention: run with Record(cross_attention='mean')")
             raise TraceError(
                 f"no cross-attention of role {role!r}; {did_you_mean(role, self.cross_attention)} "
-                f"To have it, run with Record(roles=('cond', {role!r}))"
+                "(Record(roles=…) says whose is kept)"
             )
         return self.cross_attention[role]
 
@@ -209,22 +176,19 @@ class Trace(Shown):
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of what was called and what came of it; a saved trace keeps its own."""
         content = hashlib.sha256(json.dumps(dict(self.call), sort_keys=True, default=str).encode())
-        content.update(np.ascontiguousarray(self.timesteps))
-        for name in ("latents", "image"):
-            if (array := getattr(self, name)) is not None:
-                content.update(np.ascontiguousarray(array[-1]))
+        for array in (self.timesteps, None if self.latents is None else self.latents[-1], self.image):
+            if array is not None:
+                content.update(np.ascontiguousarray(array).data)
         return content.hexdigest()[:8]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array under its name in the file, for example "cross_attention/cond/mid_block…attn2"."""
-        found = {name: array for name in _ARRAYS if (array := getattr(self, name)) is not None}
-        found |= {f"noise_preds/{role}": array for role, array in self.noise_preds.items()}
+        found = {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+        for name in MAPPINGS:
+            found |= {f"{name}/{key}": array for key, array in getattr(self, name).items()}
         for name in ("cross_attention", "self_attention"):
             for role, layers in getattr(self, name).items():
                 found |= {f"{name}/{role}/{layer}": attention.probs for layer, attention in layers.items()}
-        for name in ("decoded", "decoded_x0"):
-            if pictures := getattr(self, name):
-                found[name] = np.stack(list(pictures.values()))
         return found
 
     @property
@@ -238,10 +202,12 @@ class Trace(Shown):
         Raises:
             TraceError: The name does not end in .safetensors.
         """
+        from .traceassembly import facts_of
+
         path = Path(path)
         if path.suffix != ".safetensors":
             raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
-        tracefile.write(path, _facts(self), self.arrays())
+        tracefile.write(path, facts_of(self), self.arrays())
         return path
 
     @classmethod
@@ -251,7 +217,7 @@ class Trace(Shown):
         Raises:
             TraceError: There is no such file, or it is damaged, foreign, or does not fit together.
         """
-        from .traceparts import assemble
+        from .traceassembly import assemble
 
         path = Path(path)
         return assemble(cls, path.name, *tracefile.read(path))
@@ -282,64 +248,36 @@ class Trace(Shown):
             ),
         ]
         if self.call.get("stopped"):
-            lines.append(Line(f"Stopped after step {self.num_steps}; no picture was decoded."))
+            lines.append(
+                Line(f"Stopped after {self.num_steps} step{'s' * (self.num_steps > 1)}; no picture was decoded.")
+            )
         if any(self.flags.values()):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
         rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _summary(self)]
         return [*lines, Table(("array", "type", "shape"), rows)]
 
 
-_ARRAYS = ("timesteps", "sigmas", "latents", "noise_pred", "pred_original_sample", "latent_rgb", "image")
 _MISSING = {
     "latents": "run with Record(latents=True)",
     "noise_pred": "run with Record(noise_pred=True)",
-    "pred_original_sample": "it needs Record(latents=True, noise_pred=True) and a scheduler whose noise levels are known",
+    "pred_original_sample": "it needs Record(latents=True, noise_pred=True) and a scheduler with known noise levels",
     "sigmas": "the noise levels of its scheduler are not known to sdexplore",
     "latent_rgb": "the pipeline has no VAE to fit it on, or the run was stopped",
     "image": "the run was stopped, or asked for output_type='latent'",
 }
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def _summary(trace: Trace) -> list[tuple[str, np.ndarray]]:
     """Arrays to list: attention layers of one shape share a row, so that SDXL's seventy take four."""
-    rows: dict[str, np.ndarray] = {}
     alike: dict[tuple[str, str, tuple[int, ...]], list[np.ndarray]] = {}
     for name, array in trace.arrays().items():
-        if "attention/" in name:
-            kind, role, _ = name.split("/", 2)
-            alike.setdefault((kind, role, array.shape), []).append(array)
+        kind, _, rest = name.partition("/")
+        if kind in ("cross_attention", "self_attention"):
+            group, unit = f"{kind}/{rest.partition('/')[0]}", "layer"
         else:
-            rows[name] = array
-    for (kind, role, _), arrays in alike.items():
-        rows[f"{kind}/{role}: {len(arrays)} layer{'s' * (len(arrays) > 1)} {arrays[0].shape[2:4]}"] = arrays[0]
-    return list(rows.items())
-
-
-def _facts(trace: Trace) -> dict[str, Any]:
-    described = {
-        f"{name}/{role}/{layer}": {
-            "steps": list(attention.steps),
-            "columns": [list(column) for column in attention.columns],
-            "tokenizer": attention.tokenizer,
-            "head_mean": attention.head_mean,
-        }
-        for name in ("cross_attention", "self_attention")
-        for role, layers in getattr(trace, name).items()
-        for layer, attention in layers.items()
-    }
-    return {
-        "kind": trace.kind,
-        "call": dict(trace.call),
-        "provenance": dict(trace.provenance),
-        "tokens": {role: {name: t.to_json() for name, t in by.items()} for role, by in trace.tokens.items()},
-        "attention": described,
-        "decoded": list(trace.decoded),
-        "decoded_x0": list(trace.decoded_x0),
-        "flags": dict(trace.flags),
-    }
+            group, unit = (kind, "step") if kind in ("decoded", "decoded_x0") else (name, "")
+        alike.setdefault((group, unit, array.shape), []).append(array)
+    return [
+        (f"{group}: {len(arrays)} {unit}{'s' * (len(arrays) > 1)}" if unit else group, arrays[0])
+        for (group, unit, _), arrays in alike.items()
+    ]

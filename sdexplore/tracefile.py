@@ -18,13 +18,12 @@ from .errors import TraceError
 
 SCHEMA = 1
 _KEY = "sdexplore"
-_MOST_HEADER = 100 * 2**20  # safetensors' own limit
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "U8": "|u1", "I64": "<i8"}
 
 
 def digest(array: np.ndarray) -> str:
     """SHA-256 of the array's bytes in C order, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -73,8 +72,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         facts = json.loads(metadata[_KEY])
         schema = facts["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise TraceError(f"{path.name!r} has an unreadable header: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TraceError(f"{path.name!r} has an unreadable header: {type(error).__name__}: {error}") from error
     if schema != SCHEMA:
         raise TraceError(f"{path.name!r} has layout {schema!r}; this sdexplore reads {SCHEMA}: update it, or save anew")
     return facts, _mapped(path)
@@ -83,8 +82,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _mapped(path: Path) -> dict[str, np.ndarray]:
     whole = np.memmap(path, dtype=np.uint8, mode="r")
     length = int(whole[:8].view("<u8")[0])
-    if length > _MOST_HEADER:
-        raise TraceError(f"{path.name!r} has a header of {length} bytes; the most that is read is {_MOST_HEADER}")
     header = json.loads(whole[8 : 8 + length].tobytes())
     header.pop("__metadata__", None)
     arrays = {}

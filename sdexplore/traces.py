@@ -12,6 +12,7 @@ from .errors import TraceError
 from .trace import Trace
 
 _INDEX = "index.json"
+_SCHEMA = 1
 
 
 class Traces(Sequence[Trace], Shown):
@@ -48,7 +49,7 @@ class Traces(Sequence[Trace], Shown):
             for i, trace in enumerate(self._traces)
         ]
         table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
-        return [Line(f"Traces: {len(self)} images of one call", strong=True), table]
+        return [Line(f"Traces: {len(self)} image{'s' * (len(self) != 1)} of one call", strong=True), table]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +66,8 @@ class Comparison(Shown):
 
     def __post_init__(self) -> None:
         cells = len(list(self.settings()))
-        if cells != len(self.traces):
-            raise TraceError(f"a comparison over {dict(self.over)!r} has {cells} cells, not {len(self.traces)}")
+        if cells != len(self.traces) or not cells:
+            raise TraceError(f"a comparison over {dict(self.over)!r} has {cells} cells, not {len(self.traces)} traces")
 
     def __len__(self) -> int:
         return len(self.traces)
@@ -112,8 +113,10 @@ class Comparison(Shown):
     def load(cls, folder: str | Path) -> "Comparison":
         """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
         index, traces = _load(Path(folder), "comparison")
-        over = {name: tuple(values) for name, values in dict(index.get("over", {})).items()}
-        return cls(over=over, traces=tuple(traces))
+        over = index.get("over")
+        if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
+            raise TraceError(f"{_INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
+        return cls(over={name: tuple(values) for name, values in over.items()}, traces=tuple(traces))
 
     def blocks(self) -> list[Block]:
         """What the repr shows: one row a cell."""
@@ -132,7 +135,7 @@ def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
     for file, trace in zip(files, traces, strict=True):
         trace.save(folder / file)
     draft = folder / f".{_INDEX}.part"
-    draft.write_text(json.dumps({"schema": 1, **index, "files": files}, indent=1), encoding="utf-8")
+    draft.write_text(json.dumps({"schema": _SCHEMA, **index, "files": files}, indent=1), encoding="utf-8")
     draft.replace(folder / _INDEX)  # last: an index never names a file that is not there
     return folder
 
@@ -142,11 +145,16 @@ def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TraceError(f"no {kind} in {str(folder)!r}: there is no {_INDEX}") from error
-    except ValueError as error:
-        raise TraceError(f"{_INDEX} of {folder.name!r} is damaged: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TraceError(f"{_INDEX} of {folder.name!r} cannot be read: {error}") from error
     files = index.get("files") if isinstance(index, dict) else None
     if not isinstance(files, list) or index.get("kind") != kind:
         raise TraceError(f"{folder.name!r} holds no {kind}: its {_INDEX} is of another kind")
+    if index.get("schema") != _SCHEMA:
+        raise TraceError(
+            f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {_SCHEMA}: "
+            "update it, or save anew"
+        )
     for file in files:
         if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
             raise TraceError(f"{_INDEX} of {folder.name!r} names {file!r}, which no {kind} does")

@@ -23,8 +23,8 @@ class Selection:
     """Which part of a trace's cross-attention is asked for, checked against what was recorded.
 
     Attributes:
-        layers: Dotted name -> the layer's attention.
-        steps: The steps among those recorded.
+        layers: Dotted name -> the layer's attention; each saw at least one of the steps.
+        steps: The steps among those recorded, ascending.
         heads: Which heads; None for all (or for their recorded mean).
     """
 
@@ -58,7 +58,9 @@ def select(
     recorded = trace.attention(role)
     chosen = _layers(recorded, layers)
     known = sorted({step for attention in chosen.values() for step in attention.steps})
-    return Selection(role, chosen, _steps(trace, steps, known), _heads(chosen, heads))
+    wanted = _steps(trace, steps, known)
+    seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
+    return Selection(role, seen, wanted, _heads(seen, heads))
 
 
 def word_map(
@@ -95,11 +97,10 @@ def word_map(
     if method not in METHODS:
         raise TraceError(f"no method {method!r}; {did_you_mean(str(method), METHODS)}")
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
-    sums: dict[tuple[int, int], np.ndarray] = {}
+    sums: dict[tuple[int, ...], np.ndarray] = {}
     for attention in chosen.layers.values():
         grid = _layer_map(trace, attention, chosen, word, occurrence)
-        if grid is not None:
-            sums[grid.shape] = sums.get(grid.shape, 0) + grid
+        sums[grid.shape] = sums.get(grid.shape, 0) + grid
     shape = latent_grid(trace, chosen)
     total = np.sum([resized(grid, shape) for grid in sums.values()], axis=0)
     return np.asarray(total / len(chosen.layers), np.float32)
@@ -115,26 +116,25 @@ def latent_grid(trace: Trace, chosen: Selection) -> tuple[int, int]:
 
 def positions(trace: Trace, attention: Attention, role: str, word: Word, occurrence: int | None) -> tuple[int, ...]:
     """The positions of `word` in the padded prompt that the layer looked at."""
-    by_tokenizer = trace.tokens.get(role, {})
-    if attention.tokenizer in by_tokenizer:
-        return by_tokenizer[attention.tokenizer].positions(word, occurrence)
+    tokenizer = attention.tokenizer
+    if tokenizer is not None and tokenizer in trace.tokens.get(role, ()):
+        return trace.tokens[role][tokenizer].positions(word, occurrence)
     if isinstance(word, str):
         raise TraceError(
             f"cannot find {word!r}: this run was given embeddings without a prompt for {role!r}; give positions instead"
         )
-    return (word,) if isinstance(word, int) else tuple(word)
+    return (word,) if isinstance(word, int) else tuple(dict.fromkeys(word))
 
 
 def _layer_map(
     trace: Trace, attention: Attention, chosen: Selection, word: Word, occurrence: int | None
-) -> Float32[np.ndarray, "y x"] | None:
+) -> Float32[np.ndarray, "y x"]:
     columns = [attention.column(p) for p in positions(trace, attention, chosen.role, word, occurrence)]
     calls = [call for call, step in enumerate(attention.steps) if step in chosen.steps]
     probs = attention.probs if len(calls) == len(attention.steps) else attention.probs[calls]
     if chosen.heads is not None:
         probs = probs[:, list(chosen.heads)]
-    summed = sum(probs[..., column].astype(np.float32) for column in columns)
-    return np.asarray(summed, np.float32).mean(axis=(0, 1))
+    return np.asarray(probs[..., columns].sum(axis=-1, dtype=np.float32).mean(axis=(0, 1)))
 
 
 def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:
@@ -156,7 +156,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
 
 def _is(wanted: str | int, name: str, attention: Attention) -> bool:
     if isinstance(wanted, int):
-        return max(attention.probs.shape[2:4]) == wanted
+        return max(map(int, attention.probs.shape[2:4])) == wanted
     return name == wanted or name.startswith(wanted.rstrip(".") + ".")
 
 
@@ -164,16 +164,14 @@ def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]
     if wanted is None:
         return tuple(known)
     if isinstance(wanted, slice):
-        asked = range(trace.num_steps)[wanted]
-        chosen = tuple(step for step in asked if step in known)
+        chosen = set(range(trace.num_steps)[wanted]) & set(known)
     else:
-        asked = [trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)]
-        if missing := [step for step in asked if step not in known]:
-            raise TraceError(f"attention of step {missing[0]} was not recorded; there are {list(known)}")
-        chosen = tuple(asked)
+        chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)}
+        if missing := chosen.difference(known):
+            raise TraceError(f"attention of step {min(missing)} was not recorded; there are {list(known)}")
     if not chosen:
         raise TraceError(f"steps={wanted!r} is no step whose attention was recorded; there are {list(known)}")
-    return chosen
+    return tuple(sorted(chosen))
 
 
 def _heads(layers: Mapping[str, Attention], wanted: Heads) -> tuple[int, ...] | None:

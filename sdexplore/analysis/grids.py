@@ -12,9 +12,9 @@ def resized(values: Float[np.ndarray, "*more y x"], shape: tuple[int, int]) -> F
     As torch's F.interpolate(mode="bilinear", align_corners=False), and like it without antialiasing when
     shrinking.
     """
-    rows, columns = (_weights(old, new) for old, new in zip(values.shape[-2:], shape, strict=True))
     if values.shape[-2:] == shape:
         return values
+    rows, columns = (_weights(old, new) for old, new in zip(values.shape[-2:], shape, strict=True))
     return np.asarray(rows @ values @ columns.T, dtype=values.dtype)
 
 

@@ -1,7 +1,7 @@
 """What classifier-free guidance did: the two halves of each step, apart and against each other."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -44,8 +44,10 @@ def halves(trace: Trace) -> Halves:
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     rows = list(steps)
-    kind = cast("PredictionType", trace.provenance["scheduler"]["prediction_type"])
     sigma = trace.recorded("sigmas")[rows].reshape(-1, 1, 1, 1)
+    kind: PredictionType = trace.provenance.get("scheduler", {}).get("prediction_type")
+    if kind not in get_args(PredictionType):
+        raise TraceError(f"this trace does not say how its model predicts: prediction_type is {kind!r}")
     sample = trace.recorded("latents")[rows]
     x0_uncond, x0_cond = (
         pred_original_sample(sample, half[rows], sigma, kind, trace.space).astype(np.float32) for half in (uncond, cond)

@@ -37,9 +37,7 @@ def part(pipe: Any, name: str) -> Any:
         near = did_you_mean(str(name), known)
         raise InspectionError(f"the {type(pipe).__name__} has no component {name!r}; {near}")
     if known[name] is None:
-        raise InspectionError(
-            f"component {name!r} of this {type(pipe).__name__} is null: there is nothing to show"
-        )
+        raise InspectionError(f"component {name!r} of this {type(pipe).__name__} is null: there is nothing to show")
     return known[name]
 
 
@@ -63,8 +61,7 @@ def latent_grid(
     grid = (y if height is None else height // factor, x if width is None else width // factor)
     if min(grid) < 1:
         raise InspectionError(
-            f"an image of height={height} and width={width} has no latents: "
-            f"one latent is {factor} × {factor} pixels"
+            f"an image of height={height} and width={width} has no latents: one latent is {factor} × {factor} pixels"
         )
     return grid
 
@@ -103,8 +100,7 @@ def attention_layers(
         where = _grids_by_config(cls, _config_text(unet), grid)
     except Exception as error:
         raise InspectionError(
-            f"the layers of this {cls.__name__} cannot be laid out for latents of "
-            f"{grid[0]} × {grid[1]}: {error}"
+            f"the layers of this {cls.__name__} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"
         ) from error
     layers = attention_facts(unet, where)
     lost = [layer.name for layer in layers if layer.resolution is None]

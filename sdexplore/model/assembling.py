@@ -70,13 +70,13 @@ class Assembly:
             parts["flags"] = {"nsfw_content_detected": bool(unsafe[image])}
         call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
         tokens, attention = self._attention(image)
+        parts |= attention
         return Trace(
             kind="run",
             call=call | ({"stopped": True} if stopped else {}),
             provenance=self.provenance,
             tokens=tokens,
             **parts,
-            **attention,
         )
 
     def _original_sample(self, parts: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -117,9 +117,7 @@ def grids(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Grid]:
     """
     seen: dict[str, Grid] = {}
     layers = [name for name, module in network.named_modules() if _attention(module)]
-    around = {
-        part: network.get_submodule(part) for name in layers for part in _with_ancestors(name)
-    }
+    around = {part: network.get_submodule(part) for name in layers for part in _with_ancestors(name)}
 
     def watch(name: str, module: nn.Module) -> None:
         def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -134,9 +132,7 @@ def grids(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Grid]:
         watch(name, module)
     with torch.no_grad():
         network(**inputs)
-    found = (
-        (name, next(filter(None, map(seen.get, _with_ancestors(name))), None)) for name in layers
-    )
+    found = ((name, next(filter(None, map(seen.get, _with_ancestors(name))), None)) for name in layers)
     return {name: grid for name, grid in found if grid}
 
 
@@ -179,9 +175,7 @@ def output_shapes(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, tu
 def attention_facts(network: nn.Module, grids: Mapping[str, Grid]) -> tuple[AttentionLayer, ...]:
     """The attention layers of a network, of diffusers or transformers, with the known grids."""
     found = ((name, _attention(module)) for name, module in network.named_modules())
-    return tuple(
-        AttentionLayer(name, *facts, resolution=grids.get(name)) for name, facts in found if facts
-    )
+    return tuple(AttentionLayer(name, *facts, resolution=grids.get(name)) for name, facts in found if facts)
 
 
 def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:

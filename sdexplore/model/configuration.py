@@ -16,9 +16,7 @@ PATHS = (
     "is_local",
     "local_files_only",
 )  # with *_file: of this machine, not of the model
-DEEPEST = (
-    6  # levels of nested values that are shown: more than any config has, and a way out of cycles
-)
+DEEPEST = 6  # levels of nested values that are shown: more than any config has, and a way out of cycles
 
 
 def config(pipe: Any, component: str | None = None) -> Config:
@@ -32,9 +30,7 @@ def config(pipe: Any, component: str | None = None) -> Config:
     owner = pipe if component is None else part(pipe, component)
     values = _plain_config(owner)
     if values is None:
-        what = (
-            f"component {component!r}, a {type(owner).__name__}," if component else f"{owner!r:.80}"
-        )
+        what = f"component {component!r}, a {type(owner).__name__}," if component else f"{owner!r:.80}"
         raise InspectionError(f"{what} has no configuration")
     return Config(component or "", type(owner).__name__, values)
 
@@ -53,9 +49,7 @@ def config_diff(a: Any, b: Any) -> ConfigDiff:
         )
     first, second = _by_component(a, b) if all(pipelines) else (_comparable(a), _comparable(b))
     shared = [key for key in first if key in second]
-    differing = [
-        Difference(k, first[k], second[k]) for k in shared if not _equal(first[k], second[k])
-    ]
+    differing = [Difference(k, first[k], second[k]) for k in shared if not _equal(first[k], second[k])]
     only_a = [Difference(key, a=first[key]) for key in first if key not in second]
     only_b = [Difference(key, b=second[key]) for key in second if key not in first]
     same = len(shared) - len(differing)

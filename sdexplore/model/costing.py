@@ -31,9 +31,10 @@ def cost(
     height, width = _size(pipe, pipeline_arguments)
     y, x = latent_grid(pipe, height, width)
     steps = _steps(pipe, pipeline_arguments)
-    channels = int(denoiser(pipe).config.out_channels)
+    unet: Any = denoiser(pipe)
+    channels = int(unet.config.out_channels)
     # diffusers' pipelines default to a scale above 1; a UNet with time_cond_proj_dim (LCM) takes it embedded.
-    embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
+    embedded = getattr(unet.config, "time_cond_proj_dim", None) is not None
     guided = float(pipeline_arguments.get("guidance_scale", 7.5)) > 1 and not embedded
     present = ("cond", "uncond") if guided else ("cond",)
     plane = 4 * channels * y * x
@@ -48,7 +49,7 @@ def cost(
     parts["image"] = picture
     layers = {layer.name: layer for layer in attention_layers(pipe, height, width)}
     grids = {name: layer.resolution for name, layer in layers.items() if layer.resolution}
-    plans = plan_layers(attention_modules(denoiser(pipe)), record)
+    plans = plan_layers(attention_modules(unet), record)
     kept = len(record.attention_steps(steps))
     columns, positions = _columns(pipe, record, prompt, pipeline_arguments)
     device = 0

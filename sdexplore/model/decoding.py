@@ -21,7 +21,7 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
         z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
         image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
         array = pipe.image_processor.postprocess(image, output_type="np")[0]
-    return _uint8(array)
+    return np.asarray((array * 255).round(), np.uint8)
 
 
 def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
@@ -61,12 +61,12 @@ def _device(pipe: Any) -> torch.device:
 
 def _scaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
     mean, std = _statistics(z, vae)
-    return (z - mean) / std * vae.config.scaling_factor
+    return (z - mean) / std * float(vae.config.scaling_factor)
 
 
 def _unscaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
     mean, std = _statistics(z, vae)
-    return z / vae.config.scaling_factor * std + mean
+    return z / float(vae.config.scaling_factor) * std + mean
 
 
 def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,7 +75,3 @@ def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return z.new_tensor(mean).view(1, -1, 1, 1), z.new_tensor(std).view(1, -1, 1, 1)
     shift = getattr(vae.config, "shift_factor", None)
     return z.new_tensor(0.0 if shift is None else shift), z.new_tensor(1.0)
-
-
-def _uint8(array: np.ndarray) -> UInt8[np.ndarray, "Y X 3"]:
-    return (array * 255).round().astype(np.uint8)

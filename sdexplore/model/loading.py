@@ -109,10 +109,7 @@ def _refuse(kw: dict[str, Any], *, allow_pickle: bool) -> None:
         if kw.pop(name, None):
             raise LoadError(f"{name}= would run code from the hub; remote code is never run")
     if kw.pop("use_safetensors", None) is False and not allow_pickle:
-        raise LoadError(
-            "use_safetensors=False asks for pickles, which can run any code; "
-            "allow_pickle=True insists"
-        )
+        raise LoadError("use_safetensors=False asks for pickles, which can run any code; allow_pickle=True insists")
 
 
 def _device(asked: str | int | torch.device | None) -> torch.device:
@@ -128,9 +125,7 @@ def _device(asked: str | int | torch.device | None) -> torch.device:
         torch.empty(0, device=device)
     except Exception as error:
         reason = first_line(error).partition(". ")[0]
-        raise LoadError(
-            f"device {asked!r} cannot be used ({reason}); here is {', '.join(there)}"
-        ) from error
+        raise LoadError(f"device {asked!r} cannot be used ({reason}); here is {', '.join(there)}") from error
     if device.type == "meta":
         raise LoadError("device 'meta' holds no weights: nothing could run there")
     return device

@@ -8,6 +8,7 @@ to the model. The hooks come off however the block ends.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -87,13 +88,12 @@ def refuse_compiled(denoiser: torch.nn.Module) -> None:
             )
 
 
+Begin = Callable[[torch.Tensor, torch.Tensor | None], CallPlan]
+End = Callable[[DenoiserCall], None]
+
+
 @contextmanager
-def observing(
-    denoiser: torch.nn.Module,
-    layers: Mapping[str, LayerPlan],
-    begin: Callable[[torch.Tensor, torch.Tensor | None], CallPlan],
-    end: Callable[[DenoiserCall], None],
-) -> Iterator[None]:
+def observing(denoiser: torch.nn.Module, layers: Mapping[str, LayerPlan], begin: Begin, end: End) -> Iterator[None]:
     """Calls `begin(sample, embeds)` before and `end(call)` after every call of the denoiser.
 
     Args:
@@ -105,71 +105,72 @@ def observing(
     Raises:
         RunError: A layer that was to be read made no query and key, or the call has an attention mask.
     """
+    observer = _Observer(layers, begin, end)
     modules = attention_modules(denoiser)
-    current: list[DenoiserCall] = []
-    grids: dict[str, tuple[int, int]] = {}
+    ancestors = {ancestor for name in layers for ancestor in _ancestors(name)}
+    with ExitStack() as stack:
+        stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
+        stack.callback(denoiser.register_forward_hook(observer.after).remove)
+        for name, module in denoiser.named_modules():
+            if name in ancestors:
+                hook = partial(observer.keep_grid, name)
+                stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        for name in layers:
+            for handle in _read_projections(modules[name], partial(observer.read, name, modules[name])):
+                stack.callback(handle.remove)
+        yield
 
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+
+class _Observer:
+    """The hooks of one block of observation, and the denoiser call that is under way."""
+
+    def __init__(self, layers: Mapping[str, LayerPlan], begin: Begin, end: End) -> None:
+        self._layers, self._begin, self._end = layers, begin, end
+        self._call: DenoiserCall | None = None
+        self._grids: dict[str, tuple[int, int]] = {}
+
+    def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for mask in ("attention_mask", "encoder_attention_mask"):
             if kwargs.get(mask) is not None:
                 raise RunError(f"cannot observe a denoiser call with {mask}: its probabilities would be wrong")
         sample = args[0] if args else kwargs["sample"]
         embeds = kwargs.get("encoder_hidden_states", args[2] if len(args) > 2 else None)  # noqa: PLR2004
-        if isinstance(embeds, tuple):
+        if isinstance(embeds, tuple):  # an IP-Adapter's image embeddings come behind the text's
             embeds = embeds[0]
-        current[:] = [DenoiserCall(begin(sample, embeds))]
+        self._call = DenoiserCall(self._begin(sample, embeds))
 
-    def after(_: Any, __: Any, output: Any) -> None:
-        (call,) = current
+    def after(self, _: Any, __: Any, output: Any) -> None:
+        call, self._call = self._call, None
+        if call is None:
+            return
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
-        if call.plan.rows and (silent := layers.keys() - call.heard):
+        if call.plan.rows and (silent := self._layers.keys() - call.heard):
             raise RunError(f"these attention layers made no query and key that could be read: {sorted(silent)}")
-        current.clear()
-        end(call)
+        self._end(call)
 
-    def keep_grid(name: str) -> Callable[..., None]:
-        def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            hidden = args[0] if args else kwargs["hidden_states"]
-            if hidden.ndim == 4:  # noqa: PLR2004  (batch, channel, y, x)
-                grids[name] = (hidden.shape[2], hidden.shape[3])
+    def keep_grid(self, name: str, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs.get("hidden_states")
+        if isinstance(hidden, torch.Tensor) and hidden.ndim == 4:  # noqa: PLR2004  (batch, channel, y, x)
+            self._grids[name] = (hidden.shape[2], hidden.shape[3])
 
-        return hook
+    def read(self, name: str, module: Attention, query: torch.Tensor, key: torch.Tensor) -> None:
+        call = self._call
+        if call is None or not call.plan.rows:
+            return
+        call.heard.add(name)
+        plan = self._layers[name]
+        grid = next(self._grids[ancestor] for ancestor in _ancestors(name) if ancestor in self._grids)
+        if not plan.wants(grid):
+            return
+        cuts = call.plan.cuts if plan.kind == "cross_attention" else (None,) * len(call.plan.rows)
+        probs = _probabilities(module, query, key, plan, call.plan.rows, cuts)
+        call.attention[name] = [row.reshape(row.shape[0], *grid, row.shape[-1]) for row in probs]
 
-    def reader(name: str, plan: LayerPlan) -> Callable[[torch.Tensor, torch.Tensor], None]:
-        module = modules[name]
-        parents = [".".join(name.split(".")[:i]) for i in range(name.count(".") + 1, 0, -1)]
 
-        def read(query: torch.Tensor, key: torch.Tensor) -> None:
-            if not current or not current[0].plan.rows:
-                return
-            call = current[0]
-            call.heard.add(name)
-            y, x = next(grids[parent] for parent in parents if parent in grids)
-            if not plan.wants((y, x)):
-                return
-            cuts = call.plan.cuts if plan.kind == "cross_attention" else (None,) * len(call.plan.rows)
-            call.attention[name] = [
-                probs.unflatten(1, (y, x)) for probs in _probabilities(module, query, key, plan, call.plan.rows, cuts)
-            ]
-
-        return read
-
-    with ExitStack() as stack:
-        hooks = [
-            denoiser.register_forward_pre_hook(before, with_kwargs=True),
-            denoiser.register_forward_hook(after),
-        ]
-        for handle in hooks:
-            stack.callback(handle.remove)
-        ancestors = {".".join(n.split(".")[:i]) for n in layers for i in range(1, n.count(".") + 2)}
-        for name, ancestor in denoiser.named_modules():
-            if name in ancestors:
-                handle = ancestor.register_forward_pre_hook(keep_grid(name), with_kwargs=True)
-                stack.callback(handle.remove)
-        for name, plan in layers.items():
-            for handle in _read_projections(modules[name], reader(name, plan)):
-                stack.callback(handle.remove)
-        yield
+def _ancestors(name: str) -> list[str]:
+    """A module's dotted name and those of the modules around it, innermost first."""
+    parts = name.split(".")
+    return [".".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
 
 
 def _read_projections(module: Attention, read: Callable[[torch.Tensor, torch.Tensor], None]) -> list[Any]:
@@ -222,7 +223,7 @@ def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
 
 
 def _heads(attn: Attention, x: torch.Tensor, norm: torch.nn.Module | None) -> torch.Tensor:
-    x = x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+    x = x.reshape(*x.shape[:2], attn.heads, -1).transpose(1, 2)
     return x if norm is None else norm(x)
 
 

@@ -32,24 +32,32 @@ def call_of(function: str, prompt: Any, seed: int, record: Record, arguments: Ma
 
 def described(value: Any) -> Any:
     """`value` as JSON: itself where JSON can hold it, else what it is and a hash of its content."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if np.isfinite(value) else repr(value)
-    if isinstance(value, Mapping):
-        return {str(key): described(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [described(inner) for inner in value]
-    if isinstance(value, torch.Tensor):
-        array = value.detach().float().cpu().numpy()
-        return {"tensor": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(array.tobytes())}
-    if isinstance(value, np.ndarray):
-        return {"array": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(value.tobytes())}
-    if isinstance(value, Image.Image):
-        return {"image": list(value.size), "mode": value.mode, "sha256": _hash(value.tobytes())}
-    if isinstance(value, Path):
-        return {"path": value.name}
-    return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if np.isfinite(value) else repr(value)
+        case Mapping():
+            return {str(key): described(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [described(inner) for inner in value]
+        case _:
+            return _summary(value)
+
+
+def _summary(value: Any) -> dict[str, Any]:
+    match value:
+        case torch.Tensor():
+            array = value.detach().float().cpu().numpy()
+            return {"tensor": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(array.tobytes())}
+        case np.ndarray():
+            return {"array": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(value.tobytes())}
+        case Image.Image():
+            return {"image": list(value.size), "mode": value.mode, "sha256": _hash(value.tobytes())}
+        case Path():
+            return {"path": value.name}
+        case _:
+            return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
 
 
 def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:

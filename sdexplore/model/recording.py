@@ -152,7 +152,7 @@ def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, module in modules.items():
         if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or name.startswith(record.layers)):
+            if record.cross_attention and (record.layers is None or name.startswith(tuple(record.layers))):
                 plans[name] = LayerPlan("cross_attention", head_mean, dtype)
         elif name.startswith(names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)

@@ -135,7 +135,8 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
     known = inspect.signature(type(pipe).__call__).parameters
     for name in arguments.keys() - known.keys() - {"seed", *_SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
-        raise RunError(f"{type(pipe).__name__} takes no {name!r}; {did_you_mean(name, known.keys() - {'self', 'kwargs'})}")
+        hint = did_you_mean(name, known.keys() - {"self", "kwargs"})
+        raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
 
 
 def run_locked(
@@ -226,7 +227,8 @@ def prompts_of(
     found: dict[tuple[str, int], Tokenizations | None] = {}
 
     def text_of(value: Any, number: int) -> str | None:
-        return value[number] if isinstance(value, list | tuple) else value
+        text: str | None = value[number] if isinstance(value, list | tuple) else value
+        return text
 
     def tokens(role: str, image: int) -> Tokenizations | None:
         role, number = ("cond" if role == "perturbed" else role), image // per_prompt
@@ -275,6 +277,7 @@ def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32
 def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
     """Whatever ends the block, attention processors and VAE precision are as they were; offloaded parts go back."""
     processors = dict(getattr(denoiser, "attn_processors", {}))
+    reset: Any = getattr(denoiser, "set_attn_processor", None)
     vae = getattr(pipe, "vae", None)
     dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
     try:
@@ -283,7 +286,7 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
         # Pipelines tidy up in their last lines, which an exception skips.
         now = getattr(denoiser, "attn_processors", {})
         if any(now.get(name) is not processor for name, processor in processors.items()):
-            denoiser.set_attn_processor(dict(processors))  # type: ignore[operator]  (set_attn_processor empties its dict)
+            reset(dict(processors))  # set_attn_processor empties the dict that it gets
         if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
             vae.to(dtype=dtype)
         if hasattr(pipe, "maybe_free_model_hooks"):

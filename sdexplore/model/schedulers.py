@@ -56,9 +56,7 @@ def scheduler_from_name(pipe: Any, name: str) -> Any:
 
 def class_name(name: str, known: Sequence[str] = ()) -> str:
     """The one class among `known` (all of diffusers' schedulers by default) that `name` means."""
-    forms = {
-        one: _forms(one) for one in known or (n for n in dir(diffusers) if n.endswith("Scheduler"))
-    }
+    forms = {one: _forms(one) for one in known or (n for n in dir(diffusers) if n.endswith("Scheduler"))}
     folded = "".join(name.casefold().replace("_", "").replace("-", "").split())
     folded = ALIASES.get(folded, folded).casefold()
     matches = [one for one, its in forms.items() if folded in map(str.casefold, its)]

@@ -128,9 +128,7 @@ def _index(name: str, index: Path) -> dict[str, Any]:
     except ValueError as error:
         raise LoadError(f"model_index.json of {name!r} is damaged: {error}") from error
     if not isinstance(parts, dict):
-        raise LoadError(
-            f"model_index.json of {name!r} holds a {type(parts).__name__}, not an object"
-        )
+        raise LoadError(f"model_index.json of {name!r} holds a {type(parts).__name__}, not an object")
     return parts
 
 

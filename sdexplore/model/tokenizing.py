@@ -37,10 +37,7 @@ def tokens(pipe: object, text: object) -> Tokenizations:
         )
     write_out = getattr(pipe, "maybe_convert_prompt", lambda prompt, _: prompt)
     return Tokenizations(
-        {
-            name: _tokenization(name, tokenizer, write_out(text, tokenizer))
-            for name, tokenizer in found.items()
-        }
+        {name: _tokenization(name, tokenizer, write_out(text, tokenizer)) for name, tokenizer in found.items()}
     )
 
 
@@ -49,9 +46,7 @@ def _tokenizers(pipe: object) -> dict[str, Any]:
         return {"tokenizer": pipe}
     components = getattr(pipe, "components", None)
     if not isinstance(components, Mapping):
-        raise InspectionError(
-            f"tokens are read from a pipeline or a tokenizer, not from {type(pipe).__name__}"
-        )
+        raise InspectionError(f"tokens are read from a pipeline or a tokenizer, not from {type(pipe).__name__}")
     found = {
         name: component
         for name, component in components.items()
@@ -59,9 +54,7 @@ def _tokenizers(pipe: object) -> dict[str, Any]:
     }
     if not found:
         held = ", ".join(name for name, component in components.items() if component is not None)
-        raise InspectionError(
-            f"this {type(pipe).__name__} has no tokenizer; it has {held or 'no components'}"
-        )
+        raise InspectionError(f"this {type(pipe).__name__} has no tokenizer; it has {held or 'no components'}")
     return found
 
 
@@ -88,9 +81,7 @@ def _tokenization(name: str, tokenizer: Any, text: str) -> Tokenization:
             f"{name} ({type(tokenizer).__name__}) does not set its special tokens around the "
             "text, the same for every text; sdexplore cannot tell which token is which"
         )
-    rows += [
-        (ids[k], "truncated", spans[k]) for k in range(len(ids)) if not first <= k < first + room
-    ]
+    rows += [(ids[k], "truncated", spans[k]) for k in range(len(ids)) if not first <= k < first + room]
     numbers, kinds, places = zip(*rows, strict=True) if rows else ((), (), ())
     return Tokenization.of(
         tokenizer=name,

@@ -7,12 +7,15 @@ import numpy as np
 
 from ..analysis.attention import Heads, Layers, Steps, Word, select, word_map
 from ..analysis.grids import resized
+from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
+from ..words import fold
 from ._figure import SEQUENTIAL, line_of_code, options, panels, row_label, run_title
 
 _OVERLAY = 0.6
+_MOST = 8
 
 
 def attention(
@@ -28,8 +31,8 @@ def attention(
     """Draws where each word's cross-attention went, one column a word: over the picture, and bare beneath.
 
     A map is `word_map`'s: the probability (0 to 1) that a latent pixel gives to the word, averaged over what is asked
-    for. The bare row shows one square a latent pixel; over the picture the same colours lie, smoothed to pixels and 60 %
-    opaque, so read values off the bare row. All panels share one scale from 0, printed at the colour bar;
+    for. The bare row shows one square a latent pixel; over the picture the same colours lie, smoothed to pixels and
+    60 % opaque, so read values off the bare row. All panels share one scale from 0, printed at the colour bar;
     with scale="each" every word has its own, printed beneath it. Attention shows where a layer looked, not why the
     picture is as it is.
 
@@ -56,7 +59,7 @@ def attention(
         zeroed = " (its embeddings are all zeros: attention is uniform)" * (
             role in trace.provenance.get("zeroed_roles", [])
         )
-        figure.suptitle(f"{run_title(trace)}\n{selection.describe()}{zeroed}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{drawable(selection.describe())}{zeroed}", fontsize=9)
         row_label(axes[-1, 0], "latent grid")
         if over:
             row_label(axes[0, 0], "over the picture")
@@ -66,30 +69,27 @@ def attention(
         for column, (word, pixels) in enumerate(zip(chosen, maps, strict=True), start=int(over)):
             top = shared if scale == "shared" else float(pixels.max())
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
-            axes[0, column].set_title(_label(word), fontsize=9)
+            axes[0, column].set_title(drawable(_label(word), 24), fontsize=9)
             if scale == "each":
                 axes[-1, column].set_xlabel(f"0 to {top:.3g}", fontsize=7.5)
-            if over:
-                picture = trace.recorded("image")
+            if trace.image is not None:
+                picture = trace.image
                 axes[0, column].imshow(picture)
                 fine = resized(pixels, (picture.shape[0], picture.shape[1]))
                 axes[0, column].imshow(fine, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0, alpha=_OVERLAY)
         if scale == "shared":
             figure.colorbar(drawn, ax=axes[-1, :], label="attention probability", pad=0.01)
-    names = ", ".join(_label(word) for word in chosen)
+    names = ", ".join(clip(_label(word)) for word in chosen)
     defaults = {"role": "cond", "steps": None, "layers": None, "heads": None, "scale": "shared"}
     given = {"role": role, "steps": steps, "layers": layers, "heads": heads, "scale": scale}
     return Picture(
         figure=figure,
         data={_label(word): pixels for word, pixels in zip(chosen, maps, strict=True)},
         alt=f"Heat maps of the cross-attention to {names} ({selection.describe()}); "
-        + "; ".join(_where(_label(word), pixels) for word, pixels in zip(chosen, maps, strict=True))
+        + "; ".join(_where(clip(_label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
         + ".",
         call=line_of_code("attention", f"trace, {list(chosen)!r}{options(given, defaults)}", trace),
     )
-
-
-_MOST = 8
 
 
 def _words(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tuple[Word, ...]:
@@ -101,7 +101,7 @@ def _words(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tupl
         tokens = next(iter(trace.tokens.get(role, {}).values()), None)
         if tokens is None:
             raise TraceError(f"attention: there is no prompt for {role!r}; name positions")
-        chosen = tuple(dict.fromkeys(word.text.casefold() for word in tokens.words if word.positions))[:_MOST]
+        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST]
     if not chosen:
         raise TraceError("attention(words=()): name at least one word of the prompt")
     return chosen
@@ -109,7 +109,7 @@ def _words(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tupl
 
 def _label(word: Word) -> str:
     if isinstance(word, str):
-        return drawable(word, 24)
+        return word
     return f"position {word}" if isinstance(word, int) else "positions " + ", ".join(map(str, word))
 
 

@@ -12,7 +12,7 @@ _ROW = 0.34
 
 
 def components(parts: Components) -> Picture:
-    """Draws the components of a pipeline, a bar each: length is its share of all parameters, linear from 0.
+    """Draws the components of a pipeline, a bar each: its parameters, linear from 0 to the largest.
 
     Behind the bar stand the class and, for networks, parameters, number format, device and bytes. A component
     without parameters (tokenizer, scheduler) has no bar; one that the pipeline holds as null is grey. Beneath
@@ -31,11 +31,10 @@ def components(parts: Components) -> Picture:
         bare(ax)
         ax.barh(range(len(rows)), [(row.parameters or 0) / most for row in rows], color="#0072B2", height=0.62)
         for number, row in enumerate(rows):
-            faint = {"color": "#8a8a8a"} if row.class_name is None else {}
-            ax.text(-0.02, number, drawable(row.name, 30), ha="right", va="center", **faint)
-            ax.text(
-                (row.parameters or 0) / most + 0.015, number, drawable(_behind(row)), va="center", fontsize=8, **faint
-            )
+            colour = "#8a8a8a" if row.class_name is None else "k"
+            bar = (row.parameters or 0) / most
+            ax.text(-0.02, number, drawable(row.name, 30), ha="right", va="center", color=colour)
+            ax.text(bar + 0.015, number, drawable(_behind(row)), va="center", fontsize=8, color=colour)
         ax.set(xlim=(0, 2.1), ylim=(len(rows) - 0.4, -0.6))
         ax.set_title(f"{parts.pipeline}: {count(parts.parameters)} parameters, {size(parts.bytes)}", loc="left")
         if facts:

@@ -8,7 +8,7 @@ from ..analysis.trajectory import preview, spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import line_of_code, panels, row_label, run_title, step_title
+from ._figure import in_words, line_of_code, panels, row_label, run_title, step_title
 
 _MOST = 8
 
@@ -58,7 +58,7 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
         alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"from noise to {'the final picture' if last else 'where the run was stopped'}, for {trace.prompt!r}.",
+        f"from noise to {'the final picture' if last else 'where the run was stopped'}, for {in_words(trace)}.",
         call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
 

@@ -1,6 +1,6 @@
 """What all views share: figures without pyplot, panels without ticks, colour maps, the line that made it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..display import clip
 from ..picture import drawable, style
 from ..trace import Trace
 
@@ -17,16 +18,13 @@ BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 
 
 @contextmanager
-def panels(
-    rows: int, columns: int, *, aspect: float = 1.0, cell: float | None = None, top: float = 0.0
-) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A figure of rows × columns axes without ticks, each `aspect` (height / width) high.
+def panels(rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0) -> Iterator[tuple[Figure, np.ndarray]]:
+    """A figure of rows × columns axes without ticks, each `aspect` (height / width) high, to fit a blog's column.
 
     Args:
-        cell: Width of a panel in inches; by default what fits a blog's column, 1 to 2.4.
         top: Inches for the title and what stands over the panels.
     """
-    wide = cell or min(2.4, max(1.0, BLOG_COLUMN / columns))
+    wide = min(2.4, max(1.0, BLOG_COLUMN / columns))
     with style():
         figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -54,12 +52,22 @@ def step_title(trace: Trace, step: int) -> str:
     return f"step {step}\nt {t:.0f}{sigma}"
 
 
-def run_title(trace: Trace) -> str:
-    """The run that a figure shows, in one line: prompt, model, scheduler, seed."""
-    scheduler = trace.provenance.get("scheduler", {}).get("class", "?").removesuffix("Scheduler")
+def run_title(trace: Trace, over: Collection[str] = ()) -> str:
+    """The run that a figure shows, in two lines: prompt, then model, scheduler, seed; without what is in `over`."""
     prompt = f"“{drawable(trace.prompt, 70)}”" if trace.prompt else "no prompt"
-    image = f", image {trace.call['image']}" if "image" in trace.call else ""
-    return f"{prompt}\n{trace.provenance.get('model', '?')}, {scheduler}, seed {trace.call.get('seed')}{image}"
+    facts = {
+        "model": drawable(str(trace.provenance.get("model", "?"))),
+        "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler"),
+        "seed": f"seed {trace.call.get('seed')}",
+        "image": f"image {trace.call['image']}" if "image" in trace.call else "",
+    }
+    line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)
+    return line if "prompt" in over else f"{prompt}\n{line}"
+
+
+def in_words(trace: Trace) -> str:
+    """The prompt as alt texts quote it: 'a cat'."""
+    return "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
 
 
 def line_of_code(view: str, arguments: str, trace: Trace | None = None) -> str:

@@ -6,11 +6,12 @@ import numpy as np
 
 from ..analysis.guidance import halves
 from ..analysis.trajectory import preview, spread
+from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
 from ..traces import Comparison
-from ._figure import SEQUENTIAL, line_of_code, panels, row_label, run_title, step_title
+from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
 
 _MOST = 8
 
@@ -30,11 +31,16 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
         steps: Which steps of a Trace; by default eight of those at which both halves were computed.
 
     Raises:
-        TraceError: The run had no guidance; a step had not both halves; a cell has no picture.
+        TraceError: The run had no guidance; a step had not both halves; a cell has no picture; a Comparison with
+            steps, which it does not show.
 
     Source: Ho & Salimans 2022, Eq. 6.
     """
-    return _pictures(source) if isinstance(source, Comparison) else _halves(source, steps)
+    if isinstance(source, Trace):
+        return _halves(source, steps)
+    if steps is not None:
+        raise TraceError("guidance(comparison, steps=…): a Comparison shows final pictures; leave steps out")
+    return _pictures(source)
 
 
 def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
@@ -68,10 +74,11 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
             "x0_uncond": found.x0_uncond[rows],
             "x0_cond": found.x0_cond[rows],
             "difference": difference,
+            "x0_guided": guided[list(chosen)],
             "steps": np.array(chosen),
         },
-        alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half predict "
-        f"it, where they differ (0 to {reach:.2g}), and the guided prediction, for {trace.prompt!r}.",
+        alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
+        f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction, for {in_words(trace)}.",
         call=line_of_code("guidance", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
 
@@ -82,15 +89,16 @@ def _pictures(comparison: Comparison) -> Picture:
     rows = len(images) // columns
     y, x = images[0].shape[:2]
     with panels(rows, columns, aspect=y / x, top=0.5) as (figure, axes):
-        figure.suptitle(run_title(comparison.traces[0]), fontsize=9)
+        figure.suptitle(run_title(comparison.traces[0], comparison.over), fontsize=9)
         for ax, image, cell in zip(axes.flat, images, comparison.settings(), strict=True):
             ax.imshow(image)
             ax.set_title("\n".join(f"{name} {drawable(str(value), 40)}" for name, value in cell.items()), fontsize=8)
     cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in comparison.settings())
+    subject = "" if "prompt" in comparison.over else f" of {in_words(comparison.traces[0])}"
     over = {name: list(values) for name, values in comparison.over.items()}
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} pictures of {comparison.traces[0].prompt!r}, by {cells}.",
+        alt=f"{len(images)} pictures{subject}, by {clip(cells, 400)}.",
         call=f"sdx.views.guidance(comparison)  # over={over!r}, from trace {comparison.traces[0].fingerprint}",
     )

@@ -8,7 +8,7 @@ from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import DIVERGING, line_of_code, panels, row_label, run_title, step_title
+from ._figure import DIVERGING, in_words, line_of_code, panels, row_label, run_title, step_title
 
 _MOST = 8
 _QUANTILE = 0.995
@@ -47,6 +47,6 @@ def latents(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
         figure=figure,
         data={"latents": values, "steps": np.array(chosen)},
         alt=f"The {channels} latent channels at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"from −{reach:.2g} (blue) to {reach:.2g} (red), for {trace.prompt!r}.",
+        f"from −{reach:.2g} (blue) to {reach:.2g} (red), for {in_words(trace)}.",
         call=line_of_code("latents", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )

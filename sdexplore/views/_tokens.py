@@ -1,5 +1,7 @@
 """How a prompt becomes tokens."""
 
+from itertools import groupby
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -20,22 +22,23 @@ _MOST = 200
 def tokens(source: Tokenization | Tokenizations) -> Picture:
     """Draws a prompt as boxes, a box a token, for each tokenizer: what it covers, its position, its id.
 
-    Boxes of one word share a colour, and words take blue and orange in turn; what belongs to no word is white. Grey boxes are the tokenizer's own:
-    start, end, and the padding, drawn as one box that says how many there are. Red ones were cut off: the model
-    never sees them. A character that is spelled by several tokens stands in each of their boxes with which part it is.
+    Boxes of one word share a colour, and words take blue and orange in turn; what belongs to no word is white. Grey
+    boxes are the tokenizer's own: start, end, and the padding, drawn as one box that says how many there are. Red ones
+    were cut off: the model never sees them. A character that is spelled by several tokens stands in each of their
+    boxes with which part it is.
 
     Args:
         source: What `sdx.tokens(pipe, text)` returns, or one of it.
 
     Raises:
-        TokenError: A prompt of more than 200 tokens; the table of `sdx.tokens` shows those.
+        TokenError: A prompt of more than 200 tokens, which the table of `sdx.tokens` shows; or no tokenizer at all.
     """
     shown = {source.tokenizer: source} if isinstance(source, Tokenization) else dict(source)
+    if not shown:
+        raise TokenError("there is nothing to draw: this pipeline has no tokenizer")
     for name, one in shown.items():
-        if sum(t.kind != "padding" for t in one.tokens) > _MOST:
-            raise TokenError(
-                f"{name} made {len(one.tokens)} tokens: too many for a figure; sdx.tokens shows them as a table"
-            )
+        if (boxes := sum(t.kind != "padding" for t in one.tokens)) > _MOST:
+            raise TokenError(f"{name} made {boxes} tokens: too many for a figure; sdx.tokens shows them as a table")
     lines = [(name, line) for name, one in shown.items() for line in _lines(one)]
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(lines) + 0.25 * len(shown) + 0.1), layout="constrained")
@@ -45,13 +48,9 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
         for name, line in lines:
             if name != last:
                 y += 0.25
-                ax.text(
-                    0,
-                    y,
-                    f"{name}, {shown[name].length} of {shown[name].max_length} positions",
-                    fontsize=8,
-                    color="#555555",
-                )
+                limit = shown[name].max_length
+                used = f"{shown[name].length} of {limit} positions" if limit else f"{shown[name].length} positions"
+                ax.text(0, y, f"{drawable(name)}, {used}", fontsize=8, color="#555555")
                 y, last = y + 0.08, name
             x = 0.0
             for text, note, colour in line:
@@ -76,11 +75,14 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
 
 def _lines(one: Tokenization) -> list[list[tuple[str, str, str]]]:
     """Boxes (text, note, colour) broken into lines that fit the figure."""
-    boxes = [_look(token) for token in one.tokens if token.kind != "padding"]
-    padding = sum(token.kind == "padding" for token in one.tokens)
-    if padding:
-        place = sum(token.kind in ("start", "text", "end") for token in one.tokens)
-        boxes.insert(place, (f"padding × {padding}", f"{place}–{place + padding - 1}", _LOOKS["padding"]))
+    boxes: list[tuple[str, str, str]] = []
+    for padding, run in groupby(one.tokens, lambda token: token.kind == "padding"):
+        alike = list(run)
+        if padding:
+            place = f"{alike[0].position}–{alike[-1].position}" if len(alike) > 1 else str(alike[0].position)
+            boxes.append((f"padding × {len(alike)}", place, _LOOKS["padding"]))
+        else:
+            boxes += map(_look, alike)
     lines: list[list[tuple[str, str, str]]] = [[]]
     room = BLOG_COLUMN
     for box in boxes:

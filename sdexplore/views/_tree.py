@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..anatomy import ModuleNode, ModuleTree
 from ..display import count
@@ -13,16 +14,22 @@ from ._figure import BLOG_COLUMN, bare
 
 _ROW = 0.19
 _MOST = 120
-_COLOURS = {"cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}  # Okabe and Ito's, safe for the colour-blind
+_COLOURS: dict[str | None, str] = {
+    "cross": "#D55E00",
+    "self": "#0072B2",
+    None: "#8c8c8c",
+}  # Okabe and Ito's, safe for the colour-blind
+_LABELS: dict[str | None, str] = {"cross": "cross-attention", "self": "self-attention", None: "the rest"}
 _BAR = 0.36  # of the width of the axes
 
 
 def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
-    """Draws a network's modules to `depth`, a line each, indented; the bar is its share of all parameters.
+    """Draws a network's modules to `depth`, a line each, indented; the bar is its parameters.
 
-    Bars are linear from 0 to the network's total. Attention layers are coloured: orange looks at the prompt (cross),
-    blue at the picture itself (self); other modules are grey, coloured names count the attention layers inside.
-    Behind the name stand the class, the shape of its output (batch, channel, y, x) and what kind of attention it is.
+    Bars are linear from 0 to the network's total, with the number behind. Orange is what belongs to cross-attention
+    (it looks at the prompt), blue to self-attention (the picture looks at itself), grey the rest. Before the bar
+    stand the class, the shape of its output (batch, channel, y, x) and, for an attention layer, its kind, heads
+    and their width.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
@@ -44,28 +51,22 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax = figure.subplots()
         bare(ax)
         for line, (level, node) in enumerate(rows):
-            kind = node.attention.kind if node.attention else None
-            ax.barh(line, node.parameters / total * _BAR, left=1 - _BAR, color=_COLOURS[kind], height=0.7)
+            left = 1 - _BAR
+            for kind, parameters in _shares(node).items():
+                ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=0.7)
+                left += parameters / total * _BAR
+            ax.text(left + 0.005, line, count(node.parameters), va="center", fontsize=6.5)
             name = node.name.rpartition(".")[2] or modules.component or "(root)"
+            ax.text(0.022 * level, line, drawable(name, 30), va="center", fontsize=7.5)
             ax.text(
-                0.022 * level,
-                line,
-                drawable(name, 30),
-                va="center",
-                fontsize=7.5,
-                color=_COLOURS[kind] if kind else "k",
+                1 - _BAR - 0.01, line, drawable(_facts(node)), va="center", ha="right", fontsize=6.5, color="#555555"
             )
-            ax.text(1 - _BAR - 0.01, line, _facts(node), va="center", ha="right", fontsize=6.5, color="#555555")
-            ax.text(
-                1 - _BAR + node.parameters / total * _BAR + 0.005,
-                line,
-                count(node.parameters),
-                va="center",
-                fontsize=6.5,
-            )
+        handles = [Patch(color=_COLOURS[kind], label=label) for kind, label in _LABELS.items()]
+        ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
         ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
         where = ".".join(filter(None, (modules.component, modules.root.name)))
         ax.set_title(f"{where or modules.root.class_name}: {count(modules.parameters)} parameters", loc="left")
+    branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     kinds = [layer.kind for layer in modules.attention_layers]
     return Picture(
         figure=figure,
@@ -73,7 +74,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
         f"{count(modules.parameters)} parameters, {kinds.count('cross')} cross-attention and "
         f"{kinds.count('self')} self-attention layers.",
-        call=f"sdx.views.tree(sdx.tree(pipe, {modules.component!r}, depth={levels}))",
+        call=f"sdx.views.tree(sdx.tree(pipe, {modules.component!r}){branch}, depth={levels})",
     )
 
 
@@ -82,6 +83,16 @@ def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, M
     if depth > 0:
         for child in node.children:
             yield from _rows(child, depth - 1, level + 1)
+
+
+def _shares(node: ModuleNode) -> dict[str | None, int]:
+    """Parameters in cross-attention, in self-attention, and in the rest of this branch."""
+    shares: dict[str | None, int] = {"cross": 0, "self": 0, None: node.parameters}
+    for part in node.walk():
+        if part.attention is not None:
+            shares[part.attention.kind] += part.parameters
+            shares[None] -= part.parameters
+    return shares
 
 
 def _facts(node: ModuleNode) -> str:

@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all a newcomer needs; each makes its own virtual environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := images/demo
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: demo test lint lab notebooks readme-pictures clean help
+
+help:
+	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
+	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
+	@echo "make lab    JupyterLab on notebooks/"
+	@echo "make lint   ruff and mypy"
+
+# torch first: without it, what depends on it would bring a build of its own choice.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("sdexplore needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.package
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+demo: $(VENV)/.package
+	@mkdir -p $(DEMO)
+	$(BIN)/jupyter execute --timeout=600 --output=../$(DEMO)/01_a_look_inside.ipynb notebooks/01_a_look_inside.ipynb
+	@echo "The notebook with its output and its figures are in $(CURDIR)/$(DEMO):"
+	@ls $(DEMO)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(VENV)/.package
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+# Runs every notebook anew, keeping its output: what GitHub shows, where progress bars would stand still at 0 %.
+notebooks: $(VENV)/.package
+	TQDM_DISABLE=1 $(BIN)/jupyter execute --timeout=600 --inplace $(NOTEBOOKS)
+
+readme-pictures: demo
+	@mkdir -p images/readme
+	cp $(DEMO)/attention.png $(DEMO)/denoising.png $(DEMO)/guidance.png $(DEMO)/tokens.png images/readme/
+
+clean:
+	rm -rf $(VENV) $(DEMO) artifacts build dist

@@ -1,0 +1,109 @@
+"""In a real JupyterLab in a real Chromium: what a user sees, in light and dark."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from lab import ARGUMENTS, CHROMIUM, jupyterlab, open_notebook
+
+ROOT = Path(__file__).parents[1]
+SETUP = """
+import sdexplore as sdx
+pipe = sdx.load()
+parts = sdx.components(pipe)
+parts
+"""
+HOSTILE = 'sdx.tokens(pipe, "</script><img src=x onerror=\'document.title=1\'> a cat")'
+RUN = """
+trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
+sdx.views.attention(trace, ["cat", "rocket"])
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
+    notebook = open_notebook(lab, browser, "live.ipynb", [SETUP, 'sdx.tree(pipe, "unet", depth=1)', HOSTILE, RUN])
+    page = notebook.page
+    for index in range(4):
+        notebook.run(index)
+        assert not [o for o in notebook.outputs(index) if o["output_type"] == "error"], notebook.outputs(index)
+
+    assert page.locator(".jp-OutputArea-output table", has_text="StableDiffusionPipeline").count() == 0
+    assert page.locator(".jp-OutputArea-output table tr", has_text="AutoencoderKL").count() == 1
+
+    branch = page.locator("details", has=page.locator("summary", has_text="mid_block: UNetMidBlock2DCrossAttn")).last
+    inner = branch.locator("summary", has_text="Transformer2DModel").first
+    assert not inner.is_visible()
+    branch.locator("summary").first.click()
+    branch.locator("summary", has_text="attentions: ModuleList").first.click()
+    assert inner.is_visible()
+
+    assert page.title() != "1"  # a prompt is text, whatever it looks like
+    assert page.locator('.jp-OutputArea-output img[src="x"]').count() == 0
+
+    figures = page.locator('.jp-OutputArea-output img[alt^="Heat maps of the cross-attention to cat, rocket"]')
+    assert figures.count() == 1
+    box = figures.bounding_box()
+    assert box["width"] > 400
+    assert box["x"] + box["width"] <= 1280  # no sideways scrolling
+
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        notebook.theme(theme)
+        for row in page.locator(".jp-OutputArea-output td", has_text="AutoencoderKL").all():
+            colours = row.evaluate(
+                """cell => {
+                  let ground = cell
+                  while (ground && getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') ground = ground.parentElement
+                  return [getComputedStyle(cell).color, ground ? getComputedStyle(ground).backgroundColor : 'rgb(255, 255, 255)']
+                }"""
+            )
+            assert contrast(*colours) > 4.5  # WCAG's AA
+        figures.scroll_into_view_if_needed()
+        notebook.screenshot(f"live-{theme.split()[-1].lower()}")
+    assert notebook.requests == []
+    assert notebook.errors == []
+
+
+def test_the_first_notebook_as_committed_opens_and_shows_its_pictures(lab, browser):
+    shutil.copy(ROOT / "notebooks" / "01_a_look_inside.ipynb", lab.root / "01.ipynb")
+    notebook = open_notebook(lab, browser, "01.ipynb")
+    notebook.theme("JupyterLab Light")
+    pictures = notebook.page.locator(".jp-OutputArea-output img")
+    assert pictures.count() >= 8
+    for number in range(pictures.count()):
+        assert len(pictures.nth(number).get_attribute("alt")) > 40
+        assert pictures.nth(number).evaluate("image => image.naturalWidth") > 300
+    notebook.page.locator("summary", has_text="down_blocks").first.scroll_into_view_if_needed()
+    notebook.screenshot("notebook-01-tree")
+    pictures.last.scroll_into_view_if_needed()
+    notebook.screenshot("notebook-01-attention")
+    assert notebook.requests == []
+    assert notebook.errors == []
+
+
+def contrast(*colours):
+    """WCAG 2's contrast of two CSS colours, 1 to 21."""
+
+    def luminance(colour):
+        channels = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted(map(luminance, colours))
+    return (light + 0.05) / (dark + 0.05)

@@ -1,0 +1,61 @@
+"""What is installed: the wheel carries the embedded model and works in an empty environment, without the repository."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_carries_the_model_the_licences_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    for needed in (
+        "sdexplore/mini/pipeline/model_index.json",
+        "sdexplore/mini/pipeline/unet/diffusion_pytorch_model.safetensors",
+        "sdexplore/mini/pipeline/tokenizer/tokenizer.json",
+        "sdexplore/mini/atlas.npz",
+        "sdexplore/mini/MODEL_CARD.md",
+        "sdexplore/py.typed",
+    ):
+        assert needed in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert any(name.endswith("licenses/NOTICE") for name in names)
+    assert not [name for name in names if name.split("/")[0] not in ("sdexplore", "sdexplore-0.1.0.dist-info")]
+    assert not [name for name in names if "__pycache__" in name or "test" in name.split("/")[-1]]
+
+
+def test_the_wheel_draws_in_a_fresh_environment(wheel, tmp_path):
+    folder = tmp_path / "fresh"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt"]
+    subprocess.run([*install, "torch"], check=True)
+    subprocess.run([*install, wheel], check=True)
+    script = (
+        "import sdexplore as sdx; pipe = sdx.load(); pipe.set_progress_bar_config(disable=True);"
+        "trace = sdx.run(pipe, 'a red circle on a white background', num_inference_steps=2);"
+        "sdx.views.attention(trace, ['circle']).save('map.png'); print(sdx.__file__, trace.provenance['model'])"
+    )
+    done = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert str(folder) in done.stdout
+    assert done.stdout.split()[-1] == "mini"
+    assert (tmp_path / "map.png").stat().st_size > 5_000
+    done = subprocess.run([python, "-m", "pip", "check"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
