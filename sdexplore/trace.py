@@ -8,7 +8,7 @@ from functools import cached_property
 from operator import index
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -154,12 +154,12 @@ class Trace(Shown):
         sigma = self.recorded("sigmas")[step]
         return variance_preserving(sample, np.float64(sigma), self.space).astype(np.float32)
 
-    def check_step(self, step: int) -> int:
+    def check_step(self, step: SupportsIndex) -> int:
         """`step` as an int from 0, negative ones counted from the end; one beyond the run raises TraceError."""
-        step = index(step)
-        if not -self.num_steps <= step < self.num_steps:
-            raise TraceError(f"there is no step {step}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
-        return step % self.num_steps
+        number = index(step)
+        if not -self.num_steps <= number < self.num_steps:
+            raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
+        return number % self.num_steps
 
     def attention(self, role: str = "cond") -> Mapping[str, Attention]:
         """Layer -> cross-attention of `role`; TraceError if it was not recorded."""

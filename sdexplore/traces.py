@@ -66,7 +66,9 @@ class Comparison(Shown):
 
     def __post_init__(self) -> None:
         cells = len(list(self.settings()))
-        if cells != len(self.traces) or not cells:
+        if not self.over or not cells:
+            raise TraceError(f"a comparison over {dict(self.over)!r} has no cells: name an argument and its values")
+        if cells != len(self.traces):
             raise TraceError(f"a comparison over {dict(self.over)!r} has {cells} cells, not {len(self.traces)} traces")
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 
-CHROMIUM = next((path for path in ("/usr/bin/chromium", shutil.which("chromium"), shutil.which("google-chrome")) if path and Path(path).exists()), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 ARGUMENTS = [
     "--no-sandbox",
@@ -83,7 +83,8 @@ def jupyterlab(folder: Path):
     ]
     log = state / "server.log"
     with log.open("w") as output:
-        server = subprocess.Popen(command, env=environment | {"JUPYTER_PLATFORM_DIRS": "1"}, stdout=output, stderr=output)
+        environment["JUPYTER_PLATFORM_DIRS"] = "1"
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         url, started = f"http://127.0.0.1:{port}", time.monotonic()
         try:
             while True:

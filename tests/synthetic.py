@@ -28,7 +28,7 @@ def tokenization(text=PROMPT, tokenizer="tokenizer", split=("rocketship", 6)):
                 pieces.append(word[start:stop] + "</w>" * (stop == len(word)))
                 spans.append((place + start, place + stop))
         place += len(word) + 1
-    rest = max(1, LENGTH - 2 - len(pieces))
+    rest = max(1, LENGTH - 1 - len(pieces))
     return Tokenization.of(
         tokenizer=tokenizer,
         text=text,
@@ -72,7 +72,9 @@ def noised(x0, eps, space):
     return np.sqrt(alpha_bar) * x0 + np.sqrt(1 - alpha_bar) * eps
 
 
-def trace(space="variance preserving", *, seed=0, prompt=PROMPT, heads=False, columns="prompt", dtype=np.float16, **new):
+def trace(
+    space="variance preserving", *, seed=0, prompt=PROMPT, heads=False, columns="prompt", dtype=np.float16, **new
+):
     """Six steps of an image of 64 × 96 whose x0 and noise are known; `new` replaces fields."""
     rng = np.random.default_rng(seed)
     x0, eps = rng.normal(size=(2, CHANNELS, Y, X))

@@ -55,7 +55,7 @@ def test_unit_variance_stays_unit_variance():
     assert variance_preserving(sample, 5.0, "variance exploding").std() == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize(("space", "prediction_type"), product(SPACES, ("epsilon", "v_prediction", "sample")))
+@pytest.mark.parametrize(("space", "prediction_type"), list(product(SPACES, ("epsilon", "v_prediction", "sample"))))
 def test_x0_comes_back_from_x_t(space, prediction_type):
     for sigma in SIGMAS:
         sample, outputs = of_known(sigma, space)

@@ -21,7 +21,20 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
         z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
         image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
         array = pipe.image_processor.postprocess(image, output_type="np")[0]
-    return np.asarray((array * 255).round(), np.uint8)
+    pixels: np.ndarray = (array * 255).round().astype(np.uint8)
+    return pixels
+
+
+def encode(pipe: Any, picture: torch.Tensor) -> torch.Tensor:
+    """The latents (1, channel, y, x) that the pipeline would start from for a picture (1, 3, Y, X) in −1..1.
+
+    The mode of the VAE's posterior, so that the same picture always has the same latents.
+    """
+    vae = pipe.vae
+    with torch.inference_mode(), float32_vae(vae):
+        parameter = next(vae.parameters())
+        posterior = vae.encode(picture.to(_device(pipe), parameter.dtype)).latent_dist
+        return _scaled(posterior.mode(), vae).float()
 
 
 def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
@@ -43,10 +56,7 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     colours = torch.from_numpy(rng.random((_FIT_PICTURES, 3, _FIT_COLOURS, _FIT_COLOURS), np.float32))
     cells = torch.nn.functional.interpolate(colours, size=_FIT_SIDE, mode="bicubic", align_corners=False).clamp(0, 1)
     fields = torch.nn.functional.interpolate(cells, scale_factor=factor, mode="bilinear", align_corners=False)
-    with torch.inference_mode(), float32_vae(vae):
-        parameter = next(vae.parameters())
-        posterior = vae.encode((fields * 2 - 1).to(_device(pipe), parameter.dtype)).latent_dist
-        z = _scaled(posterior.mode(), vae).float().cpu().numpy()
+    z = torch.cat([encode(pipe, one.unsqueeze(0) * 2 - 1) for one in fields]).cpu().numpy()
     rgb = torch.nn.functional.avg_pool2d(fields, factor).numpy()
     features = np.moveaxis(z, 1, -1).reshape(-1, z.shape[1])
     features = np.concatenate([features, np.ones_like(features[:, :1])], axis=1)

@@ -33,6 +33,7 @@ _BY_SIGMA_EXPLODING = (
     "KDPM2DiscreteScheduler",
     "LMSDiscreteScheduler",
 )
+_INVERSE = "DDIMInverseScheduler"
 _PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
@@ -47,10 +48,16 @@ class StepMark:
 
 def space(scheduler: Any) -> Space | None:
     """The scale of the scheduler's samples; None where it is not known here."""
-    name = type(scheduler).__name__
-    if name in _BY_TIMESTEP or name in _BY_SIGMA_PRESERVING:
-        return "variance preserving"
-    return "variance exploding" if name in _BY_SIGMA_EXPLODING else None
+    name = _known(scheduler)
+    if name is None:
+        return None
+    return "variance exploding" if name in _BY_SIGMA_EXPLODING else "variance preserving"
+
+
+def _known(scheduler: Any) -> str | None:
+    """The class of the scheduler, or the nearest it derives from, that is known here."""
+    known = {*_BY_TIMESTEP, *_BY_SIGMA_PRESERVING, *_BY_SIGMA_EXPLODING, _INVERSE}
+    return next((cls.__name__ for cls in type(scheduler).__mro__ if cls.__name__ in known), None)
 
 
 def prediction_type(scheduler: Any) -> str | None:
@@ -68,7 +75,11 @@ def sigmas(scheduler: Any, marks: Sequence[StepMark]) -> Float64[np.ndarray, " s
 
 
 def _sigma(scheduler: Any, mark: StepMark) -> float:
-    name = type(scheduler).__name__
+    name = _known(scheduler)
+    if name == _INVERSE:  # its step starts from the timestep before the one that it is given
+        before = int(mark.timestep) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
+        alpha_bar = float(scheduler.alphas_cumprod[before] if before >= 0 else scheduler.initial_alpha_cumprod)
+        return float(np.sqrt((1.0 - alpha_bar) / alpha_bar))
     if name in _BY_TIMESTEP:
         alpha_bar = float(scheduler.alphas_cumprod[int(mark.timestep)])
         return float(np.sqrt((1.0 - alpha_bar) / alpha_bar))

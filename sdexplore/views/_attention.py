@@ -65,7 +65,6 @@ def attention(
             row_label(axes[0, 0], "over the picture")
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
-            axes[1, 0].set_axis_off()
         for column, (word, pixels) in enumerate(zip(chosen, maps, strict=True), start=int(over)):
             top = shared if scale == "shared" else float(pixels.max())
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)

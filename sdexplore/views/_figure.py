@@ -70,10 +70,9 @@ def in_words(trace: Trace) -> str:
     return "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
 
 
-def line_of_code(view: str, arguments: str, trace: Trace | None = None) -> str:
+def line_of_code(view: str, arguments: str, trace: Trace) -> str:
     """The call that makes a picture again; a comment names the trace."""
-    mark = f"  # trace {trace.fingerprint}" if trace is not None else ""
-    return f"sdx.views.{view}({arguments}){mark}"
+    return f"sdx.views.{view}({arguments})  # trace {trace.fingerprint}"
 
 
 def options(given: dict[str, Any], defaults: dict[str, Any]) -> str:

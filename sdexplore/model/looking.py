@@ -1,0 +1,183 @@
+"""`look` and `invert`: what the model sees in a picture that it did not draw.
+
+Both run the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's sizes,
+adapters, guidance) is the pipeline's; the own scheduler is back when they return.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..errors import RunError
+from ..record import Record
+from ..trace import Trace
+from ..traces import Traces
+from . import decoding
+from .comparing import exchanged_scheduler
+from .provenance import described
+from .running import check, lock_of, run_locked
+
+Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
+
+_EVERYTHING_USUAL = Record()
+_OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
+
+
+class OneStepScheduler(DDIMScheduler):
+    """DDIM that makes one step only: from the timestep `at` to x0."""
+
+    at = 0
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        del num_inference_steps
+        self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
+        self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
+
+
+def look(
+    pipe: Any,
+    image: Picture,
+    prompt: str | None = None,
+    *,
+    t: int | Sequence[int],
+    seed: int = 0,
+    record: Record = _EVERYTHING_USUAL,
+    guidance_scale: float = 1.0,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """A Trace of one denoiser call on a given picture, noised to timestep `t`; Traces for several.
+
+    The picture is resized to `height` × `width` (by default the pipeline's size), encoded by the VAE (the mode of
+    its posterior) and noised by DDPM's Eq. 4 with noise from `seed`. `latents` of the trace are x_t, then x0 as predicted
+    from it; `image` is the picture that was given, as the VAE got it.
+
+    Args:
+        image: A PIL image or uint8 array (Y, X, 3).
+        t: Training timestep, 0 to 999: at 0 there is next to no noise, at 999 next to no picture.
+        seed: Of the noise.
+        guidance_scale: 1 by default: one call, of role "cond".
+        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+
+    Raises:
+        RunError: `t` is no timestep, or an argument is given that `look` sets itself.
+    """
+    times = (t,) if isinstance(t, int) else tuple(t)
+    last = int(pipe.scheduler.config.num_train_timesteps) - 1
+    if not times or any(not 0 <= one <= last for one in times):
+        raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, or several")
+    pixels = _pixels(pipe, image, pipeline_arguments)
+    traces = []
+    for one in times:
+        scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
+        scheduler.at = one
+        with lock_of(pipe):
+            z = decoding.encode(pipe, pixels)
+        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
+        noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
+        arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
+        trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
+        call = _call_of(trace, "look", image, {"t": one})
+        traces.append(replace(trace, kind="look", call=call, image=_uint8(pixels)))
+    return traces[0] if isinstance(t, int) else Traces(traces)
+
+
+def invert(
+    pipe: Any,
+    image: Picture,
+    prompt: str | None = None,
+    *,
+    num_inference_steps: int = 50,
+    record: Record = _EVERYTHING_USUAL,
+    **pipeline_arguments: Any,
+) -> Trace:
+    """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
+
+    `latents[-1]` is the noise from which `run(pipe, prompt, latents=…)` with DDIM and guidance off draws the picture again.
+    That is done once here, and provenance["reconstruction"] says how well: the peak signal-to-noise ratio in dB of the
+    redrawn picture against the given one, and, as the best that could be, of the VAE's own round trip.
+
+    Args:
+        image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
+        num_inference_steps: More steps invert better.
+
+    Raises:
+        RunError: An argument is given that `invert` sets itself.
+
+    Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
+    """
+    pixels = _pixels(pipe, image, pipeline_arguments)
+    with lock_of(pipe):
+        z = decoding.encode(pipe, pixels)
+    config = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0}
+    inverse = DDIMInverseScheduler.from_config(pipe.scheduler.config, **config)
+    forward = DDIMScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=False, **config)
+    arguments = {**pipeline_arguments, "guidance_scale": 1.0}
+    trace = _observed(pipe, inverse, z, prompt, 0, record, num_inference_steps, arguments)
+    noise = torch.from_numpy(np.array(trace.recorded("latents")[-1:])).to(z.device)
+    bare = Record(cross_attention=False, noise_pred=False, decode=0)
+    again = _observed(pipe, forward, noise, prompt, 0, bare, num_inference_steps, arguments)
+    given = _uint8(pixels)
+    with lock_of(pipe):
+        redrawn, best = (decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy()))
+    reconstruction = {"psnr_db": _psnr(redrawn, given), "vae_psnr_db": _psnr(best, given)}
+    call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
+    provenance = {**trace.provenance, "reconstruction": reconstruction}
+    return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
+
+
+def _observed(
+    pipe: Any, scheduler: Any, latents: torch.Tensor, prompt: Any, seed: int, record: Record, steps: int, given: dict[str, Any]
+) -> Trace:
+    if clash := sorted(given.keys() & set(_OURS)):
+        raise RunError(f"{clash[0]!r} is set by look and invert themselves; leave it out")
+    check(pipe, {"seed": seed, **given})
+    y, x = latents.shape[2:]
+    factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    arguments = {
+        **given,
+        "height": y * factor,
+        "width": x * factor,
+        "latents": latents.to(pipe.unet.dtype),
+        "num_inference_steps": steps,
+        "output_type": "latent",
+    }
+    with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
+        trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
+    if not isinstance(trace, Trace):
+        raise RunError(f"look and invert take one picture and one prompt; this call made {len(trace)} images")
+    return trace
+
+
+def _pixels(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tensor:
+    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    sample = pipe.unet.config.sample_size
+    default = (sample, sample) if isinstance(sample, int) else tuple(sample)
+    factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    height, width = (arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True))
+    if height % factor or width % factor:
+        raise RunError(f"height={height}, width={width}: both must be multiples of {factor}")
+    pixels: torch.Tensor = pipe.image_processor.preprocess(picture.convert("RGB"), height=height, width=width)
+    return pixels.float()
+
+
+def _uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
+    array: np.ndarray = ((pixels[0].permute(1, 2, 0) / 2 + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return array
+
+
+def _psnr(one: UInt8[np.ndarray, "Y X 3"], other: UInt8[np.ndarray, "Y X 3"]) -> float:
+    error = float(np.square(one.astype(np.float64) - other.astype(np.float64)).mean())
+    return round(float("inf") if error == 0 else 10 * float(np.log10(255**2 / error)), 2)
+
+
+def _call_of(trace: Trace, function: str, image: Picture, own: dict[str, Any]) -> dict[str, Any]:
+    """The call as the user made it: the picture instead of the latents that were made of it."""
+    arguments = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
+    return {**trace.call, "function": function, "arguments": {"image": described(image), **own, **arguments}}

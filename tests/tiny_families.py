@@ -1,0 +1,167 @@
+"""Tiny random pipelines of the other families, and what people put into a pipeline: adapters, processors, patches."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    ControlNetModel,
+    DDIMScheduler,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPAGPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPAGPipeline,
+)
+from diffusers.models.attention_processor import Attention
+from PIL import Image
+from safetensors.torch import save_file
+from tiny_pipelines import pndm, stable_diffusion, stable_diffusion_xl
+from transformers import CLIPImageProcessorPil
+
+IMAGE_EMBEDDING = 16  # width of what an IP-Adapter's image encoder would give
+
+
+def stable_diffusion_2() -> StableDiffusionPipeline:
+    """Stable Diffusion 2.x: v-prediction, linear projections, upcast attention, a list of heads by level."""
+    return stable_diffusion(
+        DDIMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction", rescale_betas_zero_snr=True),
+        block_out_channels=(32, 64, 96),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        attention_head_dim=(2, 4, 6),  # the number of heads, whatever its name says
+        use_linear_projection=True,
+        upcast_attention=True,
+    )
+
+
+def latent_consistency() -> LatentConsistencyModelPipeline:
+    """LCM: guidance is embedded, not doubled."""
+    pipe = stable_diffusion(LCMScheduler(beta_schedule="scaled_linear"), time_cond_proj_dim=32)
+    return as_family(LatentConsistencyModelPipeline, pipe)
+
+
+def as_family(cls: Any, pipe: Any, **more: Any) -> Any:
+    """The components of `pipe`, and more, as another pipeline."""
+    safety = {} if "XL" in cls.__name__ else {"requires_safety_checker": False}
+    made = cls(**{**pipe.components, **more}, **safety)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def img2img() -> StableDiffusionImg2ImgPipeline:
+    return as_family(StableDiffusionImg2ImgPipeline, stable_diffusion())
+
+
+def inpaint(channels: int = 4) -> StableDiffusionInpaintPipeline:
+    """Inpainting: with the usual UNet (4 channels) or one that is given mask and masked picture (9)."""
+    pipe = stable_diffusion(in_channels=channels, out_channels=4)
+    return as_family(StableDiffusionInpaintPipeline, pipe)
+
+
+def controlnet() -> StableDiffusionControlNetPipeline:
+    """ControlNet: its own attention layers bear the UNet's names, its zero convolutions are not zero."""
+    pipe = stable_diffusion()
+    torch.manual_seed(4)
+    control = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 8, 16, 16)).eval()
+    for parameter in control.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return as_family(StableDiffusionControlNetPipeline, pipe, controlnet=control)
+
+
+def pag(layers: tuple[str, ...] = ("mid",)) -> StableDiffusionPAGPipeline:
+    """Perturbed-attention guidance in the named layers."""
+    return as_family(StableDiffusionPAGPipeline, stable_diffusion(), pag_applied_layers=list(layers))
+
+
+def pag_xl() -> StableDiffusionXLPAGPipeline:
+    return as_family(StableDiffusionXLPAGPipeline, stable_diffusion_xl(), pag_applied_layers=["mid"])
+
+
+def ip_adapter(folder: Path) -> StableDiffusionPipeline:
+    """Stable Diffusion with random IP-Adapter weights, written to `folder` and read by diffusers' own loader."""
+    pipe = stable_diffusion()
+    pipe.register_modules(feature_extractor=CLIPImageProcessorPil())  # else the loader makes one that wants torchvision
+    torch.manual_seed(5)
+    width = pipe.unet.config.cross_attention_dim
+    weights = {
+        "image_proj.proj.weight": torch.randn(4 * width, IMAGE_EMBEDDING),
+        "image_proj.proj.bias": torch.randn(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    names = [name.removesuffix(".processor") for name in pipe.unet.attn_processors]
+    for number, name in enumerate(names):
+        if name.endswith("attn2"):
+            inner = pipe.unet.get_submodule(name).inner_dim
+            weights |= {f"ip_adapter.{number}.to_{part}_ip.weight": torch.randn(inner, width) for part in "kv"}
+    save_file(weights, folder / "ip-adapter.safetensors")
+    pipe.load_ip_adapter(str(folder), subfolder="", weight_name="ip-adapter.safetensors", image_encoder_folder=None)
+    pipe.set_ip_adapter_scale(0.6)
+    return pipe
+
+
+def image_embeds(rows: int = 2) -> list[torch.Tensor]:
+    """What `ip_adapter_image_embeds` takes: one picture's embedding, behind an empty one where guidance is on."""
+    found = torch.randn(1, 1, IMAGE_EMBEDDING, generator=torch.Generator().manual_seed(6))
+    return [torch.cat([torch.zeros_like(found)] * (rows - 1) + [found])]
+
+
+def lora_weights(pipe: Any, seed: int = 7, rank: int = 2) -> dict[str, torch.Tensor]:
+    """Random LoRA weights for every query and key projection of the UNet, under diffusers' own keys."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, module in pipe.unet.named_modules():
+        if isinstance(module, Attention):
+            for part in ("to_q", "to_k"):
+                base = getattr(module, part)
+                weights[f"unet.{name}.{part}.lora_A.weight"] = torch.randn(rank, base.in_features, generator=generator)
+                weights[f"unet.{name}.{part}.lora_B.weight"] = torch.randn(base.out_features, rank, generator=generator)
+    return weights
+
+
+def picture(height: int = 64, width: int = 64, seed: int = 8) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8))
+
+
+def mask(height: int = 64, width: int = 64) -> Image.Image:
+    """White in the left half: what is to be painted anew."""
+    array = np.zeros((height, width), np.uint8)
+    array[:, : width // 2] = 255
+    return Image.fromarray(array)
+
+
+class OpaqueProcessor:
+    """Stands for xformers': projections as everyone's, then one call that nobody can look into.
+
+    Args:
+        compute: Called with query, key and value, (batch · head, position, width), and the scale.
+    """
+
+    def __init__(self, compute: Callable[..., torch.Tensor]) -> None:
+        self.compute = compute
+
+    def __call__(self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, **_: Any) -> torch.Tensor:
+        keys = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        query, key, value = (
+            attn.head_to_batch_dim(projected).contiguous()
+            for projected in (attn.to_q(hidden_states), attn.to_k(keys), attn.to_v(keys))
+        )
+        hidden_states = attn.batch_to_head_dim(self.compute(query, key, value, attn.scale))
+        return attn.to_out[1](attn.to_out[0](hidden_states)) / attn.rescale_output_factor
+
+
+def wide(**config: Any) -> StableDiffusionPipeline:
+    """Stable Diffusion with attention on three levels, so that odd sizes stay odd downwards."""
+    return stable_diffusion(
+        pndm(),
+        block_out_channels=(32, 32, 64),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        **config,
+    )
