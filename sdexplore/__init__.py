@@ -24,7 +24,17 @@ _HOMES = {
     "run": "model.running",
     "cost": "model.costing",
     "compare": "model.comparing",
+    "look": "model.looking",
+    "invert": "model.looking",
     "word_map": "analysis.attention",
+    "region_words": "analysis.regions",
+    "segmentation": "analysis.regions",
+    "attention_mass": "analysis.mass",
+    "entropy": "analysis.mass",
+    "word_layers": "analysis.mass",
+    "self_attention_mean": "analysis.self_attention",
+    "self_attention_components": "analysis.self_attention",
+    "pixel_map": "analysis.self_attention",
     "Record": "record",
     "Trace": "trace",
     "Traces": "traces",
@@ -45,12 +55,16 @@ __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 if TYPE_CHECKING:
     from . import mini, theory, views
     from .analysis.attention import word_map
+    from .analysis.mass import attention_mass, entropy, word_layers
+    from .analysis.regions import region_words, segmentation
+    from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
     from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
     from .model.comparing import compare
     from .model.costing import cost
     from .model.configuration import config, config_diff
     from .model.inspection import components, tree
     from .model.loading import load
+    from .model.looking import invert, look
     from .model.running import run
     from .model.tokenizing import tokens
     from .picture import Picture

@@ -188,10 +188,7 @@ class ConfigDiff(Shown):
     def blocks(self) -> tuple[Block, ...]:
         """One row a difference."""
         title = f"{self.a} against {self.b}: {count(len(self))} differ, {count(self.same)} equal"
-        rows = [
-            (row.key, repr(row.a), repr(row.b), f"only in {row.only_in}" if row.only_in else "")
-            for row in self
-        ]
+        rows = [(row.key, repr(row.a), repr(row.b), f"only in {row.only_in}" if row.only_in else "") for row in self]
         table = (Table(("key", f"a: {self.a}", f"b: {self.b}", ""), rows),) if rows else ()
         return (Line(title, strong=True), *table)
 
@@ -217,9 +214,7 @@ class AttentionLayer:
     resolution: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        facts = (
-            f"{self.kind}-attention, {self.heads} heads of {self.head_dim}, keys of {self.key_dim}"
-        )
+        facts = f"{self.kind}-attention, {self.heads} heads of {self.head_dim}, keys of {self.key_dim}"
         return f"{facts}, {self.resolution[0]} × {self.resolution[1]}" if self.resolution else facts
 
 
@@ -263,11 +258,7 @@ class ModuleNode(Shown):
     @property
     def facts(self) -> str:
         """Parameters, output's shape, attention, in one line."""
-        own = (
-            f", {count(self.own_parameters)} its own"
-            if self.children and self.own_parameters
-            else ""
-        )
+        own = f", {count(self.own_parameters)} its own" if self.children and self.own_parameters else ""
         parts = (
             f"{count(self.parameters)} parameters{own}" if self.parameters else "",
             f"→ {self.output}" if self.output else "",
@@ -327,10 +318,7 @@ class ModuleTree(Shown):
         return (
             Line(title, strong=True),
             Line(facts),
-            *(
-                self._branch(c, _fitting(c, depth - 1), self.depth - 1)
-                for c in children[:MOST_ROWS]
-            ),
+            *(self._branch(c, _fitting(c, depth - 1), self.depth - 1) for c in children[:MOST_ROWS]),
         )
 
     def _branch(self, node: ModuleNode, depth: int, unfolded: int) -> Tree:
@@ -365,6 +353,4 @@ def _look_up(entries: Mapping[str, Value], name: str, what: str) -> Value:
     try:
         return entries[name]
     except (KeyError, TypeError):
-        raise UnknownNameError(
-            f"no {what} is called {name!r}; {did_you_mean(str(name), entries)}"
-        ) from None
+        raise UnknownNameError(f"no {what} is called {name!r}; {did_you_mean(str(name), entries)}") from None

@@ -13,8 +13,7 @@ from .words import Span, nfc, units
 
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 _BYTES = {chr(byte): byte for byte in _PRINTABLE} | {
-    chr(0x100 + place): byte
-    for place, byte in enumerate(byte for byte in range(0x100) if byte not in _PRINTABLE)
+    chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(0x100) if byte not in _PRINTABLE)
 }
 _WORD_START = "▁"
 _NEAR = 64  # bytes to look ahead for a piece, where what stands before it was rewritten
@@ -151,7 +150,7 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
         start, cursor = hit
         here = owners[start][0] if start < len(owners) else len(text)
         spans.append((here, owners[cursor - 1][1] if cursor > start else here))
-    return settle(text, pieces, list(_filled(spans, len(text))))
+    return settle(text, pieces, _filled(pieces, spans, len(text)))
 
 
 def _lowered(text: str) -> bytes:
@@ -160,6 +159,9 @@ def _lowered(text: str) -> bytes:
 
 def _hit(stream: bytearray, cursor: int, piece: str) -> Span | None:
     """Where `piece` stands in `stream`, at `cursor` or a little further on."""
+    if piece == _WORD_START:  # it spells nothing, unless it was typed
+        typed = piece.encode()
+        return (cursor, cursor + len(typed)) if stream.startswith(typed, cursor) else None
     spelled = piece_bytes(piece)
     bare = _lowered(piece.removesuffix("</w>").replace(_WORD_START, "").strip())
     choices = [bare]
@@ -176,14 +178,16 @@ def _hit(stream: bytearray, cursor: int, piece: str) -> Span | None:
     return None
 
 
-def _filled(spans: Sequence[Span | None], length: int) -> Iterator[Span]:
-    """`spans` with each None replaced by what lies between its neighbours."""
-    following: list[int] = []
-    after = length
-    for span in reversed(spans):
-        after = span[0] if span else after
-        following.append(after)
-    before = 0
-    for span, after in zip(spans, reversed(following), strict=True):
-        yield span or (before, max(before, after))
-        before = max(before, span[1]) if span else before
+def _filled(pieces: Sequence[str], spans: Sequence[Span | None], length: int) -> list[Span]:
+    """`spans` with each None replaced: by what lies between its neighbours, by nothing for a mark before a word."""
+    befores = accumulate((span[1] if span else 0 for span in spans), max, initial=0)
+    filled: list[Span] = []
+    here = after = length
+    for piece, span, before in reversed([*zip(pieces, spans, befores, strict=False)]):
+        if span:
+            filled.append(span)
+            after = span[0]
+        else:
+            filled.append((here, here) if piece == _WORD_START else (before, max(before, after)))
+        here = filled[-1][0]
+    return filled[::-1]

@@ -66,10 +66,10 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
 def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
     """The guided prediction with its spread pulled back to the conditional one's by φ = `guidance_rescale`.
 
-    One sample, any shape; the standard deviations run over the whole of it, with n − 1 below as torch
-    takes them. Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
+    One sample, any shape; the standard deviations run over the whole of it.
+    Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
     """
-    matched = noise_pred * (noise_pred_cond.std(ddof=1) / noise_pred.std(ddof=1))
+    matched = noise_pred * (noise_pred_cond.std() / noise_pred.std())
     return np.asarray(guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred)
 
 

@@ -125,9 +125,7 @@ def parts_of(
             part=parts.get(index),
             word=word_of.get(index),
         )
-        for index, (number, piece, kind, span) in enumerate(
-            zip(ids, pieces, kinds, spans, strict=True)
-        )
+        for index, (number, piece, kind, span) in enumerate(zip(ids, pieces, kinds, spans, strict=True))
     )
     return tokens, tuple(words)
 

@@ -59,7 +59,7 @@ def test_components_are_a_mapping_and_say_what_they_hold():
 
 
 def test_an_unknown_name_names_the_near_miss_and_is_a_key_error_too():
-    with pytest.raises(InspectionError, match="no component in the .* is called 'unett'; did you mean 'unet'"):
+    with pytest.raises(InspectionError, match=r"no component in the .* is called 'unett'; did you mean 'unet'"):
         sample_components()["unett"]
     with pytest.raises(KeyError):
         sample_components()["unett"]

@@ -191,11 +191,7 @@ def test_every_public_name_resolves_and_is_listed():
 def test_what_the_type_checker_sees_is_what_there_is():
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    seen = {
-        alias.name: (node.module or alias.name)
-        for node in block.body
-        for alias in node.names
-    }
+    seen = {alias.name: (node.module or alias.name) for node in block.body for alias in node.names}
     assert set(seen) == set(sdexplore.__all__)
     assert {name: home for name, home in seen.items() if home != name} == sdexplore._HOMES
 

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import synthetic
+from artists import again, bars, equal, heat_maps, panels, same_scale, shown, texts
 from matplotlib.image import AxesImage
 from synthetic import CHANNELS, SIGMAS, STEPS, X, Y
 
@@ -18,7 +19,6 @@ from sdexplore.picture import Picture
 from sdexplore.theory import linear_preview
 from sdexplore.tokenization import Tokenizations
 from sdexplore.trace import Trace
-from sdexplore.traces import Comparison
 
 EVIL = "$x$ </script> 東京 🌸\n\x00"
 
@@ -26,54 +26,6 @@ EVIL = "$x$ </script> 東京 🌸\n\x00"
 @pytest.fixture(scope="module")
 def trace():
     return synthetic.trace()
-
-
-def panels(picture):
-    """The axes that are no colour bars, in the order they were made."""
-    return [ax for ax in picture.figure.axes if ax.get_label() != "<colorbar>"]
-
-
-def bars(picture):
-    return [ax for ax in picture.figure.axes if ax.get_label() == "<colorbar>"]
-
-
-def shown(ax):
-    """The arrays drawn in a panel, the lowest first."""
-    return [np.asarray(image.get_array()) for image in ax.get_images()]
-
-
-def texts(picture):
-    """Everything that can be read in a figure."""
-    axes = [
-        t
-        for ax in picture.figure.axes
-        for t in (ax.get_title(), ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel())
-    ]
-    written = [text.get_text() for ax in picture.figure.axes for text in ax.texts]
-    return "\n".join([picture.figure.get_suptitle(), picture.figure.get_supxlabel(), *axes, *written])
-
-
-def again(picture, **names):
-    """What the picture's own line of code makes."""
-    return eval(picture.call, {"sdx": sdx, **names})  # noqa: S307  (our own line, and it must run)
-
-
-def equal(a, b):
-    assert list(a.data) == list(b.data)
-    for name, array in a.data.items():
-        np.testing.assert_array_equal(array, b.data[name])
-    assert (a.alt, a.call) == (b.alt, b.call)
-    assert a.png(dpi=40) == b.png(dpi=40)
-
-
-def same_scale(images, low, high):
-    assert images
-    for image in images:
-        assert image.get_clim() == (pytest.approx(low), pytest.approx(high))
-
-
-def heat_maps(ax):
-    return [image for image in ax.get_images() if image.get_array().ndim == 2]
 
 
 # attention
@@ -161,10 +113,10 @@ def test_attention_s_alt_text_says_where_it_peaks(trace):
     ("kwargs", "error", "message"),
     [
         ({"words": "cats"}, TokenError, "no word 'cats' in the prompt; did you mean 'cat'?"),
-        ({"words": ()}, TraceError, "attention(words=()): name at least one word of the prompt"),
+        ({"words": ()}, TraceError, "words=(): name at least one word of the prompt"),
         ({"words": "cat", "heads": 0}, TraceError, "heads=0: only their mean was recorded"),
         ({"words": "cat", "layers": 5}, TraceError, "no recorded layer of side 5"),
-        ({"role": "perturbed"}, TraceError, "attention: there is no prompt for 'perturbed'; name positions"),
+        ({"role": "perturbed"}, TraceError, "there is no prompt for 'perturbed' to take words from; name positions"),
         ({"words": 9}, TraceError, "position 9 was not recorded by itself"),
     ],
 )
@@ -221,125 +173,6 @@ def test_denoising_of_a_run_with_nothing_decoded_previews_eight_steps():
 def test_denoising_without_x0_has_one_row():
     trace = synthetic.trace(pred_original_sample=None, noise_pred=None)
     assert len(panels(views.denoising(trace))) == 4
-
-
-# guidance
-
-
-def test_guidance_draws_both_halves_where_they_differ_and_what_came_of_it(trace):
-    picture = views.guidance(trace, steps=[0, 4])
-    axes = panels(picture)
-    assert len(axes) == 4 * 2
-    assert [ax.get_ylabel() for ax in axes[::2]] == ["x0 uncond", "x0 cond", "|cond − uncond|", "x0 guided"]
-    for column, step in enumerate((0, 4)):
-        alpha_bar = 1 / (1 + SIGMAS[step] ** 2)
-        for row, role in enumerate(("uncond", "cond")):
-            noise = trace.noise_preds[role][step]
-            x0 = (trace.latents[step] - np.sqrt(1 - alpha_bar) * noise) / np.sqrt(alpha_bar)
-            np.testing.assert_allclose(picture.data[f"x0_{role}"][column], x0, atol=1e-4)
-            drawn = shown(axes[2 * row + column])[0]
-            np.testing.assert_array_equal(drawn, linear_preview(picture.data[f"x0_{role}"][column], trace.latent_rgb))
-        difference = np.sqrt(((trace.noise_pred_cond[step] - trace.noise_pred_uncond[step]) ** 2).mean(0))
-        np.testing.assert_allclose(shown(axes[4 + column])[0], difference, rtol=1e-6)
-        np.testing.assert_allclose(picture.data["difference"][column], difference, rtol=1e-6)
-        np.testing.assert_array_equal(picture.data["x0_guided"][column], trace.pred_original_sample[step])
-        expected = linear_preview(trace.pred_original_sample[step], trace.latent_rgb)
-        np.testing.assert_array_equal(shown(axes[6 + column])[0], expected)
-    np.testing.assert_array_equal(picture.data["steps"], [0, 4])
-    assert picture.figure.get_suptitle().endswith("seed 0, guidance_scale 7.5")
-
-
-def test_the_differences_share_one_printed_scale_from_zero(trace):
-    picture = views.guidance(trace)
-    top = float(picture.data["difference"].max())
-    differences = panels(picture)[2 * STEPS : 3 * STEPS]
-    same_scale([image for ax in differences for image in heat_maps(ax)], 0.0, top)
-    (bar,) = bars(picture)
-    assert (bar.get_ylabel(), bar.get_ylim()) == ("RMS over channels", (0.0, pytest.approx(top)))
-    assert f"(0 to {top:.2g})" in picture.alt
-
-
-def test_guidance_on_the_exploding_scale_is_the_same():
-    preserving, exploding = (
-        views.guidance(synthetic.trace(space=f"variance {kind}")).data for kind in ("preserving", "exploding")
-    )
-    for name in preserving:
-        np.testing.assert_allclose(preserving[name], exploding[name], atol=2e-4)
-
-
-def test_guidance_that_was_cut_off_is_shown_as_far_as_it_went(trace):
-    uncond = np.array(trace.noise_pred_uncond)
-    uncond[2:] = np.nan
-    cut = synthetic.trace(noise_preds={"uncond": uncond, "cond": trace.noise_pred_cond})
-    picture = views.guidance(cut)
-    np.testing.assert_array_equal(picture.data["steps"], [0, 1])
-    assert not np.isnan(picture.data["difference"]).any()
-    with pytest.raises(TraceError, match=r"step 3 had not both halves of guidance; these had: \[0, 1\]"):
-        views.guidance(cut, steps=[0, 3])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"noise_preds": {}}, "this run had no classifier-free guidance: the unconditional half was never computed"),
-        ({"sigmas": None}, "this trace holds no sigmas: the noise levels of its scheduler are not known"),
-        ({"latents": None}, "this trace holds no latents: run with Record(latents=True)"),
-        ({"latent_rgb": None}, "this trace holds no latent_rgb: "),
-        ({"pred_original_sample": None}, "this trace holds no pred_original_sample: "),
-        ({"provenance": {}}, "this trace does not say how its model predicts: prediction_type is None"),
-    ],
-)
-def test_guidance_says_what_is_missing(changes, message):
-    with pytest.raises(TraceError) as raised:
-        views.guidance(synthetic.trace(**changes))
-    assert str(raised.value).startswith(message)
-
-
-def test_guidance_that_was_never_on_both_sides_is_refused(trace):
-    never = synthetic.trace(
-        noise_preds={"uncond": np.full_like(trace.noise_pred_uncond, np.nan), "cond": trace.noise_pred_cond}
-    )
-    with pytest.raises(TraceError, match="no step of this run computed both halves of guidance"):
-        views.guidance(never)
-
-
-# a comparison
-
-
-def comparison():
-    over = {"guidance_scale": (1, 7.5), "eta": (0.0, 0.5, 1.0)}
-    return Comparison(over=over, traces=tuple(synthetic.trace(seed=seed) for seed in range(6)))
-
-
-def test_a_comparison_is_drawn_as_its_grid():
-    found = comparison()
-    picture = views.guidance(found)
-    axes = panels(picture)
-    assert axes[0].get_gridspec().get_geometry() == (2, 3)
-    for number, (ax, trace, cell) in enumerate(zip(axes, found, found.settings(), strict=True)):
-        np.testing.assert_array_equal(shown(ax)[0], trace.image)
-        np.testing.assert_array_equal(picture.data[str(number)], trace.image)
-        assert ax.get_title() == f"guidance_scale {cell['guidance_scale']}\neta {cell['eta']}"
-    assert picture.alt.startswith("6 pictures of 'a cat and a rocketship', by guidance_scale 1, eta 0.0; guidance")
-    assert picture.call.endswith(f", from trace {found.traces[0].fingerprint}")
-    equal(picture, again(picture, comparison=found))
-
-
-def test_what_a_comparison_is_over_does_not_stand_in_its_title():
-    two = tuple(synthetic.trace(seed=seed) for seed in range(2))
-    assert "seed" not in views.guidance(Comparison(over={"seed": (0, 1)}, traces=two)).figure.get_suptitle()
-    other = (synthetic.trace(), synthetic.trace(prompt="a dog"))
-    picture = views.guidance(Comparison(over={"prompt": ("a cat", "a dog")}, traces=other))
-    assert "cat" not in picture.figure.get_suptitle()
-    assert picture.alt == "2 pictures, by prompt a cat; prompt a dog."
-
-
-def test_a_comparison_refuses_steps_and_cells_without_a_picture():
-    with pytest.raises(TraceError, match="a Comparison shows final pictures; leave steps out"):
-        views.guidance(comparison(), steps=[0])
-    blind = Comparison(over={"eta": (0.0,)}, traces=(synthetic.trace(image=None),))
-    with pytest.raises(TraceError, match="this trace holds no image: the run was stopped, or asked for"):
-        views.guidance(blind)
 
 
 # latents

@@ -200,7 +200,7 @@ def test_a_run_from_embeddings_is_asked_by_position(trace):
         ({"word": 2, "occurrence": 0}, TokenError, "occurrence=0 goes with a word, not with positions"),
         ({"word": 9}, TraceError, "position 9 was not recorded by itself: columns='prompt' sums the padding; "),
         ({"word": (2, 9)}, TraceError, "position 9 was not recorded by itself: columns='prompt' sums the padding; "),
-        ({"method": "daam"}, TraceError, "no method 'daam'; there is 'mean'"),
+        ({"method": "dam"}, TraceError, "no method 'dam'; did you mean 'daam' or 'amd'?"),
         (
             {"role": "perturbed"},
             TraceError,

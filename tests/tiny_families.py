@@ -1,6 +1,5 @@
 """Tiny random pipelines of the other families, and what people put into a pipeline: adapters, processors, patches."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,11 @@ def as_family(cls: Any, pipe: Any, **more: Any) -> Any:
     made = cls(**{**pipe.components, **more}, **safety)
     made.set_progress_bar_config(disable=True)
     return made
+
+
+def with_processor(pipe: Any, processor: Any) -> Any:
+    pipe.unet.set_attn_processor(processor)
+    return pipe
 
 
 def img2img() -> StableDiffusionImg2ImgPipeline:
@@ -120,8 +124,9 @@ def lora_weights(pipe: Any, seed: int = 7, rank: int = 2) -> dict[str, torch.Ten
         if isinstance(module, Attention):
             for part in ("to_q", "to_k"):
                 base = getattr(module, part)
-                weights[f"unet.{name}.{part}.lora_A.weight"] = torch.randn(rank, base.in_features, generator=generator)
-                weights[f"unet.{name}.{part}.lora_B.weight"] = torch.randn(base.out_features, rank, generator=generator)
+                down = torch.randn(rank, base.in_features, generator=generator) / base.in_features**0.5
+                up = torch.randn(base.out_features, rank, generator=generator) / 4
+                weights |= {f"unet.{name}.{part}.lora_A.weight": down, f"unet.{name}.{part}.lora_B.weight": up}
     return weights
 
 
@@ -137,14 +142,7 @@ def mask(height: int = 64, width: int = 64) -> Image.Image:
 
 
 class OpaqueProcessor:
-    """Stands for xformers': projections as everyone's, then one call that nobody can look into.
-
-    Args:
-        compute: Called with query, key and value, (batch · head, position, width), and the scale.
-    """
-
-    def __init__(self, compute: Callable[..., torch.Tensor]) -> None:
-        self.compute = compute
+    """Stands for xformers': projections as everyone's, then one operation that nobody can look into."""
 
     def __call__(self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, **_: Any) -> torch.Tensor:
         keys = hidden_states if encoder_hidden_states is None else encoder_hidden_states
@@ -154,6 +152,12 @@ class OpaqueProcessor:
         )
         hidden_states = attn.batch_to_head_dim(self.compute(query, key, value, attn.scale))
         return attn.to_out[1](attn.to_out[0](hidden_states)) / attn.rescale_output_factor
+
+    @staticmethod
+    def compute(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        """Attention over (row · head, position, width), with the arithmetic of no other processor."""
+        scores = query.double() @ key.double().transpose(-1, -2) * scale
+        return (scores.softmax(-1) @ value.double()).to(value.dtype)
 
 
 def wide(**config: Any) -> StableDiffusionPipeline:

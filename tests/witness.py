@@ -1,7 +1,7 @@
 """An independent witness of attention: sees the very queries and keys that the model's own operations get.
 
 Nothing here is sdexplore's. Around each attention layer of the UNet it notes what is given to the operation that makes
-the probabilities (`scaled_dot_product_attention`, `get_attention_scores` or a processor's own), and computes the naive
+the probabilities (`scaled_dot_product_attention`, `get_attention_scores` or `OpaqueProcessor`'s own), and computes the naive
 softmax of it in float32.
 """
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 from diffusers.models.attention_processor import Attention
+from tiny_families import OpaqueProcessor
+from torch.nn import functional
 
 
 @dataclass
@@ -36,11 +38,6 @@ class Witness:
             scores = query.detach().float() @ key.detach().float().transpose(-1, -2) * scale
             self._seen.append(scores.softmax(-1))
 
-    def compute(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
-        """An opaque attention operation, as a kernel library has: noted, not to be looked into by hooks."""
-        self.note(query, key, scale)
-        return (query.double() @ key.double().transpose(-1, -2) * scale).softmax(-1).to(value.dtype) @ value
-
     def _begin(self, name: str, module: Attention) -> None:
         self._layer, self._seen = (name, module), []
 
@@ -57,23 +54,28 @@ class Witness:
 def witnessing(unet: torch.nn.Module, monkeypatch) -> Iterator[Witness]:
     """Notes every attention of `unet` until the block ends."""
     witness = Witness()
-    fused, naive = torch.nn.functional.scaled_dot_product_attention, Attention.get_attention_scores
+    fused, naive, opaque = functional.scaled_dot_product_attention, Attention.get_attention_scores, OpaqueProcessor.compute
 
-    def fused_noted(query, key, *args, **kwargs):
-        assert args == () or args[1:] == ()
+    def fused_noted(query, key, value, *, attn_mask=None, **kwargs):
+        assert attn_mask is None or witness._layer is None
         witness.note(query, key, kwargs.get("scale") or query.shape[-1] ** -0.5)
-        return fused(query, key, *args, **kwargs)
+        return fused(query, key, value, attn_mask=attn_mask, **kwargs)
 
     def naive_noted(self, query, key, *args):
         witness.note(query, key, self.scale)
         return naive(self, query, key, *args)
 
+    def opaque_noted(query, key, value, scale):
+        witness.note(query, key, scale)
+        return opaque(query, key, value, scale)
+
     def count(*_):
         witness.calls += 1
 
     with contextlib.ExitStack() as stack, monkeypatch.context() as patch:
-        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", fused_noted)
+        patch.setattr(functional, "scaled_dot_product_attention", fused_noted)
         patch.setattr(Attention, "get_attention_scores", naive_noted)
+        patch.setattr(OpaqueProcessor, "compute", staticmethod(opaque_noted))
         stack.callback(unet.register_forward_pre_hook(count).remove)
         for name, module in unet.named_modules():
             if isinstance(module, Attention):

@@ -1,20 +1,28 @@
 """Maps of different sizes brought to one grid."""
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+Kind = Literal["bilinear", "bicubic"]
 
-def resized(values: Float[np.ndarray, "*more y x"], shape: tuple[int, int]) -> Float[np.ndarray, "*more Y X"]:
-    """`values` on a grid of `shape` (y, x), bilinear between pixel centres.
+_CUBIC = -0.75  # the free parameter of Keys's kernel, as torch and OpenCV choose it
 
-    As torch's F.interpolate(mode="bilinear", align_corners=False), and like it without antialiasing when
-    shrinking.
+
+def resized(
+    values: Float[np.ndarray, "*more y x"], shape: tuple[int, int], *, kind: Kind = "bilinear"
+) -> Float[np.ndarray, "*more Y X"]:
+    """`values` on a grid of `shape` (y, x), interpolated between pixel centres.
+
+    As torch's F.interpolate(mode=kind, align_corners=False), and like it without antialiasing when
+    shrinking. Bicubic overshoots: positive values may become negative.
     """
     if values.shape[-2:] == shape:
         return values
-    rows, columns = (_weights(old, new) for old, new in zip(values.shape[-2:], shape, strict=True))
+    weights = _weights if kind == "bilinear" else _cubic_weights
+    rows, columns = (weights(old, new) for old, new in zip(values.shape[-2:], shape, strict=True))
     return np.asarray(rows @ values @ columns.T, dtype=values.dtype)
 
 
@@ -27,5 +35,20 @@ def _weights(old: int, new: int) -> Float[np.ndarray, "new old"]:
     weights = np.zeros((new, old), np.float32)
     np.add.at(weights, (np.arange(new), low), 1 - share)
     np.add.at(weights, (np.arange(new), high), share)
+    weights.flags.writeable = False  # shared by every caller
+    return weights
+
+
+@lru_cache(maxsize=64)
+def _cubic_weights(old: int, new: int) -> Float[np.ndarray, "new old"]:
+    centres = (np.arange(new) + 0.5) * (old / new) - 0.5
+    low = np.floor(centres).astype(int)
+    weights = np.zeros((new, old), np.float64)
+    for tap in range(-1, 3):
+        distance = np.abs(centres - (low + tap))
+        near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance**2 + 1
+        far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
+        np.add.at(weights, (np.arange(new), np.clip(low + tap, 0, old - 1)), np.where(distance <= 1, near, far))
+    weights = weights.astype(np.float32)
     weights.flags.writeable = False  # shared by every caller
     return weights

@@ -9,7 +9,7 @@ from torch import Tensor
 from sdexplore.mini.alignment import named_and_seen, select_groups
 from sdexplore.mini.dataset import END, GROUND_GROUP, GROUPS, START, TOKENS
 from sdexplore.mini.encoding import EncodedScenes
-from sdexplore.mini.noise import draw_noise, noised
+from sdexplore.mini.noise import draw_noise, draw_timesteps, noised
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,7 @@ def draw_batch(
     rows = torch.randint(len(scenes), (size,), device=device)
     captions = torch.randint(scenes.input_ids.shape[1], (size,), device=device)
     silent = torch.rand(size, device=device) < 0.1  # noqa: PLR2004  (one in ten)
-    if evenly:
-        parts = torch.arange(size, device=device) + torch.rand(size, device=device)
-        timesteps = (parts / size * 1000).long().clamp(max=999)  # 15 + 0.9999999 is 16
-    else:
-        timesteps = torch.randint(1000, (size,), device=device)
+    timesteps = draw_timesteps(size, device, evenly=evenly)
     latents = scenes.scaled(rows)
     noise = draw_noise(size, latents.shape[-1], device)
     selectors = select_groups(scenes.token_groups[rows, captions][:aligned])

@@ -19,16 +19,14 @@ from torch import Tensor, nn
 from sdexplore.errors import SdexploreError
 from sdexplore.mini.alignment import CrossAttention, alignment_loss
 from sdexplore.mini.batches import draw_batch
-from sdexplore.mini.dataset import VARIANTS, Draw, draw_table
+from sdexplore.mini.dataset import FIRST_SEED, HELD_OUT_SEED, VARIANTS, Draw, draw_table
 from sdexplore.mini.encoding import EncodedScenes, encode
-from sdexplore.mini.networks import Networks, load, save
+from sdexplore.mini.networks import Networks, claim, load, save
 from sdexplore.mini.noise import noise_loss
 from sdexplore.mini.optimization import AveragedWeights, Budget, set_rates
 from sdexplore.mini.pointing import Pointing, pointing
 from sdexplore.mini.rendering import Renderer
-from sdexplore.mini.training import FIRST_SEED
 
-HELD_OUT_SEED = 777
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +110,7 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
         Scores on held-out scenes, before and after.
 
     Raises:
-        SdexploreError: There are no scenes to learn from, or none to score.
+        SdexploreError: There are no scenes to learn from, or none to score, or `out` cannot be written to.
         LoadError: The folder is not one of a pipeline.
     """
     if min(finetuning.scenes, finetuning.held_out) < 1:
@@ -120,6 +118,7 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
             f"cannot learn from {finetuning.scenes} scenes and score {finetuning.held_out}; give 1 or more of each"
         )
     networks = load(folder)
+    claim(out)
     with torch.random.fork_rng():
         torch.manual_seed(finetuning.seed)
         held_out = _encode(networks, HELD_OUT_SEED, finetuning.held_out, finetuning)

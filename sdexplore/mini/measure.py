@@ -17,13 +17,12 @@ from torch import Tensor
 from sdexplore.display import Block, Line, Shown, Table, count
 from sdexplore.errors import SdexploreError
 from sdexplore.mini import PIPELINE
-from sdexplore.mini.dataset import VARIANTS, Draw, SceneTable, draw_table
+from sdexplore.mini.dataset import HELD_OUT_SEED, VARIANTS, Draw, SceneTable, draw_table
 from sdexplore.mini.encoding import encode, posterior_mean
-from sdexplore.mini.networks import Networks, load
+from sdexplore.mini.networks import Networks, load, parameters
 from sdexplore.mini.pointing import TIMESTEPS, Pointing, pointing
 from sdexplore.mini.rendering import Renderer
 
-HELD_OUT_SEED = 777
 ERROR_TIMESTEPS = (50, 250, 500, 750, 950)
 _BATCH = 20
 
@@ -33,7 +32,6 @@ class Measurement(Shown):
     """Figures of one miniature.
 
     Attributes:
-        folder: Where it lies.
         scenes: Scenes measured on.
         seed: What they were drawn with.
         parameters: Component → count.
@@ -42,7 +40,6 @@ class Measurement(Shown):
         scores: Noise error and pointing for each timestep.
     """
 
-    folder: str
     scenes: int
     seed: int
     parameters: dict[str, int]
@@ -55,16 +52,13 @@ class Measurement(Shown):
         headers = ("timestep", "noise error", "pointing", "IoU")
         rows = [(str(s.timestep), f"{s.noise_error:.4f}", f"{s.pointing:.2f}", f"{s.iou:.2f}") for s in self.scores]
         sizes = ", ".join(f"{name} {count(number)}" for name, number in self.parameters.items())
-        words = max((score.words for score in self.scores), default=0)
-        chance, center = (
-            max((getattr(score, name) for score in self.scores), default=0.0) for name in ("chance", "center")
-        )
+        any_score = self.scores[0]  # all are of the same words
         return (
             Line(f"Miniature, {self.scenes} scenes of seed {self.seed}", strong=True),
             Line(f"parameters: {sizes}"),
             Line(f"VAE: PSNR {self.psnr:.2f} dB"),
             Line(f"scaled latents: std {', '.join(f'{std:.2f}' for std in self.latent_std)}"),
-            Line(f"pointing: {words} words, by chance {chance:.2f}, at the centre {center:.2f}"),
+            Line(f"pointing: {any_score.words} words, by chance {any_score.chance:.2f}, at the centre {any_score.center:.2f}"),
             Table(headers, rows, frozenset(headers)),
         )
 
@@ -109,12 +103,9 @@ def measure(
     ]
     deviations = encoded.scaled(torch.arange(scenes)).std((0, 2, 3))
     return Measurement(
-        folder=str(folder),
         scenes=scenes,
         seed=seed,
-        parameters={
-            name: sum(weight.numel() for weight in network.parameters()) for name, network in vars(networks).items()
-        },
+        parameters=parameters(networks),
         psnr=_psnr(networks, table, renderer).mean().item(),
         latent_std=tuple(deviations.tolist()),
         scores=tuple(sorted(scores, key=lambda score: score.timestep)),

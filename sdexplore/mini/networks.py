@@ -9,12 +9,12 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sdexplore.errors import LoadError
+from sdexplore.errors import LoadError, SdexploreError
+from sdexplore.mini import PIPELINE
 from sdexplore.mini.backgrounds import SIZE
 from sdexplore.mini.dataset import END, START, TOKENS, VOCABULARY_SIZE
 from sdexplore.mini.rendering import LATENT_SIZE
 
-_SHIPPED = Path(__file__).parent / "pipeline"
 _UNTRAINED = ("model_index.json", "scheduler", "tokenizer")
 
 
@@ -106,11 +106,34 @@ def build(architecture: Architecture) -> Networks:
     return Networks(vae, unet, text_encoder)
 
 
+def parameters(networks: Networks) -> dict[str, int]:
+    """Component → how many parameters it has."""
+    return {name: sum(weight.numel() for weight in network.parameters()) for name, network in vars(networks).items()}
+
+
+def claim(folder: Path) -> None:
+    """Makes the folder that a training will write to, before the hours that the training takes.
+
+    Raises:
+        SdexploreError: It is the package's own pipeline, a file, or not to be written to.
+    """
+    if folder.resolve() == PIPELINE.resolve():
+        raise SdexploreError(f"{str(folder)!r} is the pipeline that the package carries; give another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SdexploreError(f"cannot write to {str(folder)!r} ({error.strerror}); give a folder") from error
+
+
 def save(networks: Networks, folder: Path) -> None:
-    """Writes the whole pipeline as diffusers does: float16 weights, tokenizer and scheduler."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes the whole pipeline as diffusers does: float16 weights, tokenizer and scheduler.
+
+    Args:
+        networks: What to write.
+        folder: Claimed before.
+    """
     for name in _UNTRAINED:
-        source = _SHIPPED / name
+        source = PIPELINE / name
         if source.is_dir():
             shutil.copytree(source, folder / name, dirs_exist_ok=True)
         else:
@@ -126,7 +149,7 @@ def load(folder: Path) -> Networks:
     Raises:
         LoadError: The folder is not one of a pipeline.
     """
-    missing = [name for name in ("vae", "unet", "text_encoder") if not (folder / name).is_dir()]
+    missing = [name for name in ("vae", "unet", "text_encoder") if not (folder / name / "config.json").is_file()]
     if missing:
         raise LoadError(
             f"{str(folder)!r} has no {' and no '.join(missing)}; give a folder with vae, unet and "

@@ -40,6 +40,20 @@ def noise_loss(
     return (errors * ratio.clamp(max=5.0) / ratio).mean()
 
 
+def draw_timesteps(batch: int, device: torch.device, *, evenly: bool = False) -> Int[Tensor, " batch"]:
+    """Timesteps at random, 0 to 999.
+
+    Args:
+        batch: How many.
+        device: Where to leave them.
+        evenly: Whether to draw one from each of `batch` equal parts, in order.
+    """
+    if not evenly:
+        return torch.randint(1000, (batch,), device=device)
+    parts = torch.arange(batch, device=device) + torch.rand(batch, device=device)
+    return (parts / batch * 1000).long().clamp(max=999)  # in float32, 15 + 0.9999999 is 16
+
+
 def draw_noise(batch: int, size: int, device: torch.device) -> Float[Tensor, "batch 4 y x"]:
     """Gaussian noise with a little of it common to each channel, so that brightness is learnt.
 

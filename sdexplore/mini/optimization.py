@@ -28,7 +28,7 @@ class Budget:
     warmup: int = 3
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or (self.steps is not None and self.steps < 0):
+        if not self.seconds > 0 or (self.steps is not None and self.steps < 0):
             raise SdexploreError(
                 f"a stage of {self.seconds} seconds and {self.steps} steps does not exist; give a "
                 "time above 0 and no or at least 0 steps"

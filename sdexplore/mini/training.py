@@ -9,15 +9,14 @@ from typing import Self
 import torch
 
 from sdexplore.errors import SdexploreError
-from sdexplore.mini.dataset import VARIANTS, Draw, SceneTable, draw_table, known_tokens, spread
+from sdexplore.mini.dataset import FIRST_SEED, VARIANTS, Draw, SceneTable, draw_table, known_tokens, spread
 from sdexplore.mini.encoding import SCALING_FACTOR, encode, whiten
-from sdexplore.mini.networks import Architecture, Networks, build, load, save
+from sdexplore.mini.networks import Architecture, Networks, build, claim, load, parameters, save
 from sdexplore.mini.optimization import Budget
 from sdexplore.mini.rendering import Renderer
 from sdexplore.mini.training_unet import UnetStage, fit_unet
 from sdexplore.mini.training_vae import VaeStage, fit_vae
 
-FIRST_SEED = 1000
 _PARTS = 64
 _log = logging.getLogger(__name__)
 
@@ -84,11 +83,12 @@ def train(training: Training, out: Path, device: torch.device | None = None) -> 
         device: Where to train; None: the CPU.
 
     Raises:
-        SdexploreError: There are no scenes to train on.
+        SdexploreError: There are no scenes to train on, or `out` cannot be written to.
         LoadError: `vae_from` or `init_from` is no folder of a pipeline.
     """
     if training.scenes < 1:
         raise SdexploreError(f"cannot train on {training.scenes} scenes; give 1 or more")
+    claim(out)
     device = device or torch.device("cpu")
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
@@ -136,10 +136,5 @@ def _start(training: Training) -> Networks:
         earlier = load(training.init_from)
         networks.unet.load_state_dict(earlier.unet.state_dict())
         networks.text_encoder.load_state_dict(earlier.text_encoder.state_dict())
-    counts = {name: _parameters(network) for name, network in vars(networks).items()}
-    _log.info("parameters: %s", ", ".join(f"{name} {n:,}" for name, n in counts.items()))
+    _log.info("parameters: %s", parameters(networks))
     return networks
-
-
-def _parameters(network: torch.nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters())

@@ -7,8 +7,9 @@ from typing import Any
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from ..anatomy import AttentionLayer
-from ..errors import InspectionError, did_you_mean
+from sdexplore.anatomy import AttentionLayer
+from sdexplore.errors import InspectionError, did_you_mean
+
 from .blueprints import Grid, attention_facts, example_inputs, from_config, grids, pair, unwrapped
 
 

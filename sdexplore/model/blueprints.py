@@ -16,8 +16,8 @@ from diffusers.models.attention_processor import Attention
 from torch import nn
 from transformers import PreTrainedModel
 
-from ..anatomy import AttentionLayer
-from ..errors import InspectionError
+from sdexplore.anatomy import AttentionLayer
+from sdexplore.errors import InspectionError
 
 Grid = tuple[int, int]
 TOKENS = 77  # any count does: no shape but the text's own depends on it

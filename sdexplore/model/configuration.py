@@ -6,8 +6,9 @@ from typing import Any
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from ..anatomy import Config, ConfigDiff, Difference
-from ..errors import InspectionError
+from sdexplore.anatomy import Config, ConfigDiff, Difference
+from sdexplore.errors import InspectionError
+
 from .architecture import part, parts
 from .blueprints import unwrapped
 

@@ -61,7 +61,7 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     features = np.moveaxis(z, 1, -1).reshape(-1, z.shape[1])
     features = np.concatenate([features, np.ones_like(features[:, :1])], axis=1)
     matrix, *_ = np.linalg.lstsq(features, np.moveaxis(rgb, 1, -1).reshape(-1, 3), rcond=None)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 def _device(pipe: Any) -> torch.device:

@@ -8,7 +8,8 @@ from typing import Any
 import huggingface_hub
 from huggingface_hub import errors as hub
 
-from ..errors import LoadError
+from sdexplore.errors import LoadError
+
 from .sources import EMBEDDED, PICKLE_RISK, Source, check_folder, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.

@@ -9,8 +9,9 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from ..anatomy import AttentionLayer, Component, Components, ModuleNode, ModuleTree
-from ..errors import InspectionError
+from sdexplore.anatomy import AttentionLayer, Component, Components, ModuleNode, ModuleTree
+from sdexplore.errors import InspectionError
+
 from .architecture import (
     attention_layers,
     denoiser,

@@ -16,7 +16,8 @@ import transformers
 from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import nn
 
-from ..errors import LoadError, did_you_mean
+from sdexplore.errors import LoadError, did_you_mean
+
 from .failures import explained, first_line
 from .schedulers import class_name, scheduler_from_name
 from .sources import HUB_ID, MINI, Source, check_folder, find

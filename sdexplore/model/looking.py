@@ -29,12 +29,13 @@ _EVERYTHING_USUAL = Record()
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
 
-class OneStepScheduler(DDIMScheduler):
+class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is untyped
     """DDIM that makes one step only: from the timestep `at` to x0."""
 
     at = 0
 
     def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        """One timestep, whatever is asked for."""
         del num_inference_steps
         self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
         self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
@@ -54,8 +55,8 @@ def look(
     """A Trace of one denoiser call on a given picture, noised to timestep `t`; Traces for several.
 
     The picture is resized to `height` × `width` (by default the pipeline's size), encoded by the VAE (the mode of
-    its posterior) and noised by DDPM's Eq. 4 with noise from `seed`. `latents` of the trace are x_t, then x0 as predicted
-    from it; `image` is the picture that was given, as the VAE got it.
+    its posterior) and noised by DDPM's Eq. 4 with noise from `seed`. `latents` of the trace are x_t, then x0 as
+    predicted from it; `image` is the picture that was given, as the VAE got it.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3).
@@ -98,9 +99,9 @@ def invert(
 ) -> Trace:
     """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
 
-    `latents[-1]` is the noise from which `run(pipe, prompt, latents=…)` with DDIM and guidance off draws the picture again.
-    That is done once here, and provenance["reconstruction"] says how well: the peak signal-to-noise ratio in dB of the
-    redrawn picture against the given one, and, as the best that could be, of the VAE's own round trip.
+    `latents[-1]` is the noise from which `run(pipe, prompt, latents=…)` with DDIM and guidance off draws the picture
+    again. That is done once here, and provenance["reconstruction"] says how well: the peak signal-to-noise ratio in dB
+    of the redrawn picture against the given one, and, as the best that could be, of the VAE's own round trip.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
@@ -124,7 +125,9 @@ def invert(
     again = _observed(pipe, forward, noise, prompt, 0, bare, num_inference_steps, arguments)
     given = _uint8(pixels)
     with lock_of(pipe):
-        redrawn, best = (decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy()))
+        redrawn, best = (
+            decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy())
+        )
     reconstruction = {"psnr_db": _psnr(redrawn, given), "vae_psnr_db": _psnr(best, given)}
     call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
     provenance = {**trace.provenance, "reconstruction": reconstruction}
@@ -132,7 +135,14 @@ def invert(
 
 
 def _observed(
-    pipe: Any, scheduler: Any, latents: torch.Tensor, prompt: Any, seed: int, record: Record, steps: int, given: dict[str, Any]
+    pipe: Any,
+    scheduler: Any,
+    latents: torch.Tensor,
+    prompt: Any,
+    seed: int,
+    record: Record,
+    steps: int,
+    given: dict[str, Any],
 ) -> Trace:
     if clash := sorted(given.keys() & set(_OURS)):
         raise RunError(f"{clash[0]!r} is set by look and invert themselves; leave it out")
@@ -160,7 +170,9 @@ def _pixels(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tenso
     sample = pipe.unet.config.sample_size
     default = (sample, sample) if isinstance(sample, int) else tuple(sample)
     factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
-    height, width = (arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True))
+    height, width = (
+        arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)
+    )
     if height % factor or width % factor:
         raise RunError(f"height={height}, width={width}: both must be multiples of {factor}")
     pixels: torch.Tensor = pipe.image_processor.preprocess(picture.convert("RGB"), height=height, width=width)

@@ -61,7 +61,7 @@ def _summary(value: Any) -> dict[str, Any]:
 
 
 def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
-    """Model source, component classes, scheduler and its config, versions, device, dtype, wall time in seconds."""
+    """Model source, component classes, scheduler and its config, versions, made for which picture size, device, dtype, wall time."""
     scheduler = pipe.scheduler
     parameter = next(denoiser.parameters())
     return {
@@ -75,11 +75,18 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
             "space": noise_levels.space(scheduler) or "unknown",
         },
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "image_size": _image_size(pipe, denoiser),
         "device": str(parameter.device.type),
         "dtype": str(parameter.dtype).removeprefix("torch."),
         "zeroed_roles": list(zeroed),
         "seconds": round(seconds, 3),
     }
+
+
+def _image_size(pipe: Any, denoiser: Any) -> int | None:
+    """The side in pixels of the pictures that the model was made for."""
+    size, factor = getattr(denoiser.config, "sample_size", None), getattr(pipe, "vae_scale_factor", None)
+    return size * factor if isinstance(size, int) and isinstance(factor, int) else None
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

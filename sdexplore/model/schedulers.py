@@ -6,7 +6,7 @@ from typing import Any
 import diffusers
 from diffusers.schedulers import KarrasDiffusionSchedulers
 
-from ..errors import LoadError, did_you_mean
+from sdexplore.errors import LoadError, did_you_mean
 
 # They take a Stable Diffusion scheduler's config too, though diffusers does not say so.
 MORE = (

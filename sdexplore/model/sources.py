@@ -11,7 +11,7 @@ from typing import Any
 import diffusers
 from safetensors import SafetensorError, safe_open
 
-from ..errors import LoadError, did_you_mean
+from sdexplore.errors import LoadError, did_you_mean
 
 MINI = Path(__file__).resolve().parents[1] / "mini" / "pipeline"
 EMBEDDED = "sdx.load() loads the embedded model without any download"

@@ -5,17 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-from ..analysis.attention import Heads, Layers, Steps, Word, select, word_map
+from ..analysis.attention import word_map
 from ..analysis.grids import resized
+from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
 from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ..words import fold
 from ._figure import SEQUENTIAL, line_of_code, options, panels, row_label, run_title
 
 _OVERLAY = 0.6
-_MOST = 8
 
 
 def attention(
@@ -49,7 +48,7 @@ def attention(
     """
     if scale not in ("shared", "each"):
         raise TraceError(f"attention(scale={scale!r}): scale is 'shared' or 'each'")
-    chosen = _words(trace, role, words)
+    chosen = words_of(trace, role, words)
     maps = [word_map(trace, word, role=role, steps=steps, layers=layers, heads=heads) for word in chosen]
     shared = max(float(pixels.max()) for pixels in maps)
     selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
@@ -68,7 +67,7 @@ def attention(
         for column, (word, pixels) in enumerate(zip(chosen, maps, strict=True), start=int(over)):
             top = shared if scale == "shared" else float(pixels.max())
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
-            axes[0, column].set_title(drawable(_label(word), 24), fontsize=9)
+            axes[0, column].set_title(drawable(label(word), 24), fontsize=9)
             if scale == "each":
                 axes[-1, column].set_xlabel(f"0 to {top:.3g}", fontsize=7.5)
             if trace.image is not None:
@@ -78,38 +77,17 @@ def attention(
                 axes[0, column].imshow(fine, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0, alpha=_OVERLAY)
         if scale == "shared":
             figure.colorbar(drawn, ax=axes[-1, :], label="attention probability", pad=0.01)
-    names = ", ".join(clip(_label(word)) for word in chosen)
+    names = ", ".join(clip(label(word)) for word in chosen)
     defaults = {"role": "cond", "steps": None, "layers": None, "heads": None, "scale": "shared"}
     given = {"role": role, "steps": steps, "layers": layers, "heads": heads, "scale": scale}
     return Picture(
         figure=figure,
-        data={_label(word): pixels for word, pixels in zip(chosen, maps, strict=True)},
+        data={label(word): pixels for word, pixels in zip(chosen, maps, strict=True)},
         alt=f"Heat maps of the cross-attention to {names} ({selection.describe()}); "
-        + "; ".join(_where(clip(_label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
+        + "; ".join(_where(clip(label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
         + ".",
         call=line_of_code("attention", f"trace, {list(chosen)!r}{options(given, defaults)}", trace),
     )
-
-
-def _words(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tuple[Word, ...]:
-    if isinstance(words, str | int):
-        return (words,)
-    if words is not None:
-        chosen = tuple(words)
-    else:
-        tokens = next(iter(trace.tokens.get(role, {}).values()), None)
-        if tokens is None:
-            raise TraceError(f"attention: there is no prompt for {role!r}; name positions")
-        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST]
-    if not chosen:
-        raise TraceError("attention(words=()): name at least one word of the prompt")
-    return chosen
-
-
-def _label(word: Word) -> str:
-    if isinstance(word, str):
-        return word
-    return f"position {word}" if isinstance(word, int) else "positions " + ", ".join(map(str, word))
 
 
 def _where(name: str, pixels: np.ndarray) -> str:

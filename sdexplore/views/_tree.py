@@ -14,11 +14,8 @@ from ._figure import BLOG_COLUMN, bare
 
 _ROW = 0.19
 _MOST = 120
-_COLOURS: dict[str | None, str] = {
-    "cross": "#D55E00",
-    "self": "#0072B2",
-    None: "#8c8c8c",
-}  # Okabe and Ito's, safe for the colour-blind
+# Okabe and Ito's, safe for the colour-blind.
+_COLOURS: dict[str | None, str] = {"cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}
 _LABELS: dict[str | None, str] = {"cross": "cross-attention", "self": "self-attention", None: "the rest"}
 _BAR = 0.36  # of the width of the axes
 
@@ -41,9 +38,10 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     levels = modules.depth if depth is None else depth
     rows = list(_rows(modules.root, levels))
     if len(rows) > _MOST:
+        fitting = max(depth for depth in range(levels) if len(list(_rows(modules.root, depth))) <= _MOST)
         raise InspectionError(
             f"tree(depth={levels}): {len(rows)} modules do not fit in one figure ({_MOST} at most); "
-            f"draw depth={max(levels - 1, 0)}, or a branch: tree['{modules.root.children[0].name}']"
+            f"draw depth={fitting}, or a branch: tree[{modules.root.children[0].name!r}]"
         )
     total = modules.root.parameters or 1
     with style():
@@ -65,7 +63,8 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
         ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
         where = ".".join(filter(None, (modules.component, modules.root.name)))
-        ax.set_title(f"{where or modules.root.class_name}: {count(modules.parameters)} parameters", loc="left")
+        title = drawable(where or modules.root.class_name)
+        ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     kinds = [layer.kind for layer in modules.attention_layers]
     return Picture(

@@ -1,0 +1,166 @@
+"""Where attention goes as a whole: shares of start, words, end and padding; entropy; the layers special to a word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from ..display import Block, Line, Shown, Table
+from ..errors import TraceError
+from ..trace import Attention, Trace
+from .selection import Heads, Layers, Steps, Word, columns_of, positions, select
+
+KINDS = ("start", "words", "end", "padding")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionMass(Shown):
+    """Shares of all attention, by layer and step.
+
+    Attributes:
+        layers: Dotted names.
+        steps: Which steps.
+        shares: Mean over pixels and heads; the four kinds (start, words, end, padding) add up to 1.
+            NaN where a layer was not recorded at a step.
+    """
+
+    role: str
+    layers: tuple[str, ...]
+    steps: tuple[int, ...]
+    shares: Float32[np.ndarray, "layer step 4"]
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Share of each kind, mean over layers and steps."""
+        return dict(zip(KINDS, np.nanmean(self.shares, axis=(0, 1)).tolist(), strict=True))
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: the means, then a row a layer."""
+        means = self.mean
+        most = max(means, key=lambda kind: means[kind])
+        head = Line(f"Attention of {self.role}: {means[most]:.0%} goes to {most}", strong=True)
+        by_layer = np.nanmean(self.shares, axis=1)
+        rows = [(n, *(f"{s:.3f}" for s in row)) for n, row in zip(self.layers, by_layer, strict=True)]
+        rows.append(("mean", *(f"{share:.3f}" for share in means.values())))
+        return [head, Table(("layer", *KINDS), rows, frozenset(KINDS))]
+
+
+def attention_mass(
+    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
+) -> AttentionMass:
+    """Where all of the attention went: start of text, the prompt's tokens, first end, padding.
+
+    UNets of Stable Diffusion get no mask, so the padding is really looked at.
+
+    Raises:
+        TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
+    """
+    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    shares = np.full((len(chosen.layers), len(chosen.steps), len(KINDS)), np.nan, np.float32)
+    for row, (name, attention) in enumerate(chosen.layers.items()):
+        kinds = _kinds(trace, role, name, attention)
+        for step, call in _calls(attention, chosen.steps):
+            by_column = attention.probs[call, chosen.head_slice].mean(axis=(0, 1, 2), dtype=np.float64)
+            for place, kind in enumerate(KINDS):
+                shares[row, chosen.steps.index(step), place] = by_column[kinds == kind].sum()
+    return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares)
+
+
+def entropy(
+    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
+) -> Float32[np.ndarray, "layer step"]:
+    """How spread attention is over the recorded columns: mean over pixels and heads of Shannon's entropy, in bits.
+
+    0: every pixel looks at one column. With Record(columns="prompt") the padding counts as one column, so the
+    figure is a lower bound of that over all positions. NaN where a layer was not recorded at a step.
+    """
+    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
+    for row, attention in enumerate(chosen.layers.values()):
+        for step, call in _calls(attention, chosen.steps):
+            probs = attention.probs[call, chosen.head_slice].astype(np.float32)
+            bits = -(probs * np.log2(np.maximum(probs, np.finfo(np.float32).tiny))).sum(-1)
+            found[row, chosen.steps.index(step)] = bits.mean()
+    return found
+
+
+@dataclass(frozen=True, repr=False)
+class WordLayers(Shown):
+    """Layers and heads, those most special to a word first.
+
+    Attributes:
+        layers, heads: Which; head None where only the mean was recorded.
+        bits: How far the word's map is from that of the prompt's other tokens: Kullback and Leibler's divergence of
+            the two as distributions over pixels.
+        probability: The mean attention that the word gets there.
+    """
+
+    word: str
+    layers: tuple[str, ...]
+    heads: tuple[int | None, ...]
+    bits: tuple[float, ...]
+    probability: tuple[float, ...]
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: a row a layer and head."""
+        rows = [
+            (name, "mean" if head is None else str(head), f"{bits:.3f}", f"{p:.4f}")
+            for name, head, bits, p in zip(self.layers, self.heads, self.bits, self.probability, strict=True)
+        ]
+        headers = ("layer", "head", "bits", "probability")
+        return [
+            Line(f"Layers most special to {self.word!r}", strong=True),
+            Table(headers, rows, frozenset(headers[1:])),
+        ]
+
+
+def word_layers(
+    trace: Trace, word: Word, *, role: str = "cond", steps: Steps = None, layers: Layers = None
+) -> WordLayers:
+    """Layers (and heads, where recorded) ranked by how differently they look at the word and at the rest of the prompt.
+
+    Raises:
+        TraceError: What was asked for was not recorded; or the prompt has no other token.
+    """
+    chosen = select(trace, role=role, steps=steps, layers=layers)
+    rows: list[tuple[float, float, str, int | None]] = []
+    for name, attention in chosen.layers.items():
+        wanted = columns_of(attention, positions(trace, attention, role, word, None))
+        kinds = _kinds(trace, role, name, attention)
+        others = [column for column in np.flatnonzero(kinds == "words") if column not in wanted]
+        if not others:
+            raise TraceError(f"word_layers({word!r}): the prompt has no other token to compare with")
+        probs = attention.probs[chosen.calls(attention)].astype(np.float32).mean(axis=0)
+        for head, by_head in enumerate(probs):
+            mine, theirs = by_head[..., list(wanted)].sum(-1), by_head[..., others].sum(-1)
+            row = (_divergence(mine, theirs), float(mine.mean()), name, None if attention.head_mean else head)
+            rows.append(row)
+    rows.sort(key=lambda row: -row[0])
+    bits, probability, names, heads = zip(*rows, strict=True)
+    return WordLayers(str(word), names, heads, bits, probability)
+
+
+def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
+    tiny = np.finfo(np.float32).tiny
+    p, q = (np.maximum(values.astype(np.float64), tiny) for values in (mine, theirs))
+    p, q = p / p.sum(), q / q.sum()
+    return float((p * np.log2(p / q)).sum())
+
+
+def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, int]]:
+    return [(step, call) for call, step in enumerate(attention.steps) if step in steps]
+
+
+def _kinds(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
+    """For each column: start, words, end or padding."""
+    by_tokenizer = trace.tokens.get(role)
+    if by_tokenizer is None or attention.tokenizer is None:
+        raise TraceError(f"there is no prompt for {role!r} to tell start, words, end and padding of {layer} by")
+    names = {"start": "start", "text": "words", "end": "end", "padding": "padding"}
+    by_position = {
+        token.position: names[token.kind]
+        for token in by_tokenizer[attention.tokenizer].tokens
+        if token.position is not None
+    }
+    return np.array([by_position[column[0]] if len(column) == 1 else "padding" for column in attention.columns])

@@ -1,0 +1,167 @@
+"""Which part of a trace's cross-attention is asked for: words, roles, steps, layers, heads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import TraceError, did_you_mean
+from ..trace import Attention, Trace
+from ..words import fold
+
+Word = str | int | Sequence[int]
+Steps = int | slice | Sequence[int] | None
+Layers = str | int | Sequence[str | int] | None
+Heads = int | Sequence[int] | None
+
+_MOST_WORDS = 8
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a trace's cross-attention is asked for, checked against what was recorded.
+
+    Attributes:
+        layers: Dotted name -> the layer's attention; each saw at least one of the steps.
+        steps: The steps among those recorded, ascending.
+        heads: Which heads; None for all (or for their recorded mean).
+    """
+
+    role: str
+    layers: Mapping[str, Attention]
+    steps: tuple[int, ...]
+    heads: tuple[int, ...] | None
+
+    @property
+    def head_slice(self) -> slice | list[int]:
+        """Indexes the head axis."""
+        return slice(None) if self.heads is None else list(self.heads)
+
+    def calls(self, attention: Attention) -> list[int] | slice:
+        """Indexes the call axis of a layer: its calls at the chosen steps."""
+        calls = [call for call, step in enumerate(attention.steps) if step in self.steps]
+        return slice(None) if len(calls) == len(attention.steps) else calls
+
+    def describe(self) -> str:
+        """The selection in words, as figures say it beneath their panels."""
+        steps = f"step {self.steps[0]}" if len(self.steps) == 1 else f"{len(self.steps)} steps"
+        layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
+        return f"{self.role}, mean over {steps}, {layers}, {heads}"
+
+
+def select(
+    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
+) -> Selection:
+    """What `role`, `steps`, `layers` and `heads` mean in this trace.
+
+    Args:
+        steps: A step, a slice, or several; negative ones count from the end; None: every recorded one.
+        layers: Dotted names or their beginnings ("up_blocks"), or the longer side of a layer's grid (16), one or
+            several; None: every recorded one.
+        heads: One or several; needs a trace of Record(cross_attention="heads").
+
+    Raises:
+        TraceError: A role, step, layer or head that the trace does not hold.
+    """
+    recorded = trace.attention(role)
+    chosen = _layers(recorded, layers)
+    known = sorted({step for attention in chosen.values() for step in attention.steps})
+    wanted = _steps(trace, steps, known)
+    seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
+    return Selection(role, seen, wanted, _heads(seen, heads))
+
+
+def positions(trace: Trace, attention: Attention, role: str, word: Word, occurrence: int | None) -> tuple[int, ...]:
+    """The positions of `word` in the padded prompt that the layer looked at."""
+    tokenizer = attention.tokenizer
+    if tokenizer is not None and tokenizer in trace.tokens.get(role, ()):
+        return trace.tokens[role][tokenizer].positions(word, occurrence)
+    if isinstance(word, str):
+        raise TraceError(
+            f"cannot find {word!r}: this run was given embeddings without a prompt for {role!r}; give positions instead"
+        )
+    return (word,) if isinstance(word, int) else tuple(dict.fromkeys(word))
+
+
+def columns_of(attention: Attention, wanted: Sequence[int]) -> list[int]:
+    """The recorded columns that hold these positions; TraceError where one was summed with others."""
+    return [attention.column(position) for position in wanted]
+
+
+def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tuple[Word, ...]:
+    """The words as given; one alone, or None for the first eight different words of the role's prompt.
+
+    Raises:
+        TraceError: There is none; or None is given and there is no prompt.
+    """
+    if isinstance(words, str | int):
+        return (words,)
+    if words is not None:
+        chosen = tuple(words)
+    else:
+        tokens = next(iter(trace.tokens.get(role, {}).values()), None)
+        if tokens is None:
+            raise TraceError(f"there is no prompt for {role!r} to take words from; name positions")
+        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST_WORDS]
+    if not chosen:
+        raise TraceError("words=(): name at least one word of the prompt")
+    return chosen
+
+
+def label(word: Word) -> str:
+    """A word as figures and tables name it."""
+    if isinstance(word, str):
+        return word
+    return f"position {word}" if isinstance(word, int) else "positions " + ", ".join(map(str, word))
+
+
+def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:
+    if wanted is None:
+        return dict(recorded)
+    chosen: dict[str, Attention] = {}
+    for one in (wanted,) if isinstance(wanted, str | int) else tuple(wanted):
+        hits = {name: a for name, a in recorded.items() if _is(one, name, a)}
+        if not hits and isinstance(one, int):
+            sides = sorted({max(a.probs.shape[2:4]) for a in recorded.values()})
+            raise TraceError(f"no recorded layer of side {one}; there are {', '.join(map(str, sides))}")
+        if not hits:
+            raise TraceError(f"no recorded layer {one!r}; {did_you_mean(str(one), recorded)}")
+        chosen |= hits
+    if not chosen:
+        raise TraceError("layers=() asks for no layer at all; leave it out to take every recorded one")
+    return {name: recorded[name] for name in recorded if name in chosen}
+
+
+def _is(wanted: str | int, name: str, attention: Attention) -> bool:
+    if isinstance(wanted, int):
+        return max(map(int, attention.probs.shape[2:4])) == wanted
+    return name == wanted or name.startswith(wanted.rstrip(".") + ".")
+
+
+def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]:
+    if wanted is None:
+        return tuple(known)
+    if isinstance(wanted, slice):
+        chosen = set(range(trace.num_steps)[wanted]) & set(known)
+    else:
+        chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)}
+        if missing := chosen.difference(known):
+            raise TraceError(f"attention of step {min(missing)} was not recorded; there are {list(known)}")
+    if not chosen:
+        raise TraceError(f"steps={wanted!r} is no step whose attention was recorded; there are {list(known)}")
+    return tuple(sorted(chosen))
+
+
+def _heads(layers: Mapping[str, Attention], wanted: Heads) -> tuple[int, ...] | None:
+    if wanted is None:
+        return None
+    heads = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    for name, attention in layers.items():
+        if attention.head_mean:
+            raise TraceError(
+                f"heads={wanted!r}: only their mean was recorded; run with Record(cross_attention='heads')"
+            )
+        if bad := [head for head in heads if not 0 <= head < attention.probs.shape[1]]:
+            raise TraceError(f"there is no head {bad[0]} in {name}: it has {attention.probs.shape[1]}, from 0")
+    if not heads:
+        raise TraceError("heads=() asks for no head at all; leave it out to take all")
+    return heads

@@ -1,0 +1,77 @@
+"""Where pixels looked at other pixels: maps from a trace's self-attention."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float32
+
+from ..errors import TraceError, did_you_mean
+from ..trace import Attention, Trace
+
+_COMPONENTS = 10
+
+
+def self_attention_mean(
+    trace: Trace, side: int, *, role: str = "cond", step: int | None = None
+) -> Float32[np.ndarray, "y x Y X"]:
+    """The mean self-attention of all recorded layers whose longer side is `side`: [y, x] is where that pixel looked.
+
+    Mean over layers, heads and steps (or of one step); each [y, x] adds up to 1.
+
+    Raises:
+        TraceError: No such layer was recorded, or not at that step.
+    """
+    layers = [a for a in _recorded(trace, role).values() if max(a.probs.shape[2:4]) == side]
+    if not layers:
+        sides = sorted({max(a.probs.shape[2:4]) for a in _recorded(trace, role).values()})
+        raise TraceError(f"no recorded self-attention of side {side}; there are {', '.join(map(str, sides))}")
+    y, x = layers[0].probs.shape[2:4]
+    found = np.zeros((y, x, y * x), np.float32)
+    for attention in layers:
+        calls = [c for c, s in enumerate(attention.steps) if step is None or s == trace.check_step(step)]
+        if not calls:
+            raise TraceError(f"self-attention of step {step} was not recorded; there are {list(attention.steps)}")
+        found += attention.probs[calls].astype(np.float32).mean(axis=(0, 1))
+    return (found / len(layers)).reshape(y, x, y, x)
+
+
+def pixel_map(
+    trace: Trace, pixel: tuple[int, int], side: int, *, role: str = "cond", step: int | None = None
+) -> Float32[np.ndarray, "y x"]:
+    """Where one pixel looked: `self_attention_mean` at `pixel` (row, column) of the layer's own grid.
+
+    Raises:
+        TraceError: The pixel is not on the grid; or as `self_attention_mean`.
+    """
+    maps = self_attention_mean(trace, side, role=role, step=step)
+    row, column = pixel
+    if not (0 <= row < maps.shape[0] and 0 <= column < maps.shape[1]):
+        raise TraceError(f"there is no pixel {pixel!r} on a grid of {maps.shape[0]} × {maps.shape[1]} (row, column)")
+    return np.asarray(maps[row, column])
+
+
+def self_attention_components(
+    trace: Trace, side: int, *, components: int = _COMPONENTS, role: str = "cond", step: int | None = None
+) -> Float32[np.ndarray, "component y x"]:
+    """The leading right singular vectors of the mean self-attention, less each row's mean, as pictures.
+
+    Their sign is arbitrary and set here so that the largest entry is positive; parts of the picture that look at
+    the same places come out alike.
+
+    Source: prompt-to-prompt's `show_self_attention_comp` (Hertz et al. 2022).
+    """
+    maps = self_attention_mean(trace, side, role=role, step=step)
+    y, x = maps.shape[:2]
+    matrix = maps.reshape(y * x, y * x).astype(np.float64)
+    _, _, vectors = np.linalg.svd(matrix - matrix.mean(axis=1, keepdims=True))
+    vectors = vectors[:components]
+    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])
+    return np.asarray((vectors * signs[:, None]).reshape(-1, y, x), np.float32)
+
+
+def _recorded(trace: Trace, role: str) -> Mapping[str, Attention]:
+    if not trace.self_attention:
+        raise TraceError("this trace holds no self-attention: run with Record(self_attention=(16,)) or by layer")
+    if role not in trace.self_attention:
+        raise TraceError(f"no self-attention of role {role!r}; {did_you_mean(role, trace.self_attention)}")
+    return trace.self_attention[role]

@@ -1,0 +1,54 @@
+"""What can be read off a drawn figure, and whether two pictures are the same."""
+
+import numpy as np
+import pytest
+
+import sdexplore as sdx
+
+
+def panels(picture):
+    """The axes that are no colour bars, in the order they were made."""
+    return [ax for ax in picture.figure.axes if ax.get_label() != "<colorbar>"]
+
+
+def bars(picture):
+    return [ax for ax in picture.figure.axes if ax.get_label() == "<colorbar>"]
+
+
+def shown(ax):
+    """The arrays drawn in a panel, the lowest first."""
+    return [np.asarray(image.get_array()) for image in ax.get_images()]
+
+
+def texts(picture):
+    """Everything that can be read in a figure."""
+    axes = [
+        t
+        for ax in picture.figure.axes
+        for t in (ax.get_title(), ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel())
+    ]
+    written = [text.get_text() for ax in picture.figure.axes for text in ax.texts]
+    return "\n".join([picture.figure.get_suptitle(), picture.figure.get_supxlabel(), *axes, *written])
+
+
+def again(picture, **names):
+    """What the picture's own line of code makes."""
+    return eval(picture.call, {"sdx": sdx, **names})  # noqa: S307  (our own line, and it must run)
+
+
+def equal(a, b):
+    assert list(a.data) == list(b.data)
+    for name, array in a.data.items():
+        np.testing.assert_array_equal(array, b.data[name])
+    assert (a.alt, a.call) == (b.alt, b.call)
+    assert a.png(dpi=40) == b.png(dpi=40)
+
+
+def same_scale(images, low, high):
+    assert images
+    for image in images:
+        assert image.get_clim() == (pytest.approx(low), pytest.approx(high))
+
+
+def heat_maps(ax):
+    return [image for image in ax.get_images() if image.get_array().ndim == 2]

@@ -1,0 +1,344 @@
+"""Attention of every pipeline that people really use: captured exactly, and the image unchanged.
+
+One test, one matrix. In one run each, an independent witness sees the queries and keys that the model's own attention
+operations get; the trace must hold what a naive float32 softmax makes of them, everywhere.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import numpy as np
+import pytest
+import tiny_families as families
+import torch
+from diffusers.callbacks import SDCFGCutoffCallback
+from diffusers.models.attention_processor import Attention, AttnProcessor, FusedAttnProcessor2_0, SlicedAttnProcessor
+from diffusers.schedulers import DDIMScheduler
+from peft.tuners.tuners_utils import BaseTunerLayer
+from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+from witness import Witness, witnessing
+
+import sdexplore as sdx
+
+PROMPT = "a photo of a cat and a cat"  # every word is one token
+POSITIONS = 77
+PLAIN = {"cond": [PROMPT], "uncond": [""]}
+GUIDED, ALONE, PERTURBED = ("uncond", "cond"), ("cond",), ("uncond", "cond", "perturbed")
+EVERYTHING = sdx.Record(
+    cross_attention="heads", roles=PERTURBED, self_attention=("",), dtype="float32", decode=2
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One way to run a pipeline.
+
+    Attributes:
+        make: The pipeline; gets a folder to write to.
+        arguments: Of the call, or a function of the pipeline that gives them.
+        roles: Of each denoiser call, in the order of diffusers' batch, as its source has it.
+        late_roles: Of the calls from the fourth on, where they differ.
+        size: Of the image, (height, width).
+        texts: Prompts and negative prompts of the call; None where only embeddings are given.
+        adapters: How many further attentions each cross-attention layer makes (over an adapter's picture tokens).
+    """
+
+    make: Callable[[Path], Any]
+    arguments: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] = field(default_factory=dict)
+    roles: tuple[str, ...] = GUIDED
+    late_roles: tuple[str, ...] | None = None
+    size: tuple[int, int] = (64, 64)
+    texts: Mapping[str, list[str]] | None = field(default_factory=lambda: PLAIN)
+    images_per_prompt: int = 1
+    adapters: int = 0
+
+    @property
+    def images(self) -> int:
+        return self.images_per_prompt * (len(self.texts["cond"]) if self.texts else 1)
+
+    def roles_of(self, call: int) -> tuple[str, ...]:
+        return self.late_roles if self.late_roles and call >= 3 else self.roles
+
+    def cut(self, role: str, image: int) -> int:
+        """How many columns stand apart: start, one a word, end."""
+        if self.texts is None:
+            return POSITIONS
+        text = self.texts["cond" if role == "perturbed" else role][image // self.images_per_prompt]
+        return len(text.split()) + 2
+
+
+def sd(**arguments):
+    return {"make": lambda _: stable_diffusion(), "arguments": arguments}
+
+
+def prepared(prepare):
+    """Stable Diffusion after `prepare(pipe)`."""
+
+    def make(_):
+        pipe = stable_diffusion()
+        prepare(pipe)
+        return pipe
+
+    return make
+
+
+def with_processor(processor):
+    return prepared(lambda pipe: pipe.unet.set_attn_processor(processor))
+
+
+def fused(pipe):
+    pipe.fuse_qkv_projections()
+    assert all(isinstance(one, FusedAttnProcessor2_0) for one in pipe.unet.attn_processors.values())
+
+
+def unfused(pipe):
+    pipe.fuse_qkv_projections()
+    pipe.unfuse_qkv_projections()
+
+
+def sliced(pipe):
+    pipe.enable_attention_slicing(1)
+    assert all(isinstance(one, SlicedAttnProcessor) for one in pipe.unet.attn_processors.values())
+
+
+def lora(pipe):
+    pipe.load_lora_weights(families.lora_weights(pipe), adapter_name="style")
+    assert isinstance(pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q, BaseTunerLayer)
+
+
+def lora_after_a_trace(pipe):
+    sdx.run(pipe, PROMPT, num_inference_steps=1)
+    lora(pipe)
+    sdx.run(pipe, PROMPT, num_inference_steps=1)
+    pipe.load_lora_weights(families.lora_weights(pipe, seed=9), adapter_name="second")
+    pipe.set_adapters(["style", "second"], [0.5, 0.8])
+
+
+def lora_fused(pipe):
+    lora(pipe)
+    pipe.fuse_lora()
+
+
+def lora_unloaded(pipe):
+    lora(pipe)
+    sdx.run(pipe, PROMPT, num_inference_steps=1)
+    pipe.unload_lora_weights()
+
+
+def sequential(pipe):
+    """What enable_sequential_cpu_offload does, which itself insists on an accelerator."""
+    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
+        accelerate.cpu_offload(part, torch.device("cpu"))
+    assert {parameter.device.type for parameter in pipe.unet.parameters()} == {"meta"}
+
+
+def groups(kind):
+    options = {"num_blocks_per_group": 1} if kind == "block_level" else {}
+    return lambda pipe: pipe.enable_group_offload(torch.device("cpu"), offload_type=kind, **options)
+
+
+def embeddings(pipe):
+    cond, uncond = pipe.encode_prompt(PROMPT, "cpu", 1, do_classifier_free_guidance=True)
+    return {"prompt_embeds": cond, "negative_prompt_embeds": uncond}
+
+
+def cut_off(_):
+    return {"callback_on_step_end": SDCFGCutoffCallback(cutoff_step_ratio=0.5), "num_inference_steps": 4}
+
+
+def ddim(pipe):
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+
+
+INPAINT = {"image": families.picture(), "mask_image": families.mask()}
+NEGATIVE = {"cond": [PROMPT], "uncond": ["ugly hat"]}
+TWO = {"cond": ["a cat", "a photo of two dogs"], "uncond": ["bad", "an ugly hat"]}
+TWO_ARGUMENTS = {"prompt": TWO["cond"], "negative_prompt": TWO["uncond"]}
+ALONE_ARGUMENTS = {"guidance_scale": 1.0}
+
+MATRIX = {
+    "SD 1.x": Family(**sd()),
+    "SD 1.x, bfloat16": Family(prepared(lambda pipe: pipe.to(torch.bfloat16))),
+    "SD 2.x": Family(lambda _: families.stable_diffusion_2()),
+    "SD 2.x, naive and upcast": Family(
+        lambda _: families.with_processor(families.stable_diffusion_2(), AttnProcessor())
+    ),
+    "SDXL, zeroed uncond": Family(lambda _: stable_diffusion_xl()),
+    "SDXL, negative prompt, 64 × 96": Family(
+        lambda _: stable_diffusion_xl(), {"negative_prompt": "ugly hat"}, size=(64, 96), texts=NEGATIVE
+    ),
+    "SDXL, guidance off": Family(lambda _: stable_diffusion_xl(), ALONE_ARGUMENTS, roles=ALONE),
+    "LCM": Family(lambda _: families.latent_consistency(), roles=ALONE),
+    "img2img": Family(lambda _: families.img2img(), {"image": families.picture(), "strength": 0.7}),
+    "inpaint, 4 channels": Family(lambda _: families.inpaint(4), INPAINT),
+    "inpaint, 9 channels": Family(lambda _: families.inpaint(9), INPAINT),
+    "ControlNet": Family(lambda _: families.controlnet(), {"image": families.picture()}),
+    "ControlNet, guess mode": Family(
+        lambda _: families.controlnet(), {"image": families.picture(), "guess_mode": True}
+    ),
+    "IP-Adapter": Family(
+        families.ip_adapter, {"ip_adapter_image_embeds": families.image_embeds(2)}, adapters=1
+    ),
+    "IP-Adapter, guidance off": Family(
+        families.ip_adapter,
+        {"ip_adapter_image_embeds": families.image_embeds(1), "guidance_scale": 1.0},
+        roles=ALONE,
+        adapters=1,
+    ),
+    "PAG, mid": Family(lambda _: families.pag(), roles=PERTURBED),
+    "PAG, all layers": Family(lambda _: families.pag(("down", "mid", "up")), roles=PERTURBED),
+    "PAG, guidance off": Family(lambda _: families.pag(), ALONE_ARGUMENTS, roles=("cond", "perturbed")),
+    "PAG scale 0": Family(lambda _: families.pag(), {"pag_scale": 0.0}),
+    "PAG, two images": Family(
+        lambda _: families.pag(), {"num_images_per_prompt": 2}, roles=PERTURBED, images_per_prompt=2
+    ),
+    "PAG, SDXL": Family(lambda _: families.pag_xl(), roles=PERTURBED),
+    "LoRA before a first trace": Family(prepared(lora)),
+    "LoRA after a first trace, then two": Family(prepared(lora_after_a_trace)),
+    "LoRA, scaled in the call": Family(prepared(lora), {"cross_attention_kwargs": {"scale": 0.4}}),
+    "LoRA, fused": Family(prepared(lora_fused)),
+    "LoRA, unloaded": Family(prepared(lora_unloaded)),
+    "fused QKV": Family(prepared(fused)),
+    "fused QKV, then not": Family(prepared(unfused)),
+    "sliced": Family(prepared(sliced)),
+    "naive": Family(with_processor(AttnProcessor())),
+    "opaque, as xformers": Family(with_processor(families.OpaqueProcessor())),
+    "FreeU": Family(prepared(lambda pipe: pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4))),
+    "guidance off": Family(**sd(guidance_scale=1.0), roles=ALONE),
+    "guidance cut off": Family(prepared(ddim), cut_off, late_roles=ALONE),
+    "two images": Family(**sd(num_images_per_prompt=2), images_per_prompt=2),
+    "two prompts": Family(**sd(**TWO_ARGUMENTS), texts=TWO),
+    "two prompts, two images each": Family(
+        **sd(**TWO_ARGUMENTS, num_images_per_prompt=2), texts=TWO, images_per_prompt=2
+    ),
+    "prompt and negative alike": Family(**sd(negative_prompt=PROMPT), texts={"cond": [PROMPT], "uncond": [PROMPT]}),
+    "embeddings, no prompt": Family(lambda _: stable_diffusion(), embeddings, texts=None),
+    "64 × 96": Family(**sd(), size=(64, 96)),
+    "72 × 104, odd below": Family(lambda _: families.wide(), size=(72, 104)),
+    "104 × 56, odd everywhere": Family(lambda _: families.wide(), size=(104, 56)),
+    "model CPU offload": Family(prepared(lambda pipe: pipe.enable_model_cpu_offload(device="cpu"))),
+    "sequential CPU offload": Family(prepared(sequential)),
+    "group offload, blocks": Family(prepared(groups("block_level"))),
+    "group offload, leaves": Family(prepared(groups("leaf_level"))),
+}
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_capture_is_exact_and_the_image_unchanged(name, tmp_path, monkeypatch, record_property):
+    family = MATRIX[name]
+    pipe = family.make(tmp_path)
+    arguments = arguments_of(family, pipe)
+    expected = untraced(pipe, family.images, **arguments)
+    before = state_of(pipe)
+    with witnessing(pipe.unet, monkeypatch) as witness:
+        hooked = hooks_of(pipe.unet)
+        found = sdx.run(pipe, seed=5, record=EVERYTHING, **arguments)
+        assert hooks_of(pipe.unet) == hooked
+    assert state_of(pipe) == before
+    traces = list(found) if isinstance(found, sdx.Traces) else [found]
+    assert len(traces) == family.images == len(expected)
+    error = 0.0
+    for image, trace in enumerate(traces):
+        assert np.array_equal(trace.image, (expected[image] * 255).round().astype(np.uint8))
+        assert len(trace.decoded) == 2
+        assert_roles(family, trace, witness)
+        error = max(error, largest_error(family, pipe.unet, trace, image, witness))
+    record_property("largest_error", error)
+    assert 0 < error < 1e-6
+    assert {layer: witness.others[layer] for layer in witness.naive} == {
+        layer: witness.calls * family.adapters * layer.endswith("attn2") for layer in witness.naive
+    }
+
+
+def arguments_of(family: Family, pipe: Any) -> dict[str, Any]:
+    given = family.arguments(pipe) if callable(family.arguments) else family.arguments
+    known = inspect.signature(type(pipe).__call__).parameters
+    size = dict(zip(("height", "width"), family.size, strict=True)) if "height" in known else {}
+    prompt = {} if family.texts is None else {"prompt": PROMPT}
+    return {"num_inference_steps": 2, **size, **prompt, **given}
+
+
+def untraced(pipe: Any, images: int, **arguments: Any) -> np.ndarray:
+    generators = [torch.Generator().manual_seed(5 + image) for image in range(images)]
+    return pipe(**arguments, generator=generators if images > 1 else generators[0], output_type="np").images
+
+
+def hooks_of(module: torch.nn.Module) -> list[tuple[str, int, int]]:
+    return [
+        (name, len(part._forward_hooks), len(part._forward_pre_hooks))
+        for name, part in module.named_modules()
+        if part._forward_hooks or part._forward_pre_hooks
+    ]
+
+
+def state_of(pipe: Any) -> tuple[Any, ...]:
+    """What a run must leave as it was: processors (the objects), hooks, what hangs on scheduler and pipeline."""
+    processors = {name: id(processor) for name, processor in pipe.unet.attn_processors.items()}
+    devices = {str(parameter.device) for parameter in (*pipe.unet.parameters(), *pipe.vae.parameters())}
+    return processors, hooks_of(pipe.unet), "step" in vars(pipe.scheduler), "encode_prompt" in vars(pipe), devices
+
+
+def assert_roles(family: Family, trace: sdx.Trace, witness: Witness) -> None:
+    """Every denoiser call is a step here, and each role's predictions are there exactly where it was computed."""
+    assert trace.num_steps == witness.calls > 1
+    assert set(trace.noise_preds) == set(family.roles)
+    for role, predictions in trace.noise_preds.items():
+        computed = [role in family.roles_of(call) for call in range(witness.calls)]
+        assert (~np.isnan(predictions)).all(axis=(1, 2, 3)).tolist() == computed
+        assert np.isnan(predictions).all(axis=(1, 2, 3)).tolist() == [not there for there in computed]
+
+
+def largest_error(family: Family, unet: Any, trace: sdx.Trace, image: int, witness: Witness) -> float:
+    """Of all recorded probabilities of one image, against the witness's; everything expected must be there."""
+    layers = {name for name, module in unet.named_modules() if isinstance(module, Attention)}
+    assert layers == set(witness.naive) == {name.removesuffix(".processor") for name in unet.attn_processors}
+    found = {"cross_attention": set(), "self_attention": set()}
+    error = 0.0
+    for layer, naive in witness.naive.items():
+        assert len(naive) == witness.calls
+        kind = "cross_attention" if unet.get_submodule(layer).is_cross_attention else "self_attention"
+        for role in family.roles:
+            # Rows that a layer makes without attention (perturbed ones) are not there to be captured.
+            rows = [
+                (call, probs[row])
+                for call, probs in enumerate(naive)
+                if role in family.roles_of(call)
+                and (row := family.roles_of(call).index(role) * family.images + image) < len(probs)
+            ]
+            if not rows:
+                assert role == "perturbed"
+                assert layer not in getattr(trace, kind).get(role, {})
+                continue
+            found[kind].add((role, layer))
+            attention = getattr(trace, kind)[role][layer]
+            assert attention.steps == tuple(call for call, _ in rows)
+            probs = torch.stack([probs for _, probs in rows]).unflatten(2, grid(family, unet, layer))
+            if kind == "cross_attention":
+                cut = family.cut(role, image)
+                assert attention.columns == columns(cut)
+                apart, padding = probs[..., :cut], probs[..., cut:].sum(-1, keepdim=True)
+                probs = torch.cat([apart, padding], -1) if cut < POSITIONS else apart
+            assert attention.probs.shape == probs.shape
+            error = max(error, float(np.abs(attention.probs - probs.numpy()).max()))
+    for kind, expected in found.items():
+        assert {(role, layer) for role, by in getattr(trace, kind).items() for layer in by} == expected
+    return error
+
+
+def columns(cut: int) -> tuple[tuple[int, ...], ...]:
+    apart = tuple((position,) for position in range(cut))
+    return apart if cut == POSITIONS else (*apart, tuple(range(cut, POSITIONS)))
+
+
+def grid(family: Family, unet: Any, layer: str) -> tuple[int, int]:
+    """(y, x) of a layer from its place in the UNet: every level halves, rounding up."""
+    deepest = len(unet.config.block_out_channels) - 1
+    block, _, rest = layer.partition(".")
+    number = 0 if block == "mid_block" else int(rest.split(".")[0])
+    level = {"down_blocks": number, "mid_block": deepest, "up_blocks": deepest - number}[block]
+    y, x = (side // 8 for side in family.size)
+    return -(-y // 2**level), -(-x // 2**level)
