@@ -6,7 +6,7 @@ piece may hold a part of a character; sentencepiece vocabularies (T5) mark a wor
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, takewhile
 
 from .words import Span, nfc, units

@@ -99,5 +99,5 @@ def test_what_cannot_be_looked_at_says_why(pipe, scene):
         sdx.look(pipe, picture, caption, t=10, latents=torch.zeros(1))
     with pytest.raises(sdx.RunError, match="height=63"):
         sdx.look(pipe, picture, caption, t=10, height=63)
-    with pytest.raises(sdx.RunError, match="made 2 images"):
+    with pytest.raises(sdx.RunError, match="this call makes 2 images"):
         sdx.look(pipe, picture, caption, t=10, num_images_per_prompt=2)

@@ -130,3 +130,14 @@ def test_a_run_with_each_scheduler(name):
     assert np.isfinite(trace.pred_original_sample).all()
     assert list(trace.decoded_x0) == list(trace.decoded)
     assert np.all(np.diff(trace.sigmas) <= 1e-6) or name.startswith("KDPM2")
+
+
+def test_zero_terminal_snr_begins_with_noise_alone():
+    pipe = stable_diffusion()
+    config = {**pipe.scheduler.config, "prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(config, rescale_betas_zero_snr=True)
+    trace = sdx.run(pipe, "a cat", num_inference_steps=3)
+    assert trace.sigmas[0] == np.inf
+    assert np.isfinite(trace.sigmas[1:]).all()
+    assert np.isfinite(trace.pred_original_sample).all()
+    assert np.array_equal(trace.pred_original_sample[0], -trace.noise_pred[0])

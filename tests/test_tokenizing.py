@@ -67,12 +67,12 @@ def check(record):
     assert {p for p, c in enumerate(record.text) if not c.isspace()} <= covered
     for index, word in enumerate(record.words):
         owned = [
-            token.position
+            token
             for token in record.tokens
-            if token.span and token.span[0] < word.span[1] and word.span[0] < token.span[1]
+            if token.span and max(token.span[0], word.span[0]) < min(token.span[1], word.span[1])
         ]
-        assert word.positions == tuple(place for place in owned if place is not None)
-        assert any(token.word == index for token in record.tokens) or len(owned) <= 1
+        assert word.positions == tuple(token.position for token in owned if token.position is not None)
+        assert all(token.word is not None and token.word <= index for token in owned)  # the first of several words
         if word.positions:
             assert record.positions(word.text, word.occurrence) == word.positions
     assert Tokenization.from_json(json.loads(json.dumps(record.to_json()))) == record

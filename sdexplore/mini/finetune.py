@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdexplore.errors import SdexploreError
 from sdexplore.mini import PIPELINE
 from sdexplore.mini.finetuning import AlignmentStage, Finetuning, finetune
 from sdexplore.mini.optimization import Budget
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     whole = Finetuning()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")
     parser.add_argument("--pipeline", type=Path, default=PIPELINE, help="folder to start from")
-    parser.add_argument("--smoke", action="store_true", help="three steps of each stage")
+    parser.add_argument("--smoke", action="store_true", help="three steps of each stage; sizes and times are its own")
     for stage in ("local", "joint", "polish"):
         parser.add_argument(
             f"--{stage}-seconds",
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=whole.workers)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="[%(relativeCreated)7.0f ms] %(message)s")
-    finetuning = Finetuning.smoke() if chosen.smoke else _finetuning(whole, chosen)
-    finetune(finetuning, chosen.pipeline, chosen.out)
+    try:
+        finetuning = Finetuning.smoke() if chosen.smoke else _finetuning(whole, chosen)
+        finetune(finetuning, chosen.pipeline, chosen.out)
+    except SdexploreError as error:
+        parser.error(str(error))
 
 
 def _finetuning(whole: Finetuning, chosen: argparse.Namespace) -> Finetuning:

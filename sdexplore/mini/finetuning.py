@@ -110,7 +110,7 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
         Scores on held-out scenes, before and after.
 
     Raises:
-        SdexploreError: There are no scenes to learn from, or none to score, or `out` cannot be written to.
+        SdexploreError: There are no scenes to learn from, or none to score, or `out` cannot be made.
         LoadError: The folder is not one of a pipeline.
     """
     if min(finetuning.scenes, finetuning.held_out) < 1:

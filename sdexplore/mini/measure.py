@@ -52,13 +52,13 @@ class Measurement(Shown):
         headers = ("timestep", "noise error", "pointing", "IoU")
         rows = [(str(s.timestep), f"{s.noise_error:.4f}", f"{s.pointing:.2f}", f"{s.iou:.2f}") for s in self.scores]
         sizes = ", ".join(f"{name} {count(number)}" for name, number in self.parameters.items())
-        any_score = self.scores[0]  # all are of the same words
+        first = self.scores[0]  # all are of the same words
         return (
             Line(f"Miniature, {self.scenes} scenes of seed {self.seed}", strong=True),
             Line(f"parameters: {sizes}"),
             Line(f"VAE: PSNR {self.psnr:.2f} dB"),
             Line(f"scaled latents: std {', '.join(f'{std:.2f}' for std in self.latent_std)}"),
-            Line(f"pointing: {any_score.words} words, by chance {any_score.chance:.2f}, at the centre {any_score.center:.2f}"),
+            Line(f"pointing: {first.words} words, by chance {first.chance:.2f}, at the centre {first.center:.2f}"),
             Table(headers, rows, frozenset(headers)),
         )
 
@@ -130,7 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=120)
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     chosen = parser.parse_args(arguments)
-    found = measure(chosen.pipeline, scenes=chosen.scenes, seed=chosen.seed)
+    try:
+        found = measure(chosen.pipeline, scenes=chosen.scenes, seed=chosen.seed)
+    except SdexploreError as error:
+        parser.error(str(error))
     sys.stdout.write(f"{found}\n")
 
 

@@ -115,14 +115,14 @@ def claim(folder: Path) -> None:
     """Makes the folder that a training will write to, before the hours that the training takes.
 
     Raises:
-        SdexploreError: It is the package's own pipeline, a file, or not to be written to.
+        SdexploreError: It is the package's own pipeline, or cannot be made.
     """
     if folder.resolve() == PIPELINE.resolve():
         raise SdexploreError(f"{str(folder)!r} is the pipeline that the package carries; give another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SdexploreError(f"cannot write to {str(folder)!r} ({error.strerror}); give a folder") from error
+        raise SdexploreError(f"cannot make the folder {str(folder)!r} ({error.strerror}); give another") from error
 
 
 def save(networks: Networks, folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from sdexplore.errors import SdexploreError
 from sdexplore.mini.optimization import Budget
 from sdexplore.mini.training import Training, train
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     whole = Training()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")
-    parser.add_argument("--smoke", action="store_true", help="tiny networks, a few steps")
+    parser.add_argument("--smoke", action="store_true", help="tiny networks, a few steps; sizes and times are its own")
     parser.add_argument("--vae-seconds", type=float, default=whole.vae.budget.seconds)
     parser.add_argument("--unet-seconds", type=float, default=whole.unet.budget.seconds)
     parser.add_argument("--max-steps", type=int, help="of each stage, where time allows more")
@@ -47,8 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="[%(relativeCreated)7.0f ms] %(message)s")
     torch.set_float32_matmul_precision("high")
     available = "cuda" if torch.cuda.is_available() else "cpu"
-    training = Training.smoke() if chosen.smoke else _training(chosen)
-    train(training, chosen.out, torch.device(chosen.device or available))
+    try:
+        training = Training.smoke() if chosen.smoke else _training(chosen)
+        train(training, chosen.out, torch.device(chosen.device or available))
+    except SdexploreError as error:
+        parser.error(str(error))
 
 
 def _training(chosen: argparse.Namespace) -> Training:

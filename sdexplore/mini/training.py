@@ -83,7 +83,7 @@ def train(training: Training, out: Path, device: torch.device | None = None) -> 
         device: Where to train; None: the CPU.
 
     Raises:
-        SdexploreError: There are no scenes to train on, or `out` cannot be written to.
+        SdexploreError: There are no scenes to train on, or `out` cannot be made.
         LoadError: `vae_from` or `init_from` is no folder of a pipeline.
     """
     if training.scenes < 1:

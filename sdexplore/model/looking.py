@@ -6,7 +6,7 @@ adapters, guidance) is the pipeline's; the own scheduler is back when they retur
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from ..traces import Traces
 from . import decoding
 from .comparing import exchanged_scheduler
 from .provenance import described
-from .running import check, lock_of, run_locked
+from .running import check, image_count, lock_of, run_locked
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 
@@ -146,6 +146,8 @@ def _observed(
 ) -> Trace:
     if clash := sorted(given.keys() & set(_OURS)):
         raise RunError(f"{clash[0]!r} is set by look and invert themselves; leave it out")
+    if (images := image_count(prompt, given)) != 1:
+        raise RunError(f"look and invert take one picture and one prompt; this call makes {images} images")
     check(pipe, {"seed": seed, **given})
     y, x = latents.shape[2:]
     factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
@@ -159,9 +161,7 @@ def _observed(
     }
     with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
         trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
-    if not isinstance(trace, Trace):
-        raise RunError(f"look and invert take one picture and one prompt; this call made {len(trace)} images")
-    return trace
+    return cast("Trace", trace)
 
 
 def _pixels(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tensor:

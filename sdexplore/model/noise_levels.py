@@ -78,11 +78,9 @@ def _sigma(scheduler: Any, mark: StepMark) -> float:
     name = _known(scheduler)
     if name == _INVERSE:  # its step starts from the timestep before the one that it is given
         before = int(mark.timestep) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
-        alpha_bar = float(scheduler.alphas_cumprod[before] if before >= 0 else scheduler.initial_alpha_cumprod)
-        return float(np.sqrt((1.0 - alpha_bar) / alpha_bar))
+        return _ratio(scheduler.alphas_cumprod[before] if before >= 0 else scheduler.initial_alpha_cumprod)
     if name in _BY_TIMESTEP:
-        alpha_bar = float(scheduler.alphas_cumprod[int(mark.timestep)])
-        return float(np.sqrt((1.0 - alpha_bar) / alpha_bar))
+        return _ratio(scheduler.alphas_cumprod[int(mark.timestep)])
     if mark.index_after is None:
         raise RuntimeError(f"{name} did not count its step")
     index = mark.index_after - 1
@@ -91,3 +89,9 @@ def _sigma(scheduler: Any, mark: StepMark) -> float:
     if not mark.first_order and name == "KDPM2AncestralDiscreteScheduler":
         return float(scheduler.sigmas_interpol[index - 1])
     return float(scheduler.sigmas[index])
+
+
+def _ratio(alpha_bar: Any) -> float:
+    """√(1−ᾱ)/√ᾱ; infinite where a schedule of zero terminal SNR begins with noise alone."""
+    share = float(alpha_bar)
+    return float(np.sqrt((1.0 - share) / share)) if share > 0 else float("inf")
