@@ -134,8 +134,8 @@ def test_a_run_with_each_scheduler(name):
 
 def test_zero_terminal_snr_begins_with_noise_alone():
     pipe = stable_diffusion()
-    config = {**pipe.scheduler.config, "prediction_type": "v_prediction", "timestep_spacing": "trailing"}
-    pipe.scheduler = diffusers.DDIMScheduler.from_config(config, rescale_betas_zero_snr=True)
+    options = {"prediction_type": "v_prediction", "timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(pipe.scheduler.config, **options)
     trace = sdx.run(pipe, "a cat", num_inference_steps=3)
     assert trace.sigmas[0] == np.inf
     assert np.isfinite(trace.sigmas[1:]).all()

@@ -2,10 +2,11 @@
 
 Forward hooks sit on each attention's query and key projections (fused ones too) and compute softmax(Q Kᵀ)
 in float32 beside the model's own attention, reduced at once. No processor is replaced and nothing is returned
-to the model. The hooks come off however the block ends.
+to the model. The hooks come off however the block ends. What is not exactly one query and one key for every pixel of
+every row is refused: an error, rather than a wrong number.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,30 +63,21 @@ class DenoiserCall:
 
     Attributes:
         noise_pred: (row, channel, y, x), the model's own tensor: copy it before it is changed.
-        attention: Layer -> for each row of the plan (head, y, x, column).
+        attention: Layer -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
+            (perturbed-attention guidance puts the identity in its place) are absent.
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
     """
 
     plan: CallPlan
     noise_pred: torch.Tensor | None = None
-    attention: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
 
 
 def attention_modules(denoiser: torch.nn.Module) -> dict[str, Attention]:
-    """Dotted name -> every attention layer of the denoiser."""
-    return {name: module for name, module in denoiser.named_modules() if isinstance(module, Attention)}
-
-
-def refuse_compiled(denoiser: torch.nn.Module) -> None:
-    """Raises RunError for a denoiser that the user has compiled: hooks would silently never fire."""
-    for name, module in denoiser.named_modules():
-        if name.startswith("_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
-            where = f"its {name!r} is" if name and not name.startswith("_orig_mod") else "it is"
-            raise RunError(
-                f"cannot observe this {type(denoiser).__name__}: {where} compiled by torch.compile, where hooks never "
-                "fire. Run before compiling, or assign the original: pipe.unet = pipe.unet._orig_mod"
-            )
+    """Dotted name -> every attention layer of the denoiser over pixels; GLIGEN's, over pixels and boxes, are not."""
+    found = {name: module for name, module in denoiser.named_modules() if isinstance(module, Attention)}
+    return {name: module for name, module in found.items() if ".fuser." not in name}
 
 
 Begin = Callable[[torch.Tensor, torch.Tensor | None], CallPlan]
@@ -103,7 +95,8 @@ def observing(denoiser: torch.nn.Module, layers: Mapping[str, LayerPlan], begin:
         end: Takes what was read.
 
     Raises:
-        RunError: A layer that was to be read made no query and key, or the call has an attention mask.
+        RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
+            has an attention mask.
     """
     observer = _Observer(layers, begin, end)
     modules = attention_modules(denoiser)
@@ -128,6 +121,7 @@ class _Observer:
         self._layers, self._begin, self._end = layers, begin, end
         self._call: DenoiserCall | None = None
         self._grids: dict[str, tuple[int, int]] = {}
+        self._ever_heard: set[str] = set()
 
     def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for mask in ("attention_mask", "encoder_attention_mask"):
@@ -144,9 +138,19 @@ class _Observer:
         if call is None:
             return
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
-        if call.plan.rows and (silent := self._layers.keys() - call.heard):
-            raise RunError(f"these attention layers made no query and key that could be read: {sorted(silent)}")
+        if call.plan.rows:
+            self._ever_heard |= call.heard
+            for name in self._layers.keys() - call.heard:
+                if (grid := self._grid(name)) is None or self._layers[name].wants(grid):
+                    raise RunError(self._silence(name))
         self._end(call)
+
+    def _silence(self, name: str) -> str:
+        if name in self._ever_heard:
+            why = "was skipped, though it ran in an earlier call: something (a cache, a gate) reuses old results"
+        else:
+            why = "made no query and key with its to_q and to_k: its processor or a patch does otherwise"
+        return f"attention layer {name!r} {why}. Switch that off, or leave the layer out: Record(layers=…)"
 
     def keep_grid(self, name: str, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs.get("hidden_states")
@@ -157,14 +161,31 @@ class _Observer:
         call = self._call
         if call is None or not call.plan.rows:
             return
+        plan, grid = self._layers[name], self._grid(name)
+        if name in call.heard:
+            raise RunError(f"attention layer {name!r} attended twice in one call of the denoiser; which counts is not known")
         call.heard.add(name)
-        plan = self._layers[name]
-        grid = next(self._grids[ancestor] for ancestor in _ancestors(name) if ancestor in self._grids)
-        if not plan.wants(grid):
+        if grid is not None and not plan.wants(grid):
             return
-        cuts = call.plan.cuts if plan.kind == "cross_attention" else (None,) * len(call.plan.rows)
-        probs = _probabilities(module, query, key, plan, call.plan.rows, cuts)
-        call.attention[name] = [row.reshape(row.shape[0], *grid, row.shape[-1]) for row in probs]
+        if grid is None or query.shape[1] != grid[0] * grid[1]:
+            y, x = grid or ("?", "?")
+            raise RunError(
+                f"attention layer {name!r} has {query.shape[1]} queries on a grid of {y} × {x}: something merges or adds "
+                "pixels (tomesd?). Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
+            )
+        if len(query) != len(call.plan.roles) and not _name(module.processor).startswith("PAG"):
+            raise RunError(f"attention layer {name!r} attends in {len(query)} rows of a batch of {len(call.plan.roles)}")
+        # Perturbed-attention guidance attends in the leading rows only.
+        cuts = {row: cut for row, cut in zip(call.plan.rows, call.plan.cuts, strict=True) if row < len(query)}
+        if plan.kind == "self_attention":
+            cuts = dict.fromkeys(cuts)
+        call.attention[name] = {
+            row: probs.reshape(probs.shape[0], *grid, probs.shape[-1])
+            for row, probs in _probabilities(module, query, key, plan, cuts)
+        }
+
+    def _grid(self, name: str) -> tuple[int, int] | None:
+        return next((self._grids[around] for around in _ancestors(name) if around in self._grids), None)
 
 
 def _ancestors(name: str) -> list[str]:
@@ -173,22 +194,31 @@ def _ancestors(name: str) -> list[str]:
     return [".".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
 
 
+def _name(processor: Any) -> str:
+    return type(processor).__name__
+
+
 def _read_projections(module: Attention, read: Callable[[torch.Tensor, torch.Tensor], None]) -> list[Any]:
-    """Hooks on the layer's projections that call read(query, key) once both are there."""
-    waiting: list[torch.Tensor] = []
+    """Hooks on the layer's projections that call read(query, key) once both are there, in whatever order."""
+    waiting: dict[str, torch.Tensor] = {}
+
+    def take(**made: torch.Tensor) -> None:
+        waiting.update(made)
+        if len(waiting) == 2:  # noqa: PLR2004  (query and key)
+            read(waiting.pop("query"), waiting.pop("key"))
 
     def query(_: Any, __: Any, output: torch.Tensor) -> None:
-        waiting[:] = [output]
+        take(query=output)
 
     def key(_: Any, __: Any, output: torch.Tensor) -> None:
-        read(waiting.pop(), output)
+        take(key=output)
 
     def key_value(_: Any, __: Any, output: torch.Tensor) -> None:
-        read(waiting.pop(), output.chunk(2, dim=-1)[0])
+        take(key=output.chunk(2, dim=-1)[0])
 
     def query_key_value(_: Any, __: Any, output: torch.Tensor) -> None:
         q, k, _v = output.chunk(3, dim=-1)
-        read(q, k)
+        take(query=q, key=k)
 
     hooks = {"to_q": query, "to_k": key, "to_kv": key_value, "to_qkv": query_key_value}
     return [
@@ -203,17 +233,23 @@ def _probabilities(
     query: Float[torch.Tensor, "batch pixel inner"],
     key: Float[torch.Tensor, "batch position inner"],
     plan: LayerPlan,
-    rows: tuple[int, ...],
-    cuts: Sequence[int | None],
-) -> list[torch.Tensor]:
+    cuts: Mapping[int, int | None],
+) -> Iterable[tuple[int, torch.Tensor]]:
     """For each row (head, pixel, column): softmax of scaled Q Kᵀ in float32, then mean, then columns."""
-    q, k = (_heads(attn, _rows(x, rows), norm) for x, norm in ((query, attn.norm_q), (key, attn.norm_k)))
-    probs = torch.softmax(torch.matmul(q.float() * attn.scale, k.float().transpose(-1, -2)), dim=-1)
+    if not cuts:
+        return ()
+    rows = tuple(cuts)
+    q, k = _heads(attn, _rows(query, rows)), _heads(attn, _rows(key, rows))
+    scale = attn.scale
+    if _name(attn.processor).endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
+        q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
+        scale = q.shape[-1] ** -0.5
+    probs = torch.softmax(torch.matmul(q.float() * scale, k.float().transpose(-1, -2)), dim=-1)
     if plan.head_mean:
         probs = probs.mean(1, keepdim=True)
-    if len(set(cuts)) == 1:
-        return list(_columns(probs, cuts[0]).to(plan.dtype))
-    return [_columns(row, cut).to(plan.dtype) for row, cut in zip(probs, cuts, strict=True)]
+    if len(set(cuts.values())) == 1:
+        return zip(rows, _columns(probs, cuts[rows[0]]).to(plan.dtype), strict=True)
+    return [(row, _columns(one, cut).to(plan.dtype)) for (row, cut), one in zip(cuts.items(), probs, strict=True)]
 
 
 def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
@@ -222,9 +258,8 @@ def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
     return torch.stack([x[row] for row in rows])
 
 
-def _heads(attn: Attention, x: torch.Tensor, norm: torch.nn.Module | None) -> torch.Tensor:
-    x = x.reshape(*x.shape[:2], attn.heads, -1).transpose(1, 2)
-    return x if norm is None else norm(x)
+def _heads(attn: Attention, x: torch.Tensor) -> torch.Tensor:
+    return x.reshape(*x.shape[:2], attn.heads, -1).transpose(1, 2)
 
 
 def _columns(probs: torch.Tensor, cut: int | None) -> torch.Tensor:

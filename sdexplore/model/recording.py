@@ -131,10 +131,7 @@ class Recorder:
                 kept = self._copies.take(call.noise_pred[start : start + images], torch.float32)
                 self._by_role[call.plan.roles[start]] = kept
         for layer, rows in call.attention.items():
-            probs = {
-                (call.plan.roles[row], row % images): self._copies.take(row_probs)
-                for row, row_probs in zip(call.plan.rows, rows, strict=True)
-            }
+            probs = {(call.plan.roles[row], row % images): self._copies.take(one) for row, one in rows.items()}
             self.attention.setdefault(layer, []).append(AttentionRecord(len(self.steps), probs))
 
 

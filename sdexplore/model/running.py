@@ -22,7 +22,8 @@ from ..traces import Traces
 from . import decoding, noise_levels
 from .assembling import Assembly
 from .architecture import denoiser as denoiser_of
-from .probes import attention_modules, refuse_compiled
+from .obstacles import refuse
+from .probes import attention_modules
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles
@@ -131,7 +132,7 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
         raise RunError("run(generator=…): image i draws its noise from seed + i; give seed= instead of a generator")
     if not isinstance(arguments["seed"], int) or isinstance(arguments["seed"], bool):
         raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
-    refuse_compiled(denoiser_of(pipe))
+    denoiser_of(pipe)
     known = inspect.signature(type(pipe).__call__).parameters
     for name in arguments.keys() - known.keys() - {"seed", *_SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
@@ -150,6 +151,8 @@ def run_locked(
 ) -> Trace | Traces:
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
     denoiser = denoiser_of(pipe)
+    layers = plan_layers(attention_modules(denoiser), record)
+    refuse(pipe, layers)
     images = image_count(prompt, arguments)
     roles = Roles(images)
 
@@ -171,7 +174,7 @@ def run_locked(
         record=record,
         roles=roles,
         tokens=prompts_of(pipe, prompt, arguments, images),
-        layers=plan_layers(attention_modules(denoiser), record),
+        layers=layers,
         after_step=after_step,
         total=lambda: total_steps(pipe),
     )
