@@ -234,6 +234,12 @@ class Trace(Shown):
         tracefile.verify(f"trace {self.fingerprint}", self.arrays(), digests)
         return self
 
+    def to_xarray(self) -> Any:  # noqa: ANN401  (an xarray.DataTree, where xarray is installed)
+        """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.datatree`."""
+        from .datatree import datatree
+
+        return datatree(self)
+
     def blocks(self) -> list[Block]:
         """What the repr shows: the call, the run in numbers, every array with its shape."""
         model = self.provenance.get("model", "?")

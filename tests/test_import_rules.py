@@ -21,7 +21,7 @@ LEVELS = {
     1: {
         "records": (
             *("tokenization", "words", "pieces", "tokenparts", "anatomy", "record", "picture", "costs"),
-            *("trace", "traceparts", "traceassembly", "tracefile", "traces"),
+            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree"),
         )
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
@@ -54,7 +54,7 @@ OUTSIDE = {
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets"},
     "faces": {"IPython"},
 }
-OUTSIDE_OF_FILE = {"picture": {"matplotlib"}}
+OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "datatree": {"xarray"}}
 
 
 def name_of(path):

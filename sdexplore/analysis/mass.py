@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from ..display import Block, Line, Shown, Table
+from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
 from ..trace import Attention, Trace
-from .selection import Heads, Layers, Steps, Word, columns_of, positions, select
+from .selection import Heads, Layers, Steps, Word, columns_of, label, positions, select
 
 KINDS = ("start", "words", "end", "padding")
 
@@ -60,10 +60,9 @@ def attention_mass(
     shares = np.full((len(chosen.layers), len(chosen.steps), len(KINDS)), np.nan, np.float32)
     for row, (name, attention) in enumerate(chosen.layers.items()):
         kinds = _kinds(trace, role, name, attention)
-        for step, call in _calls(attention, chosen.steps):
-            by_column = attention.probs[call, chosen.head_slice].mean(axis=(0, 1, 2), dtype=np.float64)
-            for place, kind in enumerate(KINDS):
-                shares[row, chosen.steps.index(step), place] = by_column[kinds == kind].sum()
+        for column, calls in _calls(attention, chosen.steps):
+            by_position = attention.probs[calls][:, chosen.head_slice].mean(axis=(0, 1, 2, 3), dtype=np.float64)
+            shares[row, column] = [by_position[kinds == kind].sum() for kind in KINDS]
     return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares)
 
 
@@ -78,10 +77,10 @@ def entropy(
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
     for row, attention in enumerate(chosen.layers.values()):
-        for step, call in _calls(attention, chosen.steps):
-            probs = attention.probs[call, chosen.head_slice].astype(np.float32)
+        for column, calls in _calls(attention, chosen.steps):
+            probs = attention.probs[calls][:, chosen.head_slice].astype(np.float32)
             bits = -(probs * np.log2(np.maximum(probs, np.finfo(np.float32).tiny))).sum(-1)
-            found[row, chosen.steps.index(step)] = bits.mean()
+            found[row, column] = bits.mean()
     return found
 
 
@@ -110,7 +109,7 @@ class WordLayers(Shown):
         ]
         headers = ("layer", "head", "bits", "probability")
         return [
-            Line(f"Layers most special to {self.word!r}", strong=True),
+            Line(f"Layers most special to {clip(self.word)!r}", strong=True),
             Table(headers, rows, frozenset(headers[1:])),
         ]
 
@@ -138,7 +137,7 @@ def word_layers(
             rows.append(row)
     rows.sort(key=lambda row: -row[0])
     bits, probability, names, heads = zip(*rows, strict=True)
-    return WordLayers(str(word), names, heads, bits, probability)
+    return WordLayers(label(word), names, heads, bits, probability)
 
 
 def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
@@ -148,8 +147,10 @@ def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
     return float((p * np.log2(p / q)).sum())
 
 
-def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, int]]:
-    return [(step, call) for call, step in enumerate(attention.steps) if step in steps]
+def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """(place among `steps`, the layer's calls beneath that step), where there are any."""
+    calls = [[call for call, seen in enumerate(attention.steps) if seen == step] for step in steps]
+    return [(place, found) for place, found in enumerate(calls) if found]
 
 
 def _kinds(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
@@ -163,4 +164,10 @@ def _kinds(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndar
         for token in by_tokenizer[attention.tokenizer].tokens
         if token.position is not None
     }
+    apart = [column[0] for column in attention.columns if len(column) == 1]
+    if unknown := [position for position in apart if position not in by_position]:
+        raise TraceError(
+            f"{layer} looked at position {unknown[0]}, and the prompt of {role!r} fills {len(by_position)}: "
+            "start, words, end and padding cannot be told apart"
+        )
     return np.array([by_position[column[0]] if len(column) == 1 else "padding" for column in attention.columns])

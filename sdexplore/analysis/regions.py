@@ -12,7 +12,8 @@ from ..trace import Trace
 from .attention import word_map
 from .selection import Heads, Layers, Steps, Word, label, words_of
 
-Region = tuple[float, float, float, float] | Bool[np.ndarray, "Y X"]
+Region = Sequence[float] | np.ndarray  # a box (left, top, right, bottom), or a mask (Y, X)
+_CORNERS = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,31 +23,43 @@ class RegionWords(Shown):
     Attributes:
         words: As asked for, most looked at first.
         inside: Mean attention probability over the region, one a word.
-        ratio: That against the mean over the rest of the picture; inf where the region is the whole picture.
+        outside: That over the rest of the picture; NaN where the region is the whole picture.
         area: The region's share of the picture, 0..1.
     """
 
     words: tuple[str, ...]
     inside: tuple[float, ...]
-    ratio: tuple[float, ...]
+    outside: tuple[float, ...]
     area: float
+
+    @property
+    def ratio(self) -> tuple[float, ...]:
+        """Inside against outside, one a word; inf where nothing outside looks at the word, NaN where no outside is."""
+        pairs = zip(self.inside, self.outside, strict=True)
+        return tuple(inside / outside if outside else float("inf") for inside, outside in pairs)
 
     def blocks(self) -> list[Block]:
         """What the repr shows: a row a word."""
+        numbers = zip(self.inside, self.outside, self.ratio, strict=True)
         rows = [
-            (clip(w, 40), f"{p:.4f}", f"{r:.2f}") for w, p, r in zip(self.words, self.inside, self.ratio, strict=True)
+            (clip(word, 40), *(_number(n, digits) for n, digits in zip(row, (4, 4, 2), strict=True)))
+            for word, row in zip(self.words, numbers, strict=True)
         ]
-        head = Line(f"Words that this region looks at ({self.area:.1%} of the picture)", strong=True)
+        headers = ("word", "probability inside", "outside", "ratio")
         return [
-            head,
-            Table(("word", "probability inside", "× outside"), rows, frozenset({"probability inside", "× outside"})),
+            Line(f"Words that this region looks at ({self.area:.1%} of the picture)", strong=True),
+            Table(headers, rows, frozenset(headers[1:])),
         ]
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 def region_words(
     trace: Trace,
     region: Region,
-    words: Sequence[Word] | None = None,
+    words: Word | Sequence[Word] | None = None,
     *,
     role: str = "cond",
     steps: Steps = None,
@@ -56,50 +69,57 @@ def region_words(
     """The words of the prompt, ranked by the mean attention that the pixels of a region pay them.
 
     Args:
-        region: A box (left, top, right, bottom) in image pixels, or a mask (Y, X) of any size laid over the picture.
+        region: A box (left, top, right, bottom) in image pixels, or a boolean mask (Y, X) of any size laid over the
+            picture.
         words: Which words; None: every word of the prompt.
         role, steps, layers, heads: As `word_map` takes them.
 
     Raises:
-        TraceError: The region is empty or lies outside the picture; or as `word_map`.
+        TraceError: The region is empty, lies outside the picture, or is no box and no mask; or as `word_map`.
     """
     chosen = words_of(trace, role, words)
     maps = {label(w): word_map(trace, w, role=role, steps=steps, layers=layers, heads=heads) for w in chosen}
     weights = region_weights(trace, region, next(iter(maps.values())).shape)
-    outside = 1 - weights
+    rest = 1 - weights
     inside = {name: float((pixels * weights).sum() / weights.sum()) for name, pixels in maps.items()}
-    beside = {
-        name: float((pixels * outside).sum() / outside.sum()) if outside.sum() else 0.0 for name, pixels in maps.items()
-    }
+    outside = {n: float((m * rest).sum() / rest.sum()) if rest.any() else float("nan") for n, m in maps.items()}
     ranked = sorted(inside, key=lambda name: -inside[name])
     return RegionWords(
         words=tuple(ranked),
         inside=tuple(inside[name] for name in ranked),
-        ratio=tuple(inside[name] / beside[name] if beside[name] else float("inf") for name in ranked),
+        outside=tuple(outside[name] for name in ranked),
         area=float(weights.mean()),
     )
 
 
 def region_weights(trace: Trace, region: Region, shape: tuple[int, ...]) -> Float32[np.ndarray, "y x"]:
     """How much of each pixel of a grid lies in the region, 0..1."""
-    mask = region.astype(np.float32) if isinstance(region, np.ndarray) else _box(trace, region)
+    mask = region_mask(trace, region)
     rows, columns = (_areas(old, new) for old, new in zip(mask.shape, shape, strict=True))
     weights = rows @ mask @ columns.T
     if not weights.any():
         raise TraceError("this region is empty: it holds no pixel of the picture")
-    return np.asarray(weights, np.float32)
+    whole = weights > 1 - 1e-6  # what rounding left of 1, so that a whole picture has no outside
+    return np.asarray(np.where(whole, 1, weights), np.float32)
 
 
-def _box(trace: Trace, box: tuple[float, float, float, float]) -> Float32[np.ndarray, "Y X"]:
-    size = trace.recorded("image").shape[:2] if trace.image is not None else None
-    if size is None:
+def region_mask(trace: Trace, region: Region) -> Float32[np.ndarray, "Y X"]:
+    """How much of each pixel lies in the region, 0..1: a mask as it was given, a box on the picture's own pixels."""
+    if isinstance(region, np.ndarray):
+        if region.ndim != 2 or region.dtype != bool:  # noqa: PLR2004  (Y, X)
+            raise TraceError(f"a mask is boolean (Y, X); this is {region.dtype} of shape {region.shape}")
+        return region.astype(np.float32)
+    box = tuple(region)
+    if len(box) != _CORNERS:
+        raise TraceError(f"a region is a box (left, top, right, bottom) or a boolean mask, not {region!r}")
+    if trace.image is None:
         raise TraceError("a box is in pixels of the picture, and this trace has none; give a mask instead")
-    left, top, right, bottom = box
-    if not (0 <= left < right <= size[1] and 0 <= top < bottom <= size[0]):
+    (left, top, right, bottom), (high, wide) = box, trace.image.shape[:2]
+    if not (0 <= left < right <= wide and 0 <= top < bottom <= high):
         raise TraceError(
-            f"the box {tuple(box)} is not (left, top, right, bottom) inside a picture {size[1]} wide and {size[0]} high"
+            f"the box {box} is not (left, top, right, bottom) inside a picture {wide} wide and {high} high"
         )
-    y, x = (np.arange(side, dtype=np.float32) for side in size)
+    y, x = (np.arange(side, dtype=np.float32) for side in (high, wide))
     rows = np.clip(np.minimum(y + 1, bottom) - np.maximum(y, top), 0, 1)
     columns = np.clip(np.minimum(x + 1, right) - np.maximum(x, left), 0, 1)
     return np.asarray(rows[:, None] * columns[None, :], np.float32)
@@ -112,14 +132,14 @@ def _areas(old: int, new: int) -> Float32[np.ndarray, "new old"]:
     return np.asarray(np.clip(overlap, 0, None) / (old / new), np.float32)
 
 
-@dataclass(frozen=True)
-class Segmentation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(Shown):
     """The winner among words at each latent pixel.
 
     Attributes:
         words: The words that competed.
-        winner: Index into words.
-        margin: The winner's attention less the second's, of the two's sum: 0 a tie, 1 alone.
+        winner: Index into words; of a tie the first.
+        margin: The winner's map (of its own maximum) less the second's, of the two's sum: 0 a tie, 1 alone.
     """
 
     words: tuple[str, ...]
@@ -132,10 +152,24 @@ class Segmentation:
             raise TraceError(f"{word!r} did not compete; these did: {', '.join(map(repr, self.words))}")
         return np.asarray(self.winner == self.words.index(word))
 
+    def blocks(self) -> list[Block]:
+        """What the repr shows: each word's share of the picture and its mean margin there."""
+        won = {word: self.mask(word) for word in self.words}
+        rows = [
+            (clip(word, 40), f"{mask.mean():.1%}", f"{self.margin[mask].mean():.2f}" if mask.any() else "–")
+            for word, mask in won.items()
+        ]
+        headers = ("word", "pixels won", "mean margin")
+        y, x = self.winner.shape
+        return [
+            Line(f"Which of {len(self.words)} words wins at each of {y} × {x} pixels", strong=True),
+            Table(headers, rows, frozenset(headers[1:])),
+        ]
+
 
 def segmentation(
     trace: Trace,
-    words: Sequence[Word] | None = None,
+    words: Word | Sequence[Word] | None = None,
     *,
     role: str = "cond",
     steps: Steps = None,
@@ -148,13 +182,13 @@ def segmentation(
     *belongs* to a word: somebody always wins; look at the margin.
 
     Raises:
-        TraceError: Fewer than two words; or as `word_map`.
+        TraceError: Fewer than two different words; or as `word_map`.
     """
-    chosen = words_of(trace, role, words)
+    chosen = {label(word): word for word in words_of(trace, role, words)}
     if len(chosen) < 2:  # noqa: PLR2004  (a competition)
-        raise TraceError(f"segmentation needs two words or more to compete; this is {[label(w) for w in chosen]}")
-    maps = np.stack([word_map(trace, w, role=role, steps=steps, layers=layers, heads=heads) for w in chosen])
+        raise TraceError(f"segmentation needs two different words or more to compete; this is {list(chosen)}")
+    maps = np.stack([word_map(trace, w, role=role, steps=steps, layers=layers, heads=heads) for w in chosen.values()])
     maps = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
     second, first = np.sort(maps, axis=0)[-2:]
     margin = (first - second) / np.maximum(first + second, np.finfo(np.float32).tiny)
-    return Segmentation(tuple(map(label, chosen)), maps.argmax(axis=0), np.asarray(margin, np.float32))
+    return Segmentation(tuple(chosen), maps.argmax(axis=0), np.asarray(margin, np.float32))

@@ -16,7 +16,7 @@ def self_attention_mean(
 ) -> Float32[np.ndarray, "y x Y X"]:
     """The mean self-attention of all recorded layers whose longer side is `side`: [y, x] is where that pixel looked.
 
-    Mean over layers, heads and steps (or of one step); each [y, x] adds up to 1.
+    Each layer's mean over heads and steps (or of one step) has one vote; each [y, x] adds up to 1.
 
     Raises:
         TraceError: No such layer was recorded, or not at that step.
@@ -25,14 +25,14 @@ def self_attention_mean(
     if not layers:
         sides = sorted({max(a.probs.shape[2:4]) for a in _recorded(trace, role).values()})
         raise TraceError(f"no recorded self-attention of side {side}; there are {', '.join(map(str, sides))}")
-    y, x = layers[0].probs.shape[2:4]
-    found = np.zeros((y, x, y * x), np.float32)
-    for attention in layers:
-        calls = [c for c, s in enumerate(attention.steps) if step is None or s == trace.check_step(step)]
-        if not calls:
-            raise TraceError(f"self-attention of step {step} was not recorded; there are {list(attention.steps)}")
-        found += attention.probs[calls].astype(np.float32).mean(axis=(0, 1))
-    return (found / len(layers)).reshape(y, x, y, x)
+    wanted = None if step is None else trace.check_step(step)
+    calls = [[call for call, seen in enumerate(a.steps) if wanted in (None, seen)] for a in layers]
+    if not any(calls):
+        known = sorted({seen for a in layers for seen in a.steps})
+        raise TraceError(f"self-attention of step {wanted} was not recorded; there are {known}")
+    means = [a.probs[c].mean(axis=(0, 1), dtype=np.float32) for a, c in zip(layers, calls, strict=True) if c]
+    y, x = means[0].shape[:2]
+    return np.asarray(np.mean(means, axis=0).reshape(y, x, y, x))
 
 
 def pixel_map(
@@ -58,8 +58,13 @@ def self_attention_components(
     Their sign is arbitrary and set here so that the largest entry is positive; parts of the picture that look at
     the same places come out alike.
 
+    Raises:
+        TraceError: components is below 1; or as `self_attention_mean`.
+
     Source: prompt-to-prompt's `show_self_attention_comp` (Hertz et al. 2022).
     """
+    if components < 1:
+        raise TraceError(f"components={components}: ask for one at least")
     maps = self_attention_mean(trace, side, role=role, step=step)
     y, x = maps.shape[:2]
     matrix = maps.reshape(y * x, y * x).astype(np.float64)
