@@ -23,9 +23,11 @@ _HOMES = {
     "tokens": "model.tokenizing",
     "run": "model.running",
     "cost": "model.costing",
+    "doctor": "model.diagnosing",
     "compare": "model.comparing",
     "look": "model.looking",
     "invert": "model.looking",
+    "calibrate": "calibration.measuring",
     "word_map": "analysis.attention",
     "region_words": "analysis.regions",
     "segmentation": "analysis.regions",
@@ -58,10 +60,12 @@ if TYPE_CHECKING:
     from .analysis.mass import attention_mass, entropy, word_layers
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
+    from .calibration.measuring import calibrate
     from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
     from .model.comparing import compare
-    from .model.costing import cost
     from .model.configuration import config, config_diff
+    from .model.costing import cost
+    from .model.diagnosing import doctor
     from .model.inspection import components, tree
     from .model.loading import load
     from .model.looking import invert, look

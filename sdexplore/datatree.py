@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .errors import TraceError
-from .trace import Trace
+from .trace import Attention, Trace
 
 if TYPE_CHECKING:
     import xarray
@@ -26,31 +26,42 @@ def datatree(trace: Trace) -> "xarray.DataTree":
         import xarray as xr
     except ImportError as error:
         raise TraceError("to_xarray needs xarray: pip install 'sdexplore[xarray]'") from error
-    arrays: dict[str, Any] = {}
-    for name in ("noise_pred", "pred_original_sample"):
-        if (array := getattr(trace, name)) is not None:
-            arrays[name] = (("step", *_AXES), array)
-    arrays |= {f"noise_pred_{role}": (("step", *_AXES), array) for role, array in trace.noise_preds.items()}
-    if trace.latents is not None:
-        arrays["latents"] = (("point", *_AXES), trace.latents)
-    if trace.image is not None:
-        arrays["image"] = (("row", "column", "rgb"), trace.image)
-    coordinates: dict[str, Any] = {"timestep": ("step", trace.timesteps)}
-    if trace.sigmas is not None:
-        coordinates["sigma"] = ("step", trace.sigmas)
-    groups = {"/": xr.Dataset(arrays, coordinates, {"prompt": trace.prompt or "", "fingerprint": trace.fingerprint})}
+    groups = {"/": xr.Dataset(*_root(trace), {"prompt": trace.prompt or "", "fingerprint": trace.fingerprint})}
     for kind in ("cross_attention", "self_attention"):
         for role, layers in getattr(trace, kind).items():
             for layer, attention in layers.items():
-                along: dict[str, Any] = {"of_step": ("call", list(attention.steps))}
-                if attention.columns:
-                    along["token"] = ("key", _tokens(trace, role, attention))
                 probs = (("call", "head", "query_y", "query_x", "key"), attention.probs)
-                groups[f"/{kind}/{role}/{layer}"] = xr.Dataset({"probs": probs}, along)
+                groups[f"/{kind}/{role}/{layer}"] = xr.Dataset({"probs": probs}, _along(trace, role, attention))
     return xr.DataTree.from_dict(groups)
 
 
-def _tokens(trace: Trace, role: str, attention: Any) -> list[str]:
+def _root(trace: Trace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arrays and coordinates of the root group, each with its axes."""
+    found = {
+        "latents": (("point", *_AXES), trace.latents),
+        "noise_pred": (("step", *_AXES), trace.noise_pred),
+        "pred_original_sample": (("step", *_AXES), trace.pred_original_sample),
+        "image": (("row", "column", "rgb"), trace.image),
+        **{f"noise_pred_{role}": (("step", *_AXES), array) for role, array in trace.noise_preds.items()},
+    }
+    coordinates = {"timestep": ("step", trace.timesteps), "sigma": ("step", trace.sigmas)}
+    arrays, along = (
+        {name: (axes, array) for name, (axes, array) in part.items() if array is not None}
+        for part in (found, coordinates)
+    )
+    return arrays, along
+
+
+def _along(trace: Trace, role: str, attention: Attention) -> dict[str, Any]:
+    steps = ("call", list(attention.steps))
+    return (
+        {"of_step": steps, "token": ("key", _tokens(trace, role, attention))}
+        if attention.columns
+        else {"of_step": steps}
+    )
+
+
+def _tokens(trace: Trace, role: str, attention: Attention) -> list[str]:
     """What each column holds: a token's text, or start, end, padding."""
     by_tokenizer = trace.tokens.get(role)
     if by_tokenizer is None or attention.tokenizer is None:

@@ -13,11 +13,17 @@ pipe = sdx.load()
 parts = sdx.components(pipe)
 parts
 """
-HOSTILE = 'sdx.tokens(pipe, "</script><img src=x onerror=\'document.title=1\'> a cat")'
+HOSTILE = "sdx.tokens(pipe, \"</script><img src=x onerror='document.title=1'> a cat\")"
 RUN = """
 trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
 sdx.views.attention(trace, ["cat", "rocket"])
 """
+COLOURS = """cell => {
+  const ground = element => getComputedStyle(element).backgroundColor
+  let behind = cell
+  while (behind.parentElement && ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
+  return [getComputedStyle(cell).color, ground(behind)]
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +72,7 @@ def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         notebook.theme(theme)
         for row in page.locator(".jp-OutputArea-output td", has_text="AutoencoderKL").all():
-            colours = row.evaluate(
-                """cell => {
-                  let ground = cell
-                  while (ground && getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') ground = ground.parentElement
-                  return [getComputedStyle(cell).color, ground ? getComputedStyle(ground).backgroundColor : 'rgb(255, 255, 255)']
-                }"""
-            )
+            colours = row.evaluate(COLOURS)
             assert contrast(*colours) > 4.5  # WCAG's AA
         figures.scroll_into_view_if_needed()
         notebook.screenshot(f"live-{theme.split()[-1].lower()}")

@@ -29,7 +29,9 @@ def test_cost_is_what_the_run_takes(make, record, arguments):
     found = sdx.run(pipe, PROMPT, record=record, **arguments)
     traces = list(found) if isinstance(found, sdx.Traces) else [found]
     taken = sum(trace.nbytes for trace in traces)
-    small = sum(t.timesteps.nbytes + t.sigmas.nbytes + (0 if t.latent_rgb is None else t.latent_rgb.nbytes) for t in traces)
+    small = sum(
+        t.timesteps.nbytes + t.sigmas.nbytes + (0 if t.latent_rgb is None else t.latent_rgb.nbytes) for t in traces
+    )
     assert told.host + small == taken
     assert told.images == len(traces)
     assert told.steps == traces[0].num_steps

@@ -20,12 +20,12 @@ LEVELS = {
     0: {"base": ("errors", "display", "theory")},
     1: {
         "records": (
-            *("tokenization", "words", "pieces", "tokenparts", "anatomy", "record", "picture", "costs"),
+            *("tokenization", "words", "pieces", "tokenparts", "anatomy", "record", "picture", "costs", "calibrations"),
             *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree"),
         )
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
-    3: {"views": ("views",)},
+    3: {"views": ("views",), "calibration": ("calibration",)},
     4: {"publish": ("publish",), "widgets": ("widgets",)},
     5: {"faces": ("magics", "")},
 }
@@ -50,6 +50,7 @@ OUTSIDE = {
     "model": MODEL,
     "mini": MODEL | {"tokenizers"},
     "views": {"numpy", "jaxtyping", "matplotlib"},
+    "calibration": {"numpy", "jaxtyping"},
     "publish": {"numpy", "jaxtyping", "PIL", "matplotlib"},
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets"},
     "faces": {"IPython"},

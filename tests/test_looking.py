@@ -57,7 +57,9 @@ def test_a_look_is_one_call_on_the_noised_picture(pipe, scene):
 
 def test_several_timesteps_and_guidance(pipe, scene):
     picture, caption, _ = scene
-    traces = sdx.look(pipe, Image.fromarray(picture), caption, t=[100, 700], guidance_scale=5.0, negative_prompt="a cat")
+    traces = sdx.look(
+        pipe, Image.fromarray(picture), caption, t=[100, 700], guidance_scale=5.0, negative_prompt="a cat"
+    )
     assert [trace.timesteps[0] for trace in traces] == [100, 700]
     assert traces[0].sigmas[0] < traces[1].sigmas[0]
     assert set(traces[0].noise_preds) == {"cond", "uncond"}

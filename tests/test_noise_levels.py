@@ -110,7 +110,9 @@ def test_known_noise_gives_the_known_picture_back(name):
         sample = picture + sigma * noise
         if noise_levels.space(chosen) == "variance preserving":
             sample = sample / np.sqrt(sigma**2 + 1)
-        found = pred_original_sample(sample.astype(np.float32), noise, float(sigma), "epsilon", noise_levels.space(chosen))
+        found = pred_original_sample(
+            sample.astype(np.float32), noise, float(sigma), "epsilon", noise_levels.space(chosen)
+        )
         assert np.allclose(found, picture, atol=2e-4)
 
 

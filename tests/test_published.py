@@ -113,7 +113,9 @@ def test_what_a_method_cannot_do_it_says(captured):
     mean = sdx.run(stable_diffusion(), PROMPT, record=sdx.Record(decode=0), num_inference_steps=1)
     with pytest.raises(sdx.TraceError, match="method='daam' needs each head"):
         sdx.word_map(mean, "cat", method="daam")
-    with pytest.raises(sdx.TraceError, match=r"method='p2p' reads layers of 16 × 16; recorded grids: \[\(4, 4\), \(8, 8\)\]"):
+    with pytest.raises(
+        sdx.TraceError, match=r"method='p2p' reads layers of 16 × 16; recorded grids: \[\(4, 4\), \(8, 8\)\]"
+    ):
         sdx.word_map(mean, "cat", method="p2p")
     with pytest.raises(sdx.TraceError, match="leaves out the mid block"):
         sdx.word_map(trace, "cat", method="daam", layers="mid_block")

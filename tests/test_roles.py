@@ -24,6 +24,8 @@ def roles(uncond=UNCOND):
         ((COND, UNCOND), ("cond", "uncond")),  # the other order, as some transformers have it
         ((UNCOND, COND, COND), ("uncond", "cond", "perturbed")),
         ((COND, COND), ("cond", "perturbed")),
+        ((COND, UNCOND, UNCOND), ("cond", "uncond", "extra_0")),  # nobody knows what the second is
+        ((UNCOND, COND, COND, COND), ("uncond", "cond", "perturbed", "extra_0")),
         ((UNCOND, OTHER), ("uncond", "cond")),  # the prompt was exchanged in mid-run
         ((OTHER,), ("cond",)),
         ((OTHER, OTHER), ("uncond", "cond")),
@@ -54,3 +56,25 @@ def test_a_batch_that_is_no_multiple_is_refused():
 def test_zeroed_embeddings_are_named():
     assert roles(uncond=torch.zeros_like(COND)).zeroed == ("uncond",)
     assert roles().zeroed == ()
+
+
+def test_a_role_of_an_earlier_call_of_the_step_is_not_given_again():
+    """Self-attention guidance calls the denoiser a second time, on other latents."""
+    found = roles()
+    both = torch.cat([UNCOND, COND])
+    assert found.of_call(4, both) == ("uncond", "uncond", "cond", "cond")
+    assert found.of_call(2, UNCOND, {"uncond", "cond"}) == ("extra_0", "extra_0")
+    assert found.of_call(2, UNCOND, {"uncond", "cond", "extra_0"}) == ("extra_1", "extra_1")
+    assert found.of_call(2, UNCOND) == ("uncond", "uncond")
+    assert found.of_call(2, OTHER, {"uncond"}) == ("cond", "cond")  # guidance in two calls, embeddings exchanged
+    assert found.of_call(2, None, {"cond"}) == ("extra_0", "extra_0")
+    assert found.of_call(4, both) == ("uncond", "uncond", "cond", "cond")
+
+
+def test_the_order_of_a_pipeline_of_its_own_is_followed():
+    """InstructPix2Pix: prompt and picture, picture alone, neither; the last two have the same embeddings."""
+    found = Roles(images=2, order=("cond", "image", "uncond"))
+    found.encode(COND, UNCOND)
+    batch = torch.cat([COND, UNCOND, UNCOND])
+    assert found.of_call(6, batch) == ("cond", "cond", "image", "image", "uncond", "uncond")
+    assert found.of_call(2, COND) == ("cond", "cond")

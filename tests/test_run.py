@@ -87,7 +87,12 @@ def test_probabilities_are_the_naive_processors_own(tiny, monkeypatch):
 
     monkeypatch.setattr(Attention, "get_attention_scores", keep)
     record = sdx.Record(
-        cross_attention="heads", columns="all", roles=("uncond", "cond"), self_attention=("",), dtype="float32", decode=0
+        cross_attention="heads",
+        columns="all",
+        roles=("uncond", "cond"),
+        self_attention=("",),
+        dtype="float32",
+        decode=0,
     )
     trace = sdx.run(tiny, PROMPT, record=record, num_inference_steps=2, height=64, width=96)
     assert len(own) == 8
@@ -109,7 +114,10 @@ def test_prompt_columns_are_the_positions_and_the_sum_of_the_padding(tiny):
     tokens = few.tokens["cond"]["tokenizer"]
     for layer, attention in few.cross_attention["cond"].items():
         full = every.cross_attention["cond"][layer].probs
-        assert attention.columns == (*((i,) for i in range(tokens.first_end + 1)), tuple(range(tokens.first_end + 1, 77)))
+        assert attention.columns == (
+            *((i,) for i in range(tokens.first_end + 1)),
+            tuple(range(tokens.first_end + 1, 77)),
+        )
         assert np.array_equal(attention.probs[..., :-1], full[..., : tokens.first_end + 1])
         assert np.allclose(attention.probs[..., -1], full[..., tokens.first_end + 1 :].sum(-1), atol=1e-6)
     assert few.cross_attention["cond"][layer].column(2) == 2
@@ -379,4 +387,6 @@ def test_an_image_to_image_pipeline_runs_and_shares_its_lock(tiny):
 
 
 def test_a_fresh_pipeline_of_each_test_is_alike():
-    assert np.array_equal(plain(stable_diffusion(), num_inference_steps=1), plain(stable_diffusion(), num_inference_steps=1))
+    assert np.array_equal(
+        plain(stable_diffusion(), num_inference_steps=1), plain(stable_diffusion(), num_inference_steps=1)
+    )

@@ -1,8 +1,10 @@
 """Tiny random pipelines of the other families, and what people put into a pipeline: adapters, processors, patches."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import numpy as np
 import torch
 from diffusers import (
@@ -13,15 +15,19 @@ from diffusers import (
     StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
+    StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPAGPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPAGPipeline,
 )
-from diffusers.models.attention_processor import Attention
+from diffusers.models.attention_processor import Attention, FusedAttnProcessor2_0, SlicedAttnProcessor
+from peft.tuners.tuners_utils import BaseTunerLayer
 from PIL import Image
 from safetensors.torch import save_file
 from tiny_pipelines import pndm, stable_diffusion, stable_diffusion_xl
 from transformers import CLIPImageProcessorPil
+
+import sdexplore
 
 IMAGE_EMBEDDING = 16  # width of what an IP-Adapter's image encoder would give
 
@@ -33,7 +39,7 @@ def stable_diffusion_2() -> StableDiffusionPipeline:
         block_out_channels=(32, 64, 96),
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        attention_head_dim=(2, 4, 6),  # the number of heads, whatever its name says
+        attention_head_dim=(2, 8, 6),  # the number of heads, whatever its name says
         use_linear_projection=True,
         upcast_attention=True,
     )
@@ -66,6 +72,12 @@ def inpaint(channels: int = 4) -> StableDiffusionInpaintPipeline:
     """Inpainting: with the usual UNet (4 channels) or one that is given mask and masked picture (9)."""
     pipe = stable_diffusion(in_channels=channels, out_channels=4)
     return as_family(StableDiffusionInpaintPipeline, pipe)
+
+
+def instruct_pix2pix() -> StableDiffusionInstructPix2PixPipeline:
+    """InstructPix2Pix: three rows, of prompt and picture, picture alone, neither."""
+    pipe = stable_diffusion(in_channels=8, out_channels=4)
+    return as_family(StableDiffusionInstructPix2PixPipeline, pipe)
 
 
 def controlnet() -> StableDiffusionControlNetPipeline:
@@ -142,13 +154,13 @@ def mask(height: int = 64, width: int = 64) -> Image.Image:
 
 
 class OpaqueProcessor:
-    """Stands for xformers': projections as everyone's, then one operation that nobody can look into."""
+    """Stands for xformers': the projections, in an order of its own, then an operation that nobody can look into."""
 
     def __call__(self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, **_: Any) -> torch.Tensor:
         keys = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = (
+        value, key, query = (
             attn.head_to_batch_dim(projected).contiguous()
-            for projected in (attn.to_q(hidden_states), attn.to_k(keys), attn.to_v(keys))
+            for projected in (attn.to_v(keys), attn.to_k(keys), attn.to_q(hidden_states))
         )
         hidden_states = attn.batch_to_head_dim(self.compute(query, key, value, attn.scale))
         return attn.to_out[1](attn.to_out[0](hidden_states)) / attn.rescale_output_factor
@@ -169,3 +181,66 @@ def wide(**config: Any) -> StableDiffusionPipeline:
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
         **config,
     )
+
+
+def fused(pipe: Any) -> None:
+    pipe.fuse_qkv_projections()
+    assert all(isinstance(one, FusedAttnProcessor2_0) for one in pipe.unet.attn_processors.values())
+
+
+def unfused(pipe: Any) -> None:
+    pipe.fuse_qkv_projections()
+    pipe.unfuse_qkv_projections()
+
+
+def sliced(pipe: Any) -> None:
+    pipe.enable_attention_slicing(1)
+    assert all(isinstance(one, SlicedAttnProcessor) for one in pipe.unet.attn_processors.values())
+
+
+def lora(pipe: Any) -> None:
+    pipe.load_lora_weights(lora_weights(pipe), adapter_name="style")
+    assert isinstance(pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q, BaseTunerLayer)
+
+
+def lora_after_a_trace(pipe: Any) -> None:
+    sdexplore.run(pipe, "a cat", num_inference_steps=1)
+    lora(pipe)
+    sdexplore.run(pipe, "a cat", num_inference_steps=1)
+    pipe.load_lora_weights(lora_weights(pipe, seed=9), adapter_name="second")
+    pipe.set_adapters(["style", "second"], [0.5, 0.8])
+
+
+def lora_fused(pipe: Any) -> None:
+    lora(pipe)
+    pipe.fuse_lora()
+
+
+def lora_unloaded(pipe: Any) -> None:
+    lora(pipe)
+    sdexplore.run(pipe, "a cat", num_inference_steps=1)
+    pipe.unload_lora_weights()
+
+
+def scaled(pipe: Any) -> None:
+    """A scale of their own: the naive processor heeds it, torch's fused attention has its own."""
+    for module in pipe.unet.modules():
+        if isinstance(module, Attention):
+            module.scale *= 2
+
+
+def sequential(pipe: Any) -> None:
+    """What enable_sequential_cpu_offload does, which itself insists on an accelerator."""
+    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
+        accelerate.cpu_offload(part, torch.device("cpu"))
+    assert {parameter.device.type for parameter in pipe.unet.parameters()} == {"meta"}
+
+
+def groups(kind: str) -> Callable[[Any], None]:
+    """Offloads in groups: "block_level" or "leaf_level"."""
+    options = {"num_blocks_per_group": 1} if kind == "block_level" else {}
+    return lambda pipe: pipe.enable_group_offload(torch.device("cpu"), offload_type=kind, **options)
+
+
+def ddim(pipe: Any) -> None:
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)

@@ -1,15 +1,17 @@
 """An independent witness of attention: sees the very queries and keys that the model's own operations get.
 
 Nothing here is sdexplore's. Around each attention layer of the UNet it notes what is given to the operation that makes
-the probabilities (`scaled_dot_product_attention`, `get_attention_scores` or `OpaqueProcessor`'s own), and computes the naive
-softmax of it in float32.
+the probabilities (`scaled_dot_product_attention`, `get_attention_scores` or `OpaqueProcessor`'s own), and computes the
+naive softmax of it in float32.
 """
 
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from diffusers.models.attention_processor import Attention
 from tiny_families import OpaqueProcessor
@@ -54,7 +56,11 @@ class Witness:
 def witnessing(unet: torch.nn.Module, monkeypatch) -> Iterator[Witness]:
     """Notes every attention of `unet` until the block ends."""
     witness = Witness()
-    fused, naive, opaque = functional.scaled_dot_product_attention, Attention.get_attention_scores, OpaqueProcessor.compute
+    fused, naive, opaque = (
+        functional.scaled_dot_product_attention,
+        Attention.get_attention_scores,
+        OpaqueProcessor.compute,
+    )
 
     def fused_noted(query, key, value, *, attn_mask=None, **kwargs):
         assert attn_mask is None or witness._layer is None
@@ -84,3 +90,24 @@ def witnessing(unet: torch.nn.Module, monkeypatch) -> Iterator[Witness]:
                 stack.callback(before.remove)
                 stack.callback(after.remove)
         yield witness
+
+
+def untraced(pipe: Any, images: int, **arguments: Any) -> np.ndarray:
+    """What the pipeline draws without sdexplore: floats (image, Y, X, 3)."""
+    generators = [torch.Generator().manual_seed(5 + image) for image in range(images)]
+    return pipe(**arguments, generator=generators if images > 1 else generators[0], output_type="np").images
+
+
+def hooks_of(module: torch.nn.Module) -> list[tuple[str, int, int]]:
+    return [
+        (name, len(part._forward_hooks), len(part._forward_pre_hooks))
+        for name, part in module.named_modules()
+        if part._forward_hooks or part._forward_pre_hooks
+    ]
+
+
+def state_of(pipe: Any) -> tuple[Any, ...]:
+    """What a run must leave as it was: processors (the objects), hooks, what hangs on scheduler and pipeline."""
+    processors = {name: id(processor) for name, processor in pipe.unet.attn_processors.items()}
+    devices = {str(parameter.device) for parameter in (*pipe.unet.parameters(), *pipe.vae.parameters())}
+    return processors, hooks_of(pipe.unet), "step" in vars(pipe.scheduler), "encode_prompt" in vars(pipe), devices

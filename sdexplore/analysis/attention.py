@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..errors import TraceError, did_you_mean
-from ..trace import Trace
+from ..trace import Attention, Trace
 from . import published
 from .grids import resized
 from .selection import Heads, Layers, Selection, Steps, Word, columns_of, positions, select
@@ -53,12 +53,43 @@ def word_map(
         return published.METHODS[method](trace, chosen, wanted)
     sums: dict[tuple[int, ...], np.ndarray] = {}
     for attention in chosen.layers.values():
-        probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
-        grid = probs[..., columns_of(attention, wanted)].sum(axis=-1, dtype=np.float32).mean(axis=(0, 1))
+        grid = _by_head(chosen, attention, wanted).mean(axis=0)
         sums[grid.shape] = sums.get(grid.shape, 0) + grid
     shape = latent_grid(trace, chosen)
     total = np.sum([resized(grid, shape) for grid in sums.values()], axis=0)
     return np.asarray(total / len(chosen.layers), np.float32)
+
+
+def layer_maps(
+    trace: Trace,
+    word: Word,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+    occurrence: int | None = None,
+) -> dict[str, Float32[np.ndarray, "head y x"]]:
+    """Layer -> how much each pixel of its own grid attends to a word, head by head: probability 0..1.
+
+    The probability is summed over the word's tokens and averaged over the steps; one "head", their mean, where only
+    that was recorded.
+
+    Args:
+        word, role, steps, layers, heads, occurrence: As `word_map` takes them.
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: What was asked for was not recorded.
+    """
+    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    wanted = positions(trace, next(iter(chosen.layers.values())), role, word, occurrence)
+    return {name: _by_head(chosen, attention, wanted) for name, attention in chosen.layers.items()}
+
+
+def _by_head(chosen: Selection, attention: Attention, wanted: tuple[int, ...]) -> Float32[np.ndarray, "head y x"]:
+    probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
+    return np.asarray(probs[..., columns_of(attention, wanted)].sum(axis=-1, dtype=np.float32).mean(axis=0))
 
 
 def latent_grid(trace: Trace, chosen: Selection) -> tuple[int, int]:

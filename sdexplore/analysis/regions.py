@@ -12,7 +12,8 @@ from ..trace import Trace
 from .attention import word_map
 from .selection import Heads, Layers, Steps, Word, label, words_of
 
-Region = Sequence[float] | np.ndarray  # a box (left, top, right, bottom), or a mask (Y, X)
+# A box (left, top, right, bottom), or a mask (Y, X); the run-time checker takes no int for a float.
+Region = Sequence[int | float] | np.ndarray
 _CORNERS = 4
 
 

@@ -1,6 +1,6 @@
 """Which part of a trace's cross-attention is asked for: words, roles, steps, layers, heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import TraceError, did_you_mean
@@ -40,12 +40,14 @@ class Selection:
         calls = [call for call, step in enumerate(attention.steps) if step in self.steps]
         return slice(None) if len(calls) == len(attention.steps) else calls
 
-    def describe(self) -> str:
-        """The selection in words, as figures say it beneath their panels."""
+    def describe(self, without: Collection[str] = ()) -> str:
+        """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
         steps = f"step {self.steps[0]}" if len(self.steps) == 1 else f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
-        return f"{self.role}, mean over {steps}, {layers}, {heads}"
+        means = {"steps": steps, "layers": layers, "heads": heads}
+        shown = ", ".join(text for name, text in means.items() if name not in without)
+        return f"{self.role}, mean over {shown}" if shown else self.role
 
 
 def select(

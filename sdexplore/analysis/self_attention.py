@@ -55,8 +55,8 @@ def self_attention_components(
 ) -> Float32[np.ndarray, "component y x"]:
     """The leading right singular vectors of the mean self-attention, less each row's mean, as pictures.
 
-    Their sign is arbitrary and set here so that the largest entry is positive; parts of the picture that look at
-    the same places come out alike.
+    Their sign is arbitrary and set here so that the largest entry is positive; parts of the picture that are
+    looked at alike come out alike.
 
     Raises:
         TraceError: components is below 1; or as `self_attention_mean`.

@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
@@ -34,7 +34,7 @@ class CrossAttention:
         self._seen: dict[tuple[str, str], Tensor] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "CrossAttention":  # noqa: PYI034  (the runtime checker knows no Self)
         for name, layer in self.layers.items():
             for part in ("to_q", "to_k"):
                 hook = functools.partial(self._keep, (name, part))
@@ -96,7 +96,7 @@ def named_and_seen(
 
 
 def alignment_loss(
-    probs: Iterable[Float[Tensor, "batch query token"]],
+    probs: Iterable[Float[Tensor, "batch _ token"]],
     selectors: Float[Tensor, "batch 5 token"],
     masks: Float[Tensor, "batch 5 y x"],
     weights: Float[Tensor, "batch 5"],

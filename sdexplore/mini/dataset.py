@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int16, Int32
@@ -65,7 +65,7 @@ class SceneTable:
         return len(self.sprites)
 
     @classmethod
-    def empty(cls, scenes: int, captions: int) -> Self:
+    def empty(cls, scenes: int, captions: int) -> "SceneTable":
         """Rows to be filled in: no sprites, empty captions."""
         input_ids = np.full((scenes, captions, TOKENS), END, np.int32)
         input_ids[..., 0] = START
@@ -79,7 +79,7 @@ class SceneTable:
         )
 
     @classmethod
-    def joined(cls, tables: Sequence[Self]) -> Self:
+    def joined(cls, tables: Sequence["SceneTable"]) -> "SceneTable":
         """The rows of all tables."""
         columns = (np.concatenate([getattr(table, column.name) for table in tables]) for column in fields(cls))
         return cls(*columns)

@@ -72,7 +72,9 @@ def encode(
     masks = torch.empty(len(table), GROUPS, LATENT_SIZE, LATENT_SIZE, dtype=torch.uint8, device=device)
     for rows in torch.split(torch.arange(len(table), device=device), batch):
         images, shares = renderer.images_and_masks(rows)
-        latents[rows] = posterior_mean(vae, images, precision).to(precision)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision is torch.bfloat16):
+            latents[rows] = vae.encode(images).latent_dist.mean.to(precision)
         masks[rows] = (shares * 255).round().to(torch.uint8)
     return EncodedScenes(
         input_ids=torch.from_numpy(table.input_ids).long().to(device),
@@ -81,18 +83,6 @@ def encode(
         pixel_masks=masks,
         scaling_factor=scaling_factor,
     )
-
-
-def posterior_mean(
-    vae: AutoencoderKL,
-    images: Float[Tensor, "batch 3 256 256"],
-    precision: torch.dtype = torch.float32,
-) -> Float[Tensor, "batch 4 32 32"]:
-    """What the VAE takes pictures (RGB in -1..1) for, not scaled."""
-    images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision is torch.bfloat16):
-        mean: Tensor = vae.encode(images).latent_dist.mean
-    return mean
 
 
 @torch.no_grad()

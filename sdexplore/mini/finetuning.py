@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +85,7 @@ class Finetuning:
     workers: int = 0
 
     @classmethod
-    def smoke(cls) -> Self:
+    def smoke(cls) -> "Finetuning":
         """Three steps of every stage, in seconds on a CPU."""
         whole = cls()
         budget = Budget(60.0, steps=3, warmup=0)
@@ -95,7 +94,7 @@ class Finetuning:
             for name in ("local", "joint", "polish")
             if (stage := getattr(whole, name)) is not None
         }
-        return replace(whole, scenes=16, held_out=4, batch=4, variants=2, **shortened)
+        return replace(whole, scenes=8, held_out=3, batch=2, variants=2, **shortened)
 
 
 def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Pointing], ...]:

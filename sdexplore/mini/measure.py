@@ -17,8 +17,8 @@ from torch import Tensor
 from sdexplore.display import Block, Line, Shown, Table, count
 from sdexplore.errors import SdexploreError
 from sdexplore.mini import PIPELINE
-from sdexplore.mini.dataset import HELD_OUT_SEED, VARIANTS, Draw, SceneTable, draw_table
-from sdexplore.mini.encoding import encode, posterior_mean
+from sdexplore.mini.dataset import HELD_OUT_SEED, VARIANTS, Draw, draw_table
+from sdexplore.mini.encoding import EncodedScenes, encode
 from sdexplore.mini.networks import Networks, load, parameters
 from sdexplore.mini.pointing import TIMESTEPS, Pointing, pointing
 from sdexplore.mini.rendering import Renderer
@@ -106,18 +106,18 @@ def measure(
         scenes=scenes,
         seed=seed,
         parameters=parameters(networks),
-        psnr=_psnr(networks, table, renderer).mean().item(),
+        psnr=_psnr(networks, encoded, renderer).mean().item(),
         latent_std=tuple(deviations.tolist()),
         scores=tuple(sorted(scores, key=lambda score: score.timestep)),
     )
 
 
-def _psnr(networks: Networks, table: SceneTable, renderer: Renderer) -> Float[Tensor, " scene"]:
+def _psnr(networks: Networks, scenes: EncodedScenes, renderer: Renderer) -> Float[Tensor, " scene"]:
     """Of each picture, after the VAE has encoded it (posterior mean) and decoded it."""
     ratios = []
-    for rows in torch.split(torch.arange(len(table)), _BATCH):
+    for rows in torch.split(torch.arange(len(scenes)), _BATCH):
         images = renderer.images(rows)
-        drawn = networks.vae.decode(posterior_mean(networks.vae, images)).sample.clamp(-1, 1)
+        drawn = networks.vae.decode(scenes.latents[rows]).sample.clamp(-1, 1)
         error = ((images - drawn) / 2).square().mean((1, 2, 3))
         ratios.append(-10 * error.log10())
     return torch.cat(ratios)

@@ -144,7 +144,7 @@ def save(networks: Networks, folder: Path) -> None:
 
 
 def load(folder: Path) -> Networks:
-    """The networks of such a folder, in float32 and evaluation mode.
+    """The networks of such a folder, on the CPU, in float32 and evaluation mode.
 
     Raises:
         LoadError: The folder is not one of a pipeline.
@@ -160,5 +160,6 @@ def load(folder: Path) -> Networks:
         UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32),
         CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
     )
+    networks.to(torch.device("cpu"))
     networks.eval()
     return networks

@@ -125,10 +125,10 @@ def _score_words(
         high = (seen - seen.min()) / (seen.max() - seen.min()) > _HIGH
         scored.append(
             (
-                true.flatten()[seen.argmax()].item(),
-                ((high & true).sum() / (high | true).sum()).item(),
-                true.float().mean().item(),
-                true[middle, middle].item(),
+                float(true.flatten()[seen.argmax()]),
+                float((high & true).sum() / (high | true).sum()),
+                float(true.float().mean()),
+                float(true[middle, middle]),
             )
         )
     return scored

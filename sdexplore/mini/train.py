@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="[%(relativeCreated)7.0f ms] %(message)s")
-    torch.set_float32_matmul_precision("high")
-    available = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
     try:
         training = Training.smoke() if chosen.smoke else _training(chosen)
-        train(training, chosen.out, torch.device(chosen.device or available))
+        train(training, chosen.out, device)
     except SdexploreError as error:
         parser.error(str(error))
 

@@ -4,7 +4,6 @@ import logging
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import torch
 
@@ -54,10 +53,10 @@ class Training:
     init_from: Path | None = None
 
     @classmethod
-    def smoke(cls) -> Self:
+    def smoke(cls) -> "Training":
         """Every stage with tiny networks, in seconds on a CPU. It learns nothing to speak of."""
         return cls(
-            scenes=32,
+            scenes=16,
             vocabulary_scenes=200,
             variants=2,
             architecture=Architecture(
@@ -66,8 +65,8 @@ class Training:
                 hidden_size=32,
                 text_layers=1,
             ),
-            vae=VaeStage(budget=Budget(60.0, steps=10), batch=4, compile=False, log_every=5),
-            unet=UnetStage(budget=Budget(60.0, steps=5), batch=4, alignment_rows=2, compile=False, log_every=5),
+            vae=VaeStage(budget=Budget(60.0, steps=6), batch=4, compile=False, log_every=2),
+            unet=UnetStage(budget=Budget(60.0, steps=4), batch=4, alignment_rows=2, compile=False, log_every=2),
             encode_batch=16,
         )
 

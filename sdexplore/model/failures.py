@@ -19,6 +19,8 @@ CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
 def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) -> LoadError:
     """The one error that says what to do, from whatever diffusers and the hub's client raised.
 
+    Only one that cannot say more than `error` itself has it as its cause.
+
     Args:
         error: What was raised.
         source: What was to be loaded.
@@ -30,7 +32,7 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
             again = "copy it again" if source.folder else "force_download=True fetches it again"
             return LoadError(f"{name} is damaged: {broken}; {again}")
         try:
-            check_folder(replace(source, folder=folder), arguments)
+            check_folder(replace(source, folder=folder), arguments, whole=source.folder is not None)
         except LoadError as known:
             return known
     page = f"https://huggingface.co/{source.name}"
@@ -47,7 +49,9 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
         return LoadError(_how_to_get(source, arguments, first_line(silent)))
     if "Could not find the necessary `safetensors` weights" in str(error):
         return LoadError(f"{name} has pickled weights only. {PICKLE_RISK}")
-    return LoadError(f"{name} could not be loaded: {type(error).__name__}: {first_line(error)}")
+    unknown = LoadError(f"{name} could not be loaded: {type(error).__name__}: {first_line(error)}")
+    unknown.__cause__ = error
+    return unknown
 
 
 def first_line(error: BaseException) -> str:
@@ -81,7 +85,7 @@ def _how_to_get(source: Source, arguments: Mapping[str, Any], reason: str) -> st
         why = f"the hub cannot be reached ({reason})"
     return (
         f"{source.name!r} is not wholly on this machine{f' in {str(cache)!r}' if cache else ''}, "
-        f"and {why}. With a connection `hf download {source.name}` fetches it once; "
+        f"and {why}. With a connection load({source.name!r}) fetches what it needs, once; "
         f"a folder copied from another machine loads too. {EMBEDDED}"
     )
 

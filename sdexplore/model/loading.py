@@ -15,6 +15,7 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from sdexplore.errors import LoadError, did_you_mean
 
@@ -27,6 +28,7 @@ __all__ = ["load", "model_source", "scheduler_from_name"]
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Arguments with which diffusers places the weights itself.
 PLACING = ("device_map", "max_memory", "offload_folder", "offload_state_dict")
+CHATTY = ("transformers.utils.import_utils", "diffusers.pipelines.pipeline_utils")
 REMOTE = ("trust_remote_code", "custom_pipeline", "custom_revision")
 
 
@@ -151,9 +153,12 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
     check_folder(source, arguments)
     try:
         pipe = DiffusionPipeline.from_pretrained(source.place, **arguments)
-    except Exception as error:
-        raise explained(error, source, arguments) from error
+    except Exception as error:  # noqa: BLE001  (each is explained)
+        failure = explained(error, source, arguments)
+        raise failure from failure.__cause__
     for name, part in pipe.components.items():
+        if isinstance(part, PreTrainedTokenizerBase) and len(part) <= len(part.all_special_tokens):
+            raise LoadError(f"{name!r} in {source.name!r} has no vocabulary; load or copy it again")
         lost = _without_content(part) if "device_map" not in arguments else []
         if lost:
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
@@ -192,21 +197,24 @@ def _differs(part: nn.Module, dtype: torch.dtype) -> bool:
 
 @contextmanager
 def _quiet(*, bars: bool) -> Iterator[None]:
-    """Without transformers' lines on torchvision, which nothing here needs; `bars` if wanted."""
-    logger = logging.getLogger("transformers.utils.import_utils")
+    """Without lines on torchvision, which nothing here needs, or the hub, of which errors tell; `bars` if wanted."""
+    loggers = [logging.getLogger(name) for name in CHATTY]
     flag = "_tqdm_active"  # the public switches would change huggingface_hub's bars for good
     libraries = () if bars else (diffusers.utils.logging, transformers.utils.logging)
     before = [(library, getattr(library, flag, None)) for library in libraries]
-    logger.addFilter(_no_torchvision)
+    for logger in loggers:
+        logger.addFilter(_worth_saying)
     try:
         for library, _ in before:
             setattr(library, flag, False)
         yield
     finally:
-        logger.removeFilter(_no_torchvision)
+        for logger in loggers:
+            logger.removeFilter(_worth_saying)
         for library, active in before:
             setattr(library, flag, active)
 
 
-def _no_torchvision(record: logging.LogRecord) -> bool:
-    return "requires torchvision" not in record.getMessage()
+def _worth_saying(record: logging.LogRecord) -> bool:
+    said = record.getMessage()
+    return "requires torchvision" not in said and "Couldn't connect to the Hub" not in said

@@ -11,6 +11,10 @@ from .probes import LayerPlan
 
 # Hooks of diffusers that reuse what a layer gave at an earlier step, by words in their names.
 _REUSING = ("cache", "broadcast", "skip")
+KNOWN_HOOKS = frozenset(
+    {"group_offloading", "lazy_prefetch_group_offloading", "layer_execution_tracker", "layerwise_casting"}
+    | {"peft_autocast_disable"}
+)
 _REUSING_PACKAGES = ("DeepCache", "tgate")
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
@@ -27,7 +31,7 @@ def refuse(pipe: Any, plans: Mapping[str, LayerPlan]) -> None:
 def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
     """Every obstacle to reading the planned layers of the pipeline's UNet, as "reason. Way out"; best none."""
     unet = pipe.unet
-    return [*_compiled(unet), *_over_time(unet), *_reused(unet, plans), *_merged(unet, plans), *_foreign(unet, plans)]
+    return [*compiled(unet), *_over_time(unet), *_reused(unet, plans), *_merged(unet, plans), *_foreign(unet, plans)]
 
 
 def own_forward(module: torch.nn.Module) -> Any:
@@ -35,31 +39,35 @@ def own_forward(module: torch.nn.Module) -> Any:
     forward = vars(module).get("forward")
     while isinstance(forward, partial):
         forward = forward.func
-    return None if getattr(forward, "__func__", None) is type(module).forward else forward
+    bound = getattr(forward, "__func__", None)  # the class's own, put back by who took it away
+    return None if bound is not None and bound is type(module).forward else forward
 
 
-def _compiled(unet: torch.nn.Module) -> Iterator[str]:
+def compiled(unet: torch.nn.Module) -> Iterator[str]:
+    """Where the UNet is compiled, with the way back; nothing where it is not."""
     for name, module in unet.named_modules():
-        where, place = (f"its {name!r} is", f"pipe.unet.get_submodule({name!r})") if name else ("it is", "pipe.unet")
-        if hasattr(module, "_orig_mod"):
-            out = f"{place} = {place}._orig_mod" if not name else "put its ._orig_mod in its place"
+        place = f"pipe.unet.get_submodule({name!r})" if name else "pipe.unet"
+        if isinstance(module, torch.jit.ScriptModule):
+            by, out = "torch.jit", "Load the pipeline without it"
+        elif hasattr(module, "_orig_mod") and name:
+            by, out = "torch.compile", f"Undo it: pipe.unet.set_submodule({name!r}, {place}._orig_mod)"
+        elif hasattr(module, "_orig_mod"):
+            by, out = "torch.compile", "Run before compiling, or undo it: pipe.unet = pipe.unet._orig_mod"
         elif getattr(module, "_compiled_call_impl", None) is not None:
-            out = f"{place}._compiled_call_impl = None"
+            by, out = "torch.compile", "Undo it: for module in pipe.unet.modules(): module._compiled_call_impl = None"
         elif hasattr(own_forward(module), "_torchdynamo_orig_callable"):
-            out = f"del {place}.forward"
-        elif isinstance(module, torch.jit.ScriptModule):
-            yield f"{where} compiled by torch.jit, where hooks never fire. Load the pipeline without it"
-            return
+            by, out = "torch.compile", f"Undo it: del {place}.forward"
         else:
             continue
-        yield f"{where} compiled by torch.compile, where hooks never fire. Run before compiling, or undo it: {out}"
+        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, where hooks never fire. {out}"
         return
 
 
 def _over_time(unet: torch.nn.Module) -> Iterator[str]:
-    found = next((n for n, m in unet.named_modules() if any(word in type(m).__name__ for word in _OVER_TIME)), None)
-    if found:
-        yield f"{found!r} attends over frames, which have no grid (y, x). Only pipelines that draw pictures are observed"
+    for name, module in unet.named_modules():
+        if any(word in type(module).__name__ for word in _OVER_TIME):
+            yield f"{name!r} attends over frames, which have no grid (y, x). Only pipelines of pictures are observed"
+            return
 
 
 def _reused(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
@@ -70,8 +78,9 @@ def _reused(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[s
         if package in _REUSING_PACKAGES:
             reusing.append(package)
         if reusing and any(_belongs(layer, name) for layer in plans):
-            where = f"at {name!r}" if name else "at the UNet"
-            yield f"{reusing[0]} {where} reuses the results of earlier steps, so layers are silent. Disable it, or {_WITHOUT}"
+            where = repr(name) if name else "the UNet"
+            reason = f"{reusing[0]} at {where} reuses results of earlier steps, where layers are skipped"
+            yield f"{reason}. Disable it, or {_WITHOUT}"
             return
 
 
@@ -82,17 +91,18 @@ def _belongs(layer: str, module: str) -> bool:
 
 def _merged(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
     """Tokens merged by tomesd: fewer queries than pixels, in self-attention unless asked for more."""
-    arguments = getattr(unet, "_tome_info", {}).get("args", {})
+    patched = (module for module in unet.modules() if type(module).__name__ == "ToMeBlock")
+    arguments = getattr(next(patched, None), "_tome_info", {}).get("args", {})
     for kind, argument in (("self_attention", "merge_attn"), ("cross_attention", "merge_crossattn")):
         if arguments.get(argument) and any(plan.kind == kind for plan in plans.values()):
-            what = kind.replace("_", "-")
-            yield f"tomesd merges the pixels of {what}, which then fill no grid. tomesd.remove_patch(pipe), or {_WITHOUT}"
+            yield f"tomesd merges pixels in {kind}, which then fill no grid. tomesd.remove_patch(pipe), or {_WITHOUT}"
             return
 
 
 def _foreign(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
     for name in plans:
         processor = type(getattr(unet.get_submodule(name), "processor", None)).__name__
-        if processor.startswith(_OWN_PROJECTIONS) or "AddedKV" in processor:
-            yield f"{processor} at {name!r} attends with other queries and keys than to_q and to_k make. Exchange it, or {_WITHOUT}"
+        if any(word in processor for word in _OWN_PROJECTIONS):
+            reason = f"{processor} at {name!r} attends with other queries and keys than to_q and to_k make"
+            yield f"{reason}. Exchange it, or {_WITHOUT}"
             return

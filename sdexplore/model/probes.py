@@ -163,18 +163,17 @@ class _Observer:
             return
         plan, grid = self._layers[name], self._grid(name)
         if name in call.heard:
-            raise RunError(f"attention layer {name!r} attended twice in one call of the denoiser; which counts is not known")
+            raise RunError(f"attention layer {name!r} attended twice in one call of the denoiser: which one counts?")
         call.heard.add(name)
         if grid is not None and not plan.wants(grid):
             return
         if grid is None or query.shape[1] != grid[0] * grid[1]:
-            y, x = grid or ("?", "?")
             raise RunError(
-                f"attention layer {name!r} has {query.shape[1]} queries on a grid of {y} × {x}: something merges or adds "
-                "pixels (tomesd?). Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
+                f"attention layer {name!r} has {query.shape[1]} queries on the grid (y, x) = {grid}: something merges "
+                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
             )
-        if len(query) != len(call.plan.roles) and not _name(module.processor).startswith("PAG"):
-            raise RunError(f"attention layer {name!r} attends in {len(query)} rows of a batch of {len(call.plan.roles)}")
+        if len(query) != (batch := len(call.plan.roles)) and not _name(module.processor).startswith("PAG"):
+            raise RunError(f"attention layer {name!r} attends in {len(query)} rows, the denoiser in a batch of {batch}")
         # Perturbed-attention guidance attends in the leading rows only.
         cuts = {row: cut for row, cut in zip(call.plan.rows, call.plan.cuts, strict=True) if row < len(query)}
         if plan.kind == "self_attention":

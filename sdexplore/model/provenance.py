@@ -61,9 +61,10 @@ def _summary(value: Any) -> dict[str, Any]:
 
 
 def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
-    """Model source, component classes, scheduler and its config, versions, made for which picture size, device, dtype, wall time."""
+    """Model source, component classes, scheduler with config, versions, size it was made for, device, dtype, seconds."""
     scheduler = pipe.scheduler
     parameter = next(denoiser.parameters())
+    device = torch.device(getattr(pipe, "_execution_device", parameter.device))  # not where offloaded weights wait
     return {
         "model": model_source(pipe),
         "pipeline": type(pipe).__name__,
@@ -76,7 +77,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
         },
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "image_size": _image_size(pipe, denoiser),
-        "device": str(parameter.device.type),
+        "device": device.type,
         "dtype": str(parameter.dtype).removeprefix("torch."),
         "zeroed_roles": list(zeroed),
         "seconds": round(seconds, 3),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import RunError
 from ..record import Record
 from ..tokenization import Tokenizations
 from . import noise_levels
@@ -16,6 +17,10 @@ from .hosting import HostCopies
 from .probes import CallPlan, DenoiserCall, LayerPlan, observing
 from .roles import Roles
 
+_UNSEEN = (
+    "the scheduler made its first step, and no call of the UNet was seen: the pipeline calls something else in its "
+    "place, or calls its forward past all hooks"
+)
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -58,6 +63,7 @@ class Recorder:
     last: torch.Tensor | None = None
     _copies: HostCopies = field(default_factory=HostCopies)
     _by_role: dict[str, torch.Tensor] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
 
     @contextmanager
@@ -91,13 +97,15 @@ class Recorder:
         def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(step)  # pipelines read its signature to decide what to pass
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+                if not self.steps and not self._taken:
+                    raise RunError(_UNSEEN)
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 kept_sample = self._copies.take(sample, torch.float32) if self.record.latents else None
                 kept_pred = self._copies.take(model_output, torch.float32) if self.record.noise_pred else None
                 result = step(model_output, timestep, sample, *args, **kwargs)
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
                 self.steps.append(StepRecord(mark, kept_sample, kept_pred, self._by_role))
-                self._by_role = {}
+                self._by_role, self._taken = {}, set()
                 self.last = result[0] if isinstance(result, tuple) else result.prev_sample
                 self.after_step(len(self.steps) - 1, timestep, self.last)
                 return result
@@ -107,7 +115,8 @@ class Recorder:
         return wrapper
 
     def _begin(self, sample: torch.Tensor, embeds: torch.Tensor | None) -> CallPlan:
-        roles = self.roles.of_call(sample.shape[0], embeds)
+        roles = self.roles.of_call(sample.shape[0], embeds, self._taken)
+        self._taken |= set(roles)
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not self.layers:

@@ -1,31 +1,37 @@
 """Whose each row of a denoiser call is: cond, uncond, perturbed; told by the embeddings that the call got."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from ..errors import RunError
 
 _ORDER = ("uncond", "cond", "perturbed")  # of diffusers' batches
+_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
 
 
 @dataclass
 class Roles:
     """Remembers what the pipeline encoded, and recognises it in a denoiser call.
 
-    A row that got the prompt's embeddings is "cond", the negative prompt's "uncond"; a second row with the
-    prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). Where embeddings tell nothing
-    (none, or exchanged in mid-run by a callback), the order of diffusers' batches does.
+    A row that got the prompt's embeddings is "cond", the negative prompt's "uncond"; a second row of one batch with
+    the prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). Where embeddings tell nothing
+    (none, or exchanged in mid-run by a callback), the order of diffusers' batches does. A role that an earlier call
+    of the same step had is not given again: such rows are "extra_0" and so on.
 
     Attributes:
         images: How many images the call makes.
         encoded: Role -> embeddings as the pipeline's `encode_prompt` returned them.
+        order: Of the roles in the pipeline's full batch, where it is its own: InstructPix2Pix has the row that sees
+            the picture and no prompt ("image") beside one that sees neither, with the same embeddings.
     """
 
     images: int
     encoded: dict[str, torch.Tensor] = field(default_factory=dict)
-    _seen: list[tuple[torch.Tensor, tuple[str, ...]]] = field(default_factory=list)
+    order: tuple[str, ...] = ()
+    _seen: list[tuple[torch.Tensor, frozenset[str], tuple[str, ...]]] = field(default_factory=list)
 
     def encode(self, cond: torch.Tensor, uncond: torch.Tensor | None) -> None:
         """Takes what `encode_prompt` returned."""
@@ -38,8 +44,11 @@ class Roles:
         """Roles whose embeddings are all zeros, as SDXL's are for an absent negative prompt."""
         return tuple(role for role, embeds in self.encoded.items() if not bool(embeds.any()))
 
-    def of_call(self, rows: int, embeds: torch.Tensor | None) -> tuple[str, ...]:
+    def of_call(self, rows: int, embeds: torch.Tensor | None, taken: Collection[str] = ()) -> tuple[str, ...]:
         """The role of each of the call's `rows`; row r belongs to image r % images.
+
+        Args:
+            taken: Roles of earlier calls of the same step.
 
         Raises:
             RunError: The batch is no multiple of the images.
@@ -49,43 +58,47 @@ class Roles:
                 f"the denoiser was called with a batch of {rows} for {self.images} images; "
                 "only whole multiples can be told apart into roles"
             )
-        if embeds is None:
-            return self._by_order(rows)
-        for known, roles in self._seen:  # pipelines pass one tensor at every step: comparing it once is enough
-            if known is embeds:
+        for known, before, roles in self._seen:  # pipelines pass one tensor at every step: comparing it once is enough
+            if known is embeds and before == frozenset(taken) and len(roles) == rows:
                 return roles
-        roles = self._by_content(rows, embeds)
-        self._seen.append((embeds, roles))
+        names = self._by_content(rows // self.images, embeds, taken) or self._by_order(rows // self.images, taken)
+        roles = tuple(name for name in names for _ in range(self.images))
+        if embeds is not None:
+            self._seen.append((embeds, frozenset(taken), roles))
         return roles
 
-    def _by_order(self, rows: int) -> tuple[str, ...]:
-        chunks = rows // self.images
-        names: Sequence[str] = ("cond",) if chunks == 1 else _ORDER[:chunks]
-        if len(names) < chunks:
-            names = (*names, *(f"extra_{i}" for i in range(chunks - len(names))))
-        return tuple(name for name in names for _ in range(self.images))
+    def _by_order(self, chunks: int, taken: Collection[str]) -> list[str]:
+        usual = self.order if len(self.order) == chunks else ("cond",) if chunks == 1 else _ORDER
+        return [name for name in (*usual, *_extras(chunks, taken)) if name not in taken][:chunks]
 
-    def _by_content(self, rows: int, embeds: torch.Tensor) -> tuple[str, ...]:
-        chunks = rows // self.images
-        if embeds.shape[0] != rows:
-            return self._by_order(rows)
+    def _by_content(self, chunks: int, embeds: torch.Tensor | None, taken: Collection[str]) -> list[str] | None:
+        """None where the embeddings tell nothing."""
+        if embeds is None or len(embeds) != chunks * self.images or len(self.order) == chunks:
+            return None
+        extras = iter(_extras(chunks, taken))
         found: list[str | None] = []
         for part in embeds.chunk(chunks):
             same = [role for role, known in self.encoded.items() if _equal(known, part)]
-            if chunks == 1 and "cond" in same:
-                found.append("cond")
-                continue
-            fresh = [role for role in same if role not in found]
-            if fresh:
-                found.append(fresh[0])
-            else:
-                found.append("perturbed" if "cond" in same and "perturbed" not in found else None)
+            same.sort(key="cond".__ne__ if chunks == 1 else _ORDER.index)  # a row that is alone is the prompt's
+            fresh = [role for role in same if role not in (*found, *taken)]
+            if "cond" in found and "cond" in same:
+                fresh.append("perturbed")
+            fresh = [role for role in fresh if role not in found]
+            found.append(fresh[0] if fresh else next(extras) if same else None)
         if not any(found):
-            return self._by_order(rows)
-        free = [role for role in ("cond", "uncond", "perturbed") if role not in found]
-        free += [f"extra_{i}" for i in range(chunks)]
-        names = [name or free.pop(0) for name in found]
-        return tuple(name for name in names for _ in range(self.images))
+            return None
+        free = (role for role in ("cond", "uncond", "perturbed", *extras) if role not in (*found, *taken))
+        return [name or next(free) for name in found]
+
+
+def order_of(pipe: Any) -> tuple[str, ...]:
+    """The roles in the pipeline's full batch, where they are not recognised by their embeddings; else empty."""
+    return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
+
+
+def _extras(chunks: int, taken: Collection[str]) -> list[str]:
+    """Enough names for rows that have no role."""
+    return [name for i in range(chunks + len(taken)) if (name := f"extra_{i}") not in taken]
 
 
 def _equal(known: torch.Tensor, part: torch.Tensor) -> bool:

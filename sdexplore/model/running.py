@@ -20,18 +20,19 @@ from ..tokenization import Tokenizations
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
-from .assembling import Assembly
 from .architecture import denoiser as denoiser_of
+from .assembling import Assembly
 from .obstacles import refuse
 from .probes import attention_modules
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
-from .roles import Roles
+from .roles import Roles, order_of
 from .tokenizing import tokens as tokens_of
 
 _LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
 _EVERYTHING_USUAL = Record()
+_TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
 
@@ -154,7 +155,7 @@ def run_locked(
     layers = plan_layers(attention_modules(denoiser), record)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)
-    roles = Roles(images)
+    roles = Roles(images, order=order_of(pipe))
 
     def after_step(step: int, timestep: Any, latents: torch.Tensor) -> None:
         if on_step is None:
@@ -183,21 +184,23 @@ def run_locked(
     given["generator"] = generators[0] if images == 1 else generators
     started = time.perf_counter()
     output, stopped = None, False
-    try:
-        with restored(pipe, denoiser), recorder.watching(pipe, denoiser):
-            output = pipe(**given)
-    except _StopRun:
-        stopped = True
-    recorder.finish()
-    assembly = Assembly(
-        recorder=recorder,
-        scheduler=pipe.scheduler,
-        call=call_of("run", prompt, seed, record, arguments),
-        provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
-        decode=None if stopped or getattr(pipe, "vae", None) is None else lambda z: decoding.decode(pipe, z),
-        latent_rgb=None if stopped or getattr(pipe, "vae", None) is None else lambda: decoding.latent_rgb(pipe),
-    )
-    traces = assembly.traces(output)
+    with restored(pipe, denoiser):
+        try:
+            with recorder.watching(pipe, denoiser):
+                output = pipe(**given)
+        except _StopRun:
+            stopped = True
+        recorder.finish()
+        drawn = not stopped and getattr(pipe, "vae", None) is not None
+        assembly = Assembly(
+            recorder=recorder,
+            scheduler=pipe.scheduler,
+            call=call_of("run", prompt, seed, record, arguments),
+            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
+            decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
+            latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn else None,
+        )
+        traces = assembly.traces(output)
     result = traces[0] if len(traces) == 1 else Traces(traces)
     if stopped:
         raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
@@ -234,7 +237,7 @@ def prompts_of(
         return text
 
     def tokens(role: str, image: int) -> Tokenizations | None:
-        role, number = ("cond" if role == "perturbed" else role), image // per_prompt
+        role, number = _TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role not in texts or image >= images:
             return None
@@ -285,8 +288,8 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
     dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
     try:
         yield
-    except BaseException:
-        # Pipelines tidy up in their last lines, which an exception skips.
+    finally:
+        # Pipelines tidy up in their last lines, which an exception skips; decoding wakes an offloaded VAE.
         now = getattr(denoiser, "attn_processors", {})
         if any(now.get(name) is not processor for name, processor in processors.items()):
             reset(dict(processors))  # set_attn_processor empties the dict that it gets
@@ -294,4 +297,3 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
             vae.to(dtype=dtype)
         if hasattr(pipe, "maybe_free_model_hooks"):
             pipe.maybe_free_model_hooks()
-        raise

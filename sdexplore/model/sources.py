@@ -57,15 +57,20 @@ def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
     name = os.fspath(source)
     if name == "mini":
         return Source(name, str(MINI), MINI)
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return Source(name, str(path.resolve()), path.resolve())
-    if path.is_file() or path.suffix.lower() in (*PICKLES, ".safetensors"):
-        raise _no_folder(name, path, allow_pickle=allow_pickle)
     if re.match(r"https?://", name):
-        page = HUB_ID.search(name.partition("://")[2].partition("/")[2])
-        hint = f"; did you mean {page[0]!r}?" if page else ""
+        page = re.match(rf"https?://(?:huggingface\.co|hf\.co)/({HUB_ID.pattern})", name)
+        hint = f"; did you mean {page[1]!r}?" if page else ""
         raise LoadError(f"{name!r} is an address, and a hub id looks like 'owner/name'{hint}")
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:  # longer than a name may be, not to be entered, "~nobody"
+        reason = getattr(error, "strerror", None) or error
+        raise LoadError(f"{name[:80]!r} cannot be looked up: {reason}") from None
+    if name and is_folder:
+        return Source(name, str(path.resolve()), path.resolve())
+    if is_file or path.suffix.lower() in (*PICKLES, ".safetensors"):
+        raise _no_folder(name, path, allow_pickle=allow_pickle)
     if HUB_ID.fullmatch(name):
         now = MOVED.get(name, name)
         return Source(now, now, moved_from=name if now != name else None)
@@ -91,12 +96,13 @@ def _no_folder(name: str, path: Path, *, allow_pickle: bool) -> LoadError:
     )
 
 
-def check_folder(source: Source, arguments: Mapping[str, Any]) -> None:
+def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = True) -> None:
     """Raises LoadError if a folder is no pipeline, brings code, or cannot be loaded as asked.
 
     Args:
         source: A source; one without a folder passes.
         arguments: What `from_pretrained` will be given.
+        whole: Whether every component must be there, as a download that stopped midway has not.
     """
     folder, name = source.folder, source.name
     if folder is None:
@@ -119,14 +125,16 @@ def check_folder(source: Source, arguments: Mapping[str, Any]) -> None:
     for part, value in entries.items():
         if isinstance(value, list) and value and value[0] is not None and part not in arguments:
             _refuse_code(name, folder / part, value[0])
+            if whole and not any((folder / part).glob("*")):
+                raise LoadError(f"{part!r} in {name!r} is missing, or empty; copy the whole folder")
             _check_weights(name, folder / part, arguments)
 
 
 def _index(name: str, index: Path) -> dict[str, Any]:
     try:
         parts = json.loads(index.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LoadError(f"model_index.json of {name!r} is damaged: {error}") from error
+    except (OSError, ValueError) as error:
+        raise LoadError(f"model_index.json of {name!r} is damaged: {error}") from None
     if not isinstance(parts, dict):
         raise LoadError(f"model_index.json of {name!r} holds a {type(parts).__name__}, not an object")
     return parts

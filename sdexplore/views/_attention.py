@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from ..analysis.attention import word_map
 from ..analysis.grids import resized
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
@@ -12,7 +10,7 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import SEQUENTIAL, line_of_code, options, panels, row_label, run_title
+from ._figure import SEQUENTIAL, line_of_code, options, panels, peak, row_label, run_title, selection_title
 
 _OVERLAY = 0.6
 
@@ -55,10 +53,7 @@ def attention(
     y, x = maps[0].shape
     over = trace.image is not None
     with panels(1 + over, len(chosen) + over, aspect=y / x, top=0.8) as (figure, axes):
-        zeroed = " (its embeddings are all zeros: attention is uniform)" * (
-            role in trace.provenance.get("zeroed_roles", [])
-        )
-        figure.suptitle(f"{run_title(trace)}\n{drawable(selection.describe())}{zeroed}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
         row_label(axes[-1, 0], "latent grid")
         if over:
             row_label(axes[0, 0], "over the picture")
@@ -84,15 +79,7 @@ def attention(
         figure=figure,
         data={label(word): pixels for word, pixels in zip(chosen, maps, strict=True)},
         alt=f"Heat maps of the cross-attention to {names} ({selection.describe()}); "
-        + "; ".join(_where(clip(label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
+        + "; ".join(peak(clip(label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
         + ".",
         call=line_of_code("attention", f"trace, {list(chosen)!r}{options(given, defaults)}", trace),
     )
-
-
-def _where(name: str, pixels: np.ndarray) -> str:
-    """The peak of a map in words, for those who do not see it."""
-    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
-    vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
-    horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
-    return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"

@@ -1,6 +1,7 @@
 """What all views share: figures without pyplot, panels without ticks, colour maps, the line that made it."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -8,23 +9,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.selection import Selection
 from ..display import clip
 from ..picture import drawable, style
 from ..trace import Trace
 
 SEQUENTIAL: Final = "viridis"  # 0 upwards; even in lightness, legible to the colour-blind
 DIVERGING: Final = "RdBu_r"  # signed values around 0
+# Okabe and Ito's colours, which the colour-blind tell apart.
+PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
+FAINT: Final = "#bbbbbb"
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 
 
 @contextmanager
-def panels(rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0) -> Iterator[tuple[Figure, np.ndarray]]:
+def panels(
+    rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0
+) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of rows × columns axes without ticks, each `aspect` (height / width) high, to fit a blog's column.
 
     Args:
         top: Inches for the title and what stands over the panels.
+        least: Inches that a panel is wide at least, though the figure then outgrow the column.
     """
-    wide = min(2.4, max(1.0, BLOG_COLUMN / columns))
+    wide = min(2.4, max(least, BLOG_COLUMN / columns))
     with style():
         figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -40,9 +48,9 @@ def bare(ax: Axes) -> None:
         spine.set_visible(False)
 
 
-def row_label(ax: Axes, text: str) -> None:
+def row_label(ax: Axes, text: str, *, size: float = 9.0) -> None:
     """Names a row of panels at its left."""
-    ax.set_ylabel(text, rotation=90, fontsize=9)
+    ax.set_ylabel(text, rotation=90, fontsize=size)
 
 
 def step_title(trace: Trace, step: int) -> str:
@@ -70,9 +78,54 @@ def in_words(trace: Trace) -> str:
     return "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
 
 
-def line_of_code(view: str, arguments: str, trace: Trace) -> str:
-    """The call that makes a picture again; a comment names the trace."""
-    return f"sdx.views.{view}({arguments})  # trace {trace.fingerprint}"
+def selection_title(trace: Trace, selection: Selection, without: Collection[str] = ()) -> str:
+    """What a figure averages over, and that a role's embeddings were zeros, so that its flat maps mean nothing."""
+    zeroed = selection.role in trace.provenance.get("zeroed_roles", [])
+    note = " (its embeddings are all zeros: attention is uniform)" * zeroed
+    return f"{drawable(selection.describe(without))}{note}"
+
+
+def short_layers(names: Sequence[str]) -> dict[str, str]:
+    """Dotted name -> its blocks' numbers: "up 1.0" for "up_blocks.1.attentions.0.transformer_blocks.0.attn2".
+
+    The transformer block is named where there are several. Names of another build stay as they are, cut in front.
+    """
+    found = {name: _LAYER.fullmatch(name) for name in names}
+    deep = any(match and match["depth"] != "0" for match in found.values())
+    short = {}
+    for name, match in found.items():
+        if match is None:
+            short[name] = drawable(name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}")
+            continue
+        numbers = [match["block"], match["attention"], match["depth"] if deep else None]
+        short[name] = f"{match['part']} {'.'.join(number for number in numbers if number)}"
+    return short
+
+
+_LONGEST = 24
+_LAYER = re.compile(
+    r"(?P<part>down|mid|up)_blocks?(?:\.(?P<block>\d+))?\.attentions\.(?P<attention>\d+)"
+    r"\.transformer_blocks\.(?P<depth>\d+)\.attn[12]"
+)
+
+
+def grid_of(pixels: np.ndarray) -> str:
+    """A map's grid as panels name it: "16 × 24", rows first."""
+    return f"{pixels.shape[-2]} × {pixels.shape[-1]}"
+
+
+def peak(name: str, pixels: np.ndarray) -> str:
+    """The peak of a map in words, for those who do not see it."""
+    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
+    vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
+    horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
+    return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"
+
+
+def line_of_code(view: str, arguments: str, *traces: Trace) -> str:
+    """The call that makes a picture again; a comment names the traces."""
+    named = " and ".join(trace.fingerprint for trace in traces)
+    return f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}"
 
 
 def options(given: dict[str, Any], defaults: dict[str, Any]) -> str:

@@ -1,0 +1,107 @@
+"""Scores of words gathered to rows: means over words, intervals over scenes, best settings from two halves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from ..calibrations import ALL_LAYERS, CAUSAL, KINDS, Best, CalibrationRow, Score
+from .scoring import mean_of
+
+Scores = Mapping[str, float]
+Setting = tuple[str, str, str, int]
+"""Kind, method, layers, timestep."""
+
+DRAWS = 1000
+_CHOSEN_BY = "iou_at_area"  # pointing is soon perfect, and then chooses nothing
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One word in one scene: the scores of its map, and of what it is compared with."""
+
+    scene: int
+    own: Scores
+    chance: Scores
+    centre: Scores
+    other: Scores | None
+
+
+@dataclass
+class Observations:
+    """What was scored, by setting."""
+
+    scenes: int
+    seed: int
+    found: dict[Setting, list[Observation]] = field(default_factory=dict)
+
+    def add(self, setting: Setting, observation: Observation) -> None:
+        """Notes one more."""
+        self.found.setdefault(setting, []).append(observation)
+
+    def rows(self, half: int | None = None) -> tuple[CalibrationRow, ...]:
+        """A row for each setting; `half` 0 takes scenes of even number only, 1 of odd."""
+        weights = bootstrap_weights(self.scenes, self.seed)
+        halved = {
+            setting: [one for one in observed if half is None or one.scene % 2 == half]
+            for setting, observed in self.found.items()
+        }
+        return tuple(_row(setting, observed, weights) for setting, observed in halved.items() if observed)
+
+    def best(self) -> dict[str, Best]:
+        """Kind → the layers and timestep with most overlap in scenes of even number, as scenes of odd number find."""
+        choosing, judging = (self.rows(half) for half in (0, 1))
+        found = {}
+        for kind in KINDS:
+            tried = [row for row in choosing if row.kind == kind and row.method != CAUSAL]
+            chosen = max(tried, key=lambda row: row.scores[_CHOSEN_BY].value, default=None)
+            if chosen is None:
+                continue
+            alike = {r.layers: r for r in judging if _place(r) == _place(chosen)}
+            if chosen.layers in alike and ALL_LAYERS in alike:
+                found[kind] = Best(
+                    row=alike[chosen.layers],
+                    chosen_at=chosen.scores[_CHOSEN_BY].value,
+                    tried=len(tried),
+                    plain=alike[ALL_LAYERS].scores[_CHOSEN_BY],
+                )
+        return found
+
+
+def bootstrap_weights(scenes: int, seed: int, draws: int = DRAWS) -> Float[np.ndarray, "draw scene"]:
+    """How often each scene is in each of many draws of as many scenes, with replacement."""
+    generator = np.random.default_rng(abs(seed))
+    return generator.multinomial(scenes, np.full(scenes, 1 / scenes), size=draws).astype(np.float64)
+
+
+def interval(
+    scenes: Sequence[int], values: Sequence[float], weights: Float[np.ndarray, "draw scene"]
+) -> tuple[float, float]:
+    """The middle 95 % of the means that the draws give; words of one scene come and go together."""
+    sums, counts = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+    np.add.at(sums, list(scenes), list(values))
+    np.add.at(counts, list(scenes), 1)
+    drawn = weights @ counts
+    means = (weights @ sums)[drawn > 0] / drawn[drawn > 0]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _place(row: CalibrationRow) -> tuple[str, str, int]:
+    return row.kind, row.method, row.timestep
+
+
+def _row(setting: Setting, observed: list[Observation], weights: Float[np.ndarray, "draw scene"]) -> CalibrationRow:
+    kind, method, layers, timestep = setting
+    scenes = [one.scene for one in observed]
+    chance, centre = mean_of([one.chance for one in observed]), mean_of([one.centre for one in observed])
+    others = [one.other for one in observed if one.other is not None]
+    other = mean_of(others) if others else {}
+    scores = {}
+    for name in observed[0].own:
+        values = [one.own[name] for one in observed]
+        low, high = interval(scenes, values, weights)
+        controls = (float(by.get(name, np.nan)) for by in (chance, centre, other))
+        scores[name] = Score(float(np.mean(values)), low, high, *controls)
+    return CalibrationRow(kind, method, layers, timestep, len(observed), len(set(scenes)), scores)

@@ -1,0 +1,116 @@
+"""Where words looked in two runs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..analysis.attention import word_map
+from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
+from ..display import clip
+from ..errors import TokenError, TraceError
+from ..picture import Picture, drawable
+from ..trace import Trace
+from ..words import fold
+from ._figure import (
+    DIVERGING,
+    SEQUENTIAL,
+    grid_of,
+    in_words,
+    line_of_code,
+    options,
+    panels,
+    row_label,
+    run_title,
+    selection_title,
+)
+
+
+def attention_compare(
+    a: Trace,
+    b: Trace,
+    words: Word | Sequence[Word] | None = None,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+) -> Picture:
+    """Draws where the same words looked in two runs, a column a word: a, b, and b − a beneath.
+
+    A map is `word_map`'s: the probability (0 to 1) that a latent pixel gives to the word, one square a latent pixel.
+    Both rows of maps share one scale from 0. The third row is their difference: blue where b looks less than a,
+    white 0, red where it looks more, on one scale as far below 0 as above. Both scales are printed at their colour
+    bars. The first column holds both pictures.
+
+    Args:
+        a, b: Two traces whose latents have the same grid.
+        words: Words, phrases or positions that both prompts hold; None: the words that they share, eight at most.
+        role, steps, layers, heads: As `word_map` takes them, of both.
+
+    Raises:
+        TokenError: A prompt has no such word; the message says whose.
+        TraceError: The grids differ; the prompts share no word; what was asked for was not recorded.
+    """
+    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    chosen = words_of(a, role, words) if words is not None else _shared(a, b, role)
+    first, second = (
+        _maps(trace, name, chosen, role=role, steps=steps, layers=layers, heads=heads)
+        for trace, name in ((a, "a"), (b, "b"))
+    )
+    if first.shape != second.shape:
+        raise TraceError(
+            f"attention_compare: a's latent grid is {grid_of(first)} and b's {grid_of(second)}; maps are compared "
+            "pixel by pixel, so run both at the same height and width"
+        )
+    change = second - first
+    top, reach = float(max(first.max(), second.max())), float(np.abs(change).max())
+    selection = select(a, role=role, steps=steps, layers=layers, heads=heads)
+    y, x = first.shape[1:]
+    pictured = a.image is not None and b.image is not None
+    with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
+        titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
+        figure.suptitle(f"{titles}\n{selection_title(a, selection)}", fontsize=9)
+        for row, text in enumerate(("a", "b", "b − a")):
+            row_label(axes[row, 0], text)
+        if pictured:
+            axes[0, 0].imshow(a.image)
+            axes[1, 0].imshow(b.image)
+            axes[0, 0].set_title("picture", fontsize=9)
+        for column, word in enumerate(chosen):
+            place = column + pictured
+            axes[0, place].set_title(drawable(label(word), 24), fontsize=9)
+            for row, maps in enumerate((first, second)):
+                drawn = axes[row, place].imshow(maps[column], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
+            signed = axes[2, place].imshow(change[column], cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach or 1.0)
+        figure.colorbar(drawn, ax=axes[:2, :], label="attention probability", pad=0.01)
+        figure.colorbar(signed, ax=axes[2, :], label="difference", pad=0.01)
+    names = [label(word) for word in chosen]
+    by_row: Mapping[str, np.ndarray] = {"a": first, "b": second, "difference": change}
+    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
+    means = "; ".join(f"{clip(name)} {one.mean():+.2g}" for name, one in zip(names, change, strict=True))
+    return Picture(
+        figure=figure,
+        data={f"{row}/{name}": m for row, maps in by_row.items() for name, m in zip(names, maps, strict=True)},
+        alt=f"Heat maps of the cross-attention in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 to "
+        f"{top:.3g}, and b less a, within ±{reach:.3g}; mean change: {means}.",
+        call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(asked, defaults)}", a, b),
+    )
+
+
+def _shared(a: Trace, b: Trace, role: str) -> tuple[Word, ...]:
+    """The words of a's prompt that b's has too."""
+    others = {fold(word) for word in words_of(b, role, None) if isinstance(word, str)}
+    found = tuple(word for word in words_of(a, role, None) if isinstance(word, str) and fold(word) in others)
+    if not found:
+        raise TraceError("attention_compare: the two prompts share no word; give positions, or a phrase of both")
+    return found
+
+
+def _maps(
+    trace: Trace, name: str, words: Sequence[Word], *, role: str, steps: Steps, layers: Layers, heads: Heads
+) -> np.ndarray:
+    try:
+        maps = [word_map(trace, word, role=role, steps=steps, layers=layers, heads=heads) for word in words]
+    except (TokenError, TraceError) as error:
+        raise type(error)(f"trace {name}: {error}") from error
+    return np.stack(maps)

@@ -1,0 +1,88 @@
+"""One word's map as the picture forms."""
+
+import numpy as np
+
+from ..analysis.attention import word_map
+from ..analysis.selection import Heads, Layers, Steps, Word, label, select
+from ..analysis.trajectory import preview, spread
+from ..display import clip
+from ..picture import Picture, drawable
+from ..trace import Trace
+from ._figure import (
+    SEQUENTIAL,
+    line_of_code,
+    options,
+    panels,
+    peak,
+    row_label,
+    run_title,
+    selection_title,
+    step_title,
+)
+
+_MOST = 8
+
+
+def attention_steps(
+    trace: Trace,
+    word: Word,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+    occurrence: int | None = None,
+) -> Picture:
+    """Draws where one word's cross-attention went step by step, a column a step.
+
+    A map is `word_map`'s at that step: the probability (0 to 1) that a latent pixel gives to the word, one square a
+    latent pixel. All steps share one scale from 0, printed at the colour bar. Above each map, where it was recorded,
+    stands the picture that the step predicts (x0 by the linear preview). Panels are titled by step from 0, training
+    timestep t and noise level σ = √(1−ᾱ)/√ᾱ.
+
+    Args:
+        word: A word or phrase of the prompt, or positions.
+        steps: Which steps; None: eight of the recorded, evenly spread.
+        role, layers, heads, occurrence: As `word_map` takes them.
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: What was asked for was not recorded.
+
+    Source: cf. Hertz et al. 2022, Figure 4.
+    """
+    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    chosen = spread(selection.steps, _MOST) if steps is None else selection.steps
+    asked = {"role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
+    maps = np.stack(
+        [
+            word_map(trace, word, role=role, steps=step, layers=layers, heads=heads, occurrence=occurrence)
+            for step in chosen
+        ]
+    )
+    top = float(maps.max())
+    y, x = maps.shape[1:]
+    predicted = trace.pred_original_sample if trace.latent_rgb is not None else None
+    with panels(1 + (predicted is not None), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
+        over = selection_title(trace, selection, without=("steps",))
+        which = "" if occurrence is None else f", occurrence {occurrence}"
+        figure.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”{which}: {over}", fontsize=9)
+        row_label(axes[-1, 0], "attention")
+        for column, (step, pixels) in enumerate(zip(chosen, maps, strict=True)):
+            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
+            if predicted is not None:
+                axes[0, column].imshow(preview(trace, predicted[step]))
+        if predicted is not None:
+            row_label(axes[0, 0], "predicted x0")
+        figure.colorbar(drawn, ax=axes[-1, :], label="probability", pad=0.01)
+    name = clip(label(word))
+    ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    defaults = {"role": "cond", "layers": None, "heads": None, "occurrence": None, "steps": None}
+    return Picture(
+        figure=figure,
+        data={"maps": maps, "steps": np.array(chosen)},
+        alt=f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
+        f"{trace.num_steps}, on one scale from 0 to {top:.3g}; {ends}.",
+        call=line_of_code("attention_steps", f"trace, {word!r}{options(asked | {'steps': steps}, defaults)}", trace),
+    )

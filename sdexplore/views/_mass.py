@@ -1,0 +1,85 @@
+"""Where attention goes as a whole."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..analysis.mass import KINDS
+from ..analysis.mass import attention_mass as mass_of
+from ..analysis.selection import Heads, Layers, Steps, select
+from ..picture import Picture, drawable, style
+from ..trace import Trace
+from ._figure import (
+    BLOG_COLUMN,
+    FAINT,
+    PALETTE,
+    in_words,
+    line_of_code,
+    options,
+    run_title,
+    selection_title,
+    short_layers,
+)
+
+_COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
+_MOST_LABELS = 40
+
+
+def attention_mass(
+    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
+) -> Picture:
+    """Draws where all of the cross-attention went: to the start of text, the prompt's tokens, the first end, padding.
+
+    Above, a stacked bar a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
+    beneath, a bar a step, mean over the layers. A segment's height is a share of attention (axis from 0 to 1,
+    averaged over pixels and heads): start light blue, words dark blue, end orange, padding grey, from the bottom;
+    the four add up to 1. The legend gives the mean shares. UNets of Stable Diffusion get no mask, so padding is
+    really looked at.
+
+    Args:
+        role, steps, layers, heads: As `attention_mass` of the analysis takes them.
+
+    Raises:
+        TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
+    """
+    mass = mass_of(trace, role=role, steps=steps, layers=layers, heads=heads)
+    by_layer, by_step = (np.nanmean(mass.shares, axis=axis) for axis in (1, 0))
+    short = short_layers(mass.layers)
+    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
+        _stack(above, by_layer, [short[name] for name in mass.layers])
+        _stack(below, by_step, [str(step) for step in mass.steps])
+        above.tick_params(axis="x", rotation=90)
+        above.set_xlabel("layer")
+        below.set_xlabel("step")
+        mean = mass.mean
+        named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
+        figure.legend(above.containers, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
+    most, least = (by_layer[:, 1].argmax(), by_layer[:, 1].argmin())
+    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    return Picture(
+        figure=figure,
+        data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
+        alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}. The words get most "
+        f"in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in {short[mass.layers[least]]} "
+        f"({by_layer[least, 1]:.1%}).",
+        call=line_of_code(
+            "attention_mass",
+            f"trace{options(asked, {'role': 'cond', 'steps': None, 'layers': None, 'heads': None})}",
+            trace,
+        ),
+    )
+
+
+def _stack(ax: Axes, shares: np.ndarray, names: list[str]) -> None:
+    """A bar a row of `shares`, its kinds stacked."""
+    base = np.zeros(len(shares))
+    for kind, heights in zip(KINDS, shares.T, strict=True):
+        ax.bar(range(len(shares)), heights, bottom=base, color=_COLOURS[kind], width=0.85, label=kind)
+        base = base + heights
+    every = max(1, -(-len(names) // _MOST_LABELS))
+    ax.set_xticks(range(0, len(names), every), [drawable(name) for name in names[::every]], fontsize=7.5)
+    ax.set(xlim=(-0.6, len(shares) - 0.4), ylim=(0, 1), ylabel="share of attention")

@@ -1,0 +1,100 @@
+"""Which words a part of the picture looks at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..analysis.regions import Region, RegionWords, region_mask, region_words
+from ..analysis.selection import Heads, Layers, Steps, Word, select
+from ..display import clip
+from ..picture import Picture, drawable, style
+from ..trace import Trace
+from ._figure import BLOG_COLUMN, FAINT, PALETTE, bare, in_words, line_of_code, options, run_title, selection_title
+
+_DIMMED = 0.65
+
+
+def region(
+    trace: Trace,
+    region: Region,
+    words: Word | Sequence[Word] | None = None,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+) -> Picture:
+    """Draws which words a region of the picture looks at: the region at the left, words ranked at the right.
+
+    Left: the picture, dimmed outside the region; a box has an orange frame besides. (Without a picture, the region is
+    white on black.) Right: two bars a word, most looked at first, with their values: the mean probability (axis from 0)
+    that pixels pay the word inside the region, dark blue, and in the rest of the picture, grey.
+
+    Args:
+        region: A box (left, top, right, bottom) in image pixels, or a boolean mask (Y, X) of any size laid over the
+            picture; the call names it `mask`.
+        words: Words, phrases or positions; None: the first eight words of the prompt.
+        role, steps, layers, heads: As `word_map` takes them.
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: The region is empty or outside the picture; what was asked for was not recorded.
+    """
+    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    found = region_words(trace, region, words, role=role, steps=steps, layers=layers, heads=heads)
+    mask = region_mask(trace, region)
+    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, 0.9 + max(2.4, 0.42 * len(found.words))), layout="constrained")
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+        _picture(left, trace, region, mask)
+        left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
+        _bars(right, found)
+    box = "mask" if isinstance(region, np.ndarray) else repr(tuple(region))
+    given = "" if words is None else f", {words!r}"
+    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
+    ranked = ", ".join(f"{clip(word)} {p:.3g}" for word, p in zip(found.words, found.inside, strict=True))
+    return Picture(
+        figure=figure,
+        data={"mask": mask, "inside": np.array(found.inside), "outside": np.array(found.outside)},
+        alt=f"The words that a region looks at ({found.area:.1%} of the picture) for {in_words(trace)}, "
+        f"mean probability inside: {ranked}.",
+        call=line_of_code("region", f"trace, {box}{given}{options(asked, defaults)}", trace),
+    )
+
+
+def _picture(ax: Axes, trace: Trace, region: Region, mask: np.ndarray) -> None:
+    bare(ax)
+    if trace.image is None:
+        ax.imshow(mask, cmap="gray", vmin=0.0, vmax=1.0)
+        return
+    ax.imshow(trace.image)
+    high, wide = trace.image.shape[:2]
+    veil = np.zeros((*mask.shape, 4), np.float32)
+    veil[..., 3] = _DIMMED * (1 - mask)
+    ax.imshow(veil, extent=(-0.5, wide - 0.5, high - 0.5, -0.5))
+    if not isinstance(region, np.ndarray):
+        left, top, right, bottom = region
+        ax.add_patch(
+            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, color=PALETTE[1], linewidth=2)
+        )
+
+
+def _bars(ax: Axes, found: RegionWords) -> None:
+    places = np.arange(len(found.words))
+    for shift, values, colour, name in (
+        (-0.2, found.inside, PALETTE[0], "inside"),
+        (0.2, found.outside, FAINT, "outside"),
+    ):
+        drawn = ax.barh(places + shift, np.nan_to_num(values), height=0.38, color=colour, label=name)
+        texts = [f"{value:.3g}" if np.isfinite(value) else "–" for value in values]
+        ax.bar_label(drawn, texts, padding=2, fontsize=7.5)
+    ax.set_yticks(places, [drawable(word, 24) for word in found.words])
+    ax.invert_yaxis()
+    longest = float(np.nanmax([*found.inside, *found.outside])) or 1.0
+    ax.set(xlim=(0, 1.18 * longest), xlabel="mean probability")
+    ax.legend(loc="lower right", frameon=False)

@@ -1,0 +1,84 @@
+"""Which word wins at each pixel, and by how much."""
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from ..analysis.regions import segmentation as segmentation_of
+from ..analysis.selection import Heads, Layers, Steps, Word, select
+from ..display import clip
+from ..errors import TraceError
+from ..picture import Picture, drawable
+from ..trace import Trace
+from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, options, panels, run_title, selection_title
+
+_LEGEND_COLUMNS = 4
+
+
+def segmentation(
+    trace: Trace,
+    words: Word | Sequence[Word] | None = None,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+) -> Picture:
+    """Draws which word each latent pixel looks at most, and how clearly it won.
+
+    Left the picture; in the middle one square a latent pixel in the colour of its winner, by the legend beneath, which
+    gives each word's share of the pixels; right the margin, from 0 (dark: a tie with the second) to 1 (bright: alone),
+    printed at the colour bar. Before they compete each word's map is divided by its own maximum. Somebody always wins:
+    where the margin is small, the colour in the middle says little. The colours are Okabe and Ito's, which the
+    colour-blind tell apart.
+
+    Args:
+        words: Two to eight words, phrases or positions; None: the first eight words of the prompt.
+        role, steps, layers, heads: As `word_map` takes them.
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: Fewer than two words or more than eight; what was asked for was not recorded.
+    """
+    found = segmentation_of(trace, words, role=role, steps=steps, layers=layers, heads=heads)
+    if len(found.words) > len(PALETTE):
+        raise TraceError(
+            f"segmentation: {len(found.words)} words are more than the {len(PALETTE)} colours that can be told apart"
+        )
+    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    colours = PALETTE[: len(found.words)]
+    shares = [float(found.mask(word).mean()) for word in found.words]
+    y, x = found.winner.shape
+    pictured = trace.image is not None
+    with panels(1, 2 + pictured, aspect=y / x, top=0.75 + 0.2 * ceil(len(colours) / _LEGEND_COLUMNS)) as (figure, axes):
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        if pictured:
+            axes[0, 0].imshow(trace.image)
+            axes[0, 0].set_title("picture", fontsize=9)
+        axes[0, -2].imshow(found.winner, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5)
+        axes[0, -2].set_title("winner", fontsize=9)
+        drawn = axes[0, -1].imshow(found.margin, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0)
+        axes[0, -1].set_title("margin", fontsize=9)
+        figure.colorbar(drawn, ax=axes[0, -1], label="(first − second) / sum", pad=0.02)
+        handles = [
+            Patch(color=colour, label=f"{drawable(word, 24)} {share:.0%}")
+            for word, colour, share in zip(found.words, colours, shares, strict=True)
+        ]
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=min(_LEGEND_COLUMNS, len(handles)), frameon=False
+        )
+    won = ", ".join(f"{clip(word)} {share:.0%}" for word, share in zip(found.words, shares, strict=True))
+    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
+    return Picture(
+        figure=figure,
+        data={"winner": found.winner, "margin": found.margin},
+        alt=f"Which word each latent pixel looks at most for {in_words(trace)}: {won} of the pixels; the margin "
+        f"is {np.median(found.margin):.2f} at the median.",
+        call=line_of_code(
+            "segmentation", f"trace{'' if words is None else f', {words!r}'}{options(asked, defaults)}", trace
+        ),
+    )

@@ -1,0 +1,87 @@
+"""Where pixels looked at other pixels."""
+
+from math import ceil
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from ..analysis.self_attention import pixel_map, self_attention_components
+from ..picture import Picture
+from ..trace import Trace
+from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, panels, peak, run_title
+
+_COLUMNS = 4
+
+
+def self_attention(
+    trace: Trace,
+    side: int,
+    pixel: tuple[int, int] | None = None,
+    components: int = 6,
+    *,
+    role: str = "cond",
+    step: int | None = None,
+) -> Picture:
+    """Draws the leading components of self-attention as pictures and, for one pixel, where it looked.
+
+    The components are `self_attention_components`' of all recorded layers of that side: singular vectors of unit
+    length, one square a pixel of the layer. Blue is negative, white 0, red positive, on one scale that is printed at
+    the colour bar. Parts of the picture that are looked at alike have the same colour; the sign as such means nothing.
+    First comes the picture. If a pixel is given, an orange square marks it there and on its map, in which colour is
+    the probability (0 to 1) that it pays each pixel, on a scale from 0 printed beneath.
+
+    Args:
+        side: The longer side of the layers' grid, as recorded by Record(self_attention=(side,)).
+        pixel: (row, column) on that grid.
+        components: How many components.
+        role, step: Whose, and at which step; None: the mean over steps.
+
+    Raises:
+        TraceError: No such self-attention was recorded; the pixel is not on the grid; components is below 1.
+
+    Source: Hertz et al. 2022, `show_self_attention_comp`.
+    """
+    vectors = self_attention_components(trace, side, components=components, role=role, step=step)
+    looked = None if pixel is None else pixel_map(trace, pixel, side, role=role, step=step)
+    y, x = vectors.shape[1:]
+    reach = float(np.abs(vectors).max())
+    shown = len(vectors) + (trace.image is not None) + (looked is not None)
+    columns = min(_COLUMNS, shown)
+    rows = ceil(shown / columns)
+    with panels(rows, columns, aspect=y / x, top=0.6 + 0.25 * rows) as (figure, axes):
+        when = "mean over steps" if step is None else f"step {trace.check_step(step)}"
+        figure.suptitle(f"{run_title(trace)}\nself-attention of {role}, {when}, {grid_of(vectors)}", fontsize=9)
+        free = iter(axes.flat)
+        if trace.image is not None:
+            ax = next(free)
+            ax.set_title("picture", fontsize=9)
+            ax.imshow(trace.image, extent=(-0.5, x - 0.5, y - 0.5, -0.5))
+            _mark(ax, pixel)
+        if looked is not None:
+            ax = next(free)
+            ax.set_title(f"pixel {pixel} looks at", fontsize=9)
+            ax.imshow(looked, cmap=SEQUENTIAL, vmin=0.0, vmax=float(looked.max()))
+            ax.set_xlabel(f"0 to {looked.max():.3g}", fontsize=7.5)
+            _mark(ax, pixel)
+        for number, vector in enumerate(vectors, start=1):
+            ax = next(free)
+            ax.set_title(f"component {number}", fontsize=9)
+            drawn = ax.imshow(vector, cmap=DIVERGING, vmin=-reach, vmax=reach)
+        figure.colorbar(drawn, ax=axes, label="component (unit length)", shrink=0.8, pad=0.01)
+    at_pixel = "" if looked is None else f" Pixel {pixel} {peak('', looked).strip()} of the picture."
+    defaults = {"pixel": None, "components": 6, "role": "cond", "step": None}
+    asked = {"pixel": pixel, "components": components, "role": role, "step": step}
+    return Picture(
+        figure=figure,
+        data={"components": vectors} | ({} if looked is None else {"pixel": looked}),
+        alt=f"The {len(vectors)} leading components of the self-attention at {grid_of(vectors)} ({when}) for "
+        f"{in_words(trace)}, within ±{reach:.2g}.{at_pixel}",
+        call=line_of_code("self_attention", f"trace, {side}{options(asked, defaults)}", trace),
+    )
+
+
+def _mark(ax: Axes, pixel: tuple[int, int] | None) -> None:
+    if pixel is not None:
+        row, column = pixel
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=PALETTE[1], linewidth=2))
