@@ -323,7 +323,7 @@ class ModuleTree(Shown):
 
     def _branch(self, node: ModuleNode, depth: int, unfolded: int) -> Tree:
         inside = sum(1 for _ in node.walk()) - 1
-        hidden = f"{count(inside)} modules inside" if inside and not depth else ""
+        hidden = f"{count(inside)} module{'s' * (inside > 1)} inside" if inside and not depth else ""
         return Tree(
             f"{node.name.rpartition('.')[2]}: {node.class_name}",
             " · ".join(filter(None, (node.facts, hidden))),

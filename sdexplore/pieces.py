@@ -136,14 +136,20 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
     """
     stream, owners = bytearray(), []
     for start, stop in units(text):
-        if not text[start].isspace():
-            spelled = _lowered(text[start:stop])
+        unit = text[start:stop]
+        if unit.isspace():
+            continue
+        places = range(start, stop) if nfc(unit) == unit else [start]
+        for first in places:
+            last = first + 1 if len(places) > 1 else stop
+            spelled = _lowered(text[first:last])
             stream += spelled
-            owners += [(start, stop)] * len(spelled)
+            owners += [(first, last)] * len(spelled)
     spans: list[Span | None] = []
     cursor = 0
     for piece in pieces:
-        hit = _hit(stream, cursor, piece)
+        unknown = bool(spans) and spans[-1] is None  # it spells something: look behind that first
+        hit = (unknown and _hit(stream, cursor + 1, piece)) or _hit(stream, cursor, piece)
         if hit is None:
             spans.append(None)
             continue

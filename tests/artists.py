@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 import sdexplore as sdx
 
@@ -52,3 +53,10 @@ def same_scale(images, low, high):
 
 def heat_maps(ax):
     return [image for image in ax.get_images() if image.get_array().ndim == 2]
+
+
+def legend(picture):
+    """Text -> colour of the figure's own legend."""
+    (found,) = picture.figure.legends
+    colours = [to_hex(getattr(h, "patches", [h])[0].get_facecolor()) for h in found.legend_handles]
+    return dict(zip((text.get_text() for text in found.get_texts()), colours, strict=True))

@@ -20,7 +20,18 @@ LEVELS = {
     0: {"base": ("errors", "display", "theory")},
     1: {
         "records": (
-            *("tokenization", "words", "pieces", "tokenparts", "anatomy", "record", "picture", "costs", "calibrations"),
+            *(
+                "tokenization",
+                "words",
+                "pieces",
+                "tokenparts",
+                "anatomy",
+                "record",
+                "picture",
+                "costs",
+                "calibrations",
+                "diagnosis",
+            ),
             *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree"),
         )
     },

@@ -76,6 +76,7 @@ def test_a_compiled_unet_is_refused_and_the_way_out_that_is_told_works(tiny, com
     assert len(trace.cross_attention["cond"]) == len(trace.self_attention["cond"]) == 4
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 def test_a_scripted_unet_is_refused(tiny):
     tiny.unet.conv_out = torch.jit.script(tiny.unet.conv_out)
     assert "'conv_out' is compiled by torch.jit, where hooks never fire" in refused(tiny)

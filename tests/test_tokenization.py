@@ -335,11 +335,11 @@ class TestShown:
         assert "&lt;/script&gt;&lt;img onerror=x&gt;" in html
 
     def test_long_prompts_stay_small(self):
-        record = read("ab " * 20000, ["ab"] * 20000, max_length=77)
+        record = read("ab " * 3000, ["ab"] * 3000, max_length=77)
         assert len(repr(record)) < 50_000
         assert len(record._repr_html_()) < 400_000
         assert "more rows" in repr(record)
-        assert "… 19,6" in record._repr_html_()
+        assert "… 2,603 more" in record._repr_html_()
 
     def test_long_padding_is_one_chip_with_its_range(self):
         html = read("ab", ["ab"], max_length=600)._repr_html_()

@@ -1,4 +1,4 @@
-"""Views of attention by step, layer, head, region, run and pixel: what stands in the axes is what analysis found."""
+"""Views of attention by step, layer, head and run: what stands in the axes is what analysis found."""
 
 import dataclasses
 import json
@@ -6,10 +6,9 @@ import json
 import numpy as np
 import pytest
 import synthetic
-from artists import again, bars, equal, heat_maps, panels, same_scale, shown, texts
+from artists import again, bars, equal, heat_maps, legend, panels, same_scale, shown, texts
 from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
-from synthetic import LAYERS, MID, STEPS, UP, X, Y
+from synthetic import LAYERS, MID, STEPS, UP
 
 import sdexplore as sdx
 from sdexplore import views
@@ -17,24 +16,16 @@ from sdexplore.analysis.mass import KINDS
 from sdexplore.errors import TokenError, TraceError
 from sdexplore.theory import linear_preview
 from sdexplore.tokenization import Tokenizations
-from sdexplore.trace import Attention
-from sdexplore.views._figure import PALETTE, short_layers
+from sdexplore.views._figure import short_layers
 
 EVIL = "$x$ </script> 🌸"
 SHORT = ["down 0.0", "down 1.0", "mid 0", "up 1.0", "up 10.0"]
 SELF = "mid_block.attentions.0.transformer_blocks.0.attn1"
 
 
-def own(grid=(4, 6)):
-    """Self-attention of one layer, each row adding up to 1."""
-    pixels = grid[0] * grid[1]
-    probs = np.random.default_rng(5).random((STEPS, 1, *grid, pixels)) ** 4
-    return Attention(probs=(probs / probs.sum(-1, keepdims=True)).astype(np.float32), steps=tuple(range(STEPS)))
-
-
 @pytest.fixture(scope="module")
 def trace():
-    return synthetic.trace(self_attention={"cond": {SELF: own()}})
+    return synthetic.trace(self_attention={"cond": {SELF: synthetic.self_attention()}})
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +36,6 @@ def per_head():
 @pytest.fixture(scope="module")
 def other():
     return synthetic.trace(seed=7, prompt="the cat or a rocketship")
-
-
-def legend_of(figure):
-    legend = figure.legends[0]
-    colours = [to_hex(getattr(h, "patches", [h])[0].get_facecolor()) for h in legend.legend_handles]
-    return dict(zip((text.get_text() for text in legend.get_texts()), colours, strict=True))
 
 
 # by step
@@ -193,12 +178,12 @@ def test_mass_is_stacked_bars_by_layer_and_by_step(trace):
         np.testing.assert_allclose(base, 1, atol=1e-3)
     assert [label.get_text() for label in above.get_xticklabels()] == SHORT
     assert [label.get_text() for label in below.get_xticklabels()] == list("012345")
-    assert list(legend_of(picture.figure)) == [f"{kind} {mass.mean[kind]:.1%}" for kind in KINDS]
+    assert list(legend(picture)) == [f"{kind} {mass.mean[kind]:.1%}" for kind in KINDS]
     drawn = [to_hex(container[0].get_facecolor()) for container in above.containers]
-    assert list(legend_of(picture.figure).values()) == drawn
+    assert list(legend(picture).values()) == drawn
     assert len(set(drawn)) == 4
     np.testing.assert_array_equal(picture.data["shares"], mass.shares)
-    assert ", ".join(legend_of(picture.figure)) in picture.alt
+    assert ", ".join(legend(picture)) in picture.alt
 
 
 def test_mass_leaves_out_what_a_layer_did_not_see(trace):
@@ -208,51 +193,6 @@ def test_mass_leaves_out_what_a_layer_did_not_see(trace):
     for ax in panels(picture):
         tops = [bar.get_y() + bar.get_height() for bar in ax.containers[-1]]
         np.testing.assert_allclose(tops, 1, atol=2e-3)
-
-
-# region
-
-
-def test_a_region_is_framed_and_its_words_are_ranked_bars(trace):
-    box = (48, 40, 96, 64)
-    picture = views.region(trace, box)
-    found = sdx.region_words(trace, box)
-    left, right = panels(picture)
-    np.testing.assert_array_equal(shown(left)[0], trace.image)
-    veil = shown(left)[1][..., 3]
-    assert (veil[40:64, 48:96] == 0).all()
-    assert (veil > 0).sum() == 64 * 96 - 24 * 48
-    (frame,) = (patch for patch in left.patches if isinstance(patch, Rectangle))
-    assert frame.get_bbox().extents.tolist() == [47.5, 39.5, 95.5, 63.5]
-    assert [label.get_text() for label in right.get_yticklabels()] == list(found.words)
-    assert right.yaxis_inverted()
-    for container, values in zip(right.containers, (found.inside, found.outside), strict=True):
-        np.testing.assert_allclose([bar.get_width() for bar in container], values)
-    printed = [text.get_text() for text in right.texts]
-    assert printed == [f"{value:.3g}" for value in (*found.inside, *found.outside)]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["inside", "outside"]
-    assert right.get_xlim()[0] == 0.0
-    assert left.get_xlabel() == f"region: {found.area:.1%} of the picture"
-    assert f"mean probability inside: {found.words[0]} {found.inside[0]:.3g}" in picture.alt
-
-
-def test_a_mask_is_laid_over_the_picture_at_its_size(trace):
-    mask = np.zeros((Y, X), bool)
-    mask[:2, :3] = True
-    picture = views.region(trace, mask, ["cat", "and"])
-    left, _ = panels(picture)
-    veil = left.get_images()[1]
-    assert veil.get_extent() == [-0.5, 95.5, 63.5, -0.5] == left.get_images()[0].get_extent()
-    np.testing.assert_array_equal(np.asarray(veil.get_array())[..., 3] == 0, mask)
-    assert not left.patches
-    equal(picture, again(picture, trace=trace, mask=mask))
-    assert shown(panels(views.region(synthetic.trace(image=None), mask))[0])[0].shape == (Y, X)
-
-
-def test_a_whole_picture_has_no_bar_outside(trace):
-    _, right = panels(views.region(trace, (0, 0, 96, 64), ["cat"]))
-    assert [text.get_text() for text in right.texts][1] == "–"
-    assert right.containers[1][0].get_width() == 0
 
 
 # two runs
@@ -320,68 +260,6 @@ def test_traces_of_different_grids_and_missing_words_are_said(trace, other):
     assert len(panels(pictureless)) == 3
 
 
-# self-attention
-
-
-def test_components_stand_beside_the_picture_on_one_signed_scale(trace):
-    picture = views.self_attention(trace, 6, components=5)
-    axes = [ax for ax in panels(picture) if shown(ax)]
-    vectors = sdx.self_attention_components(trace, 6, components=5)
-    assert [ax.get_title() for ax in axes] == ["picture", *(f"component {n}" for n in range(1, 6))]
-    np.testing.assert_array_equal(shown(axes[0])[0], trace.image)
-    for ax, vector in zip(axes[1:], vectors, strict=True):
-        np.testing.assert_array_equal(shown(ax)[0], vector)
-    reach = np.abs(vectors).max()
-    same_scale([image for ax in axes[1:] for image in heat_maps(ax)], -reach, reach)
-    assert [bar.get_ylabel() for bar in bars(picture)] == ["component (unit length)"]
-    assert picture.figure.get_suptitle().endswith("self-attention of cond, mean over steps, 4 × 6")
-
-
-def test_a_pixel_is_marked_on_the_picture_and_on_its_map(trace):
-    picture = views.self_attention(trace, 6, pixel=(3, 1), components=2, step=-1)
-    image, looked = panels(picture)[:2]
-    expected = sdx.pixel_map(trace, (3, 1), 6, step=5)
-    np.testing.assert_array_equal(shown(looked)[0], expected)
-    np.testing.assert_array_equal(picture.data["pixel"], expected)
-    same_scale(heat_maps(looked), 0.0, expected.max())
-    assert looked.get_xlabel() == f"0 to {expected.max():.3g}"
-    assert looked.get_title() == "pixel (3, 1) looks at"
-    assert image.get_images()[0].get_extent() == [-0.5, 5.5, 3.5, -0.5]
-    for ax in (image, looked):
-        (mark,) = ax.patches
-        assert mark.get_bbox().extents.tolist() == [0.5, 2.5, 1.5, 3.5]
-    assert "step 5" in picture.figure.get_suptitle()
-    assert f"Pixel (3, 1) peaks at {expected.max():.3g}" in picture.alt
-    with pytest.raises(TraceError, match="there is no pixel \\(4, 0\\) on a grid of 4 × 6"):
-        views.self_attention(trace, 6, pixel=(4, 0))
-
-
-# segmentation
-
-
-def test_winners_have_the_legend_s_colours_and_the_margin_its_scale(trace):
-    picture = views.segmentation(trace, ["cat", "and", "rocketship"])
-    found = sdx.segmentation(trace, ["cat", "and", "rocketship"])
-    image, winner, margin = panels(picture)
-    np.testing.assert_array_equal(shown(image)[0], trace.image)
-    np.testing.assert_array_equal(shown(winner)[0], found.winner)
-    np.testing.assert_array_equal(shown(margin)[0], found.margin)
-    same_scale(heat_maps(margin), 0.0, 1.0)
-    (drawn,) = heat_maps(winner)
-    for word, (text, colour) in zip(found.words, legend_of(picture.figure).items(), strict=True):
-        assert text == f"{word} {found.mask(word).mean():.0%}"
-        assert to_hex(drawn.to_rgba(found.words.index(word))) == colour
-    assert list(legend_of(picture.figure).values()) == list(PALETTE[:3])
-    assert [bar.get_ylabel() for bar in bars(picture)] == ["(first − second) / sum"]
-    assert f"the margin is {np.median(found.margin):.2f} at the median" in picture.alt
-
-
-def test_more_words_than_colours_are_refused():
-    with pytest.raises(TraceError, match="segmentation: 9 words are more than the 8 colours that can be told apart"):
-        views.segmentation(synthetic.trace(columns="all"), range(9))
-    assert len(panels(views.segmentation(synthetic.trace(image=None)))) == 2
-
-
 # what holds for all of them
 
 EVERY = [
@@ -429,7 +307,7 @@ def test_hostile_text_is_drawn_as_it_is(recwarn):
         provenance={"model": EVIL, "scheduler": {"class": "$a$", "prediction_type": "epsilon"}},
         cross_attention={"cond": layers},
         tokens={"cond": tokens},
-        self_attention={"cond": {EVIL: own()}},
+        self_attention={"cond": {EVIL: synthetic.self_attention()}},
     )
     for picture in (
         views.attention_steps(trace, EVIL[:3]),

@@ -25,17 +25,17 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from PIL import Image
 from safetensors.torch import save_file
 from tiny_pipelines import pndm, stable_diffusion, stable_diffusion_xl
-from transformers import CLIPImageProcessorPil
 
 import sdexplore
 
+_SCHEDULE = {"beta_schedule": "scaled_linear", "steps_offset": 1}
 IMAGE_EMBEDDING = 16  # width of what an IP-Adapter's image encoder would give
 
 
 def stable_diffusion_2() -> StableDiffusionPipeline:
     """Stable Diffusion 2.x: v-prediction, linear projections, upcast attention, a list of heads by level."""
     return stable_diffusion(
-        DDIMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction", rescale_betas_zero_snr=True),
+        DDIMScheduler(**_SCHEDULE, clip_sample=False, prediction_type="v_prediction", rescale_betas_zero_snr=True),
         block_out_channels=(32, 64, 96),
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
@@ -47,7 +47,7 @@ def stable_diffusion_2() -> StableDiffusionPipeline:
 
 def latent_consistency() -> LatentConsistencyModelPipeline:
     """LCM: guidance is embedded, not doubled."""
-    pipe = stable_diffusion(LCMScheduler(beta_schedule="scaled_linear"), time_cond_proj_dim=32)
+    pipe = stable_diffusion(LCMScheduler(**_SCHEDULE), time_cond_proj_dim=32)
     return as_family(LatentConsistencyModelPipeline, pipe)
 
 
@@ -102,7 +102,6 @@ def pag_xl() -> StableDiffusionXLPAGPipeline:
 def ip_adapter(folder: Path) -> StableDiffusionPipeline:
     """Stable Diffusion with random IP-Adapter weights, written to `folder` and read by diffusers' own loader."""
     pipe = stable_diffusion()
-    pipe.register_modules(feature_extractor=CLIPImageProcessorPil())  # else the loader makes one that wants torchvision
     torch.manual_seed(5)
     width = pipe.unet.config.cross_attention_dim
     weights = {

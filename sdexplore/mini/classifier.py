@@ -23,8 +23,8 @@ WEIGHTS = Path(__file__).parent / "classifier.safetensors"
 THINGS: tuple[str, ...] = (*(names[0] for names in NAMES), *SHAPES)
 """What it knows: the usual name of each glyph, then the shapes whatever their colour; in the atlas's order."""
 
-THRESHOLD = 0.5
-"""From which score on a thing counts as there; chosen before anything was measured."""
+THRESHOLD = 0.4
+"""From which score on a thing counts as there: most recall and precision together on 400 scenes of seed 33,000."""
 
 SIDE = 128
 """Pictures are looked at in this size."""

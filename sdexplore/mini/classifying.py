@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image, ImageFilter
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sdexplore.display import Block, Line, Shown
@@ -71,16 +71,33 @@ class Accuracy(Shown):
         )
 
 
-def train_classifier(seconds: float = 300.0, *, scenes: int = 24_000, max_steps: int | None = None) -> Classifier:
-    """A classifier that learnt from renderings on the CPU, for `seconds` or `max_steps` steps of 32 pictures."""
-    torch.manual_seed(0)
+def train_classifier(
+    seconds: float = 300.0,
+    *,
+    scenes: int = 24_000,
+    max_steps: int | None = None,
+    start: Path | None = None,
+    seed: int = 0,
+) -> Classifier:
+    """A classifier that learnt from renderings on the CPU, for `seconds` or `max_steps` steps of 32 pictures.
+
+    Args:
+        seconds: From the first step on.
+        scenes: How many to choose from.
+        max_steps: No more than these.
+        start: Weights to go on from; None starts from nothing.
+        seed: Of the order of the scenes; below 1000.
+    """
+    torch.manual_seed(seed)
     table = SceneTable.joined(
         [draw_table(Draw(TRAINING_SEED, scenes // 2, captions=0)), crowded(TRAINING_SEED, scenes - scenes // 2)]
     )
     network = Classifier().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
+    if start:
+        network.load_state_dict(load_file(start))
     drawer = _Drawer(table)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     started, step, done = time.perf_counter(), 0, 0.0
     while done < 1:
         for group in optimizer.param_groups:
@@ -100,7 +117,8 @@ def train_classifier(seconds: float = 300.0, *, scenes: int = 24_000, max_steps:
         if step % 100 == 0:
             _LOG.info("step %d, %.0f %% of the time, loss %.4f", step, 100 * done, loss.item())
     network.eval()
-    return network
+    trained: Classifier = network
+    return trained
 
 
 @torch.no_grad()
@@ -228,9 +246,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--max-steps", type=int)
     parser.add_argument("--scenes", type=int, default=24_000)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of the scenes")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="[%(relativeCreated)7.0f ms] %(message)s")
-    network = train_classifier(chosen.seconds, scenes=chosen.scenes, max_steps=chosen.max_steps)
+    network = train_classifier(
+        chosen.seconds, scenes=chosen.scenes, max_steps=chosen.max_steps, start=chosen.start, seed=chosen.seed
+    )
     state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
     save_file({name: value.contiguous() for name, value in state.items()}, chosen.out)
     sys.stdout.write(f"{measure_classifier(network)}\n")

@@ -31,9 +31,9 @@ def config(pipe: Any, component: str | None = None) -> Config:
     owner = pipe if component is None else part(pipe, component)
     values = _plain_config(owner)
     if values is None:
-        what = f"component {component!r}, a {type(owner).__name__}," if component else f"{owner!r:.80}"
+        what = f"component {component!r}, a {_label(owner)}," if component else f"{owner!r:.80}"
         raise InspectionError(f"{what} has no configuration")
-    return Config(component or "", type(owner).__name__, values)
+    return Config(component or "", _label(owner), values)
 
 
 def config_diff(a: Any, b: Any) -> ConfigDiff:

@@ -56,7 +56,8 @@ def _roles(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
             both = "where guidance_scale > 1 and image_guidance_scale ≥ 1"
             yield role, "always" if role == "cond" else both
         return
-    if getattr(unet.config, "time_cond_proj_dim", None) is None:
+    prompted = getattr(unet.config, "cross_attention_dim", None) is not None
+    if prompted and getattr(unet.config, "time_cond_proj_dim", None) is None:  # LCM takes guidance as an embedding
         yield "uncond", "where guidance_scale > 1"
     yield "cond", "always"
     if hasattr(pipe, "pag_attn_processors"):
@@ -69,7 +70,7 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     yield "UNet", f"{type(unet).__name__}, {str(parameter.dtype).removeprefix('torch.')}, computes on {device.type}"
     yield "compiled", "yes: no run can be observed" if any(compiled(pipe.unet)) else "no"
     yield "offloaded", _offloaded(pipe, unet)
-    found = [module.processor for module in unet.modules() if isinstance(module, Attention)]
+    found = _processors(unet)
     counts = Counter(type(processor).__name__ for processor in found)
     yield "processors", ", ".join(f"{number} × {name}" for name, number in counts.most_common())
     yield "attention computed by", ", ".join(dict.fromkeys(map(_operation, found)))
@@ -87,6 +88,10 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
+
+
+def _processors(unet: Any) -> list[Any]:
+    return [module.processor for module in unet.modules() if isinstance(module, Attention)]
 
 
 def _offloaded(pipe: Any, unet: Any) -> str:
@@ -119,7 +124,7 @@ def _adapters(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
         yield "LoRA", ", ".join(f"{name} ({'active' if name in active else 'not active'})" for name in loaded)
     if fused := sorted(getattr(pipe, "fused_loras", ())):
         yield "LoRA in the weights", ", ".join(fused)
-    pictures = [p for p in unet.attn_processors.values() if "IPAdapter" in type(p).__name__]
+    pictures = [processor for processor in _processors(unet) if "IPAdapter" in type(processor).__name__]
     if pictures:
         tokens, scales = tuple(pictures[0].num_tokens), pictures[0].scale
         yield "IP-Adapter", f"picture tokens {tokens}, scale {scales}; attention to the text is recorded, to them not"
@@ -130,8 +135,8 @@ def _adapters(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(pipe: Any, unet: Any) -> Iterator[str]:
-    processors = {type(p) for p in unet.attn_processors.values() if not type(p).__module__.startswith("diffusers.")}
-    for name in sorted(processor.__name__ for processor in processors):
+    foreign = {type(p).__name__ for p in _processors(unet) if not type(p).__module__.startswith("diffusers.")}
+    for name in sorted(foreign):
         yield f"{name} is no processor of diffusers: if it changes what to_q and to_k give, the record does not show it"
     for name, module in unet.named_modules():
         forward, strange = own_forward(module), sorted(_hooks(module).keys() - KNOWN_HOOKS)

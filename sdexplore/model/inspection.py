@@ -98,7 +98,7 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
     except Exception as error:  # noqa: BLE001  (any network may refuse: then without)
         outputs, where, shapes = {}, {}, {}
-        note = f"without output shapes: {error}"
+        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it met
     layers = {layer.name: layer for layer in attention_facts(network, where)}
     return _Facts(outputs, layers, shapes, note)
 

@@ -118,7 +118,7 @@ def run(
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
-        RunError: `generator` is given beside the seed; the UNet is compiled.
+        RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why).
         InspectionError: The pipeline has no UNet.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
