@@ -66,7 +66,7 @@ def untrained():
 
 
 def test_the_folder_is_a_pipeline_of_diffusers(trained):
-    pipe = StableDiffusionPipeline.from_pretrained(trained)
+    pipe = StableDiffusionPipeline.from_pretrained(trained, torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     (image,) = pipe("two penguins in the snow", num_inference_steps=2, output_type="np").images
     assert image.shape == (256, 256, 3)
@@ -83,9 +83,8 @@ def test_the_folder_is_a_pipeline_of_diffusers(trained):
 def test_every_network_learns_and_unknown_words_stay_zero(trained, untrained):
     learnt = load(trained)
     for name in COMPONENTS:
-        before, after = weights(untrained, name), weights(learnt, name)
-        moved = [(after[key] - before[key]).abs().max() > 1e-3 for key in before if before[key].is_floating_point()]
-        assert sum(moved) > len(moved) / 2
+        before = {key: value.half().to(value.dtype) for key, value in weights(untrained, name).items()}
+        assert len(changed(before, weights(learnt, name))) > 0.9 * len(before)
     zero = ~learnt.text_encoder.get_input_embeddings().weight.any(1)
     known = sorted(known_tokens(SMOKE.vocabulary_scenes))
     assert not zero[known].any()
@@ -156,9 +155,7 @@ def test_the_joint_stage_teaches_all_but_the_vae_and_unknown_words(trained):
     assert not {name for name in names if name.startswith("vae")}
     assert sum(name.startswith("unet") for name in names) > 0.9 * len(networks.unet.state_dict())
     assert torch.equal(zero, ~networks.text_encoder.get_input_embeddings().weight.any(1))
-    assert "text_encoder.text_model.embeddings.token_embedding.weight" in {
-        name.replace("text_encoder.embeddings", "text_encoder.text_model.embeddings") for name in names
-    }
+    assert any(name.endswith("token_embedding.weight") for name in names)
 
 
 def test_finetuning_writes_a_pipeline_and_scores_it_before_and_after(trained, tmp_path):
@@ -209,7 +206,7 @@ def test_a_budget_ends_by_steps_or_by_time():
     assert used[:2] == [0, 0]
     assert used == sorted(used)
     assert len(used) > 10
-    for seconds, steps in ((0, None), (-1, None), (float("nan"), None), (60, -1)):
+    for seconds, steps in ((0.0, None), (-1.0, None), (float("nan"), None), (60.0, -1)):
         with pytest.raises(SdexploreError, match=f"a stage of {seconds} seconds and {steps} steps does not exist"):
             Budget(seconds, steps)
 
@@ -270,13 +267,13 @@ def test_options_reach_the_training(tmp_path):
         train.main(["--out", str(tmp_path), "--device", "cpu", "--alignment", "0", "--max-steps", "7", "--no-compile"])
     (training, out, device), _ = called.call_args
     assert (out, device) == (tmp_path, torch.device("cpu"))
-    assert training.unet == replace(Training().unet, alignment=0, budget=Budget(1080, steps=7), compile=False)
-    assert training.vae == replace(Training().vae, budget=Budget(300, steps=7), compile=False)
+    assert training.unet == replace(Training().unet, alignment=0.0, budget=Budget(1080.0, steps=7), compile=False)
+    assert training.vae == replace(Training().vae, budget=Budget(300.0, steps=7), compile=False)
     with mock.patch.object(finetune, "finetune") as called:
         finetune.main(["--out", str(tmp_path), "--local-seconds", "0", "--polish-seconds", "5", "--batch", "3"])
     (finetuning, folder, _), _ = called.call_args
     assert folder == PIPELINE
-    polish = replace(Finetuning().polish, budget=Budget(5, warmup=0))
+    polish = replace(Finetuning().polish, budget=Budget(5.0, warmup=0))
     assert finetuning == replace(Finetuning(), local=None, polish=polish, batch=3)
 
 
