@@ -28,6 +28,7 @@ _HOMES = {
     "look": "model.looking",
     "invert": "model.looking",
     "calibrate": "calibration.measuring",
+    "open_word_map": "model.open_vocabulary",
     "word_map": "analysis.attention",
     "region_words": "analysis.regions",
     "segmentation": "analysis.regions",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from .model.inspection import components, tree
     from .model.loading import load
     from .model.looking import invert, look
+    from .model.open_vocabulary import open_word_map
     from .model.running import run
     from .model.tokenizing import tokens
     from .picture import Picture

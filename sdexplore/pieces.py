@@ -146,10 +146,12 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
             stream += spelled
             owners += [(first, last)] * len(spelled)
     spans: list[Span | None] = []
-    cursor = 0
+    cursor, unknown = 0, False
     for piece in pieces:
-        unknown = bool(spans) and spans[-1] is None  # it spells something: look behind that first
-        hit = (unknown and _hit(stream, cursor + 1, piece)) or _hit(stream, cursor, piece)
+        marks = piece == _WORD_START
+        # An unknown piece spells something, so what follows it is looked for behind that first.
+        hit = (_hit(stream, cursor + 1, piece) if unknown and not marks else None) or _hit(stream, cursor, piece)
+        unknown = hit is None and (unknown or not marks)
         if hit is None:
             spans.append(None)
             continue

@@ -22,6 +22,8 @@ class Record:
             and sums the padding in one; "all" keeps every position.
         roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
             run never computes (no guidance, say) is simply absent from the trace.
+        queries: Of those cross-attention layers, each head's scaled queries too, so that any word can be asked for
+            afterwards (`open_word_map`); some 20 times the size of a short prompt's head mean.
         self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose
             longer side is 16 or 32, ((12, 16),) for y = 12, x = 16. None by default: with the mean over heads,
             one 64 x 64 layer is 32 MiB a step and role in float16.
@@ -39,6 +41,7 @@ class Record:
     cross_attention: Literal["mean", "heads", False] = "mean"
     columns: Literal["prompt", "all"] = "prompt"
     roles: Sequence[str] = ("cond",)
+    queries: bool = False
     self_attention: Sequence[Layer] = ()
     steps: slice | Sequence[int] | None = None
     layers: Sequence[str] | None = None
@@ -102,6 +105,7 @@ class Record:
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "latents": (True, False),
     "noise_pred": (True, False),
+    "queries": (True, False),
     "cross_attention": ("mean", "heads", False),
     "columns": ("prompt", "all"),
     "dtype": ("float16", "float32"),

@@ -18,9 +18,9 @@ from .display import Block, Line, Shown, Table, clip, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, variance_preserving
 from .tokenization import Tokenizations
-from .traceparts import ARRAYS, MAPPINGS, Attention, fit, read_only
+from .traceparts import ARRAYS, MAPPINGS, Attention, Queries, fit, read_only
 
-__all__ = ["Attention", "Trace"]
+__all__ = ["Attention", "Queries", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -34,6 +34,7 @@ class Trace(Shown):
         kind: "run", "look" or "invert".
         call: Every argument as given, as JSON.
         provenance: Model source, component classes, scheduler and config, versions, device, dtype, wall time.
+        queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
         tokens: Role -> tokenizer -> Tokenization.
         timesteps: Training time of each step, as the scheduler was given it.
         sigmas: √(1−ᾱ)/√ᾱ of the sample at each step.
@@ -65,6 +66,7 @@ class Trace(Shown):
     pred_original_sample: Float32[np.ndarray, "step channel y x"] | None = None
     cross_attention: Mapping[str, Mapping[str, Attention]] = field(default_factory=dict)
     self_attention: Mapping[str, Mapping[str, Attention]] = field(default_factory=dict)
+    queries: Mapping[str, Mapping[str, Queries]] = field(default_factory=dict)
     decoded: Mapping[int, UInt8[np.ndarray, "Y X 3"]] = field(default_factory=dict)
     decoded_x0: Mapping[int, UInt8[np.ndarray, "Y X 3"]] = field(default_factory=dict)
     latent_rgb: Float32[np.ndarray, "features 3"] | None = None
@@ -93,9 +95,12 @@ class Trace(Shown):
         for name in ("decoded", "decoded_x0"):
             if beyond := [step for step in getattr(self, name) if step not in range(steps)]:
                 raise TraceError(f"{name} names step {beyond[0]!r}, beyond the {steps} of the run")
-        for role, layers in (*self.cross_attention.items(), *self.self_attention.items()):
-            for layer, attention in layers.items():
-                if any(step not in range(steps) for step in attention.steps):
+        named: list[tuple[str, Mapping[str, Attention | Queries]]] = []
+        for kind in (self.cross_attention, self.self_attention, self.queries):
+            named.extend(kind.items())
+        for role, layers in named:
+            for layer, one in layers.items():
+                if any(step not in range(steps) for step in one.steps):
                     raise TraceError(f"attention of {role} at {layer} names steps beyond the {steps} of the run")
 
     @property
@@ -189,6 +194,8 @@ class Trace(Shown):
         for name in ("cross_attention", "self_attention"):
             for role, layers in getattr(self, name).items():
                 found |= {f"{name}/{role}/{layer}": attention.probs for layer, attention in layers.items()}
+        for role, kept in self.queries.items():
+            found |= {f"queries/{role}/{layer}": queries.values for layer, queries in kept.items()}
         return found
 
     @property

@@ -9,7 +9,7 @@ from .display import clip
 from .errors import SdexploreError, TraceError
 from .tokenization import Tokenization, Tokenizations
 from .trace import Trace
-from .traceparts import ARRAYS, MAPPINGS, Attention
+from .traceparts import ARRAYS, MAPPINGS, Attention, Queries
 
 
 def assemble(cls: type[Trace], name: str, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trace:
@@ -44,6 +44,10 @@ def _assemble(cls: type[Trace], facts: Mapping[str, Any], arrays: dict[str, np.n
             tokenizer=entry["tokenizer"],
             head_mean=entry["head_mean"],
         )
+    queries: dict[str, dict[str, Queries]] = {}
+    for key, steps in facts.get("queries", {}).items():
+        _, role, layer = key.split("/", 2)
+        queries.setdefault(role, {})[layer] = Queries(values=arrays.pop(key), steps=tuple(steps))
     provenance = _objects(facts, "provenance")
     if "scheduler" in provenance:
         _objects(provenance, "scheduler")
@@ -53,6 +57,7 @@ def _assemble(cls: type[Trace], facts: Mapping[str, Any], arrays: dict[str, np.n
     keys = _objects(facts, "mappings")
     parts: dict[str, Any] = (
         attention
+        | {"queries": queries}
         | {name: {key: arrays.pop(f"{name}/{key}") for key in keys[name]} for name in MAPPINGS}
         | {name: arrays.pop(name) for name in ARRAYS if name == "timesteps" or name in arrays}
     )
@@ -94,6 +99,11 @@ def facts_of(trace: Trace) -> dict[str, Any]:
         "provenance": dict(trace.provenance),
         "tokens": {role: {name: t.to_json() for name, t in by.items()} for role, by in trace.tokens.items()},
         "attention": described,
+        "queries": {
+            f"queries/{role}/{layer}": list(queries.steps)
+            for role, layers in trace.queries.items()
+            for layer, queries in layers.items()
+        },
         "mappings": {name: list(getattr(trace, name)) for name in MAPPINGS},
         "flags": dict(trace.flags),
     }

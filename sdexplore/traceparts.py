@@ -87,6 +87,31 @@ class Attention(Shown):
         return [Line(f"Attention: {calls} calls, {per_head}, {y} × {x} grid, {columns} columns, {self.probs.dtype}")]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Queries(Shown):
+    """Queries of one cross-attention layer and one role, for `open_word_map`; one row per denoiser call.
+
+    Attributes:
+        values: Each head's queries times the layer's scale: softmax(values · keys) is the attention.
+        steps: The step of each call.
+    """
+
+    values: Float[np.ndarray, "call head y x width"]
+    steps: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", read_only(self.values))
+        if self.values.ndim != 5 or self.values.dtype.kind != "f":  # noqa: PLR2004  (call, head, y, x, width)
+            raise TraceError(f"queries are {_described(self.values)}; they must be floats (call, head, y, x, width)")
+        if len(self.steps) != self.values.shape[0]:
+            raise TraceError(f"queries of {self.values.shape[0]} calls name {len(self.steps)} steps")
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: one line."""
+        calls, heads, y, x, width = self.values.shape
+        return [Line(f"Queries: {calls} calls, {heads} heads, {y} × {x} grid, width {width}, {self.values.dtype}")]
+
+
 def read_only(array: np.ndarray) -> np.ndarray:
     """A view of `array` that cannot be written through; the array itself stays as it is."""
     view = array.view()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_pipelines import stable_diffusion
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
@@ -121,7 +122,9 @@ def test_words_are_found_as_they_are_spelled_and_left_out(pipe):
             text = scene.caption[slice(*span)]
             assert set(found.positions(text)) >= set(positions) != set()
             shorter = without(scene.caption, span)
-            assert len(shorter.split()) == len(scene.caption.split()) - len(text.split())
+            kept = scene.caption[: span[0]] + scene.caption[span[1] :]
+            assert shorter.replace(" ", "") == kept.replace(" ", "")
+            assert "  " not in shorter
             other = other_span(scene, name, found)
             assert other is not None
             assert not set(positions_in(found, other)) & set(positions)
@@ -182,7 +185,7 @@ def test_the_embedded_model_points_at_what_its_words_mean(result):
 
 def test_a_model_that_knows_nothing_points_by_chance():
     pipe = stable_diffusion()
-    found = sdx.calibrate(pipe, scenes=25, seed=1, timesteps=(300,), causal=False)
+    found = sdx.calibrate(pipe, scenes=15, seed=1, timesteps=(300,), causal=False)
     assert {row.method for row in found.rows} == {"mean"}
     objects = found.row("object", 300)
     pointing, inside = objects.scores["pointing"], objects.scores["inside"]
@@ -255,7 +258,7 @@ def test_the_picture_refuses_what_was_not_measured(pipe, result):
     with pytest.raises(sdx.TraceError, match="t = 300 was not measured; there are 200"):
         sdx.views.calibration(result, over="layers", timestep=300)
     with pytest.raises(sdx.TraceError, match="over is 'timesteps' or 'layers'"):
-        sdx.views.calibration(result, over="heads")
+        unchecked("views._calibration").calibration(result, over="heads")
     bare = sdx.calibrate(pipe, scenes=1, seed=3, timesteps=(200,), causal=False)
     with pytest.raises(sdx.TraceError, match=r"holds no score 'in_map': calibrate\(causal=True\)"):
         sdx.views.calibration(bare, score="in_map")

@@ -94,11 +94,11 @@ def test_drawn_scenes_show_what_their_labels_say():
 
 
 def test_training_starts_from_nothing_and_goes_on(tmp_path, capsys):
-    first = train_classifier(60, scenes=64, max_steps=3)
+    first = train_classifier(60.0, scenes=64, max_steps=3)
     assert measure_classifier(first, scenes=8).things >= 8
     main(["--out", str(tmp_path / "w.safetensors"), "--max-steps", "1", "--scenes", "64"])
     assert "average precision" in capsys.readouterr().out
-    further = train_classifier(60, scenes=64, max_steps=1, start=tmp_path / "w.safetensors")
+    further = train_classifier(60.0, scenes=64, max_steps=1, start=tmp_path / "w.safetensors")
     assert not further.training
 
 

@@ -66,7 +66,7 @@ def untrained():
 
 
 def test_the_folder_is_a_pipeline_of_diffusers(trained):
-    pipe = StableDiffusionPipeline.from_pretrained(trained, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(trained, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     (image,) = pipe("two penguins in the snow", num_inference_steps=2, output_type="np").images
     assert image.shape == (256, 256, 3)

@@ -117,7 +117,7 @@ def measure_faithfulness(
     """
     if prompts < 1 or not numbers or min(numbers) < 1:
         raise SdexploreError(f"cannot draw {prompts} prompts of {tuple(numbers)} things; give at least one of each")
-    pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     found = {}
     for number in numbers:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..theory import Space, pred_original_sample, variance_preserving
 from ..tokenization import Tokenizations
-from ..trace import Attention, Trace
+from ..trace import Attention, Queries, Trace
 from . import noise_levels
 from .hosting import stacked
 from .recording import AttentionRecord, Recorder, cut_of, image_rows
@@ -71,6 +71,7 @@ class Assembly:
         call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
         tokens, attention = self._attention(image)
         parts |= attention
+        parts["queries"] = self._queries(image)
         return Trace(
             kind="run",
             call=call | ({"stopped": True} if stopped else {}),
@@ -122,6 +123,15 @@ class Assembly:
                     head_mean=plan.head_mean,
                 )
         return tokens, attention
+
+    def _queries(self, image: int) -> dict[str, dict[str, Queries]]:
+        found: dict[str, dict[str, Queries]] = {}
+        for layer, calls in self.recorder.queries.items():
+            for role in dict.fromkeys(role for call in calls for role, i in call.probs if i == image):
+                seen = [call for call in calls if (role, image) in call.probs]
+                values = stacked([call.probs[role, image] for call in seen])
+                found.setdefault(role, {})[layer] = Queries(values=values, steps=tuple(call.step for call in seen))
+        return found
 
 
 def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:

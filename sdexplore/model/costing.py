@@ -62,6 +62,9 @@ def cost(
         keys = columns if cross else ly * lx
         rows = [role for role in record.roles if role in present]
         parts[f"{plan.kind}/{name}"] = kept * heads * ly * lx * keys * _WIDTH[record.dtype] * len(rows)
+        if plan.queries:
+            width = layers[name].heads * layers[name].head_dim
+            parts[f"queries/{name}"] = kept * ly * lx * width * _WIDTH[record.dtype] * len(rows)
         wide = positions if cross else ly * lx
         device = max(device, 2 * 4 * layers[name].heads * ly * lx * wide * len(rows) * images)
     total = {name: amount * images for name, amount in sorted(parts.items(), key=lambda part: -part[1])}

@@ -27,6 +27,7 @@ class LayerPlan:
 
     Attributes:
         head_mean: The mean over heads, or each of them.
+        queries: Also keep each head's queries, times the scale.
         grids: If given, the layer is read only where its grid is (y, x) of one of these, or its longer side is the
             number.
     """
@@ -35,6 +36,7 @@ class LayerPlan:
     head_mean: bool
     dtype: torch.dtype
     grids: tuple[int | tuple[int, int], ...] | None = None
+    queries: bool = False
 
     def wants(self, grid: tuple[int, int]) -> bool:
         """Whether a layer of this grid is read."""
@@ -65,12 +67,14 @@ class DenoiserCall:
         noise_pred: (row, channel, y, x), the model's own tensor: copy it before it is changed.
         attention: Layer -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
             (perturbed-attention guidance puts the identity in its place) are absent.
+        queries: Layer -> row of the plan -> (head, y, x, width).
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
     """
 
     plan: CallPlan
     noise_pred: torch.Tensor | None = None
     attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
 
 
@@ -178,10 +182,16 @@ class _Observer:
         cuts = {row: cut for row, cut in zip(call.plan.rows, call.plan.cuts, strict=True) if row < len(query)}
         if plan.kind == "self_attention":
             cuts = dict.fromkeys(cuts)
+        if not cuts:
+            return
+        q, k = scaled(module, *(_rows(x, tuple(cuts)) for x in (query, key)))
         call.attention[name] = {
             row: probs.reshape(probs.shape[0], *grid, probs.shape[-1])
-            for row, probs in _probabilities(module, query, key, plan, cuts)
+            for row, probs in _probabilities(q, k, plan, cuts)
         }
+        if plan.queries:
+            kept = q.to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
+            call.queries[name] = dict(zip(cuts, kept, strict=True))
 
     def _grid(self, name: str) -> tuple[int, int] | None:
         return next((self._grids[around] for around in _ancestors(name) if around in self._grids), None)
@@ -227,23 +237,27 @@ def _read_projections(module: Attention, read: Callable[[torch.Tensor, torch.Ten
     ]
 
 
-def _probabilities(
-    attn: Attention,
-    query: Float[torch.Tensor, "batch pixel inner"],
-    key: Float[torch.Tensor, "batch position inner"],
-    plan: LayerPlan,
-    cuts: Mapping[int, int | None],
-) -> Iterable[tuple[int, torch.Tensor]]:
-    """For each row (head, pixel, column): softmax of scaled Q Kᵀ in float32, then mean, then columns."""
-    if not cuts:
-        return ()
-    rows = tuple(cuts)
-    q, k = _heads(attn, _rows(query, rows)), _heads(attn, _rows(key, rows))
+def scaled(
+    attn: Attention, query: Float[torch.Tensor, "row pixel inner"], key: Float[torch.Tensor, "row position inner"]
+) -> tuple[Float[torch.Tensor, "row head pixel width"], Float[torch.Tensor, "row head position width"]]:
+    """Queries times the layer's scale, and keys, by head in float32: the softmax of their product is the attention."""
+    q, k = _heads(attn, query), _heads(attn, key)
     scale = attn.scale
     if _name(attn.processor).endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
         q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
         scale = q.shape[-1] ** -0.5
-    probs = torch.softmax(torch.matmul(q.float() * scale, k.float().transpose(-1, -2)), dim=-1)
+    return q.float() * scale, k.float()
+
+
+def _probabilities(
+    q: Float[torch.Tensor, "row head pixel width"],
+    k: Float[torch.Tensor, "row head position width"],
+    plan: LayerPlan,
+    cuts: Mapping[int, int | None],
+) -> Iterable[tuple[int, torch.Tensor]]:
+    """For each row (head, pixel, column): softmax of Q Kᵀ, then mean, then columns."""
+    rows = tuple(cuts)
+    probs = torch.softmax(torch.matmul(q, k.transpose(-1, -2)), dim=-1)
     if plan.head_mean:
         probs = probs.mean(1, keepdim=True)
     if len(set(cuts.values())) == 1:

@@ -1,6 +1,6 @@
 """What one call of a pipeline did, step by step: watched while it runs, made into traces when it is over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -36,7 +36,7 @@ class StepRecord:
 
 @dataclass
 class AttentionRecord:
-    """One layer at one denoiser call: (role, image) -> (head, y, x, column), on the host."""
+    """One layer at one denoiser call: (role, image) -> (head, y, x, column or width), on the host."""
 
     step: int
     probs: dict[tuple[str, int], torch.Tensor]
@@ -60,6 +60,7 @@ class Recorder:
     total: Callable[[], int]
     steps: list[StepRecord] = field(default_factory=list)
     attention: dict[str, list[AttentionRecord]] = field(default_factory=dict)
+    queries: dict[str, list[AttentionRecord]] = field(default_factory=dict)
     last: torch.Tensor | None = None
     _copies: HostCopies = field(default_factory=HostCopies)
     _by_role: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -139,9 +140,10 @@ class Recorder:
             for start in range(0, len(call.plan.roles), images):
                 kept = self._copies.take(call.noise_pred[start : start + images], torch.float32)
                 self._by_role[call.plan.roles[start]] = kept
-        for layer, rows in call.attention.items():
-            probs = {(call.plan.roles[row], row % images): self._copies.take(one) for row, one in rows.items()}
-            self.attention.setdefault(layer, []).append(AttentionRecord(len(self.steps), probs))
+        for found, made in ((self.attention, call.attention), (self.queries, call.queries)):
+            for layer, rows in made.items():
+                copies = {(call.plan.roles[row], row % images): self._copies.take(one) for row, one in rows.items()}
+                found.setdefault(layer, []).append(AttentionRecord(len(self.steps), copies))
 
 
 def cut_of(tokens: Tokenizations, length: int) -> int | None:
@@ -154,17 +156,22 @@ def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]
     """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
     dtype, plans = _DTYPES[record.dtype], {}
     head_mean = record.cross_attention != "heads"
-    names = tuple(wanted for wanted in record.self_attention if isinstance(wanted, str))
+    names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, module in modules.items():
         if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or name.startswith(tuple(record.layers))):
-                plans[name] = LayerPlan("cross_attention", head_mean, dtype)
-        elif name.startswith(names):
+            if record.cross_attention and (record.layers is None or _within(name, record.layers)):
+                plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
+        elif _within(name, names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)
         elif grids:
             plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
     return plans
+
+
+def _within(name: str, places: Sequence[str]) -> bool:
+    """Whether a module is one of these or inside one; "" is the whole network."""
+    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
 
 
 def image_rows(steps: list[StepRecord], image: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,90 @@
+"""`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from ..errors import RunError, TokenError, TraceError, did_you_mean
+from ..trace import Queries, Trace
+from .architecture import denoiser
+from .probes import attention_modules, scaled
+from .running import lock_of
+from .tokenizing import tokens as tokens_of
+
+
+def open_word_map(
+    pipe: Any, trace: Trace, text: str, *, word: str | None = None, role: str = "cond", step: int | None = None
+) -> Float32[np.ndarray, "y x"]:
+    """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
+
+    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions, mean
+    over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text encoder
+    and each layer's to_k. With the run's own prompt it is `word_map`.
+
+    Args:
+        text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
+        word: Which word or phrase of `text`; None takes all of it.
+        role: Whose queries.
+        step: One step; None takes every recorded one.
+
+    Raises:
+        TraceError: The run kept no queries, or not of this role or step.
+        TokenError: `text` has no such word.
+        RunError: The pipeline has other layers than the one that made the trace.
+
+    Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
+    """
+    if role not in trace.queries:
+        hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
+        raise TraceError(f"this trace holds no queries of role {role!r}: {hint}")
+    tokens = next(iter(tokens_of(pipe, text).values()))
+    places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
+    modules = attention_modules(denoiser(pipe))
+    if strange := trace.queries[role].keys() - modules.keys():
+        raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
+    wanted = None if step is None else trace.check_step(step)
+    latents = trace.recorded("latents")
+    total = torch.zeros(latents.shape[2:])
+    with lock_of(pipe), torch.inference_mode():
+        embeds = pipe.encode_prompt(
+            text,
+            device=pipe._execution_device,
+            num_images_per_prompt=1,  # noqa: SLF001
+            do_classifier_free_guidance=False,
+        )[0]
+        for name, queries in trace.queries[role].items():
+            total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
+    return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)
+
+
+def _all_of(tokens: Any, text: str) -> list[int]:
+    places = [token.position for token in tokens.tokens if token.kind == "text"]
+    if not places:
+        raise TokenError(f"open_word_map(text={text!r}): there is no token in it to look at")
+    return places
+
+
+def _layer(
+    module: Any, embeds: torch.Tensor, queries: Queries, places: tuple[int, ...], step: int | None
+) -> torch.Tensor:
+    """The word's probability on the layer's grid, mean over calls and heads."""
+    calls = [call for call, at in enumerate(queries.steps) if step is None or at == step]
+    if not calls:
+        raise TraceError(f"queries of step {step} were not recorded; there are {list(queries.steps)}")
+    project = module.to_k if not getattr(module, "fused_projections", False) else None
+    made = project(embeds) if project is not None else module.to_kv(embeds).chunk(2, dim=-1)[0]
+    _, key = scaled(module, made, made)
+    grid = queries.values.shape[2:4]
+    total = torch.zeros(grid)
+    for call in calls:  # one at a time: all heads of all steps at once would not fit
+        q = torch.from_numpy(np.array(queries.values[call])).to(key.device, torch.float32).flatten(1, 2)
+        probs = torch.softmax(q @ key[0].transpose(-1, -2), dim=-1)
+        total += probs[..., list(places)].sum(-1).mean(0).reshape(grid).cpu()
+    return total / len(calls)
+
+
+def _resized(pixels: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    larger = torch.nn.functional.interpolate(pixels[None, None], size=shape, mode="bilinear", align_corners=False)
+    return larger[0, 0]

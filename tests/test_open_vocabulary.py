@@ -1,0 +1,67 @@
+"""Any word, also one that the prompt has not, asked of the queries of a stored run."""
+
+import numpy as np
+import pytest
+from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+
+import sdexplore as sdx
+
+PROMPT = "a photo of a cat beside an astronaut"
+RECORD = sdx.Record(queries=True, dtype="float32", decode=0)
+
+
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_with_the_runs_own_prompt_it_is_word_map(make, tmp_path):
+    pipe = make()
+    trace = sdx.run(pipe, PROMPT, record=RECORD, num_inference_steps=2, height=64, width=96)
+    trace = sdx.Trace.load(trace.save(tmp_path / "with queries.safetensors")).verify()
+    for word in ("cat", "astronaut"):
+        found = sdx.open_word_map(pipe, trace, PROMPT, word=word)
+        assert found.shape == (8, 12)
+        assert np.abs(found - sdx.word_map(trace, word)).max() < 1e-6
+    assert (
+        np.abs(sdx.open_word_map(pipe, trace, PROMPT, word="cat", step=1) - sdx.word_map(trace, "cat", steps=1)).max()
+        < 1e-6
+    )
+
+
+def test_a_fused_projection_makes_the_same_keys():
+    pipe = stable_diffusion()
+    trace = sdx.run(pipe, PROMPT, record=RECORD, num_inference_steps=1)
+    before = sdx.open_word_map(pipe, trace, "a dog")
+    pipe.fuse_qkv_projections()
+    assert np.allclose(sdx.open_word_map(pipe, trace, "a dog"), before, atol=1e-6)
+
+
+def test_the_embedded_model_finds_what_was_never_named():
+    pipe = sdx.load()
+    pipe.set_progress_bar_config(disable=True)
+    record = sdx.Record(queries=True, decode=0)
+    trace = sdx.run(pipe, "a red circle and a blue square on a white background", record=record, num_inference_steps=12)
+    rgb = trace.image.astype(int)
+    red = ((rgb[..., 0] > 150) & (rgb[..., 1] < 110)).reshape(32, 8, 32, 8).mean(axis=(1, 3))
+    found = sdx.open_word_map(pipe, trace, "an apple", word="apple")  # red and round as well
+    inside, outside = (found * red).sum() / red.sum(), (found * (1 - red)).sum() / (1 - red).sum()
+    assert inside > outside
+
+
+def test_what_cannot_be_asked_says_why(tiny):
+    bare = sdx.run(tiny, PROMPT, num_inference_steps=1, record=sdx.Record(decode=0))
+    with pytest.raises(sdx.TraceError, match=r"no queries of role 'cond': run with Record\(queries=True\)"):
+        sdx.open_word_map(tiny, bare, "a dog")
+    trace = sdx.run(tiny, PROMPT, num_inference_steps=1, record=RECORD)
+    with pytest.raises(sdx.TokenError, match="no word 'cat'"):
+        sdx.open_word_map(tiny, trace, "a dog", word="cat")
+    with pytest.raises(sdx.TokenError, match="no token in it"):
+        sdx.open_word_map(tiny, trace, "")
+    with pytest.raises(sdx.TraceError, match="there is no step 7"):
+        sdx.open_word_map(tiny, trace, "a dog", step=7)
+    with pytest.raises(sdx.RunError, match="made by another model"):
+        sdx.open_word_map(stable_diffusion_xl(), trace, "a dog")
+
+
+def test_cost_knows_of_queries(tiny):
+    told = sdx.cost(tiny, RECORD, prompt=PROMPT, num_inference_steps=2)
+    trace = sdx.run(tiny, PROMPT, record=RECORD, num_inference_steps=2)
+    kept = sum(q.values.nbytes for q in trace.queries["cond"].values())
+    assert sum(amount for name, amount in told.parts.items() if name.startswith("queries")) == kept
