@@ -95,6 +95,9 @@ class Trace(Shown):
         for name in ("decoded", "decoded_x0"):
             if beyond := [step for step in getattr(self, name) if step not in range(steps)]:
                 raise TraceError(f"{name} names step {beyond[0]!r}, beyond the {steps} of the run")
+        self._check_calls(steps)
+
+    def _check_calls(self, steps: int) -> None:
         named: list[tuple[str, Mapping[str, Attention | Queries]]] = []
         for kind in (self.cross_attention, self.self_attention, self.queries):
             named.extend(kind.items())

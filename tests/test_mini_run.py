@@ -1,5 +1,8 @@
 """The embedded model: loaded and traced as its users do; its words look where its objects are."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -66,15 +69,12 @@ def test_the_last_predicted_picture_is_the_picture(trace):
 
 
 def test_saved_and_opened_it_is_drawn_without_torch(trace, tmp_path):
-    import subprocess
-    import sys
-
     path = trace.save(tmp_path / "shapes.safetensors")
     script = (
         "import sys; sys.modules['torch'] = sys.modules['diffusers'] = sys.modules['transformers'] = None;"
         "import sdexplore as sdx; t = sdx.Trace.load(sys.argv[1]).verify();"
-        "[view(t).save(f'{i}.png') for i, view in enumerate((sdx.views.attention, sdx.views.denoising, sdx.views.latents,"
-        "sdx.views.guidance))]; print(t.fingerprint)"
+        "v = sdx.views; views = (v.attention, v.denoising, v.latents, v.guidance);"
+        "[view(t).save(f'{i}.png') for i, view in enumerate(views)]; print(t.fingerprint)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True, cwd=tmp_path

@@ -1,5 +1,5 @@
 """Scenes of the emoji world: the same seed for ever, honest captions, honest masks."""
-# ruff: noqa: S311  (seeds of scenes are no secrets)
+
 
 import random
 import subprocess

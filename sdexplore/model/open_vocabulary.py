@@ -13,15 +13,17 @@ from .probes import attention_modules, scaled
 from .running import lock_of
 from .tokenizing import tokens as tokens_of
 
+_ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
+
 
 def open_word_map(
     pipe: Any, trace: Trace, text: str, *, word: str | None = None, role: str = "cond", step: int | None = None
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
-    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions, mean
-    over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text encoder
-    and each layer's to_k. With the run's own prompt it is `word_map`.
+    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions,
+    mean over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text
+    encoder and each layer's to_k. With the run's own prompt it is `word_map`.
 
     Args:
         text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
@@ -48,12 +50,7 @@ def open_word_map(
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
     with lock_of(pipe), torch.inference_mode():
-        embeds = pipe.encode_prompt(
-            text,
-            device=pipe._execution_device,
-            num_images_per_prompt=1,  # noqa: SLF001
-            do_classifier_free_guidance=False,
-        )[0]
+        embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]
         for name, queries in trace.queries[role].items():
             total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
     return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)

@@ -61,7 +61,7 @@ def _summary(value: Any) -> dict[str, Any]:
 
 
 def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
-    """Model source, component classes, scheduler with config, versions, size it was made for, device, dtype, seconds."""
+    """Model source, component classes, scheduler with config, versions, size, device, dtype, seconds."""
     scheduler = pipe.scheduler
     parameter = next(denoiser.parameters())
     device = torch.device(getattr(pipe, "_execution_device", parameter.device))  # not where offloaded weights wait
