@@ -147,14 +147,16 @@ class Calibration(Shown):
                 f"Words left out, since hardly to be seen: {self.left_out}. All {len(self.rows)} rows: .rows"
             ),
             Line(
-                "It shows: on these scenes, capture, layout and word spans are right, and this pipeline's attention "
-                "to a word lies, that often, where the thing is.",
+                "Scores far above chance, centre and other word show that capture, layout and spans are right, and "
+                "that this pipeline's attention to a word lies, that often, where the thing is in these scenes. Low "
+                "scores do not tell whether the instrument or the model fails.",
                 strong=True,
             ),
             Line(
                 "It does NOT show that attention explains the picture, nor how maps fare on other pictures or "
-                "models. The embedded model was trained to attend so; a model without that training used its words "
-                "alike and pointed by chance. Only the rows with the word left out owe nothing to attention.",
+                "models. The embedded model was trained to attend so; before that training it used its words alike, "
+                "and its maps pointed hardly better than the picture's centre. Only the rows with the word left out "
+                "owe nothing to attention.",
                 strong=True,
             ),
         )

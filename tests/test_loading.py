@@ -282,6 +282,7 @@ class TestQuiet:
             )
 
         load(device="cpu")  # what the libraries set up at first use is theirs
+        assert not any(loading._worth_saying in logging.getLogger(name).filters for name in loading.CHATTY)
         before = state()
         load(device="cpu")
         load(saved, device="cpu")

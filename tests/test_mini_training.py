@@ -1,17 +1,14 @@
 """Training of the miniature, for real and small: from the command line to a folder that diffusers loads."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from unittest import mock
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 
-from sdexplore.errors import LoadError, SdexploreError
+from sdexplore.errors import SdexploreError
 from sdexplore.mini import PIPELINE, finetune, measure, train
 from sdexplore.mini.alignment import CrossAttention, alignment_loss
 from sdexplore.mini.batches import draw_batch
@@ -19,8 +16,8 @@ from sdexplore.mini.dataset import Draw, draw_table, known_tokens
 from sdexplore.mini.encoding import encode, whiten
 from sdexplore.mini.finetuning import AlignmentStage, Finetuning, fit
 from sdexplore.mini.finetuning import finetune as align
-from sdexplore.mini.networks import build, load, parameters, save
-from sdexplore.mini.optimization import AveragedWeights, Budget, learning_rate
+from sdexplore.mini.networks import build, load, parameters
+from sdexplore.mini.optimization import AveragedWeights, Budget
 from sdexplore.mini.rendering import Renderer
 from sdexplore.mini.training import Training
 from sdexplore.mini.training import train as train_from
@@ -129,7 +126,7 @@ def test_whitening_leaves_decoded_pictures_as_they_are(untrained):
 def looks(networks, scenes):
     """The alignment loss on a batch that is always the same."""
     torch.manual_seed(2)
-    batch = draw_batch(scenes, 8, evenly=True)
+    batch = draw_batch(scenes, 5, evenly=True)
     with torch.no_grad(), CrossAttention(networks.unet) as attention:
         networks.unet(batch.noisy, batch.timesteps, networks.text_encoder(batch.input_ids)[0])
         return alignment_loss(attention.probs(), batch.selectors, batch.masks, batch.weights).item()
@@ -139,7 +136,7 @@ def test_the_local_stage_teaches_queries_and_keys_alone(trained):
     networks = load(trained)
     scenes, before = prepared(networks), weights(networks)
     loss = looks(networks, scenes)
-    fit(networks, scenes, AlignmentStage(budget=Budget(60.0, steps=5, warmup=0), rate=3e-2, joint=False), 4)
+    fit(networks, scenes, AlignmentStage(budget=Budget(60.0, steps=4, warmup=0), rate=3e-2, joint=False), 3)
     assert looks(networks, scenes) < loss - 0.05
     names = changed(before, weights(networks))
     assert len(names) == 30
@@ -192,7 +189,7 @@ def test_the_shipped_model_is_as_its_card_says():
     networks, card = load(PIPELINE), (PIPELINE.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
     for number in parameters(networks).values():
         assert f"{number:,}" in card
-    found = measure.measure(scenes=2, variants=1)
+    found = measure.measure(scenes=1, variants=1)
     assert found.psnr > 30
     errors = [score.noise_error for score in found.scores]
     assert errors == sorted(errors, reverse=True)
@@ -211,14 +208,6 @@ def test_a_budget_ends_by_steps_or_by_time():
             Budget(seconds, steps)
 
 
-def test_rates_rise_then_fall():
-    rates = [learning_rate(used / 100, 1.0) for used in range(101)]
-    assert max(rates) == rates[3] == 1
-    assert rates[:4] == sorted(rates[:4])
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert rates[-1] == pytest.approx(0.02)
-
-
 def test_averaged_weights_follow_slowly():
     layer = torch.nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0)
@@ -228,65 +217,3 @@ def test_averaged_weights_follow_slowly():
         average.update()
     average.store()
     assert layer.weight.item() == pytest.approx(3 / 12 * (1 - 2 / 11) + 2 * (1 - 3 / 12))
-
-
-REFUSED = [
-    (train, ["--scenes", "0"], "cannot train on 0 scenes; give 1 or more"),
-    (train, ["--vae-seconds", "0"], "a stage of 0.0 seconds"),
-    (train, ["--out", str(PIPELINE)], "is the pipeline that the package carries; give another folder"),
-    (train, ["--out", __file__], "cannot make the folder '"),
-    (finetune, ["--held-out", "0"], "unrecognized arguments: --held-out 0"),
-    (finetune, ["--scenes", "0"], "cannot learn from 0 scenes and score 60"),
-    (finetune, ["--pipeline", "東京"], "'東京' has no vae and no unet and no text_encoder; give a folder with"),
-    (measure, ["--scenes", "-1"], "cannot measure on -1 scenes; give 1 or more"),
-    (measure, ["--pipeline", "</script>"], "'</script>' has no vae"),
-]
-
-
-@pytest.mark.parametrize(("module", "arguments", "message"), REFUSED)
-def test_what_cannot_be_done_is_said_before_it_is_begun(module, arguments, message, tmp_path, capsys):
-    out = [] if module is measure or "--out" in arguments else ["--out", str(tmp_path / "new")]
-    with pytest.raises(SystemExit) as stopped:
-        module.main([*out, *arguments])
-    assert stopped.value.code == 2
-    assert message in capsys.readouterr().err
-
-
-def test_a_folder_without_a_pipeline_is_refused(tmp_path, untrained):
-    (tmp_path / "vae").mkdir()
-    with pytest.raises(LoadError, match=r"has no vae and no unet and no text_encoder; .*mini\.train` writes it"):
-        load(tmp_path)
-    save(untrained, tmp_path)
-    (tmp_path / "unet" / "config.json").unlink()
-    with pytest.raises(LoadError, match="has no unet; give"):
-        load(tmp_path)
-
-
-def test_options_reach_the_training(tmp_path):
-    with mock.patch.object(train, "train") as called:
-        train.main(["--out", str(tmp_path), "--device", "cpu", "--alignment", "0", "--max-steps", "7", "--no-compile"])
-    (training, out, device), _ = called.call_args
-    assert (out, device) == (tmp_path, torch.device("cpu"))
-    assert training.unet == replace(Training().unet, alignment=0.0, budget=Budget(1080.0, steps=7), compile=False)
-    assert training.vae == replace(Training().vae, budget=Budget(300.0, steps=7), compile=False)
-    with mock.patch.object(finetune, "finetune") as called:
-        finetune.main(["--out", str(tmp_path), "--local-seconds", "0", "--polish-seconds", "5", "--batch", "3"])
-    (finetuning, folder, _), _ = called.call_args
-    assert folder == PIPELINE
-    polish = replace(Finetuning().polish, budget=Budget(5.0, warmup=0))
-    assert finetuning == replace(Finetuning(), local=None, polish=polish, batch=3)
-
-
-def test_command_lines_explain_themselves():
-    options = {"train": "--vae-seconds", "finetune": "--joint-share", "measure": "--scenes"}
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", f"sdexplore.mini.{name}", "--help"], stdout=subprocess.PIPE, text=True
-        )
-        for name in options
-    }
-    for name, process in running.items():
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        assert f"python -m sdexplore.mini.{name}" in said
-        assert options[name] in said

@@ -1,32 +1,16 @@
 """Scenes of the emoji world: the same seed for ever, honest captions, honest masks."""
 
-
 import random
 import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
-from sdexplore.errors import LoadError, SdexploreError
-from sdexplore.mini import (
-    GROUND,
-    Scene,
-    Sprite,
-    Thing,
-    atlas,
-    draw_atlas,
-    load_atlas,
-    render,
-    sample,
-    spans,
-    vocabulary,
-    world,
-)
+from sdexplore.errors import SdexploreError
+from sdexplore.mini import GROUND, Scene, Sprite, Thing, render, sample, spans, world
 from sdexplore.mini.backgrounds import SIZE, background
 from sdexplore.mini.vocabulary import BACKGROUNDS, NAMES, PLACE_WORDS, SHAPES, STYLES
 
@@ -64,10 +48,7 @@ FROZEN = {
         {"bell": 4154.6, "brown cross": 2571.4, "banana": 2581.0},
     ),
     7: (
-        (
-            "a photo of a tiny butterfly on a blue background",
-            "a photo of nice, a tiny butterfly on blue",
-        ),
+        ("a photo of a tiny butterfly on a blue background", "a photo of nice, a tiny butterfly on blue"),
         {"butterfly": (18, 27), GROUND: (33, 48)},
         117.346,
         {"butterfly": 1622.2},
@@ -110,17 +91,6 @@ def test_a_seed_shows_the_same_scene_for_ever(seed):
     assert image.mean() == pytest.approx(mean, abs=0.5)  # pillow may round otherwise one day
     assert {word: masks[word].sum() for word in areas} == pytest.approx(areas, rel=0.01)
     assert set(masks) == {*areas, GROUND}
-
-
-def test_sprites_stand_where_they_always_stood():
-    first, second = sample(random.Random(1)).sprites
-    assert (first.thing, second.thing) == (
-        Thing(166, None, "telescope"),
-        Thing(174, (220, 40, 40), "red star"),
-    )
-    assert (first.x, first.y, first.size) == pytest.approx((68.934, 192.098, 97.042), abs=1e-3)
-    assert (second.x, second.y, second.size) == pytest.approx((63.735, 71.903, 111.54), abs=1e-3)
-    assert (first.flipped, second.flipped) == (False, True)
 
 
 def test_the_generator_is_left_where_it_always_was():
@@ -265,15 +235,6 @@ def test_unknown_styles_and_backgrounds_are_refused():
         background("blu", random.Random(0))
 
 
-@pytest.mark.parametrize("kind", BACKGROUNDS)
-def test_backgrounds_vary_and_come_again(kind):
-    first, again, other = (background(kind, random.Random(seed)) for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-    flat = np.ptp(first.reshape(-1, 3), axis=0).max() == 0
-    assert flat == (kind in vocabulary.COLORS)
-
-
 def test_a_scene_shows_the_same_in_text_and_html_with_everything_escaped():
     scene = made(word="</script><b>東京")
     text, page = repr(scene), scene._repr_html_()
@@ -283,47 +244,6 @@ def test_a_scene_shows_the_same_in_text_and_html_with_everything_escaped():
     for fact in ("Scene on snow, as photo", "128", "100"):
         assert fact in text
         assert fact in page
-
-
-def test_the_tables_fit_the_atlas():
-    assert len(NAMES) == 171
-    assert len(BACKGROUNDS) == 23
-    tiles = load_atlas()
-    assert tiles.shape == (len(NAMES) + len(SHAPES), 128, 128, 4)
-    assert tiles[..., 3].reshape(len(tiles), -1).max(1).min() == 255  # every tile shows something
-    with pytest.raises(ValueError, match="read-only"):
-        tiles[0] = 0
-    names = [name for synonyms in NAMES for name in synonyms]
-    assert len(names) == len(set(names))
-
-
-def test_words_are_spelled_as_english_has_them():
-    said = [vocabulary.article(noun) for noun in ("owl", "unicorn", "ufo", "scissors", "cat")]
-    assert said == ["an owl", "a unicorn", "a ufo", "scissors", "a cat"]
-    counted = [vocabulary.plural(noun) for noun in ("mouse", "palm tree", "glasses", "teddy bear", "cross")]
-    assert counted == ["mice", "palm trees", "glasses", "teddy bears", "crosses"]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_shapes_are_drawn_as_the_package_carries_them(shape):
-    drawn = atlas._draw_shape(shape)
-    shipped = load_atlas()[len(NAMES) + SHAPES.index(shape)]
-    assert np.abs(drawn.astype(int) - shipped).mean() < 0.5
-
-
-def test_a_font_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(LoadError, match=r"no font can be read from '.*nowhere\.ttf'.*NotoColorEmoji"):
-        draw_atlas(tmp_path / "nowhere.ttf")
-    broken = tmp_path / "broken.ttf"
-    broken.write_text("no font")
-    with pytest.raises(LoadError, match="or use load_atlas"):
-        draw_atlas(broken)
-
-
-def test_a_font_without_colored_glyphs_is_refused():
-    plain = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    with pytest.raises(LoadError, match=r"does not draw .* as one glyph in colour"):
-        draw_atlas(plain)
 
 
 def test_scenes_need_no_torch():

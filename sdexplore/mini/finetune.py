@@ -1,6 +1,6 @@
 """Aligns a miniature's cross-attention: `python -m sdexplore.mini.finetune --out FOLDER`.
 
-With the defaults it takes two CPU cores about two hours; `--smoke` takes three steps of each stage.
+With the defaults it takes two CPU cores about two hours; `--smoke` takes one step of each stage.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     whole = Finetuning()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")
     parser.add_argument("--pipeline", type=Path, default=PIPELINE, help="folder to start from")
-    parser.add_argument("--smoke", action="store_true", help="three steps of each stage; sizes and times are its own")
+    parser.add_argument("--smoke", action="store_true", help="one step of each stage; sizes and times are its own")
     for stage in ("local", "joint", "polish"):
         parser.add_argument(
             f"--{stage}-seconds",

@@ -1,13 +1,10 @@
 """Noise as Stable Diffusion 1.5 is trained on it: its schedule, how it is drawn, and its loss."""
 
-import functools
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
-@functools.cache
 def alphas_cumprod(device: torch.device) -> Float[Tensor, " timestep"]:
     """Share of the signal's variance at each of Stable Diffusion 1.5's 1000 timesteps."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, device=device) ** 2

@@ -65,8 +65,8 @@ class Training:
                 hidden_size=32,
                 text_layers=1,
             ),
-            vae=VaeStage(budget=Budget(60.0, steps=6), batch=4, compile=False, log_every=2),
-            unet=UnetStage(budget=Budget(60.0, steps=4), batch=4, alignment_rows=2, compile=False, log_every=2),
+            vae=VaeStage(budget=Budget(60.0, steps=4), batch=2, compile=False, log_every=2),
+            unet=UnetStage(budget=Budget(60.0, steps=4), batch=2, alignment_rows=1, compile=False, log_every=2),
             encode_batch=16,
         )
 
