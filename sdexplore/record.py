@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import index
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias
 
 from .errors import RunError
 
@@ -142,3 +142,7 @@ def _step(field: str, step: int, total: int) -> int:
     if not -total <= step < total:
         raise RunError(f"Record({field}=…): there is no step {step}; this run has {total} steps, 0 to {total - 1}")
     return step % total
+
+
+USUAL: Final = Record()
+"""What is kept where no Record is given."""

@@ -6,13 +6,11 @@ from itertools import product
 from typing import Any
 
 from ..errors import RunError
-from ..record import Record
+from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison
 from .loading import scheduler_from_name
 from .running import Progress, check, lock_of, run_locked
-
-_EVERYTHING_USUAL = Record()
 
 
 def compare(
@@ -21,7 +19,7 @@ def compare(
     *,
     over: Mapping[str, Sequence[Any]],
     seed: int = 0,
-    record: Record = _EVERYTHING_USUAL,
+    record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
     **pipeline_arguments: Any,
 ) -> Comparison:

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from ..costs import Cost
-from ..record import Record
+from ..record import USUAL, Record
 from .architecture import attention_layers, denoiser, latent_grid, vae_scale_factor
 from .probes import attention_modules
 from .recording import cut_of, plan_layers
@@ -12,11 +12,10 @@ from .running import image_count, prompts_of
 
 _WIDTH = {"float16": 2, "float32": 4}
 _DEFAULT_STEPS = 50
-_EVERYTHING_USUAL = Record()
 
 
 def cost(
-    pipe: Any, record: Record = _EVERYTHING_USUAL, *, prompt: str | list[str] | None = None, **pipeline_arguments: Any
+    pipe: Any, record: Record = USUAL, *, prompt: str | list[str] | None = None, **pipeline_arguments: Any
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 
+from .architecture import vae_scale_factor
 from .hosting import float32_vae
 
 _FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
@@ -50,8 +51,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 
 def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
-    vae = pipe.vae
-    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    factor = vae_scale_factor(pipe)
     rng = np.random.default_rng(0)
     colours = torch.from_numpy(rng.random((_FIT_PICTURES, 3, _FIT_COLOURS, _FIT_COLOURS), np.float32))
     cells = torch.nn.functional.interpolate(colours, size=_FIT_SIDE, mode="bicubic", align_corners=False).clamp(0, 1)

@@ -9,7 +9,7 @@ from diffusers.models.attention_processor import Attention
 
 from ..diagnosis import Diagnosis, LayerNote
 from ..errors import InspectionError
-from ..record import Record
+from ..record import USUAL, Record
 from . import noise_levels
 from .architecture import attention_layers, denoiser
 from .obstacles import KNOWN_HOOKS, compiled, obstacles, own_forward
@@ -17,7 +17,6 @@ from .probes import LayerPlan, attention_modules
 from .recording import plan_layers
 from .roles import order_of
 
-_EVERYTHING_USUAL = Record()
 _OPERATIONS = {  # what a processor of diffusers computes attention with, by words in its class
     "2_0": "torch's scaled_dot_product_attention",
     "XFormers": "xformers",
@@ -27,7 +26,7 @@ _OPERATIONS = {  # what a processor of diffusers computes attention with, by wor
 }
 
 
-def doctor(pipe: Any, record: Record = _EVERYTHING_USUAL) -> Diagnosis:
+def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles, layers.
 
     Raises:

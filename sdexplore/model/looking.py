@@ -15,17 +15,17 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..errors import RunError
-from ..record import Record
+from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding
+from .architecture import vae_scale_factor
 from .comparing import exchanged_scheduler
 from .provenance import described
 from .running import check, image_count, lock_of, run_locked
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 
-_EVERYTHING_USUAL = Record()
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
 
@@ -48,7 +48,7 @@ def look(
     *,
     t: int | Sequence[int],
     seed: int = 0,
-    record: Record = _EVERYTHING_USUAL,
+    record: Record = USUAL,
     guidance_scale: float = 1.0,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
@@ -73,13 +73,13 @@ def look(
     if not times or any(not 0 <= one <= last for one in times):
         raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, or several")
     pixels = _pixels(pipe, image, pipeline_arguments)
+    with lock_of(pipe):
+        z = decoding.encode(pipe, pixels)
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
     traces = []
     for one in times:
         scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
         scheduler.at = one
-        with lock_of(pipe):
-            z = decoding.encode(pipe, pixels)
-        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
         noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
         arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
         trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
@@ -94,7 +94,7 @@ def invert(
     prompt: str | None = None,
     *,
     num_inference_steps: int = 50,
-    record: Record = _EVERYTHING_USUAL,
+    record: Record = USUAL,
     **pipeline_arguments: Any,
 ) -> Trace:
     """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
@@ -150,7 +150,7 @@ def _observed(
         raise RunError(f"look and invert take one picture and one prompt; this call makes {images} images")
     check(pipe, {"seed": seed, **given})
     y, x = latents.shape[2:]
-    factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    factor = vae_scale_factor(pipe)
     arguments = {
         **given,
         "height": y * factor,
@@ -169,7 +169,7 @@ def _pixels(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tenso
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     sample = pipe.unet.config.sample_size
     default = (sample, sample) if isinstance(sample, int) else tuple(sample)
-    factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    factor = vae_scale_factor(pipe)
     height, width = (
         arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)
     )

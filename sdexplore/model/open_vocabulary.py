@@ -70,8 +70,8 @@ def _layer(
     calls = [call for call, at in enumerate(queries.steps) if step is None or at == step]
     if not calls:
         raise TraceError(f"queries of step {step} were not recorded; there are {list(queries.steps)}")
-    project = module.to_k if not getattr(module, "fused_projections", False) else None
-    made = project(embeds) if project is not None else module.to_kv(embeds).chunk(2, dim=-1)[0]
+    fused = getattr(module, "fused_projections", False)
+    made = module.to_kv(embeds).chunk(2, dim=-1)[0] if fused else module.to_k(embeds)
     _, key = scaled(module, made, made)
     grid = queries.values.shape[2:4]
     total = torch.zeros(grid)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from ..errors import InspectionError, RunError, Stopped, did_you_mean
-from ..record import Record
+from ..record import USUAL, Record
 from ..theory import linear_preview, variance_preserving
 from ..tokenization import Tokenizations
 from ..trace import Trace
@@ -31,7 +31,6 @@ from .tokenizing import tokens as tokens_of
 
 _LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
-_EVERYTHING_USUAL = Record()
 _TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
@@ -99,7 +98,7 @@ def run(
     prompt: str | list[str] | None = None,
     *,
     seed: int = 0,
-    record: Record = _EVERYTHING_USUAL,
+    record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
