@@ -53,6 +53,7 @@ MODEL = {
     "safetensors",
     "huggingface_hub",
     "PIL",
+    "psutil",
 }
 OUTSIDE = {
     "base": {"numpy", "jaxtyping"},
@@ -63,7 +64,7 @@ OUTSIDE = {
     "views": {"numpy", "jaxtyping", "matplotlib"},
     "calibration": {"numpy", "jaxtyping"},
     "publish": {"numpy", "jaxtyping", "PIL", "matplotlib"},
-    "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets"},
+    "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},
     "faces": {"IPython"},
 }
 OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "datatree": {"xarray"}}

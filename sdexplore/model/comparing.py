@@ -10,7 +10,8 @@ from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison
 from .loading import scheduler_from_name
-from .running import Progress, check, lock_of, run_locked
+from .locking import lock_of
+from .running import Progress, check, run_locked
 
 
 def compare(

@@ -50,6 +50,11 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     return _FITTED[vae]
 
 
+def fitted(pipe: Any) -> bool:
+    """Whether `latent_rgb` of this pipeline is known already, so that asking costs nothing."""
+    return getattr(pipe, "vae", None) in _FITTED
+
+
 def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     factor = vae_scale_factor(pipe)
     rng = np.random.default_rng(0)

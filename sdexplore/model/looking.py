@@ -21,8 +21,9 @@ from ..traces import Traces
 from . import decoding
 from .architecture import vae_scale_factor
 from .comparing import exchanged_scheduler
+from .locking import lock_of
 from .provenance import described
-from .running import check, image_count, lock_of, run_locked
+from .running import check, image_count, run_locked
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 

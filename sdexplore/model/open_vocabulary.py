@@ -9,8 +9,8 @@ from jaxtyping import Float32
 from ..errors import RunError, TokenError, TraceError, did_you_mean
 from ..trace import Queries, Trace
 from .architecture import denoiser
+from .locking import lock_of
 from .probes import attention_modules, scaled
-from .running import lock_of
 from .tokenizing import tokens as tokens_of
 
 _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}

@@ -1,13 +1,11 @@
 """`run`: one call of a pipeline, observed. The picture is the one that the pipeline makes without us."""
 
 import inspect
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from ..traces import Traces
 from . import decoding, noise_levels
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
+from .locking import lock_of
 from .obstacles import refuse
 from .probes import attention_modules
 from .provenance import call_of, provenance_of
@@ -29,34 +28,8 @@ from .recording import Recorder, plan_layers
 from .roles import Roles, order_of
 from .tokenizing import tokens as tokens_of
 
-_LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
-_LOCKS_GUARD = threading.Lock()
 _TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
-
-
-class PipelineLock:
-    """Queues runs of one denoiser; a run from within its own run is refused instead of waiting for ever."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._owner: int | None = None
-
-    def __enter__(self) -> None:
-        if self._owner == threading.get_ident():
-            raise RunError("this pipeline is in the middle of a run of this very thread: start the next when it ends")
-        self._lock.acquire()
-        self._owner = threading.get_ident()
-
-    def __exit__(self, *_: object) -> None:
-        self._owner = None
-        self._lock.release()
-
-
-def lock_of(pipe: Any) -> PipelineLock:
-    """The one lock of the pipeline; pipelines that share a denoiser share it."""
-    with _LOCKS_GUARD:
-        return _LOCKS.setdefault(denoiser_of(pipe), PipelineLock())
 
 
 @dataclass
@@ -197,7 +170,7 @@ def run_locked(
             call=call_of("run", prompt, seed, record, arguments),
             provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
             decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
-            latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn else None,
+            latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
         )
         traces = assembly.traces(output)
     result = traces[0] if len(traces) == 1 else Traces(traces)
