@@ -21,3 +21,17 @@ def preview(trace: Trace, latents: Float32[np.ndarray, "channel y x"]) -> UInt8[
         TraceError: The trace has no preview (stopped, or no VAE).
     """
     return linear_preview(latents, trace.recorded("latent_rgb"))
+
+
+def step_picture(trace: Trace, step: int, *, x0: bool) -> tuple[UInt8[np.ndarray, "Y X 3"], bool]:
+    """What x_t before `step`, or its predicted x0, looks like; and whether that is only the linear preview.
+
+    Raises:
+        TraceError: The step is beyond the run, or the trace holds neither decoded pictures nor latents.
+    """
+    step = trace.check_step(step)
+    decoded = trace.decoded_x0 if x0 else trace.decoded
+    if step in decoded:
+        return decoded[step], False
+    latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
+    return preview(trace, latents), True

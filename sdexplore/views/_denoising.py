@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from ..analysis.trajectory import preview, spread
+from ..analysis.trajectory import spread, step_picture
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
@@ -34,8 +32,8 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
     chosen = tuple(trace.check_step(step) for step in steps) if steps is not None else spread(every, _MOST)
     if not chosen:
         raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
-    noisy = [_picture(trace, step, x0=False) for step in chosen]
-    clean = [_picture(trace, step, x0=True) for step in chosen] if trace.pred_original_sample is not None else []
+    noisy = [step_picture(trace, step, x0=False) for step in chosen]
+    clean = [step_picture(trace, step, x0=True) for step in chosen] if trace.pred_original_sample is not None else []
     rows = [("x_t", noisy)] + ([("predicted x0", clean)] if clean else [])
     y, x = noisy[0][0].shape[:2]
     last = trace.image is not None
@@ -61,12 +59,3 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
         f"from noise to {'the final picture' if last else 'where the run was stopped'}, for {in_words(trace)}.",
         call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
-
-
-def _picture(trace: Trace, step: int, *, x0: bool) -> tuple[np.ndarray, bool]:
-    """(picture, whether it is only the linear preview)."""
-    decoded = trace.decoded_x0 if x0 else trace.decoded
-    if step in decoded:
-        return decoded[step], False
-    latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
-    return preview(trace, latents), True

@@ -1,0 +1,98 @@
+"""What the sections of one dashboard share: the state, the model, the trace that is looked at, the work under way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from ..errors import Stopped
+from ..picture import Picture
+from ..record import USUAL, Record
+from ..trace import Trace
+from ..traces import Comparison
+from .controls import Message
+from .progress import Bar
+from .state import State
+from .worker import Cancelled, MainThread, Worker
+
+
+@dataclass
+class Board:
+    """What the sections of one dashboard share.
+
+    Attributes:
+        pipe: The pipeline; None where a stored trace is looked at without a model.
+        fixed: Arguments of every run that no control sets.
+        record: What runs keep.
+        known: Every argument that the pipeline's call names, with its default.
+        trace: What is looked at; None before the first run.
+        picture: The figure drawn last, which Export takes.
+        bar, message: How far the work under way is, and how things stand.
+    """
+
+    state: State
+    pipe: Any = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    record: Record = USUAL
+    known: Mapping[str, Any] = field(default_factory=dict)
+    trace: Trace | None = None
+    picture: Picture | None = None
+    bar: Bar = field(default_factory=Bar)
+    message: Message = field(default_factory=Message)
+    worker: Worker = field(default_factory=Worker)
+    main: MainThread = field(default_factory=MainThread)
+    busy_changed: Callable[[bool], None] = lambda _: None
+
+    def arguments(self) -> dict[str, Any]:
+        """What the next run of the pipeline is called with, but for prompt, seed and scheduler."""
+        return {**self.state.arguments(self.known), **self.fixed}
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt of the next run; None where the pipeline takes none, or was given embeddings."""
+        return self.state.prompt if "prompt" in self.known and "prompt_embeds" not in self.fixed else None
+
+    def compare(self, over: Mapping[str, Sequence[Any]], cancelled: Cancelled) -> Comparison:
+        """The comparison over these values, for a job; the bar says how far it is."""
+        from ..model.comparing import compare
+        from ..model.queueing import quiet
+
+        cells, done = prod(map(len, over.values())), 0
+        state = self.state
+        given = {"prompt": self.prompt, "seed": state.seed, **self.arguments()}
+        given = {name: value for name, value in given.items() if name not in over}
+        self.bar.start()
+
+        def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
+            nonlocal done
+            if cancelled():
+                progress.stop()
+            last = progress.step + 1 == progress.total
+            self.bar.reach(progress.step + 1, progress.total, f"run {done + 1} of {cells}, step ")
+            done += last
+
+        with quiet(self.pipe):
+            found = compare(self.pipe, over=over, record=self.record, on_step=on_step, **given)
+        self.bar.end()
+        self.message.say(f"Compared {cells} runs over {', '.join(over)}.")
+        return found
+
+    def work(self, what: str, job: Callable[[Cancelled], object]) -> None:
+        """Does `job` off the main thread; says what is done, and what went wrong in words."""
+
+        def guarded(cancelled: Cancelled) -> None:
+            self.busy_changed(True)  # noqa: FBT003  (what it now is)
+            self.message.say(what)
+            try:
+                job(cancelled)
+            except Stopped as stopped:
+                self.bar.rest()
+                self.message.say(str(stopped))
+            except Exception as error:  # noqa: BLE001  (said to the person who looks)
+                self.bar.rest()
+                self.message.fail(error)
+            finally:
+                if not self.worker.waiting:
+                    self.busy_changed(False)  # noqa: FBT003
+
+        self.worker.submit(guarded)

@@ -1,0 +1,151 @@
+"""The section "Compare": one argument taking several values, and two of the last runs side by side."""
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from ..errors import RunError
+from ..trace import Trace
+from ..traces import Comparison
+from .board import Board
+from .controls import PictureBox, button, column, control, row
+from .section import Section
+from .worker import Cancelled
+
+OVER = (
+    "guidance_scale",
+    "seed",
+    "num_inference_steps",
+    "scheduler",
+    "prompt",
+    "negative_prompt",
+    "guidance_rescale",
+)
+"""What can be compared over, where the pipeline's call names it."""
+
+_EXAMPLES = {
+    "guidance_scale": "1, 3, 7.5",
+    "seed": "0, 1, 2",
+    "num_inference_steps": "5, 10, 25",
+    "scheduler": "DDIM; Euler; DPM++ 2M",
+    "prompt": "a cat in space; a dog in space",
+    "negative_prompt": "blue; red",
+    "guidance_rescale": "0, 0.7",
+}
+_TEXT = ("scheduler", "prompt", "negative_prompt")
+
+
+class CompareSection(Section):
+    """A run for each value, from the same noise; beneath, the words of two of the last runs on one scale."""
+
+    title: ClassVar[str] = "Compare"
+
+    def __init__(self, board: Board, runs: Callable[[], Sequence[Trace]]) -> None:
+        super().__init__(board)
+        self._runs = runs
+        offered = [name for name in OVER if name in (*board.known, "seed", "scheduler")]
+        self._over = control(
+            widgets.Dropdown, "over", "Which argument takes each value", width="240px", options=offered
+        )
+        self._values = control(
+            widgets.Text,
+            "values",
+            "Numbers with commas between them; names and prompts with semicolons",
+            width="420px",
+            value=_EXAMPLES["guidance_scale"],
+            continuous_update=False,
+        )
+        self._over.observe(lambda _: setattr(self._values, "value", _EXAMPLES[self._over.value]), "value")
+        self._start = button(
+            "Compare", "Runs the prompt once a value, from the same noise", self.compare, icon="th", button_style=""
+        )
+        picks = {
+            name: control(
+                widgets.Dropdown, name, f"Run {name} of two to compare", width="320px", options=[("none", None)]
+            )
+            for name in ("a", "b")
+        }
+        self._picks = picks
+        for pick in picks.values():
+            pick.observe(lambda _: self._draw_pair(), "value")
+        self._pair = PictureBox()
+        runs_row = row([self._over, self._values, self._start])
+        runs_row.layout.display = "" if board.pipe is not None else "none"
+        self.widget = column(
+            [runs_row, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
+            padding="6px 0",
+        )
+
+    def _draw(self) -> None:
+        options = [("none", None), *((_named(trace), trace) for trace in self._runs())]
+        if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
+            for pick in self._picks.values():
+                pick.options = options
+        if self.box.picture is None:
+            self.message.say("Nothing is compared yet." if self.board.pipe is not None else "Choose two runs.")
+
+    def _draw_pair(self) -> None:
+        a, b = (pick.value for pick in self._picks.values())
+        if a is None or b is None:
+            self._pair.clear()
+            return
+        from ..views import attention_compare
+
+        try:
+            self._show(lambda: attention_compare(a, b), self._pair)
+        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+            self._pair.clear()
+            self.message.fail(error)
+
+    def compare(self) -> None:
+        """Runs once for each value that is written down."""
+        board, name = self.board, self._over.value
+        try:
+            over = {name: values_of(name, self._values.value)}
+        except RunError as error:
+            self.message.fail(error)
+            return
+
+        def job(cancelled: Cancelled) -> None:
+            found = board.compare(over, cancelled)
+            board.main.call(lambda: self._compared(found))
+
+        board.work(f"Comparing {len(over[name])} values of {name}", job)
+
+    def _compared(self, found: Comparison) -> None:
+        from ..views import comparison
+
+        self._show(lambda: comparison(found))
+
+    def forget(self) -> None:
+        """Lets go of the figures and of the runs that could be picked."""
+        super().forget()
+        self._pair.clear()
+        for pick in self._picks.values():
+            pick.options = [("none", None)]
+
+
+def values_of(name: str, text: str) -> list[Any]:
+    """The values that were written down for an argument; RunError with an example if they cannot be read."""
+    parts = [part.strip() for part in text.split(";" if name in _TEXT else ",")]
+    parts = [part for part in parts if part]
+    if not parts:
+        raise RunError(f"no values of {name} in {text!r}; write for example {_EXAMPLES[name]}")
+    if name in _TEXT:
+        return parts
+    values: list[Any] = []
+    for part in parts:
+        try:
+            value = ast.literal_eval(part)
+        except (ValueError, SyntaxError):
+            value = None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise RunError(f"{part!r} is no value of {name}; write for example {_EXAMPLES[name]}")
+        values.append(value)
+    return values
+
+
+def _named(trace: Trace) -> str:
+    return f"{trace.fingerprint} · seed {trace.call.get('seed')} · {(trace.prompt or 'no prompt')[:40]}"

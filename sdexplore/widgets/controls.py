@@ -1,0 +1,178 @@
+"""Controls with a label and a tooltip, pictures that never jump, and messages in words."""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..display import clip, escape
+from ..errors import SdexploreError
+from ..picture import Picture
+from .state import State
+
+WIDE = {"description_width": "84px"}
+_SCREEN_DPI = 110
+_CSS_PIXELS_PER_INCH = 96
+_ERROR = "var(--jp-error-color1, #b00020)"
+_FAINT = "var(--jp-content-font-color2, #6b6b6b)"
+_MONO = "font-family:var(--jp-code-font-family, monospace);font-size:12px"
+
+
+def control(make: Callable[..., Any], label: str, tooltip: str, *, width: str = "100%", **options: Any) -> Any:  # noqa: ANN401  (widgets have no types)
+    """A control of kind `make` (a class of ipywidgets) with its label and its tooltip."""
+    return make(
+        description=label, tooltip=tooltip, style=WIDE, layout=widgets.Layout(width=width, min_width="0"), **options
+    )
+
+
+def button(label: str, tooltip: str, pressed: Callable[[], object], **options: Any) -> Any:  # noqa: ANN401  (as above)
+    """A button that calls `pressed`."""
+    made = widgets.Button(description=label, tooltip=tooltip, layout=widgets.Layout(width="auto"), **options)
+    made.on_click(lambda _: pressed())
+    return made
+
+
+def bind(
+    state: State,
+    name: str,
+    made: Any,  # noqa: ANN401  (as above)
+    *,
+    shown: Callable[[Any], Any] = lambda value: value,
+    meant: Callable[[Any], Any] = lambda value: value,
+) -> Any:  # noqa: ANN401
+    """Ties the control to one value of the state, both ways; a value that the control cannot show leaves it alone.
+
+    Args:
+        shown: The state's value as the control holds it.
+        meant: The control's value as the state holds it.
+    """
+
+    def to_control(_: object = None) -> None:
+        value = shown(getattr(state, name))
+        options = [option[1] if isinstance(option, tuple) else option for option in getattr(made, "options", ())]
+        if made.value != value and (not options or value in options):
+            made.value = value
+
+    def to_state(_: object) -> None:
+        value = meant(made.value)
+        if getattr(state, name) != value:
+            setattr(state, name, value)
+
+    to_control()
+    made.observe(to_state, "value")
+    state.observe(to_control, name)
+    return made
+
+
+def png(pixels: UInt8[np.ndarray, "Y X 3"], least: int = 0) -> bytes:
+    """The bytes of a PNG file; enlarged by whole pixels until its longer side has `least`."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    factor = -(-least // max(picture.size)) if least > max(picture.size) else 1
+    enlarged = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    enlarged.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def blank(side: int = 8) -> bytes:
+    """A grey picture, so that the place of the picture to come is there from the first."""
+    return png(np.full((side, side, 3), 128, np.uint8))
+
+
+def picture_box(side: int, tooltip: str) -> Any:  # noqa: ANN401  (as above)
+    """A square place for pictures, of a size that no picture changes."""
+    return widgets.Image(
+        value=blank(),
+        format="png",
+        tooltip=tooltip,
+        layout=widgets.Layout(
+            width=f"{side}px", height=f"{side}px", max_width="100%", object_fit="contain", flex="0 0 auto"
+        ),
+    )
+
+
+class Message:
+    """One line that says how things stand; errors in words, in the theme's colour and behind a sign."""
+
+    def __init__(self, text: str = "") -> None:
+        self.widget = widgets.HTML(layout=widgets.Layout(min_height="28px", width="100%"))
+        self.plain = ""
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Says how things stand."""
+        self.plain = text
+        self.widget.value = f'<span role="status" style="color:{_FAINT}">{escape(clip(text, 400))}</span>'
+
+    def fail(self, error: BaseException) -> None:
+        """Says what went wrong: our own errors as they are, others with their class."""
+        own = isinstance(error, SdexploreError)
+        text = self.plain = str(error) if own else f"{type(error).__name__}: {error}"
+        self.widget.value = (
+            f'<span role="alert" style="color:{_ERROR};font-weight:600">⚠ {escape(clip(text, 600))}</span>'
+        )
+
+
+class CodeLine:
+    """The line of code that makes again what is seen."""
+
+    def __init__(self) -> None:
+        self.widget = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.code = ""
+
+    def show(self, *lines: str) -> None:
+        """Shows lines of code, ready to be copied."""
+        self.code = "\n".join(lines)
+        body = escape("\n".join(clip(line, 600) for line in lines))
+        self.widget.value = f'<pre style="margin:2px 0;white-space:pre-wrap;word-break:break-word;{_MONO}">{body}</pre>'
+
+
+class PictureBox:
+    """A Picture with its words and its line of code beneath; the next one takes its place without a jump."""
+
+    def __init__(self) -> None:
+        self.image = widgets.Image(
+            value=blank(), format="png", layout=widgets.Layout(max_width="100%", display="none", object_fit="contain")
+        )
+        self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.code = CodeLine()
+        self.picture: Picture | None = None
+        self.widget = widgets.VBox(
+            [self.image, self.words, self.code.widget], layout=widgets.Layout(width="100%", min_width="0")
+        )
+
+    def show(self, picture: Picture) -> None:
+        """Draws `picture`, on white, at the size of a notebook's pictures."""
+        content = picture.png(dpi=_SCREEN_DPI)
+        wide = round(int.from_bytes(content[16:20], "big") * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
+        self.picture = picture
+        self.image.value = content
+        self.image.tooltip = picture.alt  # the accessible name: the widget has no alt text
+        self.image.layout.width = f"{wide}px"
+        self.image.layout.display = ""
+        self.words.value = f'<div style="color:{_FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}</div>'
+        self.code.show(picture.call)
+
+    def clear(self) -> None:
+        """Shows nothing."""
+        self.picture = None
+        self.image.layout.display = "none"
+        self.image.value = blank()
+        self.words.value = ""
+        self.code.show()
+
+
+def row(children: Sequence[Any], **layout: Any) -> Any:  # noqa: ANN401  (as above)
+    """Controls side by side, wrapping where the screen is narrow."""
+    return widgets.HBox(
+        list(children), layout=widgets.Layout(flex_flow="row wrap", align_items="center", width="100%", **layout)
+    )
+
+
+def column(children: Sequence[Any], **layout: Any) -> Any:  # noqa: ANN401  (as above)
+    """Controls one beneath the other."""
+    return widgets.VBox(list(children), layout=widgets.Layout(**{"width": "100%", "min_width": "0", **layout}))

@@ -1,0 +1,325 @@
+"""The dashboard: a run at the left, the picture growing at the right, the record of the run beneath."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..display import clip, size
+from ..errors import Stopped, TraceError
+from ..picture import Picture
+from ..record import USUAL, Record
+from ..trace import Trace
+from .board import Board
+from .comparisons import CompareSection
+from .controls import CodeLine, column, picture_box, png, row
+from .exports import ExportSection
+from .halves import GuidanceSection
+from .history import History
+from .looks import AttentionSection
+from .parts import PartsSection
+from .pixels import PixelSection
+from .prompts import PromptSection
+from .runs import RunControls
+from .section import Section
+from .state import RUN, SHOW, State, line_of_run
+from .trajectories import DenoisingSection
+from .worker import Cancelled
+
+_SIDE = 320
+_PREVIEWS_A_SECOND = 10
+
+
+class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A dashboard of a pipeline, or of stored traces without a model.
+
+    Runs happen off the main thread, one at a time for each pipeline: within one dashboard the newest request wins,
+    between dashboards they queue. A stopped run keeps its steps.
+
+    Attributes:
+        board: What its sections share; `board.trace` is the trace that is looked at.
+        state: What it is set to; read it, set its values, or assign another State.
+        history: The last runs.
+    """
+
+    def __init__(
+        self,
+        pipe: Any = None,  # noqa: ANN401  (any diffusers pipeline)
+        traces: Iterable[Trace] = (),
+        *,
+        record: Record = USUAL,
+        state: State | None = None,
+        fixed: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
+        self.history = History(self.show)
+        self._picture = picture_box(_SIDE, "The picture, growing while a run is under way")
+        self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self._code = CodeLine()
+        self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
+        self.board.busy_changed = self._busy
+        self._sections = self._make_sections()
+        self._stale = set(self._sections)
+        self._tabs = widgets.Tab([section.widget for section in self._sections.values()])
+        self._tabs.titles = list(self._sections)
+        right = column(
+            [self._picture, self.board.bar.widget, self.board.message.widget], flex="1 1 340px", width="auto"
+        )
+        self.history.widget.layout.max_height = "340px"
+        upper = [self._controls.widget] if self._controls is not None else []
+        super().__init__(
+            [
+                self._title,
+                row([*upper, right], align_items="flex-start"),
+                self.history.widget,
+                self._code.widget,
+                self._tabs,
+            ],
+            layout=widgets.Layout(width="100%", max_width="1180px"),
+        )
+        self._follow()
+        for trace in reversed(list(traces)):
+            self.history.add(trace)
+        self.board.state.section = self.board.state.section or next(iter(self._sections))
+        if self.history.traces:
+            self.show(self.history.traces[0])
+        else:
+            self._redraw(everything=True)
+        self._say_where()
+
+    def _make_sections(self) -> dict[str, Section]:
+        board = self.board
+        sections: list[Section] = [
+            PixelSection(board),
+            AttentionSection(board),
+            DenoisingSection(board),
+            GuidanceSection(board),
+            PromptSection(board),
+            PartsSection(board),
+            CompareSection(board, lambda: self.history.traces),
+            ExportSection(board),
+        ]
+        return {section.title: section for section in sections}
+
+    def _follow(self) -> None:
+        state = self.board.state
+        self._unfollow = [
+            state.follow((*RUN, *SHOW), self._say_code),
+            state.follow(("section",), self._open),
+            *(
+                state.follow(section.uses, lambda title=title: self._outdate(title))  # type: ignore[misc]  # bound now
+                for title, section in self._sections.items()
+                if section.uses
+            ),
+        ]
+        self._tabs.observe(self._turned, "selected_index")
+
+    @property
+    def state(self) -> State:
+        """What the dashboard is set to."""
+        return self.board.state
+
+    @state.setter
+    def state(self, other: State) -> None:
+        self.board.state.update(**other.values())
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace that is looked at; None before the first run."""
+        return self.board.trace
+
+    def run(self, *, wait: bool = False) -> Trace | None:
+        """Starts a run with the state as it is; one under way is stopped, and the newest request wins.
+
+        Args:
+            wait: Whether to return only when it is over, for code in a notebook; gives the trace.
+
+        Raises:
+            TraceError: There is no pipeline, but stored traces only.
+        """
+        board, state = self.board, self.board.state
+        if board.pipe is None:
+            raise TraceError("this dashboard looks at a stored trace; sdx.explore(pipe) makes one that runs")
+        arguments, settings = board.arguments(), state.values(RUN)
+        prompt, seed, scheduler = board.prompt, state.seed, state.scheduler or None
+
+        def job(cancelled: Cancelled) -> None:
+            from ..model.queueing import run_unless
+
+            board.bar.start()
+            try:
+                result = run_unless(
+                    cancelled,
+                    board.pipe,
+                    prompt,
+                    seed=seed,
+                    record=board.record,
+                    scheduler=scheduler,
+                    on_step=self._live(),
+                    **arguments,
+                )
+            except Stopped as stopped:
+                if stopped.trace is not None and not board.worker.waiting:
+                    self._arrive(stopped.trace)
+                raise
+            board.bar.end()
+            traces = [result] if isinstance(result, Trace) else list(result)
+            seconds = traces[0].provenance.get("seconds", 0.0)
+            board.message.say(f"Done in {seconds:.1f} s, {traces[0].num_steps} steps, seed {settings['seed']}.")
+            for trace in reversed(traces):
+                self._arrive(trace)
+
+        board.work("Running; other runs of this pipeline come first where there are any", job)
+        if not wait:
+            return None
+        self.wait()
+        return board.trace
+
+    def _live(self) -> Any:  # noqa: ANN401  (a function of the model's Progress)
+        last = 0.0
+
+        def on_step(progress: Any) -> None:  # noqa: ANN401
+            nonlocal last
+            now = time.monotonic()
+            if progress.step and now - last < 1 / _PREVIEWS_A_SECOND:
+                return
+            last = now
+            self.board.bar.reach(progress.step + 1, progress.total, "step ")
+            self._preview(progress)
+
+        return on_step
+
+    def _preview(self, progress: Any) -> None:  # noqa: ANN401  (of the model's room)
+        if getattr(self.board.pipe, "vae", None) is not None:
+            self._picture.value = png(progress.preview(), least=_SIDE)
+
+    def _arrive(self, trace: Trace) -> None:
+        """Takes a trace over from the worker's thread."""
+        if trace.image is not None:
+            self._picture.value = png(trace.image)
+
+        def take() -> None:
+            self.history.add(trace)
+            self.show(trace)
+
+        self.board.main.call(take)
+
+    def stop(self) -> None:
+        """Stops the run under way after its step; what was recorded stays to be looked at."""
+        self.board.message.say("Stopping after this step …")
+        self.board.worker.stop()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Returns once nothing is under way and what came of it is shown; False if that took longer."""
+        done = self.board.worker.wait(seconds)
+        self.board.main.flush()
+        return done
+
+    def show(self, trace: Trace) -> None:
+        """Looks at `trace`: every section shows it from now on."""
+        self.board.trace = trace
+        if trace.image is not None:
+            self._picture.value = png(trace.image)
+        self._picture.tooltip = f"The picture of {clip(trace.prompt or 'no prompt', 200)}"
+        self._redraw(everything=True)
+        self._say_where()
+
+    def figure(self) -> Picture:
+        """The figure of the section that is open.
+
+        Raises:
+            TraceError: It has none yet.
+        """
+        return self._sections[self.board.state.section].figure()
+
+    def snapshot(self) -> Picture:
+        """What is seen, as a Picture that stays in the notebook's file: show it in a cell of its own.
+
+        A saved notebook keeps a widget's picture of when it was displayed, and a trusted one whose widget state was
+        not saved shows no picture at all; no program can mend that afterwards.
+        """
+        return self.figure()
+
+    def close(self) -> None:
+        """Stops what runs and lets go of everything: traces, figures, controls."""
+        self.board.worker.close()
+        for stop_following in self._unfollow:
+            stop_following()
+        self.history.forget()
+        for section in self._sections.values():
+            section.forget()
+        self.board.trace = self.board.picture = self.board.pipe = None
+        for widget in reversed(list(_below(self))):
+            widget.close()
+        super().close()
+
+    def _busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
+        if self._controls is not None:
+            self._controls.busy(running)
+
+    def _turned(self, change: Mapping[str, Any]) -> None:
+        if change["new"] is not None:
+            self.board.state.section = list(self._sections)[change["new"]]
+
+    def _open(self) -> None:
+        titles = list(self._sections)
+        wanted = self.board.state.section
+        if wanted not in titles:
+            self.board.message.fail(TraceError(f"no section {wanted!r}; there is {', '.join(titles)}"))
+            return
+        self._tabs.selected_index = titles.index(wanted)
+        self._redraw()
+
+    def _outdate(self, title: str) -> None:
+        self._stale.add(title)
+        self._redraw()
+
+    def _redraw(self, *, everything: bool = False) -> None:
+        """Draws the open section if what it shows has changed; the others when they are opened."""
+        if everything:
+            self._stale = set(self._sections)
+        title = self.board.state.section
+        if title in self._stale or title in ("Export", "Compare"):
+            self._stale.discard(title)
+            self._sections[title].draw()
+        self._say_code()
+
+    def _say_code(self) -> None:
+        board = self.board
+        if board.pipe is not None:
+            self._code.show(line_of_run(board.state, board.known, board.fixed, board.record, USUAL))
+        elif board.trace is not None:
+            self._code.show(f"explorer.state = {board.state!r}  # trace {board.trace.fingerprint}")
+
+    def _say_where(self) -> None:
+        self._title.value = self._header()
+
+    def _header(self) -> str:
+        from .headers import header
+
+        return header(self.board, self.history.note)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:  # noqa: ANN401  (Jupyter's)
+        from .headers import static
+
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
+        return {**bundle, **static(self.board, self._sections)}
+
+    def __repr__(self) -> str:
+        kept = size(sum(one.nbytes for one in self.history.traces))
+        return f"<Explorer of {len(self.history.traces)} traces, {kept}; {self.board.state!r}>"
+
+
+def _known(pipe: Any) -> Mapping[str, Any]:  # noqa: ANN401  (any diffusers pipeline)
+    if pipe is None:
+        return {}
+    from ..model.queueing import call_defaults
+
+    return call_defaults(pipe)
+
+
+def _below(widget: Any) -> Iterable[Any]:  # noqa: ANN401  (widgets have no types)
+    for child in getattr(widget, "children", ()):
+        yield child
+        yield from _below(child)

@@ -1,0 +1,61 @@
+"""`explore`: the dashboard of a pipeline, of traces, or of a trace's file."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from ..record import USUAL, Record
+from ..trace import Trace
+from ..traces import Comparison, Traces
+from .explorer import Explorer
+from .state import RUN, SHOW, State
+
+
+def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer:  # noqa: ANN401  (several kinds)
+    """The dashboard, ready to be shown as the last line of a cell.
+
+    Args:
+        source: A diffusers pipeline, to run and look at; or a Trace, Traces, a Comparison, or the path of a trace's
+            file, to look at without a model.
+        record: What runs keep.
+        **settings: Values of its State (prompt, seed, num_inference_steps, section …) to begin with; for a pipeline
+            also any other argument of its call (image, strength, guidance_rescale …), which every run then gets.
+
+    Raises:
+        RunError: `source` is none of these; a setting is not known.
+        TraceError: The file holds no trace.
+        InspectionError: The pipeline has no UNet.
+    """
+    state = {name: value for name, value in settings.items() if name in (*RUN, *SHOW)}
+    fixed = {name: value for name, value in settings.items() if name not in state}
+    if isinstance(source, str | PathLike):
+        source = _opened(source)
+    if isinstance(source, Trace | Traces | Comparison):
+        if fixed:
+            raise RunError(f"explore(trace, {next(iter(fixed))}=…): a stored trace is not run again; leave it out")
+        traces = [source] if isinstance(source, Trace) else list(source)
+        return Explorer(traces=traces, record=record, state=State(**state))
+    return _of_pipeline(source, record, state, fixed)
+
+
+def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        return Trace.load(path)
+    raise RunError(
+        f"explore({str(source)!r}) takes a pipeline, a trace, or the path of a trace (….safetensors); "
+        f"to explore a model, load it first: sdx.explore(sdx.load({str(source)!r}))"
+    )
+
+
+def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
+    from ..model.architecture import parts
+    from ..model.queueing import call_defaults
+    from ..model.running import check
+
+    parts(pipe)  # refuses what is no pipeline
+    check(pipe, {"seed": 0, **fixed})
+    usual = call_defaults(pipe)
+    begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
+    return Explorer(pipe, record=record, state=State(**{**begin, **state}), fixed=fixed)

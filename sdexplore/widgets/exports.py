@@ -1,0 +1,93 @@
+"""The section "Export": the figure drawn last into an article, the trace into a file, both into a page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import ipywidgets as widgets
+
+from ..errors import TraceError
+from .board import Board
+from .controls import button, column, control, row
+from .section import Section
+
+FLAVORS = ("zenn", "qiita", "github", "hugo", "quarto")
+
+
+class ExportSection(Section):
+    """Writes files, under the folder that is named; says which.
+
+    The figure is the one that was drawn last in any section.
+    """
+
+    title: ClassVar[str] = "Export"
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        self._slug = control(
+            widgets.Text, "slug", "The article's name: 12 to 50 of a-z, 0-9, - and _", value="inside-stable-diffusion"
+        )
+        self._key = control(widgets.Text, "key", "The figure's name; exporting it again replaces it", value="figure")
+        self._caption = control(widgets.Text, "caption", "Stands beneath the figure; empty: the figure's own words")
+        self._flavor = control(
+            widgets.Dropdown, "flavor", "For which site the Markdown is written", options=FLAVORS, width="240px"
+        )
+        self._root = control(widgets.Text, "root", "The folder under which images/ and articles/ stand", value=".")
+        self._file = control(widgets.Text, "file", "The name of the trace's file or of the page", value="trace")
+        actions = row(
+            [
+                button("Into the article", "Writes the last figure and the Markdown", self.export, icon="picture-o"),
+                button("Trace", "Writes the whole record, to be opened by sdx.Trace.load", self.save, icon="save"),
+                button("Page", "Writes one HTML file that readers explore by themselves", self.page, icon="globe"),
+            ]
+        )
+        fields = (self._slug, self._key, self._caption, self._flavor, self._root, self._file)
+        self.widget = column(
+            [*fields, actions, self.message.widget, self.box.widget], padding="6px 0", max_width="680px"
+        )
+
+    def _draw(self) -> None:
+        picture = self.board.picture
+        self.message.say("Nothing is drawn yet: open another section first." if picture is None else "To be exported:")
+        if picture is not None:
+            self.box.show(picture)
+
+    def export(self) -> None:
+        """Writes the figure that was drawn last, and the Markdown around it."""
+        picture = self.board.picture
+
+        def write() -> str:
+            from ..publish.article import Article
+
+            if picture is None:
+                raise TraceError("there is no figure yet: open Denoising, Guidance or Attention first")
+            article = Article(self._slug.value, flavor=self._flavor.value, root=self._root.value)
+            article.add(picture, key=self._key.value, caption=self._caption.value or None)
+            return f"Written: {article.save()}"
+
+        self._write(write)
+
+    def save(self) -> None:
+        """Writes the trace."""
+        self._write(lambda: f"Written: {self._trace().save(self._path('.safetensors'))}")
+
+    def page(self) -> None:
+        """Writes the explorable page."""
+
+        def write() -> str:
+            from ..publish.pages import page
+
+            return f"Written: {page(self._trace(), self._path('.html'))}"
+
+        self._write(write)
+
+    def _path(self, ending: str) -> Path:
+        name = self._file.value.strip().removesuffix(ending)
+        return Path(self._root.value) / f"{name}{ending}"
+
+    def _write(self, write: Callable[[], str]) -> None:
+        self.message.say("Writing …")
+        try:
+            self.message.say(write())
+        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+            self.message.fail(error)

@@ -1,0 +1,79 @@
+"""The last runs, in reach: a thumbnail, the prompt, the seed, and a button that brings the run back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from ..analysis.trajectory import step_picture
+from ..display import clip, escape, size
+from ..errors import TraceError
+from ..trace import Trace
+from .controls import blank, button, png
+
+MOST = 6
+_SIDE = 72
+
+
+class History:
+    """The last runs of a dashboard, newest first; older ones are let go, since a trace takes memory.
+
+    Attributes:
+        traces: Newest first, at most MOST.
+        widget: What is shown.
+    """
+
+    def __init__(self, chosen: Callable[[Trace], object]) -> None:
+        self.traces: list[Trace] = []
+        self._chosen = chosen
+        self.widget: Any = widgets.HBox([], layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+
+    def add(self, trace: Trace) -> None:
+        """Puts `trace` in front; one that is there already comes to the front."""
+        self.traces = [trace, *(other for other in self.traces if other is not trace)][:MOST]
+        entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
+        self.widget.children = [entries.get(id(one)) or self._entry(one) for one in self.traces]
+        for gone in set(entries) - {id(one) for one in self.traces}:
+            entries[gone].close()
+
+    def _shown(self) -> list[Trace]:
+        return [entry.trace for entry in self.widget.children]
+
+    @property
+    def note(self) -> str:
+        """How many runs are kept, and what they take."""
+        kept = len(self.traces)
+        return f"{kept} run{'s' * (kept != 1)} kept ({size(sum(one.nbytes for one in self.traces))})"
+
+    def forget(self) -> None:
+        """Lets go of all runs."""
+        self.traces = []
+        self.widget.children = []
+
+    def _entry(self, trace: Trace) -> Any:  # noqa: ANN401  (widgets have no types)
+        prompt, seed = trace.prompt or "no prompt", trace.call.get("seed")
+        entry = widgets.VBox(
+            [
+                widgets.Image(
+                    value=thumbnail(trace), format="png", tooltip=prompt, layout=widgets.Layout(height=f"{_SIDE}px")
+                ),
+                button(f"seed {seed}", f"Shows this run again: {clip(prompt, 200)}", lambda: self._chosen(trace)),
+                widgets.HTML(f'<div title="{escape(prompt)}">{escape(clip(prompt, 14))}</div>'),
+            ],
+            layout=widgets.Layout(align_items="center", width="104px", margin="2px"),
+        )
+        entry.trace = trace
+        return entry
+
+
+def thumbnail(trace: Trace) -> bytes:
+    """A small picture of the trace: its own, or of its last step where it was stopped."""
+    try:
+        pixels = trace.image if trace.image is not None else step_picture(trace, trace.num_steps - 1, x0=True)[0]
+    except TraceError:
+        return blank()
+    picture = Image.fromarray(np.asarray(pixels))
+    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
+    return png(np.asarray(picture))

@@ -1,0 +1,155 @@
+"""The section "Attention": where words looked, by step, layer, head, role and method."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from ..analysis.attention import METHODS
+from ..errors import TraceError
+from ..picture import Picture
+from ..trace import Trace
+from .board import Board
+from .controls import bind, column, control, row
+from .parts import ATTENTION
+from .section import Section
+from .state import State
+
+FIGURES = ("words", "by step", "by layer", "where it all went", "segmentation")
+"""What the section can draw."""
+
+
+class AttentionSection(Section):
+    """Heat maps of words; the controls offer what the trace holds.
+
+    Words are buttons: those that are pressed are drawn; none pressed means every word, eight at most.
+    """
+
+    title: ClassVar[str] = ATTENTION
+    uses: ClassVar[tuple[str, ...]] = ("words", "steps", "layers", "head", "role", "method", "scale", "figure")
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        state = board.state
+        self._words: Any = row([])
+        self._figure = bind(
+            state, "figure", control(widgets.Dropdown, "figure", "What is drawn", width="220px", options=FIGURES)
+        )
+        self._steps = bind(
+            state,
+            "steps",
+            control(
+                widgets.IntRangeSlider,
+                "steps",
+                "First and last step that maps are averaged over",
+                width="380px",
+                min=0,
+                max=0,
+                continuous_update=False,
+            ),
+            shown=self._steps_shown,
+            meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
+        )
+        choices: tuple[tuple[str, str, str, list[Any]], ...] = (
+            ("layers", "layers", "All layers, those of one grid, or one alone", [("all", None)]),
+            ("head", "head", "Mean over heads, or one head; needs Record(cross_attention='heads')", [("mean", None)]),
+            ("role", "role", "Whose prompt: cond, or uncond for the negative prompt", ["cond"]),
+            ("method", "method", "mean: plain probability; others: published formulas", list(METHODS)),
+            ("scale", "scale", "One colour scale for all words, or each word its own", ["shared", "each"]),
+        )
+        self._choices = {
+            name: bind(state, name, control(widgets.Dropdown, label, tooltip, width="220px", options=options))
+            for name, label, tooltip, options in choices
+        }
+        self.widget = column(
+            [
+                self._words,
+                row([self._figure, *self._choices.values(), self._steps]),
+                self.message.widget,
+                self.box.widget,
+            ],
+            padding="6px 0",
+        )
+        self._offered: tuple[Trace, str] | None = None
+
+    def _steps_shown(self, steps: tuple[int, int] | None) -> tuple[int, int]:
+        return (0, self._steps.max) if steps is None else steps
+
+    def _draw(self) -> None:
+        trace, state = self._trace(), self.board.state
+        if self._offered != (trace, state.role):
+            self._offer(trace, state)
+            self._offered = (trace, state.role)
+        for toggle in self._words.children:
+            toggle.value = toggle.description in state.words
+        self._show(_figures(trace, state)[state.figure])
+
+    def _offer(self, trace: Trace, state: State) -> None:
+        """Makes the controls offer what this trace holds."""
+        self._choices["role"].options = list(trace.cross_attention) or ["cond"]
+        recorded = trace.attention(state.role)
+        sides = sorted({max(map(int, one.probs.shape[2:4])) for one in recorded.values()}, reverse=True)
+        layers = [("all", None), *((f"{side} × …", side) for side in sides), *((name, name) for name in recorded)]
+        heads = (
+            0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
+        )
+        for name, options in (("layers", layers), ("head", [("mean", None), *((str(h), h) for h in range(heads))])):
+            kept = getattr(state, name)
+            self._choices[name].options = options
+            known = [value for _, value in options]
+            self._choices[name].value = kept if kept in known else None
+        kept_steps = state.steps
+        self._steps.max = trace.num_steps - 1
+        fits = kept_steps is not None and kept_steps[1] < trace.num_steps
+        state.steps = kept_steps if fits else None
+        self._steps.value = self._steps_shown(state.steps)
+        self._words.children = [self._toggle(word) for word in _words(trace, state.role)]
+        known_words = {toggle.description for toggle in self._words.children}
+        state.words = tuple(word for word in state.words if word in known_words or " " in word)
+
+    def _toggle(self, word: str) -> Any:  # noqa: ANN401  (widgets have no types)
+        toggle = widgets.ToggleButton(
+            description=word,
+            tooltip=f"Where “{word}” looked; press again to leave it out",
+            value=word in self.board.state.words,
+            layout=widgets.Layout(width="auto", margin="1px"),
+        )
+
+        def pressed(_: object) -> None:
+            words, state = [w for w in self.board.state.words if w != word], self.board.state
+            state.words = (*words, word) if toggle.value else tuple(words)
+
+        toggle.observe(pressed, "value")
+        return toggle
+
+    def forget(self) -> None:
+        """Lets go of the trace."""
+        super().forget()
+        self._offered = None
+
+
+def _words(trace: Trace, role: str) -> list[str]:
+    tokens = next(iter(trace.tokens.get(role, {}).values()), None)
+    return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words if word.positions))
+
+
+def _figures(trace: Trace, state: State) -> dict[str, Callable[[], Picture]]:
+    from .. import views
+
+    words, chosen = list(state.words) or None, state.selection
+
+    def one() -> str:
+        known = words or _words(trace, state.role)
+        if not known:
+            raise TraceError(f"there is no word of {state.role!r} to draw: the run had no prompt for it")
+        return known[0]
+
+    return {
+        "words": lambda: views.attention(trace, words, scale=state.scale, method=state.method, **chosen),
+        "by step": lambda: views.attention_steps(trace, one(), **chosen),
+        "by layer": lambda: views.attention_layers(
+            trace, one(), **{name: value for name, value in chosen.items() if name != "heads"}, scale=state.scale
+        ),
+        "where it all went": lambda: views.attention_mass(trace, **chosen),
+        "segmentation": lambda: views.segmentation(trace, words, **chosen),
+    }

@@ -1,0 +1,68 @@
+"""A section of a dashboard: what is the same of all of them."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ..errors import TraceError
+from ..picture import Picture
+from ..trace import Trace
+from .board import Board
+from .controls import Message, PictureBox, column
+
+
+class Section:
+    """One section. It is drawn when it is open and what it shows has changed, never before.
+
+    Attributes:
+        title: As its tab names it, and as `state.section` holds it.
+        uses: The values of the state upon whose change it is drawn anew.
+        widget: What is shown.
+    """
+
+    title: ClassVar[str] = ""
+    uses: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.message = Message()
+        self.box = PictureBox()
+        self.widget: Any = column([self.message.widget, self.box.widget], padding="6px 0")
+
+    def draw(self) -> None:
+        """Draws what there is to show; an error is said in the section, in words."""
+        try:
+            self._draw()
+        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+            self.box.clear()
+            self.message.fail(error)
+
+    def _draw(self) -> None:
+        raise TypeError(f"{type(self).__name__} does not say what it draws")
+
+    def figure(self) -> Picture:
+        """The figure of what the section shows, for a snapshot or an article.
+
+        Raises:
+            TraceError: There is nothing to draw yet.
+        """
+        if self.box.picture is None:
+            self.draw()
+        if self.box.picture is None:
+            raise TraceError(f"the section {self.title!r} has no figure to give: {self.message.plain}")
+        return self.box.picture
+
+    def _trace(self) -> Trace:
+        if self.board.trace is None:
+            raise TraceError("nothing has been run yet: press Run")
+        return self.board.trace
+
+    def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
+        """Draws the figure that `make` gives, and keeps it as the one that Export takes."""
+        picture = make()
+        (box or self.box).show(picture)
+        self.board.picture = picture
+        self.message.say("")
+
+    def forget(self) -> None:
+        """Lets go of everything drawn."""
+        self.box.clear()

@@ -1,0 +1,109 @@
+"""Work off the main thread, so that nothing freezes: the newest job wins, and its results go back in order.
+
+Why not in a widget's own callback: callbacks run on the kernel's main thread, where a long one keeps cells waiting, and
+a Stop button pressed meanwhile is heard only when it is over (jupyterlab 19719, ipykernel 7).
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+Cancelled: TypeAlias = Callable[[], bool]
+Job: TypeAlias = Callable[[Cancelled], object]
+
+
+class Worker:
+    """One thread. A new job asks the one before it to stop; only the newest that waits is kept."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._job: tuple[int, Job] | None = None
+        self._newest = 0
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        with self._changed:
+            return self._running or self._job is not None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a newer job waits for the one that runs to stop."""
+        with self._changed:
+            return self._job is not None
+
+    def submit(self, job: Job) -> None:
+        """Runs `job` as soon as the one before it has stopped; it is to ask its argument whether it is still wanted."""
+        with self._changed:
+            if self._closed:
+                return
+            self._newest += 1
+            self._job = (self._newest, job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True, name="sdexplore")
+                self._thread.start()
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Asks the job that runs to stop, and forgets the one that waits."""
+        with self._changed:
+            self._newest += 1
+            self._job = None
+            self._changed.notify_all()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Returns once nothing runs or waits; False if that took longer than `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._running and self._job is None, seconds)
+
+    def close(self) -> None:
+        """Stops, and ends the thread once its job has seen it."""
+        with self._changed:
+            self._closed = True
+        self.stop()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._job is not None or self._closed)
+                if self._job is None:
+                    return
+                (number, job), self._job = self._job, None
+                self._running = True
+            try:
+                job(lambda number=number: number != self._newest)  # type: ignore[misc]  # bound now
+            finally:
+                del job  # a thread that waits would keep the last picture alive
+                with self._changed:
+                    self._running = False
+                    self._changed.notify_all()
+
+
+class MainThread:
+    """Hands calls to the thread that it was made in; without an event loop there they wait for `flush`."""
+
+    def __init__(self) -> None:
+        self._own = threading.get_ident()
+        self._calls: deque[Callable[[], object]] = deque()
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls `function` in the main thread: at once if this is it, else as soon as it is free."""
+        self._calls.append(function)
+        if threading.get_ident() == self._own:
+            self.flush()
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.flush)
+
+    def flush(self) -> None:
+        """Makes every call that waits, in order."""
+        while self._calls:
+            self._calls.popleft()()
