@@ -1,0 +1,1 @@
+"""Widgets: the linked explorer and the dashboards, in a notebook."""
