@@ -38,6 +38,7 @@ _HOMES = {
     "self_attention_mean": "analysis.self_attention",
     "self_attention_components": "analysis.self_attention",
     "pixel_map": "analysis.self_attention",
+    "page": "publish.pages",
     "Record": "record",
     "Trace": "trace",
     "Traces": "traces",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from .model.running import run
     from .model.tokenizing import tokens
     from .picture import Picture
+    from .publish.pages import page
     from .record import Record
     from .trace import Trace
     from .traces import Comparison, Traces

@@ -17,7 +17,7 @@ MOST_LINES = 400
 
 # A room is a folder, or the single files of one level; it imports from lower levels and from itself.
 LEVELS = {
-    0: {"base": ("errors", "display", "theory")},
+    0: {"base": ("errors", "display", "drafts", "theory")},
     1: {
         "records": (
             *(
@@ -36,12 +36,17 @@ LEVELS = {
         )
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
-    3: {"views": ("views",), "calibration": ("calibration",)},
+    3: {"views": ("views",), "canvas": ("canvas",), "calibration": ("calibration",)},
     4: {"publish": ("publish",), "widgets": ("widgets",)},
     5: {"faces": ("magics", "")},
 }
 ROOMS = {top: (room, level) for level, rooms in LEVELS.items() for room, tops in rooms.items() for top in tops}
-WITHOUT_MODEL = ("analysis", "views", "publish")  # a saved trace opens, is analysed, drawn and published without torch
+WITHOUT_MODEL = (
+    "analysis",
+    "views",
+    "canvas",
+    "publish",
+)  # a saved trace is opened and shown without torch
 
 MODEL = {
     "numpy",
@@ -62,6 +67,7 @@ OUTSIDE = {
     "model": MODEL,
     "mini": MODEL | {"tokenizers"},
     "views": {"numpy", "jaxtyping", "matplotlib"},
+    "canvas": {"numpy", "jaxtyping", "PIL"},
     "calibration": {"numpy", "jaxtyping"},
     "publish": {"numpy", "jaxtyping", "PIL", "matplotlib"},
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},

@@ -1,0 +1,84 @@
+"""Arrays and pictures end to end in one buffer, each found again by a small reference in JSON."""
+
+import io
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+Bits: TypeAlias = Literal[8, 16]
+Reference: TypeAlias = dict[str, Any]
+_ALIGNED = 8
+_JPEG_QUALITY = 92
+
+
+class Buffer:
+    """Collects content; `reference` facts say where it begins, its type and shape, and how to read its levels."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def content(self) -> bytes:
+        """Everything that was added."""
+        return b"".join(self._parts)
+
+    def _add(self, content: bytes) -> int:
+        at = self._length
+        padding = -len(content) % _ALIGNED
+        self._parts += [content, b"\0" * padding]
+        self._length += len(content) + padding
+        return at
+
+    def levels(self, values: Float[np.ndarray, "row entry y x"], bits: Bits) -> Reference:
+        """Adds non-negative values as whole levels: value = level × the scale of its entry.
+
+        The scale puts the entry's largest value at the last level, so that no value is off by more than half a scale.
+        Values that are not finite become 0; `lost` counts them.
+        """
+        finite = np.isfinite(values)
+        lost = int(values.size - np.count_nonzero(finite))
+        clean = np.where(finite, values, 0) if lost else values
+        last = 2**bits - 1
+        scales = clean.max(axis=(0, 2, 3), initial=0.0).astype(np.float64) / last
+        inverse = np.divide(1.0, scales, out=np.zeros_like(scales), where=scales > 0).astype(np.float32)
+        steps = clean * inverse[:, None, None]
+        np.rint(steps, out=steps)
+        levels = np.minimum(steps, last, out=steps).astype(f"<u{bits // 8}")
+        return {
+            "at": self._add(levels.tobytes()),
+            "type": f"uint{bits}",
+            "shape": list(levels.shape),
+            "scales": scales.tolist(),
+            "lost": lost,
+        }
+
+    def colours(self, pixels: UInt8[np.ndarray, "row y x 3"]) -> Reference:
+        """Adds small pictures as they are."""
+        return {"at": self._add(np.ascontiguousarray(pixels).tobytes()), "type": "uint8", "shape": list(pixels.shape)}
+
+    def picture(self, pixels: UInt8[np.ndarray, "Y X 3"], *, lossless: bool) -> Reference:
+        """Adds a picture as a PNG, or where some loss may be, as a JPEG of quality 92."""
+        content = png(pixels) if lossless else _jpeg(pixels)
+        kind = "image/png" if lossless else "image/jpeg"
+        return {"at": self._add(content), "type": kind, "length": len(content)}
+
+
+def png(pixels: UInt8[np.ndarray, "Y X 3"]) -> bytes:
+    """The picture as the bytes of a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=4)
+    return file.getvalue()
+
+
+def _jpeg(pixels: UInt8[np.ndarray, "Y X 3"]) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return file.getvalue()

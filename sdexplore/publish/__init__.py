@@ -1,0 +1,1 @@
+"""Publishing: what leaves the notebook as files that stand alone."""

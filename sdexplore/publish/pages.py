@@ -1,0 +1,129 @@
+"""One self-contained HTML file that lets readers explore a trace: no network, no Python."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ..canvas.buffers import png
+from ..canvas.front_end import front_end
+from ..canvas.packing import Packed, pack
+from ..display import clip, escape, size
+from ..drafts import write
+from ..errors import SdexploreError
+from ..trace import Trace
+
+BUDGET: Final = 25 * 10**6
+_ENDINGS = (".html", ".htm")
+_FRAME = 160_000  # bytes for the front end and what surrounds the data
+_STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
+body { font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
+.run { margin: 0 0 .9rem; color: #59636e; font-size: .9rem; overflow-wrap: anywhere; }
+img { max-width: 100%; height: auto; }
+footer { margin-top: 1.5rem; color: #59636e; font-size: .8rem; }
+@media (prefers-color-scheme: dark) { body { background: #14171b; color: #e8ecf0; } .run, footer { color: #9aa4ae; } }
+"""
+
+
+def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = None, budget: int = BUDGET) -> Path:
+    """Writes one HTML file in which a reader explores the trace; returns its path.
+
+    Inside: the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance. It asks
+    no network (a content security policy forbids it) and needs no Python; without JavaScript it shows the picture and
+    its words. What does not fit the budget is left out as `sdexplore.canvas.packing.pack` says, and the page says so.
+
+    Args:
+        trace: A Trace, or the path of one that was saved.
+        path: Ends in .html; folders are made, and an older file is replaced as a whole.
+        title: Of the page; None: the prompt.
+        budget: The most bytes that the file may have.
+
+    Raises:
+        SdexploreError: The name does not end in .html.
+        TraceError: No such trace; or the smallest page is larger than the budget.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in _ENDINGS:
+        raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
+    if not isinstance(trace, Trace):
+        trace = Trace.load(trace)
+    still = b"" if trace.image is None else png(trace.image)
+    packed = pack(trace, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
+    content = _html(trace, packed, still, title).encode()
+    if len(content) > budget:
+        raise SdexploreError(f"the page would take {size(len(content))}, more than the budget of {size(budget)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write(target, content)
+    return target
+
+
+def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
+    script = f"{front_end()}\nmountPage();\n"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    heading = title if title is not None else trace.prompt or "A run without prompt"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="sdexplore">
+<meta name="description" content="{escape(clip(_alt(trace)))}">
+<title>{escape(clip(heading))}</title>
+<link rel="icon" href="data:,">
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{escape(clip(heading, 500))}</h1>
+<p class="run">{escape(_run(packed.facts))}</p>
+<div id="explorer"></div>
+<noscript>
+{_without_script(trace, packed.facts, still)}
+</noscript>
+</main>
+<footer>Made with sdexplore from trace {escape(trace.fingerprint)}. Everything shown is in this file.</footer>
+<script type="application/json" id="facts">{_inert(packed.facts)}</script>
+<script type="text/plain" id="data">{base64.b64encode(packed.data).decode("ascii")}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+def _inert(facts: Mapping[str, Any]) -> str:
+    """JSON that no HTML parser takes for markup, whatever texts it holds."""
+    text = json.dumps(facts, ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _run(facts: Mapping[str, Any]) -> str:
+    known = dict(facts["provenance"])
+    shown = (("", "model"), ("", "scheduler"), ("seed ", "seed"), ("guidance_scale ", "guidance_scale"))
+    parts = [f"{before}{clip(known[name], 80)}" for before, name in shown if name in known]
+    return ", ".join([*parts, f"{facts['num_steps']} steps"])
+
+
+def _alt(trace: Trace) -> str:
+    return "A picture made without a prompt" if trace.prompt is None else f"Picture made for the prompt: {trace.prompt}"
+
+
+def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
+    parts = ["<p>This page is interactive where JavaScript runs. Without it, here is what it is about.</p>"]
+    if still:
+        source = base64.b64encode(still).decode("ascii")
+        parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{escape(_alt(trace))}"></p>')
+    for role in facts["roles"]:
+        words = ", ".join(escape(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
+        parts.append(f"<p>Words ({escape(role['role'])}): {words or 'none'}</p>")
+    parts += [f"<p>{escape(line)}</p>" for line in facts["missing"]]
+    return "\n".join(parts)

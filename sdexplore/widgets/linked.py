@@ -1,0 +1,92 @@
+"""The linked explorer in a notebook: a stored trace in the browser, without the kernel once it is shown."""
+
+import base64
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import anywidget
+import traitlets
+
+from .. import views
+from ..canvas.front_end import front_end
+from ..canvas.packing import BUDGET, pack
+from ..display import clip
+from ..errors import SdexploreError
+from ..picture import Picture
+from ..trace import Trace
+
+_STILL_DPI = 110
+
+
+class LinkedExplorer(anywidget.AnyWidget):
+    """Point at a pixel and see the words it looks at; point at a word and see where it was looked at.
+
+    All of it is stored data in the browser, so it goes on working when the kernel is gone. The picture shows the chosen
+    word's map in viridis, from 0 to the printed value; the orange frame is the pixel or region whose words are ranked.
+    The notebook's file holds a still picture and a text besides, for where widgets do not show.
+
+    Attributes:
+        trace: What is explored.
+        state: What is shown now: word, role, step (None: mean over all), layers ("16 × 16" or None), view, look, scale,
+            pixel (row, column of the latent grid), box. Assign a dict with some of them to change it.
+        facts, data: The packed trace; see `sdexplore.canvas.packing`.
+
+    Raises:
+        TraceError: The trace does not fit the budget of bytes.
+    """
+
+    _esm = front_end()
+    facts = traitlets.Dict().tag(sync=True)
+    data = traitlets.Bytes().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, trace: Trace, *, budget: int = BUDGET, **options: Any) -> None:  # noqa: ANN401  (ipywidgets')
+        packed = pack(trace, budget)
+        super().__init__(facts=dict(packed.facts), data=packed.data, **options)
+        self.trace = trace
+
+    def __repr__(self) -> str:
+        prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
+        return f"LinkedExplorer of trace {self.trace.fingerprint}: {prompt}, {self.trace.num_steps} steps"
+
+    def snapshot(self) -> Picture:
+        """A still picture of the trace's word maps (or of what else it holds), which every viewer of notebooks shows.
+
+        Raises:
+            TraceError: The trace holds nothing that can be drawn.
+        """
+        errors = []
+        for draw in _stills(self.trace):
+            try:
+                return draw()
+            except SdexploreError as error:
+                errors.append(error)
+        raise errors[0]
+
+    @cached_property
+    def _still(self) -> Picture | None:
+        try:
+            return self.snapshot()
+        except SdexploreError:
+            return None
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401  (Jupyter's)
+        shown = super()._repr_mimebundle_(**options)
+        if shown is None:
+            return None
+        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+        still = self._still
+        text = f"{self!r}\nWhere a kernel and widgets run, this is interactive."
+        if still is None:
+            return {**data, "text/plain": f"{text} Here: this text."}, metadata
+        image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
+        data = {**data, "text/plain": f"{text} Here: a still picture. {still.alt}", "image/png": image}
+        return data, {**metadata, "image/png": {"alt": still.alt}}
+
+
+def _stills(trace: Trace) -> Iterator[Callable[[], Picture]]:
+    """The pictures that may stand for a trace, the most telling first."""
+    yield lambda: views.attention(trace)
+    yield lambda: views.denoising(trace)
+    yield lambda: views.latents(trace)
