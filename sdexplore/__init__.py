@@ -29,6 +29,7 @@ _HOMES = {
     "invert": "model.looking",
     "calibrate": "calibration.measuring",
     "open_word_map": "model.open_vocabulary",
+    "explore": "widgets.exploring",
     "word_map": "analysis.attention",
     "region_words": "analysis.regions",
     "segmentation": "analysis.regions",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from .record import Record
     from .trace import Trace
     from .traces import Comparison, Traces
+    from .widgets.exploring import explore
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands for)

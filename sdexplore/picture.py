@@ -79,6 +79,10 @@ class Picture:
             )
         return buffer.getvalue()
 
+    def html(self) -> str:
+        """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures."""
+        return self._html(self.png(dpi=_SCREEN_DPI))
+
     def _html(self, png: bytes) -> str:
         pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
         wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)

@@ -38,7 +38,7 @@ class Board:
     trace: Trace | None = None
     picture: Picture | None = None
     bar: Bar = field(default_factory=Bar)
-    message: Message = field(default_factory=Message)
+    message: Message = field(default_factory=lambda: Message(keep_place=True))
     worker: Worker = field(default_factory=Worker)
     main: MainThread = field(default_factory=MainThread)
     busy_changed: Callable[[bool], None] = lambda _: None

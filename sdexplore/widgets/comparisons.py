@@ -41,6 +41,7 @@ class CompareSection(Section):
     """A run for each value, from the same noise; beneath, the words of two of the last runs on one scale."""
 
     title: ClassVar[str] = "Compare"
+    needs_trace: ClassVar[bool] = False
 
     def __init__(self, board: Board, runs: Callable[[], Sequence[Trace]]) -> None:
         super().__init__(board)

@@ -15,14 +15,12 @@ from ..picture import Picture
 from .state import State
 
 WIDE = {"description_width": "84px"}
-_SCREEN_DPI = 110
-_CSS_PIXELS_PER_INCH = 96
 _ERROR = "var(--jp-error-color1, #b00020)"
 _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
 _MONO = "font-family:var(--jp-code-font-family, monospace);font-size:12px"
 
 
-def control(make: Callable[..., Any], label: str, tooltip: str, *, width: str = "100%", **options: Any) -> Any:  # noqa: ANN401  (widgets have no types)
+def control(make: Callable[..., Any], label: str, tooltip: str, *, width: str = "auto", **options: Any) -> Any:  # noqa: ANN401  (widgets have no types)
     """A control of kind `make` (a class of ipywidgets) with its label and its tooltip."""
     return make(
         description=label, tooltip=tooltip, style=WIDE, layout=widgets.Layout(width=width, min_width="0"), **options
@@ -83,12 +81,14 @@ def blank(side: int = 8) -> bytes:
     return png(np.full((side, side, 3), 128, np.uint8))
 
 
-def picture_box(side: int, tooltip: str) -> Any:  # noqa: ANN401  (as above)
-    """A square place for pictures, of a size that no picture changes."""
+def picture_box(side: int) -> Any:  # noqa: ANN401  (as above)
+    """A square place for pictures, of a size that no picture changes; only its source changes, so nothing flickers.
+
+    ipywidgets gives it no alt text (and fails on a tooltip), so a caption beside it must say what it shows.
+    """
     return widgets.Image(
         value=blank(),
         format="png",
-        tooltip=tooltip,
         layout=widgets.Layout(
             width=f"{side}px", height=f"{side}px", max_width="100%", object_fit="contain", flex="0 0 auto"
         ),
@@ -98,8 +98,8 @@ def picture_box(side: int, tooltip: str) -> Any:  # noqa: ANN401  (as above)
 class Message:
     """One line that says how things stand; errors in words, in the theme's colour and behind a sign."""
 
-    def __init__(self, text: str = "") -> None:
-        self.widget = widgets.HTML(layout=widgets.Layout(min_height="28px", width="100%"))
+    def __init__(self, text: str = "", *, keep_place: bool = False) -> None:
+        self.widget = widgets.HTML(layout=widgets.Layout(min_height="28px" if keep_place else "0", width="100%"))
         self.plain = ""
         self.say(text)
 
@@ -135,9 +135,7 @@ class PictureBox:
     """A Picture with its words and its line of code beneath; the next one takes its place without a jump."""
 
     def __init__(self) -> None:
-        self.image = widgets.Image(
-            value=blank(), format="png", layout=widgets.Layout(max_width="100%", display="none", object_fit="contain")
-        )
+        self.image = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.code = CodeLine()
         self.picture: Picture | None = None
@@ -147,29 +145,32 @@ class PictureBox:
 
     def show(self, picture: Picture) -> None:
         """Draws `picture`, on white, at the size of a notebook's pictures."""
-        content = picture.png(dpi=_SCREEN_DPI)
-        wide = round(int.from_bytes(content[16:20], "big") * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
         self.picture = picture
-        self.image.value = content
-        self.image.tooltip = picture.alt  # the accessible name: the widget has no alt text
-        self.image.layout.width = f"{wide}px"
-        self.image.layout.display = ""
+        self.image.value = picture.html()
         self.words.value = f'<div style="color:{_FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}</div>'
         self.code.show(picture.call)
 
     def clear(self) -> None:
         """Shows nothing."""
         self.picture = None
-        self.image.layout.display = "none"
-        self.image.value = blank()
+        self.image.value = ""
         self.words.value = ""
         self.code.show()
+
+
+def close(*made: Any) -> None:  # noqa: ANN401  (as above)
+    """Closes widgets and all in them: what is merely taken out of the page lives on in ipywidgets' registry."""
+    for one in made:
+        inner = getattr(one, "children", ())
+        one.close()
+        close(*inner)
 
 
 def row(children: Sequence[Any], **layout: Any) -> Any:  # noqa: ANN401  (as above)
     """Controls side by side, wrapping where the screen is narrow."""
     return widgets.HBox(
-        list(children), layout=widgets.Layout(flex_flow="row wrap", align_items="center", width="100%", **layout)
+        list(children),
+        layout=widgets.Layout(**{"flex_flow": "row wrap", "align_items": "center", "width": "100%", **layout}),
     )
 
 

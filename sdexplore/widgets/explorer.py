@@ -1,7 +1,7 @@
 """The dashboard: a run at the left, the picture growing at the right, the record of the run beneath."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,7 +13,7 @@ from ..record import USUAL, Record
 from ..trace import Trace
 from .board import Board
 from .comparisons import CompareSection
-from .controls import CodeLine, column, picture_box, png, row
+from .controls import CodeLine, Message, close, column, picture_box, png, row
 from .exports import ExportSection
 from .halves import GuidanceSection
 from .history import History
@@ -52,9 +52,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         state: State | None = None,
         fixed: Mapping[str, Any] | None = None,
     ) -> None:
+        self._unfollow: list[Callable[[], None]] = []
         self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
         self.history = History(self.show)
-        self._picture = picture_box(_SIDE, "The picture, growing while a run is under way")
+        self._picture = picture_box(_SIDE)
+        self._shown = Message("The picture grows here.", keep_place=True)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._code = CodeLine()
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
@@ -63,16 +65,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._stale = set(self._sections)
         self._tabs = widgets.Tab([section.widget for section in self._sections.values()])
         self._tabs.titles = list(self._sections)
-        right = column(
-            [self._picture, self.board.bar.widget, self.board.message.widget], flex="1 1 340px", width="auto"
-        )
-        self.history.widget.layout.max_height = "340px"
+        pictures = row([column([self._picture, self._shown.widget], width="auto"), self.history.widget])
+        pictures.layout.align_items = "flex-start"
+        right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 480px", width="auto")
         upper = [self._controls.widget] if self._controls is not None else []
         super().__init__(
             [
                 self._title,
                 row([*upper, right], align_items="flex-start"),
-                self.history.widget,
                 self._code.widget,
                 self._tabs,
             ],
@@ -221,7 +221,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.trace = trace
         if trace.image is not None:
             self._picture.value = png(trace.image)
-        self._picture.tooltip = f"The picture of {clip(trace.prompt or 'no prompt', 200)}"
+        self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}")
         self._redraw(everything=True)
         self._say_where()
 
@@ -243,15 +243,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def close(self) -> None:
         """Stops what runs and lets go of everything: traces, figures, controls."""
+        unfollow, self._unfollow = self._unfollow, []
+        if not unfollow:  # closed already, or never made: a widget is closed again when it is collected
+            return
         self.board.worker.close()
-        for stop_following in self._unfollow:
+        for stop_following in unfollow:
             stop_following()
         self.history.forget()
         for section in self._sections.values():
             section.forget()
         self.board.trace = self.board.picture = self.board.pipe = None
-        for widget in reversed(list(_below(self))):
-            widget.close()
+        close(*self.children)
         super().close()
 
     def _busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
@@ -317,9 +319,3 @@ def _known(pipe: Any) -> Mapping[str, Any]:  # noqa: ANN401  (any diffusers pipe
     from ..model.queueing import call_defaults
 
     return call_defaults(pipe)
-
-
-def _below(widget: Any) -> Iterable[Any]:  # noqa: ANN401  (widgets have no types)
-    for child in getattr(widget, "children", ()):
-        yield child
-        yield from _below(child)

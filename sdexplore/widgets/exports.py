@@ -21,6 +21,7 @@ class ExportSection(Section):
     """
 
     title: ClassVar[str] = "Export"
+    needs_trace: ClassVar[bool] = False
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)

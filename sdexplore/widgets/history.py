@@ -11,7 +11,7 @@ from ..analysis.trajectory import step_picture
 from ..display import clip, escape, size
 from ..errors import TraceError
 from ..trace import Trace
-from .controls import blank, button, png
+from .controls import blank, button, close, png
 
 MOST = 6
 _SIDE = 72
@@ -28,7 +28,9 @@ class History:
     def __init__(self, chosen: Callable[[Trace], object]) -> None:
         self.traces: list[Trace] = []
         self._chosen = chosen
-        self.widget: Any = widgets.HBox([], layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+        self.widget: Any = widgets.HBox(
+            [], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 120px", min_width="112px")
+        )
 
     def add(self, trace: Trace) -> None:
         """Puts `trace` in front; one that is there already comes to the front."""
@@ -36,7 +38,8 @@ class History:
         entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
         self.widget.children = [entries.get(id(one)) or self._entry(one) for one in self.traces]
         for gone in set(entries) - {id(one) for one in self.traces}:
-            entries[gone].close()
+            entries[gone].trace = None
+            close(entries[gone])
 
     def _shown(self) -> list[Trace]:
         return [entry.trace for entry in self.widget.children]
@@ -49,16 +52,17 @@ class History:
 
     def forget(self) -> None:
         """Lets go of all runs."""
-        self.traces = []
+        self.traces, entries = [], self.widget.children
         self.widget.children = []
+        for entry in entries:
+            entry.trace = None
+        close(*entries)
 
     def _entry(self, trace: Trace) -> Any:  # noqa: ANN401  (widgets have no types)
         prompt, seed = trace.prompt or "no prompt", trace.call.get("seed")
         entry = widgets.VBox(
             [
-                widgets.Image(
-                    value=thumbnail(trace), format="png", tooltip=prompt, layout=widgets.Layout(height=f"{_SIDE}px")
-                ),
+                widgets.Image(value=thumbnail(trace), format="png", layout=widgets.Layout(height=f"{_SIDE}px")),
                 button(f"seed {seed}", f"Shows this run again: {clip(prompt, 200)}", lambda: self._chosen(trace)),
                 widgets.HTML(f'<div title="{escape(prompt)}">{escape(clip(prompt, 14))}</div>'),
             ],

@@ -10,7 +10,7 @@ from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
 from .board import Board
-from .controls import bind, column, control, row
+from .controls import bind, close, column, control, row
 from .parts import ATTENTION
 from .section import Section
 from .state import State
@@ -35,18 +35,19 @@ class AttentionSection(Section):
         self._figure = bind(
             state, "figure", control(widgets.Dropdown, "figure", "What is drawn", width="220px", options=FIGURES)
         )
-        self._steps = bind(
+        self._steps = control(
+            widgets.IntRangeSlider,
+            "steps",
+            "First and last step that maps are averaged over",
+            width="380px",
+            min=0,
+            max=0,
+            continuous_update=False,
+        )
+        bind(
             state,
             "steps",
-            control(
-                widgets.IntRangeSlider,
-                "steps",
-                "First and last step that maps are averaged over",
-                width="380px",
-                min=0,
-                max=0,
-                continuous_update=False,
-            ),
+            self._steps,
             shown=self._steps_shown,
             meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
         )
@@ -103,7 +104,9 @@ class AttentionSection(Section):
         fits = kept_steps is not None and kept_steps[1] < trace.num_steps
         state.steps = kept_steps if fits else None
         self._steps.value = self._steps_shown(state.steps)
+        before = self._words.children
         self._words.children = [self._toggle(word) for word in _words(trace, state.role)]
+        close(*before)
         known_words = {toggle.description for toggle in self._words.children}
         state.words = tuple(word for word in state.words if word in known_words or " " in word)
 

@@ -10,7 +10,7 @@ from ..display import Line, Table, to_html
 from ..errors import TraceError
 from ..picture import Picture
 from .board import Board
-from .controls import button, column, control, row
+from .controls import button, close, column, control, row
 from .section import Section
 
 ATTENTION = "Attention"
@@ -41,8 +41,9 @@ class Branch:
 
     def turn(self) -> None:
         """Unfolds the branch, or folds it."""
-        folded = not self._below.children
+        below, folded = self._below.children, not self._below.children
         self._below.children = [Branch(child, self._looked_at).widget for child in self.node.children] if folded else []
+        close(*below)
         self._fold.description = "▾" if folded else "▸"
         self._fold.tooltip = f"{'Fold' if folded else 'Unfold'} {self.node.name.rpartition('.')[2] or '(root)'}"
 
@@ -54,6 +55,7 @@ class PartsSection(Section):
     """
 
     title: ClassVar[str] = "Components"
+    needs_trace: ClassVar[bool] = False
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
@@ -66,7 +68,6 @@ class PartsSection(Section):
         self._which = control(
             widgets.Dropdown, "tree of", "Whose modules the tree shows", width="320px", options=["unet"]
         )
-        self._which.observe(lambda _: self._grow(), "value")
         self._node: ModuleNode | None = None
         right = column([self._facts, self._to_attention], flex="1 1 300px")
         self.widget = column(
@@ -89,6 +90,7 @@ class PartsSection(Section):
         networks = [name for name, part in found.items() if part.parameters]
         self._which.options = networks
         self._which.value = "unet" if "unet" in networks else networks[0] if networks else None
+        self._which.observe(lambda _: self._grow(), "value")
         self._grow()
 
     def _grow(self) -> None:
@@ -97,7 +99,9 @@ class PartsSection(Section):
         from ..model.inspection import tree
 
         found: ModuleTree = tree(self.board.pipe, self._which.value)
+        before = self._tree.children
         self._tree.children = [Branch(found.root, self.look_at, unfolded=True).widget]
+        close(*before)
         self.look_at(found.root)
 
     def _recorded(self) -> None:
@@ -153,5 +157,6 @@ class PartsSection(Section):
     def forget(self) -> None:
         """Lets go of the tree."""
         super().forget()
-        self._node = self._drawn = None
+        self._node, self._drawn, before = None, None, self._tree.children
         self._tree.children = []
+        close(*before)

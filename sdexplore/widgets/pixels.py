@@ -31,11 +31,8 @@ class PixelSection(Section):
         self.message.say("")
 
     def figure(self) -> Picture:
-        """The word maps as a figure."""
-        from ..views import attention
-
-        trace = self._trace()
-        return attention(trace)
+        """The word maps as a figure, or what else the trace holds."""
+        return LinkedExplorer(self._trace()).snapshot() if self._linked is None else self._linked.snapshot()
 
     def forget(self) -> None:
         """Lets go of the trace and of what the browser was sent."""

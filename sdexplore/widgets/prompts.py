@@ -16,6 +16,7 @@ class PromptSection(Section):
     """The tokens of the prompt, and of the negative prompt: of the run that is looked at, or of what is typed."""
 
     title: ClassVar[str] = "Tokens"
+    needs_trace: ClassVar[bool] = False
     uses: ClassVar[tuple[str, ...]] = ("prompt", "negative_prompt")
 
     def __init__(self, board: Board) -> None:
@@ -24,10 +25,7 @@ class PromptSection(Section):
         self.widget = column([self.message.widget, self._tokens], padding="6px 0")
 
     def _draw(self) -> None:
-        html = [
-            to_html([Line(title, strong=True)]) + tokens._repr_html_()
-            for title, tokens in self._found()
-        ]
+        html = [to_html([Line(title, strong=True)]) + tokens._repr_html_() for title, tokens in self._found()]
         self._tokens.value = "<br>".join(html) or to_html([Line("There is no prompt, so there are no tokens.")])
         self.message.say("")
 

@@ -16,11 +16,13 @@ class Section:
     Attributes:
         title: As its tab names it, and as `state.section` holds it.
         uses: The values of the state upon whose change it is drawn anew.
+        needs_trace: Whether it has nothing to show before the first run.
         widget: What is shown.
     """
 
     title: ClassVar[str] = ""
     uses: ClassVar[tuple[str, ...]] = ()
+    needs_trace: ClassVar[bool] = True
 
     def __init__(self, board: Board) -> None:
         self.board = board
@@ -30,6 +32,9 @@ class Section:
 
     def draw(self) -> None:
         """Draws what there is to show; an error is said in the section, in words."""
+        if self.board.trace is None and self.needs_trace:
+            self.message.say("Nothing has been run yet: press Run.")
+            return
         try:
             self._draw()
         except Exception as error:  # noqa: BLE001  (said to the person who looks)

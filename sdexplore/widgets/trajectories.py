@@ -34,8 +34,8 @@ class DenoisingSection(Section):
         )
         self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Go through the steps one after the other")
         widgets.jslink((self._play, "value"), (self._step, "value"))
-        self._noisy = picture_box(_SIDE, "The latents before this step")
-        self._clean = picture_box(_SIDE, "The picture that the model predicts at this step")
+        self._noisy = picture_box(_SIDE)
+        self._clean = picture_box(_SIDE)
         self._under = [widgets.HTML(layout=widgets.Layout(width=f"{_SIDE}px")) for _ in range(2)]
         self._facts = widgets.HTML(layout=widgets.Layout(min_width="220px"))
         pictures = [
@@ -75,7 +75,6 @@ class DenoisingSection(Section):
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
             picture.value = png(pixels, least=_SIDE)
-            picture.tooltip = f"{name} at step {step} of {trace.num_steps}"
             how = "linear preview, a square a latent pixel" if linear else "decoded by the VAE"
             text.value = f"<b>{name}</b><br>{how}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
@@ -87,7 +86,7 @@ class DenoisingSection(Section):
 
 
 def _facts(trace: Trace, step: int) -> list[tuple[str, str]]:
-    rows = [("step", f"{step} of 0 to {trace.num_steps - 1}"), ("timestep", f"{trace.timesteps[step]:g}")]
+    rows = [("step", f"{step} (of 0 to {trace.num_steps - 1})"), ("timestep", f"{trace.timesteps[step]:g}")]
     if trace.sigmas is not None:
         sigma = float(trace.sigmas[step])
         rows.append(("σ = √(1−ᾱ)/√ᾱ", f"{sigma:.4g}"))
