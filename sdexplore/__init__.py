@@ -94,5 +94,19 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands fo
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
+    """`%load_ext sdexplore`: registers the magic `%sdexplore`; nothing else changes."""
+    from .magics.registering import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
+    """`%unload_ext sdexplore`: takes the magic away."""
+    from .magics.registering import unregister
+
+    unregister(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

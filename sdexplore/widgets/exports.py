@@ -7,11 +7,10 @@ from typing import ClassVar
 import ipywidgets as widgets
 
 from ..errors import TraceError
+from ..naming import FLAVORS
 from .board import Board
 from .controls import button, column, control, row
 from .section import Section
-
-FLAVORS = ("zenn", "qiita", "github", "hugo", "quarto")
 
 
 class ExportSection(Section):

@@ -5,21 +5,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..naming import SCHEDULERS
 from .board import Board
 from .controls import bind, button, column, control, row
-
-SCHEDULERS = (
-    "DDIM",
-    "DDPM",
-    "PNDM",
-    "Euler",
-    "Euler a",
-    "Heun",
-    "DPM++ 2M",
-    "UniPC",
-    "DEIS",
-)
-"""Offered for the next run beside the pipeline's own; each works without further packages."""
 
 
 class RunControls:

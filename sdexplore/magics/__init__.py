@@ -1,0 +1,1 @@
+"""`%sdexplore`: the public functions as magics of IPython. A magic parses, calls, returns."""

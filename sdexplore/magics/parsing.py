@@ -1,0 +1,148 @@
+"""What was typed behind `%sdexplore command`: options at either end, and free text that is kept as typed."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from ..errors import did_you_mean
+
+# A word, or what stands between two quotes of a kind; a quote within a word (it's) opens nothing.
+_WORD = re.compile(r'"[^"]*"(?=\s|$)|\'[^\']*\'(?=\s|$)|\S+')
+_LOOKS_LIKE_AN_OPTION = re.compile(r"--[A-Za-z]|-[A-Za-z]$")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command.
+
+    Attributes:
+        flags: As typed: ("--steps",), ("-o", "--output").
+        name: Under which `Asked.options` has its value.
+        kind: Makes the value of what was typed; None: the option stands alone, and is True.
+        help: For people.
+        values: What completion offers.
+        many: Whether it may be given several times.
+    """
+
+    flags: tuple[str, ...]
+    name: str
+    kind: Callable[[str], Any] | None
+    help: str
+    values: tuple[str, ...] = ()
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a line asks for.
+
+    Attributes:
+        text: The free text as typed, without one pair of quotes around the whole of it; from a cell: the cell.
+        options: Name -> value of the options that were given.
+    """
+
+    text: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the text; what stands in quotes is one."""
+        return [unquoted(word) for word in _WORD.findall(self.text)]
+
+
+def parse(name: str, options: Sequence[Option], line: str, cell: str | None = None) -> Asked:
+    """Splits a line into options, which stand before or behind the text, and the text between them.
+
+    Raises:
+        UsageError: An option is unknown, stands inside the text, lacks its value, or has one that does not fit.
+    """
+    words = list(_WORD.finditer(line))
+    begin, first = _leading(words, options)
+    end, last = _trailing(words, options, begin)
+    between = words[begin:end]
+    for word in between:
+        if _LOOKS_LIKE_AN_OPTION.match(word.group()):
+            raise UsageError(_astray(name, word.group(), options))
+    text = line[between[0].start() : between[-1].end()] if between else ""
+    if cell is not None:
+        if text:
+            raise UsageError(f"%%sdexplore {name} takes its text from the cell: take {text!r} out of the first line")
+        text = cell.strip("\n")
+    else:
+        text = unquoted(text)
+    parser = parser_of(name, options)
+    found = vars(parser.parse_args([*first, *last]))
+    return Asked(text, {key: value for key, value in found.items() if value is not None and value is not False})
+
+
+def parser_of(name: str, options: Sequence[Option]) -> Any:  # noqa: ANN401  (IPython's parser)
+    """A parser of the options alone, which raises UsageError; its help is the command's."""
+    parser = MagicArgumentParser(prog=f"%sdexplore {name}", add_help=False)
+    parser.allow_abbrev = False  # --st would else be --steps here, and text to our own reading
+    for option in options:
+        more: dict[str, Any] = (
+            {"action": "store_true"}
+            if option.kind is None
+            else {"type": option.kind, "metavar": option.name.upper(), "action": "append" if option.many else "store"}
+        )
+        parser.add_argument(*option.flags, dest=option.name, help=option.help, **more)
+    return parser
+
+
+def unquoted(text: str) -> str:
+    """`text` without one pair of quotes around the whole of it."""
+    inner = text[1:-1]
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in inner
+    return inner if quoted else text
+
+
+def _leading(words: list[re.Match[str]], options: Sequence[Option]) -> tuple[int, list[str]]:
+    """How many words at the beginning are options with their values; and these, for the parser."""
+    position, found = 0, list[str]()
+    while position < len(words) and (taken := _option(words, position, options)):
+        found += taken
+        position += len(words[position : position + len(taken)])
+    return position, found
+
+
+def _trailing(words: list[re.Match[str]], options: Sequence[Option], begin: int) -> tuple[int, list[str]]:
+    """Where the options at the end begin; and these, for the parser."""
+    for start in range(begin, len(words)):
+        if _of(words[start].group(), options) is None:
+            continue
+        length, found = _leading(words[start:], options)
+        if length == len(words) - start:
+            return start, found
+    return len(words), []
+
+
+def _option(words: list[re.Match[str]], position: int, options: Sequence[Option]) -> list[str]:
+    """The option at `position` and its value; empty where there is none."""
+    word = words[position].group()
+    option = _of(word, options)
+    if option is None:
+        return []
+    if "=" in word:
+        flag, _, value = word.partition("=")
+        return [f"{flag}={unquoted(value)}"]
+    if option.kind is None:
+        return [word]
+    return [word, *(unquoted(follower.group()) for follower in words[position + 1 : position + 2])]
+
+
+def _of(word: str, options: Sequence[Option]) -> Option | None:
+    flag = word.partition("=")[0]
+    return next((option for option in options if flag in option.flags), None)
+
+
+def _astray(name: str, word: str, options: Sequence[Option]) -> str:
+    flag = word.partition("=")[0]
+    flags = [flag for option in options for flag in option.flags]
+    cell = f"%%sdexplore {name} takes the cell as it is"
+    if flag in flags:
+        return f"{flag} stands inside the text: options stand before or behind it, each with its value; {cell}"
+    return f"%sdexplore {name} has no option {flag}; {did_you_mean(flag, flags)}. If it belongs to the text: {cell}"

@@ -1,0 +1,218 @@
+"""`%sdexplore` in a real shell: what is typed, what is called, what comes back."""
+
+import subprocess
+import sys
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+
+import sdexplore as sdx
+from sdexplore.magics.commands import COMMANDS
+from sdexplore.magics.parsing import parse
+
+
+@pytest.fixture(scope="module")
+def shell():
+    TerminalInteractiveShell.clear_instance()
+    InteractiveShell.clear_instance()
+    found = TerminalInteractiveShell.instance(simple_prompt=True)
+    found.run_line_magic("load_ext", "sdexplore")
+    yield found
+    found.run_line_magic("unload_ext", "sdexplore")
+    TerminalInteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def clean(shell, tiny):
+    shell.reset(new_session=False)
+    shell.push({"pipe": tiny})
+    return shell
+
+
+def ask(shell, line, cell=None):
+    if cell is not None:
+        return shell.run_cell_magic("sdexplore", line, cell)
+    return shell.run_line_magic("sdexplore", line)
+
+
+def asked(command, line, cell=None):
+    found = parse(command, COMMANDS[command].options, line, cell)
+    return found.text, found.options
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "options"),
+    [
+        ("a cat", "a cat", {}),
+        ("  a   cat ", "a   cat", {}),
+        ("a cat --steps 25 --seed 3", "a cat", {"num_inference_steps": 25, "seed": 3}),
+        ("--steps 25 a cat --seed=3", "a cat", {"num_inference_steps": 25, "seed": 3}),
+        ('"a cat"', "a cat", {}),
+        ("'a cat' -o night", "a cat", {"output": "night"}),
+        ('"a" and "b"', '"a" and "b"', {}),
+        ("it's a cat's life", "it's a cat's life", {}),
+        ("(cat:1.2) {dog} $x [1|2] \\n 50% of `it`", "(cat:1.2) {dog} $x [1|2] \\n 50% of `it`", {}),
+        ('a cat --negative "blue, red"', "a cat", {"negative_prompt": "blue, red"}),
+        ("a cat -- in space", "a cat -- in space", {}),
+        ("a cat, 3 - 2 = 1", "a cat, 3 - 2 = 1", {}),
+        ("東京の桜 --guidance 3", "東京の桜", {"guidance_scale": 3.0}),
+        ("a cat --size 640x512", "a cat", {"size": (640, 512)}),
+        ("a cat --heads", "a cat", {"heads": True}),
+        ("a cat --set guidance_rescale=0.7 --set eta=1", "a cat", {"set": [("guidance_rescale", 0.7), ("eta", 1)]}),
+        ('a cat --scheduler "DPM++ 2M"', "a cat", {"scheduler": "DPM++ 2M"}),
+        ("", "", {}),
+    ],
+)
+def test_options_stand_at_either_end_and_text_is_kept_as_typed(line, text, options):
+    assert asked("run", line) == (text, options)
+
+
+def test_a_cell_is_the_prompt_as_it_is():
+    cell = '\n"a cat" --steps 9\n  it\'s {x} $y\n'
+    assert asked("run", "--seed 2", cell) == ('"a cat" --steps 9\n  it\'s {x} $y', {"seed": 2})
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "message"),
+    [
+        ("a --steps 9 cat", None, "--steps stands inside the text"),
+        ("a cat --stepz 9", None, "has no option --stepz; did you mean '--steps'"),
+        ("a portrait --ar 3:2", None, "%%sdexplore run takes the cell as it is"),
+        ("a cat --steps", None, "expected one argument"),
+        ("a cat --steps many", None, "invalid int value: 'many'"),
+        ("a cat --size big", None, "invalid size value: 'big'"),
+        ("a cat", "a dog", "take 'a cat' out of the first line"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(line, cell, message):
+    with pytest.raises(UsageError, match=message):
+        parse("run", COMMANDS["run"].options, line, cell)
+
+
+def test_a_run_becomes_the_trace_and_is_its_value(clean):
+    first = ask(clean, "run a cat and (dog:1.2) --steps 2 --seed 4 --guidance 3")
+    assert first is clean.user_ns["trace"]
+    assert first.prompt == "a cat and (dog:1.2)"
+    assert first.call["seed"] == 4
+    assert first.call["arguments"] == {"num_inference_steps": 2, "guidance_scale": 3.0}
+    again = ask(clean, "run --steps 2 -o mine", "a {cat}")
+    assert again is clean.user_ns["mine"]
+    assert again.prompt == "a {cat}"
+    assert clean.user_ns["trace"] is first
+
+
+def test_braces_and_dollars_reach_the_prompt_through_a_real_cell(clean):
+    clean.push({"cat": "DOG", "x": "Y"})
+    clean.run_cell("%sdexplore run a {cat} for $x --steps 1").raise_error()
+    assert clean.user_ns["trace"].prompt == "a {cat} for $x"
+    clean.run_cell("%%sdexplore run --steps 1\na {cat} for $x").raise_error()
+    assert clean.user_ns["trace"].prompt == "a {cat} for $x"
+    clean.run_cell("found = %sdexplore tokens a cat").raise_error()
+    assert "tokenizer" in clean.user_ns["found"]
+
+
+def test_every_command_that_shows_gives_what_the_function_gives(clean):
+    tiny = clean.user_ns["pipe"]
+    trace = ask(clean, "run a cat and a dog --steps 3")
+    assert list(ask(clean, "components")) == list(sdx.components(tiny))
+    assert dict(ask(clean, "config scheduler")) == dict(sdx.config(tiny, "scheduler"))
+    assert ask(clean, "tree vae --depth 1").parameters == sdx.tree(tiny, "vae").parameters
+    assert ask(clean, "tokens")["tokenizer"].text == "a cat and a dog"
+    assert ask(clean, "denoising --step 0,2").call == sdx.views.denoising(trace, steps=[0, 2]).call
+    assert ask(clean, "guidance --step 1:").call == sdx.views.guidance(trace, steps=range(3)[1:]).call
+    picture = ask(clean, "attention cat 'a dog' --layer up_blocks --scale each --step 1:")
+    assert picture.call == (
+        sdx.views.attention(trace, ["cat", "a dog"], layers="up_blocks", scale="each", steps=slice(1, None)).call
+    )
+    compared = ask(clean, "compare a cat --over guidance=1,3 --over seed=0,1 --steps 1")
+    assert compared is clean.user_ns["comparison"]
+    assert dict(compared.over) == {"guidance_scale": (1, 3), "seed": (0, 1)}
+    other = ask(clean, 'run a cat --steps 2 --scheduler "Euler a" -o other')
+    assert other.provenance["scheduler"]["class"] == "EulerAncestralDiscreteScheduler"
+    assert type(tiny.scheduler).__name__ != "EulerAncestralDiscreteScheduler"
+
+
+def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ask(clean, "run a cat --steps 1")
+    with pytest.raises(UsageError, match="no picture has been shown yet"):
+        ask(clean, "export --slug inside-a-small-model --key cat")
+    clean.run_cell("%sdexplore attention cat", store_history=True).raise_error()
+    ask(clean, 'export --slug inside-a-small-model --key cat --caption "Where cat looked"')
+    assert (tmp_path / "images" / "inside-a-small-model" / "001.png").stat().st_size > 1000
+    assert "Where cat looked" in (tmp_path / "articles" / "inside-a-small-model.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("atention cat", "no command 'atention'; did you mean 'attention'"),
+        ("attention cat", "there is no 'trace'"),
+        ("attention cat --trace pipe", "'pipe' is a StableDiffusionPipeline"),
+        ("components --pipe nothing", "there is no pipeline in 'nothing'"),
+        ("config engine", "has no component 'engine'"),
+        ("compare a cat", "needs --over"),
+        ("export --key cat", "needs --slug"),
+        ("load nowhere/at-all", "HF_HUB_OFFLINE"),
+    ],
+)
+def test_mistakes_are_one_line_without_a_traceback(clean, line, message):
+    with pytest.raises(UsageError, match=message):
+        ask(clean, line)
+
+
+def test_help_says_what_there_is(clean, capsys):
+    assert ask(clean, "") is None
+    assert ask(clean, "run --help") is None
+    shown = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  {name} " in shown
+    for option in COMMANDS["run"].options:
+        assert option.flags[0] in shown
+    clean.run_cell("%sdexplore?")
+    assert "%sdexplore run a cat and a rocket" in clean.find_line_magic("sdexplore").__doc__
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%sdexplore co", {"components", "config", "compare"}),
+        ("%sdexplore run --st", {"--steps"}),
+        ("%sdexplore run a cat --scheduler Eu", {"Euler", "Euler a"}),
+        ("%sdexplore config sch", {"scheduler"}),
+        ("%sdexplore tree un", {"unet"}),
+        ("%sdexplore attention do", {"dog"}),
+        ("%sdexplore attention dog --method p", {"p2p"}),
+        ("%sdexplore attention dog --layer up_blocks", None),
+        ("%%sdexplore run --gui", {"--guidance"}),
+        ("%sdexplore attention --trace tr", {"trace"}),
+    ],
+)
+def test_completion_offers_what_fits_and_nothing_else(clean, line, expected):
+    if "trace" not in clean.user_ns:
+        ask(clean, "run a cat and a dog --steps 1")
+    text, found = clean.complete("", line, len(line))
+    begun = line.rpartition(" ")[2]
+    words = {begun[: len(begun) - len(text)] + one for one in found}
+    if expected is None:
+        assert "up_blocks" in words
+        assert all(one.startswith("up_blocks") for one in words)
+    else:
+        assert words == expected
+
+
+def test_the_extension_loads_light_and_can_be_taken_away_and_loaded_again():
+    check = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell; s = InteractiveShell.instance();"
+        "s.run_line_magic('load_ext', 'sdexplore');"
+        "heavy = {'torch', 'diffusers', 'transformers', 'matplotlib.pyplot', 'ipywidgets'} & set(sys.modules);"
+        "assert not heavy, heavy;"
+        "n = len(s.Completer.custom_matchers); assert s.find_line_magic('sdexplore');"
+        "s.run_line_magic('reload_ext', 'sdexplore'); assert len(s.Completer.custom_matchers) == n;"
+        "s.run_line_magic('unload_ext', 'sdexplore');"
+        "assert not s.find_line_magic('sdexplore') and not s.find_cell_magic('sdexplore');"
+        "assert len(s.Completer.custom_matchers) == n - 1"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)
