@@ -43,12 +43,16 @@ _HOMES = {
     "Traces": "traces",
     "Comparison": "traces",
     "Picture": "picture",
+    "Article": "publish.article",
+    "animation": "publish.animations",
+    "reproduce": "reproduction",
     "SdexploreError": "errors",
     "LoadError": "errors",
     "InspectionError": "errors",
     "TokenError": "errors",
     "TraceError": "errors",
     "RunError": "errors",
+    "PublishError": "errors",
     "Stopped": "errors",
 }
 _ROOMS = ("views", "theory", "mini")
@@ -62,7 +66,16 @@ if TYPE_CHECKING:
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
     from .calibration.measuring import calibrate
-    from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
+    from .errors import (
+        InspectionError,
+        LoadError,
+        PublishError,
+        RunError,
+        SdexploreError,
+        Stopped,
+        TokenError,
+        TraceError,
+    )
     from .model.comparing import compare
     from .model.configuration import config, config_diff
     from .model.costing import cost
@@ -74,7 +87,10 @@ if TYPE_CHECKING:
     from .model.running import run
     from .model.tokenizing import tokens
     from .picture import Picture
+    from .publish.animations import animation
+    from .publish.article import Article
     from .record import Record
+    from .reproduction import reproduce
     from .trace import Trace
     from .traces import Comparison, Traces
 

@@ -6,14 +6,13 @@ The header's metadata holds one key, "sdexplore": JSON with the trace's facts an
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .drafts import draft_of
 from .errors import TraceError
 
 SCHEMA = 1
@@ -32,24 +31,12 @@ def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 
     content = {**facts, "schema": SCHEMA, "digests": {name: digest(array) for name, array in arrays.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    try:
+    with draft_of(path) as draft:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             draft,
             metadata={_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)},
         )
-        os.chmod(draft, 0o666 & ~_umask())  # noqa: PTH101  (mkstemp's 0600 would surprise who shares the file)
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
