@@ -45,12 +45,16 @@ _HOMES = {
     "Traces": "traces",
     "Comparison": "traces",
     "Picture": "picture",
+    "Article": "publish.article",
+    "animation": "publish.animations",
+    "reproduce": "reproduction",
     "SdexploreError": "errors",
     "LoadError": "errors",
     "InspectionError": "errors",
     "TokenError": "errors",
     "TraceError": "errors",
     "RunError": "errors",
+    "PublishError": "errors",
     "Stopped": "errors",
 }
 _ROOMS = ("views", "theory", "mini")
@@ -64,7 +68,16 @@ if TYPE_CHECKING:
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
     from .calibration.measuring import calibrate
-    from .errors import InspectionError, LoadError, RunError, SdexploreError, Stopped, TokenError, TraceError
+    from .errors import (
+        InspectionError,
+        LoadError,
+        PublishError,
+        RunError,
+        SdexploreError,
+        Stopped,
+        TokenError,
+        TraceError,
+    )
     from .model.comparing import compare
     from .model.configuration import config, config_diff
     from .model.costing import cost
@@ -76,8 +89,11 @@ if TYPE_CHECKING:
     from .model.running import run
     from .model.tokenizing import tokens
     from .picture import Picture
+    from .publish.animations import animation
+    from .publish.article import Article
     from .publish.pages import page
     from .record import Record
+    from .reproduction import reproduce
     from .trace import Trace
     from .traces import Comparison, Traces
     from .widgets.exploring import explore

@@ -29,6 +29,10 @@ class RunError(SdexploreError):
     """A run cannot be started, or cannot be observed, as it was asked for."""
 
 
+class PublishError(SdexploreError):
+    """Something cannot be published as asked; the message says what to change."""
+
+
 class Stopped(SdexploreError):  # noqa: N818  (an outcome, as in StopIteration)
     """A run was stopped from `on_step`.
 

@@ -2,16 +2,21 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from . import drafts
 from .display import MOST_CHARACTERS, clip, escape
+from .theming import THEMES, Theme, themed
+from .trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +26,61 @@ _SCREEN_DPI = 110  # in a notebook, whose file holds each picture twice
 _CSS_PIXELS_PER_INCH = 96
 _JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
+_IN_PIXELS = (".png", ".webp", ".jpg")
+_PAD = 0.05  # inches around a saved figure
+# Kana, Chinese characters, Hangul and what is set with them.
+_EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
+
+
+class CodeLine(str):
+    """A line of code that remembers which traces stand in it.
+
+    Attributes:
+        sources: `facts_of_traces`, in the order of their names in the line.
+        over: Where they are the cells of a Comparison: its axes; else None.
+    """
+
+    __slots__ = ("over", "sources")
+    sources: tuple[Mapping[str, Any], ...]
+    over: Mapping[str, Any] | None
+
+    def __new__(cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None) -> Self:
+        """The line, made from `traces`."""
+        made = super().__new__(cls, line)
+        made.sources = facts_of_traces(traces)
+        made.over = over
+        return made
+
+
+def facts_of_traces(traces: Iterable[Trace]) -> tuple[Mapping[str, Any], ...]:
+    """How each of `traces` was made: fingerprint, kind, call and provenance, as JSON."""
+    return tuple(
+        {
+            "fingerprint": trace.fingerprint,
+            "kind": trace.kind,
+            "call": dict(trace.call),
+            "provenance": dict(trace.provenance),
+        }
+        for trace in traces
+    )
+
+
+def summary(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Model, prompt, seed, scheduler and versions of the traces: one value where they agree, else the list of each."""
+    found: dict[str, list[Any]] = {"model": [], "prompt": [], "seed": [], "scheduler": [], "versions": []}
+    for source in sources:
+        provenance, call = source["provenance"], source["call"]
+        scheduler = provenance.get("scheduler", {})
+        found["model"].append(provenance.get("model"))
+        found["prompt"].append(call.get("prompt"))
+        found["seed"].append(call.get("seed"))
+        found["scheduler"].append(scheduler.get("class"))
+        found["versions"].append(provenance.get("versions"))
+    return {
+        name: values[0] if all(one == values[0] for one in values) else values
+        for name, values in found.items()
+        if values
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +91,8 @@ class Picture:
         figure: The matplotlib figure, made without pyplot, so that it shows once and leaks nowhere.
         data: Name -> array as drawn.
         alt: What is to be seen, in a sentence or two.
-        call: The line of code that makes it again; a comment names the trace by its fingerprint.
+        call: The line of code that makes it again; a comment names the trace by its fingerprint. A `CodeLine`
+            also knows how the traces in it were made.
     """
 
     figure: "Figure"
@@ -39,42 +100,93 @@ class Picture:
     alt: str
     call: str
 
-    def save(self, path: str | Path, *, dpi: int = DPI) -> Path:
-        """Writes the figure to `path` (.png, .svg, .pdf, .webp, .jpg), folders included; returns the path.
+    @property
+    def sources(self) -> tuple[Mapping[str, Any], ...]:
+        """How the traces in it were made, as JSON; empty where none is known."""
+        return self.call.sources if isinstance(self.call, CodeLine) else ()
 
-        A PNG carries the alt text and the call as text chunks.
+    @property
+    def over(self) -> Mapping[str, Any] | None:
+        """The axes of the Comparison that it shows; else None."""
+        return self.call.over if isinstance(self.call, CodeLine) else None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of the figure should know: that no installed font has its Japanese, say."""
+        from matplotlib.text import Text
+
+        written = "".join(text.get_text() for text in self.figure.findobj(Text))
+        named = {int(code, 16) for code in re.findall(r"U\+([0-9A-F]{4,5})", written)}
+        lost = sorted(code for code in named if any(first <= code <= last for first, last in _EAST_ASIAN))
+        if not lost:
+            return ()
+        shown = "".join(map(chr, lost[:12])) + "…" * (len(lost) > 12)  # noqa: PLR2004  (enough to see which)
+        notice = (
+            f"No installed font has {shown}: the figure names them by number. Install a Japanese font, Noto Sans CJK "
+            "JP say (Debian: apt install fonts-noto-cjk), and start the kernel anew."
+        )
+        return (notice,)
+
+    def save(self, path: str | Path, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> Path:
+        """Writes the figure to `path` (.png, .svg, .pdf, .webp, .jpg), folders included, atomically; returns the path.
+
+        A PNG carries the alt text, the call, and model, prompt, seed, scheduler and versions as text chunks.
+
+        Args:
+            dpi: Dots per inch of a file of pixels.
+            width: Instead of dpi: how many pixels wide the file is, to a hundredth. A blog's column is about 700
+                wide, and twice that is sharp on every screen.
+            theme: The page that it is for: "light" (white), "dark", or "transparent", without a page of its own and
+                with ink that reads on both. Only page and ink differ; colours that carry data stay.
 
         Raises:
-            ValueError: The ending is none of these.
+            ValueError: The ending is none of these; a width for a file without pixels; no such theme.
         """
         path = Path(path)
-        if path.suffix.lower() not in _FORMATS:
+        ending = path.suffix.lower()
+        if ending not in _FORMATS:
             raise ValueError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
-        content = self._render(path.suffix.lower().removeprefix("."), dpi)
+        if width is not None and ending not in _IN_PIXELS:
+            raise ValueError(f"{path.name!r} has no pixels: leave width={width!r} out, or save as .png")
+        if theme == "transparent" and ending == ".jpg":
+            raise ValueError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
+        content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        drafts.write(path, content)
         return path
 
-    def png(self, *, dpi: int = DPI) -> bytes:
-        """The figure as the bytes of a PNG file."""
-        return self._render("png", dpi)
+    def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> bytes:
+        """The figure as the bytes of a PNG file; arguments as those of `save`."""
+        return self._render("png", dpi, width=width, theme=theme)
 
-    def _render(self, kind: str, dpi: int) -> bytes:
+    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light") -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+        if theme not in THEMES:
+            raise ValueError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+        if width is not None and width < 1:
+            raise ValueError(f"width={width!r}: a picture is at least one pixel wide")
         metadata: dict[str, Any] = {"Description": self.alt, "Source": self.call, "Software": "sdexplore"}
+        if self.sources:
+            metadata["Comment"] = json.dumps(summary(self.sources), ensure_ascii=False)
         if kind == "svg":
             metadata = {"Description": self.alt, "Source": self.call, "Date": None}
         elif kind == "pdf":
             metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
-        buffer = io.BytesIO()
+        buffer, density = io.BytesIO(), float(dpi)
         with style():
+            self._lay_out()
+        with style(), themed(self.figure, theme):
+            if width is not None:
+                canvas: Any = FigureCanvasAgg(self.figure)
+                canvas.draw()
+                density = width / (self.figure.get_tightbbox(canvas.get_renderer()).width + 2 * _PAD)
             FigureCanvasAgg(self.figure).print_figure(
                 buffer,
                 format=kind,
-                dpi=dpi,
+                dpi=density,
                 bbox_inches="tight",
-                pad_inches=0.05,
+                pad_inches=_PAD,
                 metadata=metadata if kind in ("png", "svg", "pdf") else None,
             )
         return buffer.getvalue()
@@ -83,13 +195,23 @@ class Picture:
         """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures."""
         return self._html(self.png(dpi=_SCREEN_DPI))
 
+    def _lay_out(self) -> None:
+        """Once: matplotlib's layout starts from the last one, and a file must not depend on how often it was shown."""
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        if isinstance(self.figure.get_layout_engine(), ConstrainedLayoutEngine):
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")
+
     def _html(self, png: bytes) -> str:
         pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
         wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
         source = base64.b64encode(png).decode("ascii")
         return (
             f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" '
-            f'style="width:{wide}px;max-width:100%;background:#fff"></figure>'
+            f'style="width:{wide}px;max-width:100%;background:#fff">'
+            + "".join(f"<figcaption>{escape(notice)}</figcaption>" for notice in self.notices)
+            + "</figure>"
         )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
@@ -105,7 +227,7 @@ class Picture:
         return bundle, {"image/png": {"alt": self.alt}}
 
     def __repr__(self) -> str:
-        return f"Picture: {self.alt}\n{self.call}"
+        return "\n".join((f"Picture: {self.alt}", self.call, *self.notices))
 
 
 @contextmanager

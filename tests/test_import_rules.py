@@ -17,7 +17,7 @@ MOST_LINES = 400
 
 # A room is a folder, or the single files of one level; it imports from lower levels and from itself.
 LEVELS = {
-    0: {"base": ("errors", "display", "drafts", "theory")},
+    0: {"base": ("errors", "display", "drafts", "naming", "theory")},
     1: {
         "records": (
             *(
@@ -28,6 +28,7 @@ LEVELS = {
                 "anatomy",
                 "record",
                 "picture",
+                "theming",
                 "costs",
                 "calibrations",
                 "diagnosis",
@@ -38,7 +39,7 @@ LEVELS = {
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
     3: {"views": ("views",), "canvas": ("canvas",), "calibration": ("calibration",)},
     4: {"publish": ("publish",), "widgets": ("widgets",)},
-    5: {"faces": ("magics", "")},
+    5: {"faces": ("magics", "reproduction", "")},
 }
 ROOMS = {top: (room, level) for level, rooms in LEVELS.items() for room, tops in rooms.items() for top in tops}
 WITHOUT_MODEL = (
@@ -69,11 +70,11 @@ OUTSIDE = {
     "views": {"numpy", "jaxtyping", "matplotlib"},
     "canvas": {"numpy", "jaxtyping", "PIL"},
     "calibration": {"numpy", "jaxtyping"},
-    "publish": {"numpy", "jaxtyping", "PIL", "matplotlib"},
+    "publish": {"numpy", "jaxtyping", "PIL", "matplotlib", "av"},
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},
     "faces": {"IPython"},
 }
-OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "datatree": {"xarray"}}
+OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "theming": {"matplotlib"}, "datatree": {"xarray"}}
 
 
 def name_of(path):

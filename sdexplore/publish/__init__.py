@@ -1,1 +1,1 @@
-"""Publishing: what leaves the notebook as files that stand alone."""
+"""Publishing: from a picture to an article, an animation, a page. A saved trace is published without torch."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.selection import Selection
 from ..display import clip
-from ..picture import drawable, style
+from ..picture import CodeLine, drawable, style
 from ..trace import Trace
 
 SEQUENTIAL: Final = "viridis"  # 0 upwards; even in lightness, legible to the colour-blind
@@ -122,10 +122,10 @@ def peak(name: str, pixels: np.ndarray) -> str:
     return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"
 
 
-def line_of_code(view: str, arguments: str, *traces: Trace) -> str:
-    """The call that makes a picture again; a comment names the traces."""
+def line_of_code(view: str, arguments: str, *traces: Trace) -> CodeLine:
+    """The call that makes a picture again; a comment names the traces, and the line remembers how they were made."""
     named = " and ".join(trace.fingerprint for trace in traces)
-    return f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}"
+    return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces)
 
 
 def options(given: dict[str, Any], defaults: dict[str, Any]) -> str:

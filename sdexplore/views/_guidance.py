@@ -8,7 +8,7 @@ from ..analysis.guidance import halves
 from ..analysis.trajectory import preview, spread
 from ..display import clip
 from ..errors import TraceError
-from ..picture import Picture, drawable
+from ..picture import CodeLine, Picture, drawable
 from ..trace import Trace
 from ..traces import Comparison
 from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
@@ -100,5 +100,9 @@ def _pictures(comparison: Comparison) -> Picture:
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
         alt=f"{len(images)} pictures{subject}, by {clip(cells, 400)}.",
-        call=f"sdx.views.guidance(comparison)  # over={over!r}, from trace {comparison.traces[0].fingerprint}",
+        call=CodeLine(
+            f"sdx.views.guidance(comparison)  # over={over!r}, from trace {comparison.traces[0].fingerprint}",
+            comparison.traces,
+            over,
+        ),
     )

@@ -1,0 +1,276 @@
+"""A run as moving pictures: its denoising, or where one word looked."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from .. import drafts
+from ..analysis.attention import word_map
+from ..analysis.selection import Heads, Layers, Steps, Word, label, select
+from ..analysis.trajectory import preview
+from ..display import clip, escape
+from ..errors import PublishError, TraceError
+from ..picture import CodeLine, drawable, style
+from ..theming import Theme, themed
+from ..trace import Trace
+from ..views._figure import SEQUENTIAL, in_words, options, panels, peak, run_title, selection_title, step_title
+from .moving import Moving, encoded
+
+ZENN_FIT = 3 * 2**20
+_SHOWN_FIT = 2**20  # in a notebook
+_WIDTH = 720  # pixels: a blog's column
+_HOLD = 1.5  # seconds that the last frame stays
+_FORMATS = (".webp", ".gif", ".mp4")
+
+
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """Moving pictures that describe themselves, show themselves, and know how they were made.
+
+    Attributes:
+        frames: uint8, (Y, X, 3) each.
+        seconds: How long each is shown.
+        data: The arrays drawn, frame by frame.
+        alt: What is to be seen, in words.
+        call: The line of code that makes it again.
+    """
+
+    frames: tuple[np.ndarray, ...]
+    seconds: tuple[float, ...]
+    data: dict[str, np.ndarray]
+    alt: str
+    call: CodeLine
+    _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
+
+    def save(self, path: str | Path, *, fit: int | None = ZENN_FIT, frames: int | None = None) -> Path:
+        """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`), folders included; returns the path.
+
+        Args:
+            fit: Bytes that the file may have (3 MiB is Zenn's limit; None: no limit). Quality, size and at last the
+                number of frames are chosen to meet it, best first; `chosen` says which.
+            frames: How many at most, evenly spread from first to last.
+
+        Raises:
+            PublishError: Another ending; no way to make it fit; no encoder for .mp4.
+        """
+        path = Path(path)
+        content = self.encoded(self._kind(path), fit, frames).content
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drafts.write(path, content)
+        return path
+
+    def chosen(self, kind: str = "webp", *, fit: int | None = ZENN_FIT, frames: int | None = None) -> str:
+        """What `save` would write: frames, pixels, quality, bytes; and what was given up for the limit."""
+        made = self.encoded(self._kind(Path(f"x.{kind}")), fit, frames)
+        return made.said + (f"; {made.note}" if made.note else "")
+
+    def encoded(self, kind: str, fit: int | None, frames: int | None = None) -> Moving:
+        """The file's content; `fit` and `frames` as `save` takes them."""
+        if frames is not None and frames < 1:
+            raise PublishError(f"frames={frames!r}: an animation has at least one")
+        if (kind, fit, frames) not in self._made:
+            self._made[kind, fit, frames] = encoded(self.frames, self.seconds, kind, fit, frames)
+        return self._made[kind, fit, frames]
+
+    @staticmethod
+    def _kind(path: Path) -> Literal["webp", "gif", "mp4"]:
+        match path.suffix.lower():
+            case ".webp":
+                return "webp"
+            case ".gif":
+                return "gif"
+            case ".mp4":
+                return "mp4"
+        raise PublishError(f"cannot save an animation as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
+        try:
+            shown = self.encoded("webp", _SHOWN_FIT)
+            last = io.BytesIO()
+            Image.fromarray(self.frames[-1]).save(last, "PNG", optimize=True)
+        except Exception as error:  # noqa: BLE001  (a repr never raises)
+            return {"text/plain": f"{self!r}\ncannot be shown, {type(error).__name__}: {error}"}, {}
+        source = base64.b64encode(shown.content).decode("ascii")
+        html = (
+            f'<figure style="margin:0"><img src="data:image/webp;base64,{source}" alt="{escape(self.alt)}" '
+            f'style="width:{shown.pixels[0]}px;max-width:100%">'
+            f"<figcaption>{escape(shown.said)}</figcaption></figure>"
+        )
+        png = base64.b64encode(last.getvalue()).decode("ascii")
+        return {"text/html": html, "image/png": png, "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        y, x = self.frames[0].shape[:2]
+        return f"Animation of {len(self.frames)} frames, {x} × {y} pixels: {self.alt}\n{self.call}"
+
+
+def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
+    trace: Trace,
+    word: Word | None = None,
+    *,
+    steps: Steps = None,
+    role: str = "cond",
+    layers: Layers = None,
+    heads: Heads = None,
+    occurrence: int | None = None,
+    seconds: float = 4.0,
+    theme: Literal["light", "dark"] = "light",
+) -> Animation:
+    """Moves through the steps of a run: its denoising, or with a `word` where that word looked.
+
+    Denoising: left x_t before each step, right the picture that the step predicts (x0), as `views.denoising` draws
+    them: decoded by the VAE, or the linear preview, marked "linear". The last frame is the picture.
+    A word: left the predicted x0 by the linear preview, right the word's map, the probability (0 to 1) that a latent
+    pixel gives to the word; all frames share one scale from 0, printed at the colour bar.
+
+    Args:
+        word: A word or phrase of the prompt, or positions; None for the denoising.
+        steps: Which; None: of the denoising those that were decoded (all, where fewer than two were), of a word all
+            recorded.
+        role, layers, heads, occurrence: Of a word's map, as `word_map` takes them.
+        seconds: How long it runs; the last frame then stays for 1.5 more.
+        theme: "light" or "dark".
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: What was asked for was not recorded.
+    """
+    if theme not in ("light", "dark") or not seconds > 0:
+        raise TraceError(f"animation(seconds={seconds!r}, theme={theme!r}): some seconds, on 'light' or 'dark'")
+    asked = {"steps": steps, "role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
+    defaults = {"steps": None, "role": "cond", "layers": None, "heads": None, "occurrence": None}
+    timing = {"seconds": seconds, "theme": theme}
+    if word is None:
+        if extra := [name for name in ("role", "layers", "heads", "occurrence") if asked[name] != defaults[name]]:
+            raise TraceError(f"animation({extra[0]}=…) is for a word's map: name a word, or leave it out")
+        frames, data, alt = _denoising(trace, steps, theme)
+        arguments = options({"steps": steps, **timing}, {"steps": None, "seconds": 4.0, "theme": "light"})
+        line = f"sdx.animation(trace{arguments})"
+    else:
+        frames, data, alt = _word(trace, word, asked, theme)
+        arguments = options(asked | timing, defaults | {"seconds": 4.0, "theme": "light"})
+        line = f"sdx.animation(trace, {word!r}{arguments})"
+    each = seconds / len(frames)
+    return Animation(
+        frames=tuple(frames),
+        seconds=(*[each] * (len(frames) - 1), each + _HOLD),
+        data=data,
+        alt=alt,
+        call=CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]),
+    )
+
+
+def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+    every = range(trace.num_steps)
+    if steps is None:
+        chosen = tuple(trace.decoded) if len(trace.decoded) > 1 else tuple(every)
+    elif isinstance(steps, slice):
+        chosen = tuple(every[steps])
+    else:
+        chosen = tuple(map(trace.check_step, (steps,) if isinstance(steps, int) else steps))
+    if not chosen:
+        raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
+    names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
+    rows = [[_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
+    titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]
+    if trace.image is not None:
+        rows.append([(trace.image, False)] * len(names))
+        titles.append("picture")
+    y, x = rows[0][0][0].shape[:2]
+    with panels(1, len(names), aspect=y / x, top=0.9) as (figure, axes):
+        figure.suptitle(f"{run_title(trace)}\n{titles[0]}", fontsize=9)
+        drawn = [ax.imshow(picture) for ax, (picture, _) in zip(axes[0], rows[0], strict=True)]
+        for ax, name in zip(axes[0], names, strict=True):
+            ax.set_title(name, fontsize=9)
+            ax.set_xlabel("linear", fontsize=7)
+
+        def show(number: int) -> None:
+            figure.suptitle(f"{run_title(trace)}\n{titles[number]}", fontsize=9)
+            for ax, image, (picture, linear) in zip(axes[0], drawn, rows[number], strict=True):
+                image.set_data(picture)
+                image.set_extent((-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5))
+                ax.set_xlabel("linear" if linear else " ", fontsize=7)
+
+        frames = _rendered(figure, len(rows), show, theme)
+    end = "the final picture" if trace.image is not None else "where the run was stopped"
+    alt = (
+        f"Animation over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}: the latents and the picture that "
+        f"they predict, from noise to {end}, for {in_words(trace)}."
+    )
+    return frames, {"steps": np.array(chosen)}, alt
+
+
+def _picture(trace: Trace, step: int, *, x0: bool) -> tuple[np.ndarray, bool]:
+    decoded = trace.decoded_x0 if x0 else trace.decoded
+    if step in decoded:
+        return decoded[step], False
+    latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
+    return preview(trace, latents), True
+
+
+def _word(
+    trace: Trace, word: Word, asked: dict[str, Any], theme: Theme
+) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+    selection = select(trace, role=asked["role"], steps=asked["steps"], layers=asked["layers"], heads=asked["heads"])
+    chosen = selection.steps
+    maps = np.stack([word_map(trace, word, **asked | {"steps": step}) for step in chosen])
+    top = float(maps.max())
+    predicted = trace.pred_original_sample if trace.latent_rgb is not None else None
+    y, x = maps.shape[1:]
+    with panels(1, 1 + (predicted is not None), aspect=y / x, top=1.1) as (figure, axes):
+        over = selection_title(trace, selection, without=("steps",))
+
+        def title(step: int) -> str:
+            return f"{run_title(trace)}\n{over}\n{step_title(trace, step).replace(chr(10), ', ')}"
+
+        figure.suptitle(title(chosen[0]), fontsize=9)
+        axes[0, -1].set_title(f"“{drawable(label(word), 40)}”", fontsize=9)
+        drawn = axes[0, -1].imshow(maps[0], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
+        if predicted is not None:
+            axes[0, 0].set_title("predicted x0, linear", fontsize=9)
+            pictured = axes[0, 0].imshow(preview(trace, predicted[chosen[0]]))
+        figure.colorbar(drawn, ax=axes[0, -1], label="attention probability", pad=0.02)
+
+        def show(number: int) -> None:
+            figure.suptitle(title(chosen[number]), fontsize=9)
+            drawn.set_data(maps[number])
+            if predicted is not None:
+                pictured.set_data(preview(trace, predicted[chosen[number]]))
+
+        frames = _rendered(figure, len(chosen), show, theme)
+    name = clip(label(word))
+    ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    alt = (
+        f"Animation of the cross-attention to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
+        f"one scale from 0 to {top:.3g}; {ends}."
+    )
+    return frames, {"maps": maps, "steps": np.array(chosen)}, alt
+
+
+def _rendered(figure: Figure, count: int, show: Any, theme: Theme) -> list[np.ndarray]:  # noqa: ANN401  (int -> None)
+    """The figure as `count` frames of one size and one layout."""
+    figure.set_dpi(_WIDTH / figure.get_figwidth())
+    frames = []
+    with style():
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+        figure.set_layout_engine("none")  # or the panels would wander
+        for number in range(count):
+            show(number)
+            with themed(figure, theme):
+                canvas.draw()
+                frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    page = frames[0][0, 0]  # what it alone covers is cut off, alike in all frames
+    drawn = np.any([(frame != page).any(-1) for frame in frames], axis=0)
+    (top, bottom), (left, right) = (np.flatnonzero(drawn.any(axis))[[0, -1]] for axis in (1, 0))
+    margin = 6
+    rows = slice(max(0, top - margin), bottom + margin)
+    columns = slice(max(0, left - margin), right + margin)
+    return [np.ascontiguousarray(frame[rows, columns]) for frame in frames]

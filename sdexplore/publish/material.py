@@ -1,0 +1,149 @@
+"""What an article is given, as a file's content with words, code and provenance."""
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from ..display import clip
+from ..errors import PublishError
+from ..picture import Picture, facts_of_traces, summary
+from ..theming import Theme
+from ..trace import Trace
+from .animations import Animation
+from .encoding import Encoded, fitted, png_of
+
+_VIEW = re.compile(r"sdx\.(?:views\.)?(\w+)\(")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What was added, ready to be written.
+
+    Attributes:
+        encoded: The file's content.
+        alt, caption: In words.
+        code: The line that makes it again; None where there is none.
+        sources: How the traces in it were made, as JSON; `over` where they are a Comparison's cells.
+        name: What it is called where no key is given.
+        notices: What its reader, or its author, should know.
+    """
+
+    encoded: Encoded
+    alt: str
+    caption: str
+    name: str
+    code: str | None = None
+    sources: Sequence[Mapping[str, Any]] = ()
+    over: Mapping[str, Any] | None = None
+    notices: Sequence[str] = field(default_factory=tuple)
+
+
+def material_of(
+    thing: object, *, alt: str | None, caption: str | None, most_bytes: int | None, theme: Theme
+) -> Material:
+    """`thing` as a file's content: a Picture, Trace, Animation, matplotlib figure, PIL image or uint8 array.
+
+    Raises:
+        PublishError: It is none of these, or has no words of its own and none were given.
+    """
+    if isinstance(thing, Picture):
+        return Material(
+            encoded=fitted(thing.png(theme=theme), most_bytes),
+            alt=thing.alt if alt is None else alt,
+            caption=_first(thing.alt) if caption is None else caption,
+            code=str(thing.call),
+            name=_name(thing.call, "figure"),
+            notices=thing.notices,
+            sources=thing.sources,
+            over=thing.over,
+        )
+    if isinstance(thing, Animation):
+        encoded = thing.encoded("webp", most_bytes)
+        return Material(
+            encoded=Encoded(encoded.content, ".webp", encoded.pixels, encoded.note),
+            alt=thing.alt if alt is None else alt,
+            caption=_first(thing.alt) if caption is None else caption,
+            code=str(thing.call),
+            name="animation",
+            sources=thing.call.sources,
+        )
+    if theme != "light":
+        raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; leave it out here")
+    if isinstance(thing, Trace):
+        return _trace(thing, alt, caption, most_bytes)
+    return _foreign(thing, alt, caption, most_bytes)
+
+
+def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
+    pixels = trace.recorded("image")
+    prompt = f" for {clip(trace.prompt, 200)!r}" if trace.prompt is not None else ""
+    words = f"The picture that {trace.provenance.get('model', '?')} drew{prompt}, seed {trace.call.get('seed')}."
+    sources = facts_of_traces([trace])
+    code = f"trace.image  # trace {trace.fingerprint}"
+    chunks = {"Description": alt or words, "Source": code, "Software": "sdexplore"}
+    chunks["Comment"] = json.dumps(summary(sources), ensure_ascii=False)
+    return Material(
+        encoded=fitted(png_of(Image.fromarray(pixels), chunks), most_bytes),
+        alt=words if alt is None else alt,
+        caption=_first(words) if caption is None else caption,
+        code=code,
+        name="picture",
+        sources=sources,
+    )
+
+
+def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
+    """A figure or image that knows nothing of sdexplore."""
+    if isinstance(thing, Figure):
+        own, name = _words_of(thing), "figure"
+    elif isinstance(thing, np.ndarray) and thing.dtype == np.uint8 and thing.ndim == 3 and thing.shape[2] in (3, 4):  # noqa: PLR2004  (Y, X, RGB or RGBA)
+        own, name, thing = "", "image", Image.fromarray(thing)
+    elif isinstance(thing, Image.Image):
+        own, name = "", "image"
+    else:
+        raise PublishError(
+            f"cannot publish {clip(repr(thing), 80)}: give a Picture (what sdx.views draw), a Trace, sdx.animation(…), "
+            "a matplotlib figure, a PIL image or an array of uint8 (Y, X, 3)"
+        )
+    words = alt if alt is not None else caption or own
+    if not words.strip():
+        raise PublishError(
+            f"this {name} has no words of its own: say in alt= what is to be seen, for who cannot see it"
+        )
+    chunks = {"Description": words, "Software": "sdexplore"}
+    if isinstance(thing, Figure):
+        buffer = io.BytesIO()
+        thing.savefig(buffer, format="png", dpi=144, bbox_inches="tight", metadata=chunks)
+        png = buffer.getvalue()
+    else:
+        assert isinstance(thing, Image.Image)  # noqa: S101  (for the type checker)
+        png = png_of(thing, chunks)
+    return Material(encoded=fitted(png, most_bytes), alt=words, caption=own if caption is None else caption, name=name)
+
+
+def _first(words: str) -> str:
+    """The first clause: what is seen, without the numbers."""
+    return re.split(r"(?<=[^\d]);|(?<=\w\w)\. ", words, maxsplit=1)[0].rstrip(".; ") + "."
+
+
+def _name(code: str, otherwise: str) -> str:
+    match = _VIEW.match(code)
+    return match[1] if match else otherwise
+
+
+def _words_of(figure: Figure) -> str:
+    """What is written in titles and labels of a figure."""
+    titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
+    labels = [f"{ax.get_ylabel()} over {ax.get_xlabel()}" for ax in figure.axes if ax.get_ylabel() and ax.get_xlabel()]
+    lines = [line for line in (*titles, *labels) if line.strip()]
+    if not lines:
+        lines = [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
+    return clip("; ".join(dict.fromkeys(lines)), 300)

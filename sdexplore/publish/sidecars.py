@@ -1,0 +1,120 @@
+"""What stands beside a published picture: how it was made, as JSON, and whether it can be made again."""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .. import __version__
+from ..display import clip
+from ..errors import PublishError
+from ..picture import summary
+from .material import Material
+
+SCHEMA = 1
+_LOCAL = re.compile(r"(?:/|~|[A-Za-z]:[\\/]|\\\\)\S*[\\/](?P<name>[^\s\\/]+)[\\/]?")
+
+
+def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_bytes: int | None) -> dict[str, Any]:
+    """The facts of a published picture, without local paths."""
+    content = material.encoded.content
+    sources = [_without_paths(source) for source in material.sources]
+    return {
+        "schema": SCHEMA,
+        "key": key,
+        "file": file,
+        "sha256": sha256(content),
+        "bytes": len(content),
+        "pixels": list(material.encoded.pixels),
+        "alt": material.alt,
+        "caption": material.caption,
+        "code": material.code,
+        "theme": theme,
+        "most_bytes": most_bytes,
+        "note": material.encoded.note,
+        "sdexplore": __version__,
+        **summary(sources),
+        "traces": sources,
+        "over": material.over,
+    }
+
+
+def sha256(content: bytes) -> str:
+    """In hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def as_json(facts: Mapping[str, Any]) -> bytes:
+    """Indented JSON in UTF-8; what no encoding takes is escaped."""
+    text = json.dumps(facts, ensure_ascii=False, indent=1, default=str)
+    try:
+        return (text + "\n").encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair in a prompt
+        return (json.dumps(facts, indent=1, default=str) + "\n").encode("ascii")
+
+
+def read_sidecar(path: str | Path) -> dict[str, Any]:
+    """The facts in the sidecar at `path`; of a picture's own name, those of the sidecar beside it.
+
+    Raises:
+        PublishError: There is none, or it is damaged or of another layout.
+    """
+    path = Path(path)
+    path = path if path.suffix == ".json" else path.with_suffix(".json")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PublishError(f"no sidecar at {str(path)!r}: give the .json that stands beside the picture") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise PublishError(f"{path.name!r} cannot be read: {type(error).__name__}: {error}") from error
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise PublishError(f"{path.name!r} is no sidecar of a picture, or of another layout than {SCHEMA}")
+    code, traces, over = facts.get("code"), facts.get("traces"), facts.get("over")
+    parts = (("fingerprint", str), ("kind", str), ("call", dict), ("provenance", dict))
+    if (
+        not isinstance(code, str | None)
+        or not isinstance(traces, list)
+        or not isinstance(over, dict | None)
+        or not all(isinstance(t, dict) and all(isinstance(t.get(name), of) for name, of in parts) for t in traces)
+    ):
+        raise PublishError(f"{path.name!r} is damaged: it does not say how its picture was made")
+    return facts
+
+
+def difference(one: bytes, other: bytes) -> str:
+    """How two files of a picture differ, in words; "" where every pixel is the same."""
+    if one == other:
+        return ""
+    try:
+        a, b = (_pixels(content) for content in (one, other))
+    except (OSError, ValueError) as error:
+        return f"one of them cannot be opened: {clip(str(error))}"
+    if a.shape != b.shape:
+        return f"{a.shape[1]} × {a.shape[0]} pixels against {b.shape[1]} × {b.shape[0]}"
+    apart = np.abs(a.astype(np.int16) - b.astype(np.int16))
+    if not apart.any():
+        return ""
+    share = float((apart.max(axis=-1) > 0).mean())
+    return f"{share:.2%} of the pixels differ, by {int(apart.max())} of 255 at most"
+
+
+def _pixels(content: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+def _without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
+    """`value` with local paths cut to their last name; prompts are data and stay."""
+    if isinstance(value, Mapping):
+        return {key: _without_paths(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_paths(inner, name) for inner in value]
+    if isinstance(value, str) and "prompt" not in name and (path := _LOCAL.fullmatch(value)):
+        return path["name"]
+    return value
