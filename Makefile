@@ -47,7 +47,8 @@ lab: $(VENV)/.package
 
 # Runs every notebook anew, keeping its output: what GitHub shows, where progress bars would stand still at 0 %.
 notebooks: $(VENV)/.package
-	TQDM_DISABLE=1 $(BIN)/jupyter execute --timeout=600 --inplace $(NOTEBOOKS)
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 \
+		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
 
 readme-pictures: demo
 	@mkdir -p images/readme

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,9 @@ class CodeLine(str):
     sources: tuple[Mapping[str, Any], ...]
     over: Mapping[str, Any] | None
 
-    def __new__(cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None) -> Self:
+    def __new__(  # noqa: PYI034  (the tests' type checker does not know Self)
+        cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None
+    ) -> "CodeLine":
         """The line, made from `traces`."""
         made = super().__new__(cls, line)
         made.sources = facts_of_traces(traces)

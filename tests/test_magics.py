@@ -121,7 +121,7 @@ def test_every_command_that_shows_gives_what_the_function_gives(clean):
     assert ask(clean, "tree vae --depth 1").parameters == sdx.tree(tiny, "vae").parameters
     assert ask(clean, "tokens")["tokenizer"].text == "a cat and a dog"
     assert ask(clean, "denoising --step 0,2").call == sdx.views.denoising(trace, steps=[0, 2]).call
-    assert ask(clean, "guidance --step 1:").call == sdx.views.guidance(trace, steps=range(3)[1:]).call
+    assert ask(clean, "guidance --step 1:").call == sdx.views.guidance(trace, steps=range(trace.num_steps)[1:]).call
     picture = ask(clean, "attention cat 'a dog' --layer up_blocks --scale each --step 1:")
     assert picture.call == (
         sdx.views.attention(trace, ["cat", "a dog"], layers="up_blocks", scale="each", steps=slice(1, None)).call

@@ -81,6 +81,7 @@ def steps(typed: str) -> Any:  # noqa: ANN401  (what the views take)
 
 
 def layer(typed: str) -> str | int:
+    """A layer's name, or the longer side of its grid."""
     return int(typed) if typed.isdigit() else typed
 
 
@@ -352,8 +353,8 @@ def overview() -> str:
         f"{lines}\n\n"
         "`%sdexplore COMMAND --help` says what a command takes. Options stand before or behind the text, which\n"
         "is kept as typed; one pair of quotes around the whole of it is taken off. `%%sdexplore run` takes the cell\n"
-        "as its prompt. The current pipeline and trace are the variables `pipe` and `trace`; what a command gives is its\n"
-        "value.\n\n"
+        "as its prompt. The current pipeline and trace are the variables `pipe` and `trace`; what a command gives\n"
+        "is its value.\n\n"
         "  %sdexplore load mini\n"
         "  %sdexplore run a cat and a rocket in space --seed 3 --steps 25\n"
         "  %sdexplore attention cat rocket --step 5:\n"

@@ -13,8 +13,9 @@ from ..trace import Trace
 from ..traces import Traces
 from .comparing import exchanged_scheduler
 from .loading import load, model_source
+from .locking import lock_of
 from .provenance import described
-from .running import check, lock_of, run_locked
+from .running import check, run_locked
 from .sources import HUB_ID
 
 _SUMMARIES = ("tensor", "array", "image", "path", "object")

@@ -94,11 +94,8 @@ class CompareSection(Section):
             return
         from ..views import attention_compare
 
-        try:
-            self._show(lambda: attention_compare(a, b), self._pair)
-        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+        if not self._attempt(lambda: self._show(lambda: attention_compare(a, b), self._pair)):
             self._pair.clear()
-            self.message.fail(error)
 
     def compare(self) -> None:
         """Runs once for each value that is written down."""
@@ -118,7 +115,7 @@ class CompareSection(Section):
     def _compared(self, found: Comparison) -> None:
         from ..views import comparison
 
-        self._show(lambda: comparison(found))
+        self._attempt(lambda: self._show(lambda: comparison(found)))
 
     def forget(self) -> None:
         """Lets go of the figures and of the runs that could be picked."""

@@ -251,7 +251,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             stop_following()
         self.history.forget()
         for section in self._sections.values():
-            section.forget()
+            section.close()
         self.board.trace = self.board.picture = self.board.pipe = None
         close(*self.children)
         super().close()
@@ -290,7 +290,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _say_code(self) -> None:
         board = self.board
         if board.pipe is not None:
-            self._code.show(line_of_run(board.state, board.known, board.fixed, board.record, USUAL))
+            self._code.show(line_of_run(board.state, board.known, board.fixed, board.record))
         elif board.trace is not None:
             self._code.show(f"explorer.state = {board.state!r}  # trace {board.trace.fingerprint}")
 

@@ -86,8 +86,11 @@ class ExportSection(Section):
         return Path(self._root.value) / f"{name}{ending}"
 
     def _write(self, write: Callable[[], str]) -> None:
+        bar = self.board.bar
         self.message.say("Writing …")
-        try:
-            self.message.say(write())
-        except Exception as error:  # noqa: BLE001  (said to the person who looks)
-            self.message.fail(error)
+        bar.start("writing")
+        if self._attempt(lambda: self.message.say(write())):
+            bar.reach(1, 1, "written ")
+            bar.end()
+        else:
+            bar.rest()

@@ -52,7 +52,7 @@ class GuidanceSection(Section):
     def _compared(self, found: Comparison) -> None:
         from ..views import guidance
 
-        self._show(lambda: guidance(found), self._both)
+        self._attempt(lambda: self._show(lambda: guidance(found), self._both))
 
     def forget(self) -> None:
         """Lets go of the figures."""

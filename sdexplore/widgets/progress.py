@@ -17,10 +17,10 @@ class Bar:
         self.widget: Any = widgets.HBox([self._bar, self._text], layout=widgets.Layout(width="100%"))
         self._started = time.monotonic()
 
-    def start(self) -> None:
+    def start(self, what: str = "waiting") -> None:
         """Nothing is done yet."""
         self._started = time.monotonic()
-        self._bar.bar_style, self._bar.value, self._text.value = "", 0, "waiting"
+        self._bar.bar_style, self._bar.value, self._text.value = "", 0, what
 
     def reach(self, done: int, total: int, what: str = "") -> None:
         """So many of `total` are done."""

@@ -7,7 +7,7 @@ from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
 from .board import Board
-from .controls import Message, PictureBox, column
+from .controls import Message, PictureBox, close
 
 
 class Section:
@@ -28,18 +28,24 @@ class Section:
         self.board = board
         self.message = Message()
         self.box = PictureBox()
-        self.widget: Any = column([self.message.widget, self.box.widget], padding="6px 0")
+        self.widget: Any = None
 
     def draw(self) -> None:
         """Draws what there is to show; an error is said in the section, in words."""
         if self.board.trace is None and self.needs_trace:
             self.message.say("Nothing has been run yet: press Run.")
             return
-        try:
-            self._draw()
-        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+        if not self._attempt(self._draw):
             self.box.clear()
+
+    def _attempt(self, act: Callable[[], object]) -> bool:
+        """Does it, and says in the section what went wrong; whether it went well."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  (said to the person who looks)
             self.message.fail(error)
+            return False
+        return True
 
     def _draw(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say what it draws")
@@ -71,3 +77,8 @@ class Section:
     def forget(self) -> None:
         """Lets go of everything drawn."""
         self.box.clear()
+
+    def close(self) -> None:
+        """Lets go of everything, the widgets that are not in the page included."""
+        self.forget()
+        close(self.box.widget)

@@ -1,5 +1,6 @@
 """What a dashboard is set to: one small object that is read and set from code, and that writes itself as code."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ from traitlets import Any as Anything
 from traitlets import CaselessStrEnum, Float, HasTraits, Int, TraitError, Unicode, validate
 
 from ..errors import RunError, did_you_mean
+from ..record import USUAL, Record
 
 RUN: Final = (
     "prompt",
@@ -130,17 +132,19 @@ class State(HasTraits):
         return {"role": self.role, "steps": steps, "layers": self.layers, "heads": self.head}
 
 
-def line_of_run(state: State, known: Mapping[str, Any], fixed: Mapping[str, Any], record: object, usual: object) -> str:
+def line_of_run(state: State, known: Mapping[str, Any], fixed: Mapping[str, Any], record: Record) -> str:
     """The line of code that makes the run again.
 
     Args:
         known: What the pipeline's call names.
         fixed: Further arguments that the dashboard was given.
-        record, usual: What is kept, and what would be without saying so.
+        record: What is kept.
     """
     arguments = {**state.arguments(known), **fixed}
     said = "".join(f", {name}={value!r:.60}" for name, value in arguments.items())
-    kept = "" if record == usual else f", record={record!r}"
+    fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
+    own = [f"{name}={value!r}" for name, value in fields.items() if value != getattr(USUAL, name)]
+    kept = f", record=sdx.Record({', '.join(own)})" if own else ""
     prompt = f", {state.prompt!r}" if "prompt" in known else ""
     if state.scheduler:
         over = f"{{'scheduler': [{state.scheduler!r}]}}"

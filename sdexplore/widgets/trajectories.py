@@ -33,7 +33,7 @@ class DenoisingSection(Section):
             control(widgets.IntSlider, "step", "The denoising step to look at, from 0", min=0, max=0, width="420px"),
         )
         self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Go through the steps one after the other")
-        widgets.jslink((self._play, "value"), (self._step, "value"))
+        self._together = widgets.jslink((self._play, "value"), (self._step, "value"))
         self._noisy = picture_box(_SIDE)
         self._clean = picture_box(_SIDE)
         self._under = [widgets.HTML(layout=widgets.Layout(width=f"{_SIDE}px")) for _ in range(2)]
@@ -57,7 +57,7 @@ class DenoisingSection(Section):
         trace = self._trace()
         last = trace.num_steps - 1
         self._step.max = self._play.max = last
-        step = min(self.board.state.step, last)
+        step = self._step.value = min(self.board.state.step, last)
         self._look_at(trace, step)
         if self._whole is not trace:
             from ..views import denoising
@@ -83,6 +83,11 @@ class DenoisingSection(Section):
         """Lets go of the trace."""
         super().forget()
         self._whole = None
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        super().close()
+        self._together.close()
 
 
 def _facts(trace: Trace, step: int) -> list[tuple[str, str]]:

@@ -1,0 +1,242 @@
+"""The dashboard in a real JupyterLab: run, stop, hover, two at once, dark, export; nothing leaves the machine."""
+
+import base64
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from lab import ARGUMENTS, CHROMIUM, jupyterlab, open_notebook
+from test_browser import contrast
+
+ROOT = Path(__file__).parents[1]
+STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
+  .some(one => one.offsetParent && one.textContent.includes(text))"""
+COLOURS = """element => {
+  const ground = one => getComputedStyle(one).backgroundColor
+  let behind = element
+  while (behind.parentElement && ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
+  return [getComputedStyle(element).color, ground(behind)]
+}"""
+CELLS = [
+    "import sdexplore as sdx\npipe = sdx.load()",
+    "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=6)\nexplorer",
+    "import time; time.time()",
+    "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=4)\nsecond",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with jupyterlab(tmp_path_factory.mktemp("explorer")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+class Dashboard:
+    """One dashboard in the page: the output of one cell."""
+
+    def __init__(self, notebook, cell):
+        self.notebook, self.page = notebook, notebook.page
+        self.area = notebook.page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea-output").first
+        self.area.locator("button", has_text="Run").wait_for()
+
+    def press(self, label):
+        self.area.locator("button.jupyter-button", has_text=label).first.click()
+
+    def open(self, title):
+        self.area.locator(".lm-TabBar-tab, .p-TabBar-tab", has_text=title).first.click()
+
+    def says(self, text, seconds=60):
+        self.page.wait_for_function(STATUS, arg=text, timeout=1000 * seconds)
+
+    @property
+    def picture(self):
+        return self.area.locator("img.widget-image").first.get_attribute("src")
+
+    def changes(self, before):
+        area = self.area.locator("img.widget-image").first
+        self.page.wait_for_function(
+            "([image, before]) => image.src !== before", arg=[area.element_handle(), before], timeout=60_000
+        )
+        return self.picture
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, browser):
+    found = open_notebook(lab, browser, "explorer.ipynb", CELLS)
+    found.page.set_viewport_size({"width": 1280, "height": 1600})
+    found.theme("JupyterLab Light")
+    found.run(0)
+    found.run(1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def dashboard(notebook):
+    return Dashboard(notebook, 1)
+
+
+def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboard):
+    page, place = notebook.page, dashboard.area.locator("img.widget-image").first.bounding_box()
+    steps = dashboard.area.locator(".widget-readout").first
+    steps.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("30")
+    page.keyboard.press("Enter")
+    grey = dashboard.picture
+    dashboard.press("Run")
+    first = dashboard.changes(grey)
+    dashboard.changes(first)  # the preview goes on
+    asked = time.monotonic()
+    notebook.run(2)
+    answered = time.monotonic() - asked
+    assert not dashboard.area.locator("button", has_text="Stop").first.is_disabled()  # the run still goes on
+    assert answered < 5  # a run takes longer; the issue's half second is measured where nothing else runs
+    dashboard.press("Stop")
+    dashboard.says("stopped after step")
+    assert dashboard.area.locator("img.widget-image").first.bounding_box() == place  # nothing jumped
+    dashboard.open("Denoising")
+    dashboard.area.get_by_text("pred_original_sample").first.wait_for()
+
+
+def test_the_newest_run_shows_words_under_the_pointer(notebook, dashboard):
+    page = notebook.page
+    steps = dashboard.area.locator(".widget-readout").first
+    steps.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("6")
+    page.keyboard.press("Enter")
+    dashboard.press("Run")
+    dashboard.says("Done in")
+    dashboard.open("Pixels and words")
+    notebook.run(2)  # the kernel has drawn by then
+    canvas = dashboard.area.locator("canvas").first
+    canvas.wait_for()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    heading = dashboard.area.get_by_text("looks at").first
+    whole = heading.text_content()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.4 * box["height"])
+    page.wait_for_function("([one, before]) => one.textContent !== before", arg=[heading.element_handle(), whole])
+    words = dashboard.area.locator("button", has_text="cat")
+    assert words.count() >= 1
+    notebook.screenshot("explorer-pixels-light")
+
+
+@pytest.mark.parametrize("title", ["Attention", "Guidance", "Tokens", "Components", "Compare", "Export"])
+def test_every_section_opens_without_a_word_of_error_and_without_sideways_scrolling(notebook, dashboard, title):
+    dashboard.open(title)
+    page = notebook.page
+    page.wait_for_function(
+        "title => [...document.querySelectorAll('.lm-mod-current, .p-mod-current')].some(t => t.textContent === title)",
+        arg=title,
+    )
+    notebook.run(2)  # the kernel has drawn by then
+    assert dashboard.area.locator("[role=alert]:visible").count() == 0
+    assert dashboard.area.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+    if title in ("Attention", "Guidance"):
+        image = dashboard.area.locator("figure img[alt]:visible").first
+        image.wait_for()
+        assert len(image.get_attribute("alt")) > 40
+    notebook.screenshot(f"explorer-{title.lower()}-light")
+
+
+def test_a_pressed_word_is_drawn_alone(dashboard):
+    dashboard.open("Attention")
+    dashboard.area.locator("button.jupyter-widgets", has_text="rocket").first.click()
+    image = dashboard.area.locator('figure img[alt^="Heat maps of the cross-attention to rocket ("]')
+    image.wait_for(timeout=20_000)
+    assert dashboard.area.locator("pre:visible", has_text="sdx.views.attention(trace, ['rocket'])").count() == 1
+
+
+def test_the_keyboard_alone_presses_run(notebook, dashboard):
+    button = dashboard.area.locator("button", has_text="Run").first
+    button.focus()
+    before = dashboard.picture
+    notebook.page.keyboard.press("Enter")
+    dashboard.changes(before)
+    dashboard.says("Done in")
+
+
+def test_two_dashboards_share_a_pipeline(notebook, dashboard):
+    notebook.run(3)
+    other = Dashboard(notebook, 3)
+    before, others = dashboard.picture, other.picture
+    dashboard.press("Run")
+    other.press("Run")
+    dashboard.changes(before)
+    other.changes(others)
+    for one in (dashboard, other):
+        one.area.get_by_text("Done in").first.wait_for(timeout=60_000)
+
+
+def test_export_writes_a_file(dashboard, lab):
+    dashboard.open("Attention")
+    dashboard.open("Export")
+    dashboard.press("Into the article")
+    dashboard.says("Written:")
+    assert (lab.root / "images" / "inside-stable-diffusion" / "001.png").read_bytes().startswith(b"\x89PNG")
+    assert (lab.root / "articles" / "inside-stable-diffusion.md").exists()
+
+
+def test_it_is_legible_in_the_dark(notebook, dashboard):
+    notebook.theme("JupyterLab Dark")
+    for title in ("Pixels and words", "Denoising", "Components"):
+        dashboard.open(title)
+        notebook.run(2)
+        notebook.screenshot(f"explorer-{title.split()[0].lower()}-dark")
+        for text in dashboard.area.locator(".widget-html-content:visible, .widget-label:visible").all():
+            if text.inner_text().strip():
+                assert contrast(*text.evaluate(COLOURS)) > 4.5
+    notebook.theme("JupyterLab Light")
+
+
+def test_the_saved_notebook_shows_a_picture_without_its_widgets(notebook):
+    output = next(one for one in notebook.outputs(1) if "image/png" in one.get("data", {}))
+    picture = output["data"]["image/png"]
+    assert base64.b64decode(picture if isinstance(picture, str) else "".join(picture)).startswith(b"\x89PNG")
+    text = output["data"]["text/plain"]
+    assert "need a running kernel" in (text if isinstance(text, str) else "".join(text))
+    assert len(json.dumps(output)) < 600_000
+
+
+def test_nothing_left_the_machine_and_nothing_went_wrong_in_the_console(notebook):
+    assert notebook.requests == []
+    assert notebook.errors == []
+
+
+def test_the_magic_completes_and_runs_in_the_browser(lab, browser):
+    cells = ["%load_ext sdexplore\n%sdexplore load mini", "%sdexplore run a cat --steps 3 --seed 1", "%sdexplore att"]
+    found = open_notebook(lab, browser, "magics.ipynb", cells)
+    found.run(0)
+    found.run(1)
+    assert "Trace" in json.dumps(found.outputs(1))
+    page = found.page
+    page.locator(".jp-Cell").nth(2).locator(".cm-content").click()
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel.source.includes('attention')"
+        " || !!document.querySelector('.jp-Completer:not(.lm-mod-hidden)')",
+        timeout=20_000,
+    )
+    assert found.errors == []
+
+
+def test_the_dashboards_notebook_opens_as_it_is_committed(lab, browser):
+    shutil.copy(ROOT / "notebooks" / "00_explore.ipynb", lab.root / "00.ipynb")
+    found = open_notebook(lab, browser, "00.ipynb")
+    assert found.page.locator(".jp-OutputArea-output img").count() >= 2
+    assert found.requests == []

@@ -1,0 +1,418 @@
+"""The dashboard without a browser: what it runs, shows, says and lets go."""
+
+import base64
+import gc
+import threading
+import weakref
+
+import ipywidgets
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+import sdexplore as sdx
+from sdexplore.model.locking import lock_of
+from sdexplore.widgets.comparisons import values_of
+from sdexplore.widgets.history import MOST
+from sdexplore.widgets.state import RUN, SHOW, State
+
+PROMPT = "a cat and a dog"
+
+
+@pytest.fixture
+def explorer(tiny):
+    found = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
+    yield found
+    found.wait(60.0)
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    from tiny_pipelines import stable_diffusion
+
+    folder = tmp_path_factory.mktemp("stored")
+    trace = sdx.run(stable_diffusion(), PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
+    return trace.save(folder / "stored.safetensors")
+
+
+def controls(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from controls(child)
+
+
+def section(explorer, title):
+    explorer.state.section = title
+    return explorer._sections[title]
+
+
+def test_a_run_is_the_run_that_the_code_line_makes(tiny, explorer):
+    explorer.state.update(seed=5, guidance_scale=4.0, negative_prompt="blue")
+    trace = explorer.run(wait=True)
+    scope = {"sdx": sdx, "pipe": tiny}
+    exec(explorer._code.code, scope)  # noqa: S102  (the line that is shown must be the truth)
+    assert scope["trace"].call["arguments"] == trace.call["arguments"]
+    assert np.array_equal(scope["trace"].image, trace.image)
+    assert explorer.board.message.plain.startswith("Done in")
+    assert explorer.history.traces == [trace]
+
+
+def test_the_scheduler_is_for_one_run_alone_and_so_says_the_code(tiny, explorer):
+    own = tiny.scheduler
+    explorer.state.scheduler = "Euler"
+    trace = explorer.run(wait=True)
+    assert trace.provenance["scheduler"]["class"] == "EulerDiscreteScheduler"
+    assert tiny.scheduler is own
+    scope = {"sdx": sdx, "pipe": tiny}
+    exec(explorer._code.code, scope)  # noqa: S102
+    assert np.array_equal(scope["trace"].image, trace.image)
+
+
+def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
+    trace = explorer.run(wait=True)
+    assert set(trace.call["arguments"]) == {"num_inference_steps", "guidance_scale"}
+
+
+def test_every_section_shows_the_trace_and_gives_a_figure(explorer):
+    explorer.run(wait=True)
+    for title in explorer._sections:
+        shown = section(explorer, title)
+        assert not shown.message.plain or title in ("Compare", "Export"), (title, shown.message.plain)
+        if title not in ("Compare", "Export"):
+            assert explorer.snapshot().alt
+    for figure in ("words", "by step", "by layer", "where it all went", "segmentation"):
+        explorer.state.section, explorer.state.figure = "Attention", figure
+        assert explorer._sections["Attention"].message.plain == ""
+
+
+def test_before_a_run_sections_say_what_to_do(explorer):
+    for title in ("Pixels and words", "Attention", "Denoising", "Guidance"):
+        assert section(explorer, title).message.plain == "Nothing has been run yet: press Run."
+    assert "a cat" in section(explorer, "Tokens")._tokens.value
+    assert "UNet2DConditionModel" in section(explorer, "Components")._parts.value
+
+
+def test_controls_and_state_move_each_other(explorer):
+    explorer.run(wait=True)
+    attention = section(explorer, "Attention")
+    cat = next(toggle for toggle in attention._words.children if toggle.description == "cat")
+    cat.value = True
+    assert explorer.state.words == ("cat",)
+    assert explorer.board.picture.call.startswith("sdx.views.attention(trace, ['cat'])")
+    explorer.state.words = ("dog", "cat")
+    assert [t.description for t in attention._words.children if t.value] == ["cat", "dog"]
+    attention._choices["layers"].value = "mid_block.attentions.0.transformer_blocks.0.attn2"
+    assert explorer.state.layers.startswith("mid_block")
+    attention._steps.value = (1, 2)
+    assert explorer.state.steps == (1, 2)
+    scope = {"sdx": sdx, "trace": explorer.trace}
+    exec(f"again = {explorer.board.picture.call}", scope)  # noqa: S102
+    assert all(np.array_equal(scope["again"].data[k], v) for k, v in explorer.board.picture.data.items())
+    explorer.state.step = 2
+    assert section(explorer, "Denoising")._step.value == 2
+    explorer.state = State(prompt="other", section="Tokens")
+    assert explorer.state.prompt == "other"
+    assert explorer._tabs.titles[explorer._tabs.selected_index] == "Tokens"
+    explorer._tabs.selected_index = 0
+    assert explorer.state.section == "Pixels and words"
+
+
+def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
+    explorer.run(wait=True)
+    attention = section(explorer, "Attention")
+    explorer.state.layers = "no_such_block"
+    assert "no recorded layer 'no_such_block'" in attention.message.plain
+    explorer.state.layers = None
+    assert attention.message.plain == ""
+    explorer.state.head = 1
+    assert "Record(cross_attention='heads')" in attention.message.plain
+    explorer.state.section = "Atention"
+    assert "no section 'Atention'; there is Pixels and words" in explorer.board.message.plain
+    with pytest.raises(sdx.RunError, match="no 'promt'; did you mean 'prompt'"):
+        explorer.state.update(promt="a cat")
+    with pytest.raises(TraitError, match=r"steps is \(first, last\)"):
+        explorer.state.steps = (3, 1)
+    with pytest.raises(TraitError):
+        explorer.state.update(seed=9, num_inference_steps=0)
+    assert explorer.state.seed == 0  # all of them, or none
+
+
+def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
+    explorer.state.scheduler = "Eulerr"
+    assert explorer.run(wait=True) is None
+    assert "Eulerr" in explorer.board.message.plain
+    assert 'role="alert"' in explorer.board.message.widget.value
+    explorer.state.scheduler = ""
+    assert explorer.run(wait=True) is not None
+    assert explorer.board.message.plain.startswith("Done")
+
+
+def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
+    explorer.state.num_inference_steps = 50
+    reached = threading.Event()
+    preview = explorer._preview
+
+    def watched(progress):
+        preview(progress)
+        if progress.step >= 1:
+            reached.set()
+
+    explorer._preview = watched
+    before = explorer._picture.value
+    explorer.run()
+    assert reached.wait(60.0)
+    assert explorer._picture.value != before
+    assert not explorer._controls._stop.disabled
+    explorer.stop()
+    assert explorer.wait(60.0)
+    assert explorer._controls._stop.disabled
+    trace = explorer.trace
+    assert 2 <= trace.num_steps < 50
+    assert trace.image is None
+    assert not trace.decoded
+    assert "stopped after step" in explorer.board.message.plain
+    assert section(explorer, "Denoising").message.plain == ""
+    assert explorer.snapshot()
+
+
+def test_within_a_dashboard_the_newest_request_wins(explorer):
+    explorer.state.update(num_inference_steps=40, seed=1)
+    explorer.run()
+    explorer.state.seed = 2
+    explorer.run()
+    explorer.state.update(num_inference_steps=2, seed=3)
+    trace = explorer.run(wait=True)
+    assert trace.call["seed"] == 3
+    assert [one.call["seed"] for one in explorer.history.traces] == [3]
+
+
+def test_two_dashboards_of_one_pipeline_queue_in_order(tiny, explorer):
+    other = sdx.explore(tiny, prompt="a tree", num_inference_steps=2)
+    with lock_of(tiny):
+        explorer.run()
+        while len(lock_of(tiny)._queue) < 2:
+            explorer.wait(0.01)
+        other.run()
+        while len(lock_of(tiny)._queue) < 3:
+            other.wait(0.01)
+    assert explorer.wait(60.0)
+    assert other.wait(60.0)
+    assert explorer.trace.prompt == PROMPT
+    assert other.trace.prompt == "a tree"
+    other.close()
+
+
+def test_one_that_waits_can_be_stopped(tiny, explorer):
+    with lock_of(tiny):
+        explorer.run()
+        while len(lock_of(tiny)._queue) < 2:
+            explorer.wait(0.01)
+        explorer.stop()
+        assert explorer.wait(60.0)
+    assert explorer.trace is None
+    assert "nothing was run" in explorer.board.message.plain
+
+
+def test_the_progress_bar_of_the_pipeline_is_off_meanwhile_and_as_before_afterwards(tiny, explorer, capfd):
+    tiny.set_progress_bar_config(disable=False, desc="mine")
+    explorer.run(wait=True)
+    assert tiny._progress_bar_config == {"disable": False, "desc": "mine"}
+    assert "mine" not in capfd.readouterr().err
+
+
+def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer):
+    explorer.state.num_inference_steps = 1
+    for seed in range(MOST + 1):
+        explorer.state.seed = seed
+        explorer.run(wait=True)
+    assert [trace.call["seed"] for trace in explorer.history.traces] == list(range(MOST, 0, -1))
+    second = explorer.history.widget.children[1]
+    second.children[1].click()
+    assert explorer.trace.call["seed"] == MOST - 1
+    assert f"{MOST} runs kept" in explorer._title.value
+
+
+def test_closing_frees_traces_figures_and_widgets(tiny):
+    before = set(ipywidgets.widgets.widget._instances)
+    explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=2)
+    for title in ("Attention", "Denoising", "Components", "Pixels and words"):
+        explorer.state.section = title
+        explorer.run(wait=True)
+    trace, picture = weakref.ref(explorer.trace), weakref.ref(explorer.board.picture)
+    explorer.close()
+    gc.collect()
+    assert trace() is None
+    assert picture() is None
+    left = set(ipywidgets.widgets.widget._instances) - before
+    kinds = {type(ipywidgets.widgets.widget._instances[one]).__name__ for one in left}
+    assert kinds <= {"Layout"} | {kind for kind in kinds if kind.endswith(("Style", "StyleModel"))}
+    explorer.close()  # again: nothing happens
+
+
+def test_a_stored_trace_is_explored_without_a_model(stored):
+    explorer = sdx.explore(str(stored))
+    assert explorer._controls is None
+    for title in explorer._sections:
+        shown = section(explorer, title)
+        assert "model" not in shown.message.plain
+        if title in ("Pixels and words", "Attention", "Denoising", "Guidance"):
+            assert shown.message.plain == ""
+    with pytest.raises(sdx.TraceError, match="looks at a stored trace"):
+        explorer.run()
+    first = section(explorer, "Components")._tree.children[0]
+    first.click()
+    assert explorer.state.section == "Attention"
+    assert explorer.state.layers == first.description
+    explorer.close()
+
+
+def test_a_comparison_is_explored_run_by_run(tiny):
+    compared = sdx.compare(tiny, PROMPT, over={"guidance_scale": [1, 5]}, num_inference_steps=2)
+    explorer = sdx.explore(compared)
+    assert explorer.history.traces == list(compared)
+    assert explorer.trace is compared.traces[0]
+    picks = section(explorer, "Compare")._picks
+    picks["a"].value, picks["b"].value = compared.traces
+    assert "sdx.views.attention_compare" in explorer.board.picture.call
+    explorer.close()
+
+
+def test_a_click_on_a_layer_of_the_tree_leads_to_its_attention(explorer):
+    explorer.run(wait=True)
+    parts = section(explorer, "Components")
+    root = parts._tree.children[0]
+
+    def unfold(widget, name):
+        for branch in [one for one in controls(widget) if isinstance(one, ipywidgets.HBox)]:
+            fold, look = branch.children
+            if look.description.startswith(f"{name}:"):
+                fold.click()
+                return branch
+        raise AssertionError(name)
+
+    for name in ("mid_block", "attentions", "0", "transformer_blocks"):
+        unfold(root, name)
+    layers = [one for one in controls(root) if getattr(one, "description", "").startswith("0: BasicTransformerBlock")]
+    assert len(layers) == 1
+    found = {node.name: node for node in sdx.tree(explorer.board.pipe, "unet")}
+    parts.look_at(found["mid_block.attentions.0.transformer_blocks.0.attn2"])
+    assert "keys from the prompt" in parts._facts.value
+    parts._to_attention.click()
+    assert explorer.state.section == "Attention"
+    assert explorer.state.layers == "mid_block.attentions.0.transformer_blocks.0.attn2"
+    assert "mid_block" in explorer.board.picture.call
+    parts.look_at(found["mid_block.attentions.0.transformer_blocks.0.attn1"])
+    assert parts._to_attention.disabled
+
+
+def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer):
+    guidance = section(explorer, "Guidance")
+    explorer.run(wait=True)
+    guidance.compare()
+    explorer.wait(60.0)
+    assert guidance._both.picture.data.keys() == {"0", "1"}
+    compare = section(explorer, "Compare")
+    compare._over.value = "seed"
+    compare._values.value = "4, 5, 6"
+    compare.compare()
+    explorer.wait(60.0)
+    assert compare.message.plain == ""
+    assert len(compare.box.picture.data) >= 3
+    assert "Compared 3 runs over seed" in explorer.board.message.plain
+    compare._values.value = "four"
+    compare.compare()
+    assert "'four' is no value of seed; write for example 0, 1, 2" in compare.message.plain
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("guidance_scale", "1, 3,7.5", [1, 3, 7.5]),
+        ("prompt", "a cat, sleeping; a dog", ["a cat, sleeping", "a dog"]),
+        ("scheduler", "DDIM;Euler a", ["DDIM", "Euler a"]),
+    ],
+)
+def test_values_are_read_as_written(name, text, values):
+    assert values_of(name, text) == values
+
+
+def test_export_writes_article_trace_and_page(explorer, tmp_path):
+    explorer.run(wait=True)
+    section(explorer, "Attention")
+    export = section(explorer, "Export")
+    export._root.value, export._caption.value = str(tmp_path), "Where the words looked"
+    export.export()
+    assert (tmp_path / "images" / "inside-stable-diffusion" / "001.png").exists()
+    assert "Where the words looked" in (tmp_path / "articles" / "inside-stable-diffusion.md").read_text()
+    export._file.value = "mine"
+    export.save()
+    assert sdx.Trace.load(tmp_path / "mine.safetensors").prompt == PROMPT
+    export.page()
+    assert (tmp_path / "mine.html").read_text().startswith("<!DOCTYPE html>")
+    export._slug.value = "../no"
+    export.export()
+    assert 'role="alert"' in export.message.widget.value
+
+
+def test_a_picture_and_a_sentence_stay_in_the_notebook(explorer):
+    fresh = explorer._repr_mimebundle_()
+    assert base64.b64decode(fresh["image/png"]).startswith(b"\x89PNG")
+    assert "need a running kernel" in fresh["text/plain"]
+    explorer.run(wait=True)
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "Heat maps of the cross-attention" in bundle["text/plain"]
+    assert bundle["image/png"] != fresh["image/png"]
+
+
+def test_every_control_has_a_label_and_a_tooltip(explorer):
+    explorer.run(wait=True)
+    for title in explorer._sections:
+        explorer.state.section = title
+    unnamed = [
+        one
+        for one in controls(explorer)
+        if isinstance(
+            one, ipywidgets.Button | ipywidgets.ToggleButton | ipywidgets.widgets.widget_description.DescriptionWidget
+        )
+        and not isinstance(one, ipywidgets.HTML | ipywidgets.Label | ipywidgets.IntProgress)
+        and not (one.tooltip and (one.description or isinstance(one, ipywidgets.Play)))
+    ]
+    assert unnamed == []
+
+
+def test_prompts_are_text_wherever_they_show(tiny):
+    hostile = "</script><img src=x onerror=alert(1)> a <b>cat</b>"
+    explorer = sdx.explore(tiny, prompt=hostile, num_inference_steps=1)
+    explorer.run(wait=True)
+    for title in explorer._sections:
+        explorer.state.section = title
+    html = [one.value for one in controls(explorer) if isinstance(one, ipywidgets.HTML)]
+    assert not [text for text in html if "<img src=x" in text or "<b>cat" in text]
+    explorer.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("mini", sdx.RunError, r"load it first: sdx.explore\(sdx.load\('mini'\)\)"),
+        ("missing.safetensors", sdx.TraceError, "missing.safetensors"),
+        (3, sdx.InspectionError, "a diffusers pipeline is needed, not a int"),
+    ],
+)
+def test_what_cannot_be_explored_is_said(source, error, message):
+    with pytest.raises(error, match=message):
+        sdx.explore(source)
+
+
+def test_settings_that_nobody_knows_are_refused(tiny):
+    with pytest.raises(sdx.RunError, match="takes no 'promt'; did you mean 'prompt'"):
+        sdx.explore(tiny, promt="a cat")
+
+
+def test_state_writes_itself_as_code():
+    state = State(prompt="it's", steps=[0, 3], words="cat")
+    assert repr(state) == "State(prompt=\"it's\", words=('cat',), steps=(0, 3))"
+    assert eval(repr(state)).values() == state.values()  # noqa: S307  (code is what it claims to be)
+    assert set(state.values()) == {*RUN, *SHOW}
