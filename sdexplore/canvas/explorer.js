@@ -86,12 +86,12 @@ class Maps {
     this.total = new Float64Array(this.count);
     this.groups = role.groups.map((group) => ({
       ...group,
-      name: gridName(group.grid),
+      side: Math.max(...group.grid),
       levels: typed(group.maps, bytes),
       means: typed(group.mean, bytes),
       axes: { y: axis(group.grid[0], grid[0]), x: axis(group.grid[1], grid[1]) },
     }));
-    this.resolutions = [...new Set(this.groups.map((group) => group.name))];
+    this.resolutions = [...new Set(this.groups.map((group) => group.side))]; // by the longer side, as sdexplore names them
     this.shared = 0;
     this.used = { layers: 0, steps: 0 };
   }
@@ -101,7 +101,7 @@ class Maps {
     this.values.fill(0);
     const chosen = [];
     for (const group of this.groups) {
-      if (resolution !== null && group.name !== resolution) continue;
+      if (resolution !== null && group.side !== resolution) continue;
       const row = step === null ? 0 : group.steps.indexOf(step);
       if (row >= 0) chosen.push([group, row]);
     }
@@ -404,7 +404,9 @@ class Explorer {
       });
     }
     this.views = views;
-    this.state.view = views[0]?.name ?? null;
+    // Where nothing else can lie beneath it, a word's map stands alone.
+    this.state.view = views.find((view) => view.name !== "difference" || !this.maps.length)?.name ?? null;
+    this.usual = this.state.view;
     this.colours = {
       x0: typed(previews.x0, this.bytes), x_t: typed(previews.x_t, this.bytes),
       uncond: typed(guidance?.uncond, this.bytes), cond: typed(guidance?.cond, this.bytes),
@@ -472,9 +474,9 @@ class Explorer {
     this.tick = make("i", { class: "tick", hidden: true });
     this.top = make("span", { class: "number" });
     this.what = make("p", { class: "what" });
-    const scale = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
+    this.scale = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
       make("div", { class: "ramp-box" }, this.bar, this.tick), this.top);
-    return make("div", { class: "left" }, this.stage, scale, this.what, this.#buildSteps(), this.#buildViews());
+    return make("div", { class: "left" }, this.stage, this.scale, this.what, this.#buildSteps(), this.#buildViews());
   }
 
   #buildSteps() {
@@ -533,14 +535,16 @@ class Explorer {
       class: "hidden", id: `${this.id}-keys`,
       text: "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. Escape returns to the whole picture.",
     });
+    this.reading = make("div", { class: "row between" }, this.readingTitle,
+      make("div", { class: "row" }, this.clear, this.regionButton));
     return make("div", { class: "side" },
       this.promptTitle, this.prompt,
-      make("div", { class: "row between" }, this.readingTitle, make("div", { class: "row" }, this.clear, this.regionButton)),
+      this.reading,
       this.list, this.listNote, this.massBox, this.#buildControls(), this.live, keys);
   }
 
   #select(label, options, value, title, change) {
-    const input = make("select", { title, onchange: () => change(input.value) },
+    const input = make("select", { title, "aria-label": label, onchange: () => change(input.value) },
       ...options.map(([key, text]) => make("option", { value: key, text })));
     input.value = value;
     return { input, label: make("label", { class: "choice" }, make("span", { class: "label", text: label }), input) };
@@ -553,7 +557,7 @@ class Explorer {
       this.roleChoice = this.#select("Prompt of", roles, "0", "Whose prompt and attention", (value) => this.#set({ role: Number(value), word: null, layers: null }));
       box.append(this.roleChoice.label);
     }
-    this.layerChoice = this.#select("Layers", [], "", "Which layers the maps average", (value) => this.#set({ layers: value || null }));
+    this.layerChoice = this.#select("Layers", [], "", "Which layers the maps average", (value) => this.#set({ layers: value ? Number(value) : null }));
     this.lookChoice = this.#select("Map", [["over", "over the picture"], ["map", "alone"], ["none", "hidden"]], "over",
       "How the word's map is drawn", (value) => this.#set({ look: value }));
     this.scaleChoice = this.#select("Scale", [["shared", "shared by all words"], ["each", "each word its own"]], "shared",
@@ -581,14 +585,16 @@ class Explorer {
   #fillRole() {
     const maps = this.current;
     this.filled = maps;
+    for (const part of [this.list, this.listNote, this.massBox, this.reading, this.scale]) part.hidden = !maps;
     this.prompt.replaceChildren();
     this.list.replaceChildren();
     this.chips = [];
     this.rows = [];
     const options = [["", `all ${count(maps?.groups.reduce((n, g) => n + g.layers.length, 0) ?? 0, "layer")}`]];
-    for (const name of maps?.resolutions ?? []) {
-      const layers = maps.groups.filter((group) => group.name === name).reduce((n, group) => n + group.layers.length, 0);
-      options.push([name, `${name} (${count(layers, "layer")})`]);
+    for (const side of maps?.resolutions ?? []) {
+      const groups = maps.groups.filter((group) => group.side === side);
+      const layers = groups.reduce((n, group) => n + group.layers.length, 0);
+      options.push([side, `${gridName(groups[0].grid)} (${count(layers, "layer")})`]);
     }
     this.layerChoice.input.replaceChildren(...options.map(([value, text]) => make("option", { value, text })));
     if (!maps) {
@@ -599,7 +605,7 @@ class Explorer {
     const { entries, sentence, lost, role, zeroed } = maps.role;
     this.promptTitle.textContent = role === "uncond" ? "Negative prompt (or none)" : role === "cond" ? "Prompt" : `Prompt of ${role}`;
     if (zeroed) this.prompt.append(make("p", { class: "plain", text: "This prompt's embeddings are all zeros: attention is uniform and means nothing." }));
-    const words = make("div", { class: "chips", role: "toolbar", "aria-label": "Words of the prompt" });
+    const words = make("div", { class: "chips", dir: "auto", role: "toolbar", "aria-label": "Words of the prompt" });
     for (const [index, text] of sentence) {
       if (index === null) words.append(make("s", { class: "chip lost", title: "cut off by the tokenizer", text }));
       else words.append(this.#chip(index, text));
@@ -621,7 +627,7 @@ class Explorer {
       const row = { canvas, name, value, ratio, bar, entry: null };
       row.element = make("li", {
         onpointerenter: () => this.#hoverWord(row.entry), onpointerleave: () => this.#hoverWord(null),
-        onclick: () => this.#set({ word: row.entry }),
+        onclick: () => this.#chooseWord(row.entry),
       }, canvas, make("div", { class: "cells" }, make("div", { class: "line" }, name, ratio, value), make("div", { class: "bar", "aria-hidden": "true" }, bar)));
       this.rows.push(row);
       this.list.append(row.element);
@@ -644,7 +650,7 @@ class Explorer {
       onpointerleave: () => this.#hoverWord(null),
       onfocus: () => this.#hoverWord(index), onblur: () => this.#hoverWord(null),
       onclick: () => {
-        this.#set({ word: index, view: this.state.view === "difference" ? this.views[0].name : this.state.view });
+        this.#chooseWord(index);
         this.#say(this.#whatInWords());
       },
     });
@@ -764,6 +770,10 @@ class Explorer {
     if (region === this.hover.region || (region && region.cell !== undefined && region.cell === this.hover.region?.cell)) return;
     this.hover.region = region;
     this.#dirt("reading");
+  }
+
+  #chooseWord(word) {
+    this.#set({ word, view: this.state.view === "difference" ? this.usual : this.state.view });
   }
 
   #hoverWord(word) {
@@ -893,7 +903,7 @@ class Explorer {
       thumb.canvas.classList.toggle("empty", source === null && thumb.name !== "image");
       thumb.input.checked = thumb.name === state.view;
     }
-    const under = state.view === "difference" ? (facts.pictures.image ? "image" : "x0") : state.view;
+    const under = state.view === "difference" ? this.usual : state.view;
     this.source = under === null ? null : this.#paintView(this.base, under);
     this.base.hidden = this.source === null;
     this.base.classList.toggle("coarse", this.base.width === this.grid[1]);
@@ -933,6 +943,7 @@ class Explorer {
       const { averaged } = this.facts.guidance;
       setText(this.what, `|cond − uncond| of the noise prediction, root mean square over channels, ${state.step === null ? `mean over ${count(averaged, "step")}` : `step ${state.step}`}.`);
     } else setText(this.what, this.#nothingToShow());
+    this.scale.hidden = !current && !difference;
     setText(this.top, this.shownTop ? three(this.shownTop) : "");
     for (const { chip, index } of this.chips) {
       chip.setAttribute("aria-pressed", String(index === state.word && state.view !== "difference"));
@@ -945,7 +956,7 @@ class Explorer {
   #nothingToShow() {
     const { state, current } = this;
     if (state.view === "difference" && !this.difference.there) return `Guidance was not computed at step ${state.step}.`;
-    if (current && !this.available) return `No attention of ${state.layers ? `the ${state.layers} layers at ` : ""}step ${state.step} was recorded.`;
+    if (current && !this.available) return `No attention of ${state.layers ? `layers of side ${state.layers} at ` : ""}step ${state.step} was recorded.`;
     if (!current) return "No word maps were recorded.";
     return "Point at a word to see where it was looked at.";
   }
@@ -956,20 +967,17 @@ class Explorer {
     if (word === null) return this.#nothingToShow();
     const entry = current.role.entries[word];
     const steps = this.state.step === null ? `and ${count(current.used.steps, "step")}` : `of step ${this.state.step}`;
-    const layers = `${this.state.layers ? `the ${this.state.layers} ` : ""}${count(current.used.layers, "layer")}`;
+    const layers = `${count(current.used.layers, "layer")}${this.state.layers ? ` of side ${this.state.layers}` : ""}`;
     const name = entry.kind === "part" ? `${entry.text} (a token of ${current.role.entries[entry.of].text})` : entry.text;
     const times = this.times[word] > 1 ? `, all ${this.times[word]} summed` : "";
-    return `“${name}”${times}, ${current.role.role}: attention probability, mean over ${layers}${layers ? ", all heads " : ""}${steps}.`;
+    return `“${name}”${times}, ${current.role.role}: attention probability, mean over ${layers}, all heads ${steps}.`;
   }
 
   #drawReading() {
     const region = this.hover.region ?? this.state.region;
     this.#drawFrame(region);
     this.clear.classList.toggle("unneeded", this.state.region === null);
-    if (!this.current) {
-      setText(this.readingTitle, this.#regionName(region));
-      return;
-    }
+    if (!this.current) return;
     const { current, insides, outsides, ranked, rows, scratch } = this;
     setText(this.readingTitle, `${this.#regionName(region)} looks at`);
     const shares = { start: 0, words: 0, end: 0, padding: 0 };
@@ -1094,7 +1102,9 @@ export default {
     const open = () => {
       explorer?.destroy();
       explorer = mount(el, model.get("facts"), model.get("data"), tell);
-      explorer.show(model.get("state") ?? {});
+      const state = model.get("state") ?? {};
+      explorer.show(state);
+      if (!Object.keys(state).length) tell();
     };
     const follow = () => {
       const state = model.get("state") ?? {};

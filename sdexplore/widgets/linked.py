@@ -1,7 +1,7 @@
 """The linked explorer in a notebook: a stored trace in the browser, without the kernel once it is shown."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,9 @@ class LinkedExplorer(anywidget.AnyWidget):
 
     Attributes:
         trace: What is explored.
-        state: What is shown now: word, role, step (None: mean over all), layers ("16 × 16" or None), view, look, scale,
-            pixel (row, column of the latent grid), box. Assign a dict with some of them to change it.
+        state: What is shown now: word, role, step (None: mean over all), layers (the longer side of their grid, or None
+            for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of them to
+            change it.
         facts, data: The packed trace; see `sdexplore.canvas.packing`.
 
     Raises:
@@ -51,13 +52,15 @@ class LinkedExplorer(anywidget.AnyWidget):
         return f"LinkedExplorer of trace {self.trace.fingerprint}: {prompt}, {self.trace.num_steps} steps"
 
     def snapshot(self) -> Picture:
-        """A still picture of the trace's word maps (or of what else it holds), which every viewer of notebooks shows.
+        """A still picture of the word maps at the step and layers shown now, for every viewer of notebooks.
+
+        Where the trace has no word maps, a picture of its denoising or of its latents.
 
         Raises:
             TraceError: The trace holds nothing that can be drawn.
         """
         errors = []
-        for draw in _stills(self.trace):
+        for draw in _stills(self.trace, self.state):
             try:
                 return draw()
             except SdexploreError as error:
@@ -85,8 +88,10 @@ class LinkedExplorer(anywidget.AnyWidget):
         return data, {**metadata, "image/png": {"alt": still.alt}}
 
 
-def _stills(trace: Trace) -> Iterator[Callable[[], Picture]]:
+def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:
     """The pictures that may stand for a trace, the most telling first."""
-    yield lambda: views.attention(trace)
+    role, scale = state.get("role") or "cond", state.get("scale", "shared")
+    shown = {"steps": state.get("step"), "layers": state.get("layers")}
+    yield lambda: views.attention(trace, role=role, scale=scale, **shown)
     yield lambda: views.denoising(trace)
     yield lambda: views.latents(trace)
