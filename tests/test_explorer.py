@@ -117,6 +117,7 @@ def test_a_pointed_pixel_says_the_words_that_python_says(opened, trace):
     assert float(opened.text(".ranked li:first-child .value")) == pytest.approx(value, rel=6e-3)
 
     opened.page.get_by_label("Step", exact=True).fill("3")
+    opened.settle()
     assert not opened.page.get_by_label("mean of all steps").is_checked()
     opened.hover(2, 5)
     same(opened.ranked(), words_of(trace, 2, 5, steps=3))

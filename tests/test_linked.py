@@ -58,6 +58,7 @@ def test_a_budget_that_nothing_fits_says_so():
 
 
 ACTIVE = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+COUNT = "window.jupyterapp.shell.currentWidget.content.widgets.length"
 SHOW = """
 import sdexplore as sdx
 from sdexplore.widgets.linked import LinkedExplorer
@@ -99,9 +100,11 @@ def test_in_a_real_jupyterlab_it_works_with_and_without_a_kernel(lab, browser):
 
     active = page.evaluate(ACTIVE)
     stage.click(position={"x": x, "y": y})
-    page.keyboard.press("ArrowDown")
+    for key in ("d", "d", "b", "ArrowDown"):  # two d's would delete the cell
+        page.keyboard.press(key)
     page.locator("h3", has_text="Pixel row 7, column 9 looks at").wait_for()
     assert page.evaluate(ACTIVE) == active  # its keys stay its own
+    assert page.evaluate(COUNT) == 3
     read(notebook, "[[7, 9], 'cat', None]\n")
     notebook.run(2)
     page.locator("h3", has_text="Pixel row 1, column 2 looks at").wait_for()

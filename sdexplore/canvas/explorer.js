@@ -233,7 +233,7 @@ let instances = 0;
 
 // Colours are JupyterLab's where it is there, else the system's light or dark ones.
 const STYLES = `
-:host { display: block; container-type: inline-size; --own-ground: #fff; --own-ink: #1b1f24; --own-faint: #59636e; --own-line: #d1d9e0; --own-raised: #f3f5f7; --own-accent: #0969da; }
+:host { display: block; min-width: 280px; container-type: inline-size; --own-ground: #fff; --own-ink: #1b1f24; --own-faint: #59636e; --own-line: #d1d9e0; --own-raised: #f3f5f7; --own-accent: #0969da; }
 @media (prefers-color-scheme: dark) {
   :host { --own-ground: #14171b; --own-ink: #e8ecf0; --own-faint: #9aa4ae; --own-line: #39414a; --own-raised: #22272d; --own-accent: #58a6ff; }
 }
@@ -241,9 +241,8 @@ const STYLES = `
   --ground: var(--jp-layout-color1, var(--own-ground)); --ink: var(--jp-ui-font-color1, var(--own-ink)); --faint: var(--jp-ui-font-color2, var(--own-faint));
   --line: var(--jp-border-color2, var(--own-line)); --raised: var(--jp-layout-color2, var(--own-raised)); --accent: var(--jp-brand-color1, var(--own-accent));
   box-sizing: border-box; max-width: 1080px; padding: 2px; background: var(--ground); color: var(--ink); font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif);
-  display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.05fr); gap: 10px 22px; align-items: start;
+  display: grid; grid-template-columns: minmax(0, min(48%, max(330px, 440px * var(--ratio)))) minmax(0, 1fr); gap: 10px 24px; align-items: start;
 }
-@container (max-width: 600px) { .explorer { grid-template-columns: minmax(0, 1fr); } }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 p, h3, h4, ol, ul { margin: 0; padding: 0; }
@@ -254,7 +253,7 @@ button, select, input { font: inherit; color: inherit; }
 .left { display: grid; gap: 7px; min-width: 0; }
 .side { display: grid; gap: 8px; min-width: 0; align-content: start; }
 .foot { grid-column: 1 / -1; display: grid; gap: 6px; }
-.stage { position: relative; width: 100%; max-width: min(100%, calc(430px * var(--ratio))); margin: 0 auto; background: var(--raised); border-radius: 4px; overflow: hidden; cursor: crosshair; touch-action: pan-y pinch-zoom; user-select: none; -webkit-user-select: none; }
+.stage { position: relative; width: 100%; max-width: calc(440px * var(--ratio)); margin: 0 auto; background: var(--raised); border-radius: 4px; overflow: hidden; cursor: crosshair; touch-action: pan-y pinch-zoom; user-select: none; -webkit-user-select: none; }
 .stage.drawing { touch-action: none; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .base.coarse, .heat.alone, .thumb, .mini { image-rendering: pixelated; }
@@ -330,6 +329,11 @@ th { text-align: left; font-weight: 500; color: var(--faint); padding: 1px 14px 
 td { padding: 1px 0; overflow-wrap: anywhere; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (prefers-reduced-motion: no-preference) { .bar i { transition: width 60ms linear; } }
+@container (max-width: 600px) {
+  .explorer { grid-template-columns: minmax(0, 1fr); }
+  .views { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .view { grid-template-columns: 38px minmax(0, 1fr); gap: 6px; align-items: center; text-align: left; }
+}
 `;
 
 // ---------------------------------------------------------------------------------------------------- explorer
@@ -440,10 +444,14 @@ class Explorer {
 
   #build(host) {
     this.host = host;
-    host.setAttribute("data-lm-suppress-shortcuts", "true"); // arrow keys here are not JupyterLab's
+    // Plain keys here are not JupyterLab's (arrows would leave the cell, "d d" delete it); Ctrl+S and its like are.
+    const plain = (event) => host.toggleAttribute("data-lm-suppress-shortcuts", !(event?.ctrlKey || event?.metaKey));
+    host.addEventListener("keydown", plain, true);
+    plain();
     const root = host.attachShadow({ mode: "open" });
     root.append(make("style", { text: STYLES }));
     this.root = make("section", { class: "explorer", "aria-label": "Linked explorer: picture, words and where they looked" });
+    this.root.style.setProperty("--ratio", this.size[1] / this.size[0]);
     this.root.append(this.#buildStage(), this.#buildSide(), this.#buildFoot());
     root.append(this.root);
     this.root.addEventListener("keydown", (event) => {
@@ -464,7 +472,7 @@ class Explorer {
       {
         class: "stage", tabindex: "0", role: "application", "aria-roledescription": "explorable picture",
         "aria-label": this.#alt(), "aria-describedby": `${this.id}-keys`,
-        style: `aspect-ratio: ${wide} / ${high}; --ratio: ${wide / high}`,
+        style: `aspect-ratio: ${wide} / ${high}`,
       },
       this.base, this.heat, this.frame, this.veil,
     );
@@ -577,6 +585,7 @@ class Explorer {
     this.numbersNote = make("p", { class: "note" });
     foot.append(make("details", {}, make("summary", { text: "How to read this, and where it comes from" }),
       make("p", { text: "A map shows the probability, 0 to 1, that a latent pixel's cross-attention gives to a word. Attention shows where a layer looked, not why the picture is as it is." }),
+      make("p", { text: `A pixel here is one of the latent grid (${gridName(this.grid)}). The layers get no mask, so start, end and padding are looked at too, often most of all: the bar beneath the words says how much.` }),
       this.numbersNote, make("table", {}, make("tbody", {}, ...rows))));
     return foot;
   }
@@ -1005,7 +1014,7 @@ class Explorer {
       row.canvas.getContext("2d").drawImage(this.minis[entry], 0, 0);
     });
     const scale = this.state.scale === "each" ? "each on its own colour scale" : `small maps from 0 to ${three(current.shared)}`;
-    setText(this.listNote, this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
+    setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to start, end and padding." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
     this.massBox.hidden = !current.role.entries.some((entry) => entry.kind === "padding" || entry.kind === "start");
     SHARES.forEach((kind, i) => {
       this.mass.children[i].style.width = `${100 * shares[kind]}%`;
@@ -1013,7 +1022,7 @@ class Explorer {
     });
     this.#drawTick(region);
     const half = this.facts.bits === 16 ? 131070 : 510;
-    setText(this.numbersNote, `Numbers are kept within 1 part in ${half} of each word's largest value at each resolution (means over all steps: 1 in 131070).`);
+    setText(this.numbersNote, `Layers of one resolution are kept as their ${current.role.heads}, each layer with one vote. Numbers are kept within 1 part in ${half} of each word's largest value at each resolution (means over all steps: 1 in 131070).`);
   }
 
   #drawFrame(region) {
@@ -1079,7 +1088,7 @@ export function mount(element, facts, data, onState = null) {
 /** The explorer of a page that carries its own data: JSON in #facts, base64 in #data. */
 export function mountPage() {
   const facts = JSON.parse(document.getElementById("facts").textContent);
-  const text = atob(document.getElementById("data").textContent.trim());
+  const text = atob(document.getElementById("data").textContent);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return mount(document.getElementById("explorer"), facts, bytes);

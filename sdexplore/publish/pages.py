@@ -86,7 +86,7 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 <main>
 <h1>{escape(clip(heading, 500))}</h1>
 <p class="run">{escape(_run(packed.facts))}</p>
-<div id="explorer"></div>
+<div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
 <noscript>
 {_without_script(trace, packed.facts, still)}
 </noscript>
@@ -118,7 +118,7 @@ def _alt(trace: Trace) -> str:
 
 
 def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
-    parts = ["<p>This page is interactive where JavaScript runs. Without it, here is what it is about.</p>"]
+    parts = ["<p>Without them, here is what it is about.</p>"]
     if still:
         source = base64.b64encode(still).decode("ascii")
         parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{escape(_alt(trace))}"></p>')

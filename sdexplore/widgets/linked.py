@@ -44,6 +44,7 @@ class LinkedExplorer(anywidget.AnyWidget):
 
     def __init__(self, trace: Trace, *, budget: int = BUDGET, **options: Any) -> None:  # noqa: ANN401  (ipywidgets')
         packed = pack(trace, budget)
+        options.setdefault("layout", {"width": "100%"})  # else, in a row of widgets, what is fluid would shrink
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
         self.trace = trace
 
@@ -80,7 +81,7 @@ class LinkedExplorer(anywidget.AnyWidget):
             return None
         data, metadata = shown if isinstance(shown, tuple) else (shown, {})
         still = self._still
-        text = f"{self!r}\nWhere a kernel and widgets run, this is interactive."
+        text = f"{self!r}\nWhere widgets run, this is interactive."
         if still is None:
             return {**data, "text/plain": f"{text} Here: this text."}, metadata
         image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
