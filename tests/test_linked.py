@@ -130,3 +130,18 @@ def read(notebook, expected):
         if output["text"] == expected:
             return
     pytest.fail(f"the kernel knows of {output['text']!r}, not {expected!r}")
+
+
+def test_nbconvert_shows_the_still_picture_in_html_and_markdown(explorer):
+    import nbformat
+    from nbconvert import HTMLExporter, MarkdownExporter
+
+    data, metadata = explorer._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("explorer", outputs=[output])])
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    assert data["image/png"].strip() in html.replace("\n", "")
+    markdown, resources = MarkdownExporter().from_notebook_node(notebook)
+    (name,) = resources["outputs"]
+    assert f"]({name})" in markdown
+    assert resources["outputs"][name] == base64.b64decode(data["image/png"])

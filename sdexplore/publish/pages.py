@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..canvas.buffers import png
 from ..canvas.front_end import front_end
-from ..canvas.packing import Packed, pack
+from ..canvas.packing import Packed, one_trace, pack
 from ..display import clip, escape, size
 from ..drafts import write
 from ..errors import SdexploreError
@@ -50,11 +50,10 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     target = Path(path)
     if target.suffix.lower() not in _ENDINGS:
         raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
-    if not isinstance(trace, Trace):
-        trace = Trace.load(trace)
-    still = b"" if trace.image is None else png(trace.image)
-    packed = pack(trace, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
-    content = _html(trace, packed, still, title).encode()
+    whole = one_trace(trace)
+    still = b"" if whole.image is None else png(whole.image)
+    packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
+    content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
         raise SdexploreError(f"the page would take {size(len(content))}, more than the budget of {size(budget)}")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -10,7 +11,7 @@ import traitlets
 
 from .. import views
 from ..canvas.front_end import front_end
-from ..canvas.packing import BUDGET, pack
+from ..canvas.packing import BUDGET, one_trace, pack
 from ..display import clip
 from ..errors import SdexploreError
 from ..picture import Picture
@@ -34,7 +35,7 @@ class LinkedExplorer(anywidget.AnyWidget):
         facts, data: The packed trace; see `sdexplore.canvas.packing`.
 
     Raises:
-        TraceError: The trace does not fit the budget of bytes.
+        TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
     """
 
     _esm = front_end()
@@ -42,11 +43,18 @@ class LinkedExplorer(anywidget.AnyWidget):
     data = traitlets.Bytes().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: Trace, *, budget: int = BUDGET, **options: Any) -> None:  # noqa: ANN401  (ipywidgets')
-        packed = pack(trace, budget)
+    def __init__(
+        self,
+        trace: Trace | str | Path,
+        *,
+        budget: int = BUDGET,
+        **options: Any,  # noqa: ANN401  (ipywidgets')
+    ) -> None:
+        whole = one_trace(trace)
+        packed = pack(whole, budget)
         options.setdefault("layout", {"width": "100%"})  # else, in a row of widgets, what is fluid would shrink
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
-        self.trace = trace
+        self.trace = whole
 
     def __repr__(self) -> str:
         prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
