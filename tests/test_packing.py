@@ -180,15 +180,15 @@ def test_values_that_are_no_numbers_are_counted():
 
 
 def test_words_cut_off_and_punctuation_have_their_place():
-    text = "a cat, rocketship"
+    text = "a cat, rocketship a"
     read = Tokenization.of(
         tokenizer="tokenizer",
         text=text,
         max_length=5,
-        ids=[0, 1, 2, 3, 9, 4],
-        pieces=["s", "a</w>", "cat</w>", ",</w>", "e", "rocketship</w>"],
-        kinds=["start", "text", "text", "text", "end", "truncated"],
-        spans=[None, (0, 1), (2, 5), (5, 6), None, (7, 17)],
+        ids=[0, 1, 2, 3, 9, 4, 1],
+        pieces=["s", "a</w>", "cat</w>", ",</w>", "e", "rocketship</w>", "a</w>"],
+        kinds=["start", "text", "text", "text", "end", "truncated", "truncated"],
+        spans=[None, (0, 1), (2, 5), (5, 6), None, (7, 17), (18, 19)],
     )
     attention = synthetic.attention((8, 12), columns="all")
     short = dataclasses.replace(attention, probs=attention.probs[..., :5], columns=tuple((i,) for i in range(5)))
@@ -203,7 +203,7 @@ def test_words_cut_off_and_punctuation_have_their_place():
         ("start", "start"),
         ("end", "end"),
     ]
-    assert role["sentence"] == [[0, "a"], [1, "cat"], [2, ","], [None, "rocketship"]]
+    assert role["sentence"] == [[0, "a"], [1, "cat"], [2, ","], [None, "rocketship"], [None, "a"]]
     assert role["lost"] == ["rocketship"]
 
 
