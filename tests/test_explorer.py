@@ -257,6 +257,8 @@ def test_fingers_on_a_phone(browser, path, trace):
     page.touchscreen.tap(*phone.point((synthetic.BRIGHT[0] + 0.5) / Y, (synthetic.BRIGHT[1] + 0.5) / X))
     phone.titled("Pixel row 6, column 9 looks at")
     same(phone.ranked(), words_of(trace, *synthetic.BRIGHT))
+    assert phone.text(".brief").startswith("Pixel row 6, column 9: cat ")  # beneath the picture, where the finger is
+    assert page.locator(".brief").is_visible()
     page.get_by_role("button", name="rocketship", exact=True).tap()
     assert "“rocketship”" in phone.text(".what")
     page.get_by_role("button", name="draw region").tap()

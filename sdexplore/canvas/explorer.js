@@ -250,7 +250,7 @@ h3 { font-size: 13px; font-weight: 650; margin: 0; overflow: hidden; text-overfl
 h4 { font-size: 12px; font-weight: 600; color: var(--faint); }
 button, select, input { font: inherit; color: inherit; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-.left { display: grid; gap: 7px; min-width: 0; }
+.left { display: grid; gap: 7px; min-width: 0; container: left / inline-size; }
 .side { display: grid; gap: 8px; min-width: 0; align-content: start; }
 .foot { grid-column: 1 / -1; display: grid; gap: 6px; }
 .stage { position: relative; width: 100%; max-width: calc(440px * var(--ratio)); margin: 0 auto; background: var(--raised); border-radius: 4px; overflow: hidden; cursor: crosshair; touch-action: pan-y pinch-zoom; user-select: none; -webkit-user-select: none; }
@@ -266,6 +266,7 @@ button, select, input { font: inherit; color: inherit; }
 .number { font-variant-numeric: tabular-nums; min-width: 1ch; }
 .scale .number:last-child { min-width: 7ch; }
 .what { color: var(--faint); min-height: 2.9em; font-size: 12px; }
+.brief { display: none; font-weight: 600; min-height: 2.9em; overflow-wrap: anywhere; }
 .row { display: flex; align-items: center; gap: 8px; min-width: 0; }
 .between { justify-content: space-between; }
 .steps { display: grid; gap: 2px; }
@@ -330,7 +331,11 @@ td { padding: 1px 0; overflow-wrap: anywhere; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (prefers-reduced-motion: no-preference) { .bar i { transition: width 60ms linear; } }
 @container (max-width: 600px) {
+  .brief { display: block; }
   .explorer { grid-template-columns: minmax(0, 1fr); }
+}
+@container left (max-width: 400px) {
+  .what { min-height: 4.35em; }
   .views { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .view { grid-template-columns: 38px minmax(0, 1fr); gap: 6px; align-items: center; text-align: left; }
 }
@@ -482,9 +487,10 @@ class Explorer {
     this.tick = make("i", { class: "tick", hidden: true });
     this.top = make("span", { class: "number" });
     this.what = make("p", { class: "what" });
+    this.brief = make("p", { class: "brief", "aria-hidden": "true" }); // where the list is beneath the fold
     this.scale = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
       make("div", { class: "ramp-box" }, this.bar, this.tick), this.top);
-    return make("div", { class: "left" }, this.stage, this.scale, this.what, this.#buildSteps(), this.#buildViews());
+    return make("div", { class: "left" }, this.stage, this.scale, this.brief, this.what, this.#buildSteps(), this.#buildViews());
   }
 
   #buildSteps() {
@@ -594,7 +600,7 @@ class Explorer {
   #fillRole() {
     const maps = this.current;
     this.filled = maps;
-    for (const part of [this.list, this.listNote, this.massBox, this.reading, this.scale]) part.hidden = !maps;
+    for (const part of [this.brief, this.list, this.listNote, this.massBox, this.reading, this.scale]) part.hidden = !maps;
     this.prompt.replaceChildren();
     this.list.replaceChildren();
     this.chips = [];
@@ -1013,6 +1019,8 @@ class Explorer {
       if (row.canvas.width !== this.grid[1] || row.canvas.height !== this.grid[0]) [row.canvas.height, row.canvas.width] = this.grid;
       row.canvas.getContext("2d").drawImage(this.minis[entry], 0, 0);
     });
+    const first = ranked.slice(0, 3).map((entry) => `${current.role.entries[entry].text} ${three(insides[entry])}`);
+    setText(this.brief, `${this.#regionName(region)}: ${first.join(" · ")}`);
     const scale = this.state.scale === "each" ? "each on its own colour scale" : `small maps from 0 to ${three(current.shared)}`;
     setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to start, end and padding." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
     this.massBox.hidden = !current.role.entries.some((entry) => entry.kind === "padding" || entry.kind === "start");

@@ -22,7 +22,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
 body { font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 .run { margin: 0 0 .9rem; color: #59636e; font-size: .9rem; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; }
 footer { margin-top: 1.5rem; color: #59636e; font-size: .8rem; }
