@@ -100,7 +100,7 @@ class LinkedExplorer(anywidget.AnyWidget):
 def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:
     """The pictures that may stand for a trace, the most telling first."""
     role, scale = state.get("role") or "cond", state.get("scale", "shared")
-    shown = {"steps": state.get("step"), "layers": state.get("layers")}
-    yield lambda: views.attention(trace, role=role, scale=scale, **shown)
+    steps, layers = state.get("step"), state.get("layers")
+    yield lambda: views.attention(trace, role=role, steps=steps, layers=layers, scale=scale)
     yield lambda: views.denoising(trace)
     yield lambda: views.latents(trace)
