@@ -14,3 +14,25 @@ def tiny():
     from tiny_pipelines import stable_diffusion
 
     return stable_diffusion()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without a window."""
+    from lab import ARGUMENTS, CHROMIUM
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab server with a root of its own."""
+    from lab import jupyterlab
+
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
+        yield found

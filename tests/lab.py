@@ -43,6 +43,13 @@ DONE = """index => {
   return cell.executionCount !== null && cell.executionState !== 'running'
 }"""
 
+COLOURS = """cell => {
+  const ground = element => getComputedStyle(element).backgroundColor
+  let behind = cell
+  while (behind.parentElement && ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
+  return [getComputedStyle(cell).color, ground(behind)]
+}"""
+
 
 @dataclass
 class Lab:
@@ -153,3 +160,15 @@ def open_notebook(lab, browser, name, cells=None):
     page.goto(f"{lab.url}/doc/tree/{name}?token={lab.token}&reset")
     page.wait_for_function(READY, timeout=90_000)
     return found
+
+
+def contrast(*colours):
+    """WCAG 2's contrast of two CSS colours, 1 to 21."""
+
+    def luminance(colour):
+        channels = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted(map(luminance, colours))
+    return (light + 0.05) / (dark + 0.05)

@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-import pytest
-from lab import ARGUMENTS, CHROMIUM, jupyterlab, open_notebook
+from lab import COLOURS, contrast, open_notebook
 
 ROOT = Path(__file__).parents[1]
 SETUP = """
@@ -18,29 +17,6 @@ RUN = """
 trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
 sdx.views.attention(trace, ["cat", "rocket"])
 """
-COLOURS = """cell => {
-  const ground = element => getComputedStyle(element).backgroundColor
-  let behind = cell
-  while (behind.parentElement && ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
-  return [getComputedStyle(cell).color, ground(behind)]
-}"""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
@@ -95,15 +71,3 @@ def test_the_first_notebook_as_committed_opens_and_shows_its_pictures(lab, brows
     notebook.screenshot("notebook-01-attention")
     assert notebook.requests == []
     assert notebook.errors == []
-
-
-def contrast(*colours):
-    """WCAG 2's contrast of two CSS colours, 1 to 21."""
-
-    def luminance(colour):
-        channels = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    dark, light = sorted(map(luminance, colours))
-    return (light + 0.05) / (dark + 0.05)

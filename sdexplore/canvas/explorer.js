@@ -86,12 +86,12 @@ class Maps {
     this.total = new Float64Array(this.count);
     this.groups = role.groups.map((group) => ({
       ...group,
-      name: gridName(group.grid),
+      side: Math.max(...group.grid),
       levels: typed(group.maps, bytes),
       means: typed(group.mean, bytes),
       axes: { y: axis(group.grid[0], grid[0]), x: axis(group.grid[1], grid[1]) },
     }));
-    this.resolutions = [...new Set(this.groups.map((group) => group.name))];
+    this.resolutions = [...new Set(this.groups.map((group) => group.side))]; // by the longer side, as sdexplore names them
     this.shared = 0;
     this.used = { layers: 0, steps: 0 };
   }
@@ -101,7 +101,7 @@ class Maps {
     this.values.fill(0);
     const chosen = [];
     for (const group of this.groups) {
-      if (resolution !== null && group.name !== resolution) continue;
+      if (resolution !== null && group.side !== resolution) continue;
       const row = step === null ? 0 : group.steps.indexOf(step);
       if (row >= 0) chosen.push([group, row]);
     }
@@ -233,7 +233,7 @@ let instances = 0;
 
 // Colours are JupyterLab's where it is there, else the system's light or dark ones.
 const STYLES = `
-:host { display: block; container-type: inline-size; --own-ground: #fff; --own-ink: #1b1f24; --own-faint: #59636e; --own-line: #d1d9e0; --own-raised: #f3f5f7; --own-accent: #0969da; }
+:host { display: block; min-width: 280px; container-type: inline-size; --own-ground: #fff; --own-ink: #1b1f24; --own-faint: #59636e; --own-line: #d1d9e0; --own-raised: #f3f5f7; --own-accent: #0969da; }
 @media (prefers-color-scheme: dark) {
   :host { --own-ground: #14171b; --own-ink: #e8ecf0; --own-faint: #9aa4ae; --own-line: #39414a; --own-raised: #22272d; --own-accent: #58a6ff; }
 }
@@ -241,9 +241,8 @@ const STYLES = `
   --ground: var(--jp-layout-color1, var(--own-ground)); --ink: var(--jp-ui-font-color1, var(--own-ink)); --faint: var(--jp-ui-font-color2, var(--own-faint));
   --line: var(--jp-border-color2, var(--own-line)); --raised: var(--jp-layout-color2, var(--own-raised)); --accent: var(--jp-brand-color1, var(--own-accent));
   box-sizing: border-box; max-width: 1080px; padding: 2px; background: var(--ground); color: var(--ink); font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif);
-  display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.05fr); gap: 10px 22px; align-items: start;
+  display: grid; grid-template-columns: minmax(0, min(48%, max(330px, 440px * var(--ratio)))) minmax(0, 1fr); gap: 10px 24px; align-items: start;
 }
-@container (max-width: 600px) { .explorer { grid-template-columns: minmax(0, 1fr); } }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 p, h3, h4, ol, ul { margin: 0; padding: 0; }
@@ -251,10 +250,10 @@ h3 { font-size: 13px; font-weight: 650; margin: 0; overflow: hidden; text-overfl
 h4 { font-size: 12px; font-weight: 600; color: var(--faint); }
 button, select, input { font: inherit; color: inherit; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-.left { display: grid; gap: 7px; min-width: 0; }
+.left { display: grid; gap: 7px; min-width: 0; container: left / inline-size; }
 .side { display: grid; gap: 8px; min-width: 0; align-content: start; }
 .foot { grid-column: 1 / -1; display: grid; gap: 6px; }
-.stage { position: relative; width: 100%; max-width: min(100%, calc(430px * var(--ratio))); margin: 0 auto; background: var(--raised); border-radius: 4px; overflow: hidden; cursor: crosshair; touch-action: pan-y pinch-zoom; user-select: none; -webkit-user-select: none; }
+.stage { position: relative; width: 100%; max-width: calc(440px * var(--ratio)); margin: 0 auto; background: var(--raised); border-radius: 4px; overflow: hidden; cursor: crosshair; touch-action: pan-y pinch-zoom; user-select: none; -webkit-user-select: none; }
 .stage.drawing { touch-action: none; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .base.coarse, .heat.alone, .thumb, .mini { image-rendering: pixelated; }
@@ -267,6 +266,7 @@ button, select, input { font: inherit; color: inherit; }
 .number { font-variant-numeric: tabular-nums; min-width: 1ch; }
 .scale .number:last-child { min-width: 7ch; }
 .what { color: var(--faint); min-height: 2.9em; font-size: 12px; }
+.brief { display: none; font-weight: 600; min-height: 2.9em; overflow-wrap: anywhere; }
 .row { display: flex; align-items: center; gap: 8px; min-width: 0; }
 .between { justify-content: space-between; }
 .steps { display: grid; gap: 2px; }
@@ -330,6 +330,15 @@ th { text-align: left; font-weight: 500; color: var(--faint); padding: 1px 14px 
 td { padding: 1px 0; overflow-wrap: anywhere; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (prefers-reduced-motion: no-preference) { .bar i { transition: width 60ms linear; } }
+@container (max-width: 600px) {
+  .brief { display: block; }
+  .explorer { grid-template-columns: minmax(0, 1fr); }
+}
+@container left (max-width: 400px) {
+  .what { min-height: 4.35em; }
+  .views { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .view { grid-template-columns: 38px minmax(0, 1fr); gap: 6px; align-items: center; text-align: left; }
+}
 `;
 
 // ---------------------------------------------------------------------------------------------------- explorer
@@ -404,7 +413,9 @@ class Explorer {
       });
     }
     this.views = views;
-    this.state.view = views[0]?.name ?? null;
+    // Where nothing else can lie beneath it, a word's map stands alone.
+    this.state.view = views.find((view) => view.name !== "difference" || !this.maps.length)?.name ?? null;
+    this.usual = this.state.view;
     this.colours = {
       x0: typed(previews.x0, this.bytes), x_t: typed(previews.x_t, this.bytes),
       uncond: typed(guidance?.uncond, this.bytes), cond: typed(guidance?.cond, this.bytes),
@@ -438,10 +449,14 @@ class Explorer {
 
   #build(host) {
     this.host = host;
-    host.setAttribute("data-lm-suppress-shortcuts", "true"); // arrow keys here are not JupyterLab's
+    // Plain keys here are not JupyterLab's (arrows would leave the cell, "d d" delete it); Ctrl+S and its like are.
+    const plain = (event) => host.toggleAttribute("data-lm-suppress-shortcuts", !(event?.ctrlKey || event?.metaKey));
+    host.addEventListener("keydown", plain, true);
+    plain();
     const root = host.attachShadow({ mode: "open" });
     root.append(make("style", { text: STYLES }));
     this.root = make("section", { class: "explorer", "aria-label": "Linked explorer: picture, words and where they looked" });
+    this.root.style.setProperty("--ratio", this.size[1] / this.size[0]);
     this.root.append(this.#buildStage(), this.#buildSide(), this.#buildFoot());
     root.append(this.root);
     this.root.addEventListener("keydown", (event) => {
@@ -462,7 +477,7 @@ class Explorer {
       {
         class: "stage", tabindex: "0", role: "application", "aria-roledescription": "explorable picture",
         "aria-label": this.#alt(), "aria-describedby": `${this.id}-keys`,
-        style: `aspect-ratio: ${wide} / ${high}; --ratio: ${wide / high}`,
+        style: `aspect-ratio: ${wide} / ${high}`,
       },
       this.base, this.heat, this.frame, this.veil,
     );
@@ -472,9 +487,10 @@ class Explorer {
     this.tick = make("i", { class: "tick", hidden: true });
     this.top = make("span", { class: "number" });
     this.what = make("p", { class: "what" });
-    const scale = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
+    this.brief = make("p", { class: "brief", "aria-hidden": "true" }); // where the list is beneath the fold
+    this.scale = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
       make("div", { class: "ramp-box" }, this.bar, this.tick), this.top);
-    return make("div", { class: "left" }, this.stage, scale, this.what, this.#buildSteps(), this.#buildViews());
+    return make("div", { class: "left" }, this.stage, this.scale, this.brief, this.what, this.#buildSteps(), this.#buildViews());
   }
 
   #buildSteps() {
@@ -533,14 +549,16 @@ class Explorer {
       class: "hidden", id: `${this.id}-keys`,
       text: "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. Escape returns to the whole picture.",
     });
+    this.reading = make("div", { class: "row between" }, this.readingTitle,
+      make("div", { class: "row" }, this.clear, this.regionButton));
     return make("div", { class: "side" },
       this.promptTitle, this.prompt,
-      make("div", { class: "row between" }, this.readingTitle, make("div", { class: "row" }, this.clear, this.regionButton)),
+      this.reading,
       this.list, this.listNote, this.massBox, this.#buildControls(), this.live, keys);
   }
 
   #select(label, options, value, title, change) {
-    const input = make("select", { title, onchange: () => change(input.value) },
+    const input = make("select", { title, "aria-label": label, onchange: () => change(input.value) },
       ...options.map(([key, text]) => make("option", { value: key, text })));
     input.value = value;
     return { input, label: make("label", { class: "choice" }, make("span", { class: "label", text: label }), input) };
@@ -553,7 +571,7 @@ class Explorer {
       this.roleChoice = this.#select("Prompt of", roles, "0", "Whose prompt and attention", (value) => this.#set({ role: Number(value), word: null, layers: null }));
       box.append(this.roleChoice.label);
     }
-    this.layerChoice = this.#select("Layers", [], "", "Which layers the maps average", (value) => this.#set({ layers: value || null }));
+    this.layerChoice = this.#select("Layers", [], "", "Which layers the maps average", (value) => this.#set({ layers: value ? Number(value) : null }));
     this.lookChoice = this.#select("Map", [["over", "over the picture"], ["map", "alone"], ["none", "hidden"]], "over",
       "How the word's map is drawn", (value) => this.#set({ look: value }));
     this.scaleChoice = this.#select("Scale", [["shared", "shared by all words"], ["each", "each word its own"]], "shared",
@@ -573,6 +591,7 @@ class Explorer {
     this.numbersNote = make("p", { class: "note" });
     foot.append(make("details", {}, make("summary", { text: "How to read this, and where it comes from" }),
       make("p", { text: "A map shows the probability, 0 to 1, that a latent pixel's cross-attention gives to a word. Attention shows where a layer looked, not why the picture is as it is." }),
+      make("p", { text: `A pixel here is one of the latent grid (${gridName(this.grid)}). The layers get no mask, so start, end and padding are looked at too, often most of all: the bar beneath the words says how much.` }),
       this.numbersNote, make("table", {}, make("tbody", {}, ...rows))));
     return foot;
   }
@@ -581,14 +600,16 @@ class Explorer {
   #fillRole() {
     const maps = this.current;
     this.filled = maps;
+    for (const part of [this.brief, this.list, this.listNote, this.massBox, this.reading, this.scale]) part.hidden = !maps;
     this.prompt.replaceChildren();
     this.list.replaceChildren();
     this.chips = [];
     this.rows = [];
     const options = [["", `all ${count(maps?.groups.reduce((n, g) => n + g.layers.length, 0) ?? 0, "layer")}`]];
-    for (const name of maps?.resolutions ?? []) {
-      const layers = maps.groups.filter((group) => group.name === name).reduce((n, group) => n + group.layers.length, 0);
-      options.push([name, `${name} (${count(layers, "layer")})`]);
+    for (const side of maps?.resolutions ?? []) {
+      const groups = maps.groups.filter((group) => group.side === side);
+      const layers = groups.reduce((n, group) => n + group.layers.length, 0);
+      options.push([side, `${gridName(groups[0].grid)} (${count(layers, "layer")})`]);
     }
     this.layerChoice.input.replaceChildren(...options.map(([value, text]) => make("option", { value, text })));
     if (!maps) {
@@ -599,7 +620,7 @@ class Explorer {
     const { entries, sentence, lost, role, zeroed } = maps.role;
     this.promptTitle.textContent = role === "uncond" ? "Negative prompt (or none)" : role === "cond" ? "Prompt" : `Prompt of ${role}`;
     if (zeroed) this.prompt.append(make("p", { class: "plain", text: "This prompt's embeddings are all zeros: attention is uniform and means nothing." }));
-    const words = make("div", { class: "chips", role: "toolbar", "aria-label": "Words of the prompt" });
+    const words = make("div", { class: "chips", dir: "auto", role: "toolbar", "aria-label": "Words of the prompt" });
     for (const [index, text] of sentence) {
       if (index === null) words.append(make("s", { class: "chip lost", title: "cut off by the tokenizer", text }));
       else words.append(this.#chip(index, text));
@@ -621,7 +642,7 @@ class Explorer {
       const row = { canvas, name, value, ratio, bar, entry: null };
       row.element = make("li", {
         onpointerenter: () => this.#hoverWord(row.entry), onpointerleave: () => this.#hoverWord(null),
-        onclick: () => this.#set({ word: row.entry }),
+        onclick: () => this.#chooseWord(row.entry),
       }, canvas, make("div", { class: "cells" }, make("div", { class: "line" }, name, ratio, value), make("div", { class: "bar", "aria-hidden": "true" }, bar)));
       this.rows.push(row);
       this.list.append(row.element);
@@ -644,7 +665,7 @@ class Explorer {
       onpointerleave: () => this.#hoverWord(null),
       onfocus: () => this.#hoverWord(index), onblur: () => this.#hoverWord(null),
       onclick: () => {
-        this.#set({ word: index, view: this.state.view === "difference" ? this.views[0].name : this.state.view });
+        this.#chooseWord(index);
         this.#say(this.#whatInWords());
       },
     });
@@ -764,6 +785,10 @@ class Explorer {
     if (region === this.hover.region || (region && region.cell !== undefined && region.cell === this.hover.region?.cell)) return;
     this.hover.region = region;
     this.#dirt("reading");
+  }
+
+  #chooseWord(word) {
+    this.#set({ word, view: this.state.view === "difference" ? this.usual : this.state.view });
   }
 
   #hoverWord(word) {
@@ -893,7 +918,7 @@ class Explorer {
       thumb.canvas.classList.toggle("empty", source === null && thumb.name !== "image");
       thumb.input.checked = thumb.name === state.view;
     }
-    const under = state.view === "difference" ? (facts.pictures.image ? "image" : "x0") : state.view;
+    const under = state.view === "difference" ? this.usual : state.view;
     this.source = under === null ? null : this.#paintView(this.base, under);
     this.base.hidden = this.source === null;
     this.base.classList.toggle("coarse", this.base.width === this.grid[1]);
@@ -933,6 +958,7 @@ class Explorer {
       const { averaged } = this.facts.guidance;
       setText(this.what, `|cond − uncond| of the noise prediction, root mean square over channels, ${state.step === null ? `mean over ${count(averaged, "step")}` : `step ${state.step}`}.`);
     } else setText(this.what, this.#nothingToShow());
+    this.scale.hidden = !current && !difference;
     setText(this.top, this.shownTop ? three(this.shownTop) : "");
     for (const { chip, index } of this.chips) {
       chip.setAttribute("aria-pressed", String(index === state.word && state.view !== "difference"));
@@ -945,7 +971,7 @@ class Explorer {
   #nothingToShow() {
     const { state, current } = this;
     if (state.view === "difference" && !this.difference.there) return `Guidance was not computed at step ${state.step}.`;
-    if (current && !this.available) return `No attention of ${state.layers ? `the ${state.layers} layers at ` : ""}step ${state.step} was recorded.`;
+    if (current && !this.available) return `No attention of ${state.layers ? `layers of side ${state.layers} at ` : ""}step ${state.step} was recorded.`;
     if (!current) return "No word maps were recorded.";
     return "Point at a word to see where it was looked at.";
   }
@@ -956,20 +982,17 @@ class Explorer {
     if (word === null) return this.#nothingToShow();
     const entry = current.role.entries[word];
     const steps = this.state.step === null ? `and ${count(current.used.steps, "step")}` : `of step ${this.state.step}`;
-    const layers = `${this.state.layers ? `the ${this.state.layers} ` : ""}${count(current.used.layers, "layer")}`;
+    const layers = `${count(current.used.layers, "layer")}${this.state.layers ? ` of side ${this.state.layers}` : ""}`;
     const name = entry.kind === "part" ? `${entry.text} (a token of ${current.role.entries[entry.of].text})` : entry.text;
     const times = this.times[word] > 1 ? `, all ${this.times[word]} summed` : "";
-    return `“${name}”${times}, ${current.role.role}: attention probability, mean over ${layers}${layers ? ", all heads " : ""}${steps}.`;
+    return `“${name}”${times}, ${current.role.role}: attention probability, mean over ${layers}, all heads ${steps}.`;
   }
 
   #drawReading() {
     const region = this.hover.region ?? this.state.region;
     this.#drawFrame(region);
     this.clear.classList.toggle("unneeded", this.state.region === null);
-    if (!this.current) {
-      setText(this.readingTitle, this.#regionName(region));
-      return;
-    }
+    if (!this.current) return;
     const { current, insides, outsides, ranked, rows, scratch } = this;
     setText(this.readingTitle, `${this.#regionName(region)} looks at`);
     const shares = { start: 0, words: 0, end: 0, padding: 0 };
@@ -996,8 +1019,10 @@ class Explorer {
       if (row.canvas.width !== this.grid[1] || row.canvas.height !== this.grid[0]) [row.canvas.height, row.canvas.width] = this.grid;
       row.canvas.getContext("2d").drawImage(this.minis[entry], 0, 0);
     });
+    const first = ranked.slice(0, 3).map((entry) => `${current.role.entries[entry].text} ${three(insides[entry])}`);
+    setText(this.brief, `${this.#regionName(region)}: ${first.join(" · ")}`);
     const scale = this.state.scale === "each" ? "each on its own colour scale" : `small maps from 0 to ${three(current.shared)}`;
-    setText(this.listNote, this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
+    setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to start, end and padding." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
     this.massBox.hidden = !current.role.entries.some((entry) => entry.kind === "padding" || entry.kind === "start");
     SHARES.forEach((kind, i) => {
       this.mass.children[i].style.width = `${100 * shares[kind]}%`;
@@ -1005,7 +1030,7 @@ class Explorer {
     });
     this.#drawTick(region);
     const half = this.facts.bits === 16 ? 131070 : 510;
-    setText(this.numbersNote, `Numbers are kept within 1 part in ${half} of each word's largest value at each resolution (means over all steps: 1 in 131070).`);
+    setText(this.numbersNote, `Layers of one resolution are kept as their ${current.role.heads}, each layer with one vote. Numbers are kept within 1 part in ${half} of each word's largest value at each resolution (means over all steps: 1 in 131070).`);
   }
 
   #drawFrame(region) {
@@ -1071,7 +1096,7 @@ export function mount(element, facts, data, onState = null) {
 /** The explorer of a page that carries its own data: JSON in #facts, base64 in #data. */
 export function mountPage() {
   const facts = JSON.parse(document.getElementById("facts").textContent);
-  const text = atob(document.getElementById("data").textContent.trim());
+  const text = atob(document.getElementById("data").textContent);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return mount(document.getElementById("explorer"), facts, bytes);
@@ -1094,7 +1119,9 @@ export default {
     const open = () => {
       explorer?.destroy();
       explorer = mount(el, model.get("facts"), model.get("data"), tell);
-      explorer.show(model.get("state") ?? {});
+      const state = model.get("state") ?? {};
+      explorer.show(state);
+      if (!Object.keys(state).length) tell();
     };
     const follow = () => {
       const state = model.get("state") ?? {};

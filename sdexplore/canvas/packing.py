@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,19 @@ def pack(trace: Trace, budget: int = BUDGET) -> Packed:
         f"this trace does not fit {budget} bytes: its picture, its mean maps and two steps take {smallest}; "
         "give a larger budget"
     )
+
+
+def one_trace(given: object) -> Trace:
+    """`given`, which is a Trace, or the path of one that was saved.
+
+    Raises:
+        TraceError: It is neither, or the file holds no trace.
+    """
+    if isinstance(given, str | Path):
+        return Trace.load(given)
+    if isinstance(given, Trace):
+        return given
+    raise TraceError(f"one Trace is explored at a time, and this is {type(given).__name__}: choose one, as traces[0]")
 
 
 def _plans(trace: Trace, parts: "_Parts", budget: int) -> Iterator[_Plan]:

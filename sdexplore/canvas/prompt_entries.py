@@ -56,11 +56,11 @@ def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
         return Reading(entries, [(place, entry.text) for place, entry in enumerate(entries)], [])
     read = trace.tokens[role][tokenizer]
     found: dict[str, Entry] = {}
-    typed: list[tuple[int, str, str]] = []
+    typed: list[tuple[int, str | None, str]] = []
     lost: dict[str, str] = {}
     for word in read.words:
         key = f"word {fold(word.text)}"
-        typed.append((word.span[0], key, word.text))
+        typed.append((word.span[0], key if word.positions else None, word.text))
         if key not in found and key not in lost:
             try:
                 found[key] = Entry(kind="word", text=word.text, positions=read.positions(word.text))
@@ -70,7 +70,7 @@ def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
     for token in read.tokens:
         if token.word is None and token.span is not None:
             key = f"mark {fold(token.text) or token.piece}"
-            typed.append((token.span[0], key, token.text or token.piece))
+            typed.append((token.span[0], None if token.position is None else key, token.text or token.piece))
             marks.setdefault(key, []).append(token)
     for key, tokens in marks.items():
         if positions := tuple(token.position for token in tokens if token.position is not None):
@@ -78,7 +78,8 @@ def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
     keys = sorted(found, key=lambda key: found[key].positions)
     places = {key: place for place, key in enumerate(keys)}
     spelled = [found[key] for key in keys]
-    sentence = [(places.get(key), text) for _, key, text in sorted(typed, key=lambda one: one[0])]
+    in_order = sorted(typed, key=lambda one: one[0])
+    sentence = [(None if key is None else places.get(key), text) for _, key, text in in_order]
     return Reading([*spelled, *_parts(read, spelled), *_specials(read, attention)], sentence, list(lost.values()))
 
 

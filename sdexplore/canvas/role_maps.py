@@ -88,7 +88,7 @@ def role_maps(trace: Trace, role: str) -> RoleMaps:
         "sentence": [list(one) for one in reading.sentence],
         "lost": reading.lost,
         "tokenizer": first.tokenizer,
-        "heads": f"mean over {', '.join(map(str, sorted(heads)))} heads" if heads else "mean over heads",
+        "heads": f"mean over {' or '.join(map(str, sorted(heads)))} heads" if heads else "mean over all heads",
         "zeroed": role in trace.provenance.get("zeroed_roles", []),
     }
     return RoleMaps(role, groups, facts)

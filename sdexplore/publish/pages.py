@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..canvas.buffers import png
 from ..canvas.front_end import front_end
-from ..canvas.packing import Packed, pack
+from ..canvas.packing import Packed, one_trace, pack
 from ..display import clip, escape, size
 from ..drafts import write
 from ..errors import SdexploreError
@@ -22,7 +22,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
 body { font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 .run { margin: 0 0 .9rem; color: #59636e; font-size: .9rem; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; }
 footer { margin-top: 1.5rem; color: #59636e; font-size: .8rem; }
@@ -50,11 +50,10 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     target = Path(path)
     if target.suffix.lower() not in _ENDINGS:
         raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
-    if not isinstance(trace, Trace):
-        trace = Trace.load(trace)
-    still = b"" if trace.image is None else png(trace.image)
-    packed = pack(trace, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
-    content = _html(trace, packed, still, title).encode()
+    whole = one_trace(trace)
+    still = b"" if whole.image is None else png(whole.image)
+    packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
+    content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
         raise SdexploreError(f"the page would take {size(len(content))}, more than the budget of {size(budget)}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 <main>
 <h1>{escape(clip(heading, 500))}</h1>
 <p class="run">{escape(_run(packed.facts))}</p>
-<div id="explorer"></div>
+<div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
 <noscript>
 {_without_script(trace, packed.facts, still)}
 </noscript>
@@ -118,7 +117,7 @@ def _alt(trace: Trace) -> str:
 
 
 def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
-    parts = ["<p>This page is interactive where JavaScript runs. Without it, here is what it is about.</p>"]
+    parts = ["<p>Without them, here is what it is about.</p>"]
     if still:
         source = base64.b64encode(still).decode("ascii")
         parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{escape(_alt(trace))}"></p>')

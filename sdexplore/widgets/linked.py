@@ -1,8 +1,9 @@
 """The linked explorer in a notebook: a stored trace in the browser, without the kernel once it is shown."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -10,7 +11,7 @@ import traitlets
 
 from .. import views
 from ..canvas.front_end import front_end
-from ..canvas.packing import BUDGET, pack
+from ..canvas.packing import BUDGET, one_trace, pack
 from ..display import clip
 from ..errors import SdexploreError
 from ..picture import Picture
@@ -28,12 +29,13 @@ class LinkedExplorer(anywidget.AnyWidget):
 
     Attributes:
         trace: What is explored.
-        state: What is shown now: word, role, step (None: mean over all), layers ("16 × 16" or None), view, look, scale,
-            pixel (row, column of the latent grid), box. Assign a dict with some of them to change it.
+        state: What is shown now: word, role, step (None: mean over all), layers (the longer side of their grid, or None
+            for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of them to
+            change it.
         facts, data: The packed trace; see `sdexplore.canvas.packing`.
 
     Raises:
-        TraceError: The trace does not fit the budget of bytes.
+        TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
     """
 
     _esm = front_end()
@@ -41,23 +43,33 @@ class LinkedExplorer(anywidget.AnyWidget):
     data = traitlets.Bytes().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: Trace, *, budget: int = BUDGET, **options: Any) -> None:  # noqa: ANN401  (ipywidgets')
-        packed = pack(trace, budget)
+    def __init__(
+        self,
+        trace: Trace | str | Path,
+        *,
+        budget: int = BUDGET,
+        **options: Any,  # noqa: ANN401  (ipywidgets')
+    ) -> None:
+        whole = one_trace(trace)
+        packed = pack(whole, budget)
+        options.setdefault("layout", {"width": "100%"})  # else, in a row of widgets, what is fluid would shrink
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
-        self.trace = trace
+        self.trace = whole
 
     def __repr__(self) -> str:
         prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
         return f"LinkedExplorer of trace {self.trace.fingerprint}: {prompt}, {self.trace.num_steps} steps"
 
     def snapshot(self) -> Picture:
-        """A still picture of the trace's word maps (or of what else it holds), which every viewer of notebooks shows.
+        """A still picture of the word maps at the step and layers shown now, for every viewer of notebooks.
+
+        Where the trace has no word maps, a picture of its denoising or of its latents.
 
         Raises:
             TraceError: The trace holds nothing that can be drawn.
         """
         errors = []
-        for draw in _stills(self.trace):
+        for draw in _stills(self.trace, self.state):
             try:
                 return draw()
             except SdexploreError as error:
@@ -77,7 +89,7 @@ class LinkedExplorer(anywidget.AnyWidget):
             return None
         data, metadata = shown if isinstance(shown, tuple) else (shown, {})
         still = self._still
-        text = f"{self!r}\nWhere a kernel and widgets run, this is interactive."
+        text = f"{self!r}\nWhere widgets run, this is interactive."
         if still is None:
             return {**data, "text/plain": f"{text} Here: this text."}, metadata
         image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
@@ -85,8 +97,10 @@ class LinkedExplorer(anywidget.AnyWidget):
         return data, {**metadata, "image/png": {"alt": still.alt}}
 
 
-def _stills(trace: Trace) -> Iterator[Callable[[], Picture]]:
+def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:
     """The pictures that may stand for a trace, the most telling first."""
-    yield lambda: views.attention(trace)
+    role, scale = state.get("role") or "cond", state.get("scale", "shared")
+    steps, layers = state.get("step"), state.get("layers")
+    yield lambda: views.attention(trace, role=role, steps=steps, layers=layers, scale=scale)
     yield lambda: views.denoising(trace)
     yield lambda: views.latents(trace)
