@@ -7,41 +7,17 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import ARGUMENTS, CHROMIUM, jupyterlab, open_notebook
-from test_browser import contrast
+from lab import COLOURS, contrast, open_notebook
 
 ROOT = Path(__file__).parents[1]
 STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
   .some(one => one.offsetParent && one.textContent.includes(text))"""
-COLOURS = """element => {
-  const ground = one => getComputedStyle(one).backgroundColor
-  let behind = element
-  while (behind.parentElement && ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
-  return [getComputedStyle(element).color, ground(behind)]
-}"""
 CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
     "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=6)\nexplorer",
     "import time; time.time()",
     "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=4)\nsecond",
 ]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp("explorer")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 class Dashboard:

@@ -38,8 +38,9 @@ LEVELS = {
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
     3: {"views": ("views",), "canvas": ("canvas",), "calibration": ("calibration",)},
-    4: {"publish": ("publish",), "widgets": ("widgets",)},
-    5: {"faces": ("magics", "reproduction", "")},
+    4: {"publish": ("publish",)},
+    5: {"widgets": ("widgets",)},
+    6: {"faces": ("magics", "reproduction", "")},
 }
 ROOMS = {top: (room, level) for level, rooms in LEVELS.items() for room, tops in rooms.items() for top in tops}
 WITHOUT_MODEL = (
