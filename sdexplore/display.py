@@ -1,6 +1,6 @@
 """What a record shows: blocks of facts that become text and HTML alike, escaped and bounded.
 
-A record lists its facts once, as a tuple of blocks (`Line`, `Table`, `Tree`, `Chips`);
+A record lists its facts once, as a tuple of blocks (`Line`, `Table`, `Tree`, `Chips`, `Thumbnail`);
 `to_text` and `to_html` render the same blocks, so the two never disagree. HTML uses no script
 and no network: it folds with <details> and takes its colours from JupyterLab's theme.
 """
@@ -71,7 +71,15 @@ class Chips:
     in_text: bool = True
 
 
-Block: TypeAlias = Line | Table | Tree | Chips
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture, as a data URI; text has no room for it."""
+
+    source: str
+    alt: str
+
+
+Block: TypeAlias = Line | Table | Tree | Chips | Thumbnail
 
 
 class Shown:
@@ -212,6 +220,9 @@ def _html(block: Block) -> str:
         case Chips():
             chips = "".join(map(_chip_html, block.chips[:MOST_ROWS]))
             return f'<div style="line-height:2.6">{chips}{_more_chips(block)}</div>'
+        case Thumbnail():
+            style = "display:block;margin:4px 0;max-width:100%"
+            return f'<img src="{escape(block.source)}" alt="{escape(clip(block.alt))}" style="{style}">'
 
 
 def _table_html(table: Table) -> str:

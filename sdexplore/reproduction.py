@@ -11,7 +11,7 @@ from .display import Block, Line, Shown, clip
 from .errors import PublishError, did_you_mean
 from .publish.animations import animation
 from .publish.material import material_of
-from .publish.sidecars import difference, read_sidecar, sha256
+from .publish.sidecars import difference, drawn_otherwise, read_sidecar, sha256
 from .trace import Trace
 from .traces import Comparison
 
@@ -82,6 +82,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         most_bytes=most if isinstance(most, int) else None,
         theme=theme,
     ).encoded
+    found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
     same, verdict = _compared(Path(sidecar), facts, again.content)
     return Reproduction(same=same, picture=made, traces=traces, found=(*dict.fromkeys(found), verdict))
 

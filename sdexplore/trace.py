@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from . import tracefile
-from .display import Block, Line, Shown, Table, clip, size
+from .display import Block, Line, Shown, Table, Thumbnail, clip, size
 from .errors import TraceError, did_you_mean
-from .theory import Space, variance_preserving
+from .theory import Space, linear_preview, variance_preserving
 from .tokenization import Tokenizations
 from .traceparts import ARRAYS, MAPPINGS, Attention, Queries, fit, read_only
 
@@ -209,6 +209,8 @@ class Trace(Shown):
     def save(self, path: str | Path) -> Path:
         """Writes the trace to one safetensors file, atomically; returns the path.
 
+        Its header holds a small picture too, "preview", a data URI of WebP: what lists files can show it.
+
         Raises:
             TraceError: The name does not end in .safetensors.
         """
@@ -217,7 +219,7 @@ class Trace(Shown):
         path = Path(path)
         if path.suffix != ".safetensors":
             raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
-        tracefile.write(path, facts_of(self), self.arrays())
+        tracefile.write(path, facts_of(self), self.arrays(), preview=self._preview())
         return path
 
     @classmethod
@@ -244,6 +246,16 @@ class Trace(Shown):
         tracefile.verify(f"trace {self.fingerprint}", self.arrays(), digests)
         return self
 
+    def _preview(self) -> str | None:
+        """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either."""
+        from .previews import preview_of
+
+        if self.image is not None:
+            return preview_of(self.image)
+        if self.pred_original_sample is None or self.latent_rgb is None:
+            return None
+        return preview_of(linear_preview(self.pred_original_sample[-1], self.latent_rgb), small=True)
+
     def to_xarray(self) -> Any:  # noqa: ANN401  (an xarray.DataTree, where xarray is installed)
         """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.datatree`."""
         from .datatree import datatree
@@ -269,6 +281,9 @@ class Trace(Shown):
             )
         if any(self.flags.values()):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
+        if (preview := self._preview()) is not None:
+            what = "the picture, small" if self.image is not None else "the last predicted x0, linear preview"
+            lines.append(Thumbnail(preview, what))
         rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _summary(self)]
         return [*lines, Table(("array", "type", "shape"), rows)]
 

@@ -1,7 +1,8 @@
 """The file of a trace: one safetensors file, JSON in its header, read lazily, written atomically.
 
 Layout: safetensors' own (8 bytes length, JSON header, data), rows of an array one step after the other.
-The header's metadata holds one key, "sdexplore": JSON with the trace's facts and the SHA-256 of each array.
+The header's metadata holds "sdexplore", JSON with the trace's facts and the SHA-256 of each array, and where there is
+a picture "preview", a small one as a data URI, which nothing here reads.
 """
 
 import hashlib
@@ -25,17 +26,18 @@ def digest(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], preview: str | None = None) -> None:
     """Writes facts and arrays to `path`; a reader sees the old file or the whole new one, never a part."""
     from safetensors.numpy import save_file
 
     content = {**facts, "schema": SCHEMA, "digests": {name: digest(array) for name, array in arrays.items()}}
+    shown = {} if preview is None else {"preview": preview}
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_of(path) as draft:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             draft,
-            metadata={_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)},
+            metadata={_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)} | shown,
         )
 
 

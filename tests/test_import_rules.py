@@ -29,6 +29,7 @@ LEVELS = {
                 "record",
                 "picture",
                 "theming",
+                "previews",
                 "costs",
                 "calibrations",
                 "diagnosis",
@@ -75,7 +76,7 @@ OUTSIDE = {
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},
     "faces": {"IPython"},
 }
-OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "theming": {"matplotlib"}, "datatree": {"xarray"}}
+OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "theming": {"matplotlib"}, "previews": {"PIL"}, "datatree": {"xarray"}}
 
 
 def name_of(path):

@@ -1,6 +1,7 @@
 """What stands beside a published picture: how it was made, as JSON, and whether it can be made again."""
 
 import hashlib
+import importlib.metadata
 import io
 import json
 import re
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .. import __version__
 from ..display import clip
 from ..errors import PublishError
 from ..picture import summary
@@ -38,16 +38,32 @@ def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_byte
         "theme": theme,
         "most_bytes": most_bytes,
         "note": material.encoded.note,
-        "sdexplore": __version__,
+        "drawn_with": {name: _version(name) for name in ("sdexplore", "matplotlib", "pillow", "numpy")},
         **summary(sources),
         "traces": sources,
         "over": material.over,
     }
 
 
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def sha256(content: bytes) -> str:
     """In hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def drawn_otherwise(facts: Mapping[str, Any]) -> list[str]:
+    """Which of the packages that drew the picture have another version now."""
+    then = facts.get("drawn_with")
+    if not isinstance(then, dict):
+        return []
+    now = {name: _version(str(name)) for name in then}
+    return [f"{name} {version} then, {now[name]} now" for name, version in then.items() if version != now[name]]
 
 
 def as_json(facts: Mapping[str, Any]) -> bytes:

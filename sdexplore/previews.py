@@ -1,0 +1,28 @@
+"""A trace's picture, small: for the header of its file, and for its repr."""
+
+import base64
+import io
+
+import numpy as np
+from jaxtyping import UInt8
+
+SIDE = 192
+_QUALITY = 80
+
+
+def preview_of(pixels: UInt8[np.ndarray, "Y X 3"], *, small: bool = False) -> str:
+    """`pixels` as a data URI of a WebP of at most 192 pixels a side, some kilobytes.
+
+    Args:
+        small: Whether each of them is one latent pixel, to be drawn as a square.
+    """
+    from PIL import Image
+
+    scale = SIDE / max(pixels.shape[:2])
+    y, x = (max(1, round(length * scale)) for length in pixels.shape[:2])
+    image = Image.fromarray(np.asarray(pixels))
+    if small or scale < 1:
+        image = image.resize((x, y), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=_QUALITY, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
