@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..errors import PublishError, did_you_mean
 from .markdown import attribute, inline, one_line, quoted, twins
 
+ZERO_WIDTH_SPACE: Final = "\u200b"
 ZENN_MOST_BYTES: Final = 3 * 2**20
 
 
@@ -88,12 +89,14 @@ def _beside(shot: Shot, base: str) -> str:
 
 def _hugo(shot: Shot, _: str) -> str:
     def value(text: str) -> str:
-        # Quotes and backslashes as Go has them; a shortcode's own brackets are kept from closing or opening one.
-        safe = one_line(text).replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + re.sub(r"(?<=[%>}{])(?=[}{<%])", "\u200b", safe) + '"'
+        # A raw string of Hugo's has no escapes, so it holds anything but a backtick. A shortcode's own brackets are
+        # kept from closing this one or opening another.
+        return f"`{re.sub(r'(?<=[%>}{])(?=[}{<%])', ZERO_WIDTH_SPACE, text)}`"
 
-    parts = [f'src="{shot.file}"', f"alt={value(shot.alt)}"]
-    parts += [f"caption={value(inline(shot.caption))}"] if shot.caption else []
+    alt = one_line(shot.alt).replace("`", "\N{FULLWIDTH GRAVE ACCENT}")
+    caption = inline(shot.caption, quotes=True).replace("\\`", "&#96;")
+    parts = [f'src="{shot.file}"', f"alt={value(alt)}"]
+    parts += [f"caption={value(caption)}"] if shot.caption else []
     parts += [f'width="{shot.width}"'] if shot.width else []
     return f"{{{{< figure {' '.join(parts)} >}}}}"
 
@@ -104,7 +107,7 @@ def _quarto(shot: Shot, _: str) -> str:
 
     width = f" width={shot.width}px" if shot.width else ""
     number = shot.file.partition(".")[0]
-    return f"![{inline(shot.caption)}]({shot.file}){{#fig-{number} fig-alt={value(shot.alt)}{width}}}"
+    return f"![{inline(shot.caption, quotes=True)}]({shot.file}){{#fig-{number} fig-alt={value(shot.alt)}{width}}}"
 
 
 def _yaml(fields: Mapping[str, Any]) -> str:

@@ -13,15 +13,22 @@ _PUNCTUATION = re.compile(r"[\\`*_{}\[\]<>#|~$&@^:]|(?<=-)-|(?<=\.)\.|(?<==)=")
 # what Markdown would take as its own is written by its full-width twin, which reads the same.
 _TWINS = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "\\`*_[]<>~$&|^:@!"})
 
+_LIST = re.compile(r"^(\d{0,9})([.)+-])")
+
 
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters, and without what no encoding takes."""
     return clip(" ".join(text.split()), MOST_WORDS)
 
 
-def inline(text: str) -> str:
-    """`text` as Markdown within a line (CommonMark, GitHub's, Zenn's, Pandoc's): every character stands for itself."""
-    return _PUNCTUATION.sub(r"\\\g<0>", one_line(text))
+def inline(text: str, *, quotes: bool = False) -> str:
+    """`text` as Markdown within a line (CommonMark, GitHub's, Zenn's, Pandoc's): every character stands for itself.
+
+    Args:
+        quotes: Whether to keep Pandoc and Hugo from making typographer's quotes.
+    """
+    escaped = _LIST.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\g<0>", one_line(text)))
+    return re.sub(r"['\"]", r"\\\g<0>", escaped) if quotes else escaped
 
 
 def twins(text: str) -> str:
