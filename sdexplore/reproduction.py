@@ -145,7 +145,11 @@ class _Drawing:
                 if any(isinstance(one, ast.Starred) for one in arguments) or any(one.arg is None for one in keywords):
                     raise PublishError(f"{self.line!r}: no arguments by * or ** are taken from a sidecar")
                 named = {str(one.arg): self._value(one.value, known) for one in keywords}
-                return call(*(self._value(one, known) for one in arguments), **named)
+                given = [self._value(one, known) for one in arguments]
+                try:
+                    return call(*given, **named)
+                except TypeError as error:  # a line of another sdexplore, or no line of ours at all
+                    raise PublishError(f"{self.line!r} cannot be called so: {error}") from error
             case ast.List(elts=inner):
                 return [self._value(one, known) for one in inner]
             case ast.Tuple(elts=inner):

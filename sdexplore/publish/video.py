@@ -34,6 +34,7 @@ def mp4(images: Sequence[Image.Image], times: Sequence[float], crf: int) -> byte
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = wide, high, "yuv420p"
         stream.options = {"crf": str(crf), "preset": "medium"}
+        stream.codec_context.max_b_frames = 0  # with them the container would lose the time that the last frame stays
         stream.codec_context.time_base = Fraction(1, _TICKS)
         clock = 0
         shown = [*zip(images, times, strict=True), (images[-1], 0.0)]  # the end of the last frame needs a frame

@@ -1,0 +1,375 @@
+"""Articles: numbers that stay, files that fit, pages that are not overwritten, words that are shown as they are."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+import yaml
+from matplotlib.figure import Figure
+from PIL import Image
+from unchecked import unchecked
+
+import sdexplore as sdx
+from sdexplore.errors import PublishError
+from sdexplore.publish.article import Article
+from sdexplore.publish.flavors import FLAVORS, ZENN_MOST_BYTES
+
+SLUG = "a-look-inside-2026"
+UserArticle = unchecked("publish.article").Article  # which meets arguments of any type
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return synthetic.trace()
+
+
+@pytest.fixture(scope="module")
+def picture(trace):
+    return sdx.views.attention(trace, ["cat"])
+
+
+def dot(colour, side=8):
+    return Image.new("RGB", (side, side), colour)
+
+
+def numbers(root, slug=SLUG):
+    return sorted(path.name for path in (root / "images" / slug).iterdir())
+
+
+def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):
+    path = Article(SLUG, root=tmp_path, title="見る: a look").text("## Start").add(picture, width=400).save()
+    assert path == tmp_path / "articles" / f"{SLUG}.md"
+    head, body = path.read_text(encoding="utf-8").removeprefix("---\n").split("---\n", 1)
+    assert yaml.safe_load(head) == {
+        "title": "見る: a look",
+        "emoji": "🔍",
+        "type": "tech",
+        "topics": ["stablediffusion", "jupyter"],
+        "published": False,
+    }
+    assert body.startswith(f"\n## Start\n\n![{picture.alt[:20]}")
+    assert f"](/images/{SLUG}/001.png =400x)\n*Heat maps" in body
+    assert numbers(tmp_path) == ["001.json", "001.png", "manifest.json"]
+    with Image.open(tmp_path / "images" / SLUG / "001.png") as file:
+        assert (file.text["Description"], file.text["Source"]) == (picture.alt, picture.call)
+        facts = json.loads(file.text["Comment"])
+    assert (facts["prompt"], facts["seed"], facts["model"]) == (synthetic.PROMPT, 0, "synthetic")
+    sidecar = json.loads((tmp_path / "images" / SLUG / "001.json").read_text())
+    assert sidecar["code"] == picture.call
+    assert sidecar["scheduler"] == "DDIMScheduler"
+    assert sidecar["traces"][0]["fingerprint"] == trace.fingerprint
+    assert str(tmp_path) not in json.dumps(sidecar)
+
+
+def test_a_key_keeps_its_number_in_a_later_session_and_its_picture_changes(tmp_path):
+    first = Article(SLUG, root=tmp_path)
+    first.add(dot("red"), key="a", alt="red").add(dot("green"), key="b", alt="green").save()
+    again = Article(SLUG, root=tmp_path)
+    again.add(dot("blue"), key="b", alt="blue").add(dot("white"), key="c", alt="white").save()
+    colours = [Image.open(tmp_path / "images" / SLUG / f"00{n}.png").getpixel((0, 0)) for n in (1, 2, 3)]
+    assert colours == [(255, 0, 0), (0, 0, 255), (255, 255, 255)]
+    page = (tmp_path / "articles" / f"{SLUG}.md").read_text()
+    assert re.findall(r"!\[(.*?)\]\(.*?(\d{3})\.png", page) == [("red", "001"), ("blue", "002"), ("white", "003")]
+    assert "green" not in page
+
+
+def test_no_number_is_ever_given_to_two_keys(tmp_path):
+    Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="a").add(dot("red"), key="b", alt="b")
+    folder = tmp_path / "images" / SLUG
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["pictures"]["b"]  # a key taken out by hand
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "002.png").unlink()
+    (folder / "002.json").unlink()
+    (folder / "007.webp").write_bytes(b"not ours")
+    Article(SLUG, root=tmp_path).add(dot("red"), key="c", alt="c").add(dot("red"), key="d", alt="d")
+    entries = json.loads((folder / "manifest.json").read_text())["pictures"]
+    assert {key: entry["number"] for key, entry in entries.items()} == {"a": 1, "c": 8, "d": 9}
+    assert (folder / "007.webp").read_bytes() == b"not ours"
+
+
+def test_sessions_side_by_side_take_turns(tmp_path):
+    def one(name):
+        article = Article(SLUG, root=tmp_path)
+        for number in range(4):
+            article.add(dot("red"), key=f"{name}{number}", alt="red")
+        article.save()
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = json.loads((tmp_path / "images" / SLUG / "manifest.json").read_text())["pictures"]
+    assert sorted(entry["number"] for entry in entries.values()) == list(range(1, 13))
+    assert len(re.findall(r"!\[", (tmp_path / "articles" / f"{SLUG}.md").read_text())) == 12
+
+
+def test_the_same_again_changes_no_byte(tmp_path, picture):
+    def write():
+        path = Article(SLUG, root=tmp_path, title="t").text("x").add(picture).code("a = 1").add(picture).save()
+        return {file: file.read_bytes() for file in (path, *(tmp_path / "images" / SLUG).iterdir())}
+
+    assert write() == write()
+    assert len([name for name in numbers(tmp_path) if name.endswith(".png")]) == 1  # one line of code, one picture
+
+
+def test_views_of_one_name_get_keys_of_their_own(tmp_path, trace):
+    article = Article(SLUG, root=tmp_path)
+    article.add(sdx.views.attention(trace, ["cat"])).add(sdx.views.attention(trace, ["rocketship"])).add(trace)
+    assert list(json.loads((tmp_path / "images" / SLUG / "manifest.json").read_text())["pictures"]) == [
+        "attention",
+        "attention-2",
+        "picture",
+    ]
+    assert "attention-2" in repr(article)
+    assert "002.png" in article._repr_html_()
+
+
+def test_a_page_edited_by_hand_keeps_what_was_written(tmp_path):
+    path = Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="one").add(dot("red"), key="b", alt="two").save()
+    page = path.read_text().replace("published: false", "published: true") + "\nMy own words.\n"
+    path.write_text(page.replace("![two]", "![my own alt]"))
+    article = Article(SLUG, root=tmp_path)
+    article.add(dot("red"), key="a", alt="uno").add(dot("red"), key="b", alt="due").add(dot("red"), key="c", alt="tre")
+    with (
+        pytest.warns(UserWarning, match="edited by hand"),
+        pytest.warns(UserWarning, match="picture 'b' was edited in"),
+    ):
+        article.save()
+    now = path.read_text()
+    assert "published: true" in now
+    assert now.index("![uno]") < now.index("![my own alt]") < now.index("My own words.") < now.index("![tre]")
+    assert "![one]" not in now
+    article.save(overwrite=True)
+    assert "My own words." not in path.read_text()
+
+
+def test_a_page_that_was_there_before_is_added_to(tmp_path):
+    path = tmp_path / "articles" / f"{SLUG}.md"
+    path.parent.mkdir()
+    path.write_text('---\ntitle: "mine"\n---\n\nHello.\n')
+    with pytest.warns(UserWarning, match="edited by hand"):
+        Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="red").save()
+    assert path.read_text() == f'---\ntitle: "mine"\n---\n\nHello.\n\n![red](/images/{SLUG}/001.png)\n'
+
+
+def test_composing_anew_leaves_out_what_is_not_said_again_and_says_so(tmp_path):
+    Article(SLUG, root=tmp_path).text("old").add(dot("red"), key="a", alt="red").save()
+    with pytest.warns(UserWarning, match="picture 'a' is no longer in the page"):
+        path = Article(SLUG, root=tmp_path).text("new").save()
+    assert path.read_text().endswith("---\n\nnew\n")
+    assert "001.png" in numbers(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["png", "figure"])
+def test_a_noisy_picture_is_made_to_fit_and_it_is_said(tmp_path, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8)
+    thing = Image.fromarray(noise)
+    if kind == "figure":
+        thing = Figure(figsize=(9, 9))
+        thing.subplots().imshow(noise, interpolation="nearest")
+        thing.suptitle("noise")
+    article = Article(SLUG, root=tmp_path)
+    with pytest.warns(UserWarning, match=r"MiB as PNG, more than the 3\.0 MiB allowed: re-encoded as .*WebP"):
+        article.add(thing, key="noise", alt="noise")
+    assert numbers(tmp_path) == ["001.json", "001.webp", "manifest.json"]
+    assert (tmp_path / "images" / SLUG / "001.webp").stat().st_size <= ZENN_MOST_BYTES
+    assert "re-encoded" in json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["note"]
+    assert (
+        "re-encoded"
+        in json.loads((tmp_path / "images" / SLUG / "manifest.json").read_text())["pictures"]["noise"]["note"]
+    )
+    article.add(dot("red"), key="noise", alt="calm").save()
+    assert numbers(tmp_path) == ["001.json", "001.png", "manifest.json"]  # no second file of that number
+    assert "001.png" in (tmp_path / "articles" / f"{SLUG}.md").read_text()
+
+
+def test_an_edited_page_names_the_file_as_it_is_now(tmp_path):
+    article = Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="red")
+    path = article.save()
+    path.write_text(path.read_text().replace("![red]", "![mine]"))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1100, 1100, 3), np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        article.add(noise, key="a", alt="noise").save()
+    assert f"![mine](/images/{SLUG}/001.webp)" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("flavor", "page", "folder", "block"),
+    [
+        (
+            "qiita",
+            f"public/{SLUG}.md",
+            f"images/{SLUG}",
+            f'<img src="../images/{SLUG}/001.png" alt="a &lt;b&gt;" width="90">',
+        ),
+        ("github", f"images/{SLUG}/README.md", f"images/{SLUG}", '<img src="001.png" alt="a &lt;b&gt;" width="90">'),
+        (
+            "hugo",
+            f"content/posts/{SLUG}/index.md",
+            f"content/posts/{SLUG}",
+            '{{< figure src="001.png" alt=`a <b>` caption=`it\\\'s` width="90" >}}',
+        ),
+        (
+            "quarto",
+            f"posts/{SLUG}/index.qmd",
+            f"posts/{SLUG}",
+            '![it\\\'s](001.png){#fig-001 fig-alt="a <b>" width=90px}',
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*Qiita shows no picture")
+def test_each_flavor_has_its_places_and_its_markdown(tmp_path, flavor, page, folder, block):
+    path = Article(SLUG, flavor, tmp_path).add(dot("red"), key="a", alt="a <b>", caption="it's", width=90).save()
+    assert path == tmp_path / page
+    assert (tmp_path / folder / "001.png").is_file()
+    assert block in path.read_text()
+
+
+def test_qiita_wants_an_address(tmp_path):
+    with pytest.warns(UserWarning, match="give address="):
+        Article(SLUG, "qiita", tmp_path).add(dot("red"), key="a", alt="red").save()
+    path = Article(SLUG, "qiita", tmp_path, address="https://example.com/repo/").save()
+    assert f"![red](https://example.com/repo/images/{SLUG}/001.png)" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("slug", "given", "said"),
+    [
+        ("short", {}, "it has 5 characters, so add 7"),
+        ("x" * 60, {}, "it has 60 characters, so leave out 10"),
+        ("My-Article-2026", {}, "'my-article-2026', say"),
+        (SLUG, {"title": "x" * 80}, "title of 80 characters: Zenn takes 70; shorten it by 10"),
+        (SLUG, {"topics": ["stable diffusion"]}, "topic 'stable diffusion': Zenn takes letters and digits only"),
+        (SLUG, {"topics": list("abcdef")}, "Zenn takes 1 to 5, these are 6"),
+        (SLUG, {"topics": "x" * 19}, "has 19 characters: Zenn takes 18"),
+        (SLUG, {"type": "note"}, "Zenn knows 'tech' and 'idea'"),
+        (SLUG, {"emoji": "cat"}, "Zenn takes one emoji"),
+        ("../../etc", {}, "cannot name a folder"),
+        ("", {}, "cannot name a folder"),
+    ],
+)
+def test_what_zenn_refuses_is_refused_before_anything_is_written(tmp_path, slug, given, said):
+    with pytest.raises(PublishError, match=re.escape(said)):
+        UserArticle(slug, root=tmp_path, **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        ({"picture": dot("red")}, "has no words of its own: say in alt="),
+        ({"picture": "cat.png", "alt": "x"}, "give a Picture"),
+        ({"picture": dot("red"), "alt": "x", "key": " "}, "a key is a name"),
+        ({"picture": dot("red"), "alt": "x", "width": 0}, "in whole pixels"),
+        ({"picture": dot("red"), "alt": "x", "theme": "dim"}, "a theme is one of 'light', 'dark', 'transparent'"),
+        ({"picture": dot("red"), "alt": "x", "theme": "dark"}, "for pictures of sdexplore's views"),
+        ({"picture": dot("red"), "alt": 3}, "it is text"),
+    ],
+)
+def test_what_cannot_be_published_leaves_nothing_behind(tmp_path, add, said):
+    with pytest.raises(PublishError, match=re.escape(said)):
+        UserArticle(SLUG, root=tmp_path).add(**add)
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_an_unknown_flavor_and_root_are_named(tmp_path):
+    with pytest.raises(PublishError, match="did you mean 'zenn'"):
+        UserArticle(SLUG, "zen", tmp_path)
+    with pytest.raises(PublishError, match="is no folder"):
+        Article(SLUG, root=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("link", ["images", f"images/{SLUG}", "articles"])
+def test_no_link_leads_out_of_the_root(tmp_path, link):
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(outside, target_is_directory=True)
+    with pytest.raises(PublishError, match="is a link that leads out of root="):
+        Article(SLUG, root=root).add(dot("red"), key="a", alt="red").save()
+    assert not list(outside.iterdir())
+
+
+def test_a_link_in_a_file_s_place_is_replaced_and_not_followed(tmp_path):
+    outside, root = tmp_path / "mine.txt", tmp_path / "root"
+    outside.write_text("mine")
+    for relative in (f"images/{SLUG}/001.json", f"articles/{SLUG}.md", f"images/{SLUG}/manifest.json"):
+        (root / relative).parent.mkdir(parents=True, exist_ok=True)
+        (root / relative).symlink_to(outside)
+    Article(SLUG, root=root).add(dot("red"), key="a", alt="red").save()
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"schema": 9, "pictures": {}}',
+        '{"schema": 1, "pictures": {"a": {"number": 1, "file": "../../x", "alt": "", "caption": ""}}}',
+        '{"schema": 1, "pictures": {"a": %s, "b": %s}}'.replace(
+            "%s", '{"number": 1, "file": "001.png", "alt": "", "caption": ""}'
+        ),
+        '{"schema": 1, "pictures": {}, "pieces": [{"picture": "gone"}]}',
+    ],
+)
+def test_a_damaged_manifest_is_refused_and_kept(tmp_path, content):
+    path = tmp_path / "images" / SLUG / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(PublishError, match=r"manifest\.json' is damaged .* mend it"):
+        Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="red")
+    assert path.read_text() == content
+
+
+def test_every_kind_of_thing_is_published(tmp_path, trace, picture):
+    figure = Figure()
+    figure.subplots().set_title("loss")
+    article = Article(SLUG, root=tmp_path)
+    article.add(picture, key="view", theme="dark").add(trace, key="trace").add(figure, key="figure")
+    article.add(trace.image, key="array", alt="noise").add(dot("red").convert("CMYK"), key="cmyk", caption="red")
+    article.save()
+    page = (tmp_path / "articles" / f"{SLUG}.md").read_text()
+    assert page.count("![") == 5
+    assert "![loss]" in page
+    pixels = np.asarray(Image.open(tmp_path / "images" / SLUG / "002.png"))
+    np.testing.assert_array_equal(pixels, trace.image)
+
+
+def test_photos_lose_where_they_were_taken(tmp_path):
+    photo = dot("red")
+    exif = photo.getexif()
+    exif[0x010E] = "at home"
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", exif=exif)
+    Article(SLUG, root=tmp_path).add(Image.open(buffer), key="photo", alt="red")
+    assert b"at home" not in (tmp_path / "images" / SLUG / "001.png").read_bytes()
+
+
+def test_publishing_needs_neither_torch_nor_pyplot(tmp_path):
+    synthetic.trace().save(tmp_path / "cat.safetensors")
+    code = f"""
+import sys
+import sdexplore as sdx
+trace = sdx.Trace.load({str(tmp_path / "cat.safetensors")!r})
+article = sdx.Article({SLUG!r}, root={str(tmp_path)!r})
+article.add(trace).add(sdx.views.attention(trace, ["cat"])).add(sdx.animation(trace)).save()
+assert not {{"matplotlib.pyplot", "torch", "diffusers", "av"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    assert len(numbers(tmp_path)) == 7
+
+
+def test_flavors_are_those_of_the_signature():
+    assert list(FLAVORS) == ["zenn", "qiita", "github", "hugo", "quarto"]
