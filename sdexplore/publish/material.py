@@ -130,8 +130,9 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
 
 
 def _first(words: str) -> str:
-    """The first clause: what is seen, without the numbers."""
-    return re.split(r"(?<=[^\d]);|(?<=\w\w)\. ", words, maxsplit=1)[0].rstrip(".; ") + "."
+    """What is seen, without the numbers that follow a semicolon; all of it where that would cut a quotation."""
+    first = words.partition("; ")[0]
+    return first.rstrip(".") + "." if first.count("'") % 2 == 0 else words
 
 
 def _name(code: str, otherwise: str) -> str:
