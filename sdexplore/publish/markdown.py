@@ -8,7 +8,12 @@ from ..display import clip
 
 MOST_WORDS = 2000
 # What CommonMark, GitHub, Zenn or Pandoc would take as their own within a line, and what typographers would join.
-_PUNCTUATION = re.compile(r"[\\`*_{}\[\]<>#|~$&@^]|:(?=[\w+-]+:)|:(?=:)|(?<=:):|^:|(?<=-)-|(?<=\.)\.|(?<==)=")
+_PUNCTUATION = re.compile(
+    r"[\\`*{}\[\]<>#|~$&@^]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word: guidance_scale
+    r"|:(?=[\w+-]+:|:|//)|(?<=:):|^:"  # :tada:, :::, addresses
+    r"|(?<=-)-|(?<=\.)\.|(?<==)="
+)
 # Zenn's renderer drops what is escaped from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4): there,
 # what Markdown would take as its own is written by its full-width twin, which reads the same.
 _TWINS = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "\\`*_[]<>~$&|^:@!"})
