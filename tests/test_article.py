@@ -18,6 +18,7 @@ from PIL import Image
 from unchecked import unchecked
 
 import sdexplore as sdx
+from sdexplore import naming
 from sdexplore.errors import PublishError
 from sdexplore.publish.article import Article
 from sdexplore.publish.flavors import FLAVORS, ZENN_MOST_BYTES
@@ -283,6 +284,11 @@ def test_what_cannot_be_published_leaves_nothing_behind(tmp_path, add, said):
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_an_animation_has_the_theme_it_was_made_with(tmp_path, trace):
+    with pytest.raises(PublishError, match="an animation is made with its own"):
+        Article(SLUG, root=tmp_path).add(sdx.animation(trace), theme="dark")
+
+
 def test_an_unknown_flavor_and_root_are_named(tmp_path):
     with pytest.raises(PublishError, match="did you mean 'zenn'"):
         UserArticle(SLUG, "zen", tmp_path)
@@ -372,4 +378,4 @@ assert not {{"matplotlib.pyplot", "torch", "diffusers", "av"}} & set(sys.modules
 
 
 def test_flavors_are_those_of_the_signature():
-    assert list(FLAVORS) == ["zenn", "qiita", "github", "hugo", "quarto"]
+    assert list(FLAVORS) == ["zenn", "qiita", "github", "hugo", "quarto"] == list(naming.FLAVORS)

@@ -65,6 +65,8 @@ def material_of(
             sources=thing.sources,
             over=thing.over,
         )
+    if theme != "light":
+        raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; an animation is made with its own")
     if isinstance(thing, Animation):
         encoded = thing.encoded("webp", most_bytes)
         return Material(
@@ -75,8 +77,6 @@ def material_of(
             name="animation",
             sources=thing.call.sources,
         )
-    if theme != "light":
-        raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; leave it out here")
     if isinstance(thing, Trace):
         return _trace(thing, alt, caption, most_bytes)
     return _foreign(thing, alt, caption, most_bytes)
