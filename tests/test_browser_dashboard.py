@@ -96,7 +96,7 @@ def test_the_newest_run_shows_words_under_the_pointer(notebook, dashboard):
     page.keyboard.press("Enter")
     dashboard.press("Run")
     dashboard.says("Done in")
-    dashboard.open("Pixels and words")
+    dashboard.open("Pixels")
     notebook.run(2)  # the kernel has drawn by then
     canvas = dashboard.area.locator("canvas").first
     canvas.wait_for()
@@ -169,7 +169,7 @@ def test_export_writes_a_file(dashboard, lab):
 
 def test_it_is_legible_in_the_dark(notebook, dashboard):
     notebook.theme("JupyterLab Dark")
-    for title in ("Pixels and words", "Denoising", "Components"):
+    for title in ("Pixels", "Denoising", "Components"):
         dashboard.open(title)
         notebook.run(2)
         notebook.screenshot(f"explorer-{title.split()[0].lower()}-dark")

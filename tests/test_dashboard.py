@@ -87,7 +87,7 @@ def test_every_section_shows_the_trace_and_gives_a_figure(explorer):
 
 
 def test_before_a_run_sections_say_what_to_do(explorer):
-    for title in ("Pixels and words", "Attention", "Denoising", "Guidance"):
+    for title in ("Pixels", "Attention", "Denoising", "Guidance"):
         assert section(explorer, title).message.plain == "Nothing has been run yet: press Run."
     assert "a cat" in section(explorer, "Tokens")._tokens.value
     assert "UNet2DConditionModel" in section(explorer, "Components")._parts.value
@@ -115,7 +115,7 @@ def test_controls_and_state_move_each_other(explorer):
     assert explorer.state.prompt == "other"
     assert explorer._tabs.titles[explorer._tabs.selected_index] == "Tokens"
     explorer._tabs.selected_index = 0
-    assert explorer.state.section == "Pixels and words"
+    assert explorer.state.section == "Pixels"
 
 
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
     explorer.state.head = 1
     assert "Record(cross_attention='heads')" in attention.message.plain
     explorer.state.section = "Atention"
-    assert "no section 'Atention'; there is Pixels and words" in explorer.board.message.plain
+    assert "no section 'Atention'; there is Pixels" in explorer.board.message.plain
     with pytest.raises(sdx.RunError, match="no 'promt'; did you mean 'prompt'"):
         explorer.state.update(promt="a cat")
     with pytest.raises(TraitError, match=r"steps is \(first, last\)"):
@@ -236,7 +236,7 @@ def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer):
 def test_closing_frees_traces_figures_and_widgets(tiny):
     before = set(ipywidgets.widgets.widget._instances)
     explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=2)
-    for title in ("Attention", "Denoising", "Components", "Pixels and words"):
+    for title in ("Attention", "Denoising", "Components", "Pixels"):
         explorer.state.section = title
         explorer.run(wait=True)
     trace, picture = weakref.ref(explorer.trace), weakref.ref(explorer.board.picture)
@@ -256,7 +256,7 @@ def test_a_stored_trace_is_explored_without_a_model(stored):
     for title in explorer._sections:
         shown = section(explorer, title)
         assert "model" not in shown.message.plain
-        if title in ("Pixels and words", "Attention", "Denoising", "Guidance"):
+        if title in ("Pixels", "Attention", "Denoising", "Guidance"):
             assert shown.message.plain == ""
     with pytest.raises(sdx.TraceError, match="looks at a stored trace"):
         explorer.run()

@@ -67,7 +67,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._tabs.titles = list(self._sections)
         pictures = row([column([self._picture, self._shown.widget], width="auto"), self.history.widget])
         pictures.layout.align_items = "flex-start"
-        right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 480px", width="auto")
+        right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 440px", width="auto")
         upper = [self._controls.widget] if self._controls is not None else []
         super().__init__(
             [

@@ -1,4 +1,4 @@
-"""The section "Pixels and words": hover a pixel and see its words, in the browser alone."""
+"""The section "Pixels": hover a pixel and see its words, in the browser alone."""
 
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from .section import Section
 class PixelSection(Section):
     """The linked explorer of the trace that is looked at."""
 
-    title: ClassVar[str] = "Pixels and words"
+    title: ClassVar[str] = "Pixels"
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)

@@ -70,7 +70,7 @@ class RunControls:
         for one in size.children:
             one.layout.width = "49%"
         self.widget: Any = column(
-            [*made.values(), size, row([self._run, self._stop])], flex="1 1 380px", width="auto", max_width="560px"
+            [*made.values(), size, row([self._run, self._stop])], flex="1 1 300px", width="auto", max_width="560px"
         )
 
     def busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
