@@ -2,7 +2,8 @@
 
 Notation: a noisy sample is x_t = a x_0 + b ε with a = √ᾱ, b = √(1−ᾱ) ("variance preserving", DDPM
 Eq. 4). With σ = b / a, a = 1/√(σ²+1) and b = σ/√(σ²+1). Some schedulers (Euler, Heun, LMS …) hold
-x_t / a = x_0 + σ ε instead ("variance exploding", Karras et al. 2022); both carry the same σ.
+x_t / a = x_0 + σ ε instead ("variance exploding", Karras et al. 2022), flow matching (Lipman et al.
+2022) holds x_t / (a + b) = (1−τ) x_0 + τ ε with τ = σ/(1+σ); all three carry the same σ.
 """
 
 from typing import Literal, TypeAlias
@@ -11,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 Array: TypeAlias = Float[np.ndarray, "..."]
-Space: TypeAlias = Literal["variance preserving", "variance exploding"]
-PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample"]
+Space: TypeAlias = Literal["variance preserving", "variance exploding", "flow matching"]
+PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]
 
 
 def signal_and_noise(sigmas: Array | float) -> tuple[Array | float, Array | float]:
@@ -29,30 +30,66 @@ def variance_preserving(sample: Array, sigma: Array | float, space: Space) -> Ar
 
     `sigma` must broadcast against `sample`.
     """
-    return sample if space == "variance preserving" else sample * signal_and_noise(sigma)[0]
+    a, b = signal_and_noise(sigma)
+    if space == "variance exploding":
+        return np.asarray(sample * a)
+    return np.asarray(sample * (a + b)) if space == "flow matching" else sample
 
 
 def pred_original_sample(
-    sample: Array, model_output: Array, sigma: Array | float, prediction_type: PredictionType, space: Space
+    sample: Array,
+    model_output: Array,
+    sigma: Array | float,
+    prediction_type: PredictionType,
+    space: Space,
+    sigma_data: float = 1.0,
 ) -> Array:
     """x_0 as the model predicts it from x_t: the scheduler's `pred_original_sample`, never clipped.
 
     epsilon: (x_t − b ε)/a, DDPM (Ho et al. 2020) Eq. 15. v_prediction: a x_t − b v, progressive
-    distillation (Salimans & Ho 2022) appendix D. sample: the output itself. Schedulers that clip or
-    threshold x_0 (`clip_sample`, `thresholding`) differ from this by that clipping alone.
+    distillation (Salimans & Ho 2022) appendix D. sample: the output itself. flow_prediction: of v = ε − x_0,
+    (x_t − b v)/(a + b), which on flow matching's own scale is x − τ v (Lipman et al. 2022; Liu et al. 2022).
+    edm: c_skip x + c_out F with x = x_t / a (Karras et al. 2022, Eq. 7 and Table 1); a v_prediction with σ_data ≠ 1
+    is that with −F. Schedulers that clip or threshold x_0 (`clip_sample`, `thresholding`) differ by that alone.
 
     Args:
         sample: x_t in `space`; any shape.
         model_output: What the scheduler was given, after guidance; shape of `sample`.
         sigma: σ = √(1−ᾱ)/√ᾱ; must broadcast against `sample`.
+        sigma_data: Standard deviation of the data that EDM's preconditioning assumes.
     """
     a, b = signal_and_noise(sigma)
     x = variance_preserving(sample, sigma, space)
     if prediction_type == "epsilon":
         return (x - b * model_output) / a
+    if prediction_type == "flow_prediction":
+        return (x - b * model_output) / (a + b)
+    if prediction_type == "edm" or (prediction_type == "v_prediction" and sigma_data != 1.0):
+        sign = 1.0 if prediction_type == "edm" else -1.0
+        spread = np.hypot(b, sigma_data * a)  # √(σ² + σ_data²) times a
+        return np.asarray(sigma_data**2 * a * x / np.square(spread) + sign * sigma_data * b * model_output / spread)
     if prediction_type == "v_prediction":
         return a * x - b * model_output
     return model_output
+
+
+def pred_epsilon(sample: Array, original_sample: Array, sigma: Array | float, space: Space) -> Array:
+    """ε = (x_t − a x_0)/b, the noise that is left in x_t if x_0 is what it hides; any parametrisation.
+
+    DDIM (Song et al. 2020) Eq. 12's "direction pointing to x_t", without its factor. At σ = 0 nothing is left to
+    divide: the result is not finite there.
+    """
+    a, b = signal_and_noise(sigma)
+    return np.asarray((variance_preserving(sample, sigma, space) - a * original_sample) / b)
+
+
+def snr(sigma: Array | float) -> Array | float:
+    """Signal-to-noise ratio a²/b² = ᾱ/(1−ᾱ) = 1/σ².
+
+    Source: Kingma et al. 2021 (Variational Diffusion Models), Eq. 2; log-SNR is its natural logarithm, −2 ln σ.
+    """
+    with np.errstate(divide="ignore"):  # σ = 0: no noise, an infinite ratio
+        return np.divide(1.0, np.square(sigma))
 
 
 def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: float) -> Array:

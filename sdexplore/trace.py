@@ -108,7 +108,7 @@ class Trace(Shown):
 
     @property
     def space(self) -> Space:
-        """On which scale the scheduler holds latents, "variance preserving" or "variance exploding".
+        """On which scale the scheduler holds latents: "variance preserving", "variance exploding", "flow matching".
 
         Raises:
             TraceError: sdexplore does not know this scheduler.
@@ -151,7 +151,9 @@ class Trace(Shown):
         """The array `name`; one that was not recorded raises TraceError saying how to record it."""
         value = getattr(self, name, None)
         if value is None:
-            raise TraceError(f"this trace holds no {name}: {_MISSING.get(name, f'there is no field {name!r}')}")
+            reason = self.provenance.get("scheduler", {}).get("refusal") if name in _BY_FORMULA else None
+            known = _MISSING.get(name, f"there is no field {name!r}")
+            raise TraceError(f"this trace holds no {name}: {known}{f' ({reason})' if reason else ''}")
         return value
 
     def scaled_latents(self, step: int) -> Float32[np.ndarray, "channel y x"]:
@@ -288,6 +290,7 @@ class Trace(Shown):
         return [*lines, Table(("array", "type", "shape"), rows)]
 
 
+_BY_FORMULA = ("sigmas", "pred_original_sample")  # there where the scheduler is not refused
 _MISSING = {
     "latents": "run with Record(latents=True)",
     "noise_pred": "run with Record(noise_pred=True)",

@@ -86,7 +86,12 @@ class Assembly:
         scheduler = self.provenance["scheduler"]
         sigma = parts["sigmas"].reshape(-1, 1, 1, 1)
         x0 = pred_original_sample(
-            parts["latents"][:-1], parts["noise_pred"], sigma, scheduler["prediction_type"], scheduler["space"]
+            parts["latents"][:-1],
+            parts["noise_pred"],
+            sigma,
+            scheduler["prediction_type"],
+            scheduler["space"],
+            scheduler["sigma_data"],
         )
         return {"pred_original_sample": x0.astype(np.float32)}
 

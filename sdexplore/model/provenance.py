@@ -74,6 +74,8 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
             "config": _plain(dict(scheduler.config)),
             "prediction_type": noise_levels.prediction_type(scheduler),
             "space": noise_levels.space(scheduler) or "unknown",
+            "sigma_data": noise_levels.sigma_data(scheduler),
+            "refusal": noise_levels.refusal(scheduler),
         },
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "image_size": _image_size(pipe, denoiser),

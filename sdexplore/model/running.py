@@ -243,11 +243,9 @@ def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokeni
 
 def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:
     sample = latents.detach().float().cpu().numpy()
-    space = noise_levels.space(pipe.scheduler)
-    index = recorder.steps[-1].mark.index_after
-    if space != "variance exploding" or index is None:
+    space, sigma = noise_levels.space(pipe.scheduler), noise_levels.after_step(pipe.scheduler, recorder.steps[-1].mark)
+    if space is None or sigma is None:
         return np.asarray(sample)
-    sigma = np.float64(pipe.scheduler.sigmas[min(index, len(pipe.scheduler.sigmas) - 1)])
     return variance_preserving(sample, sigma, space).astype(np.float32)
 
 
