@@ -25,6 +25,7 @@ _HOMES = {
     "cost": "model.costing",
     "doctor": "model.diagnosing",
     "compare": "model.comparing",
+    "schedule": "model.scheduling",
     "look": "model.looking",
     "invert": "model.looking",
     "calibrate": "calibration.measuring",
@@ -44,6 +45,7 @@ _HOMES = {
     "Trace": "trace",
     "Traces": "traces",
     "Comparison": "traces",
+    "Schedule": "schedules",
     "Picture": "picture",
     "Article": "publish.article",
     "animation": "publish.animations",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from .model.looking import invert, look
     from .model.open_vocabulary import open_word_map
     from .model.running import run
+    from .model.scheduling import schedule
     from .model.tokenizing import tokens
     from .picture import Picture
     from .publish.animations import animation
@@ -94,6 +97,7 @@ if TYPE_CHECKING:
     from .publish.pages import page
     from .record import Record
     from .reproduction import reproduce
+    from .schedules import Schedule
     from .trace import Trace
     from .traces import Comparison, Traces
     from .widgets.exploring import explore

@@ -34,7 +34,7 @@ LEVELS = {
                 "calibrations",
                 "diagnosis",
             ),
-            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree"),
+            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree", "schedules"),
         )
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},

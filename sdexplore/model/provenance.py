@@ -71,7 +71,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
         "components": {name: type(part).__name__ for name, part in pipe.components.items() if part is not None},
         "scheduler": {
             "class": type(scheduler).__name__,
-            "config": _plain(dict(scheduler.config)),
+            "config": plain(dict(scheduler.config)),
             "prediction_type": noise_levels.prediction_type(scheduler),
             "space": noise_levels.space(scheduler) or "unknown",
             "sigma_data": noise_levels.sigma_data(scheduler),
@@ -92,7 +92,8 @@ def _image_size(pipe: Any, denoiser: Any) -> int | None:
     return size * factor if isinstance(size, int) and isinstance(factor, int) else None
 
 
-def _plain(config: dict[str, Any]) -> dict[str, Any]:
+def plain(config: dict[str, Any]) -> dict[str, Any]:
+    """A scheduler's config as JSON, without the place that it was read from."""
     return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
 
 

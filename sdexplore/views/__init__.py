@@ -11,6 +11,7 @@ from ._guidance import guidance
 from ._latents import latents
 from ._mass import attention_mass
 from ._region import region
+from ._schedule import schedule
 from ._segmentation import segmentation
 from ._self_attention import self_attention
 from ._tokens import tokens
@@ -28,6 +29,7 @@ __all__ = [
     "guidance",
     "latents",
     "region",
+    "schedule",
     "segmentation",
     "self_attention",
     "tokens",

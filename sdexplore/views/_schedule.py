@@ -1,0 +1,111 @@
+"""Noise schedules: what the model was trained on, and where the calls of one or several runs lie on it."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import TraceError
+from ..picture import Picture, style
+from ..schedules import Schedule, schedule_of_trace
+from ..trace import Trace
+from ._figure import BLOG_COLUMN, FAINT, PALETTE
+
+_MARKERS = "os^Dv<>p"
+
+
+def schedule(*sources: Trace | Schedule) -> Picture:
+    """Draws β, ᾱ, σ and ln SNR over the training timestep, and σ call by call, of one or several schedules.
+
+    Grey lines are the training schedule: a value for each timestep t of training (β_t, DDPM Eq. 2; ᾱ_t its Eq. 4;
+    σ = √(1−ᾱ)/√ᾱ, on a logarithmic axis; ln SNR = −2 ln σ). Marks are the calls of the denoiser that a run made, a
+    colour and a shape for each of `sources`. The lower panel has σ over the number of the call, where schedulers whose
+    timesteps are not training's (EDM, IPNDM) appear too. Points at σ = 0 or ∞ cannot be drawn on a logarithmic axis;
+    the alt text counts them.
+
+    Args:
+        sources: Traces, or Schedules as `sdx.schedule` returns them; eight at most, so that colours differ.
+
+    Raises:
+        TraceError: None is given, or too many; a trace does not know its noise levels.
+    """
+    if not 1 <= len(sources) <= len(PALETTE):
+        raise TraceError(f"schedule of {len(sources)} sources: give one to {len(PALETTE)} Traces or Schedules")
+    found = [one if isinstance(one, Schedule) else schedule_of_trace(one) for one in sources]
+    names = _names(found)
+    data: dict[str, np.ndarray] = {}
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, 7.0), layout="constrained")
+        grid = figure.add_gridspec(3, 2)
+        axes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(4)]
+        last = figure.add_subplot(grid[2, :])
+        _training(axes, found)
+        for number, (name, one) in enumerate(zip(names, found, strict=True)):
+            look = {"color": PALETTE[number], "marker": _MARKERS[number], "ls": "none", "ms": 4.5, "fillstyle": "none"}
+            on_axis = one.train_sigmas is not None
+            for ax, value in zip(axes[1:], (one.alphas_cumprod, one.sigmas, one.log_snr), strict=True):
+                if on_axis:
+                    ax.plot(one.timesteps, _drawn(value), label=name, **look)
+            if on_axis and one.train_betas is not None:
+                index = np.clip(one.timesteps.round().astype(int), 0, len(one.train_betas) - 1)
+                axes[0].plot(one.timesteps, one.train_betas[index], label=name, **look)
+            last.plot(np.arange(len(one)), _drawn(one.sigmas), label=name, **{**look, "ls": "-", "lw": 1})
+            data |= {f"{name}/{kind}": getattr(one, kind) for kind in ("timesteps", "sigmas", "log_snr")}
+        _labels(axes, last)
+        figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    calls = "; ".join(f"{name} {len(one)} calls, σ {_range(one)}" for name, one in zip(names, found, strict=True))
+    arguments = ", ".join(_argument(one, number, len(sources)) for number, one in enumerate(sources))
+    return Picture(
+        figure=figure,
+        data=data,
+        alt=f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
+        call=f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
+    )
+
+
+def _training(axes: list[Axes], found: list[Schedule]) -> None:
+    drawn: list[np.ndarray] = []
+    for one in found:
+        if one.train_sigmas is None or any(np.array_equal(one.train_sigmas, before) for before in drawn):
+            continue
+        drawn.append(one.train_sigmas)
+        t, sigma = np.arange(len(one.train_sigmas)), one.train_sigmas
+        if one.train_betas is not None:
+            axes[0].plot(t, one.train_betas, color=FAINT)
+        with np.errstate(divide="ignore"):
+            for ax, value in zip(axes[1:], (1 / (1 + sigma**2), sigma, -2 * np.log(sigma)), strict=True):
+                ax.plot(t, _drawn(value), color=FAINT)
+
+
+def _labels(axes: list[Axes], last: Axes) -> None:
+    titles = ("β", "ᾱ", "σ = √(1−ᾱ)/√ᾱ", "ln SNR = −2 ln σ")
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title, loc="left")
+        ax.set_xlabel("training timestep t")
+    for ax in (axes[2], last):
+        ax.set_yscale("log")
+    last.set_title("σ, call by call", loc="left")
+    last.set_xlabel("call of the denoiser")
+    last.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _drawn(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _range(one: Schedule) -> str:
+    lost = int((~np.isfinite(one.sigmas) | (one.sigmas == 0)).sum())
+    return f"{one.sigmas[0]:.3g} to {one.sigmas[-1]:.3g}" + (f" ({lost} not drawn)" if lost else "")
+
+
+def _names(found: list[Schedule]) -> list[str]:
+    """Scheduler classes; where one comes twice, with its number of calls, then a running number."""
+    plain = [one.scheduler.removesuffix("Scheduler") for one in found]
+    full = [f"{name}, {len(one)} calls" if plain.count(name) > 1 else name for name, one in zip(plain, found, strict=True)]
+    return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
+
+
+def _argument(one: Trace | Schedule, number: int, count: int) -> str:
+    kind = "trace" if isinstance(one, Trace) else "schedule"
+    return kind if count == 1 else f"{kind}_{number}"
+
+
