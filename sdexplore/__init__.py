@@ -41,6 +41,8 @@ _HOMES = {
     "self_attention_components": "analysis.self_attention",
     "pixel_map": "analysis.self_attention",
     "page": "publish.pages",
+    "guidance_steps": "analysis.guidance",
+    "difference": "analysis.differences",
     "Record": "record",
     "Trace": "trace",
     "Traces": "traces",
@@ -66,6 +68,8 @@ __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 if TYPE_CHECKING:
     from . import mini, theory, views
     from .analysis.attention import word_map
+    from .analysis.differences import difference
+    from .analysis.guidance import guidance_steps
     from .analysis.mass import attention_mass, entropy, word_layers
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean

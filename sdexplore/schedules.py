@@ -1,4 +1,4 @@
-"""A schedule as a record: how noisy the sample is at every call of the denoiser, beside what the model was trained on."""
+"""A schedule as a record: how noisy the sample is at every call of the denoiser, beside what training knew."""
 
 from dataclasses import dataclass
 from typing import Any

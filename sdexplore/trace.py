@@ -42,6 +42,7 @@ class Trace(Shown):
             step returned.
         noise_preds: Role -> the model's own prediction; NaN rows where a role was not computed.
         noise_pred: What the scheduler got, after guidance.
+        noise_pred_before_guide: The same before a `guide` pushed it; None without one.
         pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
@@ -63,6 +64,7 @@ class Trace(Shown):
     latents: Float32[np.ndarray, "step+1 channel y x"] | None = None
     noise_preds: Mapping[str, Float32[np.ndarray, "step channel y x"]] = field(default_factory=dict)
     noise_pred: Float32[np.ndarray, "step channel y x"] | None = None
+    noise_pred_before_guide: Float32[np.ndarray, "step channel y x"] | None = None
     pred_original_sample: Float32[np.ndarray, "step channel y x"] | None = None
     cross_attention: Mapping[str, Mapping[str, Attention]] = field(default_factory=dict)
     self_attention: Mapping[str, Mapping[str, Attention]] = field(default_factory=dict)
@@ -294,6 +296,7 @@ _BY_FORMULA = ("sigmas", "pred_original_sample")  # there where the scheduler is
 _MISSING = {
     "latents": "run with Record(latents=True)",
     "noise_pred": "run with Record(noise_pred=True)",
+    "noise_pred_before_guide": "it needs run(guide=…) and Record(noise_pred=True)",
     "pred_original_sample": "it needs Record(latents=True, noise_pred=True) and a scheduler with known noise levels",
     "sigmas": "the noise levels of its scheduler are not known to sdexplore",
     "latent_rgb": "the pipeline has no VAE to fit it on, or the run was stopped",

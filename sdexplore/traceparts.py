@@ -19,6 +19,7 @@ ARRAYS: Final[Mapping[str, Layout]] = {
     "sigmas": ("float64", "step"),
     "latents": ("float32", "step+1 channel y x"),
     "noise_pred": ("float32", "step channel y x"),
+    "noise_pred_before_guide": ("float32", "step channel y x"),
     "pred_original_sample": ("float32", "step channel y x"),
     "latent_rgb": ("float32", "channel+1 3"),
     "image": ("uint8", "Y X 3"),

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, overload
 
 from .display import Block, Line, Shown, Table, clip
-from .errors import TraceError
+from .errors import RunError, TraceError
 from .trace import Trace
 
 _INDEX = "index.json"
+_PLAN = "plan.json"
 _SCHEMA = 1
 
 
@@ -131,14 +132,85 @@ class Comparison(Shown):
         return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
 
 
+@dataclass(frozen=True)
+class CellFolder:
+    """A folder that a comparison fills run by run: a plan of what was asked, a file a cell, the index at the end.
+
+    Attributes:
+        path: The folder.
+        over: The comparison's axes, as JSON.
+    """
+
+    path: Path
+    over: dict[str, list[Any]]
+
+    @classmethod
+    def opened(cls, path: str | Path, over: Mapping[str, Sequence[Any]], asked: Mapping[str, Any]) -> "CellFolder":
+        """The folder at `path`, new or of this very comparison.
+
+        Raises:
+            RunError: It holds another comparison, or other files; a value of `over` cannot be written as JSON.
+        """
+        path = Path(path)
+        try:
+            axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
+            plan = json.loads(json.dumps({"schema": _SCHEMA, "kind": "plan", "over": axes, **asked}))
+        except TypeError as error:
+            raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
+        if (path / _PLAN).exists():
+            known = _read_plan(path)
+            if changed := [name for name in {**plan, **known} if plan.get(name) != known.get(name)]:
+                raise RunError(
+                    f"compare(to={path.name!r}): the folder holds another comparison, with other {', '.join(changed)}; "
+                    "give another folder, or the same arguments to go on"
+                )
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"compare(to={path.name!r}): there is something else already; give a new folder")
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            _write(path / _PLAN, plan)
+        return cls(path, axes)
+
+    def trace(self, number: int) -> Trace:
+        """The trace of a finished cell, its content checked; TraceError where it is missing or damaged."""
+        return Trace.load(self.path / _file(number)).verify()
+
+    def keep(self, number: int, trace: Trace) -> Trace:
+        """Writes the trace of a cell; returns it as read from its file, lazily."""
+        return Trace.load(trace.save(self.path / _file(number)))
+
+    def close(self, count: int) -> None:
+        """Writes the index: the folder is a Comparison now."""
+        files = [_file(number) for number in range(count)]
+        _write(self.path / _INDEX, {"schema": _SCHEMA, "kind": "comparison", "over": self.over, "files": files})
+
+
+def _read_plan(folder: Path) -> dict[str, Any]:
+    try:
+        plan = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{_PLAN} of {folder.name!r} cannot be read: {error}; give another folder") from error
+    if not isinstance(plan, dict):
+        raise RunError(f"{_PLAN} of {folder.name!r} is damaged; give another folder")
+    return plan
+
+
+def _file(number: int) -> str:
+    return f"{number:03d}.safetensors"
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
 def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    files = [f"{number:03d}.safetensors" for number in range(len(traces))]
+    files = [_file(number) for number in range(len(traces))]
     for file, trace in zip(files, traces, strict=True):
         trace.save(folder / file)
-    draft = folder / f".{_INDEX}.part"
-    draft.write_text(json.dumps({"schema": _SCHEMA, **index, "files": files}, indent=1), encoding="utf-8")
-    draft.replace(folder / _INDEX)  # last: an index never names a file that is not there
+    _write(folder / _INDEX, {"schema": _SCHEMA, **index, "files": files})  # last: it names no file that is not there
     return folder
 
 
@@ -146,7 +218,9 @@ def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {_INDEX}") from error
+        cells = len(list(folder.glob("*.safetensors"))) if (folder / _PLAN).exists() else None
+        begun = "" if cells is None else f"; {cells} of its runs are there, and compare(…, to=…) goes on"
+        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {_INDEX}{begun}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise TraceError(f"{_INDEX} of {folder.name!r} cannot be read: {error}") from error
     files = index.get("files") if isinstance(index, dict) else None

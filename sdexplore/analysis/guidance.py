@@ -1,14 +1,24 @@
-"""What classifier-free guidance did: the two halves of each step, apart and against each other."""
+"""What guidance did: the two halves of each step, apart and against each other, and put together again."""
 
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
+from ..display import Block, Line, Shown, Table
 from ..errors import TraceError
-from ..theory import PredictionType, pred_original_sample
+from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
 from ..trace import Trace
+
+_NO_GUIDANCE = (
+    "this run had no classifier-free guidance: the unconditional half was never computed. "
+    "Run with guidance_scale above 1 and Record(noise_pred=True)"
+)
+_THREE_WAYS = (
+    "this run was guided three ways, by its prompt and by its picture (InstructPix2Pix); its halves do not "
+    "make the whole: ε_u + s (ε_c − ε_i) + s_i (ε_i − ε_u)"
+)
 
 
 @dataclass(frozen=True)
@@ -28,29 +38,155 @@ class Halves:
     difference: Float32[np.ndarray, "step y x"]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GuidanceSteps(Shown):
+    """What guidance did at each step that had both halves; numbers run over all channels and pixels of a step.
+
+    Attributes:
+        steps: Those steps; a step after guidance was cut off is not among them.
+        guidance_scale, guidance_rescale: By how much the pipeline guided there, as it said itself; pag_scale: of
+            perturbed-attention guidance, 0 without.
+        difference: Map, root mean square over channels of ε_c − ε_u; difference_rms: its root mean square over all.
+        ratio: ‖ε_c − ε_u‖ / ‖ε_c‖: how large a share of the prediction the prompt is.
+        cosine: Of the angle between ε_c and ε_u, as vectors: 1 where the prompt changes no direction.
+        overshoot: ‖guided ε‖ / ‖ε_c‖ before `guidance_rescale`.
+        spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
+        residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
+    """
+
+    steps: tuple[int, ...]
+    guidance_scale: Float64[np.ndarray, " step"]
+    guidance_rescale: Float64[np.ndarray, " step"]
+    pag_scale: Float64[np.ndarray, " step"]
+    difference: Float32[np.ndarray, "step y x"]
+    difference_rms: Float64[np.ndarray, " step"]
+    ratio: Float64[np.ndarray, " step"]
+    cosine: Float64[np.ndarray, " step"]
+    overshoot: Float64[np.ndarray, " step"]
+    spread: Float64[np.ndarray, " step"]
+    spread_after: Float64[np.ndarray, " step"]
+    residual: Float64[np.ndarray, " step"]
+    source: str = ""
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: a row a step."""
+        columns = {
+            "step": self.steps,
+            "s": self.guidance_scale,
+            "rescale": self.guidance_rescale,
+            "‖ε_c − ε_u‖ rms": self.difference_rms,
+            "share of ε_c": self.ratio,
+            "cosine": self.cosine,
+            "std guided / std ε_c": self.spread,
+            "after rescale": self.spread_after,
+            "residual": self.residual,
+        }
+        shown = {"step": "d", "cosine": "+.5f", "residual": ".1e"}
+        rows = [
+            tuple(format(value, shown.get(name, ".4g")) for name, value in zip(columns, row, strict=True))
+            for row in zip(*columns.values(), strict=True)
+        ]
+        title = f"Guidance of {self.source}: {len(self.steps)} steps with both halves"
+        put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
+        return [Line(title, strong=True), Line(put), Table(tuple(columns), rows, frozenset(columns))]
+
+
 def halves(trace: Trace) -> Halves:
     """Both halves of every step that had them.
 
     Raises:
         TraceError: The run had no guidance, or its noise predictions or noise levels are not there.
     """
+    steps = _steps(trace)
+    uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
+    rows = list(steps)
+    x0_uncond, x0_cond = (_original_sample(trace, half, rows) for half in (uncond, cond))
+    return Halves(steps, x0_uncond, x0_cond, _difference(cond[rows], uncond[rows]))
+
+
+def guidance_steps(trace: Trace) -> GuidanceSteps:
+    """How far apart the halves of guidance were at each step, what was made of them, and whether that adds up.
+
+    The prediction is put together from its recorded halves, ε_u + s (ε_c − ε_u) (Ho & Salimans 2022, Eq. 6), with
+    perturbed-attention guidance's term where there is one (Ahn et al. 2024) and `guidance_rescale` (Lin et al. 2023,
+    Eqs. 15 and 16), in the order of diffusers' pipelines, and held against the one that was used: `residual`.
+
+    Raises:
+        TraceError: The run had no guidance, or the trace does not say by how much; noise predictions are not there;
+            it was guided three ways (InstructPix2Pix).
+    """
+    if "image" in trace.noise_preds:
+        raise TraceError(_THREE_WAYS)
+    steps = _steps(trace)
+    used = trace.noise_pred_before_guide
+    used = trace.recorded("noise_pred") if used is None else used
+    scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
+    found: dict[str, list[float]] = {}
+    for step in steps:
+        uncond, cond = trace.noise_pred_uncond[step], trace.noise_pred_cond[step]
+        whole = guided(uncond, cond, float(scale[step]))
+        if pag[step]:
+            whole = perturbed_attention_guided(whole, cond, trace.noise_preds["perturbed"][step], float(pag[step]))
+        final = rescaled(whole, cond, float(rescale[step])) if rescale[step] > 0 else whole
+        for name, value in _numbers(uncond, cond, whole, final).items():
+            found.setdefault(name, []).append(value)
+        found.setdefault("residual", []).append(float(np.abs(final - used[step]).max()))
+    rows = list(steps)
+    return GuidanceSteps(
+        steps=steps,
+        guidance_scale=scale[rows],
+        guidance_rescale=rescale[rows],
+        pag_scale=pag[rows],
+        difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
+        source=f"trace {trace.fingerprint}",
+        **{name: np.array(values) for name, values in found.items()},
+    )
+
+
+def _numbers(uncond: np.ndarray, cond: np.ndarray, whole: np.ndarray, final: np.ndarray) -> dict[str, float]:
+    c, u, w = (array.astype(np.float64).ravel() for array in (cond, uncond, whole))
+    size = np.linalg.norm(c)
+    return {
+        "difference_rms": float(np.sqrt(np.square(c - u).mean())),
+        "ratio": float(np.linalg.norm(c - u) / size),
+        "cosine": float(c @ u / (size * np.linalg.norm(u))),
+        "overshoot": float(np.linalg.norm(w) / size),
+        "spread": float(w.std() / c.std()),
+        "spread_after": float(final.astype(np.float64).std() / c.std()),
+    }
+
+
+def _steps(trace: Trace) -> tuple[int, ...]:
     if "uncond" not in trace.noise_preds:
-        raise TraceError(
-            "this run had no classifier-free guidance: the unconditional half was never computed. "
-            "Run with guidance_scale above 1 and Record(noise_pred=True)"
-        )
+        raise TraceError(_NO_GUIDANCE)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     steps = tuple(i for i in range(trace.num_steps) if not (np.isnan(uncond[i]).any() or np.isnan(cond[i]).any()))
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
-    rows = list(steps)
+    return steps
+
+
+def _scales(trace: Trace, name: str) -> Float64[np.ndarray, " step"]:
+    """A scale of every step: as the pipeline said, else as the call gave it."""
+    recorded = trace.provenance.get("guidance", {}).get(name)
+    if recorded is not None:
+        return np.array(recorded, np.float64)
+    given = trace.call.get("arguments", {}).get(name, None if name == "guidance_scale" else 0.0)
+    if not isinstance(given, int | float):
+        raise TraceError(f"this trace does not say its {name}: it was recorded before sdexplore kept it; run it again")
+    return np.full(trace.num_steps, float(given))
+
+
+def _difference(cond: np.ndarray, uncond: np.ndarray) -> Float32[np.ndarray, "step y x"]:
+    return np.asarray(np.sqrt(np.square(cond - uncond).mean(axis=1)))
+
+
+def _original_sample(trace: Trace, half: np.ndarray, rows: list[int]) -> Float32[np.ndarray, "step channel y x"]:
+    scheduler = trace.provenance.get("scheduler", {})
+    kind: PredictionType = scheduler.get("prediction_type")
     sigma = trace.recorded("sigmas")[rows].reshape(-1, 1, 1, 1)
-    kind: PredictionType = trace.provenance.get("scheduler", {}).get("prediction_type")
     if kind not in get_args(PredictionType):
         raise TraceError(f"this trace does not say how its model predicts: prediction_type is {kind!r}")
+    data = float(scheduler.get("sigma_data", 1.0))
     sample = trace.recorded("latents")[rows]
-    x0_uncond, x0_cond = (
-        pred_original_sample(sample, half[rows], sigma, kind, trace.space).astype(np.float32) for half in (uncond, cond)
-    )
-    difference = np.sqrt(np.square(cond[rows] - uncond[rows]).mean(axis=1))
-    return Halves(steps, x0_uncond, x0_cond, difference)
+    return pred_original_sample(sample, half[rows], sigma, kind, trace.space, data).astype(np.float32)

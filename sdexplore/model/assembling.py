@@ -58,7 +58,7 @@ class Assembly:
             parts["latents"] = np.stack([*samples, recorder.last[image].numpy()])
         if record.noise_pred and recorder.steps:
             rows = image_rows(recorder.steps, image)
-            parts["noise_pred"] = rows.pop("noise_pred")
+            parts |= {name: rows.pop(name) for name in ("noise_pred", "noise_pred_before_guide") if name in rows}
             parts["noise_preds"] = {name.removeprefix("noise_preds/"): array for name, array in rows.items()}
         parts |= self._original_sample(parts)
         parts |= self._decoded(parts)
@@ -75,10 +75,15 @@ class Assembly:
         return Trace(
             kind="run",
             call=call | ({"stopped": True} if stopped else {}),
-            provenance=self.provenance,
+            provenance={**self.provenance, "guidance": self._guidance()},
             tokens=tokens,
             **parts,
         )
+
+    def _guidance(self) -> dict[str, list[float]]:
+        """The scales that the pipeline guided by, a number a step."""
+        steps = [step.guidance for step in self.recorder.steps]
+        return {name: [step[name] for step in steps] for name in steps[0]} if steps else {}
 
     def _original_sample(self, parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if not {"latents", "noise_pred", "sigmas"} <= parts.keys():
@@ -111,7 +116,11 @@ class Assembly:
 
     def _attention(self, image: int) -> tuple[dict[str, Tokenizations], dict[str, dict[str, dict[str, Attention]]]]:
         recorder = self.recorder
-        roles = dict.fromkeys(role for step in recorder.steps for role in step.by_role) or recorder.roles.encoded
+        roles = dict.fromkeys(role for step in recorder.steps for role in step.by_role) or dict.fromkeys(
+            recorder.roles.encoded
+        )
+        if "cond" in roles:  # and the prompts that took its place
+            roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
         attention: dict[str, dict[str, dict[str, Attention]]] = {"cross_attention": {}, "self_attention": {}}
         for layer, calls in recorder.attention.items():

@@ -7,8 +7,9 @@ from ..costs import Cost
 from ..record import USUAL, Record
 from .architecture import attention_layers, denoiser, latent_grid, vae_scale_factor
 from .probes import attention_modules
+from .prompting import prompts_of
 from .recording import cut_of, plan_layers
-from .running import image_count, prompts_of
+from .running import image_count
 
 _WIDTH = {"float16": 2, "float32": 4}
 _DEFAULT_STEPS = 50

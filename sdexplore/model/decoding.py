@@ -1,5 +1,7 @@
 """Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +26,21 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
         array = pipe.image_processor.postprocess(image, output_type="np")[0]
     pixels: np.ndarray = (array * 255).round().astype(np.uint8)
     return pixels
+
+
+def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Latents (image, channel, y, x) -> pictures (image, 3, Y, X) in 0..1, unclipped, with gradients.
+
+    A half-precision VAE that needs it computes in float32 until `until` closes, so that gradients find it so.
+    """
+
+    def decoded(latents: torch.Tensor) -> torch.Tensor:
+        until.enter_context(float32_vae(pipe.vae))
+        z = latents.to(_device(pipe), next(pipe.vae.parameters()).dtype)
+        picture: torch.Tensor = pipe.vae.decode(_unscaled(z, pipe.vae), return_dict=False)[0]
+        return picture.float() / 2 + 0.5
+
+    return decoded
 
 
 def encode(pipe: Any, picture: torch.Tensor) -> torch.Tensor:

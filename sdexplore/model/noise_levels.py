@@ -128,6 +128,16 @@ def sigmas(scheduler: Any, marks: Sequence[StepMark]) -> Float64[np.ndarray, " s
     return np.array([_sigma(scheduler, mark) for mark in marks], np.float64)
 
 
+def before_step(scheduler: Any, timestep: Any) -> float:
+    """σ of the sample that the scheduler is about to be given."""
+    index = getattr(scheduler, "step_index", None)
+    if index is None and hasattr(scheduler, "index_for_timestep"):  # it counts from the first step on
+        begin = getattr(scheduler, "begin_index", None)
+        index = scheduler.index_for_timestep(timestep) if begin is None else begin
+    first = bool(getattr(scheduler, "state_in_first_order", True))
+    return _sigma(scheduler, StepMark(timestep, None if index is None else index + 1, first))
+
+
 def after_step(scheduler: Any, mark: StepMark) -> float | None:
     """σ of the sample that the step at `mark` returned; None where the scheduler keeps no σ by steps."""
     if mark.index_after is None or space(scheduler) in (None, "variance preserving"):

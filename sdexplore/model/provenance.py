@@ -65,13 +65,11 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
     scheduler = pipe.scheduler
     parameter = next(denoiser.parameters())
     device = torch.device(getattr(pipe, "_execution_device", parameter.device))  # not where offloaded weights wait
+    identity = identity_of(pipe, denoiser)
     return {
-        "model": model_source(pipe),
-        "pipeline": type(pipe).__name__,
-        "components": {name: type(part).__name__ for name, part in pipe.components.items() if part is not None},
+        **identity,
         "scheduler": {
-            "class": type(scheduler).__name__,
-            "config": plain(dict(scheduler.config)),
+            **identity["scheduler"],
             "prediction_type": noise_levels.prediction_type(scheduler),
             "space": noise_levels.space(scheduler) or "unknown",
             "sigma_data": noise_levels.sigma_data(scheduler),
@@ -80,9 +78,19 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "image_size": _image_size(pipe, denoiser),
         "device": device.type,
-        "dtype": str(parameter.dtype).removeprefix("torch."),
         "zeroed_roles": list(zeroed),
         "seconds": round(seconds, 3),
+    }
+
+
+def identity_of(pipe: Any, denoiser: torch.nn.Module) -> dict[str, Any]:
+    """What must be the same for two runs to be of one pipeline: source, classes, scheduler with config, dtype."""
+    return {
+        "model": model_source(pipe),
+        "pipeline": type(pipe).__name__,
+        "components": {name: type(part).__name__ for name, part in pipe.components.items() if part is not None},
+        "scheduler": {"class": type(pipe.scheduler).__name__, "config": plain(dict(pipe.scheduler.config))},
+        "dtype": str(next(denoiser.parameters()).dtype).removeprefix("torch."),
     }
 
 

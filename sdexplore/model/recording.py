@@ -32,6 +32,8 @@ class StepRecord:
     sample: torch.Tensor | None
     noise_pred: torch.Tensor | None
     by_role: dict[str, torch.Tensor]
+    before_guide: torch.Tensor | None = None
+    guidance: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,6 +52,10 @@ class Recorder:
         tokens: (role, image) -> what its prompt became; absent where there was no text.
         layers: Attention layers to read, by dotted name.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
+        total: How many steps there will be.
+        guidance: Given a timestep, the scales that the pipeline guides by at it.
+        guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
+        swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
     """
 
     record: Record
@@ -58,6 +64,9 @@ class Recorder:
     layers: dict[str, LayerPlan]
     after_step: Callable[[int, Any, torch.Tensor], None]
     total: Callable[[], int]
+    guidance: Callable[[Any], dict[str, float]] = lambda _: {}
+    guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
+    swapped: Callable[[int], str] = lambda _: "cond"
     steps: list[StepRecord] = field(default_factory=list)
     attention: dict[str, list[AttentionRecord]] = field(default_factory=dict)
     queries: dict[str, list[AttentionRecord]] = field(default_factory=dict)
@@ -101,11 +110,15 @@ class Recorder:
                 if not self.steps and not self._taken:
                     raise RunError(_UNSEEN)
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
+                guidance, before = self.guidance(timestep), None
+                if self.guide is not None:
+                    before = self._copies.take(model_output, torch.float32) if self.record.noise_pred else None
+                    model_output = self.guide(model_output, timestep, sample, len(self.steps))
                 kept_sample = self._copies.take(sample, torch.float32) if self.record.latents else None
                 kept_pred = self._copies.take(model_output, torch.float32) if self.record.noise_pred else None
                 result = step(model_output, timestep, sample, *args, **kwargs)
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
-                self.steps.append(StepRecord(mark, kept_sample, kept_pred, self._by_role))
+                self.steps.append(StepRecord(mark, kept_sample, kept_pred, self._by_role, before, guidance))
                 self._by_role, self._taken = {}, set()
                 self.last = result[0] if isinstance(result, tuple) else result.prev_sample
                 self.after_step(len(self.steps) - 1, timestep, self.last)
@@ -124,7 +137,7 @@ class Recorder:
             return CallPlan(roles)
         rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
         length = embeds.shape[1] if embeds is not None else 0
-        cuts = tuple(self._cut(roles[row], row % self.roles.images, length) for row in rows)
+        cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
         return CallPlan(roles, rows, cuts)
 
     def _cut(self, role: str, image: int, length: int) -> int | None:
@@ -134,6 +147,9 @@ class Recorder:
             return None
         return cut_of(tokens, length)
 
+    def _filed(self, role: str) -> str:
+        return self.swapped(len(self.steps)) if role == "cond" else role
+
     def _end(self, call: DenoiserCall) -> None:
         images = self.roles.images
         if self.record.noise_pred and call.noise_pred is not None:
@@ -142,7 +158,9 @@ class Recorder:
                 self._by_role[call.plan.roles[start]] = kept
         for found, made in ((self.attention, call.attention), (self.queries, call.queries)):
             for layer, rows in made.items():
-                copies = {(call.plan.roles[row], row % images): self._copies.take(one) for row, one in rows.items()}
+                to_prompt = self.layers[layer].kind == "cross_attention"
+                names = [self._filed(role) if to_prompt else role for role in call.plan.roles]
+                copies = {(names[row], row % images): self._copies.take(one) for row, one in rows.items()}
                 found.setdefault(layer, []).append(AttentionRecord(len(self.steps), copies))
 
 
@@ -177,6 +195,8 @@ def _within(name: str, places: Sequence[str]) -> bool:
 def image_rows(steps: list[StepRecord], image: int) -> dict[str, np.ndarray]:
     """noise_pred, and noise_preds/<role> with NaN rows, of one image; (step, channel, y, x)."""
     found = {"noise_pred": np.stack([_row(step.noise_pred, image) for step in steps])}
+    if all(step.before_guide is not None for step in steps):
+        found["noise_pred_before_guide"] = np.stack([_row(step.before_guide, image) for step in steps])
     shape = found["noise_pred"].shape[1:]
     for role in dict.fromkeys(role for step in steps for role in step.by_role):
         rows = [

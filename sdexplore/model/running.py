@@ -4,31 +4,31 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from ..errors import InspectionError, RunError, Stopped, did_you_mean
+from ..errors import RunError, Stopped, did_you_mean
 from ..record import USUAL, Record
 from ..theory import linear_preview, variance_preserving
-from ..tokenization import Tokenizations
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
+from .guiding import GuideFunction, guide_of
 from .locking import lock_of
 from .obstacles import refuse
 from .probes import attention_modules
+from .prompting import prompts_of, swaps_of
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles, order_of
-from .tokenizing import tokens as tokens_of
 
-_TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
+OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
 
@@ -40,6 +40,7 @@ class Progress:
         step: The step just finished, from 0.
         total: How many steps the scheduler will make.
         timestep: Training time of that step.
+        cell, cells: Of `compare`: which of how many runs this is, from 0; settings: what it was given.
     """
 
     step: int
@@ -47,6 +48,9 @@ class Progress:
     timestep: float
     _latents: Callable[[int], Float32[np.ndarray, "channel y x"]]
     _matrix: Callable[[], Float32[np.ndarray, "features 3"]]
+    cell: int = 0
+    cells: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
     _stop: bool = False
 
     def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
@@ -73,6 +77,9 @@ def run(
     seed: int = 0,
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
+    guide: GuideFunction | None = None,
+    guide_scale: float = 1.0,
+    prompt_at: Mapping[int, str] | None = None,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
     """The record of one call of `pipe`: a Trace for one image, Traces for several.
@@ -87,16 +94,34 @@ def run(
         seed: Of the first image; the next has seed + 1.
         record: What to keep.
         on_step: Called with a Progress after each step; may call its `stop()`.
+        guide: Classifier guidance: a function that is given a GuideStep (x_t, predicted x_0, its picture) at every call
+            and returns log p, one number an image, or the gradient of log p with respect to x_t. ε becomes
+            ε − √(1−ᾱ) s ∇ log p (Dhariwal & Nichol 2021, Algorithm 2), after classifier-free guidance; the trace keeps
+            both. What a guide changes is meant: this is no observation. `sdexplore.model.guiding` has the contract.
+        guide_scale: Dhariwal & Nichol's s.
+        prompt_at: Step -> the prompt from that step on, in place of the first. Attention to it is recorded
+            under the role "cond@10" for step 10, with its own tokens.
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
-        RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why).
+        RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
+            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline.
         InspectionError: The pipeline has no UNet.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
     check(pipe, {"seed": seed, **pipeline_arguments})
     with lock_of(pipe):
-        return run_locked(pipe, prompt, seed=seed, record=record, on_step=on_step, **pipeline_arguments)
+        return run_locked(
+            pipe,
+            prompt,
+            seed=seed,
+            record=record,
+            on_step=on_step,
+            guide=guide,
+            guide_scale=guide_scale,
+            prompt_at=prompt_at,
+            **pipeline_arguments,
+        )
 
 
 def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
@@ -107,7 +132,7 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
         raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
     denoiser_of(pipe)
     known = inspect.signature(type(pipe).__call__).parameters
-    for name in arguments.keys() - known.keys() - {"seed", *_SWALLOWED}:
+    for name in arguments.keys() - known.keys() - {"seed", *OURS, *_SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         hint = did_you_mean(name, known.keys() - {"self", "kwargs"})
         raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
@@ -120,9 +145,13 @@ def run_locked(
     seed: int,
     record: Record,
     on_step: Callable[[Progress], object] | None,
+    guide: GuideFunction | None = None,
+    guide_scale: float = 1.0,
+    prompt_at: Mapping[int, str] | None = None,
     **arguments: Any,
 ) -> Trace | Traces:
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
+    guides = guide_of(pipe, guide, guide_scale)
     denoiser = denoiser_of(pipe)
     layers = plan_layers(attention_modules(denoiser), record)
     refuse(pipe, layers)
@@ -143,16 +172,21 @@ def run_locked(
         if progress._stop:  # noqa: SLF001  (its own module's)
             raise _StopRun
 
+    swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
     recorder = Recorder(
         record=record,
         roles=roles,
-        tokens=prompts_of(pipe, prompt, arguments, images),
+        tokens=prompts_of(pipe, prompt, arguments, images, swaps.prompts if swaps else {}),
         layers=layers,
         after_step=after_step,
         total=lambda: total_steps(pipe),
+        guidance=lambda timestep: scales_of(pipe, timestep),
+        guide=guides,
+        swapped=swaps.role_at if swaps else lambda _: "cond",
     )
     generators = [torch.Generator("cpu").manual_seed(seed + image) for image in range(images)]
     given = dict(arguments) if prompt is None else {"prompt": prompt, **arguments}
+    given |= swaps.callback_arguments(arguments) if swaps else {}
     given["generator"] = generators[0] if images == 1 else generators
     started = time.perf_counter()
     output, stopped = None, False
@@ -167,7 +201,7 @@ def run_locked(
         assembly = Assembly(
             recorder=recorder,
             scheduler=pipe.scheduler,
-            call=call_of("run", prompt, seed, record, arguments),
+            call=call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at)),
             provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
             decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
             latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
@@ -177,6 +211,14 @@ def run_locked(
     if stopped:
         raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
     return result
+
+
+def as_given(
+    arguments: Mapping[str, Any], guide: Any = None, guide_scale: float = 1.0, prompt_at: Any = None
+) -> dict[str, Any]:
+    """The arguments that a trace's `call` names: the pipeline's, and of `run`'s own those that were given."""
+    own = {"guide": guide, "guide_scale": guide_scale if guide else None, "prompt_at": prompt_at}
+    return {**arguments, **{name: value for name, value in own.items() if value is not None}}
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
@@ -196,49 +238,12 @@ def total_steps(pipe: Any) -> int:
     return int(getattr(pipe, "_num_timesteps", 0) or len(pipe.scheduler.timesteps))
 
 
-def prompts_of(
-    pipe: Any, prompt: Any, arguments: Mapping[str, Any], images: int
-) -> Callable[[str, int], Tokenizations | None]:
-    """A function (role, image) -> tokens of the text that this role's embeddings were made of; None without text."""
-    per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
-    texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
-    found: dict[tuple[str, int], Tokenizations | None] = {}
-
-    def text_of(value: Any, number: int) -> str | None:
-        text: str | None = value[number] if isinstance(value, list | tuple) else value
-        return text
-
-    def tokens(role: str, image: int) -> Tokenizations | None:
-        role, number = _TEXT_OF.get(role, role), image // per_prompt
-        key = (role, number)
-        if role not in texts or image >= images:
-            return None
-        if key not in found:
-            value, argument = texts[role]
-            first = text_of(value, number)
-            if first is None and (role == "cond" or arguments.get(f"{argument}_embeds") is not None):
-                found[key] = None
-                return None
-            others = {
-                f"tokenizer_{n}": text_of(arguments.get(f"{argument}_{n}"), number)
-                for n in (2, 3)
-                if arguments.get(f"{argument}_{n}") is not None
-            }
-            found[key] = _tokenized(pipe, first or "", others)
-        return found[key]
-
-    return tokens
-
-
-def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
-    try:
-        found = dict(tokens_of(pipe, text))
-    except InspectionError:  # a pipeline without tokenizer
-        return None
-    for name, other in others.items():
-        if name in found and other is not None:
-            found[name] = tokens_of(pipe, other)[name]
-    return Tokenizations(found)
+def scales_of(pipe: Any, timestep: Any) -> dict[str, float]:
+    """By how much the pipeline guides at this timestep, as it says itself: its own names, and PAG's scale."""
+    found = {name: getattr(pipe, name, None) for name in ("guidance_scale", "guidance_rescale")}
+    if getattr(pipe, "do_perturbed_attention_guidance", False):
+        found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
+    return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
 
 
 def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:

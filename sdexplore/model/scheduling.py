@@ -17,9 +17,7 @@ from .provenance import plain
 _USUAL_STEPS = 50
 
 
-def schedule(
-    source: Any, *, num_inference_steps: int | None = None, scheduler: Any | None = None
-) -> Schedule:
+def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: Any | None = None) -> Schedule:
     """Timestep, σ, SNR and log-SNR of every call of the denoiser: a row a call, as a table.
 
     Of a Trace: what its run went through. Of a pipeline: what a run of `num_inference_steps` will; a copy of the

@@ -5,9 +5,12 @@ from ._attention_compare import attention_compare
 from ._attention_layers import attention_layers
 from ._attention_steps import attention_steps
 from ._calibration import calibration
+from ._comparison import comparison
 from ._components import components
 from ._denoising import denoising
+from ._difference import difference
 from ._guidance import guidance
+from ._guidance_steps import guidance_steps
 from ._latents import latents
 from ._mass import attention_mass
 from ._region import region
@@ -24,9 +27,12 @@ __all__ = [
     "attention_mass",
     "attention_steps",
     "calibration",
+    "comparison",
     "components",
     "denoising",
+    "difference",
     "guidance",
+    "guidance_steps",
     "latents",
     "region",
     "schedule",

@@ -6,11 +6,11 @@ import numpy as np
 
 from ..analysis.guidance import halves
 from ..analysis.trajectory import preview, spread
-from ..display import clip
 from ..errors import TraceError
-from ..picture import CodeLine, Picture, drawable
+from ..picture import Picture
 from ..trace import Trace
 from ..traces import Comparison
+from ._comparison import comparison_grid
 from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
 
 _MOST = 8
@@ -24,8 +24,7 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
     square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance. One
     scale from 0 serves the third row, printed at its colour bar.
 
-    A Comparison: the final picture of each cell, titled by its settings; all began with the same noise unless the
-    comparison is over the seed.
+    A Comparison: the final picture of each cell on its grid, as `views.comparison` draws it.
 
     Args:
         steps: Which steps of a Trace; by default eight of those at which both halves were computed.
@@ -40,7 +39,7 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
         return _halves(source, steps)
     if steps is not None:
         raise TraceError("guidance(comparison, steps=…): a Comparison shows final pictures; leave steps out")
-    return _pictures(source)
+    return comparison_grid(source, "guidance")
 
 
 def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
@@ -80,29 +79,4 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
         alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
         f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction, for {in_words(trace)}.",
         call=line_of_code("guidance", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
-    )
-
-
-def _pictures(comparison: Comparison) -> Picture:
-    images = [trace.recorded("image") for trace in comparison]
-    columns = len(list(comparison.over.values())[-1])
-    rows = len(images) // columns
-    y, x = images[0].shape[:2]
-    with panels(rows, columns, aspect=y / x, top=0.5) as (figure, axes):
-        figure.suptitle(run_title(comparison.traces[0], comparison.over), fontsize=9)
-        for ax, image, cell in zip(axes.flat, images, comparison.settings(), strict=True):
-            ax.imshow(image)
-            ax.set_title("\n".join(f"{name} {drawable(str(value), 40)}" for name, value in cell.items()), fontsize=8)
-    cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in comparison.settings())
-    subject = "" if "prompt" in comparison.over else f" of {in_words(comparison.traces[0])}"
-    over = {name: list(values) for name, values in comparison.over.items()}
-    return Picture(
-        figure=figure,
-        data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} pictures{subject}, by {clip(cells, 400)}.",
-        call=CodeLine(
-            f"sdx.views.guidance(comparison)  # over={over!r}, from trace {comparison.traces[0].fingerprint}",
-            comparison.traces,
-            over,
-        ),
     )

@@ -1,8 +1,11 @@
 """Noise schedules: what the model was trained on, and where the calls of one or several runs lie on it."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..errors import TraceError
 from ..picture import Picture, style
@@ -40,7 +43,13 @@ def schedule(*sources: Trace | Schedule) -> Picture:
         last = figure.add_subplot(grid[2, :])
         _training(axes, found)
         for number, (name, one) in enumerate(zip(names, found, strict=True)):
-            look = {"color": PALETTE[number], "marker": _MARKERS[number], "ls": "none", "ms": 4.5, "fillstyle": "none"}
+            look: dict[str, Any] = {
+                "color": PALETTE[number],
+                "marker": _MARKERS[number],
+                "ls": "none",
+                "ms": 4.5,
+                "fillstyle": "none",
+            }
             on_axis = one.train_sigmas is not None
             for ax, value in zip(axes[1:], (one.alphas_cumprod, one.sigmas, one.log_snr), strict=True):
                 if on_axis:
@@ -85,7 +94,7 @@ def _labels(axes: list[Axes], last: Axes) -> None:
         ax.set_yscale("log")
     last.set_title("σ, call by call", loc="left")
     last.set_xlabel("call of the denoiser")
-    last.xaxis.get_major_locator().set_params(integer=True)
+    last.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:
@@ -100,12 +109,12 @@ def _range(one: Schedule) -> str:
 def _names(found: list[Schedule]) -> list[str]:
     """Scheduler classes; where one comes twice, with its number of calls, then a running number."""
     plain = [one.scheduler.removesuffix("Scheduler") for one in found]
-    full = [f"{name}, {len(one)} calls" if plain.count(name) > 1 else name for name, one in zip(plain, found, strict=True)]
+    full = [
+        f"{name}, {len(one)} calls" if plain.count(name) > 1 else name for name, one in zip(plain, found, strict=True)
+    ]
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 
 
 def _argument(one: Trace | Schedule, number: int, count: int) -> str:
     kind = "trace" if isinstance(one, Trace) else "schedule"
     return kind if count == 1 else f"{kind}_{number}"
-
-

@@ -1,0 +1,91 @@
+"""The pictures of a comparison on its grid."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..display import clip
+from ..errors import TraceError
+from ..picture import Picture, drawable
+from ..traces import Comparison
+from ._figure import DIVERGING, in_words, panels, row_label, run_title
+
+_LONGEST = 28
+
+
+def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) -> Picture:
+    """Draws the final picture of each cell on the comparison's grid.
+
+    The last argument of `over` runs from left to right and stands over the columns; the others run downwards and stand
+    at the left of the rows. All cells began with the same noise unless the comparison is over the seed.
+
+    Args:
+        source: A Comparison.
+        against: Settings of one cell, as `Comparison.at` takes them: instead of the pictures, each cell less that one,
+            mean over red, green and blue, on −255..255. Blue is darker than there, white the same, red brighter; one
+            scale, as far below 0 as above, printed at its colour bar. The cell itself is drawn as it is.
+
+    Raises:
+        TraceError: A cell has no picture; no cell, or several, have the settings; pictures are of different sizes.
+    """
+    return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
+
+
+def comparison_grid(source: Comparison, view: str) -> Picture:
+    """The pictures of `source`, as `view` draws them."""
+    images = [trace.recorded("image") for trace in source]
+    return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "pictures")
+
+
+def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
+    chosen = source.at(**settings)
+    images = [trace.recorded("image") for trace in source]
+    base = chosen.recorded("image").astype(np.float32)
+    if any(image.shape != base.shape for image in images):
+        raise TraceError("comparison(against=…): the pictures have different sizes, so no pixel stands for another")
+    changes = [
+        image if trace is chosen else (image.astype(np.float32) - base).mean(axis=-1)
+        for image, trace in zip(images, source, strict=True)
+    ]
+    reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
+    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    call = f"sdx.views.comparison(comparison, against={settings!r})"
+    return _drawn(source, changes, reach, call, f"pictures less that of {clip(shown)}, within ±{reach:.3g} of 255,")
+
+
+def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, what: str) -> Picture:
+    columns = len(list(source.over.values())[-1])
+    rows = len(images) // columns
+    settings = list(source.settings())
+    last = list(source.over)[-1]
+    y, x = images[0].shape[:2]
+    with panels(rows, columns, aspect=y / x, top=0.6) as (figure, axes):
+        figure.suptitle(run_title(source.traces[0], source.over), fontsize=9)
+        signed = None
+        for ax, image in zip(axes.flat, images, strict=True):
+            if image.ndim == 3:  # noqa: PLR2004  (y, x, rgb)
+                ax.imshow(image)
+            else:
+                signed = ax.imshow(image, cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach)
+        for column in range(columns):
+            axes[0, column].set_title(_label({last: settings[column][last]}), fontsize=8)
+        for row in range(rows):
+            others = {name: value for name, value in settings[row * columns].items() if name != last}
+            if others:
+                row_label(axes[row, 0], _label(others), size=8)
+        if signed is not None:
+            figure.colorbar(signed, ax=axes, label="difference, of 255", shrink=0.8, pad=0.01)
+    cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
+    over = {name: list(values) for name, values in source.over.items()}
+    subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0])}"
+    return Picture(
+        figure=figure,
+        data={str(number): image for number, image in enumerate(images)},
+        alt=f"{len(images)} {what}{subject}, by {clip(cells, 400)}.",
+        call=f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}",
+    )
+
+
+def _label(settings: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name} {drawable(str(value), _LONGEST)}" for name, value in settings.items())

@@ -1,0 +1,88 @@
+"""Two runs side by side: where they part, and what differs."""
+
+import numpy as np
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from ..analysis.differences import Difference
+from ..analysis.differences import difference as difference_of
+from ..analysis.trajectory import preview, spread
+from ..errors import TraceError
+from ..picture import Picture, style
+from ..trace import Trace
+from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, row_label, run_title, step_title
+
+_MOST = 7
+
+
+def difference(a: Trace, b: Trace) -> Picture:
+    """Draws run a, run b and what differs, step by step: the picture that each predicts, and how far apart they are.
+
+    First two rows: predicted x0 of a and of b at up to seven steps, by the linear preview (one square a latent pixel),
+    and at the right the final pictures. Third row: root mean square over latent channels of x0 of b − x0 of a, on one
+    scale from 0, printed at its colour bar; at the right the pictures' absolute difference, mean over red, green and
+    blue, from black (none) to white (255). Beneath: root mean square of x_t of b − x_t of a before each step and after
+    the last, on the variance-preserving scale; the dashed line marks the step at which they part.
+
+    Args:
+        a, b: Two traces whose steps lie at the same timesteps.
+
+    Raises:
+        TraceError: As `sdx.difference`; or predicted x0 or the preview is missing.
+    """
+    found = difference_of(a, b)
+    if not len(found.x0):
+        raise TraceError(
+            "difference: predicted x0 of both runs is needed; run with Record(latents=True, noise_pred=True)"
+        )
+    chosen = spread(tuple(range(a.num_steps)), _MOST)
+    pictured = found.image is not None
+    y, x = found.x0.shape[1:]
+    columns = len(chosen) + pictured
+    high = 3 * BLOG_COLUMN / columns * y / x
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, high + 3.2), layout="constrained")
+        titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
+        figure.suptitle(titles, fontsize=9)
+        upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.8, 1.7), squeeze=False)[:, 0]
+        _panels(upper, a, b, found, chosen, pictured=pictured)
+        ax = lower.subplots()
+        ax.plot(np.arange(len(found.distances)), found.distances, "o-", color=PALETTE[0], ms=3, lw=1)
+        if found.parted is not None:
+            ax.axvline(found.parted, color="#888888", lw=0.8, ls="--")
+        ax.set_ylim(bottom=0.0)
+        ax.set_title("distance of x_t", fontsize=9, loc="left")
+        ax.set_xlabel("before step", fontsize=8)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    parted = "They never part" if found.parted is None else f"They part at step {found.parted}"
+    return Picture(
+        figure=figure,
+        data={"x0": found.x0[list(chosen)], "distances": found.distances, "steps": np.array(chosen)},
+        alt=f"Predicted pictures of a ({in_words(a)}) and b ({in_words(b)}) and their difference at steps "
+        f"{', '.join(map(str, chosen))}. {parted} of {a.num_steps}; in the end x_t is {found.distances[-1]:.3g} apart.",
+        call=line_of_code("difference", "a, b", a, b),
+    )
+
+
+def _panels(
+    figure: SubFigure, a: Trace, b: Trace, found: Difference, chosen: tuple[int, ...], *, pictured: bool
+) -> None:
+    axes = figure.subplots(3, len(chosen) + pictured, squeeze=False)
+    for ax in axes.flat:
+        bare(ax)
+    for row, label in enumerate(("x0 of a", "x0 of b", "|b − a|")):
+        row_label(axes[row, 0], label, size=8)
+    reach = float(found.x0[list(chosen)].max()) or 1.0
+    for column, step in enumerate(chosen):
+        axes[0, column].set_title(step_title(a, step), fontsize=7)
+        for row, trace in enumerate((a, b)):
+            axes[row, column].imshow(preview(trace, trace.recorded("pred_original_sample")[step]))
+        drawn = axes[2, column].imshow(found.x0[step], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
+    figure.colorbar(drawn, ax=list(axes[2, :]), label="RMS", pad=0.01)
+    if pictured:
+        first, second = (trace.recorded("image") for trace in (a, b))
+        axes[0, -1].imshow(first)
+        axes[1, -1].imshow(second)
+        change = np.abs(second.astype(np.float32) - first).mean(axis=-1)
+        axes[2, -1].imshow(change, cmap="gray", vmin=0.0, vmax=255.0)
+        axes[0, -1].set_title("picture\n", fontsize=7)

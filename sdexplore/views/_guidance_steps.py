@@ -1,0 +1,89 @@
+"""Guidance under the microscope: how far apart its halves are at each step, and what was made of them."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..analysis.guidance import guidance_steps as steps_of
+from ..analysis.trajectory import spread
+from ..picture import Picture, style
+from ..trace import Trace
+from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, run_title, step_title
+
+_MOST = 8
+
+
+def guidance_steps(trace: Trace) -> Picture:
+    """Draws what guidance did at every step: where the halves differ, by how much, and what was made of them.
+
+    Top row: at up to eight steps the root mean square over channels of ε_c − ε_u, one square a latent pixel, all on one
+    scale from 0, printed at the colour bar. Beneath, over the steps that had both halves (numbers run over all channels
+    and pixels of a step): the share ‖ε_c − ε_u‖ / ‖ε_c‖; the angle between ε_c and ε_u in degrees; and the standard
+    deviation of the guided ε over that of ε_c, before `guidance_rescale` (circles) and after it (crosses; 1 is the
+    dashed line, where full rescaling brings it).
+
+    Raises:
+        TraceError: The run had no guidance, or the trace does not say by how much.
+
+    Source: Ho & Salimans 2022, Eq. 6; Lin et al. 2023, Eqs. 15 and 16.
+    """
+    found = steps_of(trace)
+    rows = spread(tuple(range(len(found.steps))), _MOST)
+    reach = float(found.difference[list(rows)].max()) or 1.0
+    y, x = found.difference.shape[1:]
+    high = BLOG_COLUMN / max(len(rows), 4) * y / x
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, high + 3.6), layout="constrained")
+        figure.suptitle(f"{run_title(trace)}, {_scales(found.guidance_scale, found.guidance_rescale)}", fontsize=9)
+        upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.7, 2.6), squeeze=False)[:, 0]
+        maps = upper.subplots(1, len(rows), squeeze=False)[0]
+        for ax, row in zip(maps, rows, strict=True):
+            bare(ax)
+            drawn = ax.imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
+            ax.set_title(step_title(trace, found.steps[row]), fontsize=7)
+        maps[0].set_ylabel("|ε_c − ε_u|", fontsize=8)
+        upper.colorbar(drawn, ax=list(maps), label="RMS", pad=0.01, shrink=0.9)
+        share, angle, width = lower.subplots(1, 3)
+        _curve(share, found.steps, found.ratio, "‖ε_c − ε_u‖ / ‖ε_c‖")
+        _curve(angle, found.steps, _degrees(found.cosine), "angle of ε_c and ε_u, degrees")
+        _curve(width, found.steps, found.spread, "std guided ε / std ε_c", ceiling=float(found.spread.max()))
+        width.plot(found.steps, found.spread_after, "x", color=PALETTE[5], ms=5)
+        width.axhline(1.0, color="#888888", lw=0.8, ls="--")
+    return Picture(
+        figure=figure,
+        data={
+            "difference": found.difference[list(rows)],
+            "steps": np.array(found.steps),
+            "ratio": found.ratio,
+            "angle": _degrees(found.cosine),
+            "spread": found.spread,
+            "spread_after": found.spread_after,
+        },
+        alt=f"Guidance of {in_words(trace)} at {len(found.steps)} steps: the halves differ by "
+        f"{found.ratio[0]:.2g} of the conditional one at first and {found.ratio[-1]:.2g} at last, "
+        f"and guidance widens ε by up to {found.spread.max():.3g}.",
+        call=line_of_code("guidance_steps", "trace", trace),
+    )
+
+
+def _curve(ax: Axes, steps: tuple[int, ...], values: np.ndarray, title: str, *, ceiling: float | None = None) -> None:
+    ax.plot(steps, values, "o-", color=PALETTE[0], ms=3, lw=1)
+    ax.set_title(title, fontsize=8, loc="left")
+    ax.set_xlabel("step", fontsize=8)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if ceiling is None:
+        ax.set_ylim(bottom=0.0)
+
+
+def _degrees(cosine: np.ndarray) -> np.ndarray:
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def _scales(scale: np.ndarray, rescale: np.ndarray) -> str:
+    s = (
+        f"guidance_scale {scale[0]:.3g}"
+        if np.ptp(scale) == 0
+        else f"guidance_scale {scale.min():.3g}–{scale.max():.3g}"
+    )
+    return s + (f", guidance_rescale {rescale.max():.3g}" if rescale.any() else "")
