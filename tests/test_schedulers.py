@@ -1,7 +1,5 @@
 """Schedulers by name: every spelling people use, and errors that name the near miss."""
 
-from importlib.util import find_spec
-
 import diffusers
 import pytest
 import torch
@@ -74,10 +72,6 @@ def test_there_is_a_way_back(tiny, name):
 def test_every_scheduler_that_is_offered_steps(tiny, name):
     if name == UNFIT:
         with pytest.raises(LoadError, match="no scheduler that fits"):
-            scheduler_from_name(tiny, name)
-        return
-    if name == "DPMSolverSDEScheduler" and not find_spec("torchsde"):  # in the extra, not in the tests' requirements
-        with pytest.raises(LoadError, match=r"pip install 'sdexplore\[schedulers\]' .*torchsde"):
             scheduler_from_name(tiny, name)
         return
     scheduler = scheduler_from_name(tiny, name)

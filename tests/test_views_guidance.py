@@ -110,7 +110,9 @@ def test_a_comparison_is_drawn_as_its_grid():
     for number, (ax, trace, cell) in enumerate(zip(axes, found, found.settings(), strict=True)):
         np.testing.assert_array_equal(shown(ax)[0], trace.image)
         np.testing.assert_array_equal(picture.data[str(number)], trace.image)
-        assert ax.get_title() == f"guidance_scale {cell['guidance_scale']}\neta {cell['eta']}"
+        row, column = divmod(number, 3)
+        assert ax.get_title() == (f"eta {cell['eta']}" if row == 0 else "")
+        assert ax.get_ylabel() == (f"guidance_scale {cell['guidance_scale']}" if column == 0 else "")
     assert picture.alt.startswith("6 pictures of 'a cat and a rocketship', by guidance_scale 1, eta 0.0; guidance")
     assert picture.call.endswith(f", from trace {found.traces[0].fingerprint}")
     equal(picture, again(picture, comparison=found))

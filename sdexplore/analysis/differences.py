@@ -29,7 +29,7 @@ class Difference(Shown):
     """
 
     parted: int | None
-    distances: Float64[np.ndarray, " step+1"]
+    distances: Float64[np.ndarray, " point"]
     x0: Float32[np.ndarray, "step y x"]
     image: float | None
     words: dict[str, float]
@@ -83,7 +83,7 @@ def difference(a: Trace, b: Trace, *, beyond: float = 0.0) -> Difference:
     )
 
 
-def _scaled(trace: Trace) -> Float32[np.ndarray, "step+1 channel y x"]:
+def _scaled(trace: Trace) -> Float32[np.ndarray, "point channel y x"]:
     """The last row is what the last step returned, at σ = 0 for nearly every scheduler: on any scale the same."""
     rows = [trace.scaled_latents(step) for step in range(trace.num_steps)]
     return np.stack([*rows, trace.recorded("latents")[-1]])

@@ -81,7 +81,7 @@ class Guide:
         return model_output + shift.to(model_output)
 
 
-def guide_of(pipe: Any, function: Any, scale: float) -> Guide | None:
+def guide_of(pipe: Any, function: Any, scale: Any) -> Guide | None:
     """The guide of a run, or None for none.
 
     Raises:

@@ -88,4 +88,4 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
 
 
 def _label(settings: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name} {drawable(str(value), _LONGEST)}" for name, value in settings.items())
+    return "\n".join(f"{name} {drawable(str(value), _LONGEST) or repr(value)}" for name, value in settings.items())

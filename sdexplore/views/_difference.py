@@ -8,11 +8,12 @@ from ..analysis.differences import Difference
 from ..analysis.differences import difference as difference_of
 from ..analysis.trajectory import preview, spread
 from ..errors import TraceError
-from ..picture import Picture, style
+from ..picture import Picture, drawable, style
 from ..trace import Trace
 from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, row_label, run_title, step_title
 
 _MOST = 7
+_BAR = 0.9  # inches that the colour bar and the rows' names take
 
 
 def difference(a: Trace, b: Trace) -> Picture:
@@ -39,11 +40,11 @@ def difference(a: Trace, b: Trace) -> Picture:
     pictured = found.image is not None
     y, x = found.x0.shape[1:]
     columns = len(chosen) + pictured
-    high = 3 * BLOG_COLUMN / columns * y / x
+    high = 3 * (BLOG_COLUMN - _BAR) / columns * y / x
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, high + 3.2), layout="constrained")
-        titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
-        figure.suptitle(titles, fontsize=9)
+        titles = [f"{run_title(t).replace(chr(10), ', ')}{_apart(t, other)}" for t, other in ((a, b), (b, a))]
+        figure.suptitle("\n".join(f"{n}: {title}" for n, title in zip("ab", titles, strict=True)), fontsize=9)
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.8, 1.7), squeeze=False)[:, 0]
         _panels(upper, a, b, found, chosen, pictured=pictured)
         ax = lower.subplots()
@@ -62,6 +63,13 @@ def difference(a: Trace, b: Trace) -> Picture:
         f"{', '.join(map(str, chosen))}. {parted} of {a.num_steps}; in the end x_t is {found.distances[-1]:.3g} apart.",
         call=line_of_code("difference", "a, b", a, b),
     )
+
+
+def _apart(trace: Trace, other: Trace) -> str:
+    """What this run was told and the other was told otherwise."""
+    given, others = (t.call.get("arguments", {}) for t in (trace, other))
+    own = [f"{name} {drawable(str(value), 40)}" for name, value in given.items() if others.get(name) != value]
+    return "".join(f", {one}" for one in own)
 
 
 def _panels(

@@ -1,0 +1,126 @@
+"""The schedule of a run or of a pipeline: a row a call, on the training schedule by closed form."""
+
+import diffusers
+import numpy as np
+import pytest
+import synthetic
+from artists import again, equal, texts
+from tiny_pipelines import pndm, stable_diffusion
+
+import sdexplore as sdx
+from sdexplore import theory, views
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return stable_diffusion()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta_schedule": "linear"},
+        {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
+        {"beta_schedule": "squaredcos_cap_v2"},
+        {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "rescale_betas_zero_snr": True},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_betas_are_those_of_diffusers(options):
+    scheduler = diffusers.DDIMScheduler(**options)
+    found = theory.betas(**options)
+    np.testing.assert_allclose(found, scheduler.betas.numpy(), rtol=2e-3, atol=2e-7)  # theirs are float32
+    bars = np.cumprod(1 - found)
+    np.testing.assert_allclose(bars, scheduler.alphas_cumprod.numpy(), rtol=2e-3, atol=1e-6)
+    a, b = theory.signal_and_noise(theory.sigma_of_alpha_bar(bars))
+    np.testing.assert_allclose(a**2, bars, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(b**2, 1 - bars, rtol=1e-9)
+
+
+def test_an_unknown_beta_schedule_is_named():
+    with pytest.raises(ValueError, match="no beta_schedule 'wavy'"):
+        theory.betas("wavy")
+
+
+@pytest.mark.parametrize(("name", "calls"), [("DDIM", 6), ("Heun", 11), ("DPM2", 11), ("PNDM", 7), ("UniPC", 6)])
+def test_a_row_is_a_call_and_stands_where_a_run_goes(pipe, name, calls):
+    pipe.scheduler = pndm()
+    found = sdx.schedule(pipe, num_inference_steps=6, scheduler=name)
+    assert len(found) == calls
+    with_it = stable_diffusion(sdx.model.schedulers.scheduler_from_name(pipe, name))
+    bare = sdx.Record(cross_attention=False, decode=0)
+    trace = sdx.run(with_it, "a", num_inference_steps=6, record=bare, guidance_scale=1.0, output_type="latent")
+    np.testing.assert_array_equal(found.timesteps, trace.timesteps)
+    np.testing.assert_allclose(found.sigmas, trace.sigmas)
+    again_from_trace = sdx.schedule(trace)
+    np.testing.assert_allclose(again_from_trace.train_sigmas, found.train_sigmas)
+    # on the training schedule: where a timestep is whole, σ is the curve's
+    whole = found.timesteps == found.timesteps.round()
+    on_curve = found.train_sigmas[found.timesteps[whole].astype(int)]
+    np.testing.assert_allclose(found.sigmas[whole], on_curve, rtol=2e-3)
+
+
+def test_the_table_has_the_same_number_four_ways(pipe):
+    pipe.scheduler = pndm()
+    found = sdx.schedule(pipe, num_inference_steps=4, scheduler="Euler")
+    np.testing.assert_allclose(found.snr, 1 / found.sigmas**2)
+    np.testing.assert_allclose(np.exp(found.log_snr), found.snr)
+    np.testing.assert_allclose(found.alphas_cumprod / (1 - found.alphas_cumprod), found.snr)
+    assert f"{found.sigmas[0]:.4g}" in repr(found)
+    assert "EulerDiscreteScheduler of unknown: 4 calls of the denoiser, samples variance exploding" in repr(found)
+    assert f"{found.sigmas[0]:.4g}" in found._repr_html_()
+
+
+def test_the_pipeline_is_as_it_was(pipe):
+    own = pipe.scheduler = pndm()
+    before = dict(vars(own))
+    sdx.schedule(pipe, num_inference_steps=3)
+    assert pipe.scheduler is own
+    assert vars(own).keys() == before.keys()
+    assert own.num_inference_steps == before["num_inference_steps"]
+
+
+def test_what_has_no_schedule_says_why(pipe):
+    pipe.scheduler = pndm()
+    with pytest.raises(sdx.RunError, match="a consistency model answers with the picture"):
+        sdx.schedule(pipe, scheduler=diffusers.CMStochasticIterativeScheduler())
+    with pytest.raises(sdx.RunError, match="give a Trace, or a pipeline"):
+        sdx.schedule("mini")
+    with pytest.raises(sdx.RunError, match="leave both out"):
+        sdx.schedule(synthetic.trace(), num_inference_steps=3)
+    with pytest.raises(sdx.TraceError, match="holds no sigmas"):
+        sdx.schedule(synthetic.trace(sigmas=None))
+
+
+def test_the_view_draws_the_curve_and_the_runs_own_points(pipe):
+    pipe.scheduler = pndm()
+    two = [sdx.schedule(pipe, num_inference_steps=5, scheduler=name) for name in ("DDIM", "Heun")]
+    picture = views.schedule(*two)
+    beta, bar, sigma, log, calls = picture.figure.axes
+    curve, *points = sigma.lines
+    np.testing.assert_array_equal(curve.get_ydata(), two[0].train_sigmas)  # one curve: both were trained on it
+    for line, one in zip(points, two, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), one.timesteps)
+        np.testing.assert_array_equal(line.get_ydata(), one.sigmas)
+    assert [len(line.get_xdata()) for line in calls.lines] == [5, 9]
+    np.testing.assert_array_equal(beta.lines[0].get_ydata(), two[0].train_betas)
+    np.testing.assert_allclose(bar.lines[1].get_ydata(), two[0].alphas_cumprod)
+    np.testing.assert_allclose(log.lines[2].get_ydata(), two[1].log_snr)
+    assert "HeunDiscrete 9 calls" in picture.alt
+    assert "training timestep t" in texts(picture)
+    equal(picture, again(picture, schedule_0=two[0], schedule_1=two[1]))
+
+
+def test_points_that_lie_on_no_training_step_are_drawn_by_call_alone():
+    edm = sdx.Schedule(
+        scheduler="EDMEulerScheduler",
+        space="variance exploding",
+        timesteps=np.array([1.1, 0.2, -1.5]),
+        sigmas=np.array([80.0, 3.0, 0.0]),
+    )
+    picture = views.schedule(edm)
+    assert not any(ax.lines for ax in picture.figure.axes[:4])
+    assert len(picture.figure.axes[4].lines) == 1
+    assert "(1 not drawn)" in picture.alt
+    with pytest.raises(sdx.TraceError, match="schedule of 0 sources"):
+        views.schedule()
