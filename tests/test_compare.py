@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import tiny_pipelines
+import torch
 from artists import again, equal, panels, same_scale, shown
 
 import sdexplore as sdx
+from sdexplore.model.prompting import swaps_of
 
 PROMPT = "a photo of a cat"
 FEW = sdx.Record(decode=0)
@@ -168,9 +170,13 @@ def test_a_prompt_exchanged_by_itself_changes_nothing(tiny):
 
 
 def test_prompts_at_no_step_are_refused(tiny):
-    for wrong in ({0: "a dog"}, {"5": "a dog"}, {1: 5}, ["a dog"]):
+    with pytest.raises(sdx.RunError, match="name steps from 1"):
+        sdx.run(tiny, "a cat", prompt_at={0: "a dog"})
+    with pytest.raises(sdx.RunError, match="give the first prompt as text"):
+        sdx.run(tiny, prompt_at={1: "a dog"}, prompt_embeds=torch.zeros(1, 77, 32))
+    for wrong in ({"5": "a dog"}, {1: 5}, ["a dog"]):
         with pytest.raises(sdx.RunError, match="name steps from 1"):
-            sdx.run(tiny, "a cat", prompt_at=wrong)
+            swaps_of(tiny, "a cat", wrong, {}, 1)
 
 
 # two runs

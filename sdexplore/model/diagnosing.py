@@ -79,10 +79,10 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     if any(getattr(block, "s1", None) for block in getattr(unet, "up_blocks", ())):
         yield "FreeU", "on; it changes features after attention, and the record is exact"
     scheduler = pipe.scheduler
-    known = noise_levels.space(scheduler) is not None and noise_levels.prediction_type(scheduler) is not None
+    reason = noise_levels.refusal(scheduler)
     yield (
         "scheduler",
-        f"{type(scheduler).__name__}; " + ("σ and x0 recorded" if known else "its σ and x0 are not known"),
+        f"{type(scheduler).__name__}; " + ("σ and x0 recorded" if reason is None else f"no σ and no x0: {reason}"),
     )
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept

@@ -69,11 +69,11 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
             else:
                 signed = ax.imshow(image, cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach)
         for column in range(columns):
-            axes[0, column].set_title(_label({last: settings[column][last]}), fontsize=8)
+            axes[0, column].set_title(_label({last: settings[column][last]}), fontsize=8.0)
         for row in range(rows):
             others = {name: value for name, value in settings[row * columns].items() if name != last}
             if others:
-                row_label(axes[row, 0], _label(others), size=8)
+                row_label(axes[row, 0], _label(others), size=8.0)
         if signed is not None:
             figure.colorbar(signed, ax=axes, label="difference, of 255", shrink=0.8, pad=0.01)
     cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)

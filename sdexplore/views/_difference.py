@@ -53,7 +53,7 @@ def difference(a: Trace, b: Trace) -> Picture:
             ax.axvline(found.parted, color="#888888", lw=0.8, ls="--")
         ax.set_ylim(bottom=0.0)
         ax.set_title("distance of x_t", fontsize=9, loc="left")
-        ax.set_xlabel("before step", fontsize=8)
+        ax.set_xlabel("before step", fontsize=8.0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     parted = "They never part" if found.parted is None else f"They part at step {found.parted}"
     return Picture(
@@ -79,7 +79,7 @@ def _panels(
     for ax in axes.flat:
         bare(ax)
     for row, label in enumerate(("x0 of a", "x0 of b", "|b − a|")):
-        row_label(axes[row, 0], label, size=8)
+        row_label(axes[row, 0], label, size=8.0)
     reach = float(found.x0[list(chosen)].max()) or 1.0
     for column, step in enumerate(chosen):
         axes[0, column].set_title(step_title(a, step), fontsize=7)
