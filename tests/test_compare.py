@@ -1,5 +1,7 @@
 """Comparisons: one argument changes, nothing else does."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny_pipelines
@@ -8,6 +10,7 @@ from artists import again, equal, panels, same_scale, shown
 
 import sdexplore as sdx
 from sdexplore.model.prompting import swaps_of
+from sdexplore.model.rerunning import rerun
 
 PROMPT = "a photo of a cat"
 FEW = sdx.Record(decode=0)
@@ -162,6 +165,13 @@ def test_a_prompt_that_changes_on_the_way(tiny, name):
     assert swapped.call["arguments"]["prompt_at"] == {"2": "a big fox"}
 
 
+def test_a_changing_prompt_is_made_again_from_its_own_call(tiny):
+    trace = sdx.run(tiny, "a cat", num_inference_steps=2, record=FEW, prompt_at={1: "a dog"})
+    source = {"fingerprint": "x", "kind": "run", "call": trace.call, "provenance": trace.provenance}
+    source = json.loads(json.dumps(source))
+    np.testing.assert_array_equal(rerun(tiny, source, {}).image, trace.image)
+
+
 def test_a_prompt_exchanged_by_itself_changes_nothing(tiny):
     keep = sdx.run(tiny, "a cat", num_inference_steps=3, record=FEW)
     same = sdx.run(tiny, "a cat", num_inference_steps=3, record=FEW, prompt_at={1: "a cat"})
@@ -174,7 +184,7 @@ def test_prompts_at_no_step_are_refused(tiny):
         sdx.run(tiny, "a cat", prompt_at={0: "a dog"})
     with pytest.raises(sdx.RunError, match="give the first prompt as text"):
         sdx.run(tiny, prompt_at={1: "a dog"}, prompt_embeds=torch.zeros(1, 77, 32))
-    for wrong in ({"5": "a dog"}, {1: 5}, ["a dog"]):
+    for wrong in ({"five": "a dog"}, {1: 5}, ["a dog"]):
         with pytest.raises(sdx.RunError, match="name steps from 1"):
             swaps_of(tiny, "a cat", wrong, {}, 1)
 

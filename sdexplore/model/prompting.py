@@ -130,10 +130,14 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
     """
     if not prompt_at:
         return None
-    if not isinstance(prompt_at, Mapping) or not all(
-        isinstance(step, int) and step > 0 and isinstance(text, str) for step, text in prompt_at.items()
-    ):
-        raise RunError(f"run(prompt_at={prompt_at!r}): name steps from 1 and their prompts, as in {{10: 'a dog'}}")
+    wrong = f"run(prompt_at={prompt_at!r}): name steps from 1 and their prompts, as in {{10: 'a dog'}}"
+    if not isinstance(prompt_at, Mapping) or not all(isinstance(text, str) for text in prompt_at.values()):
+        raise RunError(wrong)
+    if not all(isinstance(step, int) or str(step).isdecimal() for step in prompt_at):
+        raise RunError(wrong)
+    prompts = {int(step): text for step, text in prompt_at.items()}  # a call read from a file has text for keys
+    if min(prompts) < 1:
+        raise RunError(wrong)
     if prompt is None:
         raise RunError("run(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised")
     allowed = getattr(pipe, "_callback_tensor_inputs", ())
@@ -142,8 +146,8 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
     return Swaps(
         images=images,
         first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),
-        embeds={step: _encoded(pipe, text, arguments, images, ("clip_skip",)) for step, text in prompt_at.items()},
-        prompts={f"cond@{step}": text for step, text in prompt_at.items()},
+        embeds={step: _encoded(pipe, text, arguments, images, ("clip_skip",)) for step, text in prompts.items()},
+        prompts={f"cond@{step}": text for step, text in prompts.items()},
     )
 
 

@@ -147,7 +147,7 @@ def run_locked(
     on_step: Callable[[Progress], object] | None,
     guide: GuideFunction | None = None,
     guide_scale: float = 1.0,
-    prompt_at: Mapping[int, str] | None = None,
+    prompt_at: Mapping[Any, str] | None = None,
     **arguments: Any,
 ) -> Trace | Traces:
     """`run` for a caller that has checked the call and holds the pipeline's lock."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..display import clip
 from ..errors import TraceError
-from ..picture import Picture, drawable
+from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
 from ._figure import DIVERGING, in_words, panels, row_label, run_title
 
@@ -83,7 +83,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
         alt=f"{len(images)} {what}{subject}, by {clip(cells, 400)}.",
-        call=f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}",
+        call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 
 

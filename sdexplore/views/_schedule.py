@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import TraceError
-from ..picture import Picture, style
+from ..picture import CodeLine, Picture, style
 from ..schedules import Schedule, schedule_of_trace
 from ..trace import Trace
 from ._figure import BLOG_COLUMN, FAINT, PALETTE
@@ -67,7 +67,10 @@ def schedule(*sources: Trace | Schedule) -> Picture:
         figure=figure,
         data=data,
         alt=f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
-        call=f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
+        call=CodeLine(
+            f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
+            [one for one in sources if isinstance(one, Trace)],
+        ),
     )
 
 
