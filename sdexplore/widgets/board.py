@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 from ..errors import Stopped
@@ -57,24 +56,20 @@ class Board:
         from ..model.comparing import compare
         from ..model.queueing import quiet
 
-        cells, done = prod(map(len, over.values())), 0
         state = self.state
         given = {"prompt": self.prompt, "seed": state.seed, **self.arguments()}
         given = {name: value for name, value in given.items() if name not in over}
         self.bar.start()
 
         def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-            nonlocal done
             if cancelled():
                 progress.stop()
-            last = progress.step + 1 == progress.total
-            self.bar.reach(progress.step + 1, progress.total, f"run {done + 1} of {cells}, step ")
-            done += last
+            self.bar.reach(progress.step + 1, progress.total, f"run {progress.cell + 1} of {progress.cells}, step ")
 
         with quiet(self.pipe):
             found = compare(self.pipe, over=over, record=self.record, on_step=on_step, **given)
         self.bar.end()
-        self.message.say(f"Compared {cells} runs over {', '.join(over)}.")
+        self.message.say(f"Compared {len(found)} runs over {', '.join(over)}.")
         return found
 
     def work(self, what: str, job: Callable[[Cancelled], object]) -> None:

@@ -22,6 +22,7 @@ OVER = (
     "prompt",
     "negative_prompt",
     "guidance_rescale",
+    "without",
 )
 """What can be compared over, where the pipeline's call names it."""
 
@@ -33,8 +34,9 @@ _EXAMPLES = {
     "prompt": "a cat in space; a dog in space",
     "negative_prompt": "blue; red",
     "guidance_rescale": "0, 0.7",
+    "without": "none; cat",
 }
-_TEXT = ("scheduler", "prompt", "negative_prompt")
+_TEXT = ("scheduler", "prompt", "negative_prompt", "without")
 
 
 class CompareSection(Section):
@@ -46,7 +48,7 @@ class CompareSection(Section):
     def __init__(self, board: Board, runs: Callable[[], Sequence[Trace]]) -> None:
         super().__init__(board)
         self._runs = runs
-        offered = [name for name in OVER if name in (*board.known, "seed", "scheduler")]
+        offered = [name for name in OVER if name in (*board.known, "seed", "scheduler", "without")]
         self._over = control(
             widgets.Dropdown, "over", "Which argument takes each value", width="240px", options=offered
         )
@@ -131,6 +133,8 @@ def values_of(name: str, text: str) -> list[Any]:
     parts = [part for part in parts if part]
     if not parts:
         raise RunError(f"no values of {name} in {text!r}; write for example {_EXAMPLES[name]}")
+    if name == "without":  # a word of the prompt that is left out
+        return [None if part == "none" else part for part in parts]
     if name in _TEXT:
         return parts
     values: list[Any] = []

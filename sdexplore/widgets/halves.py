@@ -23,16 +23,18 @@ class GuidanceSection(Section):
             self.compare,
             icon="balance-scale",
         )
-        self._both = PictureBox()
+        self._both, self._steps = PictureBox(), PictureBox()
         self._off.layout.display = "" if board.pipe is not None and "guidance_scale" in board.known else "none"
         self.widget = column(
-            [row([self._off]), self.message.widget, self._both.widget, self.box.widget], padding="6px 0"
+            [row([self._off]), self.message.widget, self._both.widget, self.box.widget, self._steps.widget],
+            padding="6px 0",
         )
 
     def _draw(self) -> None:
-        from ..views import guidance
+        from ..views import guidance, guidance_steps
 
         trace = self._trace()
+        self._show(lambda: guidance_steps(trace), self._steps)
         self._show(lambda: guidance(trace))
 
     def compare(self) -> None:
@@ -58,3 +60,4 @@ class GuidanceSection(Section):
         """Lets go of the figures."""
         super().forget()
         self._both.clear()
+        self._steps.clear()
