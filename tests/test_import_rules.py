@@ -26,6 +26,7 @@ LEVELS = {
                 "pieces",
                 "tokenparts",
                 "anatomy",
+                "checkpoint",
                 "record",
                 "picture",
                 "theming",

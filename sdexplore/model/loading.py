@@ -1,4 +1,4 @@
-"""Loading: diffusers' own pipeline from the embedded model, the hub or a folder."""
+"""Loading: diffusers' own pipeline from the embedded model, the hub, a folder or one file."""
 
 import logging
 import os
@@ -21,6 +21,7 @@ from sdexplore.errors import LoadError, did_you_mean
 
 from .failures import explained, first_line
 from .schedulers import class_name, scheduler_from_name
+from .single_files import load_single_file
 from .sources import HUB_ID, MINI, Source, check_folder, find
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
@@ -28,7 +29,11 @@ __all__ = ["load", "model_source", "scheduler_from_name"]
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Arguments with which diffusers places the weights itself.
 PLACING = ("device_map", "max_memory", "offload_folder", "offload_state_dict")
-CHATTY = ("transformers.utils.import_utils", "diffusers.pipelines.pipeline_utils")
+CHATTY = (
+    "transformers.utils.import_utils",
+    "diffusers.pipelines.pipeline_utils",
+    "diffusers.models.modeling_utils",
+)
 REMOTE = ("trust_remote_code", "custom_pipeline", "custom_revision")
 
 
@@ -46,7 +51,8 @@ def load(
 
     Args:
         source: "mini", the embedded model; a hub id, "stable-diffusion-v1-5/stable-diffusion-v1-5",
-            downloaded once; or a folder.
+            downloaded once; a folder; or one .safetensors file in the original layout, of SD 1.x, SD 2.x or
+            SDXL, for which configurations and tokenizer are here.
         device: Where it runs; by default cuda, else mps, else cpu.
         dtype: Of every component, "float16" or torch.float16; by default float16 on an
             accelerator, float32 on the CPU.
@@ -56,7 +62,8 @@ def load(
         allow_pickle: Whether weights that exist as pickles only are read; a pickle can run code.
         **kw: What else `DiffusionPipeline.from_pretrained` takes: variant, revision, token,
             cache_dir, or components, as safety_checker=None. With device_map the weights stay
-            where that puts them.
+            where that puts them. For a single file: components, prediction_type ("epsilon", "v_prediction") where
+            its header leaves that open, extract_ema=True for the averaged copy that some files hold.
 
     Raises:
         LoadError: What keeps it from being loaded, and what to do. Remote code is never run.
@@ -152,7 +159,12 @@ def _tell_moved(old: str, new: str) -> None:
 def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipeline:
     check_folder(source, arguments)
     try:
-        pipe = DiffusionPipeline.from_pretrained(source.place, **arguments)
+        if source.file:
+            pipe = load_single_file(source, arguments)
+        else:
+            pipe = DiffusionPipeline.from_pretrained(source.place, **arguments)
+    except LoadError:
+        raise
     except Exception as error:  # noqa: BLE001  (each is explained)
         failure = explained(error, source, arguments)
         raise failure from failure.__cause__
@@ -217,4 +229,5 @@ def _quiet(*, bars: bool) -> Iterator[None]:
 
 def _worth_saying(record: logging.LogRecord) -> bool:
     said = record.getMessage()
-    return "requires torchvision" not in said and "Couldn't connect to the Hub" not in said
+    empty = ("requires torchvision", "Couldn't connect to the Hub", "kept in float32: []")
+    return not any(phrase in said for phrase in empty)
