@@ -16,42 +16,42 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 TINY = {
-    "block_out_channels": (64, 128),
+    "block_out_channels": (32, 64),
     "layers_per_block": 1,
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
 }
 # What makes a family's tiny networks: the published config, with fewer and narrower layers.
 TINY_UNETS: dict[str, dict[str, Any]] = {
-    "SD 1.x": {**TINY, "cross_attention_dim": 64},
-    "SD 2.x": {**TINY, "cross_attention_dim": 64, "attention_head_dim": (1, 2)},
+    "SD 1.x": {**TINY, "cross_attention_dim": 32},
+    "SD 2.x": {**TINY, "cross_attention_dim": 32, "attention_head_dim": (1, 1)},
     "SDXL base": {
         **TINY,
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
         "transformer_layers_per_block": (1, 2),
-        "attention_head_dim": (1, 2),
-        "cross_attention_dim": 64 + 128,
+        "attention_head_dim": (1, 1),
+        "cross_attention_dim": 32 + 64,
         "projection_class_embeddings_input_dim": 6 * 256 + 96,
     },
     "SDXL refiner": {
         **TINY,
-        "block_out_channels": (64, 64, 128),
+        "block_out_channels": (32, 32, 64),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         "transformer_layers_per_block": 2,
-        "attention_head_dim": (1, 1, 2),
-        "cross_attention_dim": 128,
+        "attention_head_dim": (1, 1, 1),
+        "cross_attention_dim": 64,
         "projection_class_embeddings_input_dim": 5 * 256 + 96,
     },
 }
 TINY_VAE = {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
 # Of the real ones 768, 1024 and 1280 wide; SDXL's two must differ, as they do there.
 TINY_TEXT = {
-    "SD 1.x": {"text_encoder": 64},
-    "SD 2.x": {"text_encoder": 64},
-    "SDXL base": {"text_encoder": 64, "text_encoder_2": 128},
-    "SDXL refiner": {"text_encoder_2": 128},
+    "SD 1.x": {"text_encoder": 32},
+    "SD 2.x": {"text_encoder": 32},
+    "SDXL base": {"text_encoder": 32, "text_encoder_2": 64},
+    "SDXL refiner": {"text_encoder_2": 64},
 }
 PREFIXES = {
     "SD 1.x": {"text_encoder": "cond_stage_model.transformer."},
@@ -79,7 +79,7 @@ def networks(family: str, *, tiny: bool = True, channels: int = 4) -> dict[str, 
             if tiny:
                 width = TINY_TEXT[family][component]
                 values |= {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2}
-                values |= {"num_attention_heads": width // 64}
+                values |= {"num_attention_heads": 1}
                 values |= {"projection_dim": 96} if config["projected"] else {}
             found[component] = cls(CLIPTextConfig(**values))
     return {component: network.eval() for component, network in found.items()}

@@ -1,7 +1,6 @@
 """`inspect`: what a checkpoint is, from its headers and configurations; no tensor is read."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,11 +11,12 @@ from sdexplore.errors import LoadError
 
 from .families import UNET, VAE, Family, family_of
 from .geometry import component_configs, scheduler_config
-from .headers import Tensor, climbs_out, read_header, read_json
+from .headers import Tensor, read_header, read_json
 from .single_files import header_of
-from .sources import PICKLES, Source, cached_folder, check_folder, find
+from .sources import PICKLES, Source, cached_folder, check_folder, find, without_checker
+from .weights import weight_files
 
-_FLOATING = ("float", "bfloat", "f8")
+_FLOATING = ("float", "bfloat")
 _EMA = "model_ema."
 
 
@@ -50,7 +50,8 @@ def inspect(
         )
     if not (folder / "model_index.json").is_file() and (folder / "config.json").is_file():
         return _component(found, folder)
-    check_folder(Source(found.name, str(folder), folder), {}, whole=False)
+    here = Source(found.name, str(folder), folder)
+    check_folder(here, {**without_checker(here, {}), "variant": "whichever is there"}, whole=False)
     return _pipeline(found, folder)
 
 
@@ -140,34 +141,11 @@ def _of_folder(name: str, folder: Path, class_name: str, source: str) -> Checkpo
     tensors = [tensor for header in headers for tensor in header.tensors.values()]
     pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
     note = f"other variants: {', '.join(variants)}" if variants else ""
+    if not folder.is_dir():
+        note = "its folder is missing"
     if pickled and not files:
         note = f"pickled weights ({', '.join(pickled[:3])}), not looked into"
     return _part(name, tensors, tuple(files) or tuple(pickled), config, note, class_name)
-
-
-def weight_files(folder: Path, what: str) -> tuple[list[str], list[str]]:
-    """Names of the safetensors files of a component, and names of its other variants.
-
-    Raises:
-        LoadError: An index of shards names a file that climbs out of the folder, or is not there.
-    """
-    groups: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        # "model.safetensors", "model.fp16.safetensors", "model-00001-of-00002.safetensors", "model.fp16-00001-…"
-        stem = re.sub(r"-\d+-of-\d+", "", path.name.removesuffix(".safetensors"))
-        groups.setdefault(stem.partition(".")[2], []).append(path.name)
-    for index in sorted(folder.glob("*.safetensors.index*.json")):
-        named = read_json(index, f"{index.name} of {what}").get("weight_map")
-        for file in sorted({str(value) for value in named.values()}) if isinstance(named, dict) else ():
-            if climbs_out(file) or "/" in file:
-                raise LoadError(f"{index.name} of {what} names a file that climbs out of its folder: {file[:80]!r}")
-            if not (folder / file).is_file():
-                raise LoadError(f"{index.name} of {what} names {file[:80]!r}, which is not there")
-    if not groups:
-        return [], []
-    chosen = "" if "" in groups else min(groups)
-    others = [f"variant={name!r}" if name else "the plain one" for name in sorted(groups) if name != chosen]
-    return groups[chosen], others
 
 
 def _part(

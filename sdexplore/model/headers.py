@@ -27,8 +27,12 @@ WIDTHS = {
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 8),
 }
 # Names as torch spells them.
-DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"} | {
-    name: f"{kind}{name[1:]}" for kind, letter in (("int", "I"), ("uint", "U")) for name in WIDTHS if name[0] == letter
+DTYPES = {
+    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    **{"BF16": "bfloat16", "BOOL": "bool", "C64": "complex64"},
+    **{"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu"},
 }
 
 
@@ -174,7 +178,7 @@ def _tensor(name: str, entry: Any, shown: str) -> tuple[Tensor, tuple[int, int]]
     needed, given = math.prod(shape) * WIDTHS[dtype], place[1] - place[0]
     if needed != given:
         raise LoadError(f"{what} is damaged: shape {tuple(shape)} of {dtype} takes {needed:,} bytes, not {given:,}")
-    return Tensor(DTYPES.get(dtype, dtype.lower()), tuple(shape), given), (place[0], place[1])
+    return Tensor(DTYPES[dtype], tuple(shape), given), (place[0], place[1])
 
 
 def _whole(numbers: Any) -> bool:

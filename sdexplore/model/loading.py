@@ -22,7 +22,7 @@ from sdexplore.errors import LoadError, did_you_mean
 from .failures import explained, first_line
 from .schedulers import class_name, scheduler_from_name
 from .single_files import load_single_file
-from .sources import HUB_ID, MINI, Source, check_folder, find
+from .sources import HUB_ID, MINI, Source, check_folder, find, without_checker
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
 
@@ -83,6 +83,10 @@ def load(
     found = find(source, allow_pickle=allow_pickle)
     if found.moved_from:
         _tell_moved(found.moved_from, found.name)
+    if left := without_checker(found, kw):
+        kw |= left
+        said = "has no folder 'safety_checker', which its model_index.json names: loaded without, no picture is checked"
+        warnings.warn(f"{found.name!r} {said}", stacklevel=2)
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})

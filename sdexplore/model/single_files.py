@@ -19,6 +19,7 @@ from transformers import CLIPTokenizerFast
 
 from sdexplore.errors import LoadError, did_you_mean
 
+from .configured import network_of
 from .families import UNET, VAE, Family, family_of, predicting
 from .geometry import component_configs, scheduler_config
 from .headers import Header, Tensor, read_header
@@ -54,6 +55,8 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     parts = _parts(cls, family, given, source.name)
     configs = component_configs(header, family)
     _complete(configs, family, parts, source.name)
+    for name in configs.keys() - given.keys():
+        _account(name, configs[name], header, family, source.name)
     ema = {"extract_ema": True} if given.pop("extract_ema", False) else {}
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), family, configs)
@@ -65,9 +68,6 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
             **parts,
             **ema,
         )
-    for name, prefix in (("unet", UNET), ("vae", VAE)):
-        if name not in given:
-            _account(getattr(pipe, name), header, prefix, f"{name!r} in {source.name!r}", family)
     pipe.register_to_config(_name_or_path=source.file.name)  # no path of this machine
     return pipe
 
@@ -184,9 +184,13 @@ def _write(folder: Path, family: Family, configs: Mapping[str, Mapping[str, Any]
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
-def _account(part: Any, header: Header, prefix: str, what: str, family: Family) -> None:
-    """Raises LoadError if the file holds more numbers for a network than the network has."""
-    there = sum(tensor.numbers for name, tensor in header.tensors.items() if name.startswith(prefix))
-    taken = sum(parameter.numel() for parameter in part.parameters())
-    if there != taken:
-        raise LoadError(f"{what} has {there:,} numbers, and the {family.name} made of it {taken:,}: a variant unknown")
+def _account(name: str, config: Mapping[str, Any], header: Header, family: Family, source: str) -> None:
+    """Raises LoadError if the file holds fewer or more numbers for a network than it has; nothing is read yet."""
+    prefix = {"unet": UNET, "vae": VAE, **family.text_encoders}[name]
+    mine = (tensor for key, tensor in header.tensors.items() if key.startswith(prefix))
+    there = sum(tensor.numbers for tensor in mine if "float" in tensor.dtype)
+    needed = sum(parameter.numel() for parameter in network_of(config).parameters())
+    # OpenCLIP's layout holds what is not taken: a temperature, SD 2's last layer and its projection.
+    if there < needed or (there > needed and ".model." not in prefix):
+        known = f"a {family.name} of these shapes has {needed:,}"
+        raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: damaged, or a variant unknown")

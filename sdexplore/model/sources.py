@@ -14,6 +14,9 @@ from safetensors import SafetensorError, safe_open
 
 from sdexplore.errors import LoadError, did_you_mean
 
+from .headers import climbs_out
+from .weights import weight_files
+
 MINI = Path(__file__).resolve().parents[1] / "mini" / "pipeline"
 EMBEDDED = "sdx.load() loads the embedded model without any download"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -110,6 +113,21 @@ def cached_folder(source: Source, arguments: Mapping[str, Any]) -> Path | None:
     return Path(path).parent if isinstance(path, str) else None
 
 
+def without_checker(source: Source, arguments: Mapping[str, Any]) -> dict[str, None]:
+    """Arguments that leave the safety checker out where its folder was deleted; empty where all is there."""
+    folder, checker = source.folder, ("safety_checker", "feature_extractor")
+    if folder is None or checker[0] in arguments or not (folder / "model_index.json").is_file():
+        return {}
+    entries = _index(source.name, folder / "model_index.json")
+    gone = [part for part in checker if _named(entries.get(part)) and not any((folder / part).glob("*"))]
+    return dict.fromkeys(gone) if checker[0] in gone else {}
+
+
+def _named(entry: object) -> bool:
+    """Whether an entry of model_index.json names a class."""
+    return isinstance(entry, list) and bool(entry) and entry[0] is not None
+
+
 def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = True) -> None:
     """Raises LoadError if a folder is no pipeline, brings code, or cannot be loaded as asked.
 
@@ -137,7 +155,9 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
             f"{did_you_mean(pipeline, known, most=3)}"
         )
     for part, value in entries.items():
-        if isinstance(value, list) and value and value[0] is not None and part not in arguments:
+        if _named(value) and part not in arguments:
+            if climbs_out(part) or "/" in part:
+                raise LoadError(f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}")
             _refuse_code(name, folder / part, value[0])
             if whole and not any((folder / part).glob("*")):
                 raise LoadError(f"{part!r} in {name!r} is missing, or empty; copy the whole folder")
@@ -181,6 +201,7 @@ def _refuse_code(source: str, folder: Path, library: object) -> None:
 
 
 def _check_weights(source: str, folder: Path, arguments: Mapping[str, Any]) -> None:
+    weight_files(folder, f"{folder.name!r} in {source!r}")
     files = sorted(path.name for path in folder.glob("*"))
     weights = [name for name in files if name.endswith(".safetensors")]
     pickled = [name for name in files if name.endswith(PICKLES)]
