@@ -63,7 +63,9 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
         try:
             return self.parts[name]
         except (KeyError, TypeError):
-            raise InspectionError(f"{self.name!r} has no part {name!r}; {did_you_mean(str(name), self.parts)}") from None
+            raise InspectionError(
+                f"{self.name!r} has no part {name!r}; {did_you_mean(str(name), self.parts)}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.parts)

@@ -136,7 +136,12 @@ def _age_text_encoder(folder: Path) -> None:
     save_file(aged, file, {"format": "pt"})
     kept = {**json.loads((folder / "config.json").read_text()), "torch_dtype": "float32"}
     kept.pop("dtype", None)
-    nested = {"architectures": kept["architectures"], "model_type": "clip", "text_config": kept, "text_config_dict": None}
+    nested = {
+        "architectures": kept["architectures"],
+        "model_type": "clip",
+        "text_config": kept,
+        "text_config_dict": None,
+    }
     nested |= {"torch_dtype": "float32", "transformers_version": "4.22.0", "projection_dim": kept["projection_dim"]}
     (folder / "config.json").write_text(json.dumps(nested))
 

@@ -15,7 +15,9 @@ import sdexplore as sdx
 MISSING = r".*has no folder 'safety_checker'"
 # The architectures come in every layout; what differs in header, input channels and scheduler alone, as single files.
 ARCHITECTURES = ("SD 1.x", "SD 2.x v", "SDXL base", "SDXL refiner")
-MATRIX = [(family, layout) for family in FAMILIES for layout in (LAYOUTS if family in ARCHITECTURES else ["single file"])]
+MATRIX = [
+    (family, layout) for family in FAMILIES for layout in (LAYOUTS if family in ARCHITECTURES else ["single file"])
+]
 DRAWN = (*ARCHITECTURES, "SD 1.x inpainting")
 
 

@@ -25,7 +25,9 @@ def written(path, entries, data=24, *, length=None):
 
 def test_it_reads_what_safetensors_wrote(tmp_path):
     path = tmp_path / "a.safetensors"
-    tensors = {f"{kind}".removeprefix("torch."): torch.zeros(2, 3, dtype=kind) for kind in (torch.float16, torch.bfloat16)}
+    tensors = {
+        f"{kind}".removeprefix("torch."): torch.zeros(2, 3, dtype=kind) for kind in (torch.float16, torch.bfloat16)
+    }
     tensors |= {"float32": torch.zeros(()), "int64": torch.zeros(0, 5, dtype=torch.int64), "bool": torch.zeros(1) > 0}
     tensors |= {"float8_e4m3fn": torch.zeros(4).to(torch.float8_e4m3fn), "uint8": torch.zeros(3, dtype=torch.uint8)}
     save_file(tensors, path, {"format": "pt", "who": "日本語"})
@@ -94,7 +96,15 @@ def test_empty_and_foreign_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "out"),
-    [("unet.conv", False), ("a/b", False), ("..", True), ("a/../b", True), ("a\\..\\b", True), ("C:x", True), ("/a", True)],
+    [
+        ("unet.conv", False),
+        ("a/b", False),
+        ("..", True),
+        ("a/../b", True),
+        ("a\\..\\b", True),
+        ("C:x", True),
+        ("/a", True),
+    ],
 )
 def test_names_that_climb_out(name, out):
     assert climbs_out(name) == out
@@ -103,7 +113,10 @@ def test_names_that_climb_out(name, out):
 def test_an_index_of_shards_may_not_climb_out(tmp_path):
     folder, _ = LAYOUTS["sharded"]("SD 1.x", tiny_networks("SD 1.x"), tmp_path)
     index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
-    for name, message in (("../../secret.safetensors", "climbs out of its folder"), ("gone.safetensors", "is not there")):
+    for name, message in (
+        ("../../secret.safetensors", "climbs out of its folder"),
+        ("gone.safetensors", "is not there"),
+    ):
         edit(index, weight_map={"conv_in.weight": name})
         for look in (sdx.inspect, sdx.load):
             with pytest.raises(LoadError, match=message):

@@ -27,6 +27,7 @@ LEVELS = {
                 "tokenparts",
                 "anatomy",
                 "checkpoint",
+                "fit",
                 "record",
                 "picture",
                 "theming",
@@ -60,6 +61,7 @@ MODEL = {
     "torchinfo",
     "safetensors",
     "huggingface_hub",
+    "psutil",
     "PIL",
     "psutil",
 }

@@ -100,12 +100,16 @@ class TestFamilies:
     )
     def test_what_a_unet_is_given_besides(self, channels, purpose):
         conv = Tensor("float16", (32, channels, 3, 3), 1)
-        header = fake(f"{PREFIXES['SD 1.x']['text_encoder']}x", **{"model.diffusion_model.input_blocks.0.0.weight": conv})
+        header = fake(
+            f"{PREFIXES['SD 1.x']['text_encoder']}x", **{"model.diffusion_model.input_blocks.0.0.weight": conv}
+        )
         family = family_of(header)
         assert family.name == f"SD 1.x{purpose}"
         assert bool(family.pipeline) == (channels == 9)
 
-    @pytest.mark.parametrize("width, name", [(768, "SD 1.x"), (1024, "SD 2.x"), (2048, "SDXL base"), (1280, "SDXL refiner")])  # noqa: PT006
+    @pytest.mark.parametrize(
+        "width, name", [(768, "SD 1.x"), (1024, "SD 2.x"), (2048, "SDXL base"), (1280, "SDXL refiner")]
+    )  # noqa: PT006
     def test_without_text_encoder_the_width_of_the_text_tells(self, width, name):
         keys = Tensor("float16", (320, width), 1)
         header = fake(
@@ -128,7 +132,9 @@ class TestFamilies:
         ],
     )
     def test_turbo_by_the_writer_s_word_then_by_the_name(self, metadata, file, name, note):
-        header = fake("model.diffusion_model.input_blocks.0.0.bias", "conditioner.embedders.1.model.x", metadata=metadata)
+        header = fake(
+            "model.diffusion_model.input_blocks.0.0.bias", "conditioner.embedders.1.model.x", metadata=metadata
+        )
         family = family_of(header, file)
         assert family.name == name
         assert note in " ".join(family.notes)
@@ -161,9 +167,9 @@ class TestPrediction:
         assert said.family == "SD 2.x"
         assert said.summary["predicts"] == "epsilon or v"
         assert "prediction_type= decides" in repr(said)
-        assert family_of(fake("model.diffusion_model.input_blocks.0.0.bias", "cond_stage_model.model.x"), "512-base-ema").name == (
-            "SD 2.x base"
-        )
+        assert family_of(
+            fake("model.diffusion_model.input_blocks.0.0.bias", "cond_stage_model.model.x"), "512-base-ema"
+        ).name == ("SD 2.x base")
 
 
 class TestParts:
@@ -192,7 +198,10 @@ class TestParts:
     def test_a_unet_with_more_than_the_family_has_is_refused(self, files, tmp_path):
         more = load_file(files / "v1.safetensors") | {"model.diffusion_model.motion_modules.0.weight": torch.zeros(5)}
         save_file(more, tmp_path / "x.safetensors")
-        with pytest.raises(LoadError, match=r"'unet' in '.*' has [\d,]+ numbers, and a SD 1.x of these shapes has [\d,]+: damaged, or a variant"):
+        with pytest.raises(
+            LoadError,
+            match=r"'unet' in '.*' has [\d,]+ numbers, and a SD 1.x of these shapes has [\d,]+: damaged, or a variant",
+        ):
             sdx.load(tmp_path / "x.safetensors")
 
     def test_the_averaged_copy_is_told_and_taken_on_request(self, files, tmp_path):

@@ -172,5 +172,3 @@ def _part(
         {key: value for key, value in config.items() if not key.startswith("_")},
         note,
     )
-
-

@@ -31,6 +31,7 @@ from .blueprints import (
     unwrapped,
 )
 from .configured import configured
+from .fitting import fit_of
 
 
 def components(pipe: DiffusionPipeline) -> Components:
@@ -162,6 +163,8 @@ def _component(name: str, held: Any) -> Component:
 
 
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
+    if chosen := fit_of(pipe):
+        yield "fit", str(chosen)
     yield "guidance", _guidance(pipe)
     scheduler = getattr(pipe, "scheduler", None)
     if scheduler is not None:

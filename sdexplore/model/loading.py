@@ -19,10 +19,12 @@ from transformers import PreTrainedTokenizerBase
 
 from sdexplore.errors import LoadError, did_you_mean
 
+from .checkpoints import inspect
 from .failures import explained, first_line
+from .fitting import apply, needs_of, plan, room_of
 from .schedulers import class_name, scheduler_from_name
 from .single_files import load_single_file
-from .sources import HUB_ID, MINI, Source, check_folder, find, without_checker
+from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, find, without_checker
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
 
@@ -44,6 +46,7 @@ def load(
     dtype: str | torch.dtype | None = None,
     scheduler: str | SchedulerMixin | None = None,
     compile: bool = False,  # noqa: A002  (the public contract's word)
+    fit: bool = False,
     allow_pickle: bool = False,
     **kw: Any,
 ) -> DiffusionPipeline:
@@ -59,6 +62,8 @@ def load(
         scheduler: Takes the place of the pipeline's own: a name such as "DDIM" or "Euler a",
             which gets its config, or a scheduler.
         compile: Not there yet.
+        fit: Whether to choose what makes it fit this machine: number format, slicing, tiling, offload. What was chosen
+            and what it costs is printed, and stands in `components(pipe).summary`.
         allow_pickle: Whether weights that exist as pickles only are read; a pickle can run code.
         **kw: What else `DiffusionPipeline.from_pretrained` takes: variant, revision, token,
             cache_dir, or components, as safety_checker=None. With device_map the weights stay
@@ -75,7 +80,8 @@ def load(
     if placed and device is not None:
         raise LoadError(f"device={device!r} and {placed[0]}= both place the weights; give one")
     target = _device(device)
-    number = _dtype(kw.pop("torch_dtype", None) if dtype is None else dtype, target)
+    asked = kw.pop("torch_dtype", None) if dtype is None else dtype
+    number = _dtype(asked, target)
     if isinstance(scheduler, str):
         class_name(scheduler)  # a misspelt name must not cost a download
     elif not isinstance(scheduler, (SchedulerMixin, type(None))):
@@ -87,6 +93,12 @@ def load(
         kw |= left
         said = "has no folder 'safety_checker', which its model_index.json names: loaded without, no picture is checked"
         warnings.warn(f"{found.name!r} {said}", stacklevel=2)
+    chosen = None
+    if fit:
+        if placed:
+            raise LoadError(f"fit=True and {placed[0]}= both place the weights; give one")
+        chosen = _fit(found, target, None if asked is None else number, kw, allow_pickle=allow_pickle)
+        number = number if chosen is None else getattr(torch, chosen.names[0])
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
@@ -95,8 +107,28 @@ def load(
     if scheduler is not None:
         pipe.scheduler = scheduler
     if not placed:
-        _move(pipe, target, None if kw.get("quantization_config") else number)
+        kept = None if kw.get("quantization_config") else number
+        if chosen is None:
+            _move(pipe, target, kept)
+        else:
+            _move(pipe, torch.device("cpu"), kept)
+            if not apply(pipe, chosen, target):
+                _move(pipe, target, None)
+            print(chosen)  # noqa: T201  (fit=True asks to be told)
     return pipe
+
+
+def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dict[str, Any], *, allow_pickle: bool) -> Any:
+    """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
+    where = {name: kw[name] for name in ("cache_dir", "revision") if kw.get(name)}
+    try:
+        if not found.file and not found.folder and cached_folder(found, where) is None:
+            more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
+            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=None if allow_pickle else True)
+        checkpoint = inspect(found.place if not found.folder else found.folder, allow_pickle=allow_pickle, **where)
+    except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
+        return None
+    return plan(needs_of(checkpoint), room_of(target), asked)
 
 
 def model_source(pipe: Any) -> str:

@@ -157,7 +157,9 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
     for part, value in entries.items():
         if _named(value) and part not in arguments:
             if climbs_out(part) or "/" in part:
-                raise LoadError(f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}")
+                raise LoadError(
+                    f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}"
+                )
             _refuse_code(name, folder / part, value[0])
             if whole and not any((folder / part).glob("*")):
                 raise LoadError(f"{part!r} in {name!r} is missing, or empty; copy the whole folder")
