@@ -126,7 +126,7 @@ def _family(pipeline: str, unet: Mapping[str, Any], scheduler: Mapping[str, Any]
     elif width == 1024:  # noqa: PLR2004  (OpenCLIP's)
         name = "SD 2.x v" if scheduler.get("prediction_type") == "v_prediction" else "SD 2.x base"
     else:
-        return pipeline.removesuffix("Pipeline")
+        return pipeline.removesuffix("Pipeline") + (f" with text {width} wide" if width else "")
     purpose = {9: " inpainting", 8: " InstructPix2Pix", 5: " depth", 7: " upscaler"}.get(channels, "")
     return name.removesuffix(" base") + purpose if purpose else name
 

@@ -22,6 +22,7 @@ from sdexplore.errors import LoadError, did_you_mean
 from .checkpoints import inspect
 from .failures import explained, first_line
 from .fitting import apply, needs_of, plan, room_of
+from .newer_folders import components_of_newer
 from .schedulers import class_name, scheduler_from_name
 from .single_files import load_single_file
 from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, find, without_checker
@@ -198,7 +199,9 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
         if source.file:
             pipe = load_single_file(source, arguments)
         else:
-            pipe = DiffusionPipeline.from_pretrained(source.place, **arguments)
+            here = source.folder or cached_folder(source, arguments)
+            read = {} if here is None else components_of_newer(here, arguments["dtype"])
+            pipe = DiffusionPipeline.from_pretrained(source.place, **{**read, **arguments})
     except LoadError:
         raise
     except Exception as error:  # noqa: BLE001  (each is explained)
