@@ -41,8 +41,8 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
     Attributes:
         name: As the user called it.
         layout: "single file", "folder" or "component".
-        family: "SD 1.x", "SD 2.x v", "SDXL base", "SDXL refiner", "SDXL turbo" …, with what it is made for; or what else
-            it is: "LoRA", "VAE", "ControlNet".
+        family: "SD 1.x", "SD 2.x v", "SDXL base", "SDXL refiner", "SDXL turbo" …, with what it is made for; or what
+            else it is: "LoRA", "VAE", "ControlNet".
         pipeline: Class of the pipeline that `load` makes of it; empty where it makes none.
         parts: CheckpointPart of every name.
         summary: What it predicts, for which size, with which scheduler.

@@ -1,4 +1,4 @@
-"""Checkpoints in the original (LDM) layout, tiny or of full size on the meta device: the inverse of diffusers' conversion.
+"""Checkpoints in the original (LDM) layout, tiny, or of full size without content: diffusers' conversion inverted.
 
 Written from the module lists of CompVis' `ldm` and Stability AI's `sgm`, not from diffusers' converter: the names of
 blocks are counted through as `openaimodel.py` and `model.py` number them.

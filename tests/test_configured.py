@@ -10,9 +10,35 @@ import sdexplore as sdx
 from sdexplore.errors import InspectionError, LoadError
 
 CLIP = {key: value for key, value in TEXT["SD 1.x"]["text_encoder"].items() if key != "projected"}
-T5 = {"d_model": 4096, "d_ff": 10240, "d_kv": 64, "num_layers": 24, "num_heads": 64, "vocab_size": 32128}
+CLIP_CLASS = {"architectures": ["CLIPTextModel"]}
 VIT = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
 VIT |= {"patch_size": 14, "image_size": 224, "projection_dim": 768}
+CONFIGS = {
+    "SD 1.5": {"_class_name": "UNet2DConditionModel", **UNETS["SD 1.x"]},
+    "SDXL": {"_class_name": "UNet2DConditionModel", **UNETS["SDXL base"]},
+    "VAE": {"_class_name": "AutoencoderKL", **VAES["SD 1.x"]},
+    **TRANSFORMERS,
+    "CLIP": {**CLIP_CLASS, "model_type": "clip_text_model", **CLIP},
+    "CLIP without class": {"model_type": "clip_text_model", **CLIP},
+    "CLIP nested": {**CLIP_CLASS, "model_type": "clip", "text_config": CLIP},
+    "T5": {
+        "architectures": ["T5EncoderModel"],
+        "model_type": "t5",
+        "feed_forward_proj": "gated-gelu",
+        "d_model": 4096,
+        "d_ff": 10240,
+        "d_kv": 64,
+        "num_layers": 24,
+        "num_heads": 64,
+        "vocab_size": 32128,
+    },
+    "safety checker": {
+        "architectures": ["StableDiffusionSafetyChecker"],
+        "model_type": "clip",
+        "vision_config": VIT,
+        "projection_dim": 768,
+    },
+}
 
 
 def of(configuration, tmp_path):
@@ -21,35 +47,29 @@ def of(configuration, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("configuration", "parameters", "layers", "first"),
+    ("name", "parameters", "layers", "first"),
     [
-        ({"_class_name": "UNet2DConditionModel", **UNETS["SD 1.x"]}, 859_520_964, 32, "self-attention, 8 heads of 40, keys"),
-        ({"_class_name": "UNet2DConditionModel", **UNETS["SDXL base"]}, 2_567_463_684, 140, "self-attention, 10 heads"),
-        ({"_class_name": "AutoencoderKL", **VAES["SD 1.x"]}, 83_653_863, 2, "self-attention, 1 heads of 512"),
-        (TRANSFORMERS["SD 3"], 2_028_328_000, 24, "joint-attention, 24 heads of 64"),
-        (TRANSFORMERS["FLUX"], 11_901_408_320, 57, "joint-attention, 24 heads of 128"),
-        (TRANSFORMERS["PixArt"], 611_349_152, 56, "self-attention, 16 heads of 72"),
-        ({"architectures": ["CLIPTextModel"], "model_type": "clip_text_model", **CLIP}, 123_060_480, 12, "self-attention, 12"),
-        ({"model_type": "clip_text_model", **CLIP}, 123_060_480, 12, "self-attention, 12 heads of 64"),
-        ({"architectures": ["CLIPTextModel"], "model_type": "clip", "text_config": CLIP}, 123_060_480, 12, "self-attention, 12"),
-        ({"architectures": ["T5EncoderModel"], "model_type": "t5", "feed_forward_proj": "gated-gelu", **T5}, 4_762_310_656, 24, "s"),
-        (
-            {"architectures": ["StableDiffusionSafetyChecker"], "model_type": "clip", "vision_config": VIT, "projection_dim": 768},
-            None,
-            24,
-            "self-attention, 16 heads of 64",
-        ),
+        ("SD 1.5", 859_520_964, 32, "self-attention, 8 heads of 40, keys of 320, 64 × 64"),
+        ("SDXL", 2_567_463_684, 140, "self-attention, 10 heads of 64, keys of 640, 64 × 64"),
+        ("VAE", 83_653_863, 2, "self-attention, 1 heads of 512"),
+        ("SD 3", 2_028_328_000, 24, "joint-attention, 24 heads of 64"),
+        ("FLUX", 11_901_408_320, 57, "joint-attention, 24 heads of 128"),
+        ("PixArt", 611_349_152, 56, "self-attention, 16 heads of 72"),
+        ("CLIP", 123_060_480, 12, "self-attention, 12 heads of 64"),
+        ("CLIP without class", 123_060_480, 12, "self-attention, 12 heads of 64"),
+        ("CLIP nested", 123_060_480, 12, "self-attention, 12 heads of 64"),
+        ("T5", 4_762_310_656, 24, "self-attention, 64 heads of 64"),
+        ("safety checker", 303_981_588 + 34, 24, "self-attention, 16 heads of 64"),
     ],
-    ids=["SD 1.5", "SDXL", "VAE", "SD 3", "FLUX", "PixArt", "CLIP", "no class", "nested", "T5", "safety checker"],
-)  # fmt: skip
-def test_the_published_sizes(configuration, parameters, layers, first, tmp_path):
-    tree = sdx.tree(of(configuration, tmp_path), depth=1)
-    assert parameters is None or tree.parameters == parameters
+)
+def test_the_published_sizes(name, parameters, layers, first, tmp_path):
+    tree = sdx.tree(of(CONFIGS[name], tmp_path), depth=1)
+    assert tree.parameters == parameters
     assert len(tree.attention_layers) == layers
     assert str(tree.attention_layers[0]).startswith(first)
-    assert tree.note.startswith("shapes for ") or parameters is None
-    assert tree.root.output or parameters in (None, 83_653_863)
     assert f"{tree.parameters:,} parameters" in repr(tree)
+    if name != "safety checker":  # its forward pass takes more than shapes
+        assert tree.note.startswith("shapes for ")
 
 
 def test_a_folder_a_component_s_folder_and_a_path_in_text():

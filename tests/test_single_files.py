@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import shutil
 import warnings
 from pathlib import Path
 
@@ -109,7 +108,7 @@ class TestFamilies:
 
     @pytest.mark.parametrize(
         "width, name", [(768, "SD 1.x"), (1024, "SD 2.x"), (2048, "SDXL base"), (1280, "SDXL refiner")]
-    )  # noqa: PT006
+    )
     def test_without_text_encoder_the_width_of_the_text_tells(self, width, name):
         keys = Tensor("float16", (320, width), 1)
         header = fake(
@@ -200,7 +199,7 @@ class TestParts:
         save_file(more, tmp_path / "x.safetensors")
         with pytest.raises(
             LoadError,
-            match=r"'unet' in '.*' has [\d,]+ numbers, and a SD 1.x of these shapes has [\d,]+: damaged, or a variant",
+            match=r"'unet' in '.*' has [\d,]+ numbers, and a SD 1.x of these .* variant",
         ):
             sdx.load(tmp_path / "x.safetensors")
 

@@ -207,9 +207,12 @@ def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:
         return kind, module.heads, module.inner_dim // module.heads, module.cross_attention_dim
     if not type(module).__name__.endswith("Attention"):
         return None
-    if isinstance(getattr(module, "to_q", None), nn.Linear):  # diffusers' newer transformers, each with its own class
-        rows = module.to_q.out_features
-        return "joint" if _is_joint(module) else "self", module.heads, rows // module.heads, module.to_q.in_features
+    queries, many = getattr(module, "to_q", None), getattr(module, "heads", None)
+    if isinstance(queries, nn.Linear) and isinstance(
+        many, int
+    ):  # diffusers' newer transformers, each with its own class
+        kind = "joint" if _is_joint(module) else "self"
+        return kind, many, queries.out_features // many, queries.in_features
     # transformers has no common base: CLIP's and T5's attention name their attributes differently.
     heads = getattr(module, "num_heads", getattr(module, "n_heads", None))
     width = getattr(module, "head_dim", getattr(module, "key_value_proj_dim", None))
@@ -218,7 +221,7 @@ def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:
 
 
 def _is_joint(module: nn.Module) -> bool:
-    """Whether queries and keys are picture and text together: projected apart (SD 3, FLUX), or one row (FLUX's second half)."""
+    """Whether picture and text attend together: projected apart (SD 3, FLUX), or as one row (FLUX's second half)."""
     return getattr(module, "add_q_proj", None) is not None or getattr(module, "pre_only", False) is True
 
 

@@ -69,7 +69,7 @@ def _single(source: Source, path: Path) -> Checkpoint:
     if left:
         name = "the rest" if parts else "tensors"
         note = f"of which nothing is made: {', '.join(list(left)[:4])}{' …' * (len(left) > 4)}"  # noqa: PLR2004
-        parts[name] = _part(name, left.values(), (path.name,), {}, note if len(parts) else "")
+        parts[name] = _part(name, left.values(), (path.name,), {}, note if parts else "")
     missing = [name for name in prefixes if name not in parts]
     notes = [*family.notes, *(f"it has no {name}: load needs {name}=" for name in missing)]
     if _EMA in "".join(key[: len(_EMA)] for key in header.tensors):

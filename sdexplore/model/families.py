@@ -174,7 +174,7 @@ def _sd2(header: Header, file_name: str) -> Family:
 
 
 def predicting(family: Family, prediction_type: str) -> Family:
-    """The family with this prediction type, and what goes with it: SD 2's base was made for 512 pixels, its v for 768."""
+    """The family with this prediction type, and the size that goes with it: SD 2's base takes 512 pixels, its v 768."""
     if family.name.startswith("SD 2.x") and prediction_type == "epsilon":
         return _base(family)
     if family.name.startswith("SD 2.x") and prediction_type == "v_prediction":
@@ -197,8 +197,8 @@ def _xl(header: Header, file_name: str) -> Family:
     told = " ".join(header.metadata.get(f"modelspec.{key}", "") for key in ("title", "architecture")).lower()
     by_name = "turbo" in file_name.lower() and not told.strip()
     if "turbo" in told or by_name:
-        note = ("turbo is taken from the file's name",) if by_name else ()
-        return replace(_SDXL, name="SDXL turbo", scheduler=_TURBO, image_size=512, notes=note)
+        notes: tuple[str, ...] = ("turbo is taken from the file's name",) if by_name else ()
+        return replace(_SDXL, name="SDXL turbo", scheduler=_TURBO, image_size=512, notes=notes)
     if told.strip():
         return _SDXL
     note = "base and turbo have the same names and shapes; neither header nor file name says turbo"

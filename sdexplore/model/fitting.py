@@ -129,7 +129,8 @@ def _number_format(kind: torch.dtype, device: torch.device) -> Choice:
     name = str(kind).removeprefix("torch.")
     costs = {
         "float16": "half of float32's memory; 3 digits instead of 7",
-        "bfloat16": "half of float32's memory; 2 digits instead of 7" + " and slow on many CPUs" * (device.type == "cpu"),
+        "bfloat16": "half of float32's memory; 2 digits instead of 7"
+        + " and slow on many CPUs" * (device.type == "cpu"),
         "float32": "nothing",
         "float64": "twice the memory of float32",
     }

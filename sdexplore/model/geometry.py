@@ -27,6 +27,7 @@ class Shapes:
         }
 
     def __call__(self, name: str) -> tuple[int, ...]:
+        """The shape of one tensor; LoadError if it is not there."""
         try:
             return self.found[name]
         except KeyError:

@@ -18,6 +18,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from sdexplore.errors import LoadError, did_you_mean
+from sdexplore.fit import Fit
 
 from .checkpoints import inspect
 from .failures import explained, first_line
@@ -83,10 +84,7 @@ def load(
     target = _device(device)
     asked = kw.pop("torch_dtype", None) if dtype is None else dtype
     number = _dtype(asked, target)
-    if isinstance(scheduler, str):
-        class_name(scheduler)  # a misspelt name must not cost a download
-    elif not isinstance(scheduler, (SchedulerMixin, type(None))):
-        raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
+    _check(scheduler)
     found = find(source, allow_pickle=allow_pickle)
     if found.moved_from:
         _tell_moved(found.moved_from, found.name)
@@ -94,12 +92,8 @@ def load(
         kw |= left
         said = "has no folder 'safety_checker', which its model_index.json names: loaded without, no picture is checked"
         warnings.warn(f"{found.name!r} {said}", stacklevel=2)
-    chosen = None
-    if fit:
-        if placed:
-            raise LoadError(f"fit=True and {placed[0]}= both place the weights; give one")
-        chosen = _fit(found, target, None if asked is None else number, kw, allow_pickle=allow_pickle)
-        number = number if chosen is None else getattr(torch, chosen.names[0])
+    chosen = _fit(found, target, number if asked else None, {**kw, "allow_pickle": allow_pickle}) if fit else None
+    number = number if chosen is None else getattr(torch, chosen.names[0])
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
@@ -108,28 +102,43 @@ def load(
     if scheduler is not None:
         pipe.scheduler = scheduler
     if not placed:
-        kept = None if kw.get("quantization_config") else number
-        if chosen is None:
-            _move(pipe, target, kept)
-        else:
-            _move(pipe, torch.device("cpu"), kept)
-            if not apply(pipe, chosen, target):
-                _move(pipe, target, None)
-            print(chosen)  # noqa: T201  (fit=True asks to be told)
+        _place(pipe, target, None if kw.get("quantization_config") else number, chosen)
     return pipe
 
 
-def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dict[str, Any], *, allow_pickle: bool) -> Any:
+def _check(scheduler: Any) -> None:
+    if isinstance(scheduler, str):
+        class_name(scheduler)  # a misspelt name must not cost a download
+    elif not isinstance(scheduler, (SchedulerMixin, type(None))):
+        raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
+
+
+def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dict[str, Any]) -> Fit | None:
     """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
+    if placing := [name for name in PLACING if kw.get(name) is not None]:
+        raise LoadError(f"fit=True and {placing[0]}= both place the weights; give one")
     where = {name: kw[name] for name in ("cache_dir", "revision") if kw.get(name)}
     try:
         if not found.file and not found.folder and cached_folder(found, where) is None:
             more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
-            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=None if allow_pickle else True)
-        checkpoint = inspect(found.place if not found.folder else found.folder, allow_pickle=allow_pickle, **where)
+            DiffusionPipeline.download(
+                found.place, **where, **more, use_safetensors=None if kw["allow_pickle"] else True
+            )
+        checkpoint = inspect(found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
     except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
         return None
     return plan(needs_of(checkpoint), room_of(target), asked)
+
+
+def _place(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | None, chosen: Fit | None) -> None:
+    """Brings the pipeline to its number format (None: as it is) and device, by what was chosen to make it fit."""
+    if chosen is None:
+        _move(pipe, device, dtype)
+        return
+    _move(pipe, torch.device("cpu"), dtype)
+    if not apply(pipe, chosen, device):
+        _move(pipe, device, None)
+    print(chosen)  # noqa: T201  (fit=True asks to be told)
 
 
 def model_source(pipe: Any) -> str:

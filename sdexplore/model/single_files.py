@@ -139,7 +139,7 @@ def _spread(source: Source, header: Header) -> float:
 
 def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What the pipeline is made of besides its networks, and what the user put in a network's place."""
-    takes = set(cls._get_signature_keys(cls)[0]) | set(cls._get_signature_keys(cls)[1])  # noqa: SLF001  (no other way)
+    takes = set(cls._get_signature_keys(cls)[0]) | set(cls._get_signature_keys(cls)[1])
     for argument in given:
         if argument not in takes and argument not in _OWN:
             hint = did_you_mean(argument, sorted({*takes, *_OWN}))
