@@ -1,4 +1,4 @@
-"""Notebook 08, which measures real checkpoints: in full on tiny ones in the hub's layout, and with a network on real ones.
+"""Notebook 08, which measures real checkpoints: in full on tiny ones in the hub's layout; on real ones by network.
 
     pytest -m hub tests/test_real_checkpoints.py
 

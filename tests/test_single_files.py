@@ -107,7 +107,7 @@ class TestFamilies:
         assert bool(family.pipeline) == (channels == 9)
 
     @pytest.mark.parametrize(
-        "width, name", [(768, "SD 1.x"), (1024, "SD 2.x"), (2048, "SDXL base"), (1280, "SDXL refiner")]
+        ("width", "name"), [(768, "SD 1.x"), (1024, "SD 2.x"), (2048, "SDXL base"), (1280, "SDXL refiner")]
     )
     def test_without_text_encoder_the_width_of_the_text_tells(self, width, name):
         keys = Tensor("float16", (320, width), 1)

@@ -208,9 +208,8 @@ def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:
     if not type(module).__name__.endswith("Attention"):
         return None
     queries, many = getattr(module, "to_q", None), getattr(module, "heads", None)
-    if isinstance(queries, nn.Linear) and isinstance(
-        many, int
-    ):  # diffusers' newer transformers, each with its own class
+    # The newer transformers of diffusers have each their own class of attention.
+    if isinstance(queries, nn.Linear) and isinstance(many, int):
         kind = "joint" if _is_joint(module) else "self"
         return kind, many, queries.out_features // many, queries.in_features
     # transformers has no common base: CLIP's and T5's attention name their attributes differently.

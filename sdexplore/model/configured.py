@@ -68,9 +68,9 @@ def network_of(config: Mapping[str, Any]) -> nn.Module:
     """The network of a configuration on the meta device; InspectionError if it is none's."""
     made = config.get("_class_name")
     if made is not None:
-        cls: Any = getattr(diffusers, str(made), None)
-        if isinstance(cls, type) and issubclass(cls, ModelMixin):
-            return from_config(cls, config)
+        model = getattr(diffusers, str(made), None)
+        if isinstance(model, type) and issubclass(model, ModelMixin):
+            return from_config(model, config)
         raise InspectionError(f"is of a {made!r}, which is no network of diffusers {diffusers.__version__}")
     named = next(iter(config.get("architectures") or ()), None) or _BY_TYPE.get(str(config.get("model_type")))
     cls = (

@@ -93,8 +93,8 @@ def plan(needs: Needs, room: Room, dtype: torch.dtype | None = None) -> Fit:
             return way
     least = min(ways, key=lambda way: way.needed)
     raise LoadError(
-        f"fit=True finds no way: {', '.join(least.names)} would still need {size(least.needed)} on {room.device}, where "
-        f"{size(room.free)} are free, and {size(room.host)} in memory; close what else runs, or load a smaller model"
+        f"fit=True finds no way: {', '.join(least.names)} would still need {size(least.needed)} on {room.device}, "
+        f"where {size(room.free)} are free, and {size(room.host)} in memory; close what else runs, or load a smaller model"
     )
 
 
@@ -127,10 +127,10 @@ def _on_cpu(needs: Needs, room: Room, dtype: torch.dtype | None) -> list[Fit]:
 
 def _number_format(kind: torch.dtype, device: torch.device) -> Choice:
     name = str(kind).removeprefix("torch.")
+    slow = ", and slow on many CPUs" if device.type == "cpu" else ""
     costs = {
         "float16": "half of float32's memory; 3 digits instead of 7",
-        "bfloat16": "half of float32's memory; 2 digits instead of 7"
-        + " and slow on many CPUs" * (device.type == "cpu"),
+        "bfloat16": "half of float32's memory; 2 digits instead of 7" + slow,
         "float32": "nothing",
         "float64": "twice the memory of float32",
     }

@@ -121,9 +121,8 @@ def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dic
     try:
         if not found.file and not found.folder and cached_folder(found, where) is None:
             more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
-            DiffusionPipeline.download(
-                found.place, **where, **more, use_safetensors=None if kw["allow_pickle"] else True
-            )
+            safe = None if kw["allow_pickle"] else True
+            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=safe)
         checkpoint = inspect(found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
     except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
         return None
@@ -210,7 +209,10 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
         else:
             here = source.folder or cached_folder(source, arguments)
             read = {} if here is None else components_of_newer(here, arguments["dtype"])
-            pipe = DiffusionPipeline.from_pretrained(source.place, **{**read, **arguments})
+            apart = {name: part for name, part in read.items() if not isinstance(part, nn.Module)}
+            given = {**read, **dict.fromkeys(apart), **arguments}
+            pipe = DiffusionPipeline.from_pretrained(source.place, **given)
+            pipe.register_modules(**{name: part for name, part in apart.items() if name not in arguments})
     except LoadError:
         raise
     except Exception as error:  # noqa: BLE001  (each is explained)
