@@ -141,8 +141,8 @@ def _of_folder(name: str, folder: Path, class_name: str, source: str) -> Checkpo
     tensors = [tensor for header in headers for tensor in header.tensors.values()]
     pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
     note = f"other variants: {', '.join(variants)}" if variants else ""
-    if not folder.is_dir():
-        note = "its folder is missing"
+    if not any(folder.glob("*")):
+        note = "its folder is missing, or empty"
     if pickled and not files:
         note = f"pickled weights ({', '.join(pickled[:3])}), not looked into"
     return _part(name, tensors, tuple(files) or tuple(pickled), config, note, class_name)

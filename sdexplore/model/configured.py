@@ -73,14 +73,11 @@ def network_of(config: Mapping[str, Any]) -> nn.Module:
             return from_config(model, config)
         raise InspectionError(f"is of a {made!r}, which is no network of diffusers {diffusers.__version__}")
     named = next(iter(config.get("architectures") or ()), None) or _BY_TYPE.get(str(config.get("model_type")))
-    cls = (
-        StableDiffusionSafetyChecker
-        if named == "StableDiffusionSafetyChecker"
-        else getattr(transformers, str(named), None)
-    )
+    checker = named == "StableDiffusionSafetyChecker"
+    cls: Any = StableDiffusionSafetyChecker if checker else getattr(transformers, str(named), None)
     if not (isinstance(cls, type) and issubclass(cls, PreTrainedModel)):
         raise InspectionError(f"names no network of diffusers or transformers (it says {named!r})")
-    own: Any = cls.config_class
+    own: Any = getattr(cls, "config_class", None)
     nested = config.get("text_config")
     if config.get("model_type") != own.model_type and isinstance(nested, Mapping):
         config = nested  # a text encoder that was saved with the configuration of the whole CLIP

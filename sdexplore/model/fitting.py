@@ -94,7 +94,7 @@ def plan(needs: Needs, room: Room, dtype: torch.dtype | None = None) -> Fit:
     least = min(ways, key=lambda way: way.needed)
     raise LoadError(
         f"fit=True finds no way: {', '.join(least.names)} would still need {size(least.needed)} on {room.device}, "
-        f"where {size(room.free)} are free, and {size(room.host)} in memory; close what else runs, or load a smaller model"
+        f"where {size(room.free)} are free, and {size(room.host)} in memory; close what else runs, or take a smaller"
     )
 
 
