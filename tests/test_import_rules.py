@@ -63,7 +63,6 @@ MODEL = {
     "huggingface_hub",
     "psutil",
     "PIL",
-    "psutil",
 }
 OUTSIDE = {
     "base": {"numpy", "jaxtyping"},
