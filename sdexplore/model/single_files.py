@@ -146,11 +146,13 @@ def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dic
             raise LoadError(f"load({name!r}, {argument}=…): a single file takes no {argument!r}; {hint}")
     defaults: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
     defaults["requires_safety_checker"] = given.get("safety_checker") is not None
-    defaults["tokenizer"] = tokenizer("!" if family.name.startswith("SD 2") else None)
-    defaults["tokenizer_2"] = tokenizer("!")
-    if "Img2Img" in family.pipeline:
+    paddings = {"tokenizer": "!" if family.name.startswith("SD 2") else None, "tokenizer_2": "!"}
+    if "Img2Img" in family.pipeline:  # the refiner has the second alone
+        del paddings["tokenizer"]
         defaults |= {"text_encoder": None, "tokenizer": None}
         defaults |= {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
+    needed = {part: padding for part, padding in paddings.items() if part in takes and part not in given}
+    defaults |= {part: tokenizer(padding) for part, padding in needed.items()}
     scheduler = scheduler_config(family)
     defaults["scheduler"] = getattr(diffusers, scheduler.pop("_class_name")).from_config(scheduler)
     parts = {argument: value for argument, value in given.items() if argument not in _OWN}
