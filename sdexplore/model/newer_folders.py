@@ -40,5 +40,5 @@ def _flat_text_model(folder: Path, dtype: torch.dtype) -> CLIPTextModel | None:
     if not tensors or any(key.startswith(_PREFIX) for key in tensors):
         return None
     model = CLIPTextModel(CLIPTextConfig.from_pretrained(folder))
-    model.load_state_dict({_PREFIX + key: tensor for key, tensor in tensors.items()}, strict=False)
+    model.load_state_dict({_PREFIX + key: tensor for key, tensor in tensors.items()})
     return model.to(dtype).eval()
