@@ -40,8 +40,7 @@ test: $(VENV)/.test
 
 # The oldest versions that pyproject.toml allows, in an environment of their own. Lint, browser and wheel need the newest.
 OLDEST := $(VENV)-oldest
-OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py tests/test_run.py \
-	tests/test_tokenizing.py
+OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py
 # diffusers 0.36 itself warns while it is imported, where the test wants silence.
 OLDEST_WITHOUT := --deselect tests/test_loading.py::TestQuiet::test_mini_prints_nothing_and_a_folder_shows_its_progress
 
