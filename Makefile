@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test lint lab notebooks readme-pictures clean help
+.PHONY: demo test test-oldest lint lab notebooks readme-pictures clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
 	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
+	@echo "make test-oldest   what depends on versions, with the oldest that pyproject.toml allows"
 	@echo "make lab    JupyterLab on notebooks/"
 	@echo "make lint   ruff and mypy"
 
@@ -37,6 +38,22 @@ demo: $(VENV)/.package
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
+# The oldest versions that pyproject.toml allows, in an environment of their own. Lint, browser and wheel need the newest.
+OLDEST := $(VENV)-oldest
+OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py
+# diffusers 0.36 itself warns while it is imported, where the test wants silence.
+OLDEST_WITHOUT := --deselect tests/test_loading.py::TestQuiet::test_mini_prints_nothing_and_a_folder_shows_its_progress
+
+$(OLDEST)/.made: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt --editable . \
+		pytest beartype hypothesis nbclient peft scipy xarray
+	@touch $@
+
+test-oldest: $(OLDEST)/.made
+	$(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(OLDEST_WITHOUT)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,4 +72,4 @@ readme-pictures: demo
 	cp $(DEMO)/attention.png $(DEMO)/denoising.png $(DEMO)/guidance.png $(DEMO)/tokens.png images/readme/
 
 clean:
-	rm -rf $(VENV) $(DEMO) artifacts build dist
+	rm -rf $(VENV) $(OLDEST) $(DEMO) artifacts build dist

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load": "model.loading",
+    "inspect": "model.checkpoints",
     "components": "model.inspection",
     "config": "model.configuration",
     "config_diff": "model.configuration",
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         TokenError,
         TraceError,
     )
+    from .model.checkpoints import inspect
     from .model.comparing import compare
     from .model.configuration import config, config_diff
     from .model.costing import cost

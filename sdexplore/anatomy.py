@@ -199,7 +199,8 @@ class AttentionLayer:
 
     Attributes:
         name: Dotted, as in `unet.named_modules()`.
-        kind: "cross" if its keys come from the prompt (or another sequence), else "self".
+        kind: "cross" if its keys come from the prompt (or another sequence), "joint" if from prompt and picture
+            together, as in SD 3 and FLUX, else "self".
         heads: Count of its heads.
         head_dim: Width of one head.
         key_dim: Width of what its keys are made from: `cross_attention_dim`, or its own input's.
@@ -207,7 +208,7 @@ class AttentionLayer:
     """
 
     name: str
-    kind: Literal["cross", "self"]
+    kind: Literal["cross", "self", "joint"]
     heads: int
     head_dim: int
     key_dim: int

@@ -26,6 +26,8 @@ LEVELS = {
                 "pieces",
                 "tokenparts",
                 "anatomy",
+                "checkpoint",
+                "fit",
                 "record",
                 "picture",
                 "theming",
@@ -60,8 +62,8 @@ MODEL = {
     "torchinfo",
     "safetensors",
     "huggingface_hub",
-    "PIL",
     "psutil",
+    "PIL",
 }
 OUTSIDE = {
     "base": {"numpy", "jaxtyping"},

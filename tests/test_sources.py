@@ -13,8 +13,6 @@ from sdexplore import load
 from sdexplore.errors import LoadError
 from sdexplore.model.sources import find
 
-NOT_LOADED = "single files are not loaded yet; folders and hub ids are. diffusers makes a folder of it"
-
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
@@ -97,18 +95,20 @@ class TestFind:
 
     @pytest.mark.parametrize("source", [None, 42, b"mini", ["mini"]])
     def test_other_types(self, source):
-        with pytest.raises(LoadError, match="a source is 'mini', a hub id or a folder, not "):
+        with pytest.raises(LoadError, match="a source is 'mini', a hub id, a folder or a file, not "):
             unchecked("model.sources").find(source, allow_pickle=False)
 
-    def test_single_files_wait_for_a_later_day(self, tmp_path):
-        for name in ("v1-5.safetensors", "photo.png", "V1.SAFETENSORS"):
+    def test_files_that_hold_no_weights(self, tmp_path):
+        for name, message in (("photo.png", "is no file of weights"), ("config.json", "is a configuration, without")):
             path = tmp_path / name
             path.write_bytes(b"")
-            assert NOT_LOADED in refusal(path)
+            assert message in refusal(path)
         path = tmp_path / "v1-5.ckpt"
         path.write_bytes(b"")
-        assert f"{str(path)!r} is a pickle file, which can run any code when it is opened" in refusal(path)
-        assert NOT_LOADED in refusal(path, allow_pickle=True)
+        said = refusal(path)
+        assert f"{str(path)!r} is a pickle file, which can run any code when it is opened" in said
+        assert "load(file, allow_pickle=True).save_pretrained(folder)" in said
+        assert "holds more than weights, or is damaged" in refusal(path, allow_pickle=True)
 
 
 class TestFolders:

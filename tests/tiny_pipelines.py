@@ -12,7 +12,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizerFast
 
 import sdexplore
 
@@ -20,8 +20,8 @@ TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer" 
 
 
 @functools.cache
-def tokenizer() -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(TOKENIZER)
+def tokenizer() -> CLIPTokenizerFast:
+    return CLIPTokenizerFast.from_pretrained(TOKENIZER)
 
 
 def pndm(**config: Any) -> PNDMScheduler:
@@ -112,7 +112,7 @@ def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
     torch.manual_seed(3)
     first = CLIPTextModel(_text_config(hidden_size=32)).eval()
     second = CLIPTextModelWithProjection(_text_config(hidden_size=32, eos_token_id=49407)).eval()
-    second_tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER, pad_token="!")  # noqa: S106  (a token of text)
+    second_tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER, pad_token="!")  # noqa: S106  (a token of text)
     pipe = StableDiffusionXLPipeline(
         unet=unet(
             block_out_channels=(32, 64),

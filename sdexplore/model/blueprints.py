@@ -75,6 +75,10 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
             return {network.main_input_name: torch.zeros(1, min(tokens, TOKENS), dtype=torch.long)}
         if not hasattr(config, "in_channels"):
             raise InspectionError(f"the arguments of {type(network).__name__} are not known")
+        takes = inspect.signature(network.forward).parameters
+        if "hidden_states" in takes:
+            known = _transformer_inputs(config, takes)
+            return {name: value for name, value in known.items() if name in takes}
         y, x = size or pair(getattr(config, "sample_size", None))
         known = {
             "sample": torch.zeros(1, config.in_channels, y, x),
@@ -82,8 +86,26 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
             "encoder_hidden_states": torch.zeros(1, TOKENS, _text_width(config)),
             **_conditions(config),
         }
-    takes = inspect.signature(network.forward).parameters
     return {name: value for name, value in known.items() if name in takes}
+
+
+def _transformer_inputs(config: Any, takes: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a diffusion transformer: latents as a picture (SD 3, PixArt), or as a row of patches (FLUX)."""
+    y, x = pair(getattr(config, "sample_size", None))
+    latents = torch.zeros(1, config.in_channels, y, x)
+    width = getattr(config, "joint_attention_dim", None) or getattr(config, "caption_channels", None)
+    ids: dict[str, torch.Tensor] = {}
+    if "img_ids" in takes:  # 1024 x 1024 pixels: 64 x 64 patches of 2 x 2 latents, each with its three coordinates
+        latents = torch.zeros(1, 64 * 64, config.in_channels)
+        ids = {"img_ids": torch.zeros(64 * 64, 3), "txt_ids": torch.zeros(TOKENS, 3), "guidance": torch.zeros(1)}
+    return {
+        "hidden_states": latents,
+        "timestep": torch.zeros(1),
+        "encoder_hidden_states": torch.zeros(1, TOKENS, width or 1),
+        "pooled_projections": torch.zeros(1, getattr(config, "pooled_projection_dim", 1) or 1),
+        "added_cond_kwargs": {"resolution": torch.zeros(1, 2), "aspect_ratio": torch.zeros(1, 1)},
+        **ids,
+    }
 
 
 def _text_width(config: Any) -> int:
@@ -181,15 +203,25 @@ def attention_facts(network: nn.Module, grids: Mapping[str, Grid]) -> tuple[Atte
 def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:
     """Kind, heads, head width and key width of an attention layer; None for other modules."""
     if isinstance(module, Attention):
-        kind = "cross" if module.is_cross_attention else "self"
+        kind = "joint" if _is_joint(module) else "cross" if module.is_cross_attention else "self"
         return kind, module.heads, module.inner_dim // module.heads, module.cross_attention_dim
     if not type(module).__name__.endswith("Attention"):
         return None
+    queries, many = getattr(module, "to_q", None), getattr(module, "heads", None)
+    # The newer transformers of diffusers have each their own class of attention.
+    if isinstance(queries, nn.Linear) and isinstance(many, int):
+        kind = "joint" if _is_joint(module) else "self"
+        return kind, many, queries.out_features // many, queries.in_features
     # transformers has no common base: CLIP's and T5's attention name their attributes differently.
     heads = getattr(module, "num_heads", getattr(module, "n_heads", None))
     width = getattr(module, "head_dim", getattr(module, "key_value_proj_dim", None))
     keys = getattr(getattr(module, "k_proj", getattr(module, "k", None)), "in_features", None)
     return ("self", heads, width, keys) if heads and width and keys else None
+
+
+def _is_joint(module: nn.Module) -> bool:
+    """Whether picture and text attend together: projected apart (SD 3, FLUX), or as one row (FLUX's second half)."""
+    return getattr(module, "add_q_proj", None) is not None or getattr(module, "pre_only", False) is True
 
 
 def pair(size: Any) -> Grid:

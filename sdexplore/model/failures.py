@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import huggingface_hub
@@ -10,7 +9,7 @@ from huggingface_hub import errors as hub
 
 from sdexplore.errors import LoadError
 
-from .sources import EMBEDDED, PICKLE_RISK, Source, check_folder, damage
+from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.
 CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
@@ -27,7 +26,7 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
         arguments: What `from_pretrained` was given.
     """
     chain, name = _chain(error), repr(source.name)
-    if folder := source.folder or _cached(source, arguments):
+    if folder := source.folder or cached_folder(source, arguments):
         if broken := next(damage(folder), None):
             again = "copy it again" if source.folder else "force_download=True fetches it again"
             return LoadError(f"{name} is damaged: {broken}; {again}")
@@ -45,7 +44,7 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
         if any(isinstance(link, kind) for link in chain):
             return LoadError(message)
     silent = next(filter(_no_answer, chain), None)
-    if source.folder is None and silent is not None:
+    if source.folder is source.file is None and silent is not None:
         return LoadError(_how_to_get(source, arguments, first_line(silent)))
     if "Could not find the necessary `safetensors` weights" in str(error):
         return LoadError(f"{name} has pickled weights only. {PICKLE_RISK}")
@@ -88,13 +87,3 @@ def _how_to_get(source: Source, arguments: Mapping[str, Any], reason: str) -> st
         f"and {why}. With a connection load({source.name!r}) fetches what it needs, once; "
         f"a folder copied from another machine loads too. {EMBEDDED}"
     )
-
-
-def _cached(source: Source, arguments: Mapping[str, Any]) -> Path | None:
-    """The folder of a hub id in the cache, if it is there."""
-    known = {name: arguments[name] for name in ("cache_dir", "revision") if arguments.get(name)}
-    try:
-        path = huggingface_hub.try_to_load_from_cache(source.place, "model_index.json", **known)
-    except (OSError, ValueError):
-        return None
-    return Path(path).parent if isinstance(path, str) else None

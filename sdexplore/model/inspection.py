@@ -1,5 +1,6 @@
 """What a pipeline is made of: records of `anatomy` from objects of diffusers and transformers."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from .blueprints import (
     output_shapes,
     unwrapped,
 )
+from .configured import configured
+from .fitting import fit_of
 
 
 def components(pipe: DiffusionPipeline) -> Components:
@@ -42,15 +45,22 @@ def components(pipe: DiffusionPipeline) -> Components:
 
 
 def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
-    """The modules of a component (of the UNet without a name), or of a bare `nn.Module`.
+    """The modules of a component (of the UNet without a name), of a bare `nn.Module`, or of a configuration alone.
+
+    A path of a config.json, or of a folder with one, needs no weights: the network is made on the meta device.
 
     All levels are recorded; `depth` says how many are shown in text, and unfolded in HTML. Output
     shapes are those of one image of the pipeline's default size, found on the meta device by
     torchinfo; of several tensors the first counts.
 
     Raises:
-        InspectionError: There is no such component, it is null or no network, or depth is negative.
+        InspectionError: There is no such component, it is null or no network, or depth is negative; there is no such
+            configuration, or it is no network's.
     """
+    if isinstance(pipe, (str, os.PathLike)):
+        name, network = configured(pipe, component)
+        tree_of = tree(network, depth=depth)
+        return ModuleTree(name, tree_of.root, depth, tree_of.note)
     if depth < 0:
         raise InspectionError(f"depth={depth} is no number of levels; 0 shows the root alone")
     bare = isinstance(pipe, nn.Module) and component is None
@@ -153,6 +163,8 @@ def _component(name: str, held: Any) -> Component:
 
 
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
+    if chosen := fit_of(pipe):
+        yield "fit", str(chosen)
     yield "guidance", _guidance(pipe)
     scheduler = getattr(pipe, "scheduler", None)
     if scheduler is not None:

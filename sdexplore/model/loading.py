@@ -1,4 +1,4 @@
-"""Loading: diffusers' own pipeline from the embedded model, the hub or a folder."""
+"""Loading: diffusers' own pipeline from the embedded model, the hub, a folder or one file."""
 
 import logging
 import os
@@ -18,17 +18,26 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from sdexplore.errors import LoadError, did_you_mean
+from sdexplore.fit import Fit
 
+from .checkpoints import inspect
 from .failures import explained, first_line
+from .fitting import apply, needs_of, plan, room_of
+from .newer_folders import components_of_newer
 from .schedulers import class_name, scheduler_from_name
-from .sources import HUB_ID, MINI, Source, check_folder, find
+from .single_files import load_single_file
+from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, find, without_checker
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Arguments with which diffusers places the weights itself.
 PLACING = ("device_map", "max_memory", "offload_folder", "offload_state_dict")
-CHATTY = ("transformers.utils.import_utils", "diffusers.pipelines.pipeline_utils")
+CHATTY = (
+    "transformers.utils.import_utils",
+    "diffusers.pipelines.pipeline_utils",
+    "diffusers.models.modeling_utils",
+)
 REMOTE = ("trust_remote_code", "custom_pipeline", "custom_revision")
 
 
@@ -39,6 +48,7 @@ def load(
     dtype: str | torch.dtype | None = None,
     scheduler: str | SchedulerMixin | None = None,
     compile: bool = False,  # noqa: A002  (the public contract's word)
+    fit: bool = False,
     allow_pickle: bool = False,
     **kw: Any,
 ) -> DiffusionPipeline:
@@ -46,17 +56,21 @@ def load(
 
     Args:
         source: "mini", the embedded model; a hub id, "stable-diffusion-v1-5/stable-diffusion-v1-5",
-            downloaded once; or a folder.
+            downloaded once; a folder; or one .safetensors file in the original layout, of SD 1.x, SD 2.x or
+            SDXL, for which configurations and tokenizer are here.
         device: Where it runs; by default cuda, else mps, else cpu.
         dtype: Of every component, "float16" or torch.float16; by default float16 on an
             accelerator, float32 on the CPU.
         scheduler: Takes the place of the pipeline's own: a name such as "DDIM" or "Euler a",
             which gets its config, or a scheduler.
         compile: Not there yet.
+        fit: Whether to choose what makes it fit this machine: number format, slicing, tiling, offload. What was chosen
+            and what it costs is printed, and stands in `components(pipe).summary`.
         allow_pickle: Whether weights that exist as pickles only are read; a pickle can run code.
         **kw: What else `DiffusionPipeline.from_pretrained` takes: variant, revision, token,
             cache_dir, or components, as safety_checker=None. With device_map the weights stay
-            where that puts them.
+            where that puts them. For a single file: components, prediction_type ("epsilon", "v_prediction") where
+            its header leaves that open, extract_ema=True for the averaged copy that some files hold.
 
     Raises:
         LoadError: What keeps it from being loaded, and what to do. Remote code is never run.
@@ -68,14 +82,18 @@ def load(
     if placed and device is not None:
         raise LoadError(f"device={device!r} and {placed[0]}= both place the weights; give one")
     target = _device(device)
-    number = _dtype(kw.pop("torch_dtype", None) if dtype is None else dtype, target)
-    if isinstance(scheduler, str):
-        class_name(scheduler)  # a misspelt name must not cost a download
-    elif not isinstance(scheduler, (SchedulerMixin, type(None))):
-        raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
+    asked = kw.pop("torch_dtype", None) if dtype is None else dtype
+    number = _dtype(asked, target)
+    _check(scheduler)
     found = find(source, allow_pickle=allow_pickle)
     if found.moved_from:
         _tell_moved(found.moved_from, found.name)
+    if left := without_checker(found, kw):
+        kw |= left
+        said = "has no folder 'safety_checker', which its model_index.json names: loaded without, no picture is checked"
+        warnings.warn(f"{found.name!r} {said}", stacklevel=2)
+    chosen = _fit(found, target, number if asked else None, {**kw, "allow_pickle": allow_pickle}) if fit else None
+    number = number if chosen is None else getattr(torch, chosen.names[0])
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
@@ -84,8 +102,42 @@ def load(
     if scheduler is not None:
         pipe.scheduler = scheduler
     if not placed:
-        _move(pipe, target, None if kw.get("quantization_config") else number)
+        _place(pipe, target, None if kw.get("quantization_config") else number, chosen)
     return pipe
+
+
+def _check(scheduler: Any) -> None:
+    if isinstance(scheduler, str):
+        class_name(scheduler)  # a misspelt name must not cost a download
+    elif not isinstance(scheduler, (SchedulerMixin, type(None))):
+        raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
+
+
+def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dict[str, Any]) -> Fit | None:
+    """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
+    if placing := [name for name in PLACING if kw.get(name) is not None]:
+        raise LoadError(f"fit=True and {placing[0]}= both place the weights; give one")
+    where = {name: kw[name] for name in ("cache_dir", "revision") if kw.get(name)}
+    try:
+        if not found.file and not found.folder and cached_folder(found, where) is None:
+            more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
+            safe = None if kw["allow_pickle"] else True
+            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=safe)
+        checkpoint = inspect(found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
+    except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
+        return None
+    return plan(needs_of(checkpoint), room_of(target), asked)
+
+
+def _place(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | None, chosen: Fit | None) -> None:
+    """Brings the pipeline to its number format (None: as it is) and device, by what was chosen to make it fit."""
+    if chosen is None:
+        _move(pipe, device, dtype)
+        return
+    _move(pipe, torch.device("cpu"), dtype)
+    if not apply(pipe, chosen, device):
+        _move(pipe, device, None)
+    print(chosen)  # noqa: T201  (fit=True asks to be told)
 
 
 def model_source(pipe: Any) -> str:
@@ -152,7 +204,17 @@ def _tell_moved(old: str, new: str) -> None:
 def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipeline:
     check_folder(source, arguments)
     try:
-        pipe = DiffusionPipeline.from_pretrained(source.place, **arguments)
+        if source.file:
+            pipe = load_single_file(source, arguments)
+        else:
+            here = source.folder or cached_folder(source, arguments)
+            read = {} if here is None else components_of_newer(here, arguments["dtype"])
+            apart = {name: part for name, part in read.items() if not isinstance(part, nn.Module)}
+            given = {**read, **dict.fromkeys(apart), **arguments}
+            pipe = DiffusionPipeline.from_pretrained(source.place, **given)
+            pipe.register_modules(**{name: part for name, part in apart.items() if name not in arguments})
+    except LoadError:
+        raise
     except Exception as error:  # noqa: BLE001  (each is explained)
         failure = explained(error, source, arguments)
         raise failure from failure.__cause__
@@ -217,4 +279,5 @@ def _quiet(*, bars: bool) -> Iterator[None]:
 
 def _worth_saying(record: logging.LogRecord) -> bool:
     said = record.getMessage()
-    return "requires torchvision" not in said and "Couldn't connect to the Hub" not in said
+    empty = ("requires torchvision", "Couldn't connect to the Hub", "kept in float32: []")
+    return not any(phrase in said for phrase in empty)

@@ -1,4 +1,4 @@
-"""Where a pipeline comes from: "mini", a hub id, a folder; and what is checked before loading."""
+"""Where a pipeline comes from: "mini", a hub id, a folder, a file; and what is checked before loading."""
 
 import json
 import os
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import huggingface_hub
 from safetensors import SafetensorError, safe_open
 
 from sdexplore.errors import LoadError, did_you_mean
+
+from .headers import climbs_out
+from .weights import weight_files
 
 MINI = Path(__file__).resolve().parents[1] / "mini" / "pipeline"
 EMBEDDED = "sdx.load() loads the embedded model without any download"
@@ -36,13 +40,15 @@ class Source:
     Attributes:
         name: What the user calls it.
         place: What diffusers is given: an absolute path or a hub id.
-        folder: The folder; None for the hub.
+        folder: The folder; None for the hub and for a file.
+        file: The single file; None for all others.
         moved_from: The hub id that was asked for, if the repository has moved.
     """
 
     name: str
     place: str
     folder: Path | None = None
+    file: Path | None = None
     moved_from: str | None = None
 
 
@@ -53,7 +59,7 @@ def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
         LoadError: It is none, or of a kind that is not loaded.
     """
     if not isinstance(source, (str, os.PathLike)):
-        raise LoadError(f"a source is 'mini', a hub id or a folder, not {source!r:.80}")
+        raise LoadError(f"a source is 'mini', a hub id, a folder or a file, not {source!r:.80}")
     name = os.fspath(source)
     if name == "mini":
         return Source(name, str(MINI), MINI)
@@ -70,7 +76,7 @@ def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
     if name and is_folder:
         return Source(name, str(path.resolve()), path.resolve())
     if is_file or path.suffix.lower() in (*PICKLES, ".safetensors"):
-        raise _no_folder(name, path, allow_pickle=allow_pickle)
+        return Source(name, str(path.resolve()), file=_checked_file(name, path, allow_pickle=allow_pickle))
     if HUB_ID.fullmatch(name):
         now = MOVED.get(name, name)
         return Source(now, now, moved_from=name if now != name else None)
@@ -81,19 +87,45 @@ def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
     )
 
 
-def _no_folder(name: str, path: Path, *, allow_pickle: bool) -> LoadError:
+def _checked_file(name: str, path: Path, *, allow_pickle: bool) -> Path:
     if not path.exists():
-        return LoadError(f"there is no file {name!r}")
-    if path.suffix.lower() in PICKLES and not allow_pickle:
-        return LoadError(
-            f"{name!r} is a pickle file, which can run any code when it is opened; "
-            "load a safetensors version of the model"
-        )
-    return LoadError(
-        f"{name!r} is a single file, and single files are not loaded yet; folders and hub ids are. "
-        "diffusers makes a folder of it: "
-        "StableDiffusionPipeline.from_single_file(file).save_pretrained(folder)"
-    )
+        raise LoadError(f"there is no file {name!r}")
+    if path.name in ("model_index.json", "config.json"):
+        raise LoadError(f"{name!r} is a configuration, without weights; load the folder that it stands in")
+    if path.suffix.lower() in PICKLES:
+        if not allow_pickle:
+            raise LoadError(
+                f"{name!r} is a pickle file, which can run any code when it is opened. Load a safetensors version of "
+                "the model; or, if you trust it, make one: load(file, allow_pickle=True).save_pretrained(folder)"
+            )
+    elif path.suffix.lower() not in (".safetensors", ".sft"):
+        raise LoadError(f"{name!r} is no file of weights: those end in .safetensors")
+    return path.resolve()
+
+
+def cached_folder(source: Source, arguments: Mapping[str, Any]) -> Path | None:
+    """The folder of a hub id in the cache, if it is there."""
+    known = {name: arguments[name] for name in ("cache_dir", "revision") if arguments.get(name)}
+    try:
+        path = huggingface_hub.try_to_load_from_cache(source.place, "model_index.json", **known)
+    except (OSError, ValueError):
+        return None
+    return Path(path).parent if isinstance(path, str) else None
+
+
+def without_checker(source: Source, arguments: Mapping[str, Any]) -> dict[str, None]:
+    """Arguments that leave the safety checker out where its folder was deleted; empty where all is there."""
+    folder, checker = source.folder, ("safety_checker", "feature_extractor")
+    if folder is None or checker[0] in arguments or not (folder / "model_index.json").is_file():
+        return {}
+    entries = _index(source.name, folder / "model_index.json")
+    gone = [part for part in checker if _named(entries.get(part)) and not any((folder / part).glob("*"))]
+    return dict.fromkeys(gone) if checker[0] in gone else {}
+
+
+def _named(entry: object) -> bool:
+    """Whether an entry of model_index.json names a class."""
+    return isinstance(entry, list) and bool(entry) and entry[0] is not None
 
 
 def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = True) -> None:
@@ -123,7 +155,11 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
             f"{did_you_mean(pipeline, known, most=3)}"
         )
     for part, value in entries.items():
-        if isinstance(value, list) and value and value[0] is not None and part not in arguments:
+        if _named(value) and part not in arguments:
+            if climbs_out(part) or "/" in part:
+                raise LoadError(
+                    f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}"
+                )
             _refuse_code(name, folder / part, value[0])
             if whole and not any((folder / part).glob("*")):
                 raise LoadError(f"{part!r} in {name!r} is missing, or empty; copy the whole folder")
@@ -167,6 +203,7 @@ def _refuse_code(source: str, folder: Path, library: object) -> None:
 
 
 def _check_weights(source: str, folder: Path, arguments: Mapping[str, Any]) -> None:
+    weight_files(folder, f"{folder.name!r} in {source!r}")
     files = sorted(path.name for path in folder.glob("*"))
     weights = [name for name in files if name.endswith(".safetensors")]
     pickled = [name for name in files if name.endswith(PICKLES)]

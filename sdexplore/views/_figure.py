@@ -68,14 +68,16 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
         "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler"),
         "seed": f"seed {trace.call.get('seed')}",
         "image": f"image {trace.call['image']}" if "image" in trace.call else "",
+        "safety": "made black by the safety checker" if any(trace.flags.values()) else "",
     }
     line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)
     return line if "prompt" in over else f"{prompt}\n{line}"
 
 
 def in_words(trace: Trace) -> str:
-    """The prompt as alt texts quote it: 'a cat'."""
-    return "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
+    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was."""
+    prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
+    return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
 
 
 def selection_title(trace: Trace, selection: Selection, without: Collection[str] = ()) -> str:

