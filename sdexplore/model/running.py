@@ -17,6 +17,7 @@ from ..theory import linear_preview, variance_preserving
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
+from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
 from .guiding import GuideFunction, guide_of
@@ -197,7 +198,7 @@ def run_locked(
         except _StopRun:
             stopped = True
         recorder.finish()
-        drawn = not stopped and getattr(pipe, "vae", None) is not None
+        drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
         assembly = Assembly(
             recorder=recorder,
             scheduler=pipe.scheduler,
