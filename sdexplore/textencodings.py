@@ -34,7 +34,7 @@ class TextEncoding(Shown):
     encoder: str
     class_name: str
     tokens: Tokenization
-    hidden_states: Float32[np.ndarray, "layer+1 position width"]
+    hidden_states: Float32[np.ndarray, "state position width"]
     last_hidden_state: Float32[np.ndarray, "position width"]
     pooled: Float32[np.ndarray, " pooled"] | None
     attention: Float32[np.ndarray, "layer head position position"] | None
@@ -59,7 +59,7 @@ class TextEncoding(Shown):
         return cosine_similarity(self.hidden_states[self.layer(layer)])
 
     @property
-    def norms(self) -> Float32[np.ndarray, "layer+1 position"]:
+    def norms(self) -> Float32[np.ndarray, "state position"]:
         """Euclidean length of every hidden state."""
         return np.asarray(np.linalg.norm(self.hidden_states, axis=-1), np.float32)
 

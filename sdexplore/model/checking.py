@@ -75,7 +75,7 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
     )
 
 
-def time_embedding(pipe: Any, timesteps: Sequence[float] | None = None) -> TimestepEmbedding:
+def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) -> TimestepEmbedding:
     """How the pipeline's UNet is told the time: the closed form, held against its own, and what it makes of it.
 
     Args:

@@ -90,7 +90,7 @@ def interpolation(
     pipe: Any,
     prompt: str,
     other: str,
-    weights: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+    weights: Sequence[int | float] = (0.0, 0.25, 0.5, 0.75, 1.0),
     *,
     method: Method = "slerp",
     seed: int = 0,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from jaxtyping import Float32
 
 from ..errors import RunError, TraceError
@@ -40,10 +41,10 @@ class StandingScheduler(OneStepScheduler):
         whole = float(self.at).is_integer()
         self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
 
-    def step(self, model_output: Any, timestep: Any, sample: Any, *_: Any, **__: Any) -> Any:
+    def step(self, model_output: Any, timestep: Any, sample: Any, *_: Any, **options: Any) -> Any:
         """The sample itself."""
         del model_output, timestep
-        return (sample,)
+        return DDIMSchedulerOutput(prev_sample=sample) if options.get("return_dict", True) else (sample,)
 
 
 def occlusion(

@@ -4,7 +4,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from .probes import attention_modules
 from .prompting import prompts_of, swaps_of
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
-from .roles import Roles, order_of
+from .roles import Roles, order_of, unconditional
 
 OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
@@ -154,6 +154,10 @@ def run_locked(
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
     guides = guide_of(pipe, guide, guide_scale)
     denoiser = denoiser_of(pipe)
+    if unconditional(pipe):
+        if prompt is not None:
+            raise RunError(f"{type(pipe).__name__} is unconditional: it takes no prompt, here {prompt!r:.80}")
+        record = replace(record, roles=("uncond",))  # the only one there is
     layers = plan_layers(attention_modules(denoiser), record)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)

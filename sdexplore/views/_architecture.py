@@ -69,8 +69,9 @@ def architecture(plan: Architecture) -> Picture:
         if plan.readers:
             _conditioning(ax, plan, right, places)
         kinds = (("residual block", _RESNET), ("self-attention", _SELF), ("cross-attention", _CROSS))
-        handles = [Patch(color=colour, label=label) for label, colour in kinds]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        there = {colour for stage in plan.stages for colour in _stripes(stage)}
+        handles = [Patch(color=colour, label=label) for label, colour in kinds if colour in there]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
     crosses = [stage.name for stage in plan.stages if stage.cross_attention]
     space = (
         f"an autoencoder of factor {plan.autoencoder.factor} between pixels and latents"
@@ -209,7 +210,7 @@ def _flow(ax: Axes, plan: Architecture, left: float, right: float, places: Seque
     ax.text(
         entry + 0.06,
         first.y - 1.5,
-        f"t embedded\nto {plan.time_width},\nadded in every\nresidual block",
+        f"t, embedded\nto {plan.time_width}, is\nadded in all\ngrey blocks",
         ha="left",
         va="top",
         fontsize=6.5,
