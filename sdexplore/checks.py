@@ -40,12 +40,14 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
         scheduler: Class and schedule, in words.
         timesteps: Every timestep that was checked.
         numbers: How many numbers were compared at each.
+        num_inference_steps: As it was asked for; None for all training timesteps.
         checks: By equation.
     """
 
     scheduler: str
     timesteps: Int64[np.ndarray, " t"]
     numbers: int
+    num_inference_steps: int | None
     checks: Mapping[str, EquationCheck]
 
     def __getitem__(self, equation: str) -> EquationCheck:

@@ -76,7 +76,9 @@ def test_heads_are_rows(pipe, encoding):
     picture = sdx.views.text_attention(encoding, layers=[2], heads=[1, 3])
     assert [ax.get_title() for ax in panels(picture)] == ["layer 2, head 1", "layer 2, head 3"]
     for ax, head in zip(panels(picture), (1, 3), strict=True):
-        np.testing.assert_allclose(shown(ax)[0].filled(0), encoding.attention[1, head, :7, :7], atol=1e-6)
+        np.testing.assert_allclose(
+            np.ma.filled(ax.get_images()[0].get_array(), 0), encoding.attention[1, head, :7, :7], atol=1e-6
+        )
     equal(picture, again(picture, pipe=pipe))
 
 

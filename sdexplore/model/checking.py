@@ -61,6 +61,7 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
         scheduler=f"DDPMScheduler on the betas of this {type(own).__name__} ({kind}, {steps} of {most} steps)",
         timesteps=timesteps,
         numbers=int(np.prod(_SHAPE)),
+        num_inference_steps=num_inference_steps,
         checks={
             name: EquationCheck(
                 equation=name,

@@ -89,7 +89,7 @@ def architecture(plan: Architecture) -> Picture:
         },
         alt=f"The architecture of the {plan.pipeline}: {space}; a UNet of {plan.levels} levels, "
         f"{' → '.join(str(stage.channels) for stage in plan.stages)} channels; {text}; conditioned on {reads}.",
-        call="sdx.views.architecture(sdx.pipeline_architecture(pipe))",
+        call=f"sdx.views.architecture(sdx.pipeline_architecture(pipe, height={plan.image[1]}, width={plan.image[2]}))",
     )
 
 

@@ -66,7 +66,7 @@ def reconstruction(found: Reconstruction) -> Picture:
         alt=f"A picture, its reconstruction by the {found.scale.encoder} (PSNR {found.psnr:.1f} dB), the error (0 to "
         f"{error.max():.0f} of 255), its {channels} latent channels of {grid_of(z)} within ±{reach:.2g}{left}, and the "
         f"linear preview (R² {found.preview_r2:.2f}).",
-        call="sdx.views.reconstruction(sdx.reconstruction(pipe, image))",
+        call=f"sdx.views.reconstruction(sdx.reconstruction(pipe, image, height={high}, width={wide}))",
     )
 
 

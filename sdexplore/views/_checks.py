@@ -22,6 +22,8 @@ def equation_checks(found: EquationChecks) -> Picture:
         found: What `sdx.equation_checks(pipe)` returns.
     """
     t = found.timesteps
+    asked = found.num_inference_steps
+    steps = "" if asked is None else f", num_inference_steps={asked}"
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 4.6), layout="constrained")
         figure.suptitle(found.scheduler, fontsize=9)
@@ -51,7 +53,7 @@ def equation_checks(found: EquationChecks) -> Picture:
         | {"timesteps": t},
         alt=f"Largest difference of DDPM's equations from {found.scheduler}, over {len(t)} timesteps, in float32 and "
         f"float64: {worst}.",
-        call="sdx.views.equation_checks(sdx.equation_checks(pipe))",
+        call=f"sdx.views.equation_checks(sdx.equation_checks(pipe{steps}))",
     )
 
 

@@ -19,9 +19,10 @@ _MOST = 6  # layers in a figure by default
 _COLUMNS = 3
 _LABEL = 12  # characters of a token
 _GAMMA = 0.5
+_PADDING = 2
 
 
-def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None, padding: int = 2) -> Picture:
+def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None, padding: int = _PADDING) -> Picture:
     """Draws how alike the tokens of a prompt are after each layer of its text encoder: cosines, a panel a layer.
 
     Row and column are tokens in the order of the prompt, start and end included, and the first few of the padding.
@@ -59,11 +60,11 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
         alt=f"Cosine similarity of the tokens of {clip(encoding.tokens.text, 200)!r} after layers "
         f"{', '.join(map(str, chosen))} of {encoding.encoder}: two words are {means[0]:.2f} alike on average in the "
         f"first and {means[-1]:.2f} in the last.",
-        call=_call("text_similarity", encoding, layers, chosen),
+        call=_call("text_similarity", encoding, layers, chosen, _padded(padding)),
     )
 
 
-def text_norms(encoding: TextEncoding, padding: int = 2) -> Picture:
+def text_norms(encoding: TextEncoding, padding: int = _PADDING) -> Picture:
     """Draws how long each token's hidden state is after every layer of the text encoder.
 
     A line a token: Euclidean length (logarithmic axis) over layers, 0 for the embeddings. Black is the start token,
@@ -98,7 +99,7 @@ def text_norms(encoding: TextEncoding, padding: int = 2) -> Picture:
         alt=f"Length of hidden states of {clip(encoding.tokens.text, 200)!r} over the layers of {encoding.encoder}, "
         f"from {norms[0].min():.3g}–{norms[0].max():.3g} in the embeddings to {norms[-1].min():.3g}–"
         f"{norms[-1].max():.3g} after the last layer, longest {encoding.label(shown[longest])!r}.",
-        call=_call("text_norms", encoding, None, ()),
+        call=_call("text_norms", encoding, None, (), _padded(padding)),
     )
 
 
@@ -185,6 +186,10 @@ def _name(ax: Axes, encoding: TextEncoding, shown: Sequence[int], *, below: bool
 
 def _title(encoding: TextEncoding) -> str:
     return f"“{drawable(encoding.tokens.text, 90)}”\n{encoding.encoder}, {encoding.class_name}"
+
+
+def _padded(padding: int) -> str:
+    return "" if padding == _PADDING else f", padding={padding}"
 
 
 def _call(view: str, encoding: TextEncoding, asked: object, chosen: Sequence[int], more: str = "") -> str:
