@@ -17,7 +17,7 @@ def timestep_embedding(
     """The sinusoidal embedding of timesteps: [sin(t ω_i), cos(t ω_i)], ω_i = max_period^(−i / (half − shift)).
 
     Reckoned in float64 and rounded once; diffusers' `get_timestep_embedding` rounds ω_i to float32 before it is
-    multiplied by t, so that it differs by some 1e-5 at t near 1000. An odd dimension ends in a zero.
+    multiplied by t, so that it differs by up to 6e-5 at t near 1000. An odd dimension ends in a zero.
 
     Args:
         timesteps: May be fractional.

@@ -60,7 +60,8 @@ def test_the_ladder_begins_with_the_plain_run_and_parts_from_it(make):
     assert not np.array_equal(first.latents[-1], second.latents[-1])
     np.testing.assert_array_equal(first.noise_pred_uncond[0], second.noise_pred_uncond[0])  # only the prompt is skipped
     assert second.prompt == PROMPT
-    assert second.call["clip_skip"] == 1
+    assert second.call["conditioning"] == {"prompt": PROMPT, "clip_skip": 1}
+    assert second.call["prompt"] is None  # as the pipeline was called
     np.testing.assert_allclose(sdx.word_map(first, "astronaut"), sdx.word_map(plain, "astronaut"), atol=1e-3)
 
 
@@ -99,7 +100,8 @@ def test_an_interpolation_leads_from_prompt_to_prompt(make):
     np.testing.assert_array_equal(first.image, ends[0].image)
     np.testing.assert_array_equal(last.image, ends[1].image)
     assert not any(np.array_equal(middle.latents[-1], one.latents[-1]) for one in (first, last))
-    assert (middle.call["prompt"], middle.call["other"], middle.call["weight"]) == ("a cat", "a dog on the grass", 0.5)
+    ends = {"prompt": "a cat", "other": "a dog on the grass", "method": "slerp"}
+    assert middle.call["conditioning"] == {**ends, "weight": 0.5}
 
 
 def test_the_middle_of_an_interpolation_is_what_its_method_says(tiny, monkeypatch):

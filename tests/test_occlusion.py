@@ -86,6 +86,13 @@ def test_other_families_are_asked_by_their_own_call(make):
     assert pipe.scheduler is own
 
 
+def test_a_look_can_be_asked_too(pipe):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    found = sdx.occlusion(pipe, sdx.look(pipe, picture, PROMPT, t=300), ["cat"])
+    assert found.timesteps.tolist() == [300]
+    assert found.deviation.max() < 1e-5
+
+
 def test_another_pipeline_is_found_out(trace, pipe):
     other = stable_diffusion()
     with torch.no_grad():

@@ -15,7 +15,7 @@ from . import decoding
 from .architecture import autoencoder, vae_scale_factor
 from .blueprints import pair
 from .loading import model_source
-from .running import lock_of
+from .locking import lock_of
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 

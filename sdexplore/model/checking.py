@@ -14,7 +14,7 @@ from ..embeddings import timestep_embedding
 from ..errors import InspectionError, RunError
 from ..theory import pred_original_sample
 from .architecture import denoiser
-from .running import lock_of
+from .locking import lock_of
 
 _SHAPE = (1, 4, 16, 16)  # of the random samples that are compared
 _EQUATIONS: Mapping[str, tuple[str, str]] = {

@@ -14,7 +14,8 @@ from ..tokenization import Tokenizations
 from ..trace import Trace
 from ..traces import Comparison
 from .comparing import one_image
-from .running import Progress, check, lock_of, run_locked
+from .locking import lock_of
+from .running import Progress, check, run_locked
 from .text_encoders import encode, encoders_of, penultimate
 from .tokenizing import tokens
 
@@ -80,9 +81,9 @@ def clip_skip_ladder(
     steps = tuple(clip_skip)
     embeds = [clip_skip_embeds(pipe, prompt, one) for one in steps]
     known = tokens(pipe, prompt)
-    call = {"function": "clip_skip_ladder", "prompt": prompt}
+    made = {"prompt": prompt}
     traces = _runs(pipe, embeds, seed, record, on_step, pipeline_arguments)
-    named = [_named(trace, {**call, "clip_skip": one}, known) for one, trace in zip(steps, traces, strict=True)]
+    named = [_named(trace, {**made, "clip_skip": one}, known) for one, trace in zip(steps, traces, strict=True)]
     return Comparison(over={"clip_skip": steps}, traces=tuple(named))
 
 
@@ -117,8 +118,8 @@ def interpolation(
     steps = tuple(float(weight) for weight in weights)
     embeds = [{name: _between(ends[0][name], ends[1][name], w, method) for name in ends[0]} for w in steps]
     traces = _runs(pipe, embeds, seed, record, on_step, pipeline_arguments)
-    call = {"function": "interpolation", "prompt": prompt, "other": other, "method": method}
-    named = [_named(trace, {**call, "weight": one}, None) for one, trace in zip(steps, traces, strict=True)]
+    made = {"prompt": prompt, "other": other, "method": method}
+    named = [_named(trace, {**made, "weight": one}, None) for one, trace in zip(steps, traces, strict=True)]
     return Comparison(over={"weight": steps}, traces=tuple(named))
 
 
@@ -152,10 +153,11 @@ def _runs(
     return traces
 
 
-def _named(trace: Trace, call: Mapping[str, Any], known: Tokenizations | None) -> Trace:
-    """The trace of a run from embeddings, with the prompt that they were made of."""
+def _named(trace: Trace, made: Mapping[str, Any], known: Tokenizations | None) -> Trace:
+    """The trace of a run from embeddings; its call says under "conditioning" what they were made of."""
+    call = {**trace.call, "conditioning": dict(made)}
     if known is None:
-        return replace(trace, call={**trace.call, **call})
+        return replace(trace, call=call)
     attention = {
         role: {
             layer: replace(one, tokenizer=next(iter(known))) if role == "cond" else one for layer, one in layers.items()
@@ -164,7 +166,7 @@ def _named(trace: Trace, call: Mapping[str, Any], known: Tokenizations | None) -
     }
     return replace(
         trace,
-        call={**trace.call, **call},
+        call=call,
         tokens={**trace.tokens, "cond": known},
         cross_attention=attention,
     )

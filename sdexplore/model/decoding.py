@@ -97,7 +97,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 def fitted(pipe: Any) -> bool:
     """Whether `latent_rgb` of this pipeline is known already, so that asking costs nothing."""
-    return getattr(pipe, "vae", None) in _FITTED
+    return in_pixel_space(pipe) or autoencoder(pipe) in _FITTED
 
 
 def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:

@@ -17,8 +17,9 @@ from ..traces import Traces
 from ..words import find, fold, without
 from .architecture import denoiser, vae_scale_factor
 from .comparing import exchanged_scheduler
+from .locking import lock_of
 from .looking import OneStepScheduler
-from .running import check, lock_of, run_locked
+from .running import check, run_locked
 
 _STEPS = 4  # asked by default
 _AT_ONCE = 8  # prompts in a batch
@@ -126,7 +127,8 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
 
 def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
     """The run's own arguments that one prediction depends on."""
-    told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in _OURS}
+    ours = _OURS | ({"image", "t"} if trace.kind == "look" else set())
+    told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
     for name in told.keys() - given.keys():
         if name.startswith("prompt") or isinstance(told[name], Mapping):
             raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")

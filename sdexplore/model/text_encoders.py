@@ -14,7 +14,7 @@ from ..errors import InspectionError
 from ..textencodings import TextEncoding, TextEncodings
 from ..tokenization import Tokenization
 from .architecture import parts
-from .running import lock_of
+from .locking import lock_of
 from .tokenizing import tokens
 
 _SAME = 1e-4  # of the largest hidden state: what another order of summation may change

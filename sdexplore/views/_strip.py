@@ -6,7 +6,7 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..traces import Comparison
-from ._figure import panels, run_title
+from ._figure import in_words, panels, run_title
 
 _COLUMNS = 6
 
@@ -24,30 +24,25 @@ def strip(comparison: Comparison) -> Picture:
         raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
     ((name, values),) = comparison.over.items()
     images = [trace.recorded("image") for trace in comparison]
-    call = comparison.traces[0].call
-    both = (
-        f"“{drawable(str(call.get('prompt')), 60)}” → “{drawable(str(call['other']), 60)}”" if "other" in call else None
-    )
-    title = run_title(comparison.traces[0], [name])
+    first = comparison.traces[0]
+    made = first.call.get("conditioning", {})
+    title, subject = run_title(first, [name]), f"of {in_words(first)}"
+    if "other" in made:
+        ends = f"“{drawable(made['prompt'], 60)}” → “{drawable(made['other'], 60)}”"
+        title = f"{ends}, by {made['method']}\n{run_title(first, ['prompt'])}"
+        subject = f"from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
     columns = min(_COLUMNS, len(images))
     y, x = images[0].shape[:2]
     with panels(ceil(len(images) / columns), columns, aspect=y / x, top=0.6) as (figure, axes):
-        if both is not None:
-            title = f"{both}, by {call.get('method')}\n{run_title(comparison.traces[0], ['prompt'])}"
         figure.suptitle(title, fontsize=9)
         for ax, value, image in zip(axes.flat, values, images, strict=False):
             ax.set_title(f"{name} {drawable(_named(value), 24)}", fontsize=8)
             ax.imshow(image)
-    subject = (
-        f"from {clip(str(call.get('prompt')), 150)!r} to {clip(str(call['other']), 150)!r}"
-        if both
-        else (f"of {clip(str(comparison.traces[0].prompt or call.get('prompt')), 200)!r}")
-    )
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
         alt=f"{len(images)} pictures {subject}, {name} {', '.join(map(_named, values))}.",
-        call=f"sdx.views.strip(comparison)  # over {name}, from trace {comparison.traces[0].fingerprint}",
+        call=f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
     )
 
 
