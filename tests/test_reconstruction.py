@@ -33,7 +33,7 @@ SCALES = {
 def test_x_z_and_x_again_are_the_vae_s_own(name):
     config = SCALES[name]
     pipe = scaled(**config)
-    x = torch.from_numpy(picture()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    x = torch.from_numpy(picture().copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
         posterior = pipe.vae.encode(x).latent_dist
         back = pipe.vae.decode(posterior.mode()).sample
