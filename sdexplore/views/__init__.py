@@ -7,8 +7,8 @@ from ._attention_layers import attention_layers
 from ._attention_steps import attention_steps
 from ._autoencoder import latent_statistics, reconstruction
 from ._calibration import calibration
-from ._comparison import comparison
 from ._checks import equation_checks, time_embedding
+from ._comparison import comparison
 from ._components import components
 from ._denoising import denoising
 from ._difference import difference
@@ -39,10 +39,9 @@ __all__ = [
     "components",
     "denoising",
     "difference",
-    "guidance",
-    "guidance_steps",
     "equation_checks",
     "guidance",
+    "guidance_steps",
     "latent_statistics",
     "latents",
     "occlusion",
