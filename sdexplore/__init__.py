@@ -29,6 +29,16 @@ _HOMES = {
     "schedule": "model.scheduling",
     "look": "model.looking",
     "invert": "model.looking",
+    "text_encoding": "model.text_encoders",
+    "clip_skip_embeds": "model.conditioning",
+    "clip_skip_ladder": "model.conditioning",
+    "interpolation": "model.conditioning",
+    "occlusion": "model.occluding",
+    "reconstruction": "model.autoencoding",
+    "latent_statistics": "model.autoencoding",
+    "pipeline_architecture": "model.stages",
+    "equation_checks": "model.checking",
+    "time_embedding": "model.checking",
     "calibrate": "calibration.measuring",
     "open_word_map": "model.open_vocabulary",
     "explore": "widgets.exploring",
@@ -85,17 +95,23 @@ if TYPE_CHECKING:
         TokenError,
         TraceError,
     )
+    from .model.autoencoding import latent_statistics, reconstruction
+    from .model.checking import equation_checks, time_embedding
     from .model.checkpoints import inspect
     from .model.comparing import compare
+    from .model.conditioning import clip_skip_embeds, clip_skip_ladder, interpolation
     from .model.configuration import config, config_diff
     from .model.costing import cost
     from .model.diagnosing import doctor
     from .model.inspection import components, tree
     from .model.loading import load
     from .model.looking import invert, look
+    from .model.occluding import occlusion
     from .model.open_vocabulary import open_word_map
     from .model.running import run
     from .model.scheduling import schedule
+    from .model.stages import pipeline_architecture
+    from .model.text_encoders import text_encoding
     from .model.tokenizing import tokens
     from .picture import Picture
     from .publish.animations import animation

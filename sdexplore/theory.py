@@ -11,6 +11,44 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from .ddpm import (
+    add_noise,
+    alphas_cumprod,
+    beta,
+    posterior_mean,
+    posterior_variance,
+    reverse_mean,
+    simple_loss,
+)
+from .embeddings import cosine_similarity, slerp, timestep_embedding
+
+__all__ = [
+    "add_noise",
+    "alphas_cumprod",
+    "beta",
+    "betas",
+    "classifier_guided",
+    "cosine_similarity",
+    "guided",
+    "linear_preview",
+    "original_sample_weights",
+    "output_per_epsilon",
+    "perturbed_attention_guided",
+    "posterior_mean",
+    "posterior_variance",
+    "pred_epsilon",
+    "pred_original_sample",
+    "rescaled",
+    "reverse_mean",
+    "sigma_of_alpha_bar",
+    "signal_and_noise",
+    "simple_loss",
+    "slerp",
+    "snr",
+    "timestep_embedding",
+    "variance_preserving",
+]
+
 Array: TypeAlias = Float[np.ndarray, "..."]
 Space: TypeAlias = Literal["variance preserving", "variance exploding", "flow matching"]
 PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]

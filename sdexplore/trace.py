@@ -129,6 +129,11 @@ class Trace(Shown):
         return texts[0] if texts else None
 
     @property
+    def unconditional(self) -> bool:
+        """Whether the model is told nothing of what to draw: no prompt, no guidance; its one role is "uncond"."""
+        return bool(self.provenance.get("unconditional", False))
+
+    @property
     def num_steps(self) -> int:
         """How many times the scheduler stepped; more than num_inference_steps for second-order schedulers."""
         return len(self.timesteps)
@@ -176,6 +181,8 @@ class Trace(Shown):
     def attention(self, role: str = "cond") -> Mapping[str, Attention]:
         """Layer -> cross-attention of `role`; TraceError if it was not recorded."""
         if role not in self.cross_attention:
+            if self.unconditional:
+                raise TraceError("this pipeline is unconditional: it has no prompt for cross-attention to look at")
             if not self.cross_attention:
                 raise TraceError("this trace holds no cross-attention: run with Record(cross_attention='mean')")
             raise TraceError(

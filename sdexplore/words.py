@@ -123,3 +123,10 @@ def lone_surrogate(text: str) -> int | None:
     except UnicodeEncodeError as error:
         return error.start
     return None
+
+
+def without(text: str, *spans: Span) -> str:
+    """`text` without the characters of these spans, one space between what is left: "a photo of a"."""
+    for start, stop in sorted(spans, reverse=True):
+        text = f"{text[:start]} {text[stop:]}"
+    return " ".join(text.split())

@@ -12,12 +12,13 @@ from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
-from sdexplore.calibration.scenes import draw_scenes, other_span, positions_in, without
+from sdexplore.calibration.scenes import draw_scenes, other_span, positions_in
 from sdexplore.calibration.scoring import by_chance, in_the_centre, mask_on, overlap, scored, top
 from sdexplore.calibration.statistics import Observation, Observations, bootstrap_weights, interval
 from sdexplore.calibrations import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration
 from sdexplore.mini.dataset import Draw, draw_table
 from sdexplore.model.tokenizing import tokens
+from sdexplore.words import without
 
 
 @pytest.fixture(scope="module")

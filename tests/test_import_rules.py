@@ -17,7 +17,7 @@ MOST_LINES = 400
 
 # A room is a folder, or the single files of one level; it imports from lower levels and from itself.
 LEVELS = {
-    0: {"base": ("errors", "display", "drafts", "naming", "theory")},
+    0: {"base": ("errors", "display", "drafts", "naming", "theory", "ddpm", "embeddings")},
     1: {
         "records": (
             *(
@@ -37,6 +37,7 @@ LEVELS = {
                 "diagnosis",
             ),
             *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree", "schedules"),
+            *("textencodings", "occlusions", "reconstructions", "architectures", "checks"),
         )
     },
     2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},

@@ -7,11 +7,19 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    DDIMScheduler,
+    DDPMPipeline,
+    DDPMScheduler,
+    LDMPipeline,
+    LDMTextToImagePipeline,
     PNDMScheduler,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
 )
+from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizerFast
 
 import sdexplore
@@ -133,6 +141,72 @@ def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
         tokenizer_2=second_tokenizer,
         scheduler=scheduler or pndm(),
         add_watermarker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def unet_2d(channels: int = 3, side: int = 16) -> UNet2DModel:
+    """DDPM's UNet: two levels, self-attention on the lower one and at the bottom."""
+    torch.manual_seed(0)
+    return UNet2DModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        norm_num_groups=8,
+        attention_head_dim=8,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    ).eval()
+
+
+def vqvae() -> VQModel:
+    """The autoencoder of latent diffusion's first pipelines, factor 2."""
+    torch.manual_seed(1)
+    return VQModel(
+        latent_channels=3,
+        block_out_channels=(16, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=8,
+        num_vq_embeddings=32,
+    ).eval()
+
+
+def ddpm(channels: int = 3) -> DDPMPipeline:
+    """Unconditional, on pixels."""
+    pipe = DDPMPipeline(unet_2d(channels), DDPMScheduler())
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def latent_diffusion() -> LDMPipeline:
+    """Unconditional, on the latents of a VQ-VAE."""
+    pipe = LDMPipeline(vqvae(), unet_2d(), DDIMScheduler(clip_sample=False))
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def latent_diffusion_text() -> LDMTextToImagePipeline:
+    """Latent diffusion's own text to image: a BERT of its own, which sees all tokens."""
+    torch.manual_seed(2)
+    config = LDMBertConfig(
+        vocab_size=49408,
+        max_position_embeddings=77,
+        d_model=32,
+        encoder_layers=2,
+        encoder_ffn_dim=64,
+        encoder_attention_heads=4,
+        head_dim=8,
+    )
+    pipe = LDMTextToImagePipeline(
+        vqvae=vae(),
+        bert=LDMBertModel(config).eval(),
+        tokenizer=tokenizer(),
+        unet=unet(),
+        scheduler=DDIMScheduler(clip_sample=False),
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe

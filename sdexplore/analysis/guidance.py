@@ -157,6 +157,8 @@ def _numbers(uncond: np.ndarray, cond: np.ndarray, whole: np.ndarray, final: np.
 
 
 def _steps(trace: Trace) -> tuple[int, ...]:
+    if trace.unconditional:
+        raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
         raise TraceError(_NO_GUIDANCE)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond

@@ -16,7 +16,8 @@ from ..model.looking import look
 from ..record import Record
 from ..tokenization import Tokenization
 from ..trace import Trace
-from .scenes import CalibrationScene, draw_scenes, other_span, positions_in, without
+from ..words import without
+from .scenes import CalibrationScene, draw_scenes, other_span, positions_in
 from .scoring import by_chance, in_the_centre, inside, mask_on, scored, top
 from .statistics import Observation, Observations
 

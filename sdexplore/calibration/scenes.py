@@ -64,8 +64,3 @@ def other_span(scene: CalibrationScene, name: str, tokens: Tokenization) -> Span
     start, stop = scene.spans[name]
     rest = [word.span for word in tokens.words if word.span[1] <= start or word.span[0] >= stop]
     return random.Random(f"other word {scene.number} {name}").choice(rest) if rest else None  # noqa: S311
-
-
-def without(caption: str, span: Span) -> str:
-    """The caption without these characters: "a photo of a cat" → "a photo of a"."""
-    return " ".join(f"{caption[: span[0]]} {caption[span[1] :]}".split())

@@ -67,12 +67,25 @@ def latent_grid(
     return grid
 
 
+def autoencoder(pipe: Any) -> Any | None:
+    """The network between pixels and latents: `vae`, or the `vqvae` of latent diffusion's own pipelines."""
+    return next((found for name in ("vae", "vqvae") if (found := getattr(pipe, name, None)) is not None), None)
+
+
+def in_pixel_space(pipe: Any) -> bool:
+    """Whether the UNet works on pixels, grey or RGB, as DDPM's does: there is no autoencoder to go through."""
+    if autoencoder(pipe) is not None:
+        return False
+    config = getattr(getattr(pipe, "unet", None), "config", None)
+    return getattr(config, "in_channels", None) in (1, 3) and "vae" not in getattr(pipe, "config", {})
+
+
 def vae_scale_factor(pipe: Any) -> int:
     """Image pixels along the side of one latent."""
     known = getattr(pipe, "vae_scale_factor", None)
     if isinstance(known, int):
         return known
-    config = getattr(getattr(pipe, "vae", None), "config", None)
+    config = getattr(autoencoder(pipe), "config", None)
     return int(2 ** (len(getattr(config, "block_out_channels", (1,))) - 1))
 
 

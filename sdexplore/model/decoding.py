@@ -1,4 +1,8 @@
-"""Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE."""
+"""Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE.
+
+The autoencoder is the pipeline's `vae`, or the `vqvae` of latent diffusion's own pipelines. Pipelines in pixel space
+(DDPM) have none: their latents are the picture, from −1 to 1, and its preview is exact.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -7,9 +11,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from diffusers.image_processor import VaeImageProcessor
 from jaxtyping import Float, Float32, UInt8
 
-from .architecture import vae_scale_factor
+from ..errors import InspectionError
+from .architecture import autoencoder, in_pixel_space, vae_scale_factor
 from .hosting import float32_vae
 
 _FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
@@ -18,12 +24,15 @@ _FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
 
 def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
     """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline would."""
-    vae = pipe.vae
+    if in_pixel_space(pipe):
+        image = torch.from_numpy(np.array(latents)).unsqueeze(0)
+        return uint8(image.clamp(-1, 1).expand(1, 3, *image.shape[2:]))
+    vae = _autoencoder(pipe)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
         z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
         image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
-        array = pipe.image_processor.postprocess(image, output_type="np")[0]
+        array = image_processor(pipe).postprocess(image, output_type="np")[0]
     pixels: np.ndarray = (array * 255).round().astype(np.uint8)
     return pixels
 
@@ -48,11 +57,26 @@ def encode(pipe: Any, picture: torch.Tensor) -> torch.Tensor:
 
     The mode of the VAE's posterior, so that the same picture always has the same latents.
     """
-    vae = pipe.vae
+    return encode_with_spread(pipe, picture)[0]
+
+
+def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`encode`, beside the standard deviation of the VAE's posterior on the same scale; None of a VQ-VAE."""
+    vae = _autoencoder(pipe)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
-        posterior = vae.encode(picture.to(_device(pipe), parameter.dtype)).latent_dist
-        return _scaled(posterior.mode(), vae).float()
+        encoded = vae.encode(picture.to(_device(pipe), parameter.dtype))
+        if not hasattr(encoded, "latent_dist"):  # a VQModel quantizes in its decoder
+            return _scaled(encoded.latents, vae).float(), None
+        posterior = encoded.latent_dist
+        _, std = _statistics(posterior.std, vae)
+        spread = posterior.std / std * float(vae.config.scaling_factor)
+        return _scaled(posterior.mode(), vae).float(), spread.float()
+
+
+def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents as the VAE itself has them, from latents as the UNet has them."""
+    return _unscaled(latents, _autoencoder(pipe))
 
 
 def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
@@ -61,7 +85,11 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     Least squares over smooth random colour fields that this VAE encodes: no prompt and no run enters, so the
     preview of a model is always the same. Fitted once a VAE. Compare the constants that others publish for SD 1.x.
     """
-    vae = pipe.vae
+    if in_pixel_space(pipe):
+        channels = int(pipe.unet.config.in_channels)
+        matrix = np.full((1, 3), 0.5) if channels == 1 else 0.5 * np.eye(3)
+        return np.vstack([matrix, np.full((1, 3), 0.5)]).astype(np.float32)
+    vae = _autoencoder(pipe)
     if vae not in _FITTED:
         _FITTED[vae] = _fit(pipe)
     return _FITTED[vae]
@@ -69,7 +97,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 def fitted(pipe: Any) -> bool:
     """Whether `latent_rgb` of this pipeline is known already, so that asking costs nothing."""
-    return getattr(pipe, "vae", None) in _FITTED
+    return in_pixel_space(pipe) or autoencoder(pipe) in _FITTED
 
 
 def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
@@ -88,7 +116,27 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 def _device(pipe: Any) -> torch.device:
     device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
-    return torch.device(device) if device is not None else next(pipe.vae.parameters()).device
+    return torch.device(device) if device is not None else next(_autoencoder(pipe).parameters()).device
+
+
+def _autoencoder(pipe: Any) -> Any:
+    found = autoencoder(pipe)
+    if found is None:
+        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its UNet works on pixels")
+    return found
+
+
+def image_processor(pipe: Any) -> Any:
+    """The pipeline's own, or diffusers' for its scale factor where it has none."""
+    return getattr(pipe, "image_processor", None) or VaeImageProcessor(vae_scale_factor=vae_scale_factor(pipe))
+
+
+def uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
+    """A picture (1, 3, Y, X) in −1..1 as bytes."""
+    array: np.ndarray = (
+        ((pixels[0].float().permute(1, 2, 0) / 2 + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    )
+    return array
 
 
 def _scaled(z: torch.Tensor, vae: Any) -> torch.Tensor:

@@ -11,8 +11,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
-from jaxtyping import UInt8
-from PIL import Image
 
 from ..errors import RunError
 from ..record import USUAL, Record
@@ -20,12 +18,11 @@ from ..trace import Trace
 from ..traces import Traces
 from . import decoding
 from .architecture import vae_scale_factor
+from .autoencoding import Picture, pixels_of, psnr
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .provenance import described
 from .running import check, image_count, run_locked
-
-Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
@@ -73,7 +70,7 @@ def look(
     last = int(pipe.scheduler.config.num_train_timesteps) - 1
     if not times or any(not 0 <= one <= last for one in times):
         raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, or several")
-    pixels = _pixels(pipe, image, pipeline_arguments)
+    pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)
     noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
@@ -85,7 +82,7 @@ def look(
         arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
         trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
         call = _call_of(trace, "look", image, {"t": one})
-        traces.append(replace(trace, kind="look", call=call, image=_uint8(pixels)))
+        traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
     return traces[0] if isinstance(t, int) else Traces(traces)
 
 
@@ -113,7 +110,7 @@ def invert(
 
     Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
     """
-    pixels = _pixels(pipe, image, pipeline_arguments)
+    pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)
     config = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0}
@@ -124,12 +121,12 @@ def invert(
     noise = torch.from_numpy(np.array(trace.recorded("latents")[-1:])).to(z.device)
     bare = Record(cross_attention=False, noise_pred=False, decode=0)
     again = _observed(pipe, forward, noise, prompt, 0, bare, num_inference_steps, arguments)
-    given = _uint8(pixels)
+    given = decoding.uint8(pixels)
     with lock_of(pipe):
         redrawn, best = (
             decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy())
         )
-    reconstruction = {"psnr_db": _psnr(redrawn, given), "vae_psnr_db": _psnr(best, given)}
+    reconstruction = {"psnr_db": psnr(redrawn, given), "vae_psnr_db": psnr(best, given)}
     call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
     provenance = {**trace.provenance, "reconstruction": reconstruction}
     return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
@@ -163,31 +160,6 @@ def _observed(
     with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
         trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
     return cast("Trace", trace)
-
-
-def _pixels(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tensor:
-    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    sample = pipe.unet.config.sample_size
-    default = (sample, sample) if isinstance(sample, int) else tuple(sample)
-    factor = vae_scale_factor(pipe)
-    height, width = (
-        arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)
-    )
-    if height % factor or width % factor:
-        raise RunError(f"height={height}, width={width}: both must be multiples of {factor}")
-    pixels: torch.Tensor = pipe.image_processor.preprocess(picture.convert("RGB"), height=height, width=width)
-    return pixels.float()
-
-
-def _uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
-    array: np.ndarray = ((pixels[0].permute(1, 2, 0) / 2 + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    return array
-
-
-def _psnr(one: UInt8[np.ndarray, "Y X 3"], other: UInt8[np.ndarray, "Y X 3"]) -> float:
-    error = float(np.square(one.astype(np.float64) - other.astype(np.float64)).mean())
-    return round(float("inf") if error == 0 else 10 * float(np.log10(255**2 / error)), 2)
 
 
 def _call_of(trace: Trace, function: str, image: Picture, own: dict[str, Any]) -> dict[str, Any]:

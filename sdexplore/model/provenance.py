@@ -15,6 +15,7 @@ from PIL import Image
 from ..record import Record
 from . import noise_levels
 from .loading import model_source
+from .roles import unconditional
 
 _PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "numpy")
 
@@ -79,6 +80,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
         "image_size": _image_size(pipe, denoiser),
         "device": device.type,
         "zeroed_roles": list(zeroed),
+        "unconditional": unconditional(pipe),
         "seconds": round(seconds, 3),
     }
 

@@ -1,5 +1,6 @@
 """Whose each row of a denoiser call is: cond, uncond, perturbed; told by the embeddings that the call got."""
 
+import inspect
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import RunError
+from .blueprints import unwrapped
 
 _ORDER = ("uncond", "cond", "perturbed")  # of diffusers' batches
 _OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
@@ -93,7 +95,15 @@ class Roles:
 
 def order_of(pipe: Any) -> tuple[str, ...]:
     """The roles in the pipeline's full batch, where they are not recognised by their embeddings; else empty."""
+    if unconditional(pipe):
+        return ("uncond",)
     return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
+
+
+def unconditional(pipe: Any) -> bool:
+    """Whether the pipeline is told nothing of what to draw: no text reaches its UNet, and no class."""
+    takes_text = "encoder_hidden_states" in inspect.signature(type(unwrapped(pipe.unet)).forward).parameters
+    return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
 
 
 def _extras(chunks: int, taken: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..theory import linear_preview, variance_preserving
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
+from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
 from .guiding import GuideFunction, guide_of
@@ -26,7 +27,7 @@ from .probes import attention_modules
 from .prompting import prompts_of, swaps_of
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
-from .roles import Roles, order_of
+from .roles import Roles, order_of, unconditional
 
 OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
@@ -153,6 +154,10 @@ def run_locked(
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
     guides = guide_of(pipe, guide, guide_scale)
     denoiser = denoiser_of(pipe)
+    if unconditional(pipe):
+        if prompt is not None:
+            raise RunError(f"{type(pipe).__name__} is unconditional: it takes no prompt, here {prompt!r:.80}")
+        record = replace(record, roles=("uncond",))  # the only one there is
     layers = plan_layers(attention_modules(denoiser), record)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)
@@ -197,7 +202,7 @@ def run_locked(
         except _StopRun:
             stopped = True
         recorder.finish()
-        drawn = not stopped and getattr(pipe, "vae", None) is not None
+        drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
         assembly = Assembly(
             recorder=recorder,
             scheduler=pipe.scheduler,

@@ -62,7 +62,8 @@ def step_title(trace: Trace, step: int) -> str:
 
 def run_title(trace: Trace, over: Collection[str] = ()) -> str:
     """The run that a figure shows, in two lines: prompt, then model, scheduler, seed; without what is in `over`."""
-    prompt = f"“{drawable(trace.prompt, 70)}”" if trace.prompt else "no prompt"
+    without = "unconditional" if trace.unconditional else "no prompt"
+    prompt = f"“{drawable(trace.prompt, 70)}”" if trace.prompt else without
     facts = {
         "model": drawable(str(trace.provenance.get("model", "?"))),
         "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler"),
@@ -76,6 +77,8 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
 
 def in_words(trace: Trace) -> str:
     """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was."""
+    if trace.unconditional:
+        return "an unconditional model"
     prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
     return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
 

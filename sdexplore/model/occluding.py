@@ -1,0 +1,178 @@
+"""`occlusion`: the denoiser asked again at a run's own latents, with one word left out of the prompt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+from jaxtyping import Float32
+
+from ..errors import RunError, TraceError
+from ..occlusions import Occlusion
+from ..record import Record
+from ..tokenization import Tokenization
+from ..trace import Trace
+from ..traces import Traces
+from ..words import find, fold, without
+from .architecture import denoiser, vae_scale_factor
+from .comparing import exchanged_scheduler
+from .locking import lock_of
+from .looking import OneStepScheduler
+from .running import check, run_locked
+
+_STEPS = 4  # asked by default
+_AT_ONCE = 8  # prompts in a batch
+_SAME = 0.05  # of the prediction's root mean square: more is another pipeline, or other arguments
+_BARE = Record(latents=False, cross_attention=False, decode=0)
+# Arguments of the run that have no say in one conditional prediction at given latents, or that are set here.
+_OURS = frozenset(
+    {"prompt", "negative_prompt", "negative_prompt_2", "num_inference_steps", "timesteps", "sigmas", "latents"}
+    | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
+    | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs"}
+)
+
+
+class StandingScheduler(OneStepScheduler):
+    """Asks the denoiser once, at any timestep, and leaves the sample as it is."""
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        """One timestep, as a whole number where it is one."""
+        super().set_timesteps(num_inference_steps)
+        whole = float(self.at).is_integer()
+        self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
+
+    def step(self, model_output: Any, timestep: Any, sample: Any, *_: Any, **options: Any) -> Any:
+        """The sample itself."""
+        del model_output, timestep
+        return DDIMSchedulerOutput(prev_sample=sample) if options.get("return_dict", True) else (sample,)
+
+
+def occlusion(
+    pipe: Any,
+    trace: Trace,
+    words: Sequence[str] | None = None,
+    *,
+    steps: Sequence[int] | None = None,
+    **pipeline_arguments: Any,
+) -> Occlusion:
+    """What each word does: the change of the conditional noise prediction with that word left out of the prompt.
+
+    At chosen steps of the trace, the pipeline's denoiser is asked again at the very latents of the run, once with the
+    whole prompt and once without each word (its characters are deleted, and the rest is tokenized anew: the words
+    behind it move up). No attention map enters, so this is what attention maps are to be held against. It costs one
+    row of a denoiser call a word and step.
+
+    Args:
+        pipe: The pipeline that made the trace.
+        words: Words or phrases of the prompt, every occurrence left out together; by default each word by itself.
+        steps: Steps of the trace; by default four, evenly spread.
+        pipeline_arguments: What the run was given beside the prompt that is no plain value, and so is in the trace by
+            name only: ip_adapter_image_embeds, say. Plain values are taken from the trace.
+
+    Raises:
+        TraceError: The trace holds no prompt, latents or noise levels.
+        TokenError: The prompt has no such word.
+        RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments.
+    """
+    tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
+    if tokens is None:
+        raise TraceError("this trace holds no prompt: there is no word to leave out")
+    recorded = trace.recorded("noise_preds").get("cond")
+    if recorded is None:
+        raise TraceError("this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)")
+    named = _left_out(tokens, words)
+    count = trace.num_steps
+    usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
+    chosen = tuple(dict.fromkeys(trace.check_step(step) for step in (usual if steps is None else steps)))
+    if not chosen:
+        raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
+    arguments = _arguments(pipe, trace, pipeline_arguments)
+    prompts = [tokens.text, "", *named.values()]
+    changes, of_prompt, deviation = [], [], []
+    for step in chosen:
+        full, empty, *rest = _predictions(pipe, trace, step, prompts, arguments)
+        deviation.append(_checked(full, recorded[step], step))
+        of_prompt.append(np.sqrt(np.square(full - empty).mean()))
+        changes.append([np.sqrt(np.square(full - one).mean(axis=0)) for one in rest])
+    return Occlusion(
+        prompt=tokens.text,
+        words=tuple(named),
+        steps=chosen,
+        timesteps=trace.timesteps[list(chosen)],
+        changes=np.array(changes, np.float32).swapaxes(0, 1),
+        of_prompt=np.array(of_prompt, np.float32),
+        deviation=np.array(deviation, np.float32),
+        prediction_type=str(trace.provenance.get("scheduler", {}).get("prediction_type")),
+        fingerprint=trace.fingerprint,
+    )
+
+
+def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, str]:
+    """Name of each word -> the prompt without it."""
+    if isinstance(words, str):
+        words = (words,)
+    if words is None:
+        names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
+        return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
+    found = {}
+    for word in words:
+        tokens.positions(word)  # says what is wrong, if anything is
+        spans = [one.span for one in tokens.words if fold(one.text) == fold(word)] or find(tokens.text, word)
+        found[word] = without(tokens.text, *spans)
+    if not found:
+        raise TraceError("occlusion(words=()): name at least one word of the prompt, or leave words out")
+    return found
+
+
+def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's own arguments that one prediction depends on."""
+    ours = _OURS | ({"image", "t"} if trace.kind == "look" else set())
+    told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
+    for name in told.keys() - given.keys():
+        if name.startswith("prompt") or isinstance(told[name], Mapping):
+            raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")
+    # Consistency models are told the scale itself; all others would make the unconditional half as well.
+    embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
+    scale = trace.call.get("arguments", {}).get("guidance_scale")
+    guidance = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
+    return {**told, **guidance, **given}
+
+
+def _predictions(
+    pipe: Any, trace: Trace, step: int, prompts: Sequence[str], arguments: Mapping[str, Any]
+) -> list[Float32[np.ndarray, "channel y x"]]:
+    """The model's prediction for each prompt at the latents before `step`."""
+    sample = torch.from_numpy(np.array(trace.scaled_latents(step))).to(next(denoiser(pipe).parameters()).dtype)
+    factor = vae_scale_factor(pipe)
+    scheduler = StandingScheduler.from_config(pipe.scheduler.config)
+    scheduler.at = trace.timesteps[step].item()
+    found: list[np.ndarray] = []
+    for first in range(0, len(prompts), _AT_ONCE):
+        batch = list(prompts[first : first + _AT_ONCE])
+        call = {
+            **arguments,
+            "height": sample.shape[1] * factor,
+            "width": sample.shape[2] * factor,
+            "latents": sample.expand(len(batch), *sample.shape),
+            "num_inference_steps": 1,
+            "output_type": "latent",
+        }
+        check(pipe, {"seed": 0, **call})
+        with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
+            made = run_locked(pipe, batch, seed=0, record=_BARE, on_step=None, **call)
+        traces = list(made) if isinstance(made, Traces) else [made]
+        found += [one.noise_preds["cond"][0] for one in traces]
+    return found
+
+
+def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:
+    """The largest difference to what was recorded; RunError where the two are not the same prediction."""
+    if np.isnan(recorded).any():
+        raise TraceError(f"step {step} of this trace has no conditional prediction; choose others")
+    if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
+        raise RunError(
+            f"at step {step} this pipeline does not predict what the trace recorded: it is another one, or it has "
+            "changed, or the run had arguments that must be given again"
+        )
+    return float(np.abs(made - recorded).max())

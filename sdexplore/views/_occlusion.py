@@ -1,0 +1,83 @@
+"""What each word of the prompt does to the noise prediction, ranked, and where."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..display import clip
+from ..errors import TraceError
+from ..occlusions import Occlusion
+from ..picture import Picture, drawable, style
+from ._figure import BLOG_COLUMN, FAINT, PALETTE, SEQUENTIAL, bare
+
+_MOST = 6
+
+
+def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
+    """Draws the words of a prompt by what leaving each out changes in the noise prediction, and where it changes.
+
+    Left, a bar a word, the strongest on top: the change, root mean square over the picture, as a share of what leaving
+    out the whole prompt changes (axis from 0; 1 is as much as the whole prompt, and more is possible). The bar is the
+    mean over the steps, each dot one step, from light (first) to dark (last). Right, for the strongest words, where: a
+    row a word, a column a step, root mean square over channels at each latent pixel. All maps share one scale from 0,
+    printed at the bar.
+
+    Args:
+        found: What `sdx.occlusion(pipe, trace)` returns.
+        most: How many words get maps.
+
+    Raises:
+        TraceError: most is below 1.
+    """
+    if most < 1:
+        raise TraceError(f"occlusion(most={most}): at least one word is to be shown")
+    effects, ranking = found.effects, found.ranking
+    top = ranking[:most]
+    maps = found.changes[list(top)]
+    reach = float(maps.max()) or 1.0
+    wide = min(1.1, (BLOG_COLUMN - 3.4) / len(found.steps))
+    y, x = maps.shape[2:]
+    high = max(0.3 * len(ranking), len(top) * wide * y / x) + 1.1
+    with style():
+        figure = Figure(figsize=(3.4 + wide * len(found.steps) + 0.7, high), layout="constrained")
+        figure.suptitle(f"“{drawable(found.prompt, 80)}”\neach word left out, at the latents of one run", fontsize=9)
+        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3.4, wide * len(found.steps) + 0.7))
+        ax = left.subplots()
+        names = [drawable(found.words[i], 24) for i in ranking]
+        ax.barh(range(len(ranking)), effects[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
+        for step in range(len(found.steps)):
+            shade = str(0.75 - 0.75 * step / max(1, len(found.steps) - 1))
+            ax.scatter(effects[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
+        ax.set_yticks(range(len(names)), names)
+        ax.invert_yaxis()
+        ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")
+        ax.set_xlabel("change / change without any prompt", fontsize=8)
+        ax.set_xlim(left=0)
+        axes = right.subplots(len(top), len(found.steps), squeeze=False)
+        for row, word in enumerate(top):
+            for column, (step, t) in enumerate(zip(found.steps, found.timesteps, strict=True)):
+                panel = axes[row, column]
+                bare(panel)
+                drawn = panel.imshow(maps[row, column], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
+                if row == 0:
+                    panel.set_title(f"step {step}\nt {t:.0f}", fontsize=7.5)
+            axes[row, 0].set_ylabel(drawable(found.words[word], 14), fontsize=7.5)
+        right.colorbar(drawn, ax=axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
+    best = ", ".join(f"{found.words[i]!r} {effects[i].mean():.2f}" for i in ranking[:_MOST])
+    return Picture(
+        figure=figure,
+        data={"effects": effects[list(ranking)], "changes": maps, "steps": np.array(found.steps)},
+        alt=f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
+        f"share of what the whole prompt does: {best}; and maps of where, from 0 to {reach:.2g}.",
+        call=f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_steps(found.steps)}){f', most={most}' * (most != _MOST)})"
+        f"  # trace {found.fingerprint}",
+    )
+
+
+def _model(found: Occlusion) -> str:
+    return {"epsilon": "ε", "v_prediction": "v", "sample": "x0"}.get(found.prediction_type, "the prediction")
+
+
+def _steps(steps: Sequence[int]) -> str:
+    return f", steps={list(steps)}"

@@ -1,0 +1,50 @@
+"""The pictures of a comparison along one argument, side by side."""
+
+from math import ceil
+
+from ..display import clip
+from ..errors import TraceError
+from ..picture import Picture, drawable
+from ..traces import Comparison
+from ._figure import in_words, panels, run_title
+
+_COLUMNS = 6
+
+
+def strip(comparison: Comparison) -> Picture:
+    """Draws the final pictures of a Comparison over one argument in a row, each under its value.
+
+    For `sdx.clip_skip_ladder` and `sdx.interpolation`, whose runs all begin with the same noise. The title names the
+    prompt, and of an interpolation both, from left to right.
+
+    Raises:
+        TraceError: The comparison is over several arguments; or a run has no picture.
+    """
+    if len(comparison.over) != 1:
+        raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
+    ((name, values),) = comparison.over.items()
+    images = [trace.recorded("image") for trace in comparison]
+    first = comparison.traces[0]
+    made = first.call.get("conditioning", {})
+    title, subject = run_title(first, [name]), f"of {in_words(first)}"
+    if "other" in made:
+        ends = f"“{drawable(made['prompt'], 60)}” → “{drawable(made['other'], 60)}”"
+        title = f"{ends}, by {made['method']}\n{run_title(first, ['prompt'])}"
+        subject = f"from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
+    columns = min(_COLUMNS, len(images))
+    y, x = images[0].shape[:2]
+    with panels(ceil(len(images) / columns), columns, aspect=y / x, top=0.6) as (figure, axes):
+        figure.suptitle(title, fontsize=9)
+        for ax, value, image in zip(axes.flat, values, images, strict=False):
+            ax.set_title(f"{name} {drawable(_named(value), 24)}", fontsize=8)
+            ax.imshow(image)
+    return Picture(
+        figure=figure,
+        data={str(number): image for number, image in enumerate(images)},
+        alt=f"{len(images)} pictures {subject}, {name} {', '.join(map(_named, values))}.",
+        call=f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
+    )
+
+
+def _named(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
