@@ -27,6 +27,7 @@ _HOMES = {
     "compare": "model.comparing",
     "look": "model.looking",
     "invert": "model.looking",
+    "redraw": "model.looking",
     "calibrate": "calibration.measuring",
     "open_word_map": "model.open_vocabulary",
     "explore": "widgets.exploring",
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
     from .model.diagnosing import doctor
     from .model.inspection import components, tree
     from .model.loading import load
-    from .model.looking import invert, look
+    from .model.looking import invert, look, redraw
     from .model.open_vocabulary import open_word_map
     from .model.running import run
     from .model.tokenizing import tokens

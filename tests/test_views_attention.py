@@ -272,7 +272,7 @@ EVERY = [
     (views.region, ((0, 0, 10, 10),), {}),
     (views.region, ((0.5, 0, 10, 10.5),), {"words": ["a cat", 3], "steps": -1}),
     (views.self_attention, (6,), {}),
-    (views.self_attention, (6,), {"pixel": (0, 0), "components": 1, "step": 2}),
+    (views.self_attention, (6,), {"pixel": (0, 0), "components": 1, "steps": 2}),
     (views.segmentation, (), {}),
     (views.segmentation, (["cat", "and"],), {"layers": MID}),
 ]

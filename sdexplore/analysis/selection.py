@@ -67,7 +67,7 @@ def select(
     recorded = trace.attention(role)
     chosen = _layers(recorded, layers)
     known = sorted({step for attention in chosen.values() for step in attention.steps})
-    wanted = _steps(trace, steps, known)
+    wanted = steps_of(trace, steps, known)
     seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
     return Selection(role, seen, wanted, _heads(seen, heads))
 
@@ -104,9 +104,20 @@ def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tu
         if tokens is None:
             raise TraceError(f"there is no prompt for {role!r} to take words from; name positions")
         chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST_WORDS]
+        if not chosen:
+            raise TraceError(f"the prompt of {role!r} holds no word{_and_zeros(trace, role)}; name positions")
     if not chosen:
         raise TraceError("words=(): name at least one word of the prompt")
     return chosen
+
+
+def zeroed(trace: Trace, role: str) -> bool:
+    """Whether the role's embeddings were all zeros, so that its cross-attention is the same everywhere."""
+    return role in trace.provenance.get("zeroed_roles", [])
+
+
+def _and_zeros(trace: Trace, role: str) -> str:
+    return ", and its embeddings are all zeros: its attention is uniform" if zeroed(trace, role) else ""
 
 
 def label(word: Word) -> str:
@@ -139,7 +150,8 @@ def _is(wanted: str | int, name: str, attention: Attention) -> bool:
     return name == wanted or name.startswith(wanted.rstrip(".") + ".")
 
 
-def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]:
+def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "attention") -> tuple[int, ...]:
+    """Which of the `known` steps are wanted, ascending; a step whose `what` was not recorded raises TraceError."""
     if wanted is None:
         return tuple(known)
     if isinstance(wanted, slice):
@@ -147,9 +159,9 @@ def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]
     else:
         chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)}
         if missing := chosen.difference(known):
-            raise TraceError(f"attention of step {min(missing)} was not recorded; there are {list(known)}")
+            raise TraceError(f"{what} of step {min(missing)} was not recorded; there are {list(known)}")
     if not chosen:
-        raise TraceError(f"steps={wanted!r} is no step whose attention was recorded; there are {list(known)}")
+        raise TraceError(f"steps={wanted!r} is no step whose {what} was recorded; there are {list(known)}")
     return tuple(sorted(chosen))
 
 
