@@ -29,6 +29,7 @@ _HOMES = {
     "invert": "model.looking",
     "redraw": "model.looking",
     "calibrate": "calibration.measuring",
+    "word_effect": "calibration.effects",
     "open_word_map": "model.open_vocabulary",
     "explore": "widgets.exploring",
     "word_map": "analysis.attention",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from .analysis.mass import attention_mass, entropy, word_layers
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
+    from .calibration.effects import word_effect
     from .calibration.measuring import calibrate
     from .errors import (
         InspectionError,

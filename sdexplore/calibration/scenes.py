@@ -66,6 +66,8 @@ def other_span(scene: CalibrationScene, name: str, tokens: Tokenization) -> Span
     return random.Random(f"other word {scene.number} {name}").choice(rest) if rest else None  # noqa: S311
 
 
-def without(caption: str, span: Span) -> str:
+def without(caption: str, *spans: Span) -> str:
     """The caption without these characters: "a photo of a cat" → "a photo of a"."""
-    return " ".join(f"{caption[: span[0]]} {caption[span[1] :]}".split())
+    for start, stop in sorted(spans, reverse=True):
+        caption = f"{caption[:start]} {caption[stop:]}"
+    return " ".join(caption.split())

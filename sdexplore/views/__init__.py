@@ -9,6 +9,7 @@ from ._components import components
 from ._denoising import denoising
 from ._guidance import guidance
 from ._latents import latents
+from ._maps import maps
 from ._mass import attention_mass
 from ._region import region
 from ._segmentation import segmentation
@@ -27,6 +28,7 @@ __all__ = [
     "denoising",
     "guidance",
     "latents",
+    "maps",
     "region",
     "segmentation",
     "self_attention",
