@@ -28,9 +28,9 @@ def test_it_finds_what_is_there(scenes):
     scores = presence(pictures)
     truth = np.array([[thing in things for thing in THINGS] for things in there])
     found = accuracy(scores, truth)
-    assert found.average_precision > 0.95
-    assert found.recall > 0.9
-    assert found.precision > 0.95
+    assert found.average_precision > 0.9
+    assert found.recall > 0.85
+    assert found.precision > 0.9
     assert (scores >= THRESHOLD).sum() < 2 * truth.sum()
 
 
