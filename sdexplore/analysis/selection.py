@@ -42,12 +42,14 @@ class Selection:
 
     def describe(self, without: Collection[str] = ()) -> str:
         """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
-        steps = f"step {self.steps[0]}" if len(self.steps) == 1 else f"{len(self.steps)} steps"
+        steps = f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
         means = {"steps": steps, "layers": layers, "heads": heads}
-        shown = ", ".join(text for name, text in means.items() if name not in without)
-        return f"{self.role}, mean over {shown}" if shown else self.role
+        alone = len(self.steps) == 1 and "steps" not in without
+        shown = ", ".join(text for name, text in means.items() if name not in (*without, *["steps"] * alone))
+        whose = f"{self.role}, step {self.steps[0]}" if alone else self.role
+        return f"{whose}, mean over {shown}" if shown else whose
 
 
 def select(
