@@ -39,7 +39,9 @@ _HOMES = {
     "pipeline_architecture": "model.stages",
     "equation_checks": "model.checking",
     "time_embedding": "model.checking",
+    "redraw": "model.looking",
     "calibrate": "calibration.measuring",
+    "word_effect": "calibration.effects",
     "open_word_map": "model.open_vocabulary",
     "explore": "widgets.exploring",
     "word_map": "analysis.attention",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from .analysis.mass import attention_mass, entropy, word_layers
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
+    from .calibration.effects import word_effect
     from .calibration.measuring import calibrate
     from .errors import (
         InspectionError,
@@ -105,7 +108,7 @@ if TYPE_CHECKING:
     from .model.diagnosing import doctor
     from .model.inspection import components, tree
     from .model.loading import load
-    from .model.looking import invert, look
+    from .model.looking import invert, look, redraw
     from .model.occluding import occlusion
     from .model.open_vocabulary import open_word_map
     from .model.running import run

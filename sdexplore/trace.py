@@ -290,6 +290,9 @@ class Trace(Shown):
             lines.append(
                 Line(f"Stopped after {self.num_steps} step{'s' * (self.num_steps > 1)}; no picture was decoded.")
             )
+        if quality := self.provenance.get("reconstruction"):
+            redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
+            lines.append(Line(f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."))
         if any(self.flags.values()):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
         if (preview := self._preview()) is not None:
@@ -316,7 +319,7 @@ def _summary(trace: Trace) -> list[tuple[str, np.ndarray]]:
     alike: dict[tuple[str, str, tuple[int, ...]], list[np.ndarray]] = {}
     for name, array in trace.arrays().items():
         kind, _, rest = name.partition("/")
-        if kind in ("cross_attention", "self_attention"):
+        if kind in ("cross_attention", "self_attention", "queries"):
             group, unit = f"{kind}/{rest.partition('/')[0]}", "layer"
         else:
             group, unit = (kind, "step") if kind in ("decoded", "decoded_x0") else (name, "")

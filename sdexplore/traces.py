@@ -33,6 +33,11 @@ class Traces(Sequence[Trace], Shown):
     def __len__(self) -> int:
         return len(self._traces)
 
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
+        if name in Trace.__dataclass_fields__ or hasattr(Trace, name):
+            raise AttributeError(f"{len(self)} traces together have no {name!r}; take one of them: traces[0]")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def save(self, folder: str | Path) -> Path:
         """Writes one file a trace and an index into `folder`; returns it."""
         return _save(Path(folder), {"kind": "traces"}, self._traces)

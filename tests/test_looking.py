@@ -2,8 +2,10 @@
 
 import random
 
+import diffusers
 import numpy as np
 import pytest
+import tiny_families as families
 import torch
 from PIL import Image
 from tiny_pipelines import stable_diffusion_xl
@@ -69,11 +71,16 @@ def test_several_timesteps_and_guidance(pipe, scene):
     assert "latents" not in traces[0].call["arguments"]
 
 
-def test_an_inversion_draws_the_picture_again(pipe, scene, tmp_path):
+@pytest.fixture(scope="module")
+def inverted(pipe, scene):
     picture, caption, _ = scene
-    trace = sdx.invert(pipe, picture, caption, num_inference_steps=20, record=sdx.Record(decode=0))
+    return sdx.invert(pipe, picture, caption, num_inference_steps=16, record=sdx.Record(decode=0))
+
+
+def test_an_inversion_draws_the_picture_again(inverted, tmp_path):
+    trace = inverted
     assert trace.kind == "invert"
-    assert trace.num_steps == 20
+    assert trace.num_steps == 16
     assert np.all(np.diff(trace.timesteps) > 0)
     assert np.all(np.diff(trace.sigmas) >= 0)
     quality = trace.provenance["reconstruction"]
@@ -97,9 +104,61 @@ def test_what_cannot_be_looked_at_says_why(pipe, scene):
     picture, caption, _ = scene
     with pytest.raises(sdx.RunError, match=r"look\(t=1000\): t is a training timestep from 0 to 999"):
         sdx.look(pipe, picture, caption, t=1000)
-    with pytest.raises(sdx.RunError, match="'latents' is set by look"):
+    with pytest.raises(sdx.RunError, match="'latents' is set by look itself"):
         sdx.look(pipe, picture, caption, t=10, latents=torch.zeros(1))
     with pytest.raises(sdx.RunError, match="height=63"):
         sdx.look(pipe, picture, caption, t=10, height=63)
     with pytest.raises(sdx.RunError, match="this call makes 2 images"):
         sdx.look(pipe, picture, caption, t=10, num_images_per_prompt=2)
+
+
+def test_an_inversion_is_drawn_again_and_traced(pipe, scene, inverted):
+    _, caption, masks = scene
+    quality = inverted.provenance["reconstruction"]
+    assert f"Reconstruction from its noise: {quality['psnr_db']:g} dB PSNR" in repr(inverted)
+    own = pipe.scheduler
+    drawn = sdx.redraw(pipe, inverted, record=sdx.Record(decode=0))
+    assert pipe.scheduler is own
+    assert (drawn.kind, drawn.prompt, drawn.num_steps) == ("run", caption, 16)
+    assert drawn.call["function"] == "redraw"
+    assert drawn.call["arguments"]["inversion"] == inverted.fingerprint
+    np.testing.assert_allclose(drawn.timesteps, inverted.timesteps[::-1])
+    error = np.square(drawn.image.astype(float) - inverted.image).mean()
+    assert 10 * np.log10(255**2 / error) == pytest.approx(quality["psnr_db"], abs=0.02)
+    for word in (word for word in masks if word != mini.GROUND):  # what the model looks at in a picture not its own
+        pixels = sdx.word_map(drawn, word, steps=slice(8, None))
+        inside = masks[word].reshape(32, 8, 32, 8).mean(axis=(1, 3))
+        assert inside[np.unravel_index(pixels.argmax(), pixels.shape)] > 0.3
+
+
+def test_pipelines_that_cannot_be_looked_with_say_why():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    for pipe, out in (
+        (families.img2img(), "diffusers.StableDiffusionPipeline.from_pipe"),
+        (families.controlnet(), "diffusers.StableDiffusionPipeline.from_pipe"),
+        (families.inpaint(9), "its UNet of 9 channels cannot do without"),
+    ):
+        for function, arguments in ((sdx.look, {"t": 5}), (sdx.invert, {})):
+            with pytest.raises(sdx.RunError, match=rf"makes latents of its own, and {type(pipe).__name__} .*{out}"):
+                function(pipe, picture, "a cat", **arguments)
+    usual = diffusers.StableDiffusionPipeline.from_pipe(families.controlnet(), requires_safety_checker=False)
+    assert sdx.look(usual, picture, "a cat", t=5, height=64, width=64).num_steps == 1
+    consistency = families.latent_consistency()
+    assert sdx.look(consistency, picture, "a cat", t=300, height=64, width=64).num_steps == 1
+    with pytest.raises(sdx.RunError, match="draws by leaps that no DDIM step undoes"):
+        sdx.invert(consistency, picture, "a cat")
+    with pytest.raises(sdx.RunError, match=r"redraw takes what invert returned, and .* of kind 'look'"):
+        sdx.redraw(usual, sdx.look(usual, picture, "a cat", t=5, height=64, width=64))
+
+
+@pytest.mark.parametrize("offload", [lambda pipe: pipe.enable_model_cpu_offload(device="cpu"), families.sequential])
+def test_offloaded_pipelines_are_looked_with_and_asked_alike(offload, tiny):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    record = sdx.Record(queries=True, decode=0)
+    expected = sdx.look(tiny, picture, "a cat", t=400, height=64, width=64, record=record)
+    asked = sdx.open_word_map(tiny, expected, "a dog")
+    offload(tiny)
+    found = sdx.look(tiny, picture, "a cat", t=400, height=64, width=64, record=record)
+    np.testing.assert_allclose(found.noise_pred, expected.noise_pred, atol=1e-6)
+    np.testing.assert_allclose(sdx.open_word_map(tiny, found, "a dog"), asked, atol=1e-6)
+    sdx.invert(tiny, picture, "a cat", height=64, width=64, num_inference_steps=1)

@@ -6,7 +6,7 @@ from math import log2
 import numpy as np
 import pytest
 import synthetic
-from synthetic import HEADS, LAYERS, LENGTH, MID, STEPS, UP
+from synthetic import DOWN, HEADS, LAYERS, LENGTH, MID, STEPS, UP
 
 import sdexplore as sdx
 from sdexplore.analysis.mass import KINDS
@@ -82,7 +82,7 @@ def uneven(trace):
 def test_a_layer_not_recorded_at_a_step_is_nan_there_and_out_of_the_mean(trace):
     found = uneven(trace)
     row = LAYERS.index(MID)
-    for values in (sdx.attention_mass(found).shares, sdx.entropy(found)[..., None]):
+    for values in (sdx.attention_mass(found).shares, sdx.entropy(found).bits[..., None]):
         missing = np.isnan(values)
         assert missing[row, [1, 2, 4, 5]].all()
         assert not missing[row, [0, 3]].any()
@@ -98,7 +98,7 @@ def test_two_calls_beneath_one_step_are_averaged(trace):
         for layer, attention in trace.attention().items()
     }
     twice = synthetic.trace(cross_attention={"cond": layers})
-    for function in (lambda t: sdx.attention_mass(t).shares, sdx.entropy):
+    for function in (lambda t: sdx.attention_mass(t).shares, lambda t: sdx.entropy(t).bits):
         once = function(trace)
         expected = (once[:, 0::2] + once[:, 1::2]) / 2
         np.testing.assert_allclose(function(twice), expected, atol=1e-5)
@@ -126,7 +126,7 @@ def test_embeddings_without_a_prompt_have_no_kinds(trace):
         with pytest.raises(TraceError) as raised:
             function(blind)
         assert str(raised.value) == message
-    np.testing.assert_array_equal(sdx.entropy(blind), sdx.entropy(trace))
+    np.testing.assert_array_equal(sdx.entropy(blind).bits, sdx.entropy(trace).bits)
 
 
 def test_more_positions_than_the_prompt_fills_are_said():
@@ -165,15 +165,20 @@ def with_probs(probs, columns=None):
 
 def test_entropy_of_a_uniform_row_is_log2_of_the_columns_and_of_one_column_0():
     uniform = np.full((1, 1, 2, 3, LENGTH), 1 / LENGTH)
-    np.testing.assert_allclose(sdx.entropy(with_probs(uniform)), [[log2(LENGTH)]], rtol=1e-6)
+    np.testing.assert_allclose(sdx.entropy(with_probs(uniform)).bits, [[log2(LENGTH)]], rtol=1e-6)
     single = np.zeros((1, 1, 2, 3, LENGTH))
     single[..., 4] = 1
-    np.testing.assert_array_equal(sdx.entropy(with_probs(single)), [[0]])
+    np.testing.assert_array_equal(sdx.entropy(with_probs(single)).bits, [[0]])
 
 
 def test_entropy_is_the_mean_over_pixels_and_heads(per_head):
-    found = sdx.entropy(per_head, layers=(MID, UP), steps=(2, 5))
+    result = sdx.entropy(per_head, layers=(MID, UP), steps=(2, 5))
+    found = result.bits
     assert found.shape == (2, 2)
+    assert (result.layers, result.steps, result.columns) == ((MID, UP), (2, 5), (LENGTH, LENGTH))
+    assert [line.split()[:1] for line in repr(result).splitlines()[-2:]] == [[MID], [UP]]
+    assert f"{log2(LENGTH):.3f}" in repr(result)
+    assert result._repr_html_().count("<tr") == 3
     for row, layer in enumerate((MID, UP)):
         for column, step in enumerate((2, 5)):
             rows = per_head.attention()[layer].probs[step].reshape(-1, LENGTH).astype(float)
@@ -183,7 +188,7 @@ def test_entropy_is_the_mean_over_pixels_and_heads(per_head):
 
 def test_the_summed_padding_is_a_lower_bound():
     apart, together = (synthetic.trace(columns=columns, dtype=np.float32) for columns in ("all", "prompt"))
-    assert (sdx.entropy(together) < sdx.entropy(apart)).all()
+    assert (sdx.entropy(together).bits < sdx.entropy(apart).bits).all()
 
 
 # word_layers
@@ -230,7 +235,45 @@ def test_bits_and_probability_are_those_of_the_definition(per_head):
         p, q = mine / mine.sum(), theirs / theirs.sum()
         assert bits == pytest.approx(sum(a * log2(a / b) for a, b in zip(p, q, strict=True)), rel=1e-4)
         assert probability == pytest.approx(mine.mean(), rel=1e-5)
-    assert list(found.bits) == sorted(found.bits, reverse=True)
+    weighed = [bits * probability for bits, probability in zip(found.bits, found.probability, strict=True)]
+    assert weighed == sorted(weighed, reverse=True)
+
+
+def test_a_head_that_hardly_looks_at_the_word_is_no_specialist_of_it():
+    """One pixel of 1e-7 has many bits and means nothing; a real peak in another layer comes first."""
+    trace = with_bright(UP)
+    faint = trace.attention()[DOWN]
+    probs = faint.probs.copy()
+    probs[..., 2] = 1e-30
+    probs[:, :, 0, 0, 2] = 1e-7
+    layers = {**trace.attention(), DOWN: dataclasses.replace(faint, probs=probs)}
+    found = sdx.word_layers(dataclasses.replace(trace, cross_attention={"cond": layers}), "cat")
+    assert found.layers[0] == UP
+    assert found.bits[found.layers.index(DOWN)] > 5 > found.bits[0]
+
+
+def test_a_ranking_of_many_heads_shows_the_first(per_head):
+    many = sdx.word_layers(per_head, "cat", layers=(DOWN, MID, UP))
+    assert len(many.layers) == 3 * HEADS
+    long = dataclasses.replace(
+        many, layers=many.layers * 9, heads=many.heads * 9, bits=many.bits * 9, probability=many.probability * 9
+    )
+    assert f"… and {27 * HEADS - 12} more" in repr(long)
+    assert long._repr_html_().count("<tr") == 13
+    assert "more" not in repr(many)
+
+
+def test_zeroed_embeddings_are_said():
+    """SDXL without a negative prompt."""
+    tokens = {"tokenizer": synthetic.tokenization("")}
+    flat = synthetic.trace(
+        cross_attention={"uncond": synthetic.trace().attention()},
+        tokens={"uncond": Tokenizations(tokens)},
+        provenance={**synthetic.trace().provenance, "zeroed_roles": ["uncond"]},
+    )
+    assert "embeddings are all zeros" in repr(sdx.attention_mass(flat, role="uncond"))
+    with pytest.raises(TraceError, match=r"'uncond' holds no word, and its embeddings are all zeros.* name positions"):
+        sdx.region_words(flat, (0, 0, 9, 9), role="uncond")
 
 
 def test_word_layers_names_the_word_and_shows_itself(trace):
@@ -239,7 +282,7 @@ def test_word_layers_names_the_word_and_shows_itself(trace):
     lines = repr(found).splitlines()
     assert lines[0] == "Layers most special to 'cat'"
     best = f"{found.bits[0]:.3f}"
-    assert any(line.split() == [found.layers[0], "mean", best, f"{found.probability[0]:.4f}"] for line in lines)
+    assert any(line.split()[:4] == [found.layers[0], "mean", best, f"{found.probability[0]:.4f}"] for line in lines)
     assert found._repr_html_().count("<tr") == 3
 
 

@@ -20,7 +20,7 @@ def test_with_the_runs_own_prompt_it_is_word_map(make, tmp_path):
         assert found.shape == (8, 12)
         assert np.abs(found - sdx.word_map(trace, word)).max() < 1e-6
     assert (
-        np.abs(sdx.open_word_map(pipe, trace, PROMPT, word="cat", step=1) - sdx.word_map(trace, "cat", steps=1)).max()
+        np.abs(sdx.open_word_map(pipe, trace, PROMPT, word="cat", steps=1) - sdx.word_map(trace, "cat", steps=1)).max()
         < 1e-6
     )
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_asked_says_why(tiny):
     with pytest.raises(sdx.TokenError, match="no token in it"):
         sdx.open_word_map(tiny, trace, "")
     with pytest.raises(sdx.TraceError, match="there is no step 7"):
-        sdx.open_word_map(tiny, trace, "a dog", step=7)
+        sdx.open_word_map(tiny, trace, "a dog", steps=7)
     with pytest.raises(sdx.RunError, match="made by another model"):
         sdx.open_word_map(stable_diffusion_xl(), trace, "a dog")
 

@@ -58,7 +58,7 @@ def slow(layers, step=None):
 
 @pytest.mark.parametrize("step", [None, 0, 1, 4])
 def test_the_mean_gives_each_recorded_layer_one_vote(trace, step):
-    found = sdx.self_attention_mean(trace, SIDE, step=step)
+    found = sdx.self_attention_mean(trace, SIDE, steps=step)
     np.testing.assert_allclose(found, slow((OUTER, INNER), step), atol=1e-6)
     np.testing.assert_allclose(found.sum(axis=(2, 3)), 1, atol=1e-5)
     assert found.shape == (HIGH, WIDE, HIGH, WIDE)
@@ -66,14 +66,15 @@ def test_the_mean_gives_each_recorded_layer_one_vote(trace, step):
 
 def test_steps_count_from_the_end_and_roles_are_apart(trace):
     np.testing.assert_array_equal(
-        sdx.self_attention_mean(trace, SIDE, step=-2), sdx.self_attention_mean(trace, SIDE, step=4)
+        sdx.self_attention_mean(trace, SIDE, steps=-2), sdx.self_attention_mean(trace, SIDE, steps=4)
     )
     assert sdx.self_attention_mean(trace, 2, role="uncond").shape == (1, 2, 1, 2)
 
 
 def test_a_pixel_s_map_is_its_row(trace):
     for pixel in ((0, 0), (HIGH - 1, WIDE - 1), (1, 2)):
-        np.testing.assert_allclose(sdx.pixel_map(trace, pixel, SIDE, step=1), slow((OUTER, INNER), 1)[pixel], atol=1e-6)
+        found = sdx.pixel_map(trace, pixel, SIDE, steps=1)
+        np.testing.assert_allclose(found, slow((OUTER, INNER), 1)[pixel], atol=1e-6)
 
 
 def test_components_are_numpy_s_right_singular_vectors_up_to_their_sign(trace):
@@ -111,10 +112,10 @@ def test_pixels_that_are_looked_at_alike_come_out_alike():
     [
         (lambda t: sdx.self_attention_mean(t, 8), "no recorded self-attention of side 8; there are 2, 4"),
         (
-            lambda t: sdx.self_attention_mean(t, 4, step=3),
+            lambda t: sdx.self_attention_mean(t, 4, steps=3),
             "self-attention of step 3 was not recorded; there are [0, 1,",
         ),
-        (lambda t: sdx.self_attention_mean(t, 4, step=6), "there is no step 6: the trace has 6, 0 to 5"),
+        (lambda t: sdx.self_attention_mean(t, 4, steps=6), "there is no step 6: the trace has 6, 0 to 5"),
         (
             lambda t: sdx.self_attention_mean(t, 4, role="con"),
             "no self-attention of role 'con'; did you mean 'cond'",

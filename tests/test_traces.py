@@ -188,3 +188,11 @@ def test_an_index_that_is_a_folder_is_a_trace_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TraceError, match=r"cannot be read"):
         Traces.load(tmp_path / "file")
+
+
+def test_several_traces_say_that_one_is_to_be_taken():
+    several = images(2)
+    with pytest.raises(AttributeError, match=r"2 traces together have no 'attention'; take one of them: traces\[0\]"):
+        _ = several.attention
+    with pytest.raises(AttributeError, match="'Traces' object has no attribute 'attent'"):
+        _ = several.attent

@@ -79,7 +79,7 @@ def test_attention_says_what_it_averages_over(trace):
     title = views.attention(trace, ["cat"]).figure.get_suptitle()
     assert title == "“a cat and a rocketship”\nsynthetic, DDIM, seed 0\ncond, mean over 6 steps, 5 layers, all heads"
     part = views.attention(trace, ["cat"], steps=3, layers="mid_block")
-    assert f"mean over step 3, {synthetic.MID}" in part.figure.get_suptitle()
+    assert f"step 3, mean over {synthetic.MID}" in part.figure.get_suptitle()
     zeroed = synthetic.trace(provenance={"zeroed_roles": ["uncond"]})
     assert "embeddings are all zeros" in views.attention(zeroed, ["picture"], role="uncond").figure.get_suptitle()
     assert "zeros" not in views.attention(zeroed, ["cat"]).figure.get_suptitle()

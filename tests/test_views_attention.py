@@ -272,7 +272,7 @@ EVERY = [
     (views.region, ((0, 0, 10, 10),), {}),
     (views.region, ((0.5, 0, 10, 10.5),), {"words": ["a cat", 3], "steps": -1}),
     (views.self_attention, (6,), {}),
-    (views.self_attention, (6,), {"pixel": (0, 0), "components": 1, "step": 2}),
+    (views.self_attention, (6,), {"pixel": (0, 0), "components": 1, "steps": 2}),
     (views.segmentation, (), {}),
     (views.segmentation, (["cat", "and"],), {"layers": MID}),
 ]
@@ -324,3 +324,15 @@ def test_hostile_text_is_drawn_as_it_is(recwarn):
         assert len(picture.alt) < 2000
         assert len(picture.figure.get_suptitle()) < 1000
     assert [str(w.message) for w in recwarn if "Glyph" in str(w.message)] == []
+
+
+def test_another_prompt_than_the_figure_names_is_named():
+    """What the negative prompt looked at, under a title that else names the prompt only."""
+    negative = Tokenizations({"tokenizer": synthetic.tokenization("a bad cat or rocketship")})
+    tokens = {**synthetic.trace().tokens, "uncond": negative}
+    trace = synthetic.trace(tokens=tokens, cross_attention={"uncond": synthetic.trace().attention()})
+    title = views.attention_steps(trace, "bad", role="uncond", steps=2).figure.get_suptitle()
+    assert title.startswith("“a cat and a rocketship”")
+    assert title.endswith("uncond: “a bad cat or rocketship”")
+    plain = views.attention_steps(synthetic.trace(), "cat", steps=2).figure.get_suptitle()
+    assert plain.endswith("“cat”: cond, mean over 5 layers, all heads")

@@ -83,9 +83,9 @@ def test_components_stand_beside_the_picture_on_one_signed_scale(trace):
 
 
 def test_a_pixel_is_marked_on_the_picture_and_on_its_map(trace):
-    picture = views.self_attention(trace, 6, pixel=(3, 1), components=2, step=-1)
+    picture = views.self_attention(trace, 6, pixel=(3, 1), components=2, steps=-1)
     image, looked = panels(picture)[:2]
-    expected = sdx.pixel_map(trace, (3, 1), 6, step=5)
+    expected = sdx.pixel_map(trace, (3, 1), 6, steps=5)
     np.testing.assert_array_equal(shown(looked)[0], expected)
     np.testing.assert_array_equal(picture.data["pixel"], expected)
     same_scale(heat_maps(looked), 0.0, expected.max())

@@ -249,5 +249,5 @@ def test_steps_that_were_not_recorded_are_listed(trace):
 
 def test_a_selection_says_what_it_is(trace, per_head):
     assert select(trace).describe() == "cond, mean over 6 steps, 5 layers, all heads"
-    assert select(trace, steps=-1, layers="mid_block").describe() == f"cond, mean over step 5, {MID}, all heads"
+    assert select(trace, steps=-1, layers="mid_block").describe() == f"cond, step 5, mean over {MID}, all heads"
     assert select(per_head, heads=(0, 1)).describe() == "cond, mean over 6 steps, 5 layers, heads 0, 1"

@@ -9,9 +9,11 @@ from jaxtyping import Float32
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
 from ..trace import Attention, Trace
-from .selection import Heads, Layers, Steps, Word, columns_of, label, positions, select
+from .selection import Heads, Layers, Steps, Word, columns_of, label, positions, select, zeroed
 
 KINDS = ("start", "words", "end", "padding")
+_SHOWN = 12  # rows of a ranking; SDXL has more than a thousand heads
+_UNIFORM = "Its embeddings are all zeros: attention is uniform, so this says but how long the prompt is."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,12 +25,14 @@ class AttentionMass(Shown):
         steps: Which steps.
         shares: Mean over pixels and heads; the four kinds (start, words, end, padding) add up to 1.
             NaN where a layer was not recorded at a step.
+        zeroed: Whether the role's embeddings were all zeros (SDXL's without a negative prompt): attention is uniform.
     """
 
     role: str
     layers: tuple[str, ...]
     steps: tuple[int, ...]
     shares: Float32[np.ndarray, "layer step 4"]
+    zeroed: bool = False
 
     @property
     def mean(self) -> dict[str, float]:
@@ -43,7 +47,7 @@ class AttentionMass(Shown):
         by_layer = np.nanmean(self.shares, axis=1)
         rows = [(n, *(f"{s:.3f}" for s in row)) for n, row in zip(self.layers, by_layer, strict=True)]
         rows.append(("mean", *(f"{share:.3f}" for share in means.values())))
-        return [head, Table(("layer", *KINDS), rows, frozenset(KINDS))]
+        return [head, *[Line(_UNIFORM)] * self.zeroed, Table(("layer", *KINDS), rows, frozenset(KINDS))]
 
 
 def attention_mass(
@@ -63,16 +67,49 @@ def attention_mass(
         for column, calls in _calls(attention, chosen.steps):
             by_position = attention.probs[calls][:, chosen.head_slice].mean(axis=(0, 1, 2, 3), dtype=np.float64)
             shares[row, column] = [by_position[kinds == kind].sum() for kind in KINDS]
-    return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares)
+    return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares, zeroed(trace, role))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionEntropy(Shown):
+    """How spread attention is, by layer and step.
+
+    Attributes:
+        layers: Dotted names.
+        steps: Which steps.
+        columns: How many columns each layer's attention was spread over: log2 of it is the most there could be.
+        bits: Mean over pixels and heads. NaN where a layer was not recorded at a step.
+    """
+
+    role: str
+    layers: tuple[str, ...]
+    steps: tuple[int, ...]
+    columns: tuple[int, ...]
+    bits: Float32[np.ndarray, "layer step"]
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: a row a layer, with its first and last step."""
+        rows = [
+            (name, f"{np.nanmean(row):.3f}", f"{row[0]:.3f}", f"{row[-1]:.3f}", f"{np.log2(columns):.3f}")
+            for name, row, columns in zip(self.layers, self.bits, self.columns, strict=True)
+        ]
+        headers = ("layer", "bits", f"step {self.steps[0]}", f"step {self.steps[-1]} ", "at most")
+        mean = f"{np.nanmean(self.bits):.2f} bits on average"
+        head = Line(f"Entropy of the attention of {self.role}: {mean}", strong=True)
+        return [head, Table(headers, rows, frozenset(headers[1:]))]
 
 
 def entropy(
     trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
-) -> Float32[np.ndarray, "layer step"]:
+) -> AttentionEntropy:
     """How spread attention is over the recorded columns: mean over pixels and heads of Shannon's entropy, in bits.
 
     0: every pixel looks at one column. With Record(columns="prompt") the padding counts as one column, so the
-    figure is a lower bound of that over all positions. NaN where a layer was not recorded at a step.
+    figure is a lower bound of that over all positions. Where only the mean over heads was recorded, it is the mean's
+    entropy, which is no smaller than the heads' own.
+
+    Raises:
+        TraceError: What was asked for was not recorded.
     """
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
@@ -81,12 +118,16 @@ def entropy(
             probs = attention.probs[calls][:, chosen.head_slice].astype(np.float32)
             bits = -(probs * np.log2(np.maximum(probs, np.finfo(np.float32).tiny))).sum(-1)
             found[row, column] = bits.mean()
-    return found
+    widths = tuple(attention.probs.shape[-1] for attention in chosen.layers.values())
+    return AttentionEntropy(role, tuple(chosen.layers), chosen.steps, widths, found)
 
 
 @dataclass(frozen=True, repr=False)
 class WordLayers(Shown):
-    """Layers and heads, those most special to a word first.
+    """Layers and heads, those most special to a word first: by probability × bits.
+
+    A head that hardly ever looks at the word is no specialist of it, however odd the few places; and of such small
+    probabilities float16 keeps no digits. So the bits count as much as the word is looked at.
 
     Attributes:
         layers, heads: Which; head None where only the mean was recorded.
@@ -102,22 +143,25 @@ class WordLayers(Shown):
     probability: tuple[float, ...]
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: a row a layer and head."""
+        """What the repr shows: a row a layer and head, twelve at most."""
+        ranked = list(zip(self.layers, self.heads, self.bits, self.probability, strict=True))
         rows = [
-            (name, "mean" if head is None else str(head), f"{bits:.3f}", f"{p:.4f}")
-            for name, head, bits, p in zip(self.layers, self.heads, self.bits, self.probability, strict=True)
+            (name, "mean" if head is None else str(head), f"{bits:.3f}", f"{p:.4f}", f"{1000 * p * bits:.3f}")
+            for name, head, bits, p in ranked[:_SHOWN]
         ]
-        headers = ("layer", "head", "bits", "probability")
+        headers = ("layer", "head", "bits", "probability", "product × 1000")
+        more = len(ranked) - len(rows)
         return [
             Line(f"Layers most special to {clip(self.word)!r}", strong=True),
             Table(headers, rows, frozenset(headers[1:])),
+            *[Line(f"… and {more} more: .layers, .heads, .bits, .probability")] * (more > 0),
         ]
 
 
 def word_layers(
     trace: Trace, word: Word, *, role: str = "cond", steps: Steps = None, layers: Layers = None
 ) -> WordLayers:
-    """Layers (and heads, where recorded) ranked by how differently they look at the word and at the rest of the prompt.
+    """Layers (and heads, where recorded) ranked by how much, and how differently from the rest, they look at a word.
 
     Raises:
         TraceError: What was asked for was not recorded; or the prompt has no other token.
@@ -135,7 +179,7 @@ def word_layers(
             mine, theirs = by_head[..., list(wanted)].sum(-1), by_head[..., others].sum(-1)
             row = (_divergence(mine, theirs), float(mine.mean()), name, None if attention.head_mean else head)
             rows.append(row)
-    rows.sort(key=lambda row: -row[0])
+    rows.sort(key=lambda row: -row[0] * row[1])
     bits, probability, names, heads = zip(*rows, strict=True)
     return WordLayers(label(word), names, heads, bits, probability)
 

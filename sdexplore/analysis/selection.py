@@ -42,12 +42,14 @@ class Selection:
 
     def describe(self, without: Collection[str] = ()) -> str:
         """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
-        steps = f"step {self.steps[0]}" if len(self.steps) == 1 else f"{len(self.steps)} steps"
+        steps = f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
         means = {"steps": steps, "layers": layers, "heads": heads}
-        shown = ", ".join(text for name, text in means.items() if name not in without)
-        return f"{self.role}, mean over {shown}" if shown else self.role
+        alone = len(self.steps) == 1 and "steps" not in without
+        shown = ", ".join(text for name, text in means.items() if name not in (*without, *["steps"] * alone))
+        whose = f"{self.role}, step {self.steps[0]}" if alone else self.role
+        return f"{whose}, mean over {shown}" if shown else whose
 
 
 def select(
@@ -67,7 +69,7 @@ def select(
     recorded = trace.attention(role)
     chosen = _layers(recorded, layers)
     known = sorted({step for attention in chosen.values() for step in attention.steps})
-    wanted = _steps(trace, steps, known)
+    wanted = steps_of(trace, steps, known)
     seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
     return Selection(role, seen, wanted, _heads(seen, heads))
 
@@ -104,9 +106,20 @@ def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tu
         if tokens is None:
             raise TraceError(f"there is no prompt for {role!r} to take words from; name positions")
         chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST_WORDS]
+        if not chosen:
+            raise TraceError(f"the prompt of {role!r} holds no word{_and_zeros(trace, role)}; name positions")
     if not chosen:
         raise TraceError("words=(): name at least one word of the prompt")
     return chosen
+
+
+def zeroed(trace: Trace, role: str) -> bool:
+    """Whether the role's embeddings were all zeros, so that its cross-attention is the same everywhere."""
+    return role in trace.provenance.get("zeroed_roles", [])
+
+
+def _and_zeros(trace: Trace, role: str) -> str:
+    return ", and its embeddings are all zeros: its attention is uniform" if zeroed(trace, role) else ""
 
 
 def label(word: Word) -> str:
@@ -139,7 +152,8 @@ def _is(wanted: str | int, name: str, attention: Attention) -> bool:
     return name == wanted or name.startswith(wanted.rstrip(".") + ".")
 
 
-def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]:
+def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "attention") -> tuple[int, ...]:
+    """Which of the `known` steps are wanted, ascending; a step whose `what` was not recorded raises TraceError."""
     if wanted is None:
         return tuple(known)
     if isinstance(wanted, slice):
@@ -147,9 +161,9 @@ def _steps(trace: Trace, wanted: Steps, known: Sequence[int]) -> tuple[int, ...]
     else:
         chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)}
         if missing := chosen.difference(known):
-            raise TraceError(f"attention of step {min(missing)} was not recorded; there are {list(known)}")
+            raise TraceError(f"{what} of step {min(missing)} was not recorded; there are {list(known)}")
     if not chosen:
-        raise TraceError(f"steps={wanted!r} is no step whose attention was recorded; there are {list(known)}")
+        raise TraceError(f"steps={wanted!r} is no step whose {what} was recorded; there are {list(known)}")
     return tuple(sorted(chosen))
 
 

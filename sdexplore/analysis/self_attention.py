@@ -7,16 +7,18 @@ from jaxtyping import Float32
 
 from ..errors import TraceError, did_you_mean
 from ..trace import Attention, Trace
+from .selection import Steps, steps_of
 
 _COMPONENTS = 10
 
 
 def self_attention_mean(
-    trace: Trace, side: int, *, role: str = "cond", step: int | None = None
+    trace: Trace, side: int, *, role: str = "cond", steps: Steps = None
 ) -> Float32[np.ndarray, "y x Y X"]:
     """The mean self-attention of all recorded layers whose longer side is `side`: [y, x] is where that pixel looked.
 
-    Each layer's mean over heads and steps (or of one step) has one vote; each [y, x] adds up to 1.
+    Each layer's mean over heads and over the steps asked for (as `word_map` takes them) has one vote; each [y, x] adds
+    up to 1.
 
     Raises:
         TraceError: No such layer was recorded, or not at that step.
@@ -25,25 +27,23 @@ def self_attention_mean(
     if not layers:
         sides = sorted({max(a.probs.shape[2:4]) for a in _recorded(trace, role).values()})
         raise TraceError(f"no recorded self-attention of side {side}; there are {', '.join(map(str, sides))}")
-    wanted = None if step is None else trace.check_step(step)
-    calls = [[call for call, seen in enumerate(a.steps) if wanted in (None, seen)] for a in layers]
-    if not any(calls):
-        known = sorted({seen for a in layers for seen in a.steps})
-        raise TraceError(f"self-attention of step {wanted} was not recorded; there are {known}")
+    known = sorted({seen for a in layers for seen in a.steps})
+    wanted = steps_of(trace, steps, known, "self-attention")
+    calls = [[call for call, seen in enumerate(a.steps) if seen in wanted] for a in layers]
     means = [a.probs[c].mean(axis=(0, 1), dtype=np.float32) for a, c in zip(layers, calls, strict=True) if c]
     y, x = means[0].shape[:2]
     return np.asarray(np.mean(means, axis=0).reshape(y, x, y, x))
 
 
 def pixel_map(
-    trace: Trace, pixel: tuple[int, int], side: int, *, role: str = "cond", step: int | None = None
+    trace: Trace, pixel: tuple[int, int], side: int, *, role: str = "cond", steps: Steps = None
 ) -> Float32[np.ndarray, "y x"]:
     """Where one pixel looked: `self_attention_mean` at `pixel` (row, column) of the layer's own grid.
 
     Raises:
         TraceError: The pixel is not on the grid; or as `self_attention_mean`.
     """
-    maps = self_attention_mean(trace, side, role=role, step=step)
+    maps = self_attention_mean(trace, side, role=role, steps=steps)
     row, column = pixel
     if not (0 <= row < maps.shape[0] and 0 <= column < maps.shape[1]):
         raise TraceError(f"there is no pixel {pixel!r} on a grid of {maps.shape[0]} × {maps.shape[1]} (row, column)")
@@ -51,7 +51,7 @@ def pixel_map(
 
 
 def self_attention_components(
-    trace: Trace, side: int, *, components: int = _COMPONENTS, role: str = "cond", step: int | None = None
+    trace: Trace, side: int, *, components: int = _COMPONENTS, role: str = "cond", steps: Steps = None
 ) -> Float32[np.ndarray, "component y x"]:
     """The leading right singular vectors of the mean self-attention, less each row's mean, as pictures.
 
@@ -65,7 +65,7 @@ def self_attention_components(
     """
     if components < 1:
         raise TraceError(f"components={components}: ask for one at least")
-    maps = self_attention_mean(trace, side, role=role, step=step)
+    maps = self_attention_mean(trace, side, role=role, steps=steps)
     y, x = maps.shape[:2]
     matrix = maps.reshape(y * x, y * x).astype(np.float64)
     _, _, vectors = np.linalg.svd(matrix - matrix.mean(axis=1, keepdims=True))

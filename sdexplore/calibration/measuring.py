@@ -5,25 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from .. import mini
 from ..analysis.attention import METHODS, word_map
 from ..calibrations import ALL_LAYERS, CAUSAL, Calibration
 from ..errors import RunError, TraceError, did_you_mean
 from ..model.loading import model_source
-from ..model.looking import look
 from ..record import Record
-from ..tokenization import Tokenization
 from ..trace import Trace
 from ..words import without
+from .effects import BARE, change, looked
 from .scenes import CalibrationScene, draw_scenes, other_span, positions_in
 from .scoring import by_chance, in_the_centre, inside, mask_on, scored, top
 from .statistics import Observation, Observations
 
 Positions = tuple[int, ...]
 
-_BARE = Record(cross_attention=False, decode=0)
 _NEEDS_HEADS = ("daam",)
 
 
@@ -85,7 +82,7 @@ def calibrate(
     observations, left_out = Observations(scenes, seed), 0
     for scene in draw_scenes(scenes, seed):
         for timestep in times:
-            full = _looked(pipe, scene, scene.caption, timestep, seed + scene.number, record)
+            full = looked(pipe, scene.picture, scene.caption, timestep, seed + scene.number, record)
             grid, words = full.recorded("noise_pred").shape[2:], list(_named(full, scene))
             seen = [word for word in words if mask_on(scene.masks[word.name], grid) is not None]
             left_out += (len(words) - len(seen)) * (timestep == times[0])
@@ -108,27 +105,13 @@ def calibrate(
     )
 
 
-def _looked(pipe: Any, scene: CalibrationScene, caption: str, t: int, seed: int, record: Record) -> Trace:  # noqa: ANN401
-    trace = look(pipe, scene.picture, caption, t=t, seed=seed, record=record)
-    if not isinstance(trace, Trace):
-        raise RunError(f"calibrate looks at one picture at a time; this pipeline made {len(trace)} of it")
-    return trace
-
-
 def _named(trace: Trace, scene: CalibrationScene) -> Iterator[_Named]:
     """The words of the caption that have a mask, with their positions and those of another word."""
-    tokens = _tokens(trace)
+    tokens = next(iter(trace.tokens["cond"].values()))
     for name, span in scene.spans.items():
         other = other_span(scene, name, tokens)
         if found := positions_in(tokens, span):
             yield _Named(name, found, positions_in(tokens, other) if other else ())
-
-
-def _tokens(trace: Trace) -> Tokenization:
-    by_tokenizer = trace.tokens.get("cond")
-    if not by_tokenizer:
-        raise RunError("calibrate needs a pipeline with a tokenizer: this one's prompt has no tokens to find words by")
-    return next(iter(by_tokenizer.values()))
 
 
 def _mapped(scene: CalibrationScene, trace: Trace, word: _Named, method: str) -> Iterator[tuple[str, Observation]]:
@@ -171,7 +154,7 @@ def _causally(
     changes = {}
     for word in words:
         shorter = without(scene.caption, scene.spans[word.name])
-        changes[word.name] = change(full, _looked(pipe, scene, shorter, t, seed, _BARE))
+        changes[word.name] = change(full, looked(pipe, scene.picture, shorter, t, seed, BARE))
     for word in words:
         own, other = changes[word.name], next((changes[name] for name in changes if name != word.name), None)
         attention = word_map(full, word.positions, method=method)
@@ -191,9 +174,3 @@ def _causally(
                 other=against,
             ),
         )
-
-
-def change(full: Trace, lacking: Trace) -> Float[np.ndarray, "y x"]:
-    """How much two noise predictions differ at each latent pixel: root mean square over channels."""
-    one, other = (trace.recorded("noise_pred")[0].astype(np.float64) for trace in (full, lacking))
-    return np.asarray(np.sqrt(np.square(one - other).mean(axis=0)))

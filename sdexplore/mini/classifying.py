@@ -1,7 +1,8 @@
 """Teaches the classifier, and measures it: `python -m sdexplore.mini.classifying --out FILE`.
 
-Two CPU cores take about six minutes. Scenes are drawn with seeds that no training of the pipeline used; half of
-them are the world's own, half are crowded at random, so that each picture shows more things.
+The shipped weights saw 900 steps of 32 pictures, and then 2,660 more (`--start`), 31 minutes in all on one busy CPU
+core. Scenes are drawn with seeds that no training of the pipeline used; half of them are the world's own, half are
+crowded at random, so that each picture shows more things.
 """
 
 import argparse

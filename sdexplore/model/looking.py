@@ -1,10 +1,11 @@
-"""`look` and `invert`: what the model sees in a picture that it did not draw.
+"""`look`, `invert`, `redraw`: what the model sees in a picture that it did not draw.
 
-Both run the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's sizes,
+All run the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's sizes,
 adapters, guidance) is the pipeline's; the own scheduler is back when they return.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -38,6 +39,10 @@ class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is unt
         self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
         self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
 
+    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
+        """DDIM's step; LCM's pipeline passes no eta where it means none."""
+        return super().step(model_output, timestep, sample, eta=eta or 0.0, **more)
+
 
 def look(
     pipe: Any,
@@ -64,8 +69,9 @@ def look(
         pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
 
     Raises:
-        RunError: `t` is no timestep, or an argument is given that `look` sets itself.
+        RunError: `t` is no timestep, an argument is given that `look` sets itself, or the pipeline takes pictures.
     """
+    _check_text_to_image(pipe, "look", pipeline_arguments)
     times = (t,) if isinstance(t, int) else tuple(t)
     last = int(pipe.scheduler.config.num_train_timesteps) - 1
     if not times or any(not 0 <= one <= last for one in times):
@@ -97,30 +103,32 @@ def invert(
 ) -> Trace:
     """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
 
-    `latents[-1]` is the noise from which `run(pipe, prompt, latents=…)` with DDIM and guidance off draws the picture
-    again. That is done once here, and provenance["reconstruction"] says how well: the peak signal-to-noise ratio in dB
-    of the redrawn picture against the given one, and, as the best that could be, of the VAE's own round trip.
+    `latents[-1]` is the noise from which `redraw` draws the picture again. That is done once here, and the trace says
+    how well (provenance["reconstruction"]): the peak signal-to-noise ratio in dB of the redrawn picture against the
+    given one, and, as the best that could be, of the VAE's own round trip. Attention is recorded on the way.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
         num_inference_steps: More steps invert better.
 
     Raises:
-        RunError: An argument is given that `invert` sets itself.
+        RunError: An argument is given that `invert` sets itself; the pipeline takes pictures, or is a consistency
+            model's, which has no such way back.
 
     Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
     """
+    if "original_inference_steps" in _check_text_to_image(pipe, "invert", pipeline_arguments):
+        raise RunError(f"invert: {type(pipe).__name__} draws by leaps that no DDIM step undoes; use its teacher model")
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)
-    config = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0}
-    inverse = DDIMInverseScheduler.from_config(pipe.scheduler.config, **config)
-    forward = DDIMScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=False, **config)
     arguments = {**pipeline_arguments, "guidance_scale": 1.0}
+    inverse = _ddim(DDIMInverseScheduler, pipe)
     trace = _observed(pipe, inverse, z, prompt, 0, record, num_inference_steps, arguments)
-    noise = torch.from_numpy(np.array(trace.recorded("latents")[-1:])).to(z.device)
     bare = Record(cross_attention=False, noise_pred=False, decode=0)
-    again = _observed(pipe, forward, noise, prompt, 0, bare, num_inference_steps, arguments)
+    again = _observed(
+        pipe, _ddim(DDIMScheduler, pipe), _noise_of(trace), prompt, 0, bare, num_inference_steps, arguments
+    )
     given = decoding.uint8(pixels)
     with lock_of(pipe):
         redrawn, best = (
@@ -130,6 +138,71 @@ def invert(
     call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
     provenance = {**trace.provenance, "reconstruction": reconstruction}
     return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
+
+
+def redraw(
+    pipe: Any,
+    inversion: Trace,
+    prompt: str | None = None,
+    *,
+    record: Record = USUAL,
+    guidance_scale: float = 1.0,
+    **pipeline_arguments: Any,
+) -> Trace:
+    """A run from the noise that `invert` found, by DDIM over the same timesteps: the picture as the model draws it.
+
+    With the same prompt and without guidance that is the given picture again, as far as the inversion was good; what
+    the model looked at on the way is in the trace. With another prompt, or with guidance, it is another picture.
+
+    Args:
+        inversion: What `invert` returned.
+        prompt: None takes the inversion's own.
+        guidance_scale: 1 by default, as in the inversion.
+        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+
+    Raises:
+        RunError: The trace is no inversion, or an argument is given that `redraw` sets itself.
+    """
+    if inversion.kind != "invert":
+        raise RunError(f"redraw takes what invert returned, and {inversion.fingerprint} is of kind {inversion.kind!r}")
+    _check_text_to_image(pipe, "redraw", pipeline_arguments)
+    arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
+    words = inversion.prompt if prompt is None and "prompt_embeds" not in arguments else prompt
+    steps = int(inversion.call["arguments"]["num_inference_steps"])
+    forward = _ddim(DDIMScheduler, pipe)
+    trace = _observed(pipe, forward, _noise_of(inversion), words, 0, record, steps, arguments | {"output_type": "pil"})
+    given = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
+    call = {**trace.call, "function": "redraw", "arguments": {"inversion": inversion.fingerprint, **given}}
+    return replace(trace, call=call)
+
+
+def _check_text_to_image(pipe: Any, function: str, given: Collection[str]) -> Collection[str]:
+    """The names of the arguments of the pipeline's call; RunError where it is not text to image, or ours are given."""
+    if clash := sorted(set(given) & set(_OURS)):
+        raise RunError(f"{clash[0]!r} is set by {function} itself; leave it out")
+    known = inspect.signature(type(pipe).__call__).parameters
+    if "latents" not in known or "image" in known:
+        usual = pipe.unet.config.in_channels == pipe.unet.config.out_channels
+        name = type(pipe).__name__
+        plain = "StableDiffusionXLPipeline" if "XL" in name else "StableDiffusionPipeline"
+        out = f"diffusers.{plain}.from_pipe(pipe) makes one that starts from noise, of the same parts"
+        none = f"its UNet of {pipe.unet.config.in_channels} channels cannot do without"
+        raise RunError(f"{function} makes latents of its own, and {name} of a picture; {out if usual else none}")
+    return known.keys()
+
+
+def _ddim(kind: Any, pipe: Any) -> Any:
+    """A DDIM scheduler with the pipeline's noise levels, so spaced that the way there is the way back."""
+    names = set(inspect.signature(kind.__init__).parameters)
+    known = {name: value for name, value in pipe.scheduler.config.items() if name in names}
+    ours = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0, "set_alpha_to_one": False}
+    if kind is DDIMInverseScheduler:
+        del ours["set_alpha_to_one"]
+    return kind(**{**known, **ours})
+
+
+def _noise_of(inversion: Trace) -> torch.Tensor:
+    return torch.from_numpy(np.array(inversion.recorded("latents")[-1:]))
 
 
 def _observed(
@@ -142,20 +215,18 @@ def _observed(
     steps: int,
     given: dict[str, Any],
 ) -> Trace:
-    if clash := sorted(given.keys() & set(_OURS)):
-        raise RunError(f"{clash[0]!r} is set by look and invert themselves; leave it out")
     if (images := image_count(prompt, given)) != 1:
         raise RunError(f"look and invert take one picture and one prompt; this call makes {images} images")
     check(pipe, {"seed": seed, **given})
     y, x = latents.shape[2:]
     factor = vae_scale_factor(pipe)
     arguments = {
+        "output_type": "latent",
         **given,
         "height": y * factor,
         "width": x * factor,
-        "latents": latents.to(pipe.unet.dtype),
+        "latents": latents.to(getattr(pipe, "_execution_device", latents.device), pipe.unet.dtype),
         "num_inference_steps": steps,
-        "output_type": "latent",
     }
     with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
         trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)

@@ -42,10 +42,10 @@ class StandingScheduler(OneStepScheduler):
         whole = float(self.at).is_integer()
         self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
 
-    def step(self, model_output: Any, timestep: Any, sample: Any, *_: Any, **options: Any) -> Any:
+    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
         """The sample itself."""
-        del model_output, timestep
-        return DDIMSchedulerOutput(prev_sample=sample) if options.get("return_dict", True) else (sample,)
+        del model_output, timestep, eta
+        return DDIMSchedulerOutput(prev_sample=sample) if more.get("return_dict", True) else (sample,)
 
 
 def occlusion(

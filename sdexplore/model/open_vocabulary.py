@@ -1,5 +1,6 @@
 """`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,13 @@ _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
 
 
 def open_word_map(
-    pipe: Any, trace: Trace, text: str, *, word: str | None = None, role: str = "cond", step: int | None = None
+    pipe: Any,
+    trace: Trace,
+    text: str,
+    *,
+    word: str | None = None,
+    role: str = "cond",
+    steps: int | slice | Sequence[int] | None = None,
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
@@ -29,7 +36,7 @@ def open_word_map(
         text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
         word: Which word or phrase of `text`; None takes all of it.
         role: Whose queries.
-        step: One step; None takes every recorded one.
+        steps: A step, a slice, or several; None takes every recorded one.
 
     Raises:
         TraceError: The run kept no queries, or not of this role or step.
@@ -46,7 +53,7 @@ def open_word_map(
     modules = attention_modules(denoiser(pipe))
     if strange := trace.queries[role].keys() - modules.keys():
         raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
-    wanted = None if step is None else trace.check_step(step)
+    wanted = _steps(trace, steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
     with lock_of(pipe), torch.inference_mode():
@@ -54,6 +61,13 @@ def open_word_map(
         for name, queries in trace.queries[role].items():
             total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
     return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)
+
+
+def _steps(trace: Trace, steps: int | slice | Sequence[int] | None) -> tuple[int, ...]:
+    every = range(trace.num_steps)
+    if steps is None or isinstance(steps, slice):
+        return tuple(every[slice(None) if steps is None else steps])
+    return tuple(trace.check_step(step) for step in ([steps] if isinstance(steps, int) else steps))
 
 
 def _all_of(tokens: Any, text: str) -> list[int]:
@@ -64,14 +78,18 @@ def _all_of(tokens: Any, text: str) -> list[int]:
 
 
 def _layer(
-    module: Any, embeds: torch.Tensor, queries: Queries, places: tuple[int, ...], step: int | None
+    module: Any, embeds: torch.Tensor, queries: Queries, places: tuple[int, ...], steps: tuple[int, ...]
 ) -> torch.Tensor:
     """The word's probability on the layer's grid, mean over calls and heads."""
-    calls = [call for call, at in enumerate(queries.steps) if step is None or at == step]
+    calls = [call for call, at in enumerate(queries.steps) if at in steps]
     if not calls:
-        raise TraceError(f"queries of step {step} were not recorded; there are {list(queries.steps)}")
+        raise TraceError(f"queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}")
     fused = getattr(module, "fused_projections", False)
-    made = module.to_kv(embeds).chunk(2, dim=-1)[0] if fused else module.to_k(embeds)
+    projection = module.to_kv if fused else module.to_k
+    home = next(projection.parameters()).device
+    if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
+        embeds = embeds.to(home)
+    made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
     _, key = scaled(module, made, made)
     grid = queries.values.shape[2:4]
     total = torch.zeros(grid)

@@ -15,6 +15,7 @@ from ._difference import difference
 from ._guidance import guidance
 from ._guidance_steps import guidance_steps
 from ._latents import latents
+from ._maps import maps
 from ._mass import attention_mass
 from ._occlusion import occlusion
 from ._region import region
@@ -44,6 +45,7 @@ __all__ = [
     "guidance_steps",
     "latent_statistics",
     "latents",
+    "maps",
     "occlusion",
     "reconstruction",
     "region",

@@ -1,18 +1,15 @@
 """Where words looked, over the picture and bare."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ..analysis.attention import word_map
-from ..analysis.grids import resized
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
 from ..display import clip
-from ..errors import TraceError
-from ..picture import Picture, drawable
+from ..picture import Picture
 from ..trace import Trace
-from ._figure import SEQUENTIAL, line_of_code, options, panels, peak, row_label, run_title, selection_title
-
-_OVERLAY = 0.6
+from ._figure import line_of_code, options, peak, run_title, selection_title
+from ._maps import Scale, columns
 
 
 def attention(
@@ -24,7 +21,7 @@ def attention(
     layers: Layers = None,
     heads: Heads = None,
     method: str = "mean",
-    scale: Literal["shared", "each"] = "shared",
+    scale: Scale = "shared",
 ) -> Picture:
     """Draws where each word's cross-attention went, one column a word: over the picture, and bare beneath.
 
@@ -46,45 +43,22 @@ def attention(
 
     Source: cf. Tang et al., ACL 2023 (DAAM).
     """
-    if scale not in ("shared", "each"):
-        raise TraceError(f"attention(scale={scale!r}): scale is 'shared' or 'each'")
     chosen = words_of(trace, role, words)
     asked: dict[str, Any] = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    names = [label(word) for word in chosen]
     maps = [word_map(trace, word, method=method, **asked) for word in chosen]
-    shared = max(float(pixels.max()) for pixels in maps)
     selection = select(trace, **asked)
     unit = "attention probability" if method == "mean" else f"{method}'s score"
     method_note = "" if method == "mean" else f"method {method}, "
-    y, x = maps[0].shape
-    over = trace.image is not None
-    with panels(1 + over, len(chosen) + over, aspect=y / x, top=0.8) as (figure, axes):
-        figure.suptitle(f"{run_title(trace)}\n{method_note}{selection_title(trace, selection)}", fontsize=9)
-        row_label(axes[-1, 0], "latent grid")
-        if over:
-            row_label(axes[0, 0], "over the picture")
-            axes[0, 0].imshow(trace.image)
-            axes[0, 0].set_title("picture", fontsize=9)
-        for column, (word, pixels) in enumerate(zip(chosen, maps, strict=True), start=int(over)):
-            top = shared if scale == "shared" else float(pixels.max())
-            drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
-            axes[0, column].set_title(drawable(label(word), 24), fontsize=9)
-            if scale == "each":
-                axes[-1, column].set_xlabel(f"0 to {top:.3g}", fontsize=7.5)
-            if trace.image is not None:
-                picture = trace.image
-                axes[0, column].imshow(picture)
-                fine = resized(pixels, (picture.shape[0], picture.shape[1]))
-                axes[0, column].imshow(fine, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0, alpha=_OVERLAY)
-        if scale == "shared":
-            figure.colorbar(drawn, ax=axes[-1, :], label=unit, pad=0.01)
-    names = ", ".join(clip(label(word)) for word in chosen)
+    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, selection)}"
+    figure = columns(trace, names, maps, scale=scale, title=title, label=unit)
     defaults = {**dict.fromkeys(asked), "role": "cond", "method": "mean", "scale": "shared"}
     given = {**asked, "method": method, "scale": scale}
     return Picture(
         figure=figure,
-        data={label(word): pixels for word, pixels in zip(chosen, maps, strict=True)},
-        alt=f"Heat maps of the cross-attention to {names} ({method_note}{selection.describe()}); "
-        + "; ".join(peak(clip(label(word)), pixels) for word, pixels in zip(chosen, maps, strict=True))
+        data=dict(zip(names, maps, strict=True)),
+        alt=f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{selection.describe()}); "
+        + "; ".join(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True))
         + ".",
         call=line_of_code("attention", f"trace, {list(chosen)!r}{options(given, defaults)}", trace),
     )

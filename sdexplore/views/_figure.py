@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis.selection import Selection
+from ..analysis.selection import Selection, zeroed
 from ..display import clip
 from ..picture import CodeLine, drawable, style
 from ..trace import Trace
@@ -84,10 +84,11 @@ def in_words(trace: Trace) -> str:
 
 
 def selection_title(trace: Trace, selection: Selection, without: Collection[str] = ()) -> str:
-    """What a figure averages over, and that a role's embeddings were zeros, so that its flat maps mean nothing."""
-    zeroed = selection.role in trace.provenance.get("zeroed_roles", [])
-    note = " (its embeddings are all zeros: attention is uniform)" * zeroed
-    return f"{drawable(selection.describe(without))}{note}"
+    """What a figure averages over; another prompt than the figure names; and that a role's embeddings were zeros."""
+    note = " (its embeddings are all zeros: attention is uniform)" * zeroed(trace, selection.role)
+    texts = [tokens.text for tokens in trace.tokens.get(selection.role, {}).values()]
+    other = f"\n{selection.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
+    return f"{drawable(selection.describe(without))}{note}{other}"
 
 
 def short_layers(names: Sequence[str]) -> dict[str, str]:

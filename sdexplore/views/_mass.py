@@ -33,8 +33,8 @@ def attention_mass(
     Above, a stacked bar a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
     beneath, a bar a step, mean over the layers. A segment's height is a share of attention (axis from 0 to 1,
     averaged over pixels and heads): start light blue, words dark blue, end orange, padding grey, from the bottom;
-    the four add up to 1. The legend gives the mean shares. UNets of Stable Diffusion get no mask, so padding is
-    really looked at.
+    the four add up to 1. Over each bar stands the words' share, where there is room. The legend gives the mean
+    shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
 
     Args:
         role, steps, layers, heads: As `attention_mass` of the analysis takes them.
@@ -59,13 +59,15 @@ def attention_mass(
         named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
         figure.legend(above.containers, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
     most, least = (by_layer[:, 1].argmax(), by_layer[:, 1].argmin())
+    extremes = (
+        f" The words get most in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in "
+        f"{short[mass.layers[least]]} ({by_layer[least, 1]:.1%})."
+    ) * bool(by_layer[most, 1])
     asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
     return Picture(
         figure=figure,
         data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
-        alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}. The words get most "
-        f"in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in {short[mass.layers[least]]} "
-        f"({by_layer[least, 1]:.1%}).",
+        alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
         call=line_of_code(
             "attention_mass",
             f"trace{options(asked, {'role': 'cond', 'steps': None, 'layers': None, 'heads': None})}",
@@ -82,4 +84,7 @@ def _stack(ax: Axes, shares: np.ndarray, names: list[str]) -> None:
         base = base + heights
     every = max(1, -(-len(names) // _MOST_LABELS))
     ax.set_xticks(range(0, len(names), every), [drawable(name) for name in names[::every]], fontsize=7.5)
+    if len(shares) <= _MOST_LABELS:
+        for place, share in enumerate(shares[:, KINDS.index("words")]):
+            ax.text(place, 1.01, f"{share:.1%}", ha="center", va="bottom", fontsize=6, color=_COLOURS["words"])
     ax.set(xlim=(-0.6, len(shares) - 0.4), ylim=(0, 1), ylabel="share of attention")

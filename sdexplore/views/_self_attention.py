@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from ..analysis.selection import Steps
 from ..analysis.self_attention import pixel_map, self_attention_components
-from ..picture import Picture
+from ..picture import Picture, drawable
 from ..trace import Trace
 from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, panels, peak, run_title
 
@@ -21,7 +22,7 @@ def self_attention(
     components: int = 6,
     *,
     role: str = "cond",
-    step: int | None = None,
+    steps: Steps = None,
 ) -> Picture:
     """Draws the leading components of self-attention as pictures and, for one pixel, where it looked.
 
@@ -35,22 +36,22 @@ def self_attention(
         side: The longer side of the layers' grid, as recorded by Record(self_attention=(side,)).
         pixel: (row, column) on that grid.
         components: How many components.
-        role, step: Whose, and at which step; None: the mean over steps.
+        role, steps: Whose, and over which steps, as `word_map` takes them; None: over all recorded.
 
     Raises:
         TraceError: No such self-attention was recorded; the pixel is not on the grid; components is below 1.
 
     Source: Hertz et al. 2022, `show_self_attention_comp`.
     """
-    vectors = self_attention_components(trace, side, components=components, role=role, step=step)
-    looked = None if pixel is None else pixel_map(trace, pixel, side, role=role, step=step)
+    vectors = self_attention_components(trace, side, components=components, role=role, steps=steps)
+    looked = None if pixel is None else pixel_map(trace, pixel, side, role=role, steps=steps)
     y, x = vectors.shape[1:]
     reach = float(np.abs(vectors).max())
     shown = len(vectors) + (trace.image is not None) + (looked is not None)
     columns = min(_COLUMNS, shown)
     rows = ceil(shown / columns)
     with panels(rows, columns, aspect=y / x, top=0.6 + 0.25 * rows) as (figure, axes):
-        when = "mean over steps" if step is None else f"step {trace.check_step(step)}"
+        when = _when(trace, steps)
         figure.suptitle(f"{run_title(trace)}\nself-attention of {role}, {when}, {grid_of(vectors)}", fontsize=9)
         free = iter(axes.flat)
         if trace.image is not None:
@@ -70,8 +71,8 @@ def self_attention(
             drawn = ax.imshow(vector, cmap=DIVERGING, vmin=-reach, vmax=reach)
         figure.colorbar(drawn, ax=axes, label="component (unit length)", shrink=0.8, pad=0.01)
     at_pixel = "" if looked is None else f" Pixel {pixel} {peak('', looked).strip()} of the picture."
-    defaults = {"pixel": None, "components": 6, "role": "cond", "step": None}
-    asked = {"pixel": pixel, "components": components, "role": role, "step": step}
+    defaults = {"pixel": None, "components": 6, "role": "cond", "steps": None}
+    asked = {"pixel": pixel, "components": components, "role": role, "steps": steps}
     return Picture(
         figure=figure,
         data={"components": vectors} | ({} if looked is None else {"pixel": looked}),
@@ -79,6 +80,12 @@ def self_attention(
         f"{in_words(trace)}, within ±{reach:.2g}.{at_pixel}",
         call=line_of_code("self_attention", f"trace, {side}{options(asked, defaults)}", trace),
     )
+
+
+def _when(trace: Trace, steps: Steps) -> str:
+    if isinstance(steps, int):
+        return f"step {trace.check_step(steps)}"
+    return "mean over steps" if steps is None else f"mean over steps {drawable(str(steps), 40)}"
 
 
 def _mark(ax: Axes, pixel: tuple[int, int] | None) -> None:

@@ -1,0 +1,95 @@
+"""Maps of any origin over a trace's picture."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from ..analysis.grids import resized
+from ..display import clip
+from ..errors import TraceError
+from ..picture import Picture, drawable
+from ..trace import Trace
+from ._figure import SEQUENTIAL, grid_of, line_of_code, options, panels, peak, row_label, run_title
+
+Scale = Literal["shared", "each"]
+_OVERLAY = 0.6
+_MOST = 12
+
+
+def maps(
+    trace: Trace,
+    maps: Mapping[str, Float[np.ndarray, "_y _x"]],
+    *,
+    scale: Scale = "each",
+    label: str = "value",
+) -> Picture:
+    """Draws maps that were made apart from the trace, a column a map: over its picture, and bare on their own grids.
+
+    For what has no view of its own: published methods beside each other, words that the prompt has not
+    (`open_word_map`), where a word changes the noise prediction (`word_effect`), arrays of one's own. The bare row
+    shows one square a pixel of the map; over the picture the same colours lie, smoothed to pixels and 60 % opaque.
+    With scale="each" every map has its own scale, printed with its grid (rows × columns) beneath it; with "shared" all
+    have one, printed at the colour bar. Scales begin at 0, or at the smallest value where that is negative.
+
+    Args:
+        maps: Title → map (y, x).
+        scale: "each", or "shared" where the maps are of one kind.
+        label: What the values are, at the colour bar.
+
+    Raises:
+        TraceError: There is no map, more than twelve, or one that is no finite (y, x).
+    """
+    drawn = {str(name): np.asarray(pixels) for name, pixels in maps.items()}
+    if not 0 < len(drawn) <= _MOST:
+        raise TraceError(f"maps: these are {len(drawn)}; give 1 to {_MOST}, as in {{'cat': word_map(trace, 'cat')}}")
+    for name, pixels in drawn.items():
+        if pixels.ndim != 2 or not pixels.size or not np.isfinite(pixels).all():  # noqa: PLR2004  (y, x)
+            raise TraceError(f"maps: {clip(name)!r} is no map (y, x) of finite numbers; its shape is {pixels.shape}")
+    figure = columns(trace, tuple(drawn), tuple(drawn.values()), scale=scale, title=run_title(trace), label=label)
+    asked = {"scale": scale, "label": label}
+    return Picture(
+        figure=figure,
+        data=drawn,
+        alt=f"Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
+        + ("each on its own scale" if scale == "each" else "on one scale")
+        + "; "
+        + "; ".join(peak(clip(name), pixels) for name, pixels in drawn.items())
+        + ".",
+        call=line_of_code("maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value'})}", trace),
+    )
+
+
+def columns(
+    trace: Trace, names: Sequence[str], maps: Sequence[np.ndarray], *, scale: Scale, title: str, label: str
+) -> Figure:
+    """A column a map: over the trace's picture where there is one, and bare beneath."""
+    if scale not in ("shared", "each"):
+        raise TraceError(f"scale={scale!r}: scale is 'shared' or 'each'")
+    low, top = (float(pick([pick(pixels) for pixels in maps])) for pick in (np.min, np.max))
+    grids = {grid_of(pixels) for pixels in maps}
+    y, x = maps[0].shape
+    over = trace.image is not None
+    with panels(1 + over, len(maps) + over, aspect=y / x, top=0.8) as (figure, axes):
+        figure.suptitle(title, fontsize=9)
+        row_label(axes[-1, 0], "latent grid" if len(grids) == 1 else "own grid")
+        if over:
+            row_label(axes[0, 0], "over the picture")
+            axes[0, 0].imshow(trace.image)
+            axes[0, 0].set_title("picture", fontsize=9)
+        for column, (name, pixels) in enumerate(zip(names, maps, strict=True), start=int(over)):
+            least, most = (low, top) if scale == "shared" else (float(pixels.min()), float(pixels.max()))
+            limits = {"vmin": min(0.0, least), "vmax": most if most > min(0.0, least) else min(0.0, least) + 1.0}
+            drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, **limits)
+            axes[0, column].set_title(drawable(name, 24), fontsize=9)
+            scaled = [f"{limits['vmin']:.3g} to {most:.3g}"] * (scale == "each")
+            axes[-1, column].set_xlabel(", ".join([*scaled, *[grid_of(pixels)] * (len(grids) > 1)]), fontsize=7.5)
+            if trace.image is not None:
+                axes[0, column].imshow(trace.image)
+                fine = resized(pixels, (trace.image.shape[0], trace.image.shape[1]))
+                axes[0, column].imshow(fine, cmap=SEQUENTIAL, alpha=_OVERLAY, **limits)
+        if scale == "shared":
+            figure.colorbar(drawn, ax=axes[-1, :], label=label, pad=0.01)
+    return figure
