@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -59,6 +59,32 @@ def compare(
         TokenError: The prompt has no such word.
         Stopped: `on_step` asked to stop; carries the partial Trace of that run.
     """
+    return compared(
+        lambda: lock_of(pipe),
+        pipe,
+        prompt,
+        over=over,
+        seed=seed,
+        record=record,
+        on_step=on_step,
+        to=to,
+        **pipeline_arguments,
+    )
+
+
+def compared(
+    turn: Callable[[], AbstractContextManager[None]],
+    pipe: Any,
+    prompt: str | None,
+    *,
+    over: Mapping[str, Sequence[Any]],
+    seed: int,
+    record: Record,
+    on_step: Callable[[Progress], object] | None,
+    to: str | Path | None = None,
+    **pipeline_arguments: Any,
+) -> Comparison:
+    """`compare`, each run within a `turn` of the pipeline's lock."""
     _check(over, {"prompt": prompt, **pipeline_arguments})
     axes = {name: tuple(values) for name, values in over.items()}
     cells = [
@@ -75,7 +101,7 @@ def compare(
     for number, cell in enumerate(cells):
         trace = None if folder is None else _finished(folder, number, cell, record)
         if trace is None:
-            with lock_of(pipe), exchanged_scheduler(pipe, cell.scheduler):
+            with turn(), exchanged_scheduler(pipe, cell.scheduler):
                 told = _told(on_step, number, len(cells), cell.settings)
                 trace = one_image(run_locked(pipe, record=record, on_step=told, **cell.arguments))
             trace = trace if folder is None else folder.keep(number, trace)

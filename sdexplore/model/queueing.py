@@ -1,6 +1,6 @@
 """Runs that a dashboard asks for: they wait for their turn, can be given up, and print no progress bar of their own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -11,9 +11,9 @@ import torch
 
 from ..record import USUAL, Record
 from ..trace import Trace
-from ..traces import Traces
+from ..traces import Comparison, Traces
 from .architecture import denoiser, vae_scale_factor
-from .comparing import exchanged_scheduler
+from .comparing import compared, exchanged_scheduler
 from .loading import model_source
 from .locking import lock_of
 from .running import Progress, check, run_locked
@@ -40,15 +40,49 @@ def run_unless(
         Stopped: It was given up; carries what was recorded, or None.
     """
     check(pipe, {"seed": seed, **pipeline_arguments})
+    heard = _stopping(cancelled, on_step)
+    with _turn(cancelled, pipe), exchanged_scheduler(pipe, scheduler):
+        return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)
 
+
+def compare_unless(
+    cancelled: Callable[[], bool],
+    pipe: Any,
+    prompt: str | None = None,
+    *,
+    over: Mapping[str, Sequence[Any]],
+    seed: int = 0,
+    record: Record = USUAL,
+    on_step: Callable[[Progress], object] | None = None,
+    **pipeline_arguments: Any,
+) -> Comparison:
+    """`compare` that is given up once `cancelled` says so, while a run of it waits for its turn or after any step.
+
+    Raises:
+        Stopped: It was given up; carries what was recorded of the run under way, or None.
+    """
+    heard = _stopping(cancelled, on_step)
+    arguments = {"over": over, "seed": seed, "record": record, "on_step": heard, **pipeline_arguments}
+    return compared(lambda: _turn(cancelled, pipe), pipe, prompt, **arguments)
+
+
+def _stopping(
+    cancelled: Callable[[], bool], on_step: Callable[[Progress], object] | None
+) -> Callable[[Progress], object]:
     def after_step(progress: Progress) -> None:
         if cancelled():
             progress.stop()
         elif on_step is not None:
             on_step(progress)
 
-    with lock_of(pipe).turn(cancelled), exchanged_scheduler(pipe, scheduler), quiet(pipe):
-        return run_locked(pipe, prompt, seed=seed, record=record, on_step=after_step, **pipeline_arguments)
+    return after_step
+
+
+@contextmanager
+def _turn(cancelled: Callable[[], bool], pipe: Any) -> Iterator[None]:
+    """A turn of the pipeline's lock, without its progress bar."""
+    with lock_of(pipe).turn(cancelled), quiet(pipe):
+        yield
 
 
 @contextmanager

@@ -53,21 +53,19 @@ class Board:
 
     def compare(self, over: Mapping[str, Sequence[Any]], cancelled: Cancelled) -> Comparison:
         """The comparison over these values, for a job; the bar says how far it is."""
-        from ..model.comparing import compare
-        from ..model.queueing import quiet
+        from ..model.queueing import compare_unless
 
         state = self.state
+        if state.scheduler and "scheduler" not in over:
+            over = {**over, "scheduler": [state.scheduler]}
         given = {"prompt": self.prompt, "seed": state.seed, **self.arguments()}
         given = {name: value for name, value in given.items() if name not in over}
         self.bar.start()
 
         def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-            if cancelled():
-                progress.stop()
             self.bar.reach(progress.step + 1, progress.total, f"run {progress.cell + 1} of {progress.cells}, step ")
 
-        with quiet(self.pipe):
-            found = compare(self.pipe, over=over, record=self.record, on_step=on_step, **given)
+        found = compare_unless(cancelled, self.pipe, over=over, record=self.record, on_step=on_step, **given)
         self.bar.end()
         self.message.say(f"Compared {len(found)} runs over {', '.join(over)}.")
         return found

@@ -52,8 +52,11 @@ def bind(
     def to_control(_: object = None) -> None:
         value = shown(getattr(state, name))
         options = [option[1] if isinstance(option, tuple) else option for option in getattr(made, "options", ())]
-        if made.value != value and (not options or value in options):
-            made.value = value
+        if made.value == value or (options and value not in options):
+            return
+        if isinstance(value, int | float) and hasattr(made, "max"):  # it would show another value than is set
+            made.max, made.min = max(made.max, value), min(made.min, value)
+        made.value = value
 
     def to_state(_: object) -> None:
         value = meant(made.value)
@@ -126,8 +129,8 @@ class CodeLine:
 
     def show(self, *lines: str) -> None:
         """Shows lines of code, ready to be copied."""
-        self.code = "\n".join(lines)
-        body = escape("\n".join(clip(line, 600) for line in lines))
+        self.code = "\n".join(filter(None, lines))
+        body = escape(self.code)
         self.widget.value = f'<pre style="margin:2px 0;white-space:pre-wrap;word-break:break-word;{_MONO}">{body}</pre>'
 
 
@@ -162,7 +165,10 @@ def close(*made: Any) -> None:  # noqa: ANN401  (as above)
     """Closes widgets and all in them: what is merely taken out of the page lives on in ipywidgets' registry."""
     for one in made:
         inner = getattr(one, "children", ())
+        own = [getattr(one, name, None) for name in ("layout", "style")]
         one.close()
+        for widget in filter(None, own):
+            widget.close()
         close(*inner)
 
 

@@ -1,13 +1,13 @@
 """The dashboard: a run at the left, the picture growing at the right, the record of the run beneath."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..display import clip, size
-from ..errors import Stopped, TraceError
+from ..errors import Stopped, TraceError, did_you_mean
 from ..picture import Picture
 from ..record import USUAL, Record
 from ..trace import Trace
@@ -16,14 +16,15 @@ from .comparisons import CompareSection
 from .controls import CodeLine, Message, close, column, picture_box, png, row
 from .exports import ExportSection
 from .halves import GuidanceSection
-from .history import History
+from .history import MOST, History, last_picture
+from .lines import line_of_run, line_of_selection, line_of_trace
 from .looks import AttentionSection
 from .parts import PartsSection
 from .pixels import PixelSection
 from .prompts import PromptSection
 from .runs import RunControls
 from .section import Section
-from .state import RUN, SHOW, State, line_of_run
+from .state import RUN, SHOW, State
 from .trajectories import DenoisingSection
 from .worker import Cancelled
 
@@ -46,15 +47,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(
         self,
         pipe: Any = None,  # noqa: ANN401  (any diffusers pipeline)
-        traces: Iterable[Trace] = (),
+        traces: Mapping[str, Trace] | None = None,
         *,
         record: Record = USUAL,
         state: State | None = None,
         fixed: Mapping[str, Any] | None = None,
     ) -> None:
         self._unfollow: list[Callable[[], None]] = []
+        self._closed = False
         self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
-        self.history = History(self.show)
+        self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = picture_box(_SIDE)
         self._shown = Message("The picture grows here.", keep_place=True)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
@@ -79,8 +81,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             layout=widgets.Layout(width="100%", max_width="1180px"),
         )
         self._follow()
-        for trace in reversed(list(traces)):
-            self.history.add(trace)
+        for label, trace in reversed(list((traces or {}).items())):
+            self.history.add(trace, label)
         self.board.state.section = self.board.state.section or next(iter(self._sections))
         if self.history.traces:
             self.show(self.history.traces[0])
@@ -133,21 +135,25 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Starts a run with the state as it is; one under way is stopped, and the newest request wins.
 
         Args:
-            wait: Whether to return only when it is over, for code in a notebook; gives the trace.
+            wait: Whether to return only when it is over, for code in a notebook; gives the trace, of a run that was
+                stopped what it recorded, None if that is nothing.
 
         Raises:
             TraceError: There is no pipeline, but stored traces only.
+            SdexploreError: With `wait`, what went wrong, which the dashboard says too.
         """
         board, state = self.board, self.board.state
         if board.pipe is None:
             raise TraceError("this dashboard looks at a stored trace; sdx.explore(pipe) makes one that runs")
-        arguments, settings = board.arguments(), state.values(RUN)
-        prompt, seed, scheduler = board.prompt, state.seed, state.scheduler or None
+        arguments, prompt, seed = board.arguments(), board.prompt, state.seed
+        scheduler = state.scheduler or None
+        outcome: list[Trace | Exception | None] = []
 
         def job(cancelled: Cancelled) -> None:
             from ..model.queueing import run_unless
 
             board.bar.start()
+            self._shown.say(f"under way: {clip(prompt or 'no prompt', 200)} · seed {seed}")
             try:
                 result = run_unless(
                     cancelled,
@@ -160,13 +166,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     **arguments,
                 )
             except Stopped as stopped:
+                outcome.append(stopped.trace)
+                board.main.call(self._say_shown)
                 if stopped.trace is not None and not board.worker.waiting:
                     self._arrive(stopped.trace)
+                raise
+            except Exception as error:
+                outcome.append(error)
+                board.main.call(self._say_shown)
                 raise
             board.bar.end()
             traces = [result] if isinstance(result, Trace) else list(result)
             seconds = traces[0].provenance.get("seconds", 0.0)
-            board.message.say(f"Done in {seconds:.1f} s, {traces[0].num_steps} steps, seed {settings['seed']}.")
+            board.message.say(f"Done in {seconds:.1f} s, {traces[0].num_steps} steps, seed {seed}.")
+            outcome.append(traces[0])
             for trace in reversed(traces):
                 self._arrive(trace)
 
@@ -174,7 +187,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if not wait:
             return None
         self.wait()
-        return board.trace
+        came = outcome[0] if outcome else None
+        if isinstance(came, Exception):
+            raise came
+        return came
 
     def _live(self) -> Any:  # noqa: ANN401  (a function of the model's Progress)
         last = 0.0
@@ -195,19 +211,21 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._picture.value = png(progress.preview(), least=_SIDE)
 
     def _arrive(self, trace: Trace) -> None:
-        """Takes a trace over from the worker's thread."""
-        if trace.image is not None:
+        """Takes a trace over from the worker's thread; a dashboard that was closed meanwhile does not want it."""
+        if trace.image is not None and not self._closed:
             self._picture.value = png(trace.image)
 
         def take() -> None:
-            self.history.add(trace)
-            self.show(trace)
+            if not self._closed:
+                self.history.add(trace)
+                self.show(trace)
 
         self.board.main.call(take)
 
     def stop(self) -> None:
         """Stops the run under way after its step; what was recorded stays to be looked at."""
-        self.board.message.say("Stopping after this step …")
+        busy = self.board.worker.busy
+        self.board.message.say("Stopping after this step …" if busy else "There is nothing to stop.")
         self.board.worker.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -219,11 +237,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def show(self, trace: Trace) -> None:
         """Looks at `trace`: every section shows it from now on."""
         self.board.trace = trace
-        if trace.image is not None:
-            self._picture.value = png(trace.image)
-        self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}")
+        self._picture.value = last_picture(trace)
+        self._say_shown()
         self._redraw(everything=True)
         self._say_where()
+
+    def _say_shown(self) -> None:
+        trace = self.board.trace
+        if trace is not None:
+            how = " · stopped: the last predicted x0" if trace.image is None else ""
+            self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}{how}")
 
     def figure(self) -> Picture:
         """The figure of the section that is open.
@@ -243,11 +266,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def close(self) -> None:
         """Stops what runs and lets go of everything: traces, figures, controls."""
-        unfollow, self._unfollow = self._unfollow, []
-        if not unfollow:  # closed already, or never made: a widget is closed again when it is collected
+        if self._closed or not self._unfollow:  # a widget is closed again when it is collected
             return
+        self._closed = True
         self.board.worker.close()
-        for stop_following in unfollow:
+        for stop_following in self._unfollow:
             stop_following()
         self.history.forget()
         for section in self._sections.values():
@@ -268,7 +291,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         titles = list(self._sections)
         wanted = self.board.state.section
         if wanted not in titles:
-            self.board.message.fail(TraceError(f"no section {wanted!r}; there is {', '.join(titles)}"))
+            self.board.message.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
+            self.board.state.section = titles[self._tabs.selected_index or 0]
             return
         self._tabs.selected_index = titles.index(wanted)
         self._redraw()
@@ -288,11 +312,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._say_code()
 
     def _say_code(self) -> None:
-        board = self.board
-        if board.pipe is not None:
-            self._code.show(line_of_run(board.state, board.known, board.fixed, board.record))
-        elif board.trace is not None:
-            self._code.show(f"explorer.state = {board.state!r}  # trace {board.trace.fingerprint}")
+        """The code of the run that is shown, or of the one that Run would start, and of what is looked at."""
+        board, state, run = self.board, self.board.state, ""
+        if board.trace is not None:
+            own = "" if board.pipe is None else type(board.pipe.scheduler).__name__
+            run = f"{line_of_trace(board.trace, own) if own else 'trace'}  # trace {board.trace.fingerprint}"
+        elif board.pipe is not None:
+            run = line_of_run(board.prompt, state.seed, board.arguments(), board.record, state.scheduler)
+        self._code.show(run, line_of_selection(state))
 
     def _say_where(self) -> None:
         self._title.value = self._header()
@@ -302,11 +329,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         return header(self.board, self.history.note)
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:  # noqa: ANN401  (Jupyter's)
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
         from .headers import static
 
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
-        return {**bundle, **static(self.board, self._sections)}
+        data, metadata = static(self.board, self._sections)
+        return {**bundle, **data}, metadata
 
     def __repr__(self) -> str:
         kept = size(sum(one.nbytes for one in self.history.traces))

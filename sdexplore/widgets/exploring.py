@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..errors import RunError, did_you_mean
 from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison, Traces
@@ -33,14 +33,28 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
         source = _opened(source)
     if isinstance(source, Trace | Traces | Comparison):
         if fixed:
-            raise RunError(f"explore(trace, {next(iter(fixed))}=…): a stored trace is not run again; leave it out")
-        traces = [source] if isinstance(source, Trace) else list(source)
-        return Explorer(traces=traces, record=record, state=State(**state))
+            name = next(iter(fixed))
+            hint = did_you_mean(name, SHOW)
+            raise RunError(
+                f"explore(trace, {name}=…): a stored trace is not run again, and its state has no such value; {hint}"
+            )
+        return Explorer(traces=_labelled(source), record=record, state=State(**state))
     return _of_pipeline(source, record, state, fixed)
 
 
+def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
+    """The traces by what tells them apart."""
+    if isinstance(source, Trace):
+        return {"": source}
+    if isinstance(source, Comparison):
+        named = (", ".join(f"{name} {value}" for name, value in cell.items()) for cell in source.settings())
+    else:
+        named = (f"image {number}" for number in range(len(source)))
+    return {f"{number + 1}: {name}": trace for number, (name, trace) in enumerate(zip(named, source, strict=True))}
+
+
 def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
-    path = Path(source)
+    path = Path(source).expanduser()
     if path.suffix == ".safetensors":
         return Trace.load(path)
     raise RunError(

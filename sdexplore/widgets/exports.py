@@ -1,5 +1,6 @@
 """The section "Export": the figure drawn last into an article, the trace into a file, both into a page."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -27,7 +28,9 @@ class ExportSection(Section):
         self._slug = control(
             widgets.Text, "slug", "The article's name: 12 to 50 of a-z, 0-9, - and _", value="inside-stable-diffusion"
         )
-        self._key = control(widgets.Text, "key", "The figure's name; exporting it again replaces it", value="figure")
+        self._key = control(
+            widgets.Text, "key", "The figure's name: the same again replaces it; empty: that of the view", value=""
+        )
         self._caption = control(widgets.Text, "caption", "Stands beneath the figure; empty: the figure's own words")
         self._flavor = control(
             widgets.Dropdown, "flavor", "For which site the Markdown is written", options=FLAVORS, width="240px"
@@ -62,14 +65,19 @@ class ExportSection(Section):
             if picture is None:
                 raise TraceError("there is no figure yet: open Denoising, Guidance or Attention first")
             article = Article(self._slug.value, flavor=self._flavor.value, root=self._root.value)
-            article.add(picture, key=self._key.value, caption=self._caption.value or None)
+            article.add(picture, key=self._key.value.strip() or None, caption=self._caption.value or None)
             return f"Written: {article.save()}"
 
         self._write(write)
 
     def save(self) -> None:
         """Writes the trace."""
-        self._write(lambda: f"Written: {self._trace().save(self._path('.safetensors'))}")
+
+        def write() -> str:
+            path, how = self._path(".safetensors")
+            return f"{how}: {self._trace().save(path)}"
+
+        self._write(write)
 
     def page(self) -> None:
         """Writes the explorable page."""
@@ -77,20 +85,29 @@ class ExportSection(Section):
         def write() -> str:
             from ..publish.pages import page
 
-            return f"Written: {page(self._trace(), self._path('.html'))}"
+            path, how = self._path(".html")
+            return f"{how}: {page(self._trace(), path)}"
 
         self._write(write)
 
-    def _path(self, ending: str) -> Path:
+    def _path(self, ending: str) -> tuple[Path, str]:
+        """The file in the folder that is named, and whether it is written or replaced."""
         name = self._file.value.strip().removesuffix(ending)
-        return Path(self._root.value) / f"{name}{ending}"
+        if not name or name.startswith(".") or set(name) & set("/\\:"):
+            raise TraceError(
+                f"{self._file.value!r} is no name for a file in {self._root.value!r}; write for example trace"
+            )
+        path = Path(self._root.value).expanduser() / f"{name}{ending}"
+        return path, "Replaced" if path.exists() else "Written"
 
     def _write(self, write: Callable[[], str]) -> None:
-        bar = self.board.bar
+        """Writes, and says what was written and what the site's rules made of it."""
         self.message.say("Writing …")
-        bar.start("writing")
-        if self._attempt(lambda: self.message.say(write())):
-            bar.reach(1, 1, "written ")
-            bar.end()
-        else:
-            bar.rest()
+
+        def told() -> None:
+            with warnings.catch_warnings(record=True) as notes:
+                warnings.simplefilter("always")
+                said = write()
+            self.message.say(". ".join([said, *dict.fromkeys(str(note.message) for note in notes)]))
+
+        self._attempt(told)

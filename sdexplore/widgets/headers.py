@@ -30,17 +30,18 @@ def header(board: Board, runs: str) -> str:
     return f"<b>{escape(clip(model, 80))}</b> · {escape(' · '.join(facts))}"
 
 
-def static(board: Board, sections: Mapping[str, Section]) -> dict[str, Any]:
-    """A PNG and an honest sentence, for where no kernel runs: GitHub, nbviewer, an untrusted notebook, nbconvert."""
+def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A PNG and an honest sentence (data and metadata), for where no kernel runs: GitHub, nbviewer, an untrusted notebook, nbconvert."""
     live = "A dashboard; its controls need a running kernel: run this cell again."
     try:
         picture = _picture(board, sections)
     except SdexploreError as error:
-        return {"text/plain": f"{live} Nothing is drawn yet: {error}"}
+        return {"text/plain": f"{live} Nothing is drawn yet: {error}"}, {}
     except Exception as error:  # noqa: BLE001  (a repr never raises)
-        return {"text/plain": f"{live} {type(error).__name__}: {error}"}
+        return {"text/plain": f"{live} {type(error).__name__}: {error}"}, {}
     png = base64.b64encode(picture.png(dpi=_STATIC_DPI)).decode("ascii")
-    return {"image/png": png, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}
+    data = {"image/png": png, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}
+    return data, {"image/png": {"alt": picture.alt}}
 
 
 def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:

@@ -5,6 +5,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from ..analysis.trajectory import step_picture
@@ -21,22 +22,23 @@ class History:
     """The last runs of a dashboard, newest first; older ones are let go, since a trace takes memory.
 
     Attributes:
-        traces: Newest first, at most MOST.
+        traces: Newest first, at most `most`.
         widget: What is shown.
     """
 
-    def __init__(self, chosen: Callable[[Trace], object]) -> None:
+    def __init__(self, chosen: Callable[[Trace], object], most: int = MOST) -> None:
         self.traces: list[Trace] = []
+        self._most = most
         self._chosen = chosen
         self.widget: Any = widgets.HBox(
             [], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 120px", min_width="112px")
         )
 
-    def add(self, trace: Trace) -> None:
-        """Puts `trace` in front; one that is there already comes to the front."""
-        self.traces = [trace, *(other for other in self.traces if other is not trace)][:MOST]
+    def add(self, trace: Trace, label: str = "") -> None:
+        """Puts `trace` in front, named by its seed if not by `label`; one that is there already comes to the front."""
+        self.traces = [trace, *(other for other in self.traces if other is not trace)][: self._most]
         entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
-        self.widget.children = [entries.get(id(one)) or self._entry(one) for one in self.traces]
+        self.widget.children = [entries.get(id(one)) or self._entry(one, label) for one in self.traces]
         for gone in set(entries) - {id(one) for one in self.traces}:
             entries[gone].trace = None
             close(entries[gone])
@@ -58,12 +60,14 @@ class History:
             entry.trace = None
         close(*entries)
 
-    def _entry(self, trace: Trace) -> Any:  # noqa: ANN401  (widgets have no types)
-        prompt, seed = trace.prompt or "no prompt", trace.call.get("seed")
+    def _entry(self, trace: Trace, label: str) -> Any:  # noqa: ANN401  (widgets have no types)
+        prompt, name = trace.prompt or "no prompt", label or f"seed {trace.call.get('seed')}"
         entry = widgets.VBox(
             [
                 widgets.Image(value=thumbnail(trace), format="png", layout=widgets.Layout(height=f"{_SIDE}px")),
-                button(f"seed {seed}", f"Shows this run again: {clip(prompt, 200)}", lambda: self._chosen(trace)),
+                button(
+                    clip(name, 24), f"Shows this run again: {name}, {clip(prompt, 200)}", lambda: self._chosen(trace)
+                ),
                 widgets.HTML(f'<div title="{escape(prompt)}">{escape(clip(prompt, 14))}</div>'),
             ],
             layout=widgets.Layout(align_items="center", width="104px", margin="2px"),
@@ -73,11 +77,25 @@ class History:
 
 
 def thumbnail(trace: Trace) -> bytes:
-    """A small picture of the trace: its own, or of its last step where it was stopped."""
-    try:
-        pixels = trace.image if trace.image is not None else step_picture(trace, trace.num_steps - 1, x0=True)[0]
-    except TraceError:
+    """A small picture of the trace."""
+    pixels = _last(trace)
+    if pixels is None:
         return blank()
     picture = Image.fromarray(np.asarray(pixels))
     picture.thumbnail((2 * _SIDE, 2 * _SIDE))
     return png(np.asarray(picture))
+
+
+def last_picture(trace: Trace, least: int = 320) -> bytes:
+    """The trace's picture, or its last predicted x0 where it was stopped, as PNG."""
+    pixels = _last(trace)
+    return blank() if pixels is None else png(pixels, least)
+
+
+def _last(trace: Trace) -> UInt8[np.ndarray, "Y X 3"] | None:
+    if trace.image is not None:
+        return trace.image
+    try:
+        return step_picture(trace, trace.num_steps - 1, x0=True)[0]
+    except TraceError:
+        return None

@@ -13,10 +13,7 @@ from .board import Board
 from .controls import bind, close, column, control, row
 from .parts import ATTENTION
 from .section import Section
-from .state import State
-
-FIGURES = ("words", "by step", "by layer", "where it all went", "segmentation")
-"""What the section can draw."""
+from .state import FIGURES, State
 
 
 class AttentionSection(Section):
@@ -79,11 +76,18 @@ class AttentionSection(Section):
     def _draw(self) -> None:
         trace, state = self._trace(), self.board.state
         if self._offered != (trace, state.role):
-            self._offer(trace, state)
+            if trace.cross_attention and state.role not in trace.cross_attention:
+                state.role = next(iter(trace.cross_attention))  # draws anew
+                return
             self._offered = (trace, state.role)
+            self._offer(trace, state)
+        for name, figures in _APPLIES.items():
+            self._choices[name].disabled = state.figure not in figures
         for toggle in self._words.children:
             toggle.value = toggle.description in state.words
         self._show(_figures(trace, state)[state.figure])
+        if state.figure in ("by step", "by layer") and len(state.words) > 1:
+            self.message.say(f"Drawn is the first of the pressed words, “{state.words[0]}”.")
 
     def _offer(self, trace: Trace, state: State) -> None:
         """Makes the controls offer what this trace holds."""
@@ -98,7 +102,8 @@ class AttentionSection(Section):
             kept = getattr(state, name)
             self._choices[name].options = options
             known = [value for _, value in options]
-            self._choices[name].value = kept if kept in known else None
+            setattr(state, name, kept if kept in known else None)
+            self._choices[name].value = getattr(state, name)
         kept_steps = state.steps
         self._steps.max = trace.num_steps - 1
         fits = kept_steps is not None and kept_steps[1] < trace.num_steps
@@ -129,6 +134,14 @@ class AttentionSection(Section):
         """Lets go of the trace."""
         super().forget()
         self._offered = None
+
+
+_APPLIES = {
+    "method": ("words",),
+    "scale": ("words", "by layer"),
+    "head": ("words", "by step", "where it all went", "segmentation"),
+}
+"""For which figures a control does something."""
 
 
 def _words(trace: Trace, role: str) -> list[str]:

@@ -23,7 +23,7 @@ class RunControls:
             "negative_prompt": control(
                 text, "negative", "negative_prompt: what to keep away from; empty: not passed", rows=1
             ),
-            "seed": control(widgets.BoundedIntText, "seed", "Of the first image's noise", min=0, max=2**31 - 1),
+            "seed": control(widgets.BoundedIntText, "seed", "Of the first image's noise", min=0, max=2**53 - 1),
             "num_inference_steps": control(
                 widgets.IntSlider,
                 "steps",

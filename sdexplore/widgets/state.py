@@ -1,6 +1,5 @@
 """What a dashboard is set to: one small object that is read and set from code, and that writes itself as code."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -8,7 +7,6 @@ from traitlets import Any as Anything
 from traitlets import CaselessStrEnum, Float, HasTraits, Int, TraitError, Unicode, validate
 
 from ..errors import RunError, did_you_mean
-from ..record import USUAL, Record
 
 RUN: Final = (
     "prompt",
@@ -21,6 +19,9 @@ RUN: Final = (
     "width",
 )
 """What a run is made with."""
+
+FIGURES: Final = ("words", "by step", "by layer", "where it all went", "segmentation")
+"""What the section Attention can draw."""
 
 SHOW: Final = ("section", "figure", "step", "words", "steps", "layers", "head", "role", "method", "scale")
 """What is looked at."""
@@ -36,7 +37,7 @@ class State(HasTraits):
         scheduler: A name as in `load(scheduler=…)`, for the next run alone; "" for the pipeline's own.
         height, width: In pixels; None for what the model was made for.
         section: The title of the section that is open.
-        figure: What the section Attention draws: "words", "by step", "by layer", "where it all went" or "segmentation".
+        figure: What the section Attention draws: one of FIGURES.
         step: The denoising step that is looked at, from 0.
         words: The words whose attention is drawn; () for every word of the prompt, eight at most.
         steps: (first, last) of the steps that attention is averaged over, both included; None for all.
@@ -56,7 +57,7 @@ class State(HasTraits):
     height = Int(None, allow_none=True, min=1)
     width = Int(None, allow_none=True, min=1)
     section = Unicode("")
-    figure = Unicode("words")
+    figure = CaselessStrEnum(list(FIGURES), "words")
     step = Int(0, min=0)
     words = Anything(())
     steps = Anything(None)
@@ -130,26 +131,6 @@ class State(HasTraits):
         """Which attention is looked at, as `word_map` and the views take it."""
         steps = None if self.steps is None else slice(self.steps[0], self.steps[1] + 1)
         return {"role": self.role, "steps": steps, "layers": self.layers, "heads": self.head}
-
-
-def line_of_run(state: State, known: Mapping[str, Any], fixed: Mapping[str, Any], record: Record) -> str:
-    """The line of code that makes the run again.
-
-    Args:
-        known: What the pipeline's call names.
-        fixed: Further arguments that the dashboard was given.
-        record: What is kept.
-    """
-    arguments = {**state.arguments(known), **fixed}
-    said = "".join(f", {name}={value!r:.60}" for name, value in arguments.items())
-    fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
-    own = [f"{name}={value!r}" for name, value in fields.items() if value != getattr(USUAL, name)]
-    kept = f", record=sdx.Record({', '.join(own)})" if own else ""
-    prompt = f", {state.prompt!r}" if "prompt" in known else ""
-    if state.scheduler:
-        over = f"{{'scheduler': [{state.scheduler!r}]}}"
-        return f"trace, = sdx.compare(pipe{prompt}, over={over}, seed={state.seed}{said}{kept})"
-    return f"trace = sdx.run(pipe{prompt}, seed={state.seed}{said}{kept})"
 
 
 def _known(values: Mapping[str, Any]) -> None:
