@@ -38,11 +38,13 @@ class Notebook:
             raise UsageError(f"{what}: %sdexplore run makes a trace, or name another by --trace")
         return found
 
-    def picture(self) -> Picture:
-        """The Picture that was shown last; UsageError if there is none."""
+    def picture(self) -> Any:  # noqa: ANN401  (a Picture, or an Animation)
+        """The Picture or Animation that was shown last; UsageError if there is none."""
+        from ..publish.animations import Animation
+
         shown: Mapping[int, Any] = self.variables.get("_oh", {})
         for value in (self.variables.get("_"), *reversed(list(shown.values()))):
-            if isinstance(value, Picture):
+            if isinstance(value, Picture | Animation):
                 return value
         raise UsageError("no picture has been shown yet: %sdexplore attention makes one, for example")
 
@@ -64,6 +66,20 @@ class Command:
     options: tuple[Option, ...]
     call: Callable[[Notebook, Asked], Any]
     output: str = ""
+
+
+def count(typed: str) -> int:
+    """A number from 1 on."""
+    if int(typed) < 1:
+        raise ValueError
+    return int(typed)
+
+
+def variable(typed: str) -> str:
+    """The name of a variable."""
+    if not typed.isidentifier():
+        raise ValueError
+    return typed
 
 
 def size(typed: str) -> tuple[int, int]:
@@ -88,7 +104,7 @@ def layer(typed: str) -> str | int:
 def setting(typed: str) -> tuple[str, Any]:
     """(name, value) of "name=value"; a value that is no Python literal is text."""
     name, sign, value = typed.partition("=")
-    if not sign:
+    if not sign or name in _HAVE_OPTIONS:
         raise ValueError
     return name, _literal(value)
 
@@ -115,12 +131,14 @@ _NAMES = {
     "negative": "negative_prompt",
 }  # as the options are called
 
-_OUTPUT = Option(("-o", "--output"), "output", str, "the variable that gets the result")
+_HAVE_OPTIONS = ("prompt", "record", "scheduler", "seed", "width", "height", *_NAMES.values())
+
+_OUTPUT = Option(("-o", "--output"), "output", variable, "the variable that gets the result")
 _PIPE = Option(("--pipe",), "pipe", str, "the variable that holds the pipeline (pipe)")
 _TRACE = Option(("--trace",), "trace", str, "the variable that holds the trace (trace)")
 _STEP = Option(("--step",), "step", steps, "a step 3, several 0,5,-1, or a range 2:10")
 _RUN = (
-    Option(("--steps",), "num_inference_steps", int, "how many denoising steps"),
+    Option(("--steps",), "num_inference_steps", count, "how many denoising steps"),
     Option(("--guidance",), "guidance_scale", float, "1 is off"),
     Option(("--seed",), "seed", int, "of the first image's noise (0)"),
     Option(("--negative",), "negative_prompt", str, "what to keep away from"),

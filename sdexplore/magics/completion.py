@@ -22,9 +22,14 @@ def matcher_of(variables: Mapping[str, Any]) -> Callable[[CompletionContext], An
         if head.strip() not in _HEADS or not typed:
             return {"completions": [], "suppress": False}
         word = typed[-1]
-        offered = [one for one in candidates(typed[:-1], word, variables) if one.startswith(word)]
+        begun = word.lstrip("\"'")
+        offered = [one for one in candidates(typed[:-1], word, variables) if one.lstrip('"').startswith(begun)]
         token = context.token
-        made = [SimpleCompletion(text=token + one[len(word) :], type="magic") for one in offered]
+        kept = token[: len(token) - len(word)] if token.endswith(word) else ""
+        made = [
+            SimpleCompletion(text=kept + one if kept or token == word else token + one[len(word) :], type="magic")
+            for one in offered
+        ]
         return {"completions": made, "suppress": bool(made), "matched_fragment": token}
 
     return sdexplore_matcher  # type: ignore[no-any-return]
@@ -47,7 +52,7 @@ def candidates(before: Sequence[str], word: str, variables: Mapping[str, Any]) -
     flags = [flag for option in command.options for flag in option.flags]
     option = _of(done[-1], command)
     if option is not None and option.kind is not None:
-        return list(option.values) or _values(option, variables)
+        return [f'"{value}"' if " " in value else value for value in option.values] or _values(option, variables)
     if word.startswith("-"):
         return [*flags, "--help"]
     return _texts(done[0], variables) or [*flags, "--help"]

@@ -12,6 +12,7 @@ from ..errors import did_you_mean
 
 # A word, or what stands between two quotes of a kind; a quote within a word (it's) opens nothing.
 _WORD = re.compile(r'"[^"]*"(?=\s|$)|\'[^\']*\'(?=\s|$)|\S+')
+_LONGEST_VALUE = 3  # words of a value that needs no quotes, since it is one of those that are known
 _LOOKS_LIKE_AN_OPTION = re.compile(r"--[A-Za-z]|-[A-Za-z]$")
 
 
@@ -105,8 +106,15 @@ def _leading(words: list[re.Match[str]], options: Sequence[Option]) -> tuple[int
     position, found = 0, list[str]()
     while position < len(words) and (taken := _option(words, position, options)):
         found += taken
-        position += len(words[position : position + len(taken)])
+        read = 1 if len(taken) == 1 else 1 + max(1, _words_in(taken[1], words, position + 1))
+        position = min(position + read, len(words))
     return position, found
+
+
+def _words_in(value: str, words: list[re.Match[str]], position: int) -> int:
+    """Over how many of the words from `position` on an option's value goes."""
+    quoted = position < len(words) and unquoted(words[position].group()) == value
+    return 1 if quoted else len(value.split())
 
 
 def _trailing(words: list[re.Match[str]], options: Sequence[Option], begin: int) -> tuple[int, list[str]]:
@@ -131,7 +139,11 @@ def _option(words: list[re.Match[str]], position: int, options: Sequence[Option]
         return [f"{flag}={unquoted(value)}"]
     if option.kind is None:
         return [word]
-    return [word, *(unquoted(follower.group()) for follower in words[position + 1 : position + 2])]
+    followers = [follower.group() for follower in words[position + 1 : position + 1 + _LONGEST_VALUE]]
+    for length in range(len(followers), 1, -1):  # --scheduler DPM++ 2M, without quotes
+        if " ".join(followers[:length]) in option.values:
+            return [word, " ".join(followers[:length])]
+    return [word, *map(unquoted, followers[:1])]
 
 
 def _of(word: str, options: Sequence[Option]) -> Option | None:

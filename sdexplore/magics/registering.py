@@ -35,6 +35,9 @@ class SdexploreMagics(Magics):  # type: ignore[misc]  # IPython has no types
             print(help_of(name))  # noqa: T201  (help is printed)
             return None
         asked = parse(name, command.options, rest, cell)
+        if asked.text and not command.text:
+            hint = "a value of several words stands in quotes"
+            raise UsageError(f"%sdexplore {name} takes no text, and there is {asked.text!r}; {hint}")
         try:
             result = command.call(Notebook(self.shell.user_ns), asked)
         except SdexploreError as error:

@@ -31,7 +31,7 @@ def header(board: Board, runs: str) -> str:
 
 
 def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A PNG and an honest sentence (data and metadata), for where no kernel runs: GitHub, nbviewer, an untrusted notebook, nbconvert."""
+    """Data and metadata of a PNG and an honest sentence, for where no kernel runs: GitHub, an untrusted notebook."""
     live = "A dashboard; its controls need a running kernel: run this cell again."
     try:
         picture = _picture(board, sections)
