@@ -118,7 +118,7 @@ class TestComponents:
         assert found.summary["attention"] == "the StableDiffusionPipeline has no UNet where a UNet is needed"
 
     def test_what_is_no_pipeline(self, sd):
-        with pytest.raises(InspectionError, match=r"a pipeline, as sdx\.load\('mini'\) makes one"):
+        with pytest.raises(InspectionError, match=r"not a str; sdx\.load\('mini'\) makes one"):
             unchecked("model.inspection").components("mini")
         with pytest.raises(InspectionError, match=r"a diffusers pipeline is needed, not a UNet2DConditionModel$"):
             unchecked("model.inspection").components(sd.unet)
