@@ -1,10 +1,18 @@
-"""Files that are there whole or not at all: written under another name, then renamed."""
+"""Files as users name them, and there whole or not at all: written under another name, then renamed."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def named(path: str | Path) -> Path:
+    """`path` with "~" as the home it stands for; where there is no such home ("~old.png"), as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import views
 from .display import Block, Line, Shown, clip
+from .drafts import named
 from .errors import PublishError, did_you_mean
 from .publish.animations import animation
 from .publish.material import material_of
@@ -83,7 +84,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         theme=theme,
     ).encoded
     found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
-    same, verdict = _compared(Path(sidecar), facts, again.content)
+    same, verdict = _compared(named(sidecar), facts, again.content)
     return Reproduction(same=same, picture=made, traces=traces, found=(*dict.fromkeys(found), verdict))
 
 

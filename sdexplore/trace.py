@@ -13,7 +13,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from . import tracefile
+from . import drafts, tracefile
 from .display import Block, Line, Shown, Table, Thumbnail, clip, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, linear_preview, variance_preserving
@@ -227,7 +227,7 @@ class Trace(Shown):
         """
         from .traceassembly import facts_of
 
-        path = Path(path)
+        path = drafts.named(path)
         if path.suffix != ".safetensors":
             raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
         tracefile.write(path, facts_of(self), self.arrays(), preview=self._preview())
@@ -242,7 +242,7 @@ class Trace(Shown):
         """
         from .traceassembly import assemble
 
-        path = Path(path)
+        path = drafts.named(path)
         return assemble(cls, path.name, *tracefile.read(path))
 
     def verify(self) -> "Trace":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from .display import Block, Line, Shown, Table, clip
+from .drafts import named
 from .errors import RunError, TraceError
 from .trace import Trace
 
@@ -40,12 +41,12 @@ class Traces(Sequence[Trace], Shown):
 
     def save(self, folder: str | Path) -> Path:
         """Writes one file a trace and an index into `folder`; returns it."""
-        return _save(Path(folder), {"kind": "traces"}, self._traces)
+        return _save(named(folder), {"kind": "traces"}, self._traces)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Traces":
         """The traces saved in `folder`, read lazily; TraceError if it holds none."""
-        _, traces = _load(Path(folder), "traces")
+        _, traces = _load(named(folder), "traces")
         return cls(traces)
 
     def blocks(self) -> list[Block]:
@@ -115,12 +116,12 @@ class Comparison(Shown):
             over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
         except TypeError as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
-        return _save(Path(folder), {"kind": "comparison", "over": over}, self.traces)
+        return _save(named(folder), {"kind": "comparison", "over": over}, self.traces)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Comparison":
         """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
-        index, traces = _load(Path(folder), "comparison")
+        index, traces = _load(named(folder), "comparison")
         over = index.get("over")
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
             raise TraceError(f"{_INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
@@ -156,7 +157,7 @@ class CellFolder:
         Raises:
             RunError: It holds another comparison, or other files; a value of `over` cannot be written as JSON.
         """
-        path = Path(path)
+        path = named(path)
         try:
             axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
             plan = json.loads(json.dumps({"schema": _SCHEMA, "kind": "plan", "over": axes, **asked}))

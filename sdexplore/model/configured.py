@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -13,6 +12,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from torch import nn
 from transformers import PreTrainedModel
 
+from sdexplore.drafts import named
 from sdexplore.errors import InspectionError, did_you_mean
 
 from .blueprints import from_config
@@ -34,7 +34,7 @@ def configured(source: str | os.PathLike[str], component: str | None) -> tuple[s
         LoadError: The file is damaged.
     """
     given = os.fspath(source)
-    path = Path(given).expanduser()
+    path = named(given)
     if path.is_dir() and (path / "model_index.json").is_file():
         folders = sorted(found.parent.name for found in path.glob("*/config.json"))
         name = component or next((one for one in ("unet", "transformer") if one in folders), "unet")

@@ -60,7 +60,7 @@ class Animation:
         Raises:
             PublishError: Another ending; no way to make it fit; no encoder for .mp4.
         """
-        path = Path(path)
+        path = drafts.named(path)
         content = self.encoded(self._kind(path), fit, frames).content
         path.parent.mkdir(parents=True, exist_ok=True)
         drafts.write(path, content)

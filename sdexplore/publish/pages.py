@@ -11,7 +11,7 @@ from ..canvas.buffers import png
 from ..canvas.front_end import front_end
 from ..canvas.packing import Packed, one_trace, pack
 from ..display import clip, escape, size
-from ..drafts import write
+from ..drafts import named, write
 from ..errors import SdexploreError
 from ..trace import Trace
 
@@ -47,7 +47,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
         SdexploreError: The name does not end in .html.
         TraceError: No such trace; or the smallest page is larger than the budget.
     """
-    target = Path(path)
+    target = named(path)
     if target.suffix.lower() not in _ENDINGS:
         raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
     whole = one_trace(trace)

@@ -22,7 +22,7 @@ class Place:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser().resolve()
+        self.root = drafts.named(root).resolve()
         if not self.root.is_dir():
             raise PublishError(f"root={str(root)!r} is no folder; make it, or name the folder of your articles")
 

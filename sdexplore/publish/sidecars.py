@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..display import clip
+from ..drafts import named
 from ..errors import PublishError
 from ..picture import summary
 from .material import Material
@@ -81,7 +82,7 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     Raises:
         PublishError: There is none, or it is damaged or of another layout.
     """
-    path = Path(path)
+    path = named(path)
     path = path if path.suffix == ".json" else path.with_suffix(".json")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

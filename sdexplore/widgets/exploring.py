@@ -1,9 +1,9 @@
 """`explore`: the dashboard of a pipeline, of traces, or of a trace's file."""
 
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any
 
+from ..drafts import named
 from ..errors import RunError, did_you_mean
 from ..record import USUAL, Record
 from ..trace import Trace
@@ -54,7 +54,7 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
 
 
 def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
-    path = Path(source).expanduser()
+    path = named(fspath(source))
     if path.suffix == ".safetensors":
         return Trace.load(path)
     raise RunError(
