@@ -29,8 +29,8 @@ class RunError(SdexploreError):
     """A run cannot be started, or cannot be observed, as it was asked for."""
 
 
-class PublishError(SdexploreError):
-    """Something cannot be published as asked; the message says what to change."""
+class PublishError(SdexploreError, ValueError):
+    """Something cannot be saved or published as asked; the message says what to change."""
 
 
 class Stopped(SdexploreError):  # noqa: N818  (an outcome, as in StopIteration)

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import drafts
 from .display import MOST_CHARACTERS, clip, escape
+from .errors import PublishError
 from .theming import THEMES, Theme, themed
 from .trace import Trace
 
@@ -142,16 +143,16 @@ class Picture:
                 with ink that reads on both. Only page and ink differ; colours that carry data stay.
 
         Raises:
-            ValueError: The ending is none of these; a width for a file without pixels; no such theme.
+            PublishError: The ending is none of these; a width for a file without pixels; no such theme.
         """
-        path = Path(path)
+        path = drafts.named(path)
         ending = path.suffix.lower()
         if ending not in _FORMATS:
-            raise ValueError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
+            raise PublishError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
         if width is not None and ending not in _IN_PIXELS:
-            raise ValueError(f"{path.name!r} has no pixels: leave width={width!r} out, or save as .png")
+            raise PublishError(f"{path.name!r} has no pixels: leave width={width!r} out, or save as .png")
         if theme == "transparent" and ending == ".jpg":
-            raise ValueError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
+            raise PublishError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
         content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
         path.parent.mkdir(parents=True, exist_ok=True)
         drafts.write(path, content)
@@ -165,9 +166,9 @@ class Picture:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         if theme not in THEMES:
-            raise ValueError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+            raise PublishError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
         if width is not None and width < 1:
-            raise ValueError(f"width={width!r}: a picture is at least one pixel wide")
+            raise PublishError(f"width={width!r}: a picture is at least one pixel wide")
         metadata: dict[str, Any] = {"Description": self.alt, "Source": self.call, "Software": "sdexplore"}
         if self.sources:
             metadata["Comment"] = json.dumps(summary(self.sources), ensure_ascii=False)
@@ -246,6 +247,7 @@ def style() -> Iterator[None]:
         "axes.spines.right": False,
         "image.interpolation": "nearest",
         "svg.fonttype": "none",
+        "svg.hashsalt": "sdexplore",  # or its ids would be others at each saving
     }
     with matplotlib.style.context(["default", look]):
         yield

@@ -45,6 +45,10 @@ def test_every_error_is_an_sdexplore_error_and_says_when_it_is_raised():
         assert one.__doc__
 
 
+def test_what_cannot_be_published_is_a_bad_value_too():
+    assert issubclass(errors.PublishError, ValueError)
+
+
 def test_a_stopped_run_carries_what_was_recorded():
     assert Stopped("stopped").trace is None
     assert Stopped("stopped", "a trace").trace == "a trace"

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sdexplore.errors import PublishError
 from sdexplore.picture import DPI, Picture, _fonts, drawable, style
 
 EVIL = "\"><script>alert(1)</script> '& 東京 🌸"
@@ -92,7 +93,7 @@ def test_an_svg_keeps_its_text_as_text_and_says_what_it_shows(tmp_path):
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path):
-    for ending in (".png", ".pdf"):
+    for ending in (".png", ".svg", ".pdf"):
         first, second = (picture().save(tmp_path / f"{name}{ending}").read_bytes() for name in "ab")
         assert first == second
 
@@ -104,7 +105,7 @@ def test_resolution_is_as_asked(tmp_path):
 
 
 def test_an_unknown_ending_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match=r"cannot save a picture as 'line\.bmp': the ending is one of \.png, \.svg,"):
+    with pytest.raises(PublishError, match=r"cannot save a picture as 'line\.bmp': the ending is one of \.png, \.svg,"):
         picture().save(tmp_path / "new" / "line.bmp")
     assert not (tmp_path / "new").exists()
 

@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 import sdexplore as sdx
+from sdexplore.errors import PublishError
 from sdexplore.picture import Picture, style
 from sdexplore.theming import themed
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_saved_so_is_refused(tmp_path, pictures, name, options, s
 
     picture = pictures["tokens"]
     other = unchecked("picture").Picture(picture.figure, picture.data, picture.alt, picture.call)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(PublishError, match=said):
         other.save(tmp_path / name, **options)
     assert not list(tmp_path.iterdir())
 
