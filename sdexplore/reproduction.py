@@ -9,7 +9,7 @@ from typing import Any
 from . import views
 from .display import Block, Line, Shown, clip
 from .drafts import named
-from .errors import PublishError, did_you_mean
+from .errors import PublishError, SdexploreError, did_you_mean
 from .publish.animations import animation
 from .publish.material import material_of
 from .publish.sidecars import difference, drawn_otherwise, read_sidecar, sha256
@@ -149,7 +149,10 @@ class _Drawing:
                 given = [self._value(one, known) for one in arguments]
                 try:
                     return call(*given, **named)
-                except TypeError as error:  # a line of another sdexplore, or no line of ours at all
+                except SdexploreError:
+                    raise
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
+                    # a line of another sdexplore, or no line of ours at all
                     raise PublishError(f"{self.line!r} cannot be called so: {error}") from error
             case ast.List(elts=inner):
                 return [self._value(one, known) for one in inner]

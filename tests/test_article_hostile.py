@@ -172,9 +172,38 @@ def test_a_sidecar_tells_no_local_path_and_leaves_prompts_alone():
         "prompt": "/imagine/a cat",
         "arguments": {"lora": "/home/me/weights/lora.safetensors", "other": "C:\\Users\\me\\x.bin", "prompt_2": "/a/b"},
     }
+    over = {"lora": ["/home/jane doe/a.bin"], "negative_prompt": ["/a/b"]}
     source = {"fingerprint": "0" * 8, "kind": "run", "call": call, "provenance": {"model": "/home/me/models/sd/"}}
-    material = Material(encoded=fitted(png_of(DOT, {}), None), alt="a", caption="", name="x", sources=[source])
-    found = sidecar_of(material, key="k", file="001.png", theme="light", most_bytes=None)["traces"][0]
+    material = Material(
+        encoded=fitted(png_of(DOT, {}), None), alt="a", caption="", name="x", sources=[source], over=over
+    )
+    facts = sidecar_of(material, key="k", file="001.png", theme="light", most_bytes=None)
+    assert facts["over"] == {"lora": ["a.bin"], "negative_prompt": ["/a/b"]}
+    found = facts["traces"][0]
     assert found["call"]["arguments"] == {"lora": "lora.safetensors", "other": "x.bin", "prompt_2": "/a/b"}
     assert found["call"]["prompt"] == "/imagine/a cat"
     assert found["provenance"] == {"model": "sd"}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("/home/jane doe/m/x", "x"),
+        ("C:\\Users\\Jane Doe\\m\\x", "x"),
+        ("\\\\server\\share\\x.bin", "x.bin"),
+        ("file:///home/a/x", "x"),
+        ("~/models/sd 1.5/", "sd 1.5"),
+        ("/home/jane", "~"),
+        ("read from /home/jane doe/m/x, then 'C:\\Users\\Jane Doe\\m\\y' and 1/2", "read from x, then 'y' and 1/2"),
+        ("/opt/a/x and (file:///C:/Users/Jane/y)", "x and (y)"),
+        *((text, text) for text in ("1/2", "and/or", "/images/slug/001.png", "see /images/a/1.png", "runwayml/sd-1.5")),
+        *((text, text) for text in ("https://example.com/home/jane/x", "at https://a.b/c/d", "~1/2", "a: b / c", "/")),
+    ],
+)
+def test_a_local_path_is_cut_to_its_last_name_and_nothing_else_is(told, kept):
+    from sdexplore.publish.material import Material
+
+    source = {"fingerprint": "0" * 8, "kind": "run", "call": {"arguments": {"x": [told]}}, "provenance": {}}
+    material = Material(encoded=fitted(png_of(DOT, {}), None), alt="a", caption="", name="x", sources=[source])
+    facts = sidecar_of(material, key="k", file="001.png", theme="light", most_bytes=None)
+    assert facts["traces"][0]["call"]["arguments"] == {"x": [kept]}

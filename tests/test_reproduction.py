@@ -183,3 +183,38 @@ def test_a_damaged_sidecar_is_refused(tmp_path, pipe, content):
     (tmp_path / "001.json").write_text(content)
     with pytest.raises(PublishError):
         sdx.reproduce(tmp_path / "001.json", pipe)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"over": {"a": 3}},
+        {"over": {"a": [1, 2, 3]}},
+        {"over": {}},
+        {"theme": "x"},
+        {"theme": ["dark"]},
+        {"alt": 3},
+        {"code": 3},
+        {"code": "sdx.views.attention(3)"},
+    ],
+)
+def test_a_sidecar_with_a_damaged_fact_is_refused(published, tmp_path, pipe, facts):
+    with pytest.raises(PublishError):
+        sdx.reproduce(changed(published, tmp_path, 5, **facts), pipe)
+
+
+def test_a_sidecar_without_its_line_of_code_is_refused(published, tmp_path, pipe):
+    path = changed(published, tmp_path, 2)
+    facts = json.loads(path.read_text())
+    del facts["code"]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(PublishError, match=r"'002\.json' is damaged: it does not say how"):
+        sdx.reproduce(path, pipe)
+
+
+def test_a_sidecar_with_a_damaged_trace_is_refused(published, tmp_path, pipe):
+    for part, name in (("call", "record"), ("call", "arguments"), ("provenance", "scheduler")):
+        traces = json.loads((published / "002.json").read_text())["traces"]
+        traces[0][part][name] = 3
+        with pytest.raises(PublishError, match="is damaged"):
+            sdx.reproduce(changed(published, tmp_path, 2, traces=traces), pipe)

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +17,20 @@ from ..display import clip
 from ..drafts import named
 from ..errors import PublishError
 from ..picture import summary
+from ..theming import THEMES
 from .material import Material
 
 SCHEMA = 1
-_LOCAL = re.compile(r"(?:/|~|[A-Za-z]:[\\/]|\\\\)\S*[\\/](?P<name>[^\s\\/]+)[\\/]?")
+# A path on somebody's machine. /images/… is an address on a site; "1/2", "and/or" and https:// do not begin as one.
+_BEGIN = r"(?:file:(?://[\w.-]*)?/+(?:[A-Za-z]:/)?|~(?:[A-Za-z_][\w.-]*)?[\\/]|[A-Za-z]:[\\/]+|\\\\|/(?!images/|/)(?=[^\\/\n]+/))"
+_USER = r"(?:home|[Uu]sers|Documents and Settings)[\\/]+[^\\/\n]{1,60}"
+_WHOLE = re.compile(
+    rf"{_BEGIN}(?:[^\\/\n:<>\"]*[^\\/\s:<>\"][\\/]+)*(?P<name>[^\\/\n:<>\"]+)[\\/]*"
+)  # the text is one, with spaces
+_WITHIN = re.compile(  # it stands in a sentence, with spaces at most in the user's name
+    rf"(?<![\w./\\]){_BEGIN}(?:{_USER}[\\/]+)?(?:[^\s\\/\"'<>]+[\\/]+)*(?P<name>[^\s\\/\"'<>]+)[\\/]*"
+)
+_HOME = re.compile(rf".*[\\/]{_USER}[\\/]*")
 
 
 def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_bytes: int | None) -> dict[str, Any]:
@@ -42,7 +53,7 @@ def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_byte
         "drawn_with": {name: _version(name) for name in ("sdexplore", "matplotlib", "pillow", "numpy")},
         **summary(sources),
         "traces": sources,
-        "over": material.over,
+        "over": _without_paths(material.over),
     }
 
 
@@ -93,15 +104,42 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise PublishError(f"{path.name!r} is no sidecar of a picture, or of another layout than {SCHEMA}")
     code, traces, over = facts.get("code"), facts.get("traces"), facts.get("over")
-    parts = (("fingerprint", str), ("kind", str), ("call", dict), ("provenance", dict))
     if (
-        not isinstance(code, str | None)
+        "code" not in facts
+        or not isinstance(code, str | None)
+        or not all(isinstance(facts.get(name), str | None) for name in ("alt", "caption"))
         or not isinstance(traces, list)
-        or not isinstance(over, dict | None)
-        or not all(isinstance(t, dict) and all(isinstance(t.get(name), of) for name, of in parts) for t in traces)
+        or not all(map(_is_source, traces))
+        or not (over is None or _has_cells(over, len(traces)))
     ):
         raise PublishError(f"{path.name!r} is damaged: it does not say how its picture was made")
+    if (theme := facts.get("theme", "light")) not in THEMES:
+        raise PublishError(f"{path.name!r} is damaged: its theme is {clip(repr(theme), 80)}")
     return facts
+
+
+def _is_source(facts: object) -> bool:
+    """Whether these can be the facts of a trace."""
+    if not isinstance(facts, dict):
+        return False
+    call, provenance = facts.get("call"), facts.get("provenance")
+    return (
+        all(isinstance(facts.get(name), str) for name in ("fingerprint", "kind"))
+        and isinstance(call, dict)
+        and isinstance(provenance, dict)
+        and all(isinstance(call.get(name, {}), dict) for name in ("arguments", "record"))
+        and all(isinstance(provenance.get(name, {}), dict) for name in ("scheduler", "versions"))
+    )
+
+
+def _has_cells(over: object, count: int) -> bool:
+    """Whether these are the axes of a Comparison of `count` traces."""
+    return (
+        isinstance(over, dict)
+        and bool(over)
+        and all(isinstance(values, list) for values in over.values())
+        and math.prod(map(len, over.values())) == count
+    )
 
 
 def difference(one: bytes, other: bytes) -> str:
@@ -132,6 +170,12 @@ def _without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
         return {key: _without_paths(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_without_paths(inner, name) for inner in value]
-    if isinstance(value, str) and "prompt" not in name and (path := _LOCAL.fullmatch(value)):
-        return path["name"]
+    if isinstance(value, str) and "prompt" not in name:
+        whole = _WHOLE.fullmatch(value)
+        return _last_name(whole) if whole else _WITHIN.sub(_last_name, value)
     return value
+
+
+def _last_name(path: re.Match[str]) -> str:
+    """Of a home itself the name is the user's, and is not told."""
+    return "~" if _HOME.fullmatch(path[0]) else path["name"]
