@@ -67,9 +67,14 @@ notebooks: $(VENV)/.package
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 \
 		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
 
-readme-pictures: demo
+# As notebook 07 wrote them into its article (`make notebooks`); the keys stand in its manifest.json.
+ARTICLE := images/a-small-model-from-inside
+readme-pictures:
 	@mkdir -p images/readme
-	cp $(DEMO)/attention.png $(DEMO)/denoising.png $(DEMO)/guidance.png $(DEMO)/tokens.png images/readme/
+	cp $(ARTICLE)/001.png images/readme/denoising.png
+	cp $(ARTICLE)/003.png images/readme/attention.png
+	cp $(ARTICLE)/005.png images/readme/tokens.png
+	cp $(ARTICLE)/007.png images/readme/guidance.png
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(DEMO) artifacts build dist

@@ -1,5 +1,6 @@
 """Every block of code in the README runs, in order, as a reader would type it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def test_every_link_and_picture_is_there(target):
     assert path.exists()
     if path.suffix == ".png":
         assert matplotlib.image.imread(path).std() > 0.05
+
+
+@pytest.mark.parametrize("key", ["attention", "denoising", "guidance", "tokens"])
+def test_its_pictures_are_those_of_the_project_s_own_article(key):
+    article = ROOT / "images" / "a-small-model-from-inside"
+    file = json.loads((article / "manifest.json").read_text(encoding="utf-8"))["pictures"][key]["file"]
+    assert (ROOT / "images" / "readme" / f"{key}.png").read_bytes() == (article / file).read_bytes()
 
 
 def test_the_two_commands_are_make_targets():
