@@ -163,6 +163,72 @@ def test_a_page_that_was_there_before_is_added_to(tmp_path):
     assert path.read_text() == f'---\ntitle: "mine"\n---\n\nHello.\n\n![red](/images/{SLUG}/001.png)\n'
 
 
+def test_a_known_key_keeps_the_caption_and_width_given_by_hand(tmp_path):
+    def added(**given):
+        path = Article(SLUG, root=tmp_path).add(dot("red"), key="a", **given).save()
+        return path.read_text().split("---\n\n")[1]
+
+    assert added(alt="one", caption="By hand.", width=90) == f"![one](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
+    assert added(alt="two") == f"![two](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
+    assert json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["caption"] == "By hand."
+    assert added(alt="two", caption="", width=80) == f"![two](/images/{SLUG}/001.png =80x)\n"
+
+
+def test_a_caption_of_the_picture_s_own_follows_the_picture(tmp_path, trace):
+    for words in (["cat"], ["rocketship"]):
+        path = Article(SLUG, root=tmp_path).add(sdx.views.attention(trace, words), key="a").save()
+    assert re.search(r"^\*Heat maps of the cross-attention to rocketship", path.read_text(), re.MULTILINE)
+
+
+def test_a_passage_may_be_repeated_under_a_key_and_a_cell_run_again(tmp_path):
+    article = Article(SLUG, root=tmp_path)
+    for _ in range(2):
+        article.text("a").text("---", key="1").text("b").text("---", key="2").code("x", key="c").code("x", key="d")
+    assert article.text("B", key="1").save().read_text().split("---\n\n", 1)[1] == (
+        "a\n\nB\n\nb\n\n---\n\n```python\nx\n```\n\n```python\nx\n```\n"
+    )
+    with pytest.raises(PublishError, match="a key is a name"):
+        article.text("a", key=" ")
+
+
+@pytest.mark.parametrize(
+    ("flavor", "address", "file", "link"),
+    [
+        (
+            "github",
+            "https://me.github.io/x/",
+            f"images/{SLUG}/run.html",
+            f"https://me.github.io/x/images/{SLUG}/run.html",
+        ),
+        ("hugo", None, f"static/images/{SLUG}/run.html", f"/images/{SLUG}/run.html"),
+        ("hugo", "https://a.b/c", f"static/images/{SLUG}/run.html", f"https://a.b/c/images/{SLUG}/run.html"),
+        ("quarto", None, f"posts/{SLUG}/run.html", "run.html"),
+    ],
+)
+def test_readers_explore_the_run_by_a_link(tmp_path, trace, flavor, address, file, link):
+    Article(SLUG, flavor, tmp_path, address=address).add(trace, key="a").save()
+    path = Article(SLUG, flavor, tmp_path).page(trace, key="run", text="See [it]").save()
+    assert path.read_text().endswith(f"\n\n[See \\[it\\]]({link})\n")  # what was there stays
+    assert (tmp_path / file).read_bytes() == sdx.page(trace, tmp_path / "same.html").read_bytes()
+    assert Article(SLUG, flavor, tmp_path).page(trace, key="run", text="Anew").save().read_text().count(link) == 1
+
+
+@pytest.mark.parametrize(
+    ("flavor", "key", "said"),
+    [
+        ("zenn", "run", r"zenn serves no HTML .* text\('\[Explore\]\(https"),
+        ("qiita", "run", "qiita serves no HTML"),
+        ("github", "run", "give its address"),
+        ("quarto", "index", "cannot name a page"),
+        ("quarto", "../x", "cannot name a page"),
+    ],
+)
+def test_where_no_page_can_be_served_it_is_said_how_else(tmp_path, trace, flavor, key, said):
+    with pytest.raises(PublishError, match=said):
+        Article(SLUG, flavor, tmp_path).page(trace, key)
+    assert not list(tmp_path.rglob("*.html"))
+
+
 def test_composing_anew_leaves_out_what_is_not_said_again_and_says_so(tmp_path):
     Article(SLUG, root=tmp_path).text("old").add(dot("red"), key="a", alt="red").save()
     with pytest.warns(UserWarning, match="picture 'a' is no longer in the page"):

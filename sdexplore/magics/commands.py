@@ -335,7 +335,7 @@ COMMANDS: Mapping[str, Command] = {
         (
             Option(("--slug",), "slug", str, "the article's name"),
             Option(("--key",), "key", str, "the picture's name; the same key again replaces it"),
-            Option(("--caption",), "caption", str, "stands beneath it"),
+            Option(("--caption",), "caption", str, "stands beneath it; as before, or its own words"),
             Option(("--alt",), "alt", str, "what is to be seen, in words (the picture's own)"),
             Option(("--flavor",), "flavor", str, "zenn and others", FLAVORS),
             Option(("--root",), "root", str, "the folder under which images/ stands (.)"),

@@ -1,19 +1,23 @@
 """An article written beside the notebook: pictures numbered, described and small enough, and its Markdown."""
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ..display import Block, Line, Shown, Table, clip, size
 from ..errors import PublishError
 from ..theming import THEMES, Theme
+from ..trace import Trace
 from .flavors import Shot, flavor_of
 from .manifest import Entry, Manifest
-from .markdown import fenced
+from .markdown import fenced, inline
 from .material import material_of
 from .merging import merged
+from .pages import page_of
 from .places import Place, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
 
@@ -26,6 +30,8 @@ _FACTS: Mapping[str, Any] = {
     "address": None,
 }
 _MOST_KEY = 100
+_PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_SITE_PAGES = ("index", "readme")  # which sites make of the Markdown
 
 
 class Article(Shown):
@@ -94,7 +100,8 @@ class Article(Shown):
                 array of uint8 (Y, X, 3).
             key: Its name within the article; by default the view's, with a number where several share it.
             caption, alt: By default the picture's own words; caption="" leaves it out.
-            width: How wide it is shown, in CSS pixels; the file keeps its own.
+            width: How wide it is shown, in CSS pixels; the file keeps its own. A known key keeps the caption and the
+                width that were last given by hand until others are given; its alt text is of the new picture.
             theme: The page that a view's picture is for: "light", "dark" or "transparent".
 
         Raises:
@@ -105,37 +112,93 @@ class Article(Shown):
         material = material_of(picture, alt=alt, caption=caption, most_bytes=most, theme=theme)
         with self._open() as manifest:
             key = key or self._free_key(material.name, manifest, material.code)
+            old = manifest.pictures.get(key)
+            if caption is None and old is not None and old.captioned:
+                caption = old.caption
+                material = replace(material, caption=caption)
             number = manifest.number_of(key, self._place.path(self._folder / "_").parent)
             file = f"{number:03d}{material.encoded.suffix}"
             facts = sidecar_of(material, key=key, file=file, theme=theme, most_bytes=most)
             self._place.write(self._folder / file, material.encoded.content)
             self._place.write(self._folder / f"{number:03d}.json", as_json(facts))
-            old = manifest.pictures.get(key)
             manifest.pictures[key] = Entry(
                 number=number,
                 file=file,
                 alt=material.alt,
                 caption=material.caption,
-                width=width,
+                width=width if width is not None or old is None else old.width,
                 note=material.encoded.note,
+                captioned=caption is not None,
             )
             manifest.save(self._place, self._folder)
             if old is not None and old.file != file:
                 self._place.remove(self._folder / old.file)
-        self._put({"picture": key})
+        self._put(self._pieces, {"picture": key})
         for notice in (*filter(None, [material.encoded.note]), *material.notices):
             warnings.warn(f"{self.slug}, picture {key!r} ({file}): {notice}", stacklevel=2)
         return self
 
-    def text(self, markdown: str) -> "Article":
-        """Adds a passage of Markdown, as it is; the same passage again changes nothing. Returns the article."""
-        return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")})
+    def text(self, markdown: str, key: str | None = None) -> "Article":
+        """Adds a passage of Markdown, as it is; returns the article.
 
-    def code(self, source: str, language: str = "python") -> "Article":
-        """Adds a block of code, a cell's source say (`In[3]`); the same again changes nothing. Returns the article."""
+        The same passage again changes nothing, so that a cell may be run again.
+
+        Args:
+            key: Its name: a passage under a known one replaces it, and equal passages ("---") under several all stay.
+
+        Raises:
+            PublishError: The key is no name.
+        """
+        return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
+
+    def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":
+        """Adds a block of code, a cell's source say (`In[3]`); returns the article. As with `text`, once or by key."""
         if not language.isalnum() and language:
             raise PublishError(f"language={language!r}: one word, 'python' say")
-        return self._compose({"code": source, "language": language})
+        return self._compose({"code": source, "language": language}, key)
+
+    def page(self, trace: Trace | str | Path, key: str = "explore", text: str = "Explore this run") -> "Article":
+        """Writes the page of `sdx.page`, where the site serves it, and adds a link to it; returns the article.
+
+        It is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, images/<slug>/<key>.html for
+        GitHub: GitHub itself shows HTML as source, GitHub Pages serves it, so there `address` must be known. Hugo's
+        link begins at the top of the site, or at `address`.
+
+        Args:
+            trace: A Trace, or the path of one that was saved.
+            key: Its name, and its file's: letters, digits, - and _. A known one replaces page and link.
+            text: Of the link.
+
+        Raises:
+            PublishError: The site serves no HTML (Zenn, Qiita); no address; the key cannot name a page.
+            TraceError: No such trace.
+        """
+        if not isinstance(key, str) or not _PAGE_KEY.fullmatch(key) or key.lower() in _SITE_PAGES:
+            raise PublishError(
+                f"key={clip(repr(key), 80)} cannot name a page: letters, digits, - and _; 'explore', say"
+            )
+        if self.flavor.explorable is None:
+            raise PublishError(
+                f"{self.flavor.name} serves no HTML of its authors: write the page with sdx.page(trace, 'run.html'), "
+                "put it on a host that does (GitHub Pages, say), and link to it: text('[Explore](https://…)')"
+            )
+        content = page_of(trace)
+        folder = PurePosixPath(self.flavor.explorable.format(self.slug))
+        with self._open() as manifest:
+            address = {**manifest.facts, **self._given}.get("address")
+            if self.flavor.name == "github" and not address:
+                raise PublishError(
+                    "GitHub shows a page as its source: serve root by GitHub Pages, and give its address, "
+                    "Article(…, address='https://you.github.io/repository')"
+                )
+            self._place.write(folder / f"{key}.html", content)
+        before = {"hugo": f"/images/{self.slug}", "quarto": ""}.get(self.flavor.name, f"/{folder}")
+        if address and self.flavor.name != "quarto":
+            before = f"{address.rstrip('/')}{before}"
+        self._put(
+            self._pieces, {"text": f"[{inline(text)}]({before}{'/' * bool(before)}{key}.html)", "key": f"page {key}"}
+        )
+        return self
 
     def save(self, *, overwrite: bool = False) -> Path:
         """Writes the Markdown; returns its path.
@@ -198,8 +261,7 @@ class Article(Shown):
 
     @staticmethod
     def _check_picture(key: object, caption: object, alt: object, width: object, theme: str) -> None:
-        if key is not None and (not isinstance(key, str) or not key.strip() or len(key) > _MOST_KEY):
-            raise PublishError(f"key={clip(repr(key), 80)}: a key is a name of at most {_MOST_KEY} characters")
+        Article._check_key(key)
         for name, words in (("caption", caption), ("alt", alt)):
             if not isinstance(words, str | None):
                 raise PublishError(f"{name}={clip(repr(words), 80)}: it is text, or None for the picture's own words")
@@ -207,6 +269,11 @@ class Article(Shown):
             raise PublishError(f"width={width!r}: how wide it is shown, in whole pixels")
         if theme not in THEMES:
             raise PublishError(f"theme={theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+
+    @staticmethod
+    def _check_key(key: object) -> None:
+        if key is not None and (not isinstance(key, str) or not key.strip() or len(key) > _MOST_KEY):
+            raise PublishError(f"key={clip(repr(key), 80)}: a key is a name of at most {_MOST_KEY} characters")
 
     def _free_key(self, name: str, manifest: Manifest, code: str | None) -> str:
         """`name`, or with a number where this session gave it to another picture."""
@@ -226,19 +293,28 @@ class Article(Shown):
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
         return content is not None and json.loads(content).get("code") == code
 
-    def _put(self, piece: dict[str, str]) -> None:
-        if piece not in self._pieces:
-            self._pieces.append(piece)
+    @staticmethod
+    def _put(pieces: list[dict[str, str]], piece: dict[str, str]) -> None:
+        """Adds `piece` to `pieces`, or puts it in the place of the one that is the same or has its key."""
+        for number, known in enumerate(pieces):
+            if known == piece or ("key" in piece and known.get("key") == piece["key"]):
+                pieces[number] = piece
+                return
+        pieces.append(piece)
 
-    def _compose(self, piece: dict[str, str]) -> "Article":
+    def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
+        self._check_key(key)
         self._composes = True
-        self._put(piece)
+        self._put(self._pieces, piece if key is None else {**piece, "key": key})
         return self
 
     def _arranged(self, manifest: Manifest) -> list[dict[str, str]]:
         if self._composes:
             return list(self._pieces)
-        return [*manifest.pieces, *(piece for piece in self._pieces if piece not in manifest.pieces)]
+        pieces = list(manifest.pieces)
+        for piece in self._pieces:
+            self._put(pieces, piece)
+        return pieces
 
     def _base(self, facts: Mapping[str, Any]) -> str:
         """What stands before a picture's file name in the page."""

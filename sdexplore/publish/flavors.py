@@ -42,6 +42,7 @@ class Flavor:
         show: A picture as Markdown, with what stands before its file's name.
         problems: What the site will refuse, from slug and facts; each says what to change.
         most_bytes: Of one picture; None where no limit is known.
+        explorable: Where HTML goes that the site serves as it is, beneath the root; None: it serves none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Flavor:
     show: Callable[[Shot, str], str]
     problems: Callable[[str, Mapping[str, Any]], list[str]]
     most_bytes: int | None = None
+    explorable: str | None = None
 
     def folder_of(self, slug: str) -> PurePosixPath:
         """The folder of pictures."""
@@ -216,6 +218,7 @@ FLAVORS: Final[Mapping[str, Flavor]] = {
             name="github",
             pictures="images/{}",
             page="images/{}/README.md",
+            explorable="images/{}",
             front=_github_front,
             show=_beside,
             problems=_no_problems,
@@ -224,6 +227,7 @@ FLAVORS: Final[Mapping[str, Flavor]] = {
             name="hugo",
             pictures="content/posts/{}",
             page="content/posts/{}/index.md",
+            explorable="static/images/{}",  # a bundle's own HTML is not published since Hugo 0.123
             front=_hugo_front,
             show=_hugo,
             problems=_no_problems,
@@ -232,6 +236,7 @@ FLAVORS: Final[Mapping[str, Flavor]] = {
             name="quarto",
             pictures="posts/{}",
             page="posts/{}/index.qmd",
+            explorable="posts/{}",
             front=_quarto_front,
             show=_quarto,
             problems=_no_problems,

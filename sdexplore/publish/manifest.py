@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"([0-9]{3,9})\.[a-z0-9]+")
 
 @dataclass(kw_only=True)
 class Entry:
-    """A published picture: its number for ever, its file and words now."""
+    """A published picture: its number for ever, its file and words now; `captioned`: its caption was given by hand."""
 
     number: int
     file: str
@@ -26,10 +26,12 @@ class Entry:
     caption: str
     width: int | None = None
     note: str = ""
+    captioned: bool = False
 
     def __post_init__(self) -> None:
         known = [(self.file, str), (self.alt, str), (self.caption, str), (self.note, str), (self.width, int | None)]
-        if not all(isinstance(value, kind) for value, kind in known) or not isinstance(self.number, int):
+        whole = isinstance(self.number, int) and isinstance(self.captioned, bool)
+        if not whole or not all(isinstance(value, kind) for value, kind in known):
             raise TypeError("an entry is not what it was")
         match = _NUMBERED.fullmatch(self.file)
         if match is None or int(match[1]) != self.number:
@@ -43,7 +45,7 @@ class Manifest:
     Attributes:
         facts: Title, emoji, type, topics, published, address.
         pictures: Key -> Entry.
-        pieces: The article in order: {"picture": key}, {"text": …} or {"code": …, "language": …}.
+        pieces: The article in order: {"picture": key}, {"text": …} or {"code": …, "language": …}, some with a "key".
         pages: Flavor -> {"sha256": of the page as last written, "blocks": [[piece's name, block], …]}.
         following: The number that the next new key gets; it never goes back.
     """

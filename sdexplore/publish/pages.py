@@ -50,15 +50,21 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     target = named(path)
     if target.suffix.lower() not in _ENDINGS:
         raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
+    content = page_of(trace, title, budget)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write(target, content)
+    return target
+
+
+def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
+    """The content of that file; arguments as those of `page`."""
     whole = one_trace(trace)
     still = b"" if whole.image is None else png(whole.image)
     packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
     content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
         raise SdexploreError(f"the page would take {size(len(content))}, more than the budget of {size(budget)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write(target, content)
-    return target
+    return content
 
 
 def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:

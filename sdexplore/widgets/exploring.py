@@ -3,7 +3,7 @@
 from os import PathLike, fspath
 from typing import Any
 
-from ..drafts import named
+from .. import drafts
 from ..errors import RunError, did_you_mean
 from ..record import USUAL, Record
 from ..trace import Trace
@@ -54,7 +54,7 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
 
 
 def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
-    path = named(fspath(source))
+    path = drafts.named(fspath(source))
     if path.suffix == ".safetensors":
         return Trace.load(path)
     raise RunError(

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 
+from ..drafts import named
 from ..errors import TraceError
 from ..naming import FLAVORS
 from .board import Board
@@ -31,7 +32,9 @@ class ExportSection(Section):
         self._key = control(
             widgets.Text, "key", "The figure's name: the same again replaces it; empty: that of the view", value=""
         )
-        self._caption = control(widgets.Text, "caption", "Stands beneath the figure; empty: the figure's own words")
+        self._caption = control(
+            widgets.Text, "caption", "Stands beneath the figure; empty: as before, or its own words"
+        )
         self._flavor = control(
             widgets.Dropdown, "flavor", "For which site the Markdown is written", options=FLAVORS, width="240px"
         )
@@ -97,7 +100,7 @@ class ExportSection(Section):
             raise TraceError(
                 f"{self._file.value!r} is no name for a file in {self._root.value!r}; write for example trace"
             )
-        path = Path(self._root.value).expanduser() / f"{name}{ending}"
+        path = named(self._root.value) / f"{name}{ending}"
         return path, "Replaced" if path.exists() else "Written"
 
     def _write(self, write: Callable[[], str]) -> None:
