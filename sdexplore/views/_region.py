@@ -36,7 +36,7 @@ def region(
     Args:
         region: A box (left, top, right, bottom) in image pixels, or a boolean mask (Y, X) of any size laid over the
             picture; the call names it `mask`.
-        words: Words, phrases or positions; None: the first eight words of the prompt.
+        words: Words, phrases or positions; None: every word of the prompt.
         role, steps, layers, heads: As `word_map` takes them.
 
     Raises:
