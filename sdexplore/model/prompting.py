@@ -12,7 +12,7 @@ from ..tokenization import Tokenizations
 from ..words import find, fold, word_spans
 from .tokenizing import tokens as tokens_of
 
-_TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
+TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
@@ -32,7 +32,7 @@ def prompts_of(
         return text
 
     def tokens(role: str, image: int) -> Tokenizations | None:
-        role, number = _TEXT_OF.get(role, role), image // per_prompt
+        role, number = TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role in swapped:
             return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}))

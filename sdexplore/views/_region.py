@@ -97,4 +97,4 @@ def _bars(ax: Axes, found: RegionWords) -> None:
     ax.invert_yaxis()
     longest = float(np.nanmax([*found.inside, *found.outside])) or 1.0
     ax.set(xlim=(0, 1.18 * longest), xlabel="mean probability")
-    ax.legend(loc="lower right", frameon=False)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)  # clear of the bars
