@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InspectionError, RunError, TokenError, did_you_mean
 from ..tokenization import Tokenizations
-from ..words import find, fold, word_spans
+from ..words import occurrences, without, word_spans
 from .tokenizing import tokens as tokens_of
 
 TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
@@ -176,10 +176,8 @@ def without_word(prompt: Any, word: str) -> str:
     """
     if not isinstance(prompt, str):
         raise RunError(f"compare: a word is left out of one prompt, and the prompt is {prompt!r}")
-    spans = [span for span in word_spans(prompt) if fold(prompt[slice(*span)]) == fold(word)] or find(prompt, word)
+    spans = occurrences(prompt, word)
     if not spans:
         known = [prompt[slice(*span)] for span in word_spans(prompt)]
         raise TokenError(f"no word {word!r} in the prompt; {did_you_mean(word, known)}")
-    for start, stop in sorted(spans, reverse=True):
-        prompt = f"{prompt[:start]} {prompt[stop:]}"
-    return " ".join(prompt.split())
+    return without(prompt, *spans)
