@@ -116,6 +116,11 @@ def find(text: str, phrase: str) -> list[Span]:
     return hits
 
 
+def occurrences(text: str, word: str) -> list[Span]:
+    """Where `word` stands in `text` as a word of its own, compared by `fold`; else where it stands as a phrase."""
+    return [span for span in word_spans(text) if fold(text[slice(*span)]) == fold(word)] or find(text, word)
+
+
 def lone_surrogate(text: str) -> int | None:
     """Where `text` holds half of a surrogate pair, which is no character; None where nowhere."""
     try:

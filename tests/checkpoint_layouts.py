@@ -82,6 +82,27 @@ def half_single_file(family: str, parts: dict[str, Any], folder: Path) -> tuple[
     return path, {"dtype": "float16"}
 
 
+def fine_tune(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
+    """As trainers write them: CLIP's positions cast like all the rest, and its projection carried along."""
+    path = folder / "single fine-tune.safetensors"
+    tensors = tensors_of(family, parts)
+    for name in list(tensors):
+        if name.endswith("text_model.embeddings.position_ids"):
+            tensors[name] = tensors[name].half()
+            stem = name.removesuffix("text_model.embeddings.position_ids")
+            tensors[f"{stem}text_projection.weight"] = torch.ones(32, 32)
+    save_file(tensors, path, METADATA.get(family))
+    return path, {}
+
+
+def bare_clip(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
+    """As some tools write them: CLIP's names without `text_model.`."""
+    path = folder / "single bare.safetensors"
+    tensors = {name.replace(".text_model.", "."): tensor for name, tensor in tensors_of(family, parts).items()}
+    save_file(tensors, path, METADATA.get(family))
+    return path, {}
+
+
 def new_folder(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
     pipeline_of(family, parts).save_pretrained(folder / "new")
     return folder / "new", {}
@@ -172,6 +193,8 @@ def edit(path: Path, *, drop: tuple[str, ...] = (), **values: Any) -> None:
 LAYOUTS: dict[str, Callable[[str, dict[str, Any], Path], tuple[Path, dict[str, Any]]]] = {
     "single file": single_file,
     "single file in float16": half_single_file,
+    "single file of a fine-tune": fine_tune,
+    "single file with bare names": bare_clip,
     "folder": new_folder,
     "old folder": old_folder,
     "fp16 variant": variant_folder,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
+from sdexplore.calibration.scoring import rank_correlation
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 SIZE = {"height": 64, "width": 64}
@@ -75,3 +77,21 @@ def test_what_cannot_be_left_out_says_why(tiny):
         sdx.word_effect(tiny, PICTURE, "a dog", "dog", t=2000, **SIZE)
     with pytest.raises(sdx.RunError, match="this call makes 2 images"):
         sdx.word_effect(tiny, PICTURE, "a dog", "dog", t=10, num_images_per_prompt=2, **SIZE)
+
+
+def test_the_correlation_of_ranks_is_spearman_s_with_ties():
+    rng = np.random.default_rng(2)
+    for levels in (2, 3, 5, 1000):
+        one, other = rng.integers(0, levels, (2, 6, 5)).astype(np.float32)
+        assert rank_correlation(one, other) == pytest.approx(spearmanr(one.ravel(), other.ravel())[0], abs=1e-9)
+    assert np.isnan(rank_correlation(np.ones((6, 5)), other))
+
+
+def test_what_is_no_timestep_is_named(tiny):
+    effects, measuring = unchecked("calibration.effects"), unchecked("calibration.measuring")
+    for t in ([300], 300.0, True):
+        with pytest.raises(sdx.RunError, match=r"word_effect\(t=.*\): t is one training timestep, a whole number"):
+            effects.word_effect(tiny, PICTURE, "a dog", "dog", t=t)
+    for timesteps in (400, "400", [200.5], [True]):
+        with pytest.raises(sdx.RunError, match=r"calibrate\(timesteps=.*\): "):
+            measuring.calibrate(tiny, timesteps=timesteps)

@@ -8,7 +8,8 @@ import pytest
 import tiny_families as families
 import torch
 from PIL import Image
-from tiny_pipelines import stable_diffusion_xl
+from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion_xl
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
@@ -110,6 +111,64 @@ def test_what_cannot_be_looked_at_says_why(pipe, scene):
         sdx.look(pipe, picture, caption, t=10, height=63)
     with pytest.raises(sdx.RunError, match="this call makes 2 images"):
         sdx.look(pipe, picture, caption, t=10, num_images_per_prompt=2)
+
+
+def test_plain_bad_input_is_named_before_anything_is_computed(tiny):
+    """As users meet it, without the type checker of the tests."""
+    looking, picture = unchecked("model.looking"), np.zeros((64, 64, 3), np.uint8)
+    size = {"height": 64, "width": 64}
+    for t in (200.5, [200.7], True, "300", [], np.array([[1]]), -1, None):
+        with pytest.raises(sdx.RunError, match=r"t is a training timestep from 0 to 999, a whole number, or several"):
+            looking.look(tiny, picture, "a cat", t=t)
+    traces = looking.look(tiny, picture, "a cat", t=np.array([200, 400]), **size)
+    assert [one.call["arguments"]["t"] for one in traces] == [200, 400]
+    assert looking.look(tiny, picture, "a cat", t=np.int64(200), **size).timesteps[0] == 200
+    for function, more in ((looking.look, {"t": 5}), (looking.invert, {})):
+        with pytest.raises(sdx.RunError, match="give a prompt"):
+            function(tiny, picture, **more)
+        with pytest.raises(sdx.RunError, match="takes no 'promt'"):
+            function(tiny, picture, "a cat", promt="a dog", **more)
+    for wrong, message in (
+        ({"guidance_scale": 7.5}, r"invert\(guidance_scale=7.5\): it inverts without guidance"),
+        ({"seed": 7}, r"invert\(seed=7\): it draws nothing by chance"),
+        ({"num_inference_steps": 0}, r"invert\(num_inference_steps=0\): a whole number from 1 to 1000"),
+        ({"num_inference_steps": 2.5}, r"invert\(num_inference_steps=2.5\)"),
+    ):
+        with pytest.raises(sdx.RunError, match=message):
+            looking.invert(tiny, picture, "a cat", **wrong)
+
+
+def test_what_is_no_picture_is_named(tiny):
+    autoencoding = unchecked("model.autoencoding")
+    for wrong in (np.zeros((64, 64, 3), np.float32), "cat.png", np.zeros((64, 64), np.uint8), None):
+        with pytest.raises(sdx.RunError, match=r"a picture is a PIL image or a uint8 array \(Y, X, 3\)"):
+            autoencoding.pixels_of(tiny, wrong, {})
+    picture = np.zeros((64, 64, 3), np.uint8)
+    for one in (picture, Image.fromarray(picture)):
+        with pytest.raises(sdx.RunError, match=r"several pictures.*not one"):
+            autoencoding.latent_statistics(tiny, one)
+
+
+def test_schedules_that_cannot_be_looked_with_say_why(tiny):
+    picture, size = np.zeros((64, 64, 3), np.uint8), {"height": 64, "width": 64}
+    usual = tiny.scheduler.config
+    zero = diffusers.DDIMScheduler.from_config(usual, rescale_betas_zero_snr=True)
+    tiny.scheduler = zero
+    with pytest.raises(sdx.RunError, match=r"look\(t=999\): this schedule then holds noise alone"):
+        sdx.look(tiny, picture, "a cat", t=[5, 999], **size)
+    tiny.scheduler = diffusers.DDIMScheduler.from_config(zero.config, prediction_type="v_prediction")
+    assert np.isfinite(sdx.look(tiny, picture, "a cat", t=999, **size).latents).all()
+    for flow in (
+        diffusers.FlowMatchEulerDiscreteScheduler(),
+        diffusers.UniPCMultistepScheduler.from_config(usual, use_flow_sigmas=True, prediction_type="flow_prediction"),
+    ):
+        tiny.scheduler = flow
+        for function, more in ((sdx.look, {"t": 5}), (sdx.invert, {})):
+            with pytest.raises(sdx.RunError, match="is of flow matching"):
+                function(tiny, picture, "a cat", **more)
+    for unconditional in (ddpm(), latent_diffusion()):
+        with pytest.raises(sdx.RunError, match=r"needs a pipeline of text to image, and .* is unconditional"):
+            sdx.look(unconditional, picture, t=5)
 
 
 def test_an_inversion_is_drawn_again_and_traced(pipe, scene, inverted):

@@ -1,5 +1,7 @@
 """Any word, also one that the prompt has not, asked of the queries of a stored run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
@@ -8,6 +10,7 @@ import sdexplore as sdx
 
 PROMPT = "a photo of a cat beside an astronaut"
 RECORD = sdx.Record(queries=True, dtype="float32", decode=0)
+BOTH = replace(RECORD, roles=("cond", "uncond"))
 
 
 @pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
@@ -23,6 +26,29 @@ def test_with_the_runs_own_prompt_it_is_word_map(make, tmp_path):
         np.abs(sdx.open_word_map(pipe, trace, PROMPT, word="cat", steps=1) - sdx.word_map(trace, "cat", steps=1)).max()
         < 1e-6
     )
+
+
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_the_text_is_encoded_as_the_run_s_was(make):
+    pipe = make()
+    size = {"num_inference_steps": 1, "height": 64, "width": 64}
+    traces = list(sdx.clip_skip_ladder(pipe, PROMPT, (1,), record=RECORD, **size))
+    if make is stable_diffusion_xl:  # whose own argument works
+        traces.append(sdx.run(pipe, PROMPT, record=BOTH, clip_skip=1, negative_prompt="a red dog", **size))
+        found = sdx.open_word_map(pipe, traces[-1], "a red dog", word="dog", role="uncond")
+        assert np.abs(found - sdx.word_map(traces[-1], "dog", role="uncond")).max() < 1e-5
+    for trace in traces:
+        found = sdx.open_word_map(pipe, trace, PROMPT, word="cat")
+        assert np.abs(found - sdx.word_map(trace, "cat")).max() < 1e-5
+    plain = sdx.run(pipe, PROMPT, record=RECORD, **size)
+    assert np.abs(sdx.open_word_map(pipe, plain, PROMPT, word="cat") - found).max() > 1e-4
+    mixed = sdx.interpolation(pipe, PROMPT, "a dog", [0.5], record=RECORD, **size).traces[0]
+    for trace, why in (
+        (mixed, "mixed of 'a photo.*'a dog'"),
+        (sdx.run(pipe, **sdx.clip_skip_embeds(pipe, PROMPT), record=RECORD, **size), "given as prompt_embeds"),
+    ):
+        with pytest.raises(sdx.RunError, match=f"this run's text was {why}"):
+            sdx.open_word_map(pipe, trace, "a dog")
 
 
 def test_a_fused_projection_makes_the_same_keys():

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from checkpoint_layouts import LAYOUTS, edit, tiny_networks
-from fake_hub import cached
+from fake_hub import cached, serving
 from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "08_real_checkpoints.ipynb"
@@ -34,7 +34,6 @@ def measured(models, folder):
 
 def check(rows):
     assert [row["checkpoint"] for row in rows] == list(REAL)
-    assert [row["family"] for row in rows] == list(REAL.values())
     assert all(row["image equal"] for row in rows)
     assert all(row["rows sum to 1"] < 1e-5 for row in rows)
     assert all(row["untraced, s"] > 0 for row in rows)
@@ -51,8 +50,24 @@ def test_on_tiny_checkpoints_in_the_hub_s_layout(tmp_path, monkeypatch):
     text = (tmp_path / "real_checkpoints.md").read_text()
     assert sum(line.startswith("| ") for line in text.splitlines()) == 1 + len(REAL)
     assert str(tmp_path) not in text + json.dumps(rows)
+    check(rows)
     # The widths by which a folder's family is told are not those of the tiny networks.
-    check([{**row, "family": family} for row, family in zip(rows, REAL.values(), strict=True)])
+    tiny = ("StableDiffusion with text 32 wide", "StableDiffusion with text 32 wide", "SDXL")
+    assert tuple(row["family"] for row in rows) == tiny
+
+
+def test_a_hub_id_that_was_never_fetched_is_fetched_and_told(tmp_path, monkeypatch):
+    folder, _ = LAYOUTS["folder"]("SD 1.x", tiny_networks("SD 1.x"), tmp_path / "model")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    del notebook.cells[5:]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code[0].source = "MODEL = 'our/model'"
+    with serving(folder) as hub:
+        for name, value in {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "NO_PROXY": "*"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "our/model: StableDiffusion" in code[-1].outputs[-1]["data"]["text/html"]
 
 
 @pytest.mark.hub
@@ -64,3 +79,4 @@ def test_on_the_real_ones(request, tmp_path, monkeypatch):
     for name in ("real_checkpoints.md", "real_checkpoints.json"):
         shutil.copy(tmp_path / name, Path.cwd() / name)
     check(rows)
+    assert [row["family"] for row in rows] == list(REAL.values())

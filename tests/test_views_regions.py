@@ -125,3 +125,19 @@ def test_more_words_than_colours_are_refused():
     with pytest.raises(TraceError, match="segmentation: 9 words are more than the 8 colours that can be told apart"):
         views.segmentation(synthetic.trace(columns="all"), range(9))
     assert len(panels(views.segmentation(synthetic.trace(image=None)))) == 2
+
+
+def test_of_a_long_prompt_no_word_is_dropped_unsaid(tiny):
+    prompt = "one two three four five six seven eight nine ten eleven"
+    long = sdx.run(tiny, prompt, num_inference_steps=1, record=sdx.Record(decode=0))
+    assert set(sdx.region_words(long, (0, 0, 8, 8)).words) == set(prompt.split())
+    assert sdx.segmentation(long).words == tuple(prompt.split())
+    picture = views.region(long, (0, 0, 8, 8))
+    assert len(panels(picture)[1].get_yticklabels()) == 11
+    for picture in (views.attention(long), views.segmentation(long), views.attention_compare(long, long)):
+        assert "the first 8 of 11 words" in picture.figure.get_suptitle()
+        assert "nine" not in picture.alt.replace(prompt, "")
+    np.testing.assert_array_equal(
+        views.segmentation(long).data["winner"], sdx.segmentation(long, prompt.split()[:8]).winner
+    )
+    assert "of 11" not in views.attention(long, prompt.split()[:2]).figure.get_suptitle()

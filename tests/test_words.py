@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdexplore.words import find, fold, lone_surrogate, units, word_spans
+from sdexplore.words import find, fold, lone_surrogate, occurrences, units, word_spans
 
 
 def words(text):
@@ -100,3 +100,10 @@ def test_whatever_is_cut_out_between_units_is_found(text, data):
 def test_half_of_a_surrogate_pair_is_told_by_its_place():
     assert lone_surrogate("ab\ud83c") == 2
     assert lone_surrogate("ab🌸") is None
+
+
+def test_a_word_of_its_own_comes_before_the_letters_within_another():
+    assert occurrences("a Cat, cats and a cat", "cat") == [(2, 5), (18, 21)]
+    assert occurrences("cats", "cat") == [(0, 3)] == find("cats", "cat")
+    assert occurrences("a red  cat", "red cat") == [(2, 10)]
+    assert occurrences("a cat", "dog") == []

@@ -27,6 +27,16 @@ def resized(
 
 
 @lru_cache(maxsize=64)
+def areas(old: int, new: int) -> Float[np.ndarray, "new old"]:
+    """Weights that average a line of `old` cells over each of `new` cells: which share of it each covers."""
+    edges, cells = np.arange(new + 1) * (old / new), np.arange(old)
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights = np.asarray(np.clip(overlap, 0, None) / (old / new), np.float32)
+    weights.flags.writeable = False  # shared by every caller
+    return weights
+
+
+@lru_cache(maxsize=64)
 def _weights(old: int, new: int) -> Float[np.ndarray, "new old"]:
     centres = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, None)
     low = np.minimum(centres.astype(int), old - 1)

@@ -10,6 +10,7 @@ from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
 from ..trace import Trace
 from .attention import word_map
+from .grids import areas
 from .selection import Heads, Layers, Steps, Word, label, words_of
 
 # A box (left, top, right, bottom), or a mask (Y, X); the run-time checker takes no int for a float.
@@ -96,7 +97,7 @@ def region_words(
 def region_weights(trace: Trace, region: Region, shape: tuple[int, ...]) -> Float32[np.ndarray, "y x"]:
     """How much of each pixel of a grid lies in the region, 0..1."""
     mask = region_mask(trace, region)
-    rows, columns = (_areas(old, new) for old, new in zip(mask.shape, shape, strict=True))
+    rows, columns = (areas(old, new) for old, new in zip(mask.shape, shape, strict=True))
     weights = rows @ mask @ columns.T
     if not weights.any():
         raise TraceError("this region is empty: it holds no pixel of the picture")
@@ -124,13 +125,6 @@ def region_mask(trace: Trace, region: Region) -> Float32[np.ndarray, "Y X"]:
     rows = np.clip(np.minimum(y + 1, bottom) - np.maximum(y, top), 0, 1)
     columns = np.clip(np.minimum(x + 1, right) - np.maximum(x, left), 0, 1)
     return np.asarray(rows[:, None] * columns[None, :], np.float32)
-
-
-def _areas(old: int, new: int) -> Float32[np.ndarray, "new old"]:
-    """Weights that average a line of `old` cells over each of `new` cells."""
-    edges, cells = np.arange(new + 1) * (old / new), np.arange(old)
-    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return np.asarray(np.clip(overlap, 0, None) / (old / new), np.float32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

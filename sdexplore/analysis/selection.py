@@ -12,8 +12,6 @@ Steps = int | slice | Sequence[int] | None
 Layers = str | int | Sequence[str | int] | None
 Heads = int | Sequence[int] | None
 
-_MOST_WORDS = 8
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -92,7 +90,7 @@ def columns_of(attention: Attention, wanted: Sequence[int]) -> list[int]:
 
 
 def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tuple[Word, ...]:
-    """The words as given; one alone, or None for the first eight different words of the role's prompt.
+    """The words as given; one alone, or None for every different word of the role's prompt.
 
     Raises:
         TraceError: There is none; or None is given and there is no prompt.
@@ -105,7 +103,7 @@ def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tu
         tokens = next(iter(trace.tokens.get(role, {}).values()), None)
         if tokens is None:
             raise TraceError(f"there is no prompt for {role!r} to take words from; name positions")
-        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())[:_MOST_WORDS]
+        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())
         if not chosen:
             raise TraceError(f"the prompt of {role!r} holds no word{_and_zeros(trace, role)}; name positions")
     if not chosen:

@@ -1,7 +1,7 @@
 """`word_effect`: where a word changes the noise prediction, beside where the model looked at it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -15,8 +15,8 @@ from ..model.looking import look
 from ..record import Record
 from ..tokenization import Tokenization
 from ..trace import Trace
-from ..words import Span, find, fold, without
-from .scoring import inside, top
+from ..words import Span, occurrences, without
+from .scoring import inside, rank_correlation, top
 
 BARE = Record(cross_attention=False, decode=0)
 _TENTH = 0.1
@@ -33,7 +33,8 @@ class WordEffect(Shown):
         attention: The word's map at the same pixels.
         share: How much of the change lies in the tenth of the pixels that look at the word most; 0.1 by chance.
         other: That share for the maps of the prompt's other words, their mean; NaN where there is no other word.
-        correlation: Of the ranks of `change` and `attention` over pixels (Spearman's), −1 to 1.
+        correlation: Of the ranks of `change` and `attention` over pixels (Spearman's), −1 to 1; NaN where one of the
+            two is the same everywhere.
     """
 
     word: str
@@ -69,7 +70,7 @@ def word_effect(
     prompt: str,
     word: str,
     *,
-    t: int,
+    t: SupportsIndex,
     seed: int = 0,
     occurrence: int | None = None,
     **pipeline_arguments: Any,  # noqa: ANN401  (whatever the pipeline takes)
@@ -78,7 +79,8 @@ def word_effect(
 
     The picture is noised to timestep `t` and looked at twice with the same noise (`look`): with the prompt, and with
     the prompt less the word. Where the two predictions differ is where the word matters to the model here, whatever
-    its attention shows. The figures say whether the word's own map (method "mean", all layers) points there.
+    its attention shows. It works on any picture; at a run's own latents, and for every word of its prompt at once,
+    `occlusion` asks the same. The figures say whether the word's own map (method "mean", all layers) points there.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); a run's own picture is `trace.image`.
@@ -92,6 +94,9 @@ def word_effect(
         TokenError: The prompt has no such word.
         RunError: As `look`.
     """
+    if not isinstance(t, int | np.integer) or isinstance(t, bool):
+        raise RunError(f"word_effect(t={t!r}): t is one training timestep, a whole number")
+    t = int(t)
     full = looked(pipe, image, prompt, t, seed, Record(dtype="float32", decode=0), **pipeline_arguments)
     tokens = next(iter(full.tokens["cond"].values()))
     spans = _spans(tokens, word, occurrence)
@@ -114,7 +119,7 @@ def word_effect(
         attention=attention,
         share=inside(differing, top(attention, number)),
         other=float(np.mean(others)) if others else float("nan"),
-        correlation=float(np.corrcoef(_ranks(differing), _ranks(attention))[0, 1]),
+        correlation=rank_correlation(differing, attention),
     )
 
 
@@ -146,13 +151,9 @@ def _spans(tokens: Tokenization, word: str, occurrence: int | None) -> list[Span
     if not isinstance(word, str):
         raise TokenError(f"word_effect leaves a word of the prompt out; {word!r} is none")
     tokens.positions(word, occurrence)  # says what is wrong with the word
-    spans = [one.span for one in tokens.words if fold(one.text) == fold(word)] or find(tokens.text, word)
+    spans = occurrences(tokens.text, word)
     return spans if occurrence is None else [spans[occurrence]]
 
 
 def _meet(one: Span, other: Span) -> bool:
     return one[0] < other[1] and other[0] < one[1]
-
-
-def _ranks(pixels: np.ndarray) -> np.ndarray:
-    return np.argsort(np.argsort(pixels, axis=None, kind="stable"), kind="stable")

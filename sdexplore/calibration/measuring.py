@@ -73,7 +73,7 @@ def calibrate(
 
     Source: pointing, cf. Zhang et al. 2018 (1608.00507); bootstrap, Efron 1979.
     """
-    times = tuple(dict.fromkeys(timesteps))
+    times = _times(timesteps)
     if method not in METHODS:
         raise TraceError(f"no method {method!r}; {did_you_mean(str(method), METHODS)}")
     if scenes < 1 or not times:
@@ -103,6 +103,14 @@ def calibrate(
         best=observations.best(),
         left_out=left_out,
     )
+
+
+def _times(timesteps: Any) -> tuple[int, ...]:  # noqa: ANN401  (what is refused)
+    if isinstance(timesteps, str) or not isinstance(timesteps, Sequence | np.ndarray):
+        raise RunError(f"calibrate(timesteps={timesteps!r}): give several training timesteps, as in [200, 400]")
+    if any(not isinstance(one, int | np.integer) or isinstance(one, bool) for one in timesteps):
+        raise RunError(f"calibrate(timesteps={timesteps!r}): a training timestep is a whole number")
+    return tuple(dict.fromkeys(map(int, timesteps)))
 
 
 def _named(trace: Trace, scene: CalibrationScene) -> Iterator[_Named]:

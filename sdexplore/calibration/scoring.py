@@ -6,6 +6,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ..analysis.grids import areas
+
 SHOWN = 0.3
 """A pixel of the map's grid belongs to a mask from this share on."""
 HIGH = 0.4
@@ -18,7 +20,7 @@ Mask = Bool[np.ndarray, "y x"]
 
 def mask_on(mask: Float[np.ndarray, "Y X"], shape: tuple[int, int]) -> Mask | None:
     """A mask on another grid; None where next to nothing of it is to be seen, or nothing else is."""
-    rows, columns = (_shares(old, new) for old, new in zip(mask.shape, shape, strict=True))
+    rows, columns = (areas(old, new) for old, new in zip(mask.shape, shape, strict=True))
     seen = np.asarray(rows @ mask @ columns.T > SHOWN)
     return seen if _LEAST * seen.size <= seen.sum() < seen.size and seen.any() else None
 
@@ -70,6 +72,17 @@ def inside(pixels: Map, mask: Mask) -> float:
     return float(pixels[mask].sum(dtype=np.float64) / whole) if whole > 0 else float(mask.mean())
 
 
+def rank_correlation(one: Map, other: Map) -> float:
+    """Spearman's: of the ranks over pixels, equal ones sharing their mean; NaN where a map is the same everywhere."""
+    ranks = np.stack([_ranks(one), _ranks(other)])
+    return float(np.corrcoef(ranks)[0, 1]) if (np.ptp(ranks, axis=1) > 0).all() else float("nan")
+
+
+def _ranks(pixels: Map) -> Float[np.ndarray, " pixel"]:
+    _, place, count = np.unique(pixels, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place.ravel()])
+
+
 def mean_of(several: list[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each score, NaNs kept."""
     return {name: float(np.mean([one[name] for one in several])) for name in several[0]}
@@ -79,13 +92,3 @@ def mean_of(several: list[Mapping[str, float]]) -> dict[str, float]:
 def _centre(shape: tuple[int, ...]) -> Map:
     y, x = (np.arange(side, dtype=np.float32) - side // 2 for side in shape)
     return np.asarray(-np.hypot(y[:, None] / shape[0], x / shape[1]))
-
-
-@lru_cache(maxsize=16)
-def _shares(old: int, new: int) -> Float[np.ndarray, "new old"]:
-    """Which share of each new pixel each old one covers: rows sum to 1."""
-    edges = np.arange(new + 1) * (old / new)
-    low, high = edges[:-1, None], edges[1:, None]
-    pixel = np.arange(old)
-    covered = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
-    return np.asarray(covered / (old / new), np.float32)

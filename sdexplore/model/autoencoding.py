@@ -54,17 +54,19 @@ def reconstruction(pipe: Any, image: Picture, *, height: int | None = None, widt
         )
 
 
-def latent_statistics(pipe: Any, images: Sequence[Picture]) -> LatentStatistics:
+def latent_statistics(pipe: Any, images: Sequence[Picture] | UInt8[np.ndarray, "picture Y X 3"]) -> LatentStatistics:
     """Mean and spread of the latents of several pictures, before and after scaling, with the histogram by channel.
 
     `scaling_factor` was meant to give them unit variance over all channels; how far it does depends on the pictures.
 
     Raises:
-        RunError: No picture is given.
+        RunError: No picture is given, or one alone.
         InspectionError: The pipeline works on pixels.
 
     Source: Rombach et al. 2022 (LDM), appendix G (rescaling by the component-wise standard deviation).
     """
+    if isinstance(images, Image.Image) or (isinstance(images, np.ndarray) and images.ndim != 4):  # noqa: PLR2004
+        raise RunError("latent_statistics(images=…): several pictures, or an array of them (picture, Y, X, 3); not one")
     if not len(images):
         raise RunError("latent_statistics(images=[]): give at least one picture")
     made = [reconstruction(pipe, image) for image in images]
@@ -93,7 +95,16 @@ def latent_statistics(pipe: Any, images: Sequence[Picture]) -> LatentStatistics:
 
 
 def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tensor:
-    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1; takes `height` and `width` out of the arguments."""
+    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1; takes `height` and `width` out of the arguments.
+
+    Raises:
+        RunError: It is no picture; or a size that is no multiple of the autoencoder's factor.
+    """
+    if not isinstance(image, Image.Image):
+        if not isinstance(image, np.ndarray):
+            raise RunError(f"a picture is a PIL image or a uint8 array (Y, X, 3), not {type(image).__name__}")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004  (Y, X, RGB)
+            raise RunError(f"a picture is a PIL image or a uint8 array (Y, X, 3); this is {image.dtype} {image.shape}")
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     default = pair(pipe.unet.config.sample_size)
     factor = vae_scale_factor(pipe)

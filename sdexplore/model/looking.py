@@ -5,9 +5,9 @@ adapters, guidance) is the pipeline's; the own scheduler is back when they retur
 """
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 import torch
@@ -17,12 +17,13 @@ from ..errors import RunError
 from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Traces
-from . import decoding
-from .architecture import vae_scale_factor
+from . import decoding, noise_levels
+from .architecture import denoiser, vae_scale_factor
 from .autoencoding import Picture, pixels_of, psnr
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .provenance import described
+from .roles import unconditional
 from .running import check, image_count, run_locked
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
@@ -49,7 +50,7 @@ def look(
     image: Picture,
     prompt: str | None = None,
     *,
-    t: int | Sequence[int],
+    t: SupportsIndex | Sequence[SupportsIndex],
     seed: int = 0,
     record: Record = USUAL,
     guidance_scale: float = 1.0,
@@ -69,13 +70,13 @@ def look(
         pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
 
     Raises:
-        RunError: `t` is no timestep, an argument is given that `look` sets itself, or the pipeline takes pictures.
+        RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; there is no prompt; an
+            argument is given that `look` sets itself; the pipeline takes pictures, is unconditional, or of flow
+            matching.
     """
-    _check_text_to_image(pipe, "look", pipeline_arguments)
-    times = (t,) if isinstance(t, int) else tuple(t)
-    last = int(pipe.scheduler.config.num_train_timesteps) - 1
-    if not times or any(not 0 <= one <= last for one in times):
-        raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, or several")
+    _check_text_to_image(pipe, "look", prompt, pipeline_arguments)
+    check(pipe, {"seed": seed, **pipeline_arguments})
+    times = _timesteps(pipe, t)
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)
@@ -89,7 +90,25 @@ def look(
         trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
         call = _call_of(trace, "look", image, {"t": one})
         traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
-    return traces[0] if isinstance(t, int) else Traces(traces)
+    return Traces(traces) if _several(t) else traces[0]
+
+
+def _several(t: Any) -> bool:
+    return t.ndim == 1 if isinstance(t, np.ndarray) else isinstance(t, Sequence) and not isinstance(t, str)
+
+
+def _timesteps(pipe: Any, t: Any) -> tuple[int, ...]:
+    """One training timestep or several, whole numbers of any kind, as ints; RunError where they are none."""
+    last = int(pipe.scheduler.config.num_train_timesteps) - 1
+    times = tuple(t) if _several(t) else (t,)
+    whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in times)
+    if not times or not whole or any(not 0 <= one <= last for one in times):
+        raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, a whole number, or several")
+    scheduler = OneStepScheduler.from_config(pipe.scheduler.config)
+    for one in times:
+        if scheduler.config.prediction_type == "epsilon" and scheduler.alphas_cumprod[one] <= 0:
+            raise RunError(f"look(t={one}): this schedule then holds noise alone, from which ε says nothing of x0")
+    return tuple(int(one) for one in times)
 
 
 def invert(
@@ -97,7 +116,7 @@ def invert(
     image: Picture,
     prompt: str | None = None,
     *,
-    num_inference_steps: int = 50,
+    num_inference_steps: SupportsIndex = 50,
     record: Record = USUAL,
     **pipeline_arguments: Any,
 ) -> Trace:
@@ -109,16 +128,26 @@ def invert(
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
-        num_inference_steps: More steps invert better.
+        num_inference_steps: From 1; more steps invert better.
+        pipeline_arguments: Further arguments of the pipeline's call; none of guidance or chance, which it has not.
 
     Raises:
-        RunError: An argument is given that `invert` sets itself; the pipeline takes pictures, or is a consistency
-            model's, which has no such way back.
+        RunError: An argument is given that `invert` sets itself, or there is no prompt; the pipeline takes pictures,
+            is unconditional, of flow matching, or a consistency model's, which has no such way back.
 
     Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
     """
-    if "original_inference_steps" in _check_text_to_image(pipe, "invert", pipeline_arguments):
+    for name, why in (("guidance_scale", "inverts without guidance"), ("seed", "draws nothing by chance")):
+        if name in pipeline_arguments:
+            given = pipeline_arguments[name]
+            raise RunError(f"invert({name}={given!r}): it {why}; leave {name} out, redraw takes guidance_scale")
+    if "original_inference_steps" in _check_text_to_image(pipe, "invert", prompt, pipeline_arguments):
         raise RunError(f"invert: {type(pipe).__name__} draws by leaps that no DDIM step undoes; use its teacher model")
+    most, steps = int(pipe.scheduler.config.num_train_timesteps), num_inference_steps
+    if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
+        raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
+    num_inference_steps = int(steps)
+    check(pipe, {"seed": 0, **pipeline_arguments})
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)
@@ -165,9 +194,9 @@ def redraw(
     """
     if inversion.kind != "invert":
         raise RunError(f"redraw takes what invert returned, and {inversion.fingerprint} is of kind {inversion.kind!r}")
-    _check_text_to_image(pipe, "redraw", pipeline_arguments)
     arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
     words = inversion.prompt if prompt is None and "prompt_embeds" not in arguments else prompt
+    _check_text_to_image(pipe, "redraw", words, pipeline_arguments)
     steps = int(inversion.call["arguments"]["num_inference_steps"])
     forward = _ddim(DDIMScheduler, pipe)
     trace = _observed(pipe, forward, _noise_of(inversion), words, 0, record, steps, arguments | {"output_type": "pil"})
@@ -176,8 +205,11 @@ def redraw(
     return replace(trace, call=call)
 
 
-def _check_text_to_image(pipe: Any, function: str, given: Collection[str]) -> Collection[str]:
+def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
     """The names of the arguments of the pipeline's call; RunError where it is not text to image, or ours are given."""
+    denoiser(pipe)
+    if unconditional(pipe):
+        raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
     if clash := sorted(set(given) & set(_OURS)):
         raise RunError(f"{clash[0]!r} is set by {function} itself; leave it out")
     known = inspect.signature(type(pipe).__call__).parameters
@@ -188,6 +220,12 @@ def _check_text_to_image(pipe: Any, function: str, given: Collection[str]) -> Co
         out = f"diffusers.{plain}.from_pipe(pipe) makes one that starts from noise, of the same parts"
         none = f"its UNet of {pipe.unet.config.in_channels} channels cannot do without"
         raise RunError(f"{function} makes latents of its own, and {name} of a picture; {out if usual else none}")
+    if prompt is None and given.get("prompt_embeds") is None:
+        raise RunError(f"{function}: give a prompt; an empty one, '', is one too")
+    scheduler, prediction = pipe.scheduler, str(pipe.scheduler.config.get("prediction_type"))
+    flow = noise_levels.space(scheduler) == "flow matching" or prediction == "flow_prediction"
+    if flow or "Flow" in type(scheduler).__name__:
+        raise RunError(f"{function} noises as diffusion does, and this {type(scheduler).__name__} is of flow matching")
     return known.keys()
 
 

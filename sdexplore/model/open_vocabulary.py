@@ -10,8 +10,10 @@ from jaxtyping import Float32
 from ..errors import RunError, TokenError, TraceError, did_you_mean
 from ..trace import Queries, Trace
 from .architecture import denoiser
+from .conditioning import clip_skip_embeds
 from .locking import lock_of
 from .probes import attention_modules, scaled
+from .prompting import TEXT_OF
 from .tokenizing import tokens as tokens_of
 
 _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
@@ -30,7 +32,8 @@ def open_word_map(
 
     The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions,
     mean over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text
-    encoder and each layer's to_k. With the run's own prompt it is `word_map`.
+    encoder and each layer's to_k. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own
+    prompt it is `word_map`.
 
     Args:
         text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
@@ -41,7 +44,8 @@ def open_word_map(
     Raises:
         TraceError: The run kept no queries, or not of this role or step.
         TokenError: `text` has no such word.
-        RunError: The pipeline has other layers than the one that made the trace.
+        RunError: The pipeline has other layers than the one that made the trace; or the run was given embeddings,
+            so that nobody knows how a text would be encoded alike.
 
     Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
     """
@@ -56,11 +60,27 @@ def open_word_map(
     wanted = _steps(trace, steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
+    clip_skip = _clip_skip(trace, role)
+    embeds = clip_skip_embeds(pipe, text, clip_skip)["prompt_embeds"] if clip_skip else None
     with lock_of(pipe), torch.inference_mode():
-        embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]
+        if embeds is None:
+            embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]
         for name, queries in trace.queries[role].items():
             total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
     return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)
+
+
+def _clip_skip(trace: Trace, role: str) -> int:
+    """How many of the text encoder's last layers the run left out for the text of this role."""
+    if TEXT_OF.get(role, role) == "uncond":
+        return 0  # diffusers never skips for the negative prompt
+    arguments, made = trace.call.get("arguments", {}), trace.call.get("conditioning", {})
+    if "clip_skip" in made:
+        return int(made["clip_skip"])
+    if made or arguments.get("prompt_embeds") is not None:
+        how = f"mixed of {made['prompt']!r} and {made['other']!r}" if "other" in made else "given as prompt_embeds"
+        raise RunError(f"open_word_map: this run's text was {how}, and {role!r} of a plain prompt is no answer for it")
+    return int(arguments.get("clip_skip") or 0)
 
 
 def _steps(trace: Trace, steps: int | slice | Sequence[int] | None) -> tuple[int, ...]:

@@ -9,10 +9,10 @@ import torch
 
 from ..errors import InspectionError, RunError, TokenError, did_you_mean
 from ..tokenization import Tokenizations
-from ..words import find, fold, word_spans
+from ..words import occurrences, without, word_spans
 from .tokenizing import tokens as tokens_of
 
-_TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
+TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
@@ -32,7 +32,7 @@ def prompts_of(
         return text
 
     def tokens(role: str, image: int) -> Tokenizations | None:
-        role, number = _TEXT_OF.get(role, role), image // per_prompt
+        role, number = TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role in swapped:
             return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}))
@@ -176,10 +176,8 @@ def without_word(prompt: Any, word: str) -> str:
     """
     if not isinstance(prompt, str):
         raise RunError(f"compare: a word is left out of one prompt, and the prompt is {prompt!r}")
-    spans = [span for span in word_spans(prompt) if fold(prompt[slice(*span)]) == fold(word)] or find(prompt, word)
+    spans = occurrences(prompt, word)
     if not spans:
         known = [prompt[slice(*span)] for span in word_spans(prompt)]
         raise TokenError(f"no word {word!r} in the prompt; {did_you_mean(word, known)}")
-    for start, stop in sorted(spans, reverse=True):
-        prompt = f"{prompt[:start]} {prompt[stop:]}"
-    return " ".join(prompt.split())
+    return without(prompt, *spans)

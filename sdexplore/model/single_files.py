@@ -8,25 +8,27 @@ import json
 import tempfile
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
 from safetensors import safe_open
-from transformers import CLIPTokenizerFast
+from transformers import CLIPTextConfig, CLIPTokenizerFast
 
 from sdexplore.errors import LoadError, did_you_mean
 
 from .configured import network_of
-from .families import UNET, VAE, Family, family_of, predicting
+from .families import CLIP, CLIP_XL, UNET, VAE, Family, family_of, predicting
 from .geometry import component_configs, scheduler_config
 from .headers import Header, Tensor, read_header
 from .sources import MINI, PICKLES, Source
 
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
+_CLIP_PARTS = ("embeddings.", "encoder.", "final_layer_norm.")  # of its text encoder, below `text_model.`
 _OWN = ("prediction_type", "extract_ema")
 _LIBRARIES = {"unet": "diffusers", "vae": "diffusers", "scheduler": "diffusers"}
 _IGNORED = ("use_safetensors", "variant", "revision", "token", "cache_dir", "local_files_only", "force_download")
@@ -46,7 +48,8 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     if source.file is None:
         raise LoadError(f"{source.name!r} is no single file")
     given = {name: value for name, value in arguments.items() if name not in ("dtype", *_IGNORED)}
-    header = header_of(source.file, source.name)
+    held = _held(source.file, source.name)
+    header = _named_in_full(held)
     family = family_of(header, source.file.name)
     if not family.pipeline:
         raise LoadError("; ".join((f"{source.name!r} is no checkpoint to load: {family.name}", *family.notes)))
@@ -57,6 +60,11 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     _complete(configs, family, parts, source.name)
     for name in configs.keys() - given.keys():
         _account(name, configs[name], header, family, source.name)
+    for name, prefix in family.text_encoders.items():
+        if name in configs.keys() - given.keys() and any(
+            key.startswith(prefix + _CLIP_PARTS[0]) for key in held.tensors
+        ):
+            parts[name] = _bare_clip(source, configs[name], prefix, arguments["dtype"])
     ema = {"extract_ema": True} if given.pop("extract_ema", False) else {}
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), family, configs)
@@ -73,7 +81,14 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
 
 
 def header_of(path: Path, name: str) -> Header:
-    """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code."""
+    """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code.
+
+    Names of CLIP that lack `text_model.`, as some tools write them, are told with it.
+    """
+    return _named_in_full(_held(path, name))
+
+
+def _held(path: Path, name: str) -> Header:
     if path.suffix.lower() not in PICKLES:
         return read_header(path, name)
     held = _unpickled(path, name, "meta")
@@ -83,6 +98,13 @@ def header_of(path: Path, name: str) -> Header:
         if isinstance(value, torch.Tensor)
     }
     return Header(tensors, {})
+
+
+def _named_in_full(header: Header) -> Header:
+    bare = tuple(prefix + part for prefix in (CLIP, CLIP_XL) for part in _CLIP_PARTS)
+    own = "transformer."
+    names = {key: key.replace(own, f"{own}text_model.", 1) if key.startswith(bare) else key for key in header.tensors}
+    return replace(header, tensors={names[key]: tensor for key, tensor in header.tensors.items()})
 
 
 def _unpickled(path: Path, name: str, device: str) -> dict[str, Any]:
@@ -187,12 +209,47 @@ def _write(folder: Path, family: Family, configs: Mapping[str, Mapping[str, Any]
 
 
 def _account(name: str, config: Mapping[str, Any], header: Header, family: Family, source: str) -> None:
-    """Raises LoadError if the file holds fewer or more numbers for a network than it has; nothing is read yet."""
+    """Raises LoadError if the file holds fewer or more numbers for a network than it has; nothing is read yet.
+
+    What a text encoder's file holds besides is told in a warning: fine-tunes carry CLIP's projection along.
+    """
     prefix = {"unet": UNET, "vae": VAE, **family.text_encoders}[name]
-    mine = (tensor for key, tensor in header.tensors.items() if key.startswith(prefix))
-    there = sum(tensor.numbers for tensor in mine if "float" in tensor.dtype)
-    needed = sum(parameter.numel() for parameter in network_of(config).parameters())
-    # OpenCLIP's layout holds what is not taken: a temperature, SD 2's last layer and its projection.
-    if there < needed or (there > needed and ".model." not in prefix):
+    network = network_of(config)
+    mine = {
+        key.removeprefix(prefix): tensor.numbers
+        for key, tensor in header.tensors.items()
+        if key.startswith(prefix) and "float" in tensor.dtype and not key.endswith("position_ids")
+    }
+    open_clip = ".model." in prefix  # its layout holds what is not taken: a temperature, SD 2's last layer
+    if prefix in (CLIP, CLIP_XL):
+        taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
+        unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
+        if unread:
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""  # noqa: PLR2004  (enough to know them by)
+            told = ", ".join(map(repr, unread[:3])) + more
+            warnings.warn(f"{source!r}: its {name} has no place for {told}; left unread", stacklevel=5)
+        mine = {key: numbers for key, numbers in mine.items() if key not in unread}
+    there = sum(mine.values())
+    needed = sum(parameter.numel() for parameter in network.parameters())
+    if there < needed or (there > needed and not open_clip):
         known = f"a {family.name} of these shapes has {needed:,}"
         raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: damaged, or a variant unknown")
+
+
+def _bare_clip(source: Source, config: Mapping[str, Any], prefix: str, dtype: Any) -> torch.nn.Module:
+    """A text encoder whose tensors lack `text_model.`: diffusers recognises none by these names."""
+    path = cast("Path", source.file)
+    if path.suffix.lower() in PICKLES:
+        held = _unpickled(path, source.name, "cpu")
+    else:
+        with safe_open(path, framework="pt") as file:
+            held = {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+    network = type(network_of(config))(CLIPTextConfig(**config))
+    own = network.state_dict()
+    given = {key.removeprefix(prefix): tensor for key, tensor in held.items() if key.startswith(prefix)}
+    named = {key if key in own else f"text_model.{key}": tensor for key, tensor in given.items()}
+    lacking = own.keys() - named.keys()
+    if lacking:
+        raise LoadError(f"{source.name!r} has no tensor {prefix + min(lacking)!r}")
+    network.load_state_dict({key: tensor for key, tensor in named.items() if key in own})
+    return network.to(dtype).eval()

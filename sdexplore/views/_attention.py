@@ -8,7 +8,7 @@ from ..analysis.selection import Heads, Layers, Steps, Word, label, select, word
 from ..display import clip
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import line_of_code, options, peak, run_title, selection_title
+from ._figure import first_words, line_of_code, options, peak, run_title, selection_title
 from ._maps import Scale, columns
 
 
@@ -33,7 +33,8 @@ def attention(
     picture is as it is.
 
     Args:
-        words: Words or phrases of the prompt (or positions); None takes every word of the prompt, eight at most.
+        words: Words or phrases of the prompt (or positions); None takes the words of the prompt, the first eight if
+            there are more; the title then says so.
         role, steps, layers, heads, method: As `word_map` takes them.
         scale: "shared", or "each" to see weak words too.
 
@@ -43,14 +44,16 @@ def attention(
 
     Source: cf. Tang et al., ACL 2023 (DAAM).
     """
-    chosen = words_of(trace, role, words)
+    chosen, cut = words_of(trace, role, words), ""
+    if words is None:
+        chosen, cut = first_words(chosen)
     asked: dict[str, Any] = {"role": role, "steps": steps, "layers": layers, "heads": heads}
     names = [label(word) for word in chosen]
     maps = [word_map(trace, word, method=method, **asked) for word in chosen]
     selection = select(trace, **asked)
     unit = "attention probability" if method == "mean" else f"{method}'s score"
     method_note = "" if method == "mean" else f"method {method}, "
-    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, selection)}"
+    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, selection)}{cut}"
     figure = columns(trace, names, maps, scale=scale, title=title, label=unit)
     defaults = {**dict.fromkeys(asked), "role": "cond", "method": "mean", "scale": "shared"}
     given = {**asked, "method": method, "scale": scale}

@@ -14,6 +14,7 @@ from ..words import fold
 from ._figure import (
     DIVERGING,
     SEQUENTIAL,
+    first_words,
     grid_of,
     in_words,
     line_of_code,
@@ -44,7 +45,8 @@ def attention_compare(
 
     Args:
         a, b: Two traces whose latents have the same grid.
-        words: Words, phrases or positions that both prompts hold; None: the words that they share, eight at most.
+        words: Words, phrases or positions that both prompts hold; None: the words that they share, the first eight
+            if there are more; the title then says so.
         role, steps, layers, heads: As `word_map` takes them, of both.
 
     Raises:
@@ -52,7 +54,7 @@ def attention_compare(
         TraceError: The grids differ; the prompts share no word; what was asked for was not recorded.
     """
     asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
-    chosen = words_of(a, role, words) if words is not None else _shared(a, b, role)
+    chosen, cut = (words_of(a, role, words), "") if words is not None else first_words(_shared(a, b, role))
     first, second = (
         _maps(trace, name, chosen, role=role, steps=steps, layers=layers, heads=heads)
         for trace, name in ((a, "a"), (b, "b"))
@@ -69,7 +71,7 @@ def attention_compare(
     pictured = a.image is not None and b.image is not None
     with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
         titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
-        figure.suptitle(f"{titles}\n{selection_title(a, selection)}", fontsize=9)
+        figure.suptitle(f"{titles}\n{selection_title(a, selection)}{cut}", fontsize=9)
         for row, text in enumerate(("a", "b", "b − a")):
             row_label(axes[row, 0], text)
         if pictured:

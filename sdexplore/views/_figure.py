@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis.selection import Selection, zeroed
+from ..analysis.selection import Selection, Word, zeroed
 from ..display import clip
 from ..picture import CodeLine, drawable, style
 from ..trace import Trace
@@ -18,6 +18,7 @@ SEQUENTIAL: Final = "viridis"  # 0 upwards; even in lightness, legible to the co
 DIVERGING: Final = "RdBu_r"  # signed values around 0
 # Okabe and Ito's colours, which the colour-blind tell apart.
 PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
+MOST_WORDS: Final = len(PALETTE)
 FAINT: Final = "#bbbbbb"
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 
@@ -89,6 +90,12 @@ def selection_title(trace: Trace, selection: Selection, without: Collection[str]
     texts = [tokens.text for tokens in trace.tokens.get(selection.role, {}).values()]
     other = f"\n{selection.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
     return f"{drawable(selection.describe(without))}{note}{other}"
+
+
+def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
+    """As many of a prompt's words as a figure has room for, and a line for its title where that is not all of them."""
+    shown = tuple(words[:MOST_WORDS])
+    return shown, f"\nthe first {len(shown)} of {len(words)} words" if len(shown) < len(words) else ""
 
 
 def short_layers(names: Sequence[str]) -> dict[str, str]:

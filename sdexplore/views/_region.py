@@ -36,7 +36,7 @@ def region(
     Args:
         region: A box (left, top, right, bottom) in image pixels, or a boolean mask (Y, X) of any size laid over the
             picture; the call names it `mask`.
-        words: Words, phrases or positions; None: the first eight words of the prompt.
+        words: Words, phrases or positions; None: every word of the prompt.
         role, steps, layers, heads: As `word_map` takes them.
 
     Raises:
@@ -97,4 +97,4 @@ def _bars(ax: Axes, found: RegionWords) -> None:
     ax.invert_yaxis()
     longest = float(np.nanmax([*found.inside, *found.outside])) or 1.0
     ax.set(xlim=(0, 1.18 * longest), xlabel="mean probability")
-    ax.legend(loc="lower right", frameon=False)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)  # clear of the bars

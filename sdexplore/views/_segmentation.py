@@ -8,12 +8,22 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from ..analysis.regions import segmentation as segmentation_of
-from ..analysis.selection import Heads, Layers, Steps, Word, select
+from ..analysis.selection import Heads, Layers, Steps, Word, select, words_of
 from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, options, panels, run_title, selection_title
+from ._figure import (
+    PALETTE,
+    SEQUENTIAL,
+    first_words,
+    in_words,
+    line_of_code,
+    options,
+    panels,
+    run_title,
+    selection_title,
+)
 
 _LEGEND_COLUMNS = 4
 
@@ -36,14 +46,18 @@ def segmentation(
     colour-blind tell apart.
 
     Args:
-        words: Two to eight words, phrases or positions; None: the first eight words of the prompt.
+        words: Two to eight words, phrases or positions; None: the words of the prompt, the first eight
+            if there are more; the title then says so.
         role, steps, layers, heads: As `word_map` takes them.
 
     Raises:
         TokenError: The prompt has no such word.
         TraceError: Fewer than two words or more than eight; what was asked for was not recorded.
     """
-    found = segmentation_of(trace, words, role=role, steps=steps, layers=layers, heads=heads)
+    chosen, cut = words, ""
+    if words is None:
+        chosen, cut = first_words(words_of(trace, role, None))
+    found = segmentation_of(trace, chosen, role=role, steps=steps, layers=layers, heads=heads)
     if len(found.words) > len(PALETTE):
         raise TraceError(
             f"segmentation: {len(found.words)} words are more than the {len(PALETTE)} colours that can be told apart"
@@ -54,7 +68,7 @@ def segmentation(
     y, x = found.winner.shape
     pictured = trace.image is not None
     with panels(1, 2 + pictured, aspect=y / x, top=0.75 + 0.2 * ceil(len(colours) / _LEGEND_COLUMNS)) as (figure, axes):
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}{cut}", fontsize=9)
         if pictured:
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
