@@ -7,6 +7,7 @@ import pytest
 import tiny_pipelines
 import torch
 from artists import again, equal, panels, same_scale, shown
+from diffusers.callbacks import SDCFGCutoffCallback
 from unchecked import unchecked
 
 import sdexplore as sdx
@@ -237,4 +238,6 @@ def test_views_of_two_runs_and_of_a_grid(tiny):
     picture = sdx.views.difference(a, b)
     np.testing.assert_allclose(picture.figure.axes[-1].lines[0].get_ydata(), sdx.difference(a, b).distances)
     assert "part at step 0" in picture.alt
+    cut = sdx.run(tiny, PROMPT, num_inference_steps=2, callback_on_step_end=SDCFGCutoffCallback(cutoff_step_ratio=0.5))
+    assert "callback_on_step_end SDCFGCutoffCallback" in sdx.views.difference(a, cut).figure.get_suptitle()
     equal(picture, again(picture, a=a, b=b))

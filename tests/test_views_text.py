@@ -133,6 +133,11 @@ def test_a_strip_shows_the_pictures_of_one_argument(pipe):
         np.testing.assert_array_equal(shown(ax)[0], trace.image)
     assert texts(picture).startswith(f"“{PROMPT}”\n")
     equal(picture, again(picture, comparison=ladder))
+    assert picture.call.over == {"clip_skip": [0, 2]}
+    assert [source["fingerprint"] for source in picture.call.sources] == [trace.fingerprint for trace in ladder]
+    empty = sdx.compare(pipe, PROMPT, over={"negative_prompt": ["", "x"]}, record=record, num_inference_steps=1)
+    titles = ["negative_prompt ''", "negative_prompt x"]
+    assert [ax.get_title() for ax in panels(sdx.views.strip(empty))] == titles
     walk = sdx.interpolation(pipe, "a cat", "a $dog", (0, 0.5), record=record, num_inference_steps=1)
     strip = sdx.views.strip(walk)
     assert [ax.get_title() for ax in panels(strip)] == ["weight 0", "weight 0.5"]
