@@ -27,17 +27,23 @@ def add_noise(original_sample: Array, noise: Array, alpha_bar: Level) -> Array:
 
 
 def posterior_mean(sample: Array, original_sample: Array, alpha_bar: Level, alpha_bar_prev: Level) -> Array:
-    """μ̃_t(x_t, x_0), the mean of x_{t−1} for one who knows x_0 too. Source: Eq. 7, left."""
-    of_original = np.sqrt(alpha_bar_prev) * beta(alpha_bar, alpha_bar_prev) / (1.0 - np.asarray(alpha_bar))
+    """μ̃_t(x_t, x_0), the mean of x_{t−1} for one who knows x_0 too; NaN where ᾱ_t = 1. Source: Eq. 7, left.
+
+    ᾱ_t = 1 is the picture itself, before which there is no step.
+    """
+    noise = 1.0 - np.asarray(alpha_bar)
     alpha = np.asarray(alpha_bar) / alpha_bar_prev
-    of_sample = np.sqrt(alpha) * (1.0 - np.asarray(alpha_bar_prev)) / (1.0 - np.asarray(alpha_bar))
-    return np.asarray(of_original * original_sample + of_sample * sample)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_original = np.sqrt(alpha_bar_prev) * beta(alpha_bar, alpha_bar_prev) / noise
+        of_sample = np.sqrt(alpha) * (1.0 - np.asarray(alpha_bar_prev)) / noise
+        return np.asarray(of_original * original_sample + of_sample * sample)
 
 
 def posterior_variance(alpha_bar: Level, alpha_bar_prev: Level) -> Array:
-    """β̃_t = (1−ᾱ_{t−1})/(1−ᾱ_t) β_t, the variance that goes with it ("fixed_small"). Source: Eq. 7, right."""
-    share = (1.0 - np.asarray(alpha_bar_prev)) / (1.0 - np.asarray(alpha_bar))
-    return np.asarray(share * beta(alpha_bar, alpha_bar_prev))
+    """β̃_t = (1−ᾱ_{t−1})/(1−ᾱ_t) β_t, its variance ("fixed_small"); NaN where ᾱ_t = 1. Source: Eq. 7, right."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (1.0 - np.asarray(alpha_bar_prev)) / (1.0 - np.asarray(alpha_bar))
+        return np.asarray(share * beta(alpha_bar, alpha_bar_prev))
 
 
 def beta(alpha_bar: Level, alpha_bar_prev: Level) -> Array:

@@ -26,6 +26,7 @@ class Occlusion(Shown):
             the one in the trace: rounding, if pipeline and arguments are those of the run.
         prediction_type: What the model predicts.
         fingerprint: Of the trace.
+        asked: The words that were asked for; None for each word of the prompt by itself.
     """
 
     prompt: str
@@ -37,6 +38,7 @@ class Occlusion(Shown):
     deviation: Float32[np.ndarray, " step"]
     prediction_type: str
     fingerprint: str
+    asked: tuple[str, ...] | None = None
 
     @property
     def effects(self) -> Float32[np.ndarray, "word step"]:

@@ -178,7 +178,8 @@ def pred_epsilon(sample: Array, original_sample: Array, sigma: Array | float, sp
     divide: the result is not finite there.
     """
     a, b = signal_and_noise(sigma)
-    return np.asarray((variance_preserving(sample, sigma, space) - a * original_sample) / b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.divide(variance_preserving(sample, sigma, space) - a * original_sample, b))
 
 
 def snr(sigma: Array | float) -> Array | float:
@@ -201,11 +202,13 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
 def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
     """The guided prediction with its spread pulled back to the conditional one's by φ = `guidance_rescale`.
 
-    One sample, any shape; the standard deviations run over the whole of it.
+    One sample, any shape; the standard deviations run over the whole of it. A prediction that is the same everywhere
+    has no spread to pull back: the result is not finite then.
     Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
     """
-    matched = noise_pred * (noise_pred_cond.std() / noise_pred.std())
-    return np.asarray(guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        matched = noise_pred * (noise_pred_cond.std() / noise_pred.std())
+        return np.asarray(guidance_rescale * matched + (1.0 - guidance_rescale) * noise_pred)
 
 
 def linear_preview(

@@ -278,11 +278,11 @@ class Trace(Shown):
         model = self.provenance.get("model", "?")
         prompt = f" {clip(self.prompt, 80)!r}" if self.prompt is not None else ""
         scheduler = self.provenance.get("scheduler", {}).get("class", "?")
-        guidance = self.call.get("arguments", {}).get("guidance_scale", "default")
         lines: list[Block] = [
             Line(f"Trace {self.fingerprint}: {self.kind} of {model},{prompt}".rstrip(","), strong=True),
             Line(
-                f"{self.num_steps} steps of {scheduler}, guidance_scale {guidance}, seed {self.call.get('seed')}, "
+                f"{self.num_steps} steps of {scheduler}, guidance_scale {guidance_scale_of(self)}, "
+                f"seed {self.call.get('seed')}, "
                 f"roles {', '.join(self.noise_preds) or 'not recorded'}, {size(self.nbytes)}"
             ),
         ]
@@ -312,6 +312,17 @@ _MISSING = {
     "latent_rgb": "the pipeline has no VAE to fit it on, or the run was stopped",
     "image": "the run was stopped, or asked for output_type='latent'",
 }
+
+
+def guidance_scale_of(trace: Trace) -> str:
+    """By how much the pipeline guided, as it said itself: "7.5", or "7.5 to 0" where it changed on the way.
+
+    "default" where only the call is known, and names none.
+    """
+    told = trace.provenance.get("guidance", {}).get("guidance_scale")
+    if not told:
+        return str(trace.call.get("arguments", {}).get("guidance_scale", "default"))
+    return " to ".join(dict.fromkeys(f"{scale:g}" for scale in (told[0], told[-1])))
 
 
 def _summary(trace: Trace) -> list[tuple[str, np.ndarray]]:

@@ -7,6 +7,8 @@ import pytest
 import tiny_pipelines
 import torch
 from artists import again, equal, panels, same_scale, shown
+from diffusers.callbacks import SDCFGCutoffCallback
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore.model.prompting import swaps_of
@@ -51,6 +53,8 @@ def test_a_grid_of_two_arguments(tiny, tmp_path):
 def test_what_cannot_be_compared_says_why(tiny):
     with pytest.raises(sdx.RunError, match="name at least one argument"):
         sdx.compare(tiny, PROMPT, over={})
+    with pytest.raises(sdx.RunError, match="name at least one argument"):
+        unchecked("model.comparing").compare(tiny, PROMPT, over={"seed": 3})
     with pytest.raises(sdx.RunError, match="'guidance_scale' is given as 3"):
         sdx.compare(tiny, PROMPT, over={"guidance_scale": [1, 2]}, guidance_scale=3)
     with pytest.raises(sdx.RunError, match="one image; this one made 2"):
@@ -129,6 +133,13 @@ def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path):
 # words left out, prompts that change on the way
 
 
+def test_a_folder_refuses_functions_which_it_could_not_tell_apart(tiny, tmp_path):
+    for given in ({"guide": lambda _: None}, {"over": {"guide": [lambda _: None]}}, {"callback_on_step_end": print}):
+        with pytest.raises(sdx.RunError, match=r"compare\(to=…\): .* is a function"):
+            watched(tiny, tmp_path / "cells", **given)
+    assert not (tmp_path / "cells").exists()
+
+
 def test_a_word_left_out_is_the_prompt_without_it(tiny):
     found = sdx.compare(tiny, PROMPT, over={"without": [None, "cat"]}, record=FEW, num_inference_steps=1)
     assert [trace.prompt for trace in found] == [PROMPT, "a photo of a"]
@@ -153,6 +164,7 @@ def test_a_prompt_that_changes_on_the_way(tiny, name):
     assert seen == list(range(keep.num_steps))
     found = sdx.difference(keep, swapped)
     assert found.parted == 2
+    assert set(found.words) == {"a"}  # "cat" they share only before they part
     np.testing.assert_array_equal(swapped.noise_pred[:2], keep.noise_pred[:2])
     assert {role: next(iter(layers.values())).steps for role, layers in swapped.cross_attention.items()} == {
         "cond": (0, 1),
@@ -226,4 +238,6 @@ def test_views_of_two_runs_and_of_a_grid(tiny):
     picture = sdx.views.difference(a, b)
     np.testing.assert_allclose(picture.figure.axes[-1].lines[0].get_ydata(), sdx.difference(a, b).distances)
     assert "part at step 0" in picture.alt
+    cut = sdx.run(tiny, PROMPT, num_inference_steps=2, callback_on_step_end=SDCFGCutoffCallback(cutoff_step_ratio=0.5))
+    assert "callback_on_step_end SDCFGCutoffCallback" in sdx.views.difference(a, cut).figure.get_suptitle()
     equal(picture, again(picture, a=a, b=b))

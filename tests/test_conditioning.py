@@ -122,3 +122,5 @@ def test_an_unknown_method_is_refused(tiny):
 
     with pytest.raises(sdx.RunError, match="'slerp' or 'lerp'"):
         unchecked("model.conditioning").interpolation(tiny, "a", "b", method="nlerp")
+    with pytest.raises(sdx.RunError, match="'x' is no number"):
+        unchecked("model.conditioning").interpolation(tiny, "a", "b", weights=("x",))

@@ -6,6 +6,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.models.embeddings import get_timestep_embedding
 from tiny_pipelines import ddpm as ddpm_pipeline
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import ddpm, theory
@@ -97,6 +98,12 @@ def test_a_wrong_equation_is_found_out(pipe, monkeypatch, name, equations):
 def test_what_cannot_be_checked_is_refused(tiny):
     with pytest.raises(sdx.RunError, match="num_inference_steps=0"):
         sdx.equation_checks(tiny, num_inference_steps=0)
+    unhinted = unchecked("model.checking")
+    with pytest.raises(sdx.RunError, match=r"num_inference_steps=2\.5\): a whole number from 1 to 1000"):
+        unhinted.equation_checks(tiny, num_inference_steps=2.5)
+    for timesteps in ([], ["x"]):
+        with pytest.raises(sdx.RunError, match="name at least one timestep"):
+            unhinted.time_embedding(tiny, timesteps)
     tiny.scheduler = FlowMatchEulerDiscreteScheduler()
     with pytest.raises(sdx.InspectionError, match="has no betas"):
         sdx.equation_checks(tiny)

@@ -67,6 +67,10 @@ def test_several_timesteps_and_guidance(pipe, scene):
     assert traces[0].sigmas[0] < traces[1].sigmas[0]
     assert set(traces[0].noise_preds) == {"cond", "uncond"}
     assert traces[0].tokens["uncond"]["tokenizer"].text == "a cat"
+    figure = sdx.views.denoising(traces[0])
+    assert ", looked at t = 100, seed 0" in figure.figure.get_suptitle()
+    assert "in a given picture noised to t = 100, for" in figure.alt
+    assert "guidance_scale 5, seed 0" in repr(traces[0])
     assert traces[0].call["function"] == "look"
     assert traces[0].call["arguments"]["t"] == 100
     assert "latents" not in traces[0].call["arguments"]
@@ -81,6 +85,7 @@ def inverted(pipe, scene):
 def test_an_inversion_draws_the_picture_again(inverted, tmp_path):
     trace = inverted
     assert trace.kind == "invert"
+    assert "from a given picture to the noise that it comes from" in sdx.views.denoising(trace).alt
     assert trace.num_steps == 16
     assert np.all(np.diff(trace.timesteps) > 0)
     assert np.all(np.diff(trace.sigmas) >= 0)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EDMEulerScheduler, EulerDiscreteScheduler
+from tiny_families import image_embeds, ip_adapter, latent_consistency
 from tiny_pipelines import ddpm, latent_diffusion_text, stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
@@ -74,7 +75,16 @@ def test_a_named_word_is_left_out_everywhere_and_a_phrase_whole(pipe, trace):
         np.testing.assert_allclose(found.changes[row, 0], np.sqrt(np.square(expected).mean(axis=0)), atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [stable_diffusion_xl, latent_diffusion_text])
+def flow():
+    schedule = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "steps_offset": 1}
+    return stable_diffusion(DPMSolverMultistepScheduler(**schedule))
+
+
+def edm():
+    return stable_diffusion(EDMEulerScheduler())
+
+
+@pytest.mark.parametrize("make", [stable_diffusion_xl, latent_diffusion_text, latent_consistency, flow, edm])
 def test_other_families_are_asked_by_their_own_call(make):
     pipe = make()
     own = pipe.scheduler
@@ -84,6 +94,45 @@ def test_other_families_are_asked_by_their_own_call(make):
     assert found.changes.shape == (1, len(found.steps), 8, 8)
     assert found.changes.max() > 0
     assert pipe.scheduler is own
+
+
+def test_what_has_no_say_in_the_prediction_is_left_out_and_what_has_is_told_again(pipe):
+    record = sdx.Record(decode=0, cross_attention=False)
+    guided = {
+        "guide": lambda seen: (0 * seen.latents).sum(),
+        "guide_scale": 2.0,
+        "cross_attention_kwargs": {"scale": 1.0},
+    }
+    trace = sdx.run(pipe, PROMPT, num_inference_steps=1, record=record, **guided)
+    assert sdx.occlusion(pipe, trace, ["cat"], steps=0).deviation.max() < 1e-5
+    larger = stable_diffusion_xl()
+    sizes = {"original_size": (32, 64), "crops_coords_top_left": (0, 8), "negative_original_size": (64, 64)}
+    sized = sdx.run(
+        larger,
+        PROMPT,
+        prompt_2=PROMPT,
+        num_inference_steps=1,
+        record=record,
+        **sizes,
+        target_size=(64, 64),
+        negative_target_size=(64, 64),
+    )
+    assert sdx.occlusion(larger, sized, ["cat"], steps=-1).deviation.max() < 1e-5
+
+
+def test_more_than_one_prompt_is_refused(pipe):
+    record = sdx.Record(decode=0, cross_attention=False)
+    one = {"num_inference_steps": 2, "record": record}
+    with pytest.raises(sdx.RunError, match=r"changed its prompt on the way, prompt_at=\{'1': 'a dog'\}"):
+        sdx.occlusion(pipe, sdx.run(pipe, PROMPT, prompt_at={1: "a dog"}, **one))
+    (skipped,) = sdx.clip_skip_ladder(pipe, PROMPT, (1,), **one)
+    with pytest.raises(sdx.RunError, match=r"embeddings were made as .*'clip_skip': 1"):
+        sdx.occlusion(pipe, skipped)
+    larger = stable_diffusion_xl()
+    with pytest.raises(sdx.RunError, match="prompt_2='a bird'"):
+        sdx.occlusion(larger, sdx.run(larger, PROMPT, prompt_2="a bird", **one), prompt_2="a bird")
+    with pytest.raises(sdx.TraceError, match="'' has no word to leave out"):
+        sdx.occlusion(pipe, sdx.run(pipe, "", **one))
 
 
 def test_a_look_can_be_asked_too(pipe):
@@ -102,7 +151,7 @@ def test_another_pipeline_is_found_out(trace, pipe):
     assert sdx.occlusion(pipe, trace, ["cat"], steps=[0]).words == ("cat",)  # and nothing is left behind
 
 
-def test_what_is_missing_is_said(pipe, trace):
+def test_what_is_missing_is_said(pipe, trace, tmp_path):
     with pytest.raises(sdx.TokenError, match="no word 'bird'"):
         sdx.occlusion(pipe, trace, ["bird"])
     with pytest.raises(sdx.TraceError, match="there is no step 9"):
@@ -117,10 +166,11 @@ def test_what_is_missing_is_said(pipe, trace):
     bare = sdx.run(pipe, PROMPT, num_inference_steps=1, record=sdx.Record(noise_pred=False))
     with pytest.raises(sdx.TraceError, match=r"Record\(noise_pred=True\)"):
         sdx.occlusion(pipe, bare)
-    run = sdx.run(pipe, PROMPT, num_inference_steps=1, cross_attention_kwargs={})
-    with pytest.raises(sdx.RunError, match="give it again: cross_attention_kwargs=…"):
-        sdx.occlusion(pipe, run)
-    assert sdx.occlusion(pipe, run, ["cat"], cross_attention_kwargs={}).changes.shape == (1, 1, 8, 8)
+    pictured = ip_adapter(tmp_path)
+    embeds = {"ip_adapter_image_embeds": image_embeds(1), "guidance_scale": 1.0}
+    run = sdx.run(pictured, PROMPT, num_inference_steps=1, **embeds)
+    with pytest.raises(sdx.RunError, match="give it again: ip_adapter_image_embeds=…"):
+        sdx.occlusion(pictured, run)
 
 
 def test_a_word_that_was_not_asked_for_has_no_map(found):

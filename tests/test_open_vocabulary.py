@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+from unchecked import unchecked
 
 import sdexplore as sdx
 
@@ -55,6 +56,11 @@ def test_a_fused_projection_makes_the_same_keys():
     pipe = stable_diffusion()
     trace = sdx.run(pipe, PROMPT, record=RECORD, num_inference_steps=1)
     before = sdx.open_word_map(pipe, trace, "a dog")
+    step = np.int64(0)  # as argmax gives it
+    np.testing.assert_array_equal(
+        unchecked("model.open_vocabulary").open_word_map(pipe, trace, "a dog", steps=step), before
+    )
+    assert unchecked("analysis.selection").steps_of(trace, step, [0]) == (0,)
     pipe.fuse_qkv_projections()
     assert np.allclose(sdx.open_word_map(pipe, trace, "a dog"), before, atol=1e-6)
 

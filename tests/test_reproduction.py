@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_pipelines import stable_diffusion
+from tiny_pipelines import stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
 from sdexplore.errors import PublishError, RunError
@@ -218,3 +218,12 @@ def test_a_sidecar_with_a_damaged_trace_is_refused(published, tmp_path, pipe):
         traces[0][part][name] = 3
         with pytest.raises(PublishError, match="is damaged"):
             sdx.reproduce(changed(published, tmp_path, 2, traces=traces), pipe)
+
+
+def test_sizes_come_back_as_tuples(tmp_path):
+    larger = stable_diffusion_xl()
+    sizes = {"original_size": (64, 48), "target_size": (64, 64), "crops_coords_top_left": (0, 8)}
+    trace = sdx.run(larger, "a cat", **CALL, **sizes)
+    sdx.Article(SLUG, root=tmp_path).add(trace, key="a")
+    made = sdx.reproduce(tmp_path / "images" / SLUG / "001.json", larger)
+    assert made.same, made

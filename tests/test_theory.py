@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from sdexplore import ddpm
 from sdexplore.theory import (
     guided,
     linear_preview,
+    pred_epsilon,
     pred_original_sample,
     rescaled,
     signal_and_noise,
@@ -100,6 +102,14 @@ def test_rescaling_is_torch_s_own(phi):
     np.testing.assert_allclose(found, expected[0].numpy(), rtol=1e-12)
     if phi == 1.0:
         assert torch.from_numpy(found).std().item() == pytest.approx(cond.std().item())
+
+
+def test_where_an_equation_divides_by_nothing_it_is_not_finite_and_silent():
+    ones = np.ones((4, 8, 8))
+    assert np.isnan(rescaled(ones, ones, 0.7)).all()
+    assert not np.isfinite(pred_epsilon(ones, ones, 0.0, "variance preserving")).any()
+    assert np.isnan(ddpm.posterior_mean(ones, ones, 1.0, 1.0)).all()
+    assert np.isnan(ddpm.posterior_variance(1.0, 1.0))
 
 
 def test_the_linear_preview_is_a_matrix_and_an_offset_clipped():

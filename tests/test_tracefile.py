@@ -136,10 +136,11 @@ def test_loaded_arrays_are_read_only_and_mapped_from_the_file(saved):
 
 def test_a_trace_may_be_saved_over_its_own_file(tmp_path):
     path = synthetic.trace().save(tmp_path / "a.safetensors")
-    first = path.read_bytes()
+    first = path.stat().st_size
     trace = Trace.load(path)
     trace.save(path)
-    assert path.read_bytes() == first
+    assert path.stat().st_size == first  # not the same bytes: safetensors leaves the order of its header's entries open
+    Trace.load(path).verify()
     trace.verify()  # the mapped file is the old one
 
 

@@ -1,5 +1,7 @@
 """The view of guidance: its two halves step by step, and the pictures of a comparison."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import synthetic
@@ -38,6 +40,8 @@ def test_guidance_draws_both_halves_where_they_differ_and_what_came_of_it(trace)
         np.testing.assert_array_equal(shown(axes[6 + column])[0], expected)
     np.testing.assert_array_equal(picture.data["steps"], [0, 4])
     assert picture.figure.get_suptitle().endswith("seed 0, guidance_scale 7.5")
+    told = replace(trace, call={"seed": 0}, provenance={**trace.provenance, "guidance": {"guidance_scale": [5.0, 0.0]}})
+    assert views.guidance(told).figure.get_suptitle().endswith("seed 0, guidance_scale 5 to 0")  # as it said itself
 
 
 def test_the_differences_share_one_printed_scale_from_zero(trace):

@@ -38,7 +38,10 @@ def test_every_map_has_its_own_grid_and_scale(trace):
 
 def test_one_scale_for_all_is_at_the_colour_bar_and_reaches_below_zero(trace):
     signed = {"one": MAPS["a dog"] - 0.5, "two": MAPS["a dog"]}
-    picture = sdx.views.maps(trace, signed, scale="shared", label="change")
+    what = "“dog”, cond, step 2, layers of side 16"
+    picture = sdx.views.maps(trace, signed, scale="shared", label="change", title=what)
+    assert picture.figure.get_suptitle().startswith(f"{what}\n“")
+    assert picture.alt.startswith(f"{what}: Maps of ")
     images = [image for ax in panels(picture) for image in heat_maps(ax)]
     same_scale(images, signed["one"].min(), signed["two"].max())
     assert [bar.get_ylabel() for bar in bars(picture)] == ["change"]

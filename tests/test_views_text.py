@@ -95,6 +95,8 @@ def test_what_was_not_kept_is_not_drawn(pipe, encoding):
         sdx.views.text_attention(bare)
     with pytest.raises(sdx.TokenError, match="the layers have 4 heads"):
         sdx.views.text_attention(encoding, heads=[4])
+    empty = sdx.text_encoding(pipe, "")["text_encoder"]
+    assert sdx.views.text_attention(empty).alt.endswith("There is no word.")
     with pytest.raises(sdx.TokenError, match="from 1"):
         sdx.views.text_attention(encoding, layers=[0])
     with pytest.raises(sdx.TokenError, match="no hidden state 7"):
@@ -116,6 +118,8 @@ def test_words_are_ranked_and_shown_where_they_act(pipe, occlusion):
         np.testing.assert_array_equal(shown(ax)[0], found.changes[word, step])
     same_scale([ax.get_images()[0] for ax in maps], 0, float(found.changes[list(found.ranking[:2])].max()))
     equal(picture, again(picture, pipe=pipe, trace=trace))
+    of_two = sdx.views.occlusion(sdx.occlusion(pipe, trace, ["rocket", "a cat"], steps=1))
+    equal(of_two, again(of_two, pipe=pipe, trace=trace))  # the words that were asked for, and no others
     with pytest.raises(sdx.TraceError, match="at least one word"):
         sdx.views.occlusion(found, most=0)
 
@@ -129,6 +133,11 @@ def test_a_strip_shows_the_pictures_of_one_argument(pipe):
         np.testing.assert_array_equal(shown(ax)[0], trace.image)
     assert texts(picture).startswith(f"“{PROMPT}”\n")
     equal(picture, again(picture, comparison=ladder))
+    assert picture.call.over == {"clip_skip": [0, 2]}
+    assert [source["fingerprint"] for source in picture.call.sources] == [trace.fingerprint for trace in ladder]
+    empty = sdx.compare(pipe, PROMPT, over={"negative_prompt": ["", "x"]}, record=record, num_inference_steps=1)
+    titles = ["negative_prompt ''", "negative_prompt x"]
+    assert [ax.get_title() for ax in panels(sdx.views.strip(empty))] == titles
     walk = sdx.interpolation(pipe, "a cat", "a $dog", (0, 0.5), record=record, num_inference_steps=1)
     strip = sdx.views.strip(walk)
     assert [ax.get_title() for ax in panels(strip)] == ["weight 0", "weight 0.5"]

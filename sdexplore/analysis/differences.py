@@ -25,7 +25,8 @@ class Difference(Shown):
         x0: Map of each step, root mean square over channels of predicted x0 of b − a; empty where one has none.
         image: Root mean square of the pictures' difference, on 0..255; None where one has no picture.
         words: Word that both prompts hold -> mean |difference| of its maps over their mean, largest first. Maps are
-            `word_map`'s, over the steps at which both runs had the word in their prompt.
+            `word_map`'s, over the steps from `parted` on at which both runs had the word in their prompt (before, they
+            are the same); a word that both have only before is left out, and of runs that never part every step counts.
     """
 
     parted: int | None
@@ -73,12 +74,13 @@ def difference(a: Trace, b: Trace, *, beyond: float = 0.0) -> Difference:
         raise TraceError(f"difference: latents of a are {first.shape[1:]}, of b {second.shape[1:]}")
     distances = np.sqrt(np.square(second.astype(np.float64) - first).mean(axis=(1, 2, 3)))
     later = [row for row in range(1, len(distances)) if distances[row] > beyond]
+    parted = later[0] - 1 if later else None
     return Difference(
-        parted=later[0] - 1 if later else None,
+        parted=parted,
         distances=distances,
         x0=_original_samples(a, b),
         image=_pictures(a, b),
-        words=_words(a, b),
+        words=_words(a, b, parted or 0),
         sources=(a.fingerprint, b.fingerprint),
     )
 
@@ -102,15 +104,15 @@ def _pictures(a: Trace, b: Trace) -> float | None:
     return float(np.sqrt(np.square(b.image.astype(np.float64) - a.image).mean()))
 
 
-def _words(a: Trace, b: Trace) -> dict[str, float]:
-    """Over the steps at which both have the word; a run without attention has none."""
+def _words(a: Trace, b: Trace, start: int) -> dict[str, float]:
+    """Over the steps from `start` on at which both have the word; a run without attention has none."""
     found: dict[str, float] = {}
     shared = {fold(word): word for word in _prompt_words(a)}
     for folded in list(dict.fromkeys(map(fold, _prompt_words(b))))[:_MOST_WORDS]:
         if (word := shared.get(folded)) is None:
             continue
         places = [_places(trace, word) for trace in (a, b)]
-        common = [step for step in places[0] if step in places[1]]
+        common = [step for step in places[0] if step in places[1] and step >= start]
         if common:
             one, other = (
                 np.mean([word_map(trace, word, role=its[step], steps=step) for step in common], axis=0)

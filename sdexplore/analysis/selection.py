@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import TraceError, did_you_mean
 from ..trace import Attention, Trace
 from ..words import fold
@@ -157,7 +159,7 @@ def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "att
     if isinstance(wanted, slice):
         chosen = set(range(trace.num_steps)[wanted]) & set(known)
     else:
-        chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int) else wanted)}
+        chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int | np.integer) else wanted)}
         if missing := chosen.difference(known):
             raise TraceError(f"{what} of step {min(missing)} was not recorded; there are {list(known)}")
     if not chosen:

@@ -51,8 +51,10 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
         raise InspectionError(f"{type(own).__name__} has no betas: DDPM's equations are not about it")
     most = int(own.config.num_train_timesteps)
     steps = most if num_inference_steps is None else num_inference_steps
-    if not 1 <= steps <= most:
-        raise RunError(f"equation_checks(num_inference_steps={num_inference_steps}): 1 to {most} are possible")
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= most:
+        raise RunError(
+            f"equation_checks(num_inference_steps={num_inference_steps!r}): a whole number from 1 to {most} is possible"
+        )
     found = {dtype: _differences(own, steps, seed, dtype) for dtype in (torch.float32, torch.float64)}
     timesteps, single, size = found[torch.float32]
     _, double, _ = found[torch.float64]
@@ -84,6 +86,7 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
 
     Raises:
         InspectionError: The UNet has no sinusoidal embedding.
+        RunError: timesteps is empty, or holds what is no number.
 
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020 (DDPM), appendix B.
     """
@@ -92,6 +95,8 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
     if not hasattr(projection, "num_channels") or not isinstance(layers, torch.nn.Module):
         raise InspectionError(f"the {type(unet).__name__} embeds its timesteps otherwise than by sinusoids")
     many = range(int(pipe.scheduler.config.num_train_timesteps)) if timesteps is None else timesteps
+    if not len(many) or not all(isinstance(t, int | float | np.number) for t in many):
+        raise RunError(f"time_embedding(timesteps={timesteps!r:.80}): name at least one timestep, as in [0, 500, 999]")
     times = np.array([float(t) for t in many], np.float64)
     projection = cast("Any", projection)
     closed = timestep_embedding(

@@ -1,7 +1,7 @@
 """`compare`: the same call with one argument taking several values, everything else equal."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -52,10 +52,12 @@ def compare(
         to: A folder. Each run is saved in it as soon as it ends. Called again with the same arguments after a crash
             or a stop, runs that are there and whole are not made again. What was asked, the pipeline's
             classes, scheduler, dtype and model source must be the same; weights changed in place are not seen.
+            What is a function (a guide, a callback) cannot be told from another, and is refused.
 
     Raises:
         RunError: `over` is empty, or names an argument that is also given; a run makes more than one image; the folder
-            holds another comparison, or `over` has values that cannot be written down.
+            holds another comparison, or `over` has values that cannot be written down; with `to`, an argument
+            is a function.
         TokenError: The prompt has no such word.
         Stopped: `on_step` asked to stop; carries the partial Trace of that run.
     """
@@ -86,6 +88,8 @@ def compared(
 ) -> Comparison:
     """`compare`, each run within a `turn` of the pipeline's lock."""
     _check(over, {"prompt": prompt, **pipeline_arguments})
+    if to is not None:
+        _check_no_function({**pipeline_arguments, **over})
     axes = {name: tuple(values) for name, values in over.items()}
     cells = [
         _cell(dict(zip(axes, values, strict=True)), prompt, {"seed": seed, **pipeline_arguments})
@@ -112,12 +116,26 @@ def compared(
 
 
 def _check(over: Mapping[str, Sequence[Any]], given: Mapping[str, Any]) -> None:
-    if not over or any(isinstance(values, str) or not len(values) for values in over.values()):
+    if not over or any(
+        isinstance(values, str) or not isinstance(values, Sized) or not len(values) for values in over.values()
+    ):
         raise RunError(f"compare(over={over!r}): name at least one argument and its values, as in {{'seed': [0, 1]}}")
     for name in over:
         if given.get(name) is not None:
             raise RunError(
                 f"compare: {name!r} is given as {given[name]!r} and is in over={list(over)!r}; leave one out"
+            )
+
+
+def _check_no_function(given: Mapping[str, Any]) -> None:
+    """RunError where an argument is a function, or several: a folder keeps its name only, and would never be stale."""
+    for name, value in given.items():
+        found = [one for one in (value if isinstance(value, list | tuple) else [value]) if callable(one)]
+        if found:
+            shown = getattr(found[0], "__qualname__", type(found[0]).__qualname__)
+            raise RunError(
+                f"compare(to=…): {name}={shown} is a function, of which the folder can keep the name only: changed, it "
+                "would get the pictures of before. Leave out to= and save the runs yourself, trace.save(…)"
             )
 
 

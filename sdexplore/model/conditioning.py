@@ -110,10 +110,14 @@ def interpolation(
             is the weighted mean, shorter where the two disagree.
 
     Raises:
-        RunError: No weight or an unknown method.
+        RunError: No weight, one that is no number, or an unknown method.
     """
     if method not in ("slerp", "lerp"):
         raise RunError(f"interpolation(method={method!r}): it is 'slerp' or 'lerp'")
+    if wrong := [one for one in weights if not isinstance(one, int | float | np.number)]:
+        raise RunError(
+            f"interpolation(weights={weights!r:.80}): {wrong[0]!r} is no number; 0 is {prompt!r:.40}, 1 the other"
+        )
     ends = [clip_skip_embeds(pipe, text) for text in (prompt, other)]
     steps = tuple(float(weight) for weight in weights)
     embeds = [{name: _between(ends[0][name], ends[1][name], w, method) for name in ends[0]} for w in steps]

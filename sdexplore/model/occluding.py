@@ -19,6 +19,7 @@ from .architecture import denoiser, vae_scale_factor
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .looking import OneStepScheduler
+from .provenance import given_again, is_summary
 from .running import check, run_locked
 
 _STEPS = 4  # asked by default
@@ -29,7 +30,7 @@ _BARE = Record(latents=False, cross_attention=False, decode=0)
 _OURS = frozenset(
     {"prompt", "negative_prompt", "negative_prompt_2", "num_inference_steps", "timesteps", "sigmas", "latents"}
     | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
-    | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs"}
+    | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "guide", "guide_scale"}
 )
 
 
@@ -45,7 +46,8 @@ class StandingScheduler(OneStepScheduler):
     def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
         """The sample itself."""
         del model_output, timestep, eta
-        return DDIMSchedulerOutput(prev_sample=sample) if more.get("return_dict", True) else (sample,)
+        # A consistency model's pipeline takes two: the next sample and the denoised one.
+        return DDIMSchedulerOutput(prev_sample=sample) if more.get("return_dict", True) else (sample, sample)
 
 
 def occlusion(
@@ -53,7 +55,7 @@ def occlusion(
     trace: Trace,
     words: Sequence[str] | None = None,
     *,
-    steps: Sequence[int] | None = None,
+    steps: int | Sequence[int] | None = None,
     **pipeline_arguments: Any,
 ) -> Occlusion:
     """What each word does: the change of the conditional noise prediction with that word left out of the prompt.
@@ -61,20 +63,23 @@ def occlusion(
     At chosen steps of the trace, the pipeline's denoiser is asked again at the very latents of the run, once with the
     whole prompt and once without each word (its characters are deleted, and the rest is tokenized anew: the words
     behind it move up). No attention map enters, so this is what attention maps are to be held against. It costs one
-    row of a denoiser call a word and step.
+    row of a denoiser call a word and step. Guidance of any kind, a `guide` too, has no say in that prediction and is
+    left out.
 
     Args:
         pipe: The pipeline that made the trace.
         words: Words or phrases of the prompt, every occurrence left out together; by default each word by itself.
-        steps: Steps of the trace; by default four, evenly spread.
+        steps: A step of the trace, or several; by default four, evenly spread.
         pipeline_arguments: What the run was given beside the prompt that is no plain value, and so is in the trace by
             name only: ip_adapter_image_embeds, say. Plain values are taken from the trace.
 
     Raises:
-        TraceError: The trace holds no prompt, latents or noise levels.
+        TraceError: The trace holds no prompt, latents or noise levels; its prompt has no word.
         TokenError: The prompt has no such word.
-        RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments.
+        RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments. The
+            run had more than one prompt (prompt_at, prompt_2), or embeddings that were made otherwise than from it.
     """
+    _check_one_prompt(trace, pipeline_arguments)
     tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
     if tokens is None:
         raise TraceError("this trace holds no prompt: there is no word to leave out")
@@ -84,7 +89,8 @@ def occlusion(
     named = _left_out(tokens, words)
     count = trace.num_steps
     usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
-    chosen = tuple(dict.fromkeys(trace.check_step(step) for step in (usual if steps is None else steps)))
+    wanted = usual if steps is None else (steps,) if isinstance(steps, int | np.integer) else steps
+    chosen = tuple(dict.fromkeys(trace.check_step(step) for step in wanted))
     if not chosen:
         raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
     arguments = _arguments(pipe, trace, pipeline_arguments)
@@ -98,6 +104,7 @@ def occlusion(
     return Occlusion(
         prompt=tokens.text,
         words=tuple(named),
+        asked=None if words is None else tuple(named),
         steps=chosen,
         timesteps=trace.timesteps[list(chosen)],
         changes=np.array(changes, np.float32).swapaxes(0, 1),
@@ -112,6 +119,8 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     """Name of each word -> the prompt without it."""
     if isinstance(words, str):
         words = (words,)
+    if not tokens.words:
+        raise TraceError(f"the prompt {tokens.text!r} has no word to leave out")
     if words is None:
         names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
         return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
@@ -125,25 +134,46 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     return found
 
 
+def _check_one_prompt(trace: Trace, given: Mapping[str, Any]) -> None:
+    """RunError where words left out of the prompt would not be left out of all that the denoiser was told."""
+    told = {**trace.call.get("arguments", {}), **given}
+    if "prompt_at" in told:
+        raise RunError(
+            f"the run changed its prompt on the way, prompt_at={told['prompt_at']!r:.120}: occlusion leaves words out "
+            "of one prompt; ask a run of each"
+        )
+    if (made := trace.call.get("conditioning")) is not None:
+        raise RunError(
+            f"this run's embeddings were made as {dict(made)!r:.160}, which occlusion cannot make again with a word "
+            "left out; ask a run of the prompt itself"
+        )
+    if told.get("prompt_2") not in (None, trace.prompt):
+        raise RunError(
+            f"the run told its second text encoder another prompt, prompt_2={told['prompt_2']!r:.80}: words left out "
+            "of the first would not be left out of that one; ask a run without prompt_2"
+        )
+
+
 def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
     """The run's own arguments that one prediction depends on."""
     ours = _OURS | ({"image", "t"} if trace.kind == "look" else set())
     told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
     for name in told.keys() - given.keys():
-        if name.startswith("prompt") or isinstance(told[name], Mapping):
+        if is_summary(told[name]):
             raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")
     # Consistency models are told the scale itself; all others would make the unconditional half as well.
     embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
     scale = trace.call.get("arguments", {}).get("guidance_scale")
     guidance = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
-    return {**told, **guidance, **given}
+    again = {name: given_again(name, value) for name, value in told.items()}
+    return {name: value for name, value in {**again, **guidance, **given}.items() if name != "prompt_2"}
 
 
 def _predictions(
     pipe: Any, trace: Trace, step: int, prompts: Sequence[str], arguments: Mapping[str, Any]
 ) -> list[Float32[np.ndarray, "channel y x"]]:
     """The model's prediction for each prompt at the latents before `step`."""
-    sample = torch.from_numpy(np.array(trace.scaled_latents(step))).to(next(denoiser(pipe).parameters()).dtype)
+    sample = torch.from_numpy(_model_input(trace, step)).to(next(denoiser(pipe).parameters()).dtype)
     factor = vae_scale_factor(pipe)
     scheduler = StandingScheduler.from_config(pipe.scheduler.config)
     scheduler.at = trace.timesteps[step].item()
@@ -164,6 +194,17 @@ def _predictions(
         traces = list(made) if isinstance(made, Traces) else [made]
         found += [one.noise_preds["cond"][0] for one in traces]
     return found
+
+
+def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
+    """x_t as the denoiser was given it: flow models take it as it is, EDM's scheduler divides it by its spread."""
+    told = trace.provenance.get("scheduler", {})
+    if trace.space == "flow matching":
+        return np.array(trace.recorded("latents")[step])
+    if trace.space == "variance exploding":
+        spread = np.hypot(trace.recorded("sigmas")[step], told.get("sigma_data", 1.0))
+        return np.asarray(trace.recorded("latents")[step] / spread, np.float32)
+    return np.array(trace.scaled_latents(step))
 
 
 def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:

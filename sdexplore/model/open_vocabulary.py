@@ -87,7 +87,7 @@ def _steps(trace: Trace, steps: int | slice | Sequence[int] | None) -> tuple[int
     every = range(trace.num_steps)
     if steps is None or isinstance(steps, slice):
         return tuple(every[slice(None) if steps is None else steps])
-    return tuple(trace.check_step(step) for step in ([steps] if isinstance(steps, int) else steps))
+    return tuple(trace.check_step(step) for step in ([steps] if isinstance(steps, int | np.integer) else steps))
 
 
 def _all_of(tokens: Any, text: str) -> list[int]:

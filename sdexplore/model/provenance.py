@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from . import noise_levels
 from .loading import model_source
 from .roles import unconditional
 
+_SUMMARIES = ("tensor", "array", "image", "path", "object")
+_SIZES = frozenset({"original_size", "target_size", "crops_coords_top_left"})
 _PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "numpy")
 
 
@@ -44,6 +46,26 @@ def described(value: Any) -> Any:
             return [described(inner) for inner in value]
         case _:
             return _summary(value)
+
+
+def given_again(name: str, value: Any) -> Any:
+    """The argument of that name from its plain description; diffusers adds SDXL's sizes up and needs them as tuples."""
+    sized = name.removeprefix("negative_") in _SIZES and isinstance(value, list)
+    return tuple(value) if sized else value
+
+
+def is_summary(value: Any) -> bool:
+    """Whether a description, or part of it, stands for something that is not kept: a tensor, a picture, an object."""
+    match value:
+        case Mapping():
+            if any(key in value for key in _SUMMARIES) and not isinstance(value.get("image"), str):
+                return True
+            return any(map(is_summary, value.values()))
+        case str():
+            return False
+        case Sequence():
+            return any(map(is_summary, value))
+    return False
 
 
 def _summary(value: Any) -> dict[str, Any]:

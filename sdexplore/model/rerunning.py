@@ -1,6 +1,6 @@
 """A run made again from what a trace says of itself; refused where that is not enough."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,11 +14,9 @@ from ..traces import Traces
 from .comparing import exchanged_scheduler
 from .loading import load, model_source
 from .locking import lock_of
-from .provenance import described
+from .provenance import described, given_again, is_summary
 from .running import check, run_locked
 from .sources import HUB_ID
-
-_SUMMARIES = ("tensor", "array", "image", "path", "object")
 
 
 def pipeline_for(source: Mapping[str, Any]) -> Any:
@@ -118,24 +116,11 @@ def _argument(trace: str, name: str, value: Any, given: Mapping[str, Any]) -> An
         if described(given[name]) != value:
             raise RunError(f"the {name} given is not the one that trace {trace} was made with: {_short(value)}")
         return given[name]
-    if _is_summary(value):
+    if is_summary(value):
         raise RunError(
             f"trace {trace} was made with {name}={_short(value)}, of which only that is kept: give it as {name}="
         )
-    return value
-
-
-def _is_summary(value: Any) -> bool:
-    match value:
-        case Mapping():
-            if any(key in value for key in _SUMMARIES) and not isinstance(value.get("image"), str):
-                return True
-            return any(map(_is_summary, value.values()))
-        case str():
-            return False
-        case Sequence():
-            return any(map(_is_summary, value))
-    return False
+    return given_again(name, value)
 
 
 def _short(value: Any) -> str:

@@ -16,9 +16,9 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
 
     Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the
     picture that the scheduler would arrive at if it believed the model at that step (`pred_original_sample`). The
-    last column is the pipeline's own picture. Steps that were not decoded are shown by the linear
-    preview, one square a latent pixel, and marked "linear". Panels are numbered by step from 0; t is the training
-    timestep, σ = √(1−ᾱ)/√ᾱ.
+    last column is the pipeline's own picture; of `look` and `invert` the picture that was given. Steps that were not
+    decoded are shown by the linear preview, one square a latent pixel, and marked "linear". Panels are numbered by step
+    from 0; t is the training timestep, σ = √(1−ᾱ)/√ᾱ.
 
     Args:
         steps: Which steps; by default those that were decoded, or eight previews.
@@ -50,12 +50,21 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:
-            axes[0, -1].set_title("picture\n", fontsize=7.5)
+            axes[0, -1].set_title("picture\n" if trace.kind == "run" else "given\npicture", fontsize=7.5)
     data = {f"{label}/{step}": p for label, ps in rows for step, (p, _) in zip(chosen, ps, strict=True)}
     return Picture(
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
         alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"from noise to {'the final picture' if last else 'where the run was stopped'}, for {in_words(trace)}.",
+        f"{_way(trace)}, for {in_words(trace)}.",
         call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
+
+
+def _way(trace: Trace) -> str:
+    """What leads where, as the alt text says it."""
+    if trace.kind == "look":
+        return f"in a given picture noised to t = {trace.timesteps[0]:g}"
+    if trace.kind == "invert":
+        return "from a given picture to the noise that it comes from"
+    return f"from noise to {'where the run was stopped' if trace.image is None else 'the final picture'}"

@@ -1,5 +1,7 @@
 """Two runs side by side: where they part, and what differs."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
@@ -68,8 +70,13 @@ def difference(a: Trace, b: Trace) -> Picture:
 def _apart(trace: Trace, other: Trace) -> str:
     """What this run was told and the other was told otherwise."""
     given, others = (t.call.get("arguments", {}) for t in (trace, other))
-    own = [f"{name} {drawable(str(value), 40)}" for name, value in given.items() if others.get(name) != value]
+    own = [f"{name} {drawable(_named(value), 40)}" for name, value in given.items() if others.get(name) != value]
     return "".join(f", {one}" for one in own)
+
+
+def _named(value: object) -> str:
+    """A value as the call has it; an object by its class, which is all that the call knows."""
+    return str(value["object"] if isinstance(value, Mapping) and value.keys() == {"object"} else value)
 
 
 def _panels(

@@ -67,7 +67,9 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
     prompt = f"“{drawable(trace.prompt, 70)}”" if trace.prompt else without
     facts = {
         "model": drawable(str(trace.provenance.get("model", "?"))),
-        "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler"),
+        "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler")
+        if trace.kind != "look"  # its scheduler is ours and makes no step
+        else f"looked at t = {trace.timesteps[0]:g}",
         "seed": f"seed {trace.call.get('seed')}",
         "image": f"image {trace.call['image']}" if "image" in trace.call else "",
         "safety": "made black by the safety checker" if any(trace.flags.values()) else "",

@@ -8,7 +8,7 @@ from ..analysis.guidance import halves
 from ..analysis.trajectory import preview, spread
 from ..errors import TraceError
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Trace, guidance_scale_of
 from ..traces import Comparison
 from ._comparison import comparison_grid
 from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
@@ -56,8 +56,7 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
     y, x = difference.shape[1:]
     labels = ("x0 uncond", "x0 cond", "|cond − uncond|", "x0 guided")
     with panels(len(labels), len(chosen), aspect=y / x, top=0.6) as (figure, axes):
-        scale = trace.call.get("arguments", {}).get("guidance_scale")
-        figure.suptitle(f"{run_title(trace)}, guidance_scale {'default' if scale is None else scale}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}, guidance_scale {guidance_scale_of(trace)}", fontsize=9)
         for row, label in enumerate(labels):
             row_label(axes[row, 0], label)
         for column, (row, step) in enumerate(zip(rows, chosen, strict=True)):

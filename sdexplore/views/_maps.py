@@ -25,6 +25,7 @@ def maps(
     *,
     scale: Scale = "each",
     label: str = "value",
+    title: str = "",
 ) -> Picture:
     """Draws maps that were made apart from the trace, a column a map: over its picture, and bare on their own grids.
 
@@ -38,6 +39,7 @@ def maps(
         maps: Title → map (y, x).
         scale: "each", or "shared" where the maps are of one kind.
         label: What the values are, at the colour bar.
+        title: What the maps are of, above the run: word, role, steps, layers, which the maps themselves do not tell.
 
     Raises:
         TraceError: There is no map, more than twelve, or one that is no finite (y, x).
@@ -48,17 +50,20 @@ def maps(
     for name, pixels in drawn.items():
         if pixels.ndim != 2 or not pixels.size or not np.isfinite(pixels).all():  # noqa: PLR2004  (y, x)
             raise TraceError(f"maps: {clip(name)!r} is no map (y, x) of finite numbers; its shape is {pixels.shape}")
-    figure = columns(trace, tuple(drawn), tuple(drawn.values()), scale=scale, title=run_title(trace), label=label)
-    asked = {"scale": scale, "label": label}
+    above = f"{drawable(title, 100)}\n{run_title(trace)}" if title else run_title(trace)
+    figure = columns(trace, tuple(drawn), tuple(drawn.values()), scale=scale, title=above, label=label)
+    asked = {"scale": scale, "label": label, "title": title}
     return Picture(
         figure=figure,
         data=drawn,
-        alt=f"Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
+        alt=f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
         + ("each on its own scale" if scale == "each" else "on one scale")
         + "; "
         + "; ".join(peak(clip(name), pixels) for name, pixels in drawn.items())
         + ".",
-        call=line_of_code("maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value'})}", trace),
+        call=line_of_code(
+            "maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value', 'title': ''})}", trace
+        ),
     )
 
 

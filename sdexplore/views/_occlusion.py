@@ -1,7 +1,5 @@
 """What each word of the prompt does to the noise prediction, ranked, and where."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -70,7 +68,7 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
         data={"effects": effects[list(ranking)], "changes": maps, "steps": np.array(found.steps)},
         alt=f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
         f"share of what the whole prompt does: {best}; and maps of where, from 0 to {reach:.2g}.",
-        call=f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_steps(found.steps)}){f', most={most}' * (most != _MOST)})"
+        call=f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_asked(found)}){f', most={most}' * (most != _MOST)})"
         f"  # trace {found.fingerprint}",
     )
 
@@ -79,5 +77,6 @@ def _model(found: Occlusion) -> str:
     return {"epsilon": "ε", "v_prediction": "v", "sample": "x0"}.get(found.prediction_type, "the prediction")
 
 
-def _steps(steps: Sequence[int]) -> str:
-    return f", steps={list(steps)}"
+def _asked(found: Occlusion) -> str:
+    words = "" if found.asked is None else f", {list(found.asked)!r}"
+    return f"{words}, steps={list(found.steps)}"

@@ -4,7 +4,7 @@ from math import ceil
 
 from ..display import clip
 from ..errors import TraceError
-from ..picture import Picture, drawable
+from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
 from ._figure import in_words, panels, run_title
 
@@ -42,9 +42,13 @@ def strip(comparison: Comparison) -> Picture:
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
         alt=f"{len(images)} pictures {subject}, {name} {', '.join(map(_named, values))}.",
-        call=f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
+        call=CodeLine(
+            f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
+            comparison.traces,
+            {name: list(values)},
+        ),
     )
 
 
 def _named(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or repr(value)

@@ -151,13 +151,15 @@ def text_attention(
             ax.set_visible(False)
         figure.colorbar(drawn, ax=axes, label="probability (√ scale)", shrink=0.7, pad=0.01)
     text = [i for i, p in enumerate(shown) if encoding.tokens.tokens[p].kind == "text"]
-    sink = float(found[:, :, text, 0].mean()) if text else float("nan")
+    sink = "There is no word."
+    if text:
+        sink = f"The words give {found[:, :, text, 0].mean():.0%} of theirs to the first token on average."
     seen = "each sees itself and what is before it" if encoding.causal else "each sees all"
     return Picture(
         figure=figure,
         data={"attention": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=f"Self-attention of {encoding.encoder} over {clip(encoding.tokens.text, 200)!r}, layers "
-        f"{', '.join(map(str, chosen))}; {seen}. The words give {sink:.0%} of theirs to the first token on average.",
+        f"{', '.join(map(str, chosen))}; {seen}. {sink}",
         call=_call("text_attention", encoding, layers, chosen, "" if heads is None else f", heads={list(heads)}"),
     )
 
