@@ -36,3 +36,16 @@ def lab(tmp_path_factory):
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
         yield found
+
+
+@pytest.fixture
+def explorer(tiny):
+    """A dashboard of the tiny pipeline, closed in the end."""
+    from dashboards import PROMPT
+
+    import sdexplore as sdx
+
+    found = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
+    yield found
+    found.wait(60.0)
+    found.close()

@@ -1,30 +1,18 @@
-"""The dashboard without a browser: what it runs, shows, says and lets go."""
+"""The dashboard without a browser: what it shows, says and lets go."""
 
 import base64
 import gc
-import threading
 import weakref
 
 import ipywidgets
 import numpy as np
 import pytest
+from dashboards import PROMPT, controls, section
 from traitlets import TraitError
 
 import sdexplore as sdx
-from sdexplore.model.locking import lock_of
 from sdexplore.widgets.comparisons import values_of
-from sdexplore.widgets.history import MOST
 from sdexplore.widgets.state import RUN, SHOW, State
-
-PROMPT = "a cat and a dog"
-
-
-@pytest.fixture
-def explorer(tiny):
-    found = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
-    yield found
-    found.wait(60.0)
-    found.close()
 
 
 @pytest.fixture(scope="module")
@@ -34,44 +22,6 @@ def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stored")
     trace = sdx.run(stable_diffusion(), PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
     return trace.save(folder / "stored.safetensors")
-
-
-def controls(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from controls(child)
-
-
-def section(explorer, title):
-    explorer.state.section = title
-    return explorer._sections[title]
-
-
-def test_a_run_is_the_run_that_the_code_line_makes(tiny, explorer):
-    explorer.state.update(seed=5, guidance_scale=4.0, negative_prompt="blue")
-    trace = explorer.run(wait=True)
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code, scope)  # noqa: S102  (the line that is shown must be the truth)
-    assert scope["trace"].call["arguments"] == trace.call["arguments"]
-    assert np.array_equal(scope["trace"].image, trace.image)
-    assert explorer.board.message.plain.startswith("Done in")
-    assert explorer.history.traces == [trace]
-
-
-def test_the_scheduler_is_for_one_run_alone_and_so_says_the_code(tiny, explorer):
-    own = tiny.scheduler
-    explorer.state.scheduler = "Euler"
-    trace = explorer.run(wait=True)
-    assert trace.provenance["scheduler"]["class"] == "EulerDiscreteScheduler"
-    assert tiny.scheduler is own
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code, scope)  # noqa: S102
-    assert np.array_equal(scope["trace"].image, trace.image)
-
-
-def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
-    trace = explorer.run(wait=True)
-    assert set(trace.call["arguments"]) == {"num_inference_steps", "guidance_scale"}
 
 
 def test_every_section_shows_the_trace_and_gives_a_figure(explorer):
@@ -141,56 +91,6 @@ def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
     assert explorer.state.seed == 0  # all of them, or none
 
 
-def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
-    explorer.state.scheduler = "Eulerr"
-    with pytest.raises(sdx.LoadError, match="Eulerr"):
-        explorer.run(wait=True)
-    assert "Eulerr" in explorer.board.message.plain
-    assert 'role="alert"' in explorer.board.message.widget.value
-    explorer.state.scheduler = ""
-    assert explorer.run(wait=True) is not None
-    assert explorer.board.message.plain.startswith("Done")
-
-
-def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
-    explorer.state.num_inference_steps = 50
-    reached = threading.Event()
-    preview = explorer._preview
-
-    def watched(progress):
-        preview(progress)
-        if progress.step >= 1:
-            reached.set()
-
-    explorer._preview = watched
-    before = explorer._picture.value
-    explorer.run()
-    assert reached.wait(60.0)
-    assert explorer._picture.value != before
-    assert not explorer._controls._stop.disabled
-    explorer.stop()
-    assert explorer.wait(60.0)
-    assert explorer._controls._stop.disabled
-    trace = explorer.trace
-    assert 2 <= trace.num_steps < 50
-    assert trace.image is None
-    assert not trace.decoded
-    assert "stopped after step" in explorer.board.message.plain
-    assert section(explorer, "Denoising").message.plain == ""
-    assert explorer.snapshot()
-
-
-def test_within_a_dashboard_the_newest_request_wins(explorer):
-    explorer.state.update(num_inference_steps=40, seed=1)
-    explorer.run()
-    explorer.state.seed = 2
-    explorer.run()
-    explorer.state.update(num_inference_steps=2, seed=3)
-    trace = explorer.run(wait=True)
-    assert trace.call["seed"] == 3
-    assert [one.call["seed"] for one in explorer.history.traces] == [3]
-
-
 def test_values_that_a_control_did_not_reach_are_kept(explorer):
     explorer.state.update(seed=3923849283, num_inference_steps=200, guidance_scale=25.0)
     assert explorer.state.values(("seed", "num_inference_steps", "guidance_scale")) == {
@@ -198,109 +98,6 @@ def test_values_that_a_control_did_not_reach_are_kept(explorer):
         "num_inference_steps": 200,
         "guidance_scale": 25.0,
     }
-
-
-def test_closing_in_the_middle_of_a_run_keeps_nothing(tiny):
-    explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=50)
-    explorer.run()
-    while not explorer.board.bar._bar.value:
-        explorer.wait(0.01)
-    history, worker = explorer.history, explorer.board.worker
-    explorer.close()
-    assert worker.wait(60.0)
-    explorer.board.main.flush()
-    assert history.traces == []
-    assert explorer.board.trace is None
-
-
-def test_stop_is_heard_while_a_comparison_waits_and_the_bar_comes_back(tiny, explorer):
-    tiny.set_progress_bar_config(disable=False)
-    compare = section(explorer, "Compare")
-    with lock_of(tiny):
-        compare.compare()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        explorer.stop()
-        assert explorer.wait(60.0)
-    assert "nothing was run" in explorer.board.message.plain
-    assert tiny._progress_bar_config == {"disable": False}
-
-
-def test_off_and_on_uses_the_scheduler_that_is_set(explorer):
-    explorer.state.scheduler = "Euler"
-    section(explorer, "Guidance").compare()
-    explorer.wait(60.0)
-    facts = explorer._sections["Guidance"]._both.picture
-    assert "EulerDiscrete" in facts.figure.get_suptitle() or "Euler" in facts.call
-
-
-def test_what_is_shown_and_the_code_beneath_it_agree(tiny, explorer):
-    first = explorer.run(wait=True)
-    explorer.state.update(prompt="a tree", seed=9)
-    assert "'a cat and a dog', seed=0" in explorer._code.code  # the run that is shown, not the next one
-    second = explorer.run(wait=True)
-    explorer.show(first)
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code.splitlines()[0], scope)  # noqa: S102
-    assert scope["trace"].fingerprint == first.fingerprint != second.fingerprint
-    explorer.state.update(section="Attention", words=("cat",))
-    exec(explorer._code.code.splitlines()[1], {"explorer": explorer})  # noqa: S102
-    assert explorer.state.words == ("cat",)
-
-
-def test_long_prompts_stay_whole_in_the_line_of_code(tiny):
-    explorer = sdx.explore(tiny, prompt=PROMPT, negative_prompt="blue, " * 60, num_inference_steps=1)
-    compile(explorer._code.code, "the line", "exec")
-    explorer.run(wait=True)
-    compile(explorer._code.code, "the line", "exec")
-    assert "blue, " * 59 in explorer._code.code
-    explorer.close()
-
-
-def test_two_dashboards_of_one_pipeline_queue_in_order(tiny, explorer):
-    other = sdx.explore(tiny, prompt="a tree", num_inference_steps=2)
-    with lock_of(tiny):
-        explorer.run()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        other.run()
-        while len(lock_of(tiny)._queue) < 3:
-            other.wait(0.01)
-    assert explorer.wait(60.0)
-    assert other.wait(60.0)
-    assert explorer.trace.prompt == PROMPT
-    assert other.trace.prompt == "a tree"
-    other.close()
-
-
-def test_one_that_waits_can_be_stopped(tiny, explorer):
-    with lock_of(tiny):
-        explorer.run()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        explorer.stop()
-        assert explorer.wait(60.0)
-    assert explorer.trace is None
-    assert "nothing was run" in explorer.board.message.plain
-
-
-def test_the_progress_bar_of_the_pipeline_is_off_meanwhile_and_as_before_afterwards(tiny, explorer, capfd):
-    tiny.set_progress_bar_config(disable=False, desc="mine")
-    explorer.run(wait=True)
-    assert tiny._progress_bar_config == {"disable": False, "desc": "mine"}
-    assert "mine" not in capfd.readouterr().err
-
-
-def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer):
-    explorer.state.num_inference_steps = 1
-    for seed in range(MOST + 1):
-        explorer.state.seed = seed
-        explorer.run(wait=True)
-    assert [trace.call["seed"] for trace in explorer.history.traces] == list(range(MOST, 0, -1))
-    second = explorer.history.widget.children[1]
-    second.children[1].click()
-    assert explorer.trace.call["seed"] == MOST - 1
-    assert f"{MOST} runs kept" in explorer._title.value
 
 
 def test_closing_frees_traces_figures_and_widgets(tiny):
@@ -379,25 +176,6 @@ def test_a_click_on_a_layer_of_the_tree_leads_to_its_attention(explorer):
     assert "mid_block" in explorer.board.picture.call
     parts.look_at(found["mid_block.attentions.0.transformer_blocks.0.attn1"])
     assert parts._to_attention.disabled
-
-
-def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer):
-    guidance = section(explorer, "Guidance")
-    explorer.run(wait=True)
-    guidance.compare()
-    explorer.wait(60.0)
-    assert guidance._both.picture.data.keys() == {"0", "1"}
-    compare = section(explorer, "Compare")
-    compare._over.value = "seed"
-    compare._values.value = "4, 5, 6"
-    compare.compare()
-    explorer.wait(60.0)
-    assert compare.message.plain == ""
-    assert len(compare.box.picture.data) >= 3
-    assert "Compared 3 runs over seed" in explorer.board.message.plain
-    compare._values.value = "four"
-    compare.compare()
-    assert "'four' is no value of seed; write for example 0, 1, 2" in compare.message.plain
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from sdexplore.magics.parsing import parse
 
 @pytest.fixture(scope="module")
 def shell():
+    main = sys.modules[
+        "__main__"
+    ]  # the shell puts its own there, which processes spawned by other tests would look for
     TerminalInteractiveShell.clear_instance()
     InteractiveShell.clear_instance()
     found = TerminalInteractiveShell.instance(simple_prompt=True)
@@ -22,6 +25,7 @@ def shell():
     yield found
     found.run_line_magic("unload_ext", "sdexplore")
     TerminalInteractiveShell.clear_instance()
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

@@ -102,7 +102,9 @@ def order_of(pipe: Any) -> tuple[str, ...]:
 
 def unconditional(pipe: Any) -> bool:
     """Whether the pipeline is told nothing of what to draw: no text reaches its UNet, and no class."""
-    takes_text = "encoder_hidden_states" in inspect.signature(type(unwrapped(pipe.unet)).forward).parameters
+    named = inspect.signature(type(unwrapped(pipe.unet)).forward).parameters.values()
+    # A UNet of one's own may pass what it is given on by **kwargs.
+    takes_text = any(one.name == "encoder_hidden_states" or one.kind is one.VAR_KEYWORD for one in named)
     return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
 
 
