@@ -14,7 +14,7 @@ from ..record import Record
 from ..tokenization import Tokenization
 from ..trace import Trace
 from ..traces import Traces
-from ..words import find, fold, without
+from ..words import occurrences, without
 from .architecture import denoiser, vae_scale_factor
 from .comparing import exchanged_scheduler
 from .locking import lock_of
@@ -65,6 +65,8 @@ def occlusion(
     behind it move up). No attention map enters, so this is what attention maps are to be held against. It costs one
     row of a denoiser call a word and step. Guidance of any kind, a `guide` too, has no say in that prediction and is
     left out.
+
+    `word_effect` asks the same of any picture, noised to one timestep.
 
     Args:
         pipe: The pipeline that made the trace.
@@ -127,8 +129,7 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     found = {}
     for word in words:
         tokens.positions(word)  # says what is wrong, if anything is
-        spans = [one.span for one in tokens.words if fold(one.text) == fold(word)] or find(tokens.text, word)
-        found[word] = without(tokens.text, *spans)
+        found[word] = without(tokens.text, *occurrences(tokens.text, word))
     if not found:
         raise TraceError("occlusion(words=()): name at least one word of the prompt, or leave words out")
     return found
