@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load": "model.loading",
+    "compile_denoiser": "model.compiling",
     "inspect": "model.checkpoints",
     "components": "model.inspection",
     "config": "model.configuration",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from .model.checking import equation_checks, time_embedding
     from .model.checkpoints import inspect
     from .model.comparing import compare
+    from .model.compiling import compile_denoiser
     from .model.conditioning import clip_skip_embeds, clip_skip_ladder, interpolation
     from .model.configuration import config, config_diff
     from .model.costing import cost

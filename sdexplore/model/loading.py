@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import diffusers
 import torch
@@ -21,6 +21,7 @@ from sdexplore.errors import LoadError, did_you_mean
 from sdexplore.fit import Fit
 
 from .checkpoints import inspect
+from .compiling import Backend, compile_denoiser
 from .failures import explained, first_line
 from .fitting import apply, needs_of, plan, room_of
 from .newer_folders import components_of_newer
@@ -47,7 +48,7 @@ def load(
     device: str | int | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     scheduler: str | SchedulerMixin | None = None,
-    compile: bool = False,  # noqa: A002  (the public contract's word)
+    compile: bool | Backend = False,  # noqa: A002  (the public contract's word)
     fit: bool = False,
     allow_pickle: bool = False,
     **kw: Any,
@@ -63,7 +64,8 @@ def load(
             accelerator, float32 on the CPU.
         scheduler: Takes the place of the pipeline's own: a name such as "DDIM" or "Euler a",
             which gets its config, or a scheduler.
-        compile: Not there yet.
+        compile: Whether `run` sends the denoiser through a compiled graph, as `compile_denoiser` says; or its backend.
+            `pipe(...)` itself is not compiled.
         fit: Whether to choose what makes it fit this machine: number format, slicing, tiling, offload. What was chosen
             and what it costs is printed, and stands in `components(pipe).summary`.
         allow_pickle: Whether weights that exist as pickles only are read; a pickle can run code.
@@ -75,8 +77,8 @@ def load(
     Raises:
         LoadError: What keeps it from being loaded, and what to do. Remote code is never run.
     """
-    if compile:
-        raise LoadError("compile=True is not there yet; without it the pipeline runs uncompiled")
+    if not isinstance(compile, bool) and compile not in get_args(Backend):
+        raise LoadError(f"no backend {compile!r} to compile with; {did_you_mean(str(compile), get_args(Backend))}")
     _refuse(kw, allow_pickle=allow_pickle)
     placed = [name for name in PLACING if kw.get(name) is not None]
     if placed and device is not None:
@@ -103,6 +105,8 @@ def load(
         pipe.scheduler = scheduler
     if not placed:
         _place(pipe, target, None if kw.get("quantization_config") else number, chosen)
+    if compile:
+        compile_denoiser(pipe, "auto" if compile is True else compile)
     return pipe
 
 

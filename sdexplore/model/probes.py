@@ -7,7 +7,7 @@ every row is refused: an error, rather than a wrong number.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -84,12 +84,19 @@ def attention_modules(denoiser: torch.nn.Module) -> dict[str, Attention]:
     return {name: module for name, module in found.items() if ".fuser." not in name}
 
 
+StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[torch.Tensor, torch.Tensor | None], CallPlan]
 End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(denoiser: torch.nn.Module, layers: Mapping[str, LayerPlan], begin: Begin, end: End) -> Iterator[None]:
+def observing(
+    denoiser: torch.nn.Module,
+    layers: Mapping[str, LayerPlan],
+    begin: Begin,
+    end: End,
+    stand_in: "StandIn | None" = None,
+) -> Iterator[None]:
     """Calls `begin(sample, embeds)` before and `end(call)` after every call of the denoiser.
 
     Args:
@@ -97,12 +104,14 @@ def observing(denoiser: torch.nn.Module, layers: Mapping[str, LayerPlan], begin:
         layers: Dotted name -> how to read that attention layer; others are left alone.
         begin: Says what to read of this call.
         end: Takes what was read.
+        stand_in: Puts something in the place of the denoiser's own forward for the block, which then fills in
+            `observer.call` what the hooks would have read: a compiled graph (`compiling`).
 
     Raises:
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
             has an attention mask.
     """
-    observer = _Observer(layers, begin, end)
+    observer = Observer(layers, begin, end)
     modules = attention_modules(denoiser)
     ancestors = {ancestor for name in layers for ancestor in _ancestors(name)}
     with ExitStack() as stack:
@@ -115,19 +124,39 @@ def observing(denoiser: torch.nn.Module, layers: Mapping[str, LayerPlan], begin:
         for name in layers:
             for handle in _read_projections(modules[name], partial(observer.read, name, modules[name])):
                 stack.callback(handle.remove)
+        if stand_in is not None:
+            stack.enter_context(stand_in(observer))
         yield
 
 
-class _Observer:
-    """The hooks of one block of observation, and the denoiser call that is under way."""
+class Observer:
+    """The hooks of one block of observation, and the denoiser call that is under way.
+
+    Attributes:
+        layers: Dotted name -> how that attention layer is read.
+        call: What is being filled in; None between two calls of the denoiser.
+    """
 
     def __init__(self, layers: Mapping[str, LayerPlan], begin: Begin, end: End) -> None:
-        self._layers, self._begin, self._end = layers, begin, end
-        self._call: DenoiserCall | None = None
+        self.layers, self._begin, self._end = layers, begin, end
+        self.call: DenoiserCall | None = None
         self._grids: dict[str, tuple[int, int]] = {}
         self._ever_heard: set[str] = set()
 
+    @contextmanager
+    def reading(self, plan: CallPlan, layers: Mapping[str, LayerPlan]) -> Iterator[DenoiserCall]:
+        """What the hooks read in the block goes to a call of its own, by these plans, and `call` is as it was after."""
+        before = self.call, self.layers
+        self.call = call = DenoiserCall(plan)
+        self.layers = layers
+        try:
+            yield call
+            self._check(call)
+        finally:
+            self.call, self.layers = before
+
     def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Hook on the denoiser: opens the call."""
         for mask in ("attention_mask", "encoder_attention_mask"):
             if kwargs.get(mask) is not None:
                 raise RunError(f"cannot observe a denoiser call with {mask}: its probabilities would be wrong")
@@ -135,19 +164,24 @@ class _Observer:
         embeds = kwargs.get("encoder_hidden_states", args[2] if len(args) > 2 else None)  # noqa: PLR2004
         if isinstance(embeds, tuple):  # an IP-Adapter's image embeddings come behind the text's
             embeds = embeds[0]
-        self._call = DenoiserCall(self._begin(sample, embeds))
+        self.call = DenoiserCall(self._begin(sample, embeds))
 
     def after(self, _: Any, __: Any, output: Any) -> None:
-        call, self._call = self._call, None
+        """Hook on the denoiser: closes the call and hands it on."""
+        call, self.call = self.call, None
         if call is None:
             return
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
-        if call.plan.rows:
-            self._ever_heard |= call.heard
-            for name in self._layers.keys() - call.heard:
-                if (grid := self._grid(name)) is None or self._layers[name].wants(grid):
-                    raise RunError(self._silence(name))
+        self._check(call)
         self._end(call)
+
+    def _check(self, call: DenoiserCall) -> None:
+        if not call.plan.rows:
+            return
+        self._ever_heard |= call.heard
+        for name in self.layers.keys() - call.heard:
+            if (grid := self._grid(name)) is None or self.layers[name].wants(grid):
+                raise RunError(self._silence(name))
 
     def _silence(self, name: str) -> str:
         if name in self._ever_heard:
@@ -157,15 +191,17 @@ class _Observer:
         return f"attention layer {name!r} {why}. Switch that off, or leave the layer out: Record(layers=…)"
 
     def keep_grid(self, name: str, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Hook on what is around a layer: the grid (y, x) that it works on."""
         hidden = args[0] if args else kwargs.get("hidden_states")
         if isinstance(hidden, torch.Tensor) and hidden.ndim == 4:  # noqa: PLR2004  (batch, channel, y, x)
             self._grids[name] = (hidden.shape[2], hidden.shape[3])
 
     def read(self, name: str, module: Attention, query: torch.Tensor, key: torch.Tensor) -> None:
-        call = self._call
+        """Reads one layer's attention from its query and key (row, position, inner)."""
+        call = self.call
         if call is None or not call.plan.rows:
             return
-        plan, grid = self._layers[name], self._grid(name)
+        plan, grid = self.layers[name], self._grid(name)
         if name in call.heard:
             raise RunError(f"attention layer {name!r} attended twice in one call of the denoiser: which one counts?")
         call.heard.add(name)
@@ -261,8 +297,8 @@ def _probabilities(
     if plan.head_mean:
         probs = probs.mean(1, keepdim=True)
     if len(set(cuts.values())) == 1:
-        return zip(rows, _columns(probs, cuts[rows[0]]).to(plan.dtype), strict=True)
-    return [(row, _columns(one, cut).to(plan.dtype)) for (row, cut), one in zip(cuts.items(), probs, strict=True)]
+        return zip(rows, columns(probs, cuts[rows[0]]).to(plan.dtype), strict=True)
+    return [(row, columns(one, cut).to(plan.dtype)) for (row, cut), one in zip(cuts.items(), probs, strict=True)]
 
 
 def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
@@ -275,7 +311,8 @@ def _heads(attn: Attention, x: torch.Tensor) -> torch.Tensor:
     return x.reshape(*x.shape[:2], attn.heads, -1).transpose(1, 2)
 
 
-def _columns(probs: torch.Tensor, cut: int | None) -> torch.Tensor:
+def columns(probs: torch.Tensor, cut: int | None) -> torch.Tensor:
+    """The first `cut` columns, and the sum of the rest as one more; all of them where `cut` is None or holds all."""
     if cut is None or cut >= probs.shape[-1]:
         return probs
     return torch.cat([probs[..., :cut], probs[..., cut:].sum(-1, keepdim=True)], dim=-1)

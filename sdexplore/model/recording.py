@@ -14,7 +14,7 @@ from ..record import Record
 from ..tokenization import Tokenizations
 from . import noise_levels
 from .hosting import HostCopies
-from .probes import CallPlan, DenoiserCall, LayerPlan, observing
+from .probes import CallPlan, DenoiserCall, LayerPlan, StandIn, observing
 from .roles import Roles
 
 _UNSEEN = (
@@ -77,12 +77,12 @@ class Recorder:
     _wanted_steps: frozenset[int] | None = None
 
     @contextmanager
-    def watching(self, pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
-        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` until the block ends."""
+    def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
+        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` until the block ends; see `observing`."""
         with (
-            _replaced(pipe, "encode_prompt", self._encode_prompt),
-            _replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
-            observing(denoiser, self.layers, self._begin, self._end),
+            replaced(pipe, "encode_prompt", self._encode_prompt),
+            replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
+            observing(denoiser, self.layers, self._begin, self._end, stand_in),
         ):
             yield
 
@@ -214,7 +214,7 @@ def _row(tensor: torch.Tensor | None, image: int) -> np.ndarray:
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """owner.name becomes make(owner.name) on this one object, and is as before when the block ends."""
     original = getattr(owner, name, None)
     if original is None:

@@ -20,6 +20,7 @@ from . import decoding, noise_levels
 from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
+from .compiling import compiled_denoiser
 from .guiding import GuideFunction, guide_of
 from .locking import lock_of
 from .obstacles import refuse
@@ -193,11 +194,14 @@ def run_locked(
     given = dict(arguments) if prompt is None else {"prompt": prompt, **arguments}
     given |= swaps.callback_arguments(arguments) if swaps else {}
     given["generator"] = generators[0] if images == 1 else generators
+    graphs = compiled_denoiser(denoiser)
+    foreign = guide is not None or arguments.get("callback_on_step_end") is not None
+    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=foreign)
     started = time.perf_counter()
     output, stopped = None, False
     with restored(pipe, denoiser):
         try:
-            with recorder.watching(pipe, denoiser):
+            with recorder.watching(pipe, denoiser, stand_in):
                 output = pipe(**given)
         except _StopRun:
             stopped = True
@@ -207,7 +211,8 @@ def run_locked(
             recorder=recorder,
             scheduler=pipe.scheduler,
             call=call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at)),
-            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed),
+            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed)
+            | ({} if graphs is None else {"compiled": graphs.used}),
             decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
             latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
         )

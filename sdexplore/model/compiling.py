@@ -1,0 +1,241 @@
+"""`compile_denoiser`: from then on `run` sends a pipeline's denoiser through a graph that gives the maps as well.
+
+A graph is traced once for each kind of call (sizes, formats, what the Record asks of it) and kept; it holds the model's
+own parameters. Where one cannot be had, a run says so and goes on without. `pipe(...)` itself is never compiled.
+"""
+
+import inspect
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, Final, Literal, get_args
+from weakref import WeakKeyDictionary
+
+import torch
+
+from ..errors import RunError, did_you_mean
+from .architecture import denoiser as denoiser_of
+from .graphs import Arguments, Forward, Graph, captured, compiled, traced
+from .locking import lock_of
+from .network import obstacle, structure_digest, weights_digest
+from .probes import Observer
+from .recording import replaced
+
+Backend = Literal["auto", "graph", "inductor"]
+
+_BACKENDS: Final = get_args(Backend)
+_KEPT = 8  # graphs of one denoiser; each holds memory of its own on CUDA
+_MADE: WeakKeyDictionary[torch.nn.Module, "CompiledDenoiser"] = WeakKeyDictionary()
+_TRACING = threading.Lock()  # torch.export changes torch itself while it works
+
+
+def compile_denoiser(pipe: Any, backend: Backend | None = "auto") -> None:
+    """From now on `run` sends the pipeline's denoiser through a graph; `pipe(...)` itself stays as it is.
+
+    The first run of each kind (sizes, batch, guidance on or off, what the Record asks for) traces its graph, which is
+    said aloud; prompts, seeds, steps and schedulers share it. Pictures are the same within rounding, not to the
+    bit, and a trace names its backend in `provenance["compiled"]`.
+
+    Args:
+        backend: "graph", the model's own operations as torch.export lists them: on CUDA one CUDA graph, on the CPU with
+            narrow heads widened to 16. "inductor", the same through torch's compiler: the fastest on a GPU, a minute
+            or more to compile. "auto": "inductor" on CUDA, "graph" elsewhere. None: back to uncompiled runs.
+
+    Raises:
+        RunError: There is no such backend.
+        InspectionError: The pipeline has no UNet.
+    """
+    if backend is not None and backend not in _BACKENDS:
+        raise RunError(f"no backend {backend!r}; {did_you_mean(str(backend), _BACKENDS)}, or None for uncompiled runs")
+    denoiser = denoiser_of(pipe)
+    with lock_of(pipe):  # a run that is under way keeps what it has
+        _MADE.pop(denoiser, None)
+        if backend is not None:
+            _MADE[denoiser] = CompiledDenoiser(backend)
+
+
+def compiled_denoiser(denoiser: torch.nn.Module) -> "CompiledDenoiser | None":
+    """What `compile_denoiser` keeps for this denoiser; None where runs are not compiled."""
+    return _MADE.get(denoiser)
+
+
+class CompiledDenoiser:
+    """The graphs of one denoiser, by what they were traced for.
+
+    Attributes:
+        backend: As it was asked for.
+        used: How the calls of the run under way were made: backend -> "", or "eager" -> why without a graph.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.used: dict[str, str] = {}
+        self._graphs: OrderedDict[Any, tuple[str, Graph] | str] = OrderedDict()
+        self._failed: dict[str, str] = {}  # backend -> why it cannot work here
+        self._obstacle: str | None = None
+        self._weights = self._structure = ""
+        self._told: set[str] = set()
+        self._pool: Any = None
+
+    def stand_in(
+        self, denoiser: torch.nn.Module, *, look_again: bool
+    ) -> Callable[[Observer], AbstractContextManager[None]]:
+        """For `observing`: the denoiser's graphs in the place of its forward.
+
+        Args:
+            look_again: Whether the denoiser is looked at before every call, and not before the first one alone:
+                foreign code that runs in between may change it.
+        """
+        self.used = {}
+        # Before the probes' own hooks are there. Adapters and processors may still come: pipelines set them late.
+        self._obstacle = obstacle(denoiser)
+        return partial(self._standing_in, denoiser, look_again=look_again)
+
+    def _standing_in(
+        self, denoiser: torch.nn.Module, observer: Observer, *, look_again: bool
+    ) -> AbstractContextManager[None]:
+        signature = inspect.signature(type(denoiser).forward)
+        calls = 0
+
+        def stand_in(original: Forward) -> Forward:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                if observer.call is None:  # not called as a module, and not observed
+                    return original(*args, **kwargs)
+                if look_again or not calls:
+                    self._look_at(denoiser)
+                calls += 1
+                named = signature.bind(denoiser, *args, **kwargs).arguments
+                named.pop("self")
+                return_dict = named.pop("return_dict", True)
+                arguments = _arguments(named)
+                found = self._found(denoiser, original, observer, arguments)
+                if isinstance(found, str):
+                    self._go_without(found)
+                    return original(*args, **kwargs)
+                name, graph = found
+                self.used.setdefault(name, "")
+                noise_pred = graph.run(arguments, observer.call)
+                return graph.output_class(sample=noise_pred) if return_dict else (noise_pred,)
+
+            return forward
+
+        return replaced(denoiser, "forward", stand_in)
+
+    def _look_at(self, denoiser: torch.nn.Module) -> None:
+        weights = weights_digest(denoiser)
+        if weights != self._weights:  # the graphs hold the old ones
+            self._graphs.clear()
+        self._weights, self._structure = weights, structure_digest(denoiser)
+
+    def _found(
+        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments
+    ) -> tuple[str, Graph] | str:
+        """The graph for this call and its backend; or why there is none."""
+        if reason := self._obstacle or _not_traceable(arguments):
+            return reason
+        assert observer.call is not None  # noqa: S101  (for the type checker)
+        plan, device = observer.call.plan, arguments.tensors[0].device
+        read = tuple(observer.layers.items()) if plan.rows else ()
+        kind = (arguments.key(), plan.rows, len(plan.roles), read, self._structure, _autocast(device.type))
+        if kind not in self._graphs:
+            self._graphs[kind] = self._made(denoiser, original, observer, arguments)
+            while len(self._graphs) > _KEPT:
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end(kind)
+        return self._graphs[kind]
+
+    def _made(
+        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments
+    ) -> tuple[str, Graph] | str:
+        assert observer.call is not None  # noqa: S101  (for the type checker)
+        plan, cuda = observer.call.plan, arguments.tensors[0].device.type == "cuda"
+        size = " × ".join(map(str, arguments.tensors[0].shape))
+        maps = f"the maps of {len(observer.layers)} layers" if plan.rows else "no maps"
+        order = ("inductor", "graph") if self.backend == "inductor" or (self.backend == "auto" and cuda) else ("graph",)
+        try:
+            with _TRACING, _aloud(f"tracing {type(denoiser).__name__} for {size} with {maps}"):
+                graph = traced(denoiser, original, observer, arguments, plan)
+        except RunError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, the model itself still runs)
+            return f"torch.export cannot trace it ({_first_line(error)})"
+        for backend in order:
+            if backend in self._failed:
+                continue
+            try:
+                return backend, self._ready(backend, graph, arguments)
+            except Exception as error:  # noqa: BLE001  (as above)
+                self._failed[backend] = _first_line(error)
+                _say(f"backend {backend!r} does not work here: {self._failed[backend]}")
+                if cuda:
+                    torch.cuda.empty_cache()
+        return "; ".join(f"{backend}: {self._failed[backend]}" for backend in order)
+
+    def _ready(self, backend: str, graph: Graph, arguments: Arguments) -> Graph:
+        cuda = arguments.tensors[0].device.type == "cuda"
+        if cuda and self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        if backend == "inductor":
+            with _aloud("compiling it, kept for the runs to come; this can take minutes"):
+                graph = compiled(graph)
+                graph.function(*arguments.tensors)
+        if cuda:
+            with _aloud("capturing it as a CUDA graph"):
+                graph = captured(graph, arguments, self._pool)
+        return graph
+
+    def _go_without(self, reason: str) -> None:
+        self.used.setdefault("eager", reason)
+        if reason not in self._told:
+            self._told.add(reason)
+            _say(f"runs uncompiled: {reason}")
+
+
+def _arguments(named: dict[str, Any]) -> Arguments:
+    """The call's arguments, the timestep as a tensor beside the sample: as a constant each would have its own graph."""
+    sample, timestep = named["sample"], named["timestep"]
+    if not isinstance(timestep, torch.Tensor):  # in the formats that diffusers' UNets give it
+        whole = sample.device.type in ("mps", "npu")
+        floating, integer = (torch.float32, torch.int32) if whole else (torch.float64, torch.int64)
+        timestep = torch.tensor(timestep, dtype=floating if isinstance(timestep, float) else integer)
+    return Arguments.of({**named, "timestep": timestep.to(sample.device)})
+
+
+def _not_traceable(arguments: Arguments) -> str | None:
+    if torch.is_grad_enabled():
+        return "gradients are wanted"
+    if torch.is_inference_mode_enabled():
+        return "torch.inference_mode is on; torch.no_grad does as well"
+    for leaf in arguments.leaves:
+        if not isinstance(leaf, torch.Tensor | bool | int | float | str | None):
+            return f"it is given a {type(leaf).__name__}"
+    return None
+
+
+def _autocast(device: str) -> tuple[bool, torch.dtype]:
+    return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]:.200}" if lines else type(error).__name__
+
+
+def _say(text: str, end: str = "\n") -> None:
+    print(f"sdexplore: {text}", end=end, flush=True)  # noqa: T201  (what takes a minute is said aloud)
+
+
+@contextmanager
+def _aloud(text: str) -> Iterator[None]:
+    """Says what is being done, and how long it took."""
+    _say(text, end=" … ")
+    started, done = time.perf_counter(), "failed"
+    try:
+        yield
+        done = f"{time.perf_counter() - started:.1f} s"
+    finally:
+        print(done, flush=True)  # noqa: T201  (as above)

@@ -1,0 +1,242 @@
+"""One call of a denoiser as a graph whose outputs are its noise prediction and the maps that a Record asks for.
+
+The graph is traced by `torch.export` from the model's own code with the probes of `probes` in place: what is read and
+how it is reduced is written down once, there. Its parameters are the model's own, not copies.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from .probes import CallPlan, DenoiserCall, LayerPlan, Observer, columns
+
+Function = Callable[..., Sequence[torch.Tensor]]
+Forward = Callable[..., Any]
+
+_SDPA = torch.ops.aten.scaled_dot_product_attention.default
+# Of a head on the CPU: torch's fused attention takes 0.77 of the time at 16 that it takes at 8, 1.7 times that at 32.
+WIDTH = 16
+_WARM_UP = 3  # calls before a capture, as torch's own `make_graphed_callables` makes
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a denoiser is called with: its tensors, and everything else as constants of the graph.
+
+    Attributes:
+        leaves: Of the call's arguments by name, flattened.
+        spec: How they were nested.
+    """
+
+    leaves: tuple[Any, ...]
+    spec: Any
+
+    @classmethod
+    def of(cls, named: Mapping[str, Any]) -> "Arguments":
+        """The arguments of a call by name."""
+        leaves, spec = pytree.tree_flatten(dict(named))
+        return cls(tuple(leaves), spec)
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """The tensors among the leaves, in their order."""
+        return tuple(leaf for leaf in self.leaves if isinstance(leaf, torch.Tensor))
+
+    def named(self, tensors: Sequence[torch.Tensor]) -> dict[str, Any]:
+        """The arguments by name, with these tensors in the places of their own."""
+        left = iter(tensors)
+        leaves = [next(left) if isinstance(leaf, torch.Tensor) else leaf for leaf in self.leaves]
+        named: dict[str, Any] = pytree.tree_unflatten(leaves, self.spec)
+        return named
+
+    def key(self) -> tuple[Any, ...]:
+        """What a graph is traced for: shapes, formats and places of tensors, and the values of all else."""
+        seen = [
+            (tuple(leaf.shape), leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, torch.Tensor) else (leaf,)
+            for leaf in self.leaves
+        ]
+        return (self.spec, *seen)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced denoiser, ready to run.
+
+    Attributes:
+        function: Tensors of the arguments -> noise prediction, then a tensor for each of `maps`, then one for each
+            of `queries`.
+        output_class: What the denoiser returns, made of `sample`.
+        maps: (row, columns) -> layers and their (head, y, x), which lie in the tensor one behind the other.
+        queries: (layer, row) of each tensor.
+        layers: How each layer is read.
+        reused: Whether the next call overwrites the tensors of this one.
+    """
+
+    function: Function
+    output_class: type
+    maps: Mapping[tuple[int, int], tuple[tuple[str, tuple[int, ...]], ...]]
+    queries: tuple[tuple[str, int], ...]
+    layers: Mapping[str, LayerPlan]
+    reused: bool = False
+
+    def run(self, arguments: Arguments, call: DenoiserCall) -> torch.Tensor:
+        """The noise prediction; attention and queries of the planned rows go to `call`."""
+        noise_pred, *rest = self.function(*arguments.tensors)
+        cuts = dict(zip(call.plan.rows, call.plan.cuts, strict=True))
+        for ((row, _), layers), flat in zip(self.maps.items(), rest, strict=False):
+            plan = self.layers[layers[0][0]]
+            kept = columns(flat, cuts[row] if plan.kind == "cross_attention" else None).to(plan.dtype)
+            if self.reused and kept is flat:
+                kept = kept.clone()
+            pieces = torch.split(kept, [math.prod(grid) for _, grid in layers])
+            for (layer, grid), piece in zip(layers, pieces, strict=True):
+                call.attention.setdefault(layer, {})[row] = piece.reshape(*grid, -1)
+        for (layer, row), made in zip(self.queries, rest[len(self.maps) :], strict=True):
+            call.queries.setdefault(layer, {})[row] = made.clone() if self.reused else made
+        call.heard |= self.layers.keys()
+        return noise_pred.clone() if self.reused else noise_pred
+
+
+def traced(
+    denoiser: torch.nn.Module, forward: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
+) -> Graph:
+    """The graph of one call of `denoiser` by its own `forward`, with what `observer` reads of the plan's rows.
+
+    Every column of a prompt is an output: how many are kept is settled behind the graph, which serves every prompt.
+    """
+    outputs = _Outputs()
+    region = _Region(denoiser, forward, observer, arguments, replace(plan, cuts=(None,) * len(plan.rows)), outputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about torch's own inner workings
+        exported = torch.export.export(region, arguments.tensors, strict=False)
+        module = exported.module()
+    if arguments.tensors[0].device.type == "cpu":
+        widen_heads(module)
+    layers = observer.layers if plan.rows else {}
+    return Graph(module, outputs.output_class, outputs.maps, outputs.queries, layers)
+
+
+@dataclass
+class _Outputs:
+    """Which output is which, as `Graph` names them; filled in while a region is traced."""
+
+    output_class: type = object
+    maps: dict[tuple[int, int], tuple[tuple[str, tuple[int, ...]], ...]] = field(default_factory=dict)
+    queries: tuple[tuple[str, int], ...] = ()
+
+
+class _Region(torch.nn.Module):
+    """The denoiser with the probes' reductions as further outputs."""
+
+    def __init__(
+        self,
+        denoiser: torch.nn.Module,
+        forward: Forward,
+        observer: Observer,
+        arguments: Arguments,
+        plan: CallPlan,
+        outputs: _Outputs,
+    ) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self._forward, self._observer, self._arguments, self._plan = forward, observer, arguments, plan
+        self._outputs = outputs  # not attributes of the module: export sets those back
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        layers = {name: _uncut(plan) for name, plan in self._observer.layers.items()}
+        with self._observer.reading(self._plan, layers) as call:
+            output = self._forward(**self._arguments.named(tensors), return_dict=True)
+        self._outputs.output_class = type(output)
+        groups: dict[tuple[int, int], list[tuple[str, torch.Tensor]]] = {}
+        for layer, rows in call.attention.items():
+            for row, probs in rows.items():
+                groups.setdefault((row, probs.shape[-1]), []).append((layer, probs))
+        self._outputs.maps = {
+            of: tuple((layer, tuple(probs.shape[:-1])) for layer, probs in group) for of, group in groups.items()
+        }
+        kept = self._observer.layers
+        queries = {(a, row): q.to(kept[a].dtype) for a, rows in call.queries.items() for row, q in rows.items()}
+        self._outputs.queries = tuple(queries)
+        flat = [torch.cat([probs.flatten(0, -2) for _, probs in group]) for group in groups.values()]
+        return (output.sample, *flat, *queries.values())
+
+
+def _uncut(plan: LayerPlan) -> LayerPlan:
+    """As a layer is read in a graph: in float32 where its padding is summed behind it."""
+    return replace(plan, dtype=torch.float32) if plan.kind == "cross_attention" else plan
+
+
+def widen_heads(module: torch.fx.GraphModule) -> int:
+    """Fills heads narrower than `WIDTH` up with zeros wherever attention is computed; returns how many places.
+
+    Zeros add nothing to a product: the numbers are the same but for the order of summation.
+    """
+    narrow = [
+        node
+        for node in module.graph.nodes
+        if node.target is _SDPA and all(arg.meta["val"].shape[-1] < WIDTH for arg in node.args[:3])
+    ]
+    for node in narrow:
+        width = node.args[0].meta["val"].shape[-1]
+        values = node.args[2].meta["val"].shape[-1]
+        scale = node.kwargs.get("scale") or width**-0.5
+        with module.graph.inserting_before(node):
+            wide = [
+                module.graph.call_function(
+                    torch.ops.aten.constant_pad_nd.default, (arg, [0, WIDTH - arg.meta["val"].shape[-1]], 0.0)
+                )
+                for arg in node.args[:3]
+            ]
+            attended = module.graph.call_function(_SDPA, (*wide, *node.args[3:]), {**node.kwargs, "scale": scale})
+            cut = module.graph.call_function(torch.ops.aten.slice.Tensor, (attended, -1, 0, values))
+        node.replace_all_uses_with(cut)
+        module.graph.erase_node(node)
+    module.recompile()
+    return len(narrow)
+
+
+def compiled(graph: Graph) -> Graph:
+    """The same graph through torch's compiler, which works at its first call."""
+    # Of CUDA graphs there is one kind here, `captured`: torch's own belong to the thread that made them.
+    function = torch.compile(graph.function, fullgraph=True, dynamic=False, options={"triton.cudagraphs": False})
+    return replace(graph, function=function)
+
+
+def captured(graph: Graph, arguments: Arguments, pool: Any) -> Graph:
+    """The same graph as one CUDA graph, that a run starts with a single call; warmed up here.
+
+    Args:
+        pool: Memory that it shares with others of which never two run at a time.
+    """
+    return replace(graph, function=_Replayed(graph.function, arguments.tensors, pool), reused=True)
+
+
+class _Replayed:
+    """A function of tensors, captured once on the device and replayed with other numbers."""
+
+    def __init__(self, function: Function, tensors: Sequence[torch.Tensor], pool: Any) -> None:
+        device = tensors[0].device
+        self._inputs = [tensor.clone() for tensor in tensors]
+        with torch.cuda.device(device):
+            beside: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            current = torch.cuda.current_stream(device)
+            beside.wait_stream(current)
+            with torch.cuda.stream(beside):
+                for _ in range(_WARM_UP):
+                    function(*self._inputs)
+            current.wait_stream(beside)
+            self._graph = torch.cuda.CUDAGraph()
+            # Other threads (a dashboard's previews) may use the device meanwhile.
+            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+                self._outputs = function(*self._inputs)
+
+    def __call__(self, *tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        for mine, given in zip(self._inputs, tensors, strict=True):
+            mine.copy_(given)
+        self._graph.replay()
+        return self._outputs
