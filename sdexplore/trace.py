@@ -290,6 +290,8 @@ class Trace(Shown):
             lines.append(
                 Line(f"Stopped after {self.num_steps} step{'s' * (self.num_steps > 1)}; no picture was decoded.")
             )
+        if compiled := self.provenance.get("compiled"):
+            lines.append(Line(_compiled(compiled)))
         if quality := self.provenance.get("reconstruction"):
             redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
             lines.append(Line(f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."))
@@ -312,6 +314,12 @@ _MISSING = {
     "latent_rgb": "the pipeline has no VAE to fit it on, or the run was stopped",
     "image": "the run was stopped, or asked for output_type='latent'",
 }
+
+
+def _compiled(used: Mapping[str, str]) -> str:
+    if "eager" in used:
+        return f"Compilation was asked for; ran without it: {used['eager']}."
+    return f"Denoiser compiled ({', '.join(used)}): as an uncompiled run within rounding, not to the bit."
 
 
 def guidance_scale_of(trace: Trace) -> str:

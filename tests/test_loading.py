@@ -234,10 +234,6 @@ class TestArguments:
         shutil.rmtree(folder / "vae")
         assert load(folder, vae=None, device="cpu").vae is None
 
-    def test_compile_is_refused_plainly(self):
-        with pytest.raises(LoadError, match="compile=True is not there yet; without it the pipeline runs uncompiled"):
-            load(compile=True)
-
     @pytest.mark.parametrize("name", ["trust_remote_code", "custom_pipeline", "custom_revision"])
     def test_remote_code_is_never_run(self, saved, name):
         with pytest.raises(LoadError, match=f"{name}= would run code from the hub; remote code is never run"):

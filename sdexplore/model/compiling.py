@@ -105,7 +105,7 @@ class CompiledDenoiser:
                 nonlocal calls
                 if observer.call is None:  # not called as a module, and not observed
                     return original(*args, **kwargs)
-                if look_again or not calls:
+                if self._obstacle is None and (look_again or not calls):
                     self._look_at(denoiser)
                 calls += 1
                 named = signature.bind(denoiser, *args, **kwargs).arguments

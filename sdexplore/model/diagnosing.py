@@ -12,6 +12,7 @@ from ..errors import InspectionError
 from ..record import USUAL, Record
 from . import noise_levels
 from .architecture import attention_layers, denoiser
+from .compiling import compiled_denoiser
 from .obstacles import KNOWN_HOOKS, compiled, obstacles, own_forward
 from .probes import LayerPlan, attention_modules
 from .recording import plan_layers
@@ -68,6 +69,8 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     device = torch.device(getattr(pipe, "_execution_device", parameter.device))
     yield "UNet", f"{type(unet).__name__}, {str(parameter.dtype).removeprefix('torch.')}, computes on {device.type}"
     yield "compiled", "yes: no run can be observed" if any(compiled(pipe.unet)) else "no"
+    if (runs := compiled_denoiser(unet)) is not None:
+        yield "runs", f"compiled, backend {runs.backend!r}; a new kind of call is traced first"
     yield "offloaded", _offloaded(pipe, unet)
     found = _processors(unet)
     counts = Counter(type(processor).__name__ for processor in found)

@@ -1,7 +1,7 @@
 """What a graph of a network was made from: whether it may be made at all, and whether it still holds."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -71,7 +71,7 @@ def _plain(value: Any, depth: int = 4) -> Any:  # noqa: PLR0911  (a line a kind)
             return (value.data_ptr(), tuple(value.shape))
         case _ if depth == 0:
             return type(value).__qualname__
-        case Mapping():
+        case dict():
             return [(str(key), _plain(inner, depth - 1)) for key, inner in value.items()]
         case list() | tuple():
             return [_plain(inner, depth - 1) for inner in value]

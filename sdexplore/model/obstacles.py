@@ -59,7 +59,7 @@ def compiled(unet: torch.nn.Module) -> Iterator[str]:
             by, out = "torch.compile", f"Undo it: del {place}.forward"
         else:
             continue
-        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, where hooks never fire. {out}"
+        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, where hooks never fire. {out}; sdexplore.compile_denoiser(pipe) compiles runs that are recorded"
         return
 
 
