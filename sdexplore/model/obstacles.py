@@ -59,7 +59,8 @@ def compiled(unet: torch.nn.Module) -> Iterator[str]:
             by, out = "torch.compile", f"Undo it: del {place}.forward"
         else:
             continue
-        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, where hooks never fire. {out}; sdexplore.compile_denoiser(pipe) compiles runs that are recorded"
+        hidden = "where hooks never fire; compile_denoiser compiles recorded runs"
+        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, {hidden}. {out}"
         return
 
 
