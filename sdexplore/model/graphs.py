@@ -4,19 +4,19 @@ The graph is traced by `torch.export` from the model's own code with the probes 
 how it is reduced is written down once, there. Its parameters are the model's own, not copies.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
-from .probes import CallPlan, DenoiserCall, LayerPlan, Observer, columns
+from .probes import CallPlan, DenoiserCall, LayerPlan, Observer, Shape, packed
 
 Function = Callable[..., Sequence[torch.Tensor]]
 Forward = Callable[..., Any]
+Maps = tuple[tuple[int, ...], tuple[tuple[str, Shape], ...]]
 
 _SDPA = torch.ops.aten.scaled_dot_product_attention.default
 # Of a head on the CPU: torch's fused attention takes 0.77 of the time at 16 that it takes at 8, 1.7 times that at 32.
@@ -71,7 +71,8 @@ class Graph:
         function: Tensors of the arguments -> noise prediction, then a tensor for each of `maps`, then one for each
             of `queries`.
         output_class: What the denoiser returns, made of `sample`.
-        maps: (row, columns) -> layers and their (head, y, x), which lie in the tensor one behind the other.
+        maps: Rows, and layers with their (head, y, x), which lie in the tensor (row, place, column) one behind
+            the other.
         queries: (layer, row) of each tensor.
         layers: How each layer is read.
         reused: Whether the next call overwrites the tensors of this one.
@@ -79,7 +80,7 @@ class Graph:
 
     function: Function
     output_class: type
-    maps: Mapping[tuple[int, int], tuple[tuple[str, tuple[int, ...]], ...]]
+    maps: tuple[Maps, ...]
     queries: tuple[tuple[str, int], ...]
     layers: Mapping[str, LayerPlan]
     reused: bool = False
@@ -87,15 +88,10 @@ class Graph:
     def run(self, arguments: Arguments, call: DenoiserCall) -> torch.Tensor:
         """The noise prediction; attention and queries of the planned rows go to `call`."""
         noise_pred, *rest = self.function(*arguments.tensors)
-        cuts = dict(zip(call.plan.rows, call.plan.cuts, strict=True))
-        for ((row, _), layers), flat in zip(self.maps.items(), rest, strict=False):
-            plan = self.layers[layers[0][0]]
-            kept = columns(flat, cuts[row] if plan.kind == "cross_attention" else None).to(plan.dtype)
-            if self.reused and kept is flat:
-                kept = kept.clone()
-            pieces = torch.split(kept, [math.prod(grid) for _, grid in layers])
-            for (layer, grid), piece in zip(layers, pieces, strict=True):
-                call.attention.setdefault(layer, {})[row] = piece.reshape(*grid, -1)
+        for (rows, shapes), maps in zip(self.maps, rest, strict=False):
+            plan = self.layers[shapes[0][0]]
+            own = maps.clone() if self.reused and maps.dtype == plan.dtype else maps  # another dtype makes a copy
+            call.take(rows, shapes, own, plan)
         for (layer, row), made in zip(self.queries, rest[len(self.maps) :], strict=True):
             call.queries.setdefault(layer, {})[row] = made.clone() if self.reused else made
         call.heard |= self.layers.keys()
@@ -126,7 +122,7 @@ class _Outputs:
     """Which output is which, as `Graph` names them; filled in while a region is traced."""
 
     output_class: type = object
-    maps: dict[tuple[int, int], tuple[tuple[str, tuple[int, ...]], ...]] = field(default_factory=dict)
+    maps: tuple[Maps, ...] = ()
     queries: tuple[tuple[str, int], ...] = ()
 
 
@@ -148,27 +144,24 @@ class _Region(torch.nn.Module):
         self._outputs = outputs  # not attributes of the module: export sets those back
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        layers = {name: _uncut(plan) for name, plan in self._observer.layers.items()}
-        with self._observer.reading(self._plan, layers) as call:
+        with self._observer.reading(self._plan) as call:
             output = self._forward(**self._arguments.named(tensors), return_dict=True)
         self._outputs.output_class = type(output)
-        groups: dict[tuple[int, int], list[tuple[str, torch.Tensor]]] = {}
-        for layer, rows in call.attention.items():
-            for row, probs in rows.items():
-                groups.setdefault((row, probs.shape[-1]), []).append((layer, probs))
-        self._outputs.maps = {
-            of: tuple((layer, tuple(probs.shape[:-1])) for layer, probs in group) for of, group in groups.items()
+        groups: dict[tuple[tuple[int, ...], str, int], list[tuple[str, Shape, torch.Tensor]]] = {
+            (rows, "", columns): several for (rows, columns), several in call.waiting.items()
         }
-        kept = self._observer.layers
-        queries = {(a, row): q.to(kept[a].dtype) for a, rows in call.queries.items() for row, q in rows.items()}
+        for layer, by_row in call.attention.items():
+            for row, maps in by_row.items():
+                alike = ((row,), self._observer.layers[layer].kind, maps.shape[-1])
+                several = groups.setdefault(alike, [])
+                several.append((layer, tuple(maps.shape[:-1]), maps.flatten(0, -2)[None, None]))
+        self._outputs.maps = tuple(
+            (rows, tuple((layer, shape) for layer, shape, _ in several)) for (rows, _, _), several in groups.items()
+        )
+        flat = [packed([maps for *_, maps in several]) for several in groups.values()]
+        queries = {(layer, row): made for layer, rows in call.queries.items() for row, made in rows.items()}
         self._outputs.queries = tuple(queries)
-        flat = [torch.cat([probs.flatten(0, -2) for _, probs in group]) for group in groups.values()]
         return (output.sample, *flat, *queries.values())
-
-
-def _uncut(plan: LayerPlan) -> LayerPlan:
-    """As a layer is read in a graph: in float32 where its padding is summed behind it."""
-    return replace(plan, dtype=torch.float32) if plan.kind == "cross_attention" else plan
 
 
 def widen_heads(module: torch.fx.GraphModule) -> int:

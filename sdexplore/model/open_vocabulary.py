@@ -12,7 +12,7 @@ from ..trace import Queries, Trace
 from .architecture import denoiser
 from .conditioning import clip_skip_embeds
 from .locking import lock_of
-from .probes import attention_modules, scaled
+from .probes import attention_modules, by_head
 from .prompting import TEXT_OF
 from .tokenizing import tokens as tokens_of
 
@@ -110,7 +110,7 @@ def _layer(
     if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
         embeds = embeds.to(home)
     made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
-    _, key = scaled(module, made, made)
+    _, key, _ = by_head(module, made, made)
     grid = queries.values.shape[2:4]
     total = torch.zeros(grid)
     for call in calls:  # one at a time: all heads of all steps at once would not fit

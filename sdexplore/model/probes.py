@@ -6,7 +6,8 @@ to the model. The hooks come off however the block ends. What is not exactly one
 every row is refused: an error, rather than a wrong number.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from jaxtyping import Float
 from ..errors import RunError
 
 Kind = Literal["cross_attention", "self_attention"]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class LayerPlan:
     dtype: torch.dtype
     grids: tuple[int | tuple[int, int], ...] | None = None
     queries: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether its maps are small enough to wait for those of the other layers."""
+        return self.kind == "cross_attention" and self.head_mean
 
     def wants(self, grid: tuple[int, int]) -> bool:
         """Whether a layer of this grid is read."""
@@ -68,6 +75,8 @@ class DenoiserCall:
         attention: Layer -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
             (perturbed-attention guidance puts the identity in its place) are absent.
         queries: Layer -> row of the plan -> (head, y, x, width).
+        waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
+            (head, y, x), probabilities (row, head, pixel, column) in float32).
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
     """
 
@@ -75,7 +84,41 @@ class DenoiserCall:
     noise_pred: torch.Tensor | None = None
     attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
+
+    def finish(self, layers: Mapping[str, LayerPlan]) -> None:
+        """Sums and rounds what was waiting: a handful of operations a call, where a layer each would take tens."""
+        for (rows, _), several in self.waiting.items():
+            shapes = [(layer, shape) for layer, shape, _ in several]
+            self.take(rows, shapes, packed([probs for *_, probs in several]), layers[shapes[0][0]])
+        self.waiting.clear()
+
+    def take(
+        self,
+        rows: Sequence[int],
+        shapes: Sequence[tuple[str, Shape]],
+        maps: Float[torch.Tensor, "row place column"],
+        plan: LayerPlan,
+    ) -> None:
+        """Files the maps of several layers, places of the one behind those of the other, with the columns that stay."""
+        cuts = dict(zip(self.plan.rows, self.plan.cuts, strict=True)) if plan.kind == "cross_attention" else {}
+        wanted = [cuts.get(row) for row in rows]
+        if len(set(wanted)) == 1:
+            kept: Iterable[torch.Tensor] = columns(maps, wanted[0]).to(plan.dtype)
+        else:
+            kept = [columns(one, cut).to(plan.dtype) for one, cut in zip(maps, wanted, strict=True)]
+        for row, one in zip(rows, kept, strict=True):
+            pieces = one.split([math.prod(shape) for _, shape in shapes])  # type: ignore[no-untyped-call]
+            for (layer, shape), piece in zip(shapes, pieces, strict=True):
+                self.attention.setdefault(layer, {})[row] = piece.reshape(*shape, -1)
+
+
+def packed(
+    maps: Sequence[Float[torch.Tensor, "row _ _ column"]],
+) -> Float[torch.Tensor, "row place column"]:
+    """Maps (row, head, pixel, column) of several layers, one behind the other."""
+    return torch.cat([probs.flatten(1, 2) for probs in maps], dim=1)
 
 
 def attention_modules(denoiser: torch.nn.Module) -> dict[str, Attention]:
@@ -144,16 +187,15 @@ class Observer:
         self._ever_heard: set[str] = set()
 
     @contextmanager
-    def reading(self, plan: CallPlan, layers: Mapping[str, LayerPlan]) -> Iterator[DenoiserCall]:
-        """What the hooks read in the block goes to a call of its own, by these plans, and `call` is as it was after."""
-        before = self.call, self.layers
+    def reading(self, plan: CallPlan) -> Iterator[DenoiserCall]:
+        """What the hooks read in the block goes to a call of its own, by this plan, and `call` is as it was after."""
+        before = self.call
         self.call = call = DenoiserCall(plan)
-        self.layers = layers
         try:
             yield call
             self._check(call)
         finally:
-            self.call, self.layers = before
+            self.call = before
 
     def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hook on the denoiser: opens the call."""
@@ -173,6 +215,7 @@ class Observer:
             return
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
         self._check(call)
+        call.finish(self.layers)
         self._end(call)
 
     def _check(self, call: DenoiserCall) -> None:
@@ -215,19 +258,19 @@ class Observer:
         if len(query) != (batch := len(call.plan.roles)) and not _name(module.processor).startswith("PAG"):
             raise RunError(f"attention layer {name!r} attends in {len(query)} rows, the denoiser in a batch of {batch}")
         # Perturbed-attention guidance attends in the leading rows only.
-        cuts = {row: cut for row, cut in zip(call.plan.rows, call.plan.cuts, strict=True) if row < len(query)}
-        if plan.kind == "self_attention":
-            cuts = dict.fromkeys(cuts)
-        if not cuts:
+        rows = tuple(row for row in call.plan.rows if row < len(query))
+        if not rows:
             return
-        q, k = scaled(module, *(_rows(x, tuple(cuts)) for x in (query, key)))
-        call.attention[name] = {
-            row: probs.reshape(probs.shape[0], *grid, probs.shape[-1])
-            for row, probs in _probabilities(q, k, plan, cuts)
-        }
+        q, k, scale = by_head(module, *(_rows(x, rows) for x in (query, key)))
+        probs = _probabilities(q, k, scale, head_mean=plan.head_mean)
+        shape = (probs.shape[1], *grid)
+        if plan.waits:
+            call.waiting.setdefault((rows, probs.shape[-1]), []).append((name, shape, probs))
+        else:
+            call.take(rows, [(name, shape)], probs.flatten(1, 2), plan)
         if plan.queries:
-            kept = q.to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
-            call.queries[name] = dict(zip(cuts, kept, strict=True))
+            kept = (q * scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
+            call.queries[name] = dict(zip(rows, kept, strict=True))
 
     def _grid(self, name: str) -> tuple[int, int] | None:
         return next((self._grids[around] for around in _ancestors(name) if around in self._grids), None)
@@ -273,32 +316,31 @@ def _read_projections(module: Attention, read: Callable[[torch.Tensor, torch.Ten
     ]
 
 
-def scaled(
+def by_head(
     attn: Attention, query: Float[torch.Tensor, "row pixel inner"], key: Float[torch.Tensor, "row position inner"]
-) -> tuple[Float[torch.Tensor, "row head pixel width"], Float[torch.Tensor, "row head position width"]]:
-    """Queries times the layer's scale, and keys, by head in float32: the softmax of their product is the attention."""
+) -> tuple[Float[torch.Tensor, "row head pixel width"], Float[torch.Tensor, "row head position width"], float]:
+    """Queries and keys by head in float32, and the scale: the attention is the softmax of scale · Q Kᵀ."""
     q, k = _heads(attn, query), _heads(attn, key)
     scale = attn.scale
     if _name(attn.processor).endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
         q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
         scale = q.shape[-1] ** -0.5
-    return q.float() * scale, k.float()
+    return q.float(), k.float(), scale
 
 
 def _probabilities(
     q: Float[torch.Tensor, "row head pixel width"],
     k: Float[torch.Tensor, "row head position width"],
-    plan: LayerPlan,
-    cuts: Mapping[int, int | None],
-) -> Iterable[tuple[int, torch.Tensor]]:
-    """For each row (head, pixel, column): softmax of Q Kᵀ, then mean, then columns."""
-    rows = tuple(cuts)
-    probs = torch.softmax(torch.matmul(q, k.transpose(-1, -2)), dim=-1)
-    if plan.head_mean:
-        probs = probs.mean(1, keepdim=True)
-    if len(set(cuts.values())) == 1:
-        return zip(rows, columns(probs, cuts[rows[0]]).to(plan.dtype), strict=True)
-    return [(row, columns(one, cut).to(plan.dtype)) for (row, cut), one in zip(cuts.items(), probs, strict=True)]
+    scale: float,
+    *,
+    head_mean: bool,
+) -> Float[torch.Tensor, "row kept pixel position"]:
+    """The softmax of scale · Q Kᵀ, in float32; one "head", their mean, if that is wanted."""
+    # The scale in the product itself: an operation less. With beta=0 what it would be added to is never read.
+    scores = torch.baddbmm(q.new_empty(1, 1, 1), q.flatten(0, 1), k.flatten(0, 1).mT, beta=0, alpha=scale)
+    probs = torch.softmax(scores, dim=-1).unflatten(0, q.shape[:2])  # type: ignore[no-untyped-call]
+    kept: torch.Tensor = probs.mean(1, keepdim=True) if head_mean else probs
+    return kept
 
 
 def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
