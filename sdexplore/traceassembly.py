@@ -9,6 +9,7 @@ from .display import clip
 from .errors import SdexploreError, TraceError
 from .tokenization import Tokenization, Tokenizations
 from .trace import Trace
+from .tracedraft import TraceDraft
 from .traceparts import ARRAYS, MAPPINGS, Attention, Queries
 
 
@@ -107,3 +108,8 @@ def facts_of(trace: Trace) -> dict[str, Any]:
         "mappings": {name: list(getattr(trace, name)) for name in MAPPINGS},
         "flags": dict(trace.flags),
     }
+
+
+def sealed(draft: TraceDraft, trace: Trace) -> None:
+    """Makes a draft whose arrays are those of `trace` its file."""
+    draft.seal(facts_of(trace), trace._preview())  # noqa: SLF001  (of its own records)

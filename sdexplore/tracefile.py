@@ -18,7 +18,7 @@ from .errors import TraceError
 
 SCHEMA = 1
 _KEY = "sdexplore"
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "U8": "|u1", "I64": "<i8"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "U8": "|u1", "I64": "<i8"}
 
 
 def digest(array: np.ndarray) -> str:
@@ -30,15 +30,21 @@ def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     """Writes facts and arrays to `path`; a reader sees the old file or the whole new one, never a part."""
     from safetensors.numpy import save_file
 
-    content = {**facts, "schema": SCHEMA, "digests": {name: digest(array) for name, array in arrays.items()}}
-    shown = {} if preview is None else {"preview": preview}
+    digests = {name: digest(array) for name, array in arrays.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_of(path) as draft:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             draft,
-            metadata={_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)} | shown,
+            metadata=metadata_of(facts, digests, preview),
         )
+
+
+def metadata_of(facts: Mapping[str, Any], digests: Mapping[str, str], preview: str | None) -> dict[str, str]:
+    """The metadata in the header of a trace's file."""
+    content = {**facts, "schema": SCHEMA, "digests": dict(digests)}
+    shown = {} if preview is None else {"preview": preview}
+    return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)} | shown
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -75,11 +81,11 @@ def _mapped(path: Path) -> dict[str, np.ndarray]:
     header.pop("__metadata__", None)
     arrays = {}
     for name, entry in header.items():
-        if entry["dtype"] not in _DTYPES:
+        if entry["dtype"] not in DTYPES:
             raise TraceError(f"{path.name!r} holds {name!r} as {entry['dtype']}, which no trace does")
         start, stop = (8 + length + offset for offset in entry["data_offsets"])
         flat = whole[start:stop].view(np.ndarray)
-        arrays[name] = flat.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        arrays[name] = flat.view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return arrays
 
 

@@ -179,16 +179,15 @@ class CellFolder:
 
     def trace(self, number: int) -> Trace:
         """The trace of a finished cell, its content checked; TraceError where it is missing or damaged."""
-        return Trace.load(self.path / _file(number)).verify()
+        return Trace.load(self.path / file_of(number)).verify()
 
     def keep(self, number: int, trace: Trace) -> Trace:
         """Writes the trace of a cell; returns it as read from its file, lazily."""
-        return Trace.load(trace.save(self.path / _file(number)))
+        return Trace.load(trace.save(self.path / file_of(number)))
 
     def close(self, count: int) -> None:
         """Writes the index: the folder is a Comparison now."""
-        files = [_file(number) for number in range(count)]
-        _write(self.path / _INDEX, {"schema": _SCHEMA, "kind": "comparison", "over": self.over, "files": files})
+        _write_index(self.path, {"kind": "comparison", "over": self.over}, count)
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:
@@ -201,7 +200,8 @@ def _read_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def _file(number: int) -> str:
+def file_of(number: int) -> str:
+    """The name of a trace's file in a folder of several."""
     return f"{number:03d}.safetensors"
 
 
@@ -213,11 +213,20 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    files = [_file(number) for number in range(len(traces))]
-    for file, trace in zip(files, traces, strict=True):
-        trace.save(folder / file)
-    _write(folder / _INDEX, {"schema": _SCHEMA, **index, "files": files})  # last: it names no file that is not there
+    for number, trace in enumerate(traces):
+        trace.save(folder / file_of(number))
+    _write_index(folder, index, len(traces))  # last: it names no file that is not there
     return folder
+
+
+def write_index(folder: Path, count: int) -> None:
+    """Makes a folder of `count` traces' files the Traces of one call."""
+    _write_index(folder, {"kind": "traces"}, count)
+
+
+def _write_index(folder: Path, index: Mapping[str, Any], count: int) -> None:
+    files = [file_of(number) for number in range(count)]
+    _write(folder / _INDEX, {"schema": _SCHEMA, **index, "files": files})
 
 
 def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:

@@ -36,7 +36,7 @@ LEVELS = {
                 "calibrations",
                 "diagnosis",
             ),
-            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "datatree", "schedules"),
+            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "tracedraft", "datatree", "schedules"),
             *("textencodings", "occlusions", "reconstructions", "architectures", "checks"),
         )
     },

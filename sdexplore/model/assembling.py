@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..theory import Space, pred_original_sample, variance_preserving
+from ..theory import pred_original_sample, variance_preserving
 from ..tokenization import Tokenizations
 from ..trace import Attention, Queries, Trace
+from ..traceparts import ARRAYS, MAPPINGS
 from . import noise_levels
-from .hosting import stacked
-from .recording import AttentionRecord, Recorder, cut_of, image_rows
+from .recording import Recorder, cut_of
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
+_BY_STEP = ("decoded", "decoded_x0")
 
 
 @dataclass(frozen=True)
@@ -35,117 +36,100 @@ class Assembly:
     decode: Decode | None
     latent_rgb: Callable[[], np.ndarray] | None
 
-    def traces(self, output: Any | None) -> list[Trace]:
-        """One Trace for each image of the pipeline's `output`; None when it was stopped."""
+    def seal(self, output: Any | None) -> None:
+        """Has one Trace kept for each image of the pipeline's `output`; None when it was stopped."""
         pictures, unsafe = _pictures(output)
         images = self.recorder.roles.images
-        return [
-            self._trace(image, images, pictures[image] if pictures else None, unsafe, stopped=output is None)
-            for image in range(images)
-        ]
+        for image in range(images):
+            self._complete(image, pictures[image] if pictures else None)
+            call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
+            flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
+            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags)
+            self.recorder.keeper.seal(image, trace)
 
-    def _trace(
-        self, image: int, images: int, picture: UInt8[np.ndarray, "Y X 3"] | None, unsafe: Any, *, stopped: bool
-    ) -> Trace:
-        recorder, record = self.recorder, self.recorder.record
-        marks = [step.mark for step in recorder.steps]
-        parts: dict[str, Any] = {"timesteps": np.array([float(mark.timestep) for mark in marks], np.float64)}
+    def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool]) -> Trace:
+        """The Trace of what is kept of one image."""
+        arrays = self.recorder.keeper.arrays(image)
+        tokens, calls = self._calls(image, arrays)
+        mappings: dict[str, dict[Any, np.ndarray]] = {name: {} for name in MAPPINGS}
+        for name, array in arrays.items():
+            kind, _, key = name.partition("/")
+            if kind in mappings:
+                mappings[kind][int(key) if kind in _BY_STEP else key] = array
+        provenance = {**self.provenance, "guidance": self._guidance()}
+        parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays} | mappings | calls
+        return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts)
+
+    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> None:
+        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture."""
+        keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
+        keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
         sigmas = noise_levels.sigmas(self.scheduler, marks)
         if sigmas is not None:
-            parts["sigmas"] = sigmas
-        if record.latents and recorder.last is not None:
-            samples = [step.sample[image].numpy() for step in recorder.steps if step.sample is not None]
-            parts["latents"] = np.stack([*samples, recorder.last[image].numpy()])
-        if record.noise_pred and recorder.steps:
-            rows = image_rows(recorder.steps, image)
-            parts |= {name: rows.pop(name) for name in ("noise_pred", "noise_pred_before_guide") if name in rows}
-            parts["noise_preds"] = {name.removeprefix("noise_preds/"): array for name, array in rows.items()}
-        parts |= self._original_sample(parts)
-        parts |= self._decoded(parts)
-        if self.latent_rgb is not None and "latents" in parts:
-            parts["latent_rgb"] = self.latent_rgb()
+            keeper.add((image, "sigmas"), sigmas)
+            self._original_sample(image, sigmas)
+            self._decoded(image, sigmas)
+        if self.latent_rgb is not None and "latents" in keeper.arrays(image):
+            keeper.add((image, "latent_rgb"), self.latent_rgb())
         if picture is not None:
-            parts["image"] = picture
-        if unsafe is not None:
-            parts["flags"] = {"nsfw_content_detected": bool(unsafe[image])}
-        call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
-        tokens, attention = self._attention(image)
-        parts |= attention
-        parts["queries"] = self._queries(image)
-        return Trace(
-            kind="run",
-            call=call | ({"stopped": True} if stopped else {}),
-            provenance={**self.provenance, "guidance": self._guidance()},
-            tokens=tokens,
-            **parts,
-        )
+            keeper.add((image, "image"), picture)
 
     def _guidance(self) -> dict[str, list[float]]:
         """The scales that the pipeline guided by, a number a step."""
         steps = [step.guidance for step in self.recorder.steps]
         return {name: [step[name] for step in steps] for name in steps[0]} if steps else {}
 
-    def _original_sample(self, parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        if not {"latents", "noise_pred", "sigmas"} <= parts.keys():
-            return {}
-        scheduler = self.provenance["scheduler"]
-        sigma = parts["sigmas"].reshape(-1, 1, 1, 1)
-        x0 = pred_original_sample(
-            parts["latents"][:-1],
-            parts["noise_pred"],
-            sigma,
-            scheduler["prediction_type"],
-            scheduler["space"],
-            scheduler["sigma_data"],
-        )
-        return {"pred_original_sample": x0.astype(np.float32)}
+    def _original_sample(self, image: int, sigmas: np.ndarray) -> None:
+        keeper, scheduler = self.recorder.keeper, self.provenance["scheduler"]
+        kept = keeper.arrays(image)
+        if not {"latents", "noise_pred"} <= kept.keys():
+            return
+        how = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
+        for step in range(len(sigmas)):  # one by one, as a long run may be in a file
+            rows = slice(step, step + 1)
+            sigma = sigmas[rows].reshape(-1, 1, 1, 1)
+            x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
+            keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
-    def _decoded(self, parts: Mapping[str, Any]) -> dict[str, dict[int, np.ndarray]]:
-        found: dict[str, dict[int, np.ndarray]] = {}
+    def _decoded(self, image: int, sigmas: np.ndarray) -> None:
+        keeper = self.recorder.keeper
+        kept, space = keeper.arrays(image), self.provenance["scheduler"]["space"]
+        if self.decode is None or "latents" not in kept:
+            return
         steps = self.recorder.record.decoded_steps(len(self.recorder.steps))
-        if self.decode is None or not steps or not {"latents", "sigmas"} <= parts.keys():
-            return found
-        space: Space = self.provenance["scheduler"]["space"]
-        found["decoded"] = {
-            step: self.decode(variance_preserving(parts["latents"][step], parts["sigmas"][step], space))
-            for step in steps
-        }
-        if "pred_original_sample" in parts:
-            found["decoded_x0"] = {step: self.decode(parts["pred_original_sample"][step]) for step in steps}
-        return found
+        for step in steps:
+            latents = variance_preserving(kept["latents"][step], sigmas[step], space)
+            keeper.add((image, f"decoded/{step}"), self.decode(latents))
+        for step in steps if "pred_original_sample" in kept else ():
+            keeper.add((image, f"decoded_x0/{step}"), self.decode(kept["pred_original_sample"][step]))
 
-    def _attention(self, image: int) -> tuple[dict[str, Tokenizations], dict[str, dict[str, dict[str, Attention]]]]:
+    def _calls(self, image: int, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Tokenizations], dict[str, Any]]:
+        """Tokens by role, and the fields of a Trace whose rows are denoiser calls."""
         recorder = self.recorder
-        roles = dict.fromkeys(role for step in recorder.steps for role in step.by_role) or dict.fromkeys(
+        roles = dict.fromkeys(role for step in recorder.steps for role in step.roles) or dict.fromkeys(
             recorder.roles.encoded
         )
         if "cond" in roles:  # and the prompts that took its place
             roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
-        attention: dict[str, dict[str, dict[str, Attention]]] = {"cross_attention": {}, "self_attention": {}}
-        for layer, calls in recorder.attention.items():
-            plan = recorder.layers[layer]
-            for role in dict.fromkeys(role for call in calls for role, i in call.probs if i == image):
-                seen: list[AttentionRecord] = [call for call in calls if (role, image) in call.probs]
-                probs = stacked([call.probs[role, image] for call in seen])
-                known = recorder.tokens(role, image) if plan.kind == "cross_attention" else None
-                attention[plan.kind].setdefault(role, {})[layer] = Attention(
-                    probs=probs,
-                    steps=tuple(call.step for call in seen),
-                    columns=_columns(known, probs.shape[-1]) if plan.kind == "cross_attention" else (),
-                    tokenizer=next(iter(known)) if known else None,
-                    head_mean=plan.head_mean,
-                )
-        return tokens, attention
-
-    def _queries(self, image: int) -> dict[str, dict[str, Queries]]:
-        found: dict[str, dict[str, Queries]] = {}
-        for layer, calls in self.recorder.queries.items():
-            for role in dict.fromkeys(role for call in calls for role, i in call.probs if i == image):
-                seen = [call for call in calls if (role, image) in call.probs]
-                values = stacked([call.probs[role, image] for call in seen])
-                found.setdefault(role, {})[layer] = Queries(values=values, steps=tuple(call.step for call in seen))
-        return found
+        fields: dict[str, dict[str, dict[str, Any]]] = {"cross_attention": {}, "self_attention": {}, "queries": {}}
+        for (owner, name), steps in recorder.calls.items():
+            if owner != image:
+                continue
+            kind, role, layer = name.split("/", 2)
+            there = fields[kind].setdefault(role, {})
+            if kind == "queries":
+                there[layer] = Queries(values=arrays[name], steps=tuple(steps))
+                continue
+            known = recorder.tokens(role, image) if kind == "cross_attention" else None
+            there[layer] = Attention(
+                probs=arrays[name],
+                steps=tuple(steps),
+                columns=_columns(known, arrays[name].shape[-1]) if kind == "cross_attention" else (),
+                tokenizer=next(iter(known)) if known else None,
+                head_mean=recorder.layers[layer].head_mean,
+            )
+        return tokens, fields
 
 
 def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:

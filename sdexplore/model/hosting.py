@@ -1,23 +1,23 @@
 """Copies to host memory that do not make the device wait."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import numpy as np
 import torch
 
 
 class HostCopies:
-    """Collects device tensors as host tensors; `wait` once before their numbers are read.
+    """Copies device tensors to the host; wait for what `reached` gives before their numbers are read.
 
-    On CUDA a copy goes to pinned memory in stream order, so that a run needs one synchronisation, at its end.
+    On CUDA a copy goes to pinned memory, in stream order.
     """
 
     def __init__(self) -> None:
         self._device: torch.device | None = None
 
     def take(self, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
-        """A host copy of `tensor` as `dtype`; its numbers are valid after `wait`."""
+        """A host copy of `tensor` as `dtype`; its numbers are valid once `reached()` is over."""
         tensor = tensor.detach()
         if tensor.device.type != "cuda":
             return tensor.to("cpu", dtype or tensor.dtype, copy=True)
@@ -27,16 +27,13 @@ class HostCopies:
         host = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
         return host.copy_(source.contiguous(), non_blocking=True)
 
-    def wait(self) -> None:
-        """Returns once every copy is complete."""
-        if self._device is not None:
-            torch.cuda.synchronize(self._device)
-            self._device = None
-
-
-def stacked(tensors: Sequence[torch.Tensor]) -> np.ndarray:
-    """Host tensors of one shape as one array, first axis along the sequence."""
-    return torch.stack(list(tensors)).numpy()
+    def reached(self) -> Any:
+        """An event of the device that is over once every copy taken until now is complete; None without CUDA."""
+        if self._device is None:
+            return None
+        event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._device))
+        return event
 
 
 @contextmanager

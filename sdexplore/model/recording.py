@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..errors import RunError
 from ..record import Record
 from ..tokenization import Tokenizations
 from . import noise_levels
-from .hosting import HostCopies
+from .keeping import Keeper
 from .probes import CallPlan, DenoiserCall, LayerPlan, StandIn, observing
 from .roles import Roles
 
@@ -26,29 +25,19 @@ _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 @dataclass
 class StepRecord:
-    """One call of `scheduler.step`, copied to the host; axes (image, channel, y, x)."""
+    """One call of `scheduler.step`: where it stood, by how much was guided, and the roles that predicted noise."""
 
     mark: noise_levels.StepMark
-    sample: torch.Tensor | None
-    noise_pred: torch.Tensor | None
-    by_role: dict[str, torch.Tensor]
-    before_guide: torch.Tensor | None = None
+    roles: tuple[str, ...]
     guidance: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
-class AttentionRecord:
-    """One layer at one denoiser call: (role, image) -> (head, y, x, column or width), on the host."""
-
-    step: int
-    probs: dict[tuple[str, int], torch.Tensor]
-
-
-@dataclass
 class Recorder:
-    """Collects what the Record asks for while the pipeline runs.
+    """Has what the Record asks for kept while the pipeline runs.
 
     Attributes:
+        keeper: Gets the rows, of every image's arrays under their names in a trace's file.
         tokens: (role, image) -> what its prompt became; absent where there was no text.
         layers: Attention layers to read, by dotted name.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
@@ -56,9 +45,12 @@ class Recorder:
         guidance: Given a timestep, the scales that the pipeline guides by at it.
         guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
         swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
+        calls: (image, array of attention or queries) -> the step of each of its rows.
+        last: What the last step returned.
     """
 
     record: Record
+    keeper: Keeper
     roles: Roles
     tokens: Callable[[str, int], Tokenizations | None]
     layers: dict[str, LayerPlan]
@@ -68,11 +60,9 @@ class Recorder:
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
     steps: list[StepRecord] = field(default_factory=list)
-    attention: dict[str, list[AttentionRecord]] = field(default_factory=dict)
-    queries: dict[str, list[AttentionRecord]] = field(default_factory=dict)
+    calls: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     last: torch.Tensor | None = None
-    _copies: HostCopies = field(default_factory=HostCopies)
-    _by_role: dict[str, torch.Tensor] = field(default_factory=dict)
+    _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
 
@@ -87,10 +77,18 @@ class Recorder:
             yield
 
     def finish(self) -> None:
-        """Waits for the copies; the numbers of all steps can be read now."""
+        """Waits for the copies; what was kept of all steps can be read now."""
         if self.last is not None and self.record.latents:
-            self.last = self._copies.take(self.last, torch.float32)
-        self._copies.wait()
+            self._keep("latents", self.last, len(self.steps) + 1)
+        for role in dict.fromkeys(role for step in self.steps for role in step.roles):
+            for image in range(self.roles.images):
+                self.keeper.fill((image, f"noise_preds/{role}"), len(self.steps))
+        self.keeper.wait()
+
+    def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
+        """Has a row of every image kept."""
+        for image, row in zip(range(self.roles.images), rows, strict=False):
+            self.keeper.take((image, name), row, expected, torch.float32, at)
 
     def _encode_prompt(self, encode_prompt: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(encode_prompt)
@@ -110,17 +108,21 @@ class Recorder:
                 if not self.steps and not self._taken:
                     raise RunError(_UNSEEN)
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
-                guidance, before = self.guidance(timestep), None
+                guidance, total = self.guidance(timestep), self.total()
                 if self.guide is not None:
-                    before = self._copies.take(model_output, torch.float32) if self.record.noise_pred else None
+                    if self.record.noise_pred:
+                        self._keep("noise_pred_before_guide", model_output, total)
                     model_output = self.guide(model_output, timestep, sample, len(self.steps))
-                kept_sample = self._copies.take(sample, torch.float32) if self.record.latents else None
-                kept_pred = self._copies.take(model_output, torch.float32) if self.record.noise_pred else None
+                if self.record.latents:
+                    self._keep("latents", sample, total + 1)
+                if self.record.noise_pred:
+                    self._keep("noise_pred", model_output, total)
                 result = step(model_output, timestep, sample, *args, **kwargs)
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
-                self.steps.append(StepRecord(mark, kept_sample, kept_pred, self._by_role, before, guidance))
-                self._by_role, self._taken = {}, set()
+                self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
+                self._by_role, self._taken = [], set()
                 self.last = result[0] if isinstance(result, tuple) else result.prev_sample
+                self.keeper.step_done()
                 self.after_step(len(self.steps) - 1, timestep, self.last)
                 return result
 
@@ -151,17 +153,22 @@ class Recorder:
         return self.swapped(len(self.steps)) if role == "cond" else role
 
     def _end(self, call: DenoiserCall) -> None:
-        images = self.roles.images
+        images, step = self.roles.images, len(self.steps)
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
-                kept = self._copies.take(call.noise_pred[start : start + images], torch.float32)
-                self._by_role[call.plan.roles[start]] = kept
-        for found, made in ((self.attention, call.attention), (self.queries, call.queries)):
+                role = call.plan.roles[start]
+                self._keep(f"noise_preds/{role}", call.noise_pred[start : start + images], self.total(), at=step)
+                self._by_role.append(role)
+        expected = len(self._wanted_steps or ())
+        for queries, made in ((False, call.attention), (True, call.queries)):
             for layer, rows in made.items():
-                to_prompt = self.layers[layer].kind == "cross_attention"
-                names = [self._filed(role) if to_prompt else role for role in call.plan.roles]
-                copies = {(names[row], row % images): self._copies.take(one) for row, one in rows.items()}
-                found.setdefault(layer, []).append(AttentionRecord(len(self.steps), copies))
+                kind = self.layers[layer].kind
+                for row, one in rows.items():
+                    role = call.plan.roles[row]
+                    filed = self._filed(role) if kind == "cross_attention" else role
+                    key = (row % images, f"{'queries' if queries else kind}/{filed}/{layer}")
+                    self.keeper.take(key, one, expected)
+                    self.calls.setdefault(key, []).append(step)
 
 
 def cut_of(tokens: Tokenizations, length: int) -> int | None:
@@ -190,27 +197,6 @@ def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]
 def _within(name: str, places: Sequence[str]) -> bool:
     """Whether a module is one of these or inside one; "" is the whole network."""
     return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
-
-
-def image_rows(steps: list[StepRecord], image: int) -> dict[str, np.ndarray]:
-    """noise_pred, and noise_preds/<role> with NaN rows, of one image; (step, channel, y, x)."""
-    found = {"noise_pred": np.stack([_row(step.noise_pred, image) for step in steps])}
-    if all(step.before_guide is not None for step in steps):
-        found["noise_pred_before_guide"] = np.stack([_row(step.before_guide, image) for step in steps])
-    shape = found["noise_pred"].shape[1:]
-    for role in dict.fromkeys(role for step in steps for role in step.by_role):
-        rows = [
-            _row(step.by_role[role], image) if role in step.by_role else np.full(shape, np.nan, np.float32)
-            for step in steps
-        ]
-        found[f"noise_preds/{role}"] = np.stack(rows)
-    return found
-
-
-def _row(tensor: torch.Tensor | None, image: int) -> np.ndarray:
-    if tensor is None:
-        raise ValueError("noise predictions were not recorded")
-    return np.asarray(tensor[image].numpy())
 
 
 @contextmanager

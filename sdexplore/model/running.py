@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from .prompting import prompts_of, swaps_of
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles, order_of, unconditional
+from .spilling import keeping
 
 OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 _SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
@@ -72,7 +74,7 @@ class _StopRun(BaseException):
     """Leaves the pipeline's loop; BaseException so that no handler in between swallows it."""
 
 
-def run(
+def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     pipe: Any,
     prompt: str | list[str] | None = None,
     *,
@@ -82,6 +84,7 @@ def run(
     guide: GuideFunction | None = None,
     guide_scale: float = 1.0,
     prompt_at: Mapping[int, str] | None = None,
+    to: str | Path | None = None,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
     """The record of one call of `pipe`: a Trace for one image, Traces for several.
@@ -122,6 +125,7 @@ def run(
             guide=guide,
             guide_scale=guide_scale,
             prompt_at=prompt_at,
+            to=to,
             **pipeline_arguments,
         )
 
@@ -140,7 +144,7 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
         raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
 
 
-def run_locked(
+def run_locked(  # noqa: PLR0913  (as `run`)
     pipe: Any,
     prompt: Any = None,
     *,
@@ -150,6 +154,7 @@ def run_locked(
     guide: GuideFunction | None = None,
     guide_scale: float = 1.0,
     prompt_at: Mapping[Any, str] | None = None,
+    to: str | Path | None = None,
     **arguments: Any,
 ) -> Trace | Traces:
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
@@ -162,7 +167,6 @@ def run_locked(
     layers = plan_layers(attention_modules(denoiser), record)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)
-    roles = Roles(images, order=order_of(pipe))
 
     def after_step(step: int, timestep: Any, latents: torch.Tensor) -> None:
         if on_step is None:
@@ -178,27 +182,41 @@ def run_locked(
         if progress._stop:  # noqa: SLF001  (its own module's)
             raise _StopRun
 
-    swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
-    recorder = Recorder(
-        record=record,
-        roles=roles,
-        tokens=prompts_of(pipe, prompt, arguments, images, swaps.prompts if swaps else {}),
-        layers=layers,
-        after_step=after_step,
-        total=lambda: total_steps(pipe),
-        guidance=lambda timestep: scales_of(pipe, timestep),
-        guide=guides,
-        swapped=swaps.role_at if swaps else lambda _: "cond",
-    )
-    generators = [torch.Generator("cpu").manual_seed(seed + image) for image in range(images)]
-    given = dict(arguments) if prompt is None else {"prompt": prompt, **arguments}
-    given |= swaps.callback_arguments(arguments) if swaps else {}
-    given["generator"] = generators[0] if images == 1 else generators
+    with keeping(to, images, len(layers)) as keeper:
+        swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
+        recorder = Recorder(
+            record=record,
+            keeper=keeper,
+            roles=Roles(images, order=order_of(pipe)),
+            tokens=prompts_of(pipe, prompt, arguments, images, swaps.prompts if swaps else {}),
+            layers=layers,
+            after_step=after_step,
+            total=lambda: total_steps(pipe),
+            guidance=lambda timestep: scales_of(pipe, timestep),
+            guide=guides,
+            swapped=swaps.role_at if swaps else lambda _: "cond",
+        )
+        generators = [torch.Generator("cpu").manual_seed(seed + image) for image in range(images)]
+        given = dict(arguments) if prompt is None else {"prompt": prompt, **arguments}
+        given |= swaps.callback_arguments(arguments) if swaps else {}
+        given["generator"] = generators[0] if images == 1 else generators
+        call = call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at))
+        foreign = guide is not None or arguments.get("callback_on_step_end") is not None
+        stopped = _watched(pipe, recorder, given, call, look_again=foreign)
+    result = keeper.result()
+    if stopped:
+        raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
+    return result
+
+
+def _watched(
+    pipe: Any, recorder: Recorder, given: Mapping[str, Any], call: Mapping[str, Any], *, look_again: bool
+) -> bool:
+    """Calls the pipeline and has the traces made of what was seen; whether it was stopped."""
+    denoiser, output, stopped = denoiser_of(pipe), None, False
     graphs = compiled_denoiser(denoiser)
-    foreign = guide is not None or arguments.get("callback_on_step_end") is not None
-    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=foreign)
+    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
     started = time.perf_counter()
-    output, stopped = None, False
     with restored(pipe, denoiser):
         try:
             with recorder.watching(pipe, denoiser, stand_in):
@@ -207,20 +225,16 @@ def run_locked(
             stopped = True
         recorder.finish()
         drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
-        assembly = Assembly(
+        Assembly(
             recorder=recorder,
             scheduler=pipe.scheduler,
-            call=call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at)),
-            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, roles.zeroed)
+            call=call,
+            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
             | ({} if graphs is None else {"compiled": graphs.used}),
             decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
             latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
-        )
-        traces = assembly.traces(output)
-    result = traces[0] if len(traces) == 1 else Traces(traces)
-    if stopped:
-        raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
-    return result
+        ).seal(output)
+    return stopped
 
 
 def as_given(
