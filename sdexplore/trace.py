@@ -292,6 +292,10 @@ class Trace(Shown):
             )
         if compiled := self.provenance.get("compiled"):
             lines.append(Line(_compiled(compiled)))
+        if missing := self.provenance.get("out_of_memory"):
+            lines.append(
+                Line(f"Memory did not suffice to decode steps afterwards; missing: {clip(', '.join(missing))}.")
+            )
         if quality := self.provenance.get("reconstruction"):
             redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
             lines.append(Line(f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."))

@@ -1,7 +1,9 @@
 """From what was recorded to traces: one per image, x0 by closed form, chosen steps decoded."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,12 @@ from ..tokenization import Tokenizations
 from ..trace import Attention, Queries, Trace
 from ..traceparts import ARRAYS, MAPPINGS
 from . import noise_levels
+from .exhaustion import give_back, ran_out
 from .recording import Recorder, cut_of
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 _BY_STEP = ("decoded", "decoded_x0")
+_TO_THE_USER = 6  # frames from a warning here to who called `run`
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,15 @@ class Assembly:
         pictures, unsafe = _pictures(output)
         images = self.recorder.roles.images
         for image in range(images):
-            self._complete(image, pictures[image] if pictures else None)
+            missing = self._complete(image, pictures[image] if pictures else None)
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
-            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags)
+            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, missing)
             self.recorder.keeper.seal(image, trace)
 
-    def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool]) -> Trace:
+    def _trace(
+        self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Mapping[str, Any]
+    ) -> Trace:
         """The Trace of what is kept of one image."""
         arrays = self.recorder.keeper.arrays(image)
         tokens, calls = self._calls(image, arrays)
@@ -56,23 +62,36 @@ class Assembly:
             kind, _, key = name.partition("/")
             if kind in mappings:
                 mappings[kind][int(key) if kind in _BY_STEP else key] = array
-        provenance = {**self.provenance, "guidance": self._guidance()}
+        provenance = {**self.provenance, "guidance": self._guidance(), **missing}
         parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays} | mappings | calls
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts)
 
-    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> None:
-        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture."""
+    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> dict[str, Any]:
+        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture.
+
+        Returns:
+            What provenance must say of pictures that memory did not suffice for.
+        """
         keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
         keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
         sigmas = noise_levels.sigmas(self.scheduler, marks)
+        if picture is not None:
+            keeper.add((image, "image"), picture)
         if sigmas is not None:
             keeper.add((image, "sigmas"), sigmas)
             self._original_sample(image, sigmas)
-            self._decoded(image, sigmas)
+        wanted = [] if sigmas is None else self._to_decode(image, sigmas)
         if self.latent_rgb is not None and "latents" in keeper.arrays(image):
-            keeper.add((image, "latent_rgb"), self.latent_rgb())
-        if picture is not None:
-            keeper.add((image, "image"), picture)
+            wanted.append(("latent_rgb", self.latent_rgb))
+        for number, (name, make) in enumerate(wanted):
+            try:
+                keeper.add((image, name), make())
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+                give_back(error)
+                return _lacking([name for name, _ in wanted[number:]])
+        return {}
 
     def _guidance(self) -> dict[str, list[float]]:
         """The scales that the pipeline guided by, a number a step."""
@@ -91,17 +110,22 @@ class Assembly:
             x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
-    def _decoded(self, image: int, sigmas: np.ndarray) -> None:
-        keeper = self.recorder.keeper
-        kept, space = keeper.arrays(image), self.provenance["scheduler"]["space"]
-        if self.decode is None or "latents" not in kept:
-            return
+    def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
+        """Names of the pictures of steps that the Record asks for, and what makes each."""
+        kept, space = self.recorder.keeper.arrays(image), self.provenance["scheduler"]["space"]
+        decode = self.decode
+        if decode is None or "latents" not in kept:
+            return []
+
+        def sample(step: int) -> np.ndarray:
+            return decode(variance_preserving(kept["latents"][step], sigmas[step], space))
+
+        def original_sample(step: int) -> np.ndarray:
+            return decode(kept["pred_original_sample"][step])
+
+        kinds = {"decoded": sample} | ({"decoded_x0": original_sample} if "pred_original_sample" in kept else {})
         steps = self.recorder.record.decoded_steps(len(self.recorder.steps))
-        for step in steps:
-            latents = variance_preserving(kept["latents"][step], sigmas[step], space)
-            keeper.add((image, f"decoded/{step}"), self.decode(latents))
-        for step in steps if "pred_original_sample" in kept else ():
-            keeper.add((image, f"decoded_x0/{step}"), self.decode(kept["pred_original_sample"][step]))
+        return [(f"{kind}/{step}", partial(make, step)) for kind, make in kinds.items() for step in steps]
 
     def _calls(self, image: int, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Tokenizations], dict[str, Any]]:
         """Tokens by role, and the fields of a Trace whose rows are denoiser calls."""
@@ -130,6 +154,17 @@ class Assembly:
                 head_mean=recorder.layers[layer].head_mean,
             )
         return tokens, fields
+
+
+def _lacking(names: list[str]) -> dict[str, Any]:
+    """The entry of provenance for pictures that are missing, of which a warning tells too."""
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
+    warnings.warn(
+        f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less",
+        stacklevel=_TO_THE_USER,
+    )
+    return {"out_of_memory": names}
 
 
 def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:

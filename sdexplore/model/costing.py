@@ -1,110 +1,146 @@
 """`cost`: the bytes of a recorded run, reckoned from the configuration; nothing is computed."""
 
-import copy
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..costs import Cost
 from ..record import USUAL, Record
-from .architecture import attention_layers, denoiser, latent_grid, vae_scale_factor
-from .probes import attention_modules
-from .prompting import prompts_of
-from .recording import cut_of, plan_layers
-from .running import image_count
+from .architecture import attention_layers, denoiser
+from .outlines import Outline, outline_of
+from .probes import LayerPlan, attention_modules
+from .recording import plan_layers
+from .spilling import IN_FLIGHT
 
+_STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
 _WIDTH = {"float16": 2, "float32": 4}
-_DEFAULT_STEPS = 50
 
 
 def cost(
-    pipe: Any, record: Record = USUAL, *, prompt: str | list[str] | None = None, **pipeline_arguments: Any
+    pipe: Any,
+    record: Record = USUAL,
+    *,
+    prompt: str | list[str] | None = None,
+    to: str | Path | None = None,
+    **pipeline_arguments: Any,
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
 
-    Without a prompt, a prompt that fills every position is reckoned with. Guidance is taken to be on unless
-    guidance_scale says otherwise.
+    Without a prompt, a prompt that fills every position is reckoned with. A callback that switches guidance off on the
+    way is not foreseen.
+
+    Args:
+        to: As in `run`: with it the host holds what waits to be written, and no more.
+        pipeline_arguments: As in `run`, its own `prompt_at` and `guide` among them.
 
     Raises:
         RunError: The Record asks for steps that the run has not.
         InspectionError: The pipeline has no UNet.
     """
-    images = image_count(prompt, pipeline_arguments)
-    height, width = _size(pipe, pipeline_arguments)
-    y, x = latent_grid(pipe, height, width)
-    steps = _steps(pipe, pipeline_arguments)
-    unet: Any = denoiser(pipe)
-    channels = int(unet.config.out_channels)
-    # diffusers' pipelines default to a scale above 1; a UNet with time_cond_proj_dim (LCM) takes it embedded.
-    embedded = getattr(unet.config, "time_cond_proj_dim", None) is not None
-    guided = float(pipeline_arguments.get("guidance_scale", 7.5)) > 1 and not embedded
-    present = ("cond", "uncond") if guided else ("cond",)
-    plane = 4 * channels * y * x
+    outline = outline_of(pipe, prompt, pipeline_arguments)
+    return cost_of(pipe, record, outline, spilled=to is not None)
+
+
+def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = False, bound: bool = False) -> Cost:
+    """The cost of an outlined run.
+
+    Args:
+        spilled: Whether it goes to a file as it is made.
+        bound: Only a bound, but at once: grids are not looked up, and nothing is tokenized. No layer's is finer than
+            the latents', and no prompt longer than there are positions.
+    """
+    if bound:
+        outline = replace(outline, tokens=lambda *_: None)
+    parts = _arrays(record, outline)
+    if not bound:
+        factor = outline.factor
+        y, x = outline.grid
+        grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
+    kept, widest, largest = 0, 0, 0
+    step = parts.pop(_STEP)
+    for name, plan in plan_layers(modules := attention_modules(denoiser(pipe)), record).items():
+        grid = outline.grid if bound else grids[name]
+        if grid is None or not (bound or plan.wants(grid)):
+            continue
+        for key, amount, row in _layer(name, plan, modules[name], record, outline, grid):
+            if key == _WORKSPACE:
+                widest = max(widest, amount)
+                continue
+            parts[key] = parts.get(key, 0) + amount
+            kept, largest = kept + row, max(largest, row)
+    step += kept
+    total = dict(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))
+    disk = sum(total.values())
+    host = min(disk, 2 * min(step, IN_FLIGHT + largest)) if spilled else disk
+    return Cost(device=kept + widest, host=host, disk=disk, parts=total, images=outline.images, steps=outline.steps)
+
+
+def _arrays(record: Record, outline: Outline) -> dict[str, int]:
+    """Bytes of the arrays that are no attention, all images together; and of the rows of one step."""
+    steps, images = outline.steps, outline.images
+    plane = 4 * outline.channels * outline.grid[0] * outline.grid[1] * images
     parts = {"latents": plane * (steps + 1)} if record.latents else {}
     if record.noise_pred:
-        parts |= {f"noise_preds/{role}": plane * steps for role in present} | {"noise_pred": plane * steps}
-        if record.latents:
-            parts["pred_original_sample"] = plane * steps
-    picture = 3 * y * x * vae_scale_factor(pipe) ** 2
-    if record.latents and (decoded := len(record.decoded_steps(steps))):
-        parts |= {"decoded": decoded * picture} | ({"decoded_x0": decoded * picture} if record.noise_pred else {})
-    parts["image"] = picture
-    layers = {layer.name: layer for layer in attention_layers(pipe, height, width)}
-    grids = {name: layer.resolution for name, layer in layers.items() if layer.resolution}
-    plans = plan_layers(attention_modules(unet), record)
-    kept = len(record.attention_steps(steps))
-    columns, positions = _columns(pipe, record, prompt, pipeline_arguments)
-    device = 0
-    for name, plan in plans.items():
-        ly, lx = grids[name]
-        if not plan.wants((ly, lx)):
+        parts |= {f"noise_preds/{role}": plane * steps for role in outline.roles} | {"noise_pred": plane * steps}
+        parts |= {"noise_pred_before_guide": plane * steps} if outline.guide else {}
+    parts[_STEP] = plane * len(parts)
+    both = record.latents and record.noise_pred and outline.x0
+    if both:
+        parts["pred_original_sample"] = plane * steps
+    picture = 3 * outline.grid[0] * outline.grid[1] * outline.factor**2 * images
+    if record.latents and outline.x0 and outline.decodes and (decoded := len(record.decoded_steps(steps))):
+        parts |= {"decoded": decoded * picture} | ({"decoded_x0": decoded * picture} if both else {})
+    if outline.draws:
+        parts["image"] = picture
+    return parts
+
+
+def _layer(
+    name: str, plan: LayerPlan, module: Any, record: Record, outline: Outline, grid: tuple[int, int]
+) -> Iterator[tuple[str, int, int]]:
+    """(array, its bytes, those of a row) that a layer keeps, all images together; and its workspace on the device."""
+    pixels, heads = grid[0] * grid[1], int(module.heads)
+    cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
+    inner = int(getattr(module, "inner_dim", 0)) or int(module.to_q.out_features)
+    roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
+    calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
+    for role in roles:
+        if role == "perturbed" and not cross and any(re.search(one, name) for one in outline.identity):
             continue
-        cross = plan.kind == "cross_attention"
-        heads = 1 if plan.head_mean else layers[name].heads
-        keys = columns if cross else ly * lx
-        rows = [role for role in record.roles if role in present]
-        parts[f"{plan.kind}/{name}"] = kept * heads * ly * lx * keys * _WIDTH[record.dtype] * len(rows)
+        filed = calls if cross and role == "cond" else {role: calls.total()}
+        rows = {one: _columns(record, outline, one) if cross else (pixels * outline.images, pixels) for one in filed}
+        wide = max([wide, *(positions for _, positions in rows.values())])
+        each = (1 if plan.head_mean else heads) * pixels * width
+        amounts = {one: each * columns for one, (columns, _) in rows.items()}
+        yield f"{plan.kind}/{name}", sum(amounts[one] * filed[one] for one in filed), max(amounts.values(), default=0)
         if plan.queries:
-            width = layers[name].heads * layers[name].head_dim
-            parts[f"queries/{name}"] = kept * ly * lx * width * _WIDTH[record.dtype] * len(rows)
-        wide = positions if cross else ly * lx
-        device = max(device, 2 * 4 * layers[name].heads * ly * lx * wide * len(rows) * images)
-    total = {name: amount * images for name, amount in sorted(parts.items(), key=lambda part: -part[1])}
-    host = sum(total.values())
-    return Cost(device=device, host=host, disk=host, parts=total, images=images, steps=steps)
+            row = pixels * inner * width * outline.images
+            yield f"queries/{name}", row * calls.total(), row
+    # Scores and probabilities, queries before and after they are scaled, and keys, in float32.
+    workspace = 4 * (2 * heads * pixels * wide + inner * (2 * pixels + wide)) * len(roles) * outline.images
+    yield _WORKSPACE, workspace, 0
 
 
-def _size(pipe: Any, arguments: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Height and width as the pipeline takes them; all but SDXL's drop the one if the other is missing."""
-    height, width = arguments.get("height"), arguments.get("width")
-    if (height and width) or "XL" in type(pipe).__name__:
-        return height, width
-    return None, None
+def _columns(record: Record, outline: Outline, role: str) -> tuple[int, int]:
+    """(columns kept, of all images together; columns of one before any are summed)."""
+    several = [outline.columns(record, role, image) for image in range(outline.images)]
+    return sum(kept for kept, _ in several), max(positions for _, positions in several)
 
 
-def _steps(pipe: Any, arguments: dict[str, Any]) -> int:
-    """How often a scheduler like the pipeline's steps; the pipeline's own is not touched."""
-    scheduler = copy.deepcopy(pipe.scheduler)
-    for name in ("timesteps", "sigmas"):
-        if arguments.get(name) is not None:
-            scheduler.set_timesteps(**{name: arguments[name]})
-            return len(scheduler.timesteps)
-    scheduler.set_timesteps(arguments.get("num_inference_steps", _DEFAULT_STEPS))
-    share = float(arguments.get("strength", 1.0)) if "image" in arguments else 1.0
-    return max(1, round(len(scheduler.timesteps) * share))
-
-
-def _columns(pipe: Any, record: Record, prompt: Any, arguments: dict[str, Any]) -> tuple[int, int]:
-    """(columns kept, positions there are), for the longest prompt."""
-    prompts = prompt if isinstance(prompt, list) else [prompt]
-    per_prompt = int(arguments.get("num_images_per_prompt") or 1)
-    tokens = prompts_of(pipe, prompt, arguments, len(prompts) * per_prompt)
-    found = [t for i in range(len(prompts)) if (t := tokens("cond", i * per_prompt)) is not None]
-    if not found:
-        embeds = arguments.get("prompt_embeds")
-        tokenizer = getattr(pipe, "tokenizer", None)
-        positions = embeds.shape[1] if embeds is not None else getattr(tokenizer, "model_max_length", 77)
-        return positions, positions
-    positions = max(len(one.ids) for t in found for one in t.values())
-    cuts = [cut_of(t, positions) for t in found]
-    if record.columns == "all" or any(cut is None for cut in cuts):
-        return positions, positions
-    return max(min(cut + 1, positions) for cut in cuts if cut is not None), positions
+def together(costs: list[Cost]) -> Cost:
+    """The cost of several runs whose traces are all held, one after the other."""
+    parts: dict[str, int] = defaultdict(int)
+    for one in costs:
+        for name, amount in one.parts.items():
+            parts[name] += amount
+    return Cost(
+        device=max(one.device for one in costs),
+        host=sum(one.host for one in costs),
+        disk=sum(one.disk for one in costs),
+        parts=parts,
+        images=sum(one.images for one in costs),
+        steps=max(one.steps for one in costs),
+    )

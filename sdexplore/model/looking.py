@@ -22,9 +22,10 @@ from .architecture import denoiser, vae_scale_factor
 from .autoencoding import Picture, pixels_of, psnr
 from .comparing import exchanged_scheduler
 from .locking import lock_of
+from .prompting import image_count
 from .provenance import described
 from .roles import unconditional
-from .running import check, image_count, run_locked
+from .running import check, run_locked
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 

@@ -16,6 +16,18 @@ TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's p
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
+def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
+    """How many images a call makes: prompts (or embeddings, or batch_size) times num_images_per_prompt."""
+    embeds = arguments.get("prompt_embeds")
+    if isinstance(prompt, list):
+        prompts = len(prompt)
+    elif prompt is None and isinstance(embeds, torch.Tensor):
+        prompts = embeds.shape[0]
+    else:
+        prompts = arguments.get("batch_size", 1)
+    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+
+
 def prompts_of(
     pipe: Any, prompt: Any, arguments: Mapping[str, Any], images: int, swapped: Mapping[str, str] = MappingProxyType({})
 ) -> Callable[[str, int], Tokenizations | None]:

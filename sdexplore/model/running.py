@@ -18,15 +18,17 @@ from ..theory import linear_preview, variance_preserving
 from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
+from .affording import Call, ensure_affordable
 from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
 from .assembling import Assembly
 from .compiling import compiled_denoiser
+from .exhaustion import told_if_memory_runs_out
 from .guiding import GuideFunction, guide_of
 from .locking import lock_of
 from .obstacles import refuse
 from .probes import attention_modules
-from .prompting import prompts_of, swaps_of
+from .prompting import image_count, prompts_of, swaps_of
 from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles, order_of, unconditional
@@ -91,7 +93,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 
     The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i; its picture is
     the same without sdexplore, to the bit. Runs of one pipeline queue. Steps chosen by the Record are decoded
-    afterwards.
+    afterwards; if memory does not suffice for that, the trace says which are missing, and a warning.
 
     Args:
         pipe: Any diffusers pipeline with a UNet.
@@ -106,11 +108,17 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         guide_scale: Dhariwal & Nichol's s.
         prompt_at: Step -> the prompt from that step on, in place of the first. Attention to it is recorded
             under the role "cond@10" for step 10, with its own tokens.
+        to: The file that the trace is written to while it is made, or the folder for several images: memory then
+            does not grow with the steps, and what is returned reads from there. As `save` and `load` would have it,
+            but without a time when all is in memory. It is there once the run has ended or was stopped; until then,
+            and after an error, what was there before stays as it was.
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
         RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
-            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline.
+            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; what is to
+            be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on the
+            way; `to` is no name for it, or cannot be written to.
         InspectionError: The pipeline has no UNet.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
@@ -168,7 +176,11 @@ def run_locked(  # noqa: PLR0913  (as `run`)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)
 
+    made = 0
+
     def after_step(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        nonlocal made
+        made = step + 1
         if on_step is None:
             return
         progress = Progress(
@@ -182,7 +194,12 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         if progress._stop:  # noqa: SLF001  (its own module's)
             raise _StopRun
 
-    with keeping(to, images, len(layers)) as keeper:
+    mine = {"guide": guide, "prompt_at": prompt_at}
+    ensure_affordable(pipe, [Call(prompt, {**arguments, **mine})], record, to)
+    with (
+        told_if_memory_runs_out(pipe, record, prompt, {**arguments, **mine}, lambda: (made, total_steps(pipe))),
+        keeping(to, images, len(layers)) as keeper,
+    ):
         swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
         recorder = Recorder(
             record=record,
@@ -243,18 +260,6 @@ def as_given(
     """The arguments that a trace's `call` names: the pipeline's, and of `run`'s own those that were given."""
     own = {"guide": guide, "guide_scale": guide_scale if guide else None, "prompt_at": prompt_at}
     return {**arguments, **{name: value for name, value in own.items() if value is not None}}
-
-
-def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
-    """How many images a call makes: prompts (or embeddings, or batch_size) times num_images_per_prompt."""
-    embeds = arguments.get("prompt_embeds")
-    if isinstance(prompt, list):
-        prompts = len(prompt)
-    elif prompt is None and isinstance(embeds, torch.Tensor):
-        prompts = embeds.shape[0]
-    else:
-        prompts = arguments.get("batch_size", 1)
-    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
 
 
 def total_steps(pipe: Any) -> int:
