@@ -16,6 +16,7 @@ from ..errors import RunError
 from ..record import Record
 from .architecture import denoiser
 from .costing import cost_of, together
+from .loading import scheduler_from_name
 from .outlines import Outline, outline_of
 
 _OFFERED = 4  # ways out that a message names
@@ -24,34 +25,42 @@ _WORTH = 0.02  # share of the whole that a way out must save to be named
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a pipeline: what `run` is given, and its scheduler if that is not the pipeline's."""
+    """One call of a pipeline: what `run` is given; and a scheduler, or its name, in place of the pipeline's."""
 
     prompt: Any
     arguments: Mapping[str, Any]
     scheduler: Any = None
 
 
-def ensure_affordable(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None = None) -> None:
-    """RunError if the traces of the calls, all held, need more than is free of memory, the device's or of disk.
+def ensure_affordable(
+    pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None = None, *, spilled: bool = False
+) -> None:
+    """RunError if the traces of the calls need more than is free of memory, of the device's, or of disk.
 
     A pipeline of which too little is known to tell is not refused.
+
+    Args:
+        to: Where they go, each when it is made; None: all are held.
+        spilled: Whether they go there while they are made.
     """
     try:
-        refusal = _refusal(pipe, calls, record, to)
+        refusal = _refusal(pipe, calls, record, to, spilled=spilled)
     except Exception:  # noqa: BLE001  (an estimate that fails must not keep a run from being made)
         return
     if refusal is not None:
         raise RunError(refusal)
 
 
-def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None) -> str | None:
-    outlines = [outline_of(pipe, call.prompt, call.arguments, call.scheduler) for call in calls]
+def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None, *, spilled: bool) -> str | None:
+    outlines = [outline_of(pipe, call.prompt, call.arguments, _scheduler(pipe, call)) for call in calls]
     device = device_of(pipe)
     free = {"memory": free_memory(), "device": free_on(device), "disk": None if to is None else free_on_disk(to)}
 
-    def needs(record: Record, *, spilled: bool = to is not None, bound: bool = False) -> dict[str, int]:
-        told = together([cost_of(pipe, record, one, spilled=spilled, bound=bound) for one in outlines])
-        return needed(told, device)
+    def needs(
+        record: Record, *, held: bool = to is None, spilled: bool = spilled, bound: bool = False
+    ) -> dict[str, int]:
+        costs = [cost_of(pipe, record, one, spilled=spilled, bound=bound) for one in outlines]
+        return needed(together(costs, held=held), device)
 
     def short(needed: Mapping[str, int]) -> list[str]:
         return [kind for kind, there in free.items() if there is not None and needed[kind] > there]
@@ -71,9 +80,13 @@ def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | 
         saved = savings(record, lambda one: needs(one)[kind], now[kind])  # noqa: B023  (called at once)
         if kind == "memory" and to is None:
             name = "'folder'" if len(calls) > 1 or outlines[0].images > 1 else "'trace.safetensors'"
-            saved = {f"to={name}": now[kind] - needs(record, spilled=True)[kind], **saved}
+            saved = {f"to={name}": now[kind] - needs(record, held=False, spilled=len(calls) == 1)[kind], **saved}
         return f"{what}, and {size(there)} are free. {way_out(saved, now[kind] - there)}"
     return None
+
+
+def _scheduler(pipe: Any, call: Call) -> Any:
+    return scheduler_from_name(pipe, call.scheduler) if isinstance(call.scheduler, str) else call.scheduler
 
 
 def _without_text(outline: Outline) -> bool:

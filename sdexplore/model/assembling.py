@@ -20,7 +20,7 @@ from .recording import Recorder, cut_of
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 _BY_STEP = ("decoded", "decoded_x0")
-_TO_THE_USER = 6  # frames from a warning here to who called `run`
+_TO_THE_USER = 7  # frames from a warning here to who called `run`
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Assembly:
             self._original_sample(image, sigmas)
         wanted = [] if sigmas is None else self._to_decode(image, sigmas)
         if self.latent_rgb is not None and "latents" in keeper.arrays(image):
-            wanted.append(("latent_rgb", self.latent_rgb))
+            wanted.insert(0, ("latent_rgb", self.latent_rgb))
         for number, (name, make) in enumerate(wanted):
             try:
                 keeper.add((image, name), make())

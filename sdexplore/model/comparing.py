@@ -12,6 +12,7 @@ from ..errors import RunError, TraceError
 from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import CellFolder, Comparison
+from .affording import Call, ensure_affordable
 from .architecture import denoiser
 from .loading import scheduler_from_name
 from .locking import lock_of
@@ -57,7 +58,7 @@ def compare(
     Raises:
         RunError: `over` is empty, or names an argument that is also given; a run makes more than one image; the folder
             holds another comparison, or `over` has values that cannot be written down; with `to`, an argument
-            is a function.
+            is a function; all traces together need more memory (with `to`, disk) than is free.
         TokenError: The prompt has no such word.
         Stopped: `on_step` asked to stop; carries the partial Trace of that run.
     """
@@ -101,6 +102,7 @@ def compared(
     folder = (
         None if to is None else CellFolder.opened(to, axes, described({**asked, **identity_of(pipe, denoiser(pipe))}))
     )
+    ensure_affordable(pipe, [_call(cell) for cell in cells], record, to)
     traces = []
     for number, cell in enumerate(cells):
         trace = None if folder is None else _finished(folder, number, cell, record)
@@ -145,6 +147,14 @@ def _cell(settings: dict[str, Any], prompt: str | None, given: dict[str, Any]) -
     if (word := arguments.pop("without", None)) is not None:
         arguments["prompt"] = without_word(arguments["prompt"], word)
     return _Cell(settings, scheduler, arguments)
+
+
+def _call(cell: _Cell) -> Call:
+    return Call(
+        cell.arguments["prompt"],
+        {name: value for name, value in cell.arguments.items() if name != "prompt"},
+        cell.scheduler,
+    )
 
 
 def _told(

@@ -130,15 +130,15 @@ def _columns(record: Record, outline: Outline, role: str) -> tuple[int, int]:
     return sum(kept for kept, _ in several), max(positions for _, positions in several)
 
 
-def together(costs: list[Cost]) -> Cost:
-    """The cost of several runs whose traces are all held, one after the other."""
+def together(costs: list[Cost], *, held: bool) -> Cost:
+    """The cost of several runs, one after the other, whose traces are all held in memory, or only one at a time."""
     parts: dict[str, int] = defaultdict(int)
     for one in costs:
         for name, amount in one.parts.items():
             parts[name] += amount
     return Cost(
         device=max(one.device for one in costs),
-        host=sum(one.host for one in costs),
+        host=(sum if held else max)(one.host for one in costs),
         disk=sum(one.disk for one in costs),
         parts=parts,
         images=sum(one.images for one in costs),

@@ -12,7 +12,8 @@ import torch
 from ..display import size
 from ..errors import RunError
 from ..record import Record
-from .affording import device_of, needed, savings, way_out
+from .affording import Call, device_of, needed, savings, way_out
+from .architecture import denoiser
 from .costing import cost_of
 from .outlines import outline_of
 
@@ -49,7 +50,7 @@ def give_back(error: BaseException) -> None:
 
 @contextmanager
 def told_if_memory_runs_out(
-    pipe: Any, record: Record, prompt: Any, arguments: dict[str, Any], done: Callable[[], tuple[int, int]]
+    pipe: Any, call: Call, record: Record, to: str | Path | None, done: Callable[[], tuple[int, int]]
 ) -> Iterator[None]:
     """A run whose memory runs out ends in a RunError that says what to change.
 
@@ -64,8 +65,15 @@ def told_if_memory_runs_out(
         ours = _asked_by_us(error)
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         give_back(error)
-        told = _told(pipe, record, prompt, arguments, done(), ours=ours)
-        raise RunError(f"out of memory {told} ({reason:.200})") from error
+        device, (made, total) = device_of(pipe), done()
+        where = f"at step {made + 1} of {total}" if made < total else "after the last step"
+        where = where if made else "before the first step was over"
+        told = [f"what failed was asked for by {'recording' if ours else 'the pipeline itself'}"]
+        told += _weights(pipe, call, record, to, device, ours=ours)
+        if not ours:
+            own = _OF_DECODER if made and made == total else _OF_PIPELINE
+            told.append(own + (_ELSEWHERE if device.type != "cpu" else ""))
+        raise RunError(f"out of memory on {device} {where}: {'. '.join(told)} ({reason:.200})") from error
 
 
 def _asked_by_us(error: BaseException) -> bool:
@@ -79,39 +87,31 @@ def _asked_by_us(error: BaseException) -> bool:
     return False
 
 
-def _told(
-    pipe: Any, record: Record, prompt: Any, arguments: dict[str, Any], done: tuple[int, int], *, ours: bool
-) -> str:
-    device = device_of(pipe)
-    steps, total = done
-    on = f"on {device}"
-    where = f"at step {steps + 1} of {total} {on}" if steps < total else f"{on} after the last step"
-    where = where if steps else f"{on} before the first step was over"
-    who = "what failed was asked for by the recording" if ours else "what failed was asked for by the pipeline itself"
-    pipes = _PIPELINES_OWN if not steps or steps < total else _DECODERS_OWN
+def _weights(
+    pipe: Any, call: Call, record: Record, to: str | Path | None, device: torch.device, *, ours: bool
+) -> list[str]:
+    """What recording takes beside the UNet, and what to leave out where that matters; nothing where it is not known."""
+    kind = "memory" if device.type == "cpu" else "device"
     try:
-        outline = outline_of(pipe, prompt, arguments)
+        outline = outline_of(pipe, call.prompt, call.arguments)
 
-        def amount(one: Record) -> int:
-            found = needed(cost_of(pipe, one, outline), device)
-            return found["memory"] if device.type == "cpu" else found["device"]
+        def amount(one: Record, *, spilled: bool = to is not None) -> int:
+            return needed(cost_of(pipe, one, outline, spilled=spilled), device)[kind]
 
         whole = amount(record)
         saved = savings(record, amount, whole)
-    except Exception:  # noqa: BLE001  (what is known of it must be enough)
-        return f"{where}: {who}. {pipes}"
-    share = f"recording takes {size(whole)} there{' in all' if device.type == 'cpu' else ' at a time'}"
-    weights = sum(parameter.nbytes for parameter in pipe.unet.parameters())
-    if ours or whole > weights:
-        return f"{where}: {who}, and {share}. {way_out(saved, whole + 1)}. {pipes}"
-    return f"{where}: {who}; {share}, its UNet's weights {size(weights)}. {pipes}"
+        if kind == "memory" and to is None:
+            saved = {"to='trace.safetensors'": whole - amount(record, spilled=True), **saved}
+    except Exception:  # noqa: BLE001  (what is known of the pipeline must be enough)
+        return []
+    weights = sum(parameter.nbytes for parameter in denoiser(pipe).parameters())
+    share = f"Recording takes {size(whole)} of it in all, the UNet's weights {size(weights)}"
+    return [share, way_out(saved, whole)] if ours or whole > weights else [share]
 
 
-_PIPELINES_OWN = (
-    "Make smaller or fewer pictures at a time, load it in float16, or let parts wait elsewhere: "
-    "pipe.enable_model_cpu_offload()"
+_OF_PIPELINE = "Make smaller or fewer pictures at a time"
+_OF_DECODER = (
+    "Decode in tiles, pipe.vae.enable_tiling(), or one picture at a time, pipe.vae.enable_slicing(), or leave the "
+    "picture out, output_type='latent'"
 )
-_DECODERS_OWN = (
-    "Decode in tiles, pipe.vae.enable_tiling(), or one by one, pipe.vae.enable_slicing(), or leave the picture out: "
-    "output_type='latent'"
-)
+_ELSEWHERE = "; or let parts wait elsewhere, pipe.enable_model_cpu_offload()"

@@ -194,10 +194,10 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         if progress._stop:  # noqa: SLF001  (its own module's)
             raise _StopRun
 
-    mine = {"guide": guide, "prompt_at": prompt_at}
-    ensure_affordable(pipe, [Call(prompt, {**arguments, **mine})], record, to)
+    asked = Call(prompt, {**arguments, "guide": guide, "prompt_at": prompt_at})
+    ensure_affordable(pipe, [asked], record, to, spilled=to is not None)
     with (
-        told_if_memory_runs_out(pipe, record, prompt, {**arguments, **mine}, lambda: (made, total_steps(pipe))),
+        told_if_memory_runs_out(pipe, asked, record, to, lambda: (made, total_steps(pipe))),
         keeping(to, images, len(layers)) as keeper,
     ):
         swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
