@@ -11,11 +11,13 @@ class Cost(Shown):
     """Bytes that recording one call takes, beside what the pipeline itself needs.
 
     Attributes:
-        device: At any one time on the denoiser's device: probabilities of the largest layer before they
-            are reduced, in float32, and their softmax.
-        host: In memory once the run is over, all images together.
+        device: At most at one time on the denoiser's device: what is kept of one call on its way to the host, and the
+            work on the largest layer, its scores, probabilities, queries and keys in float32. On the CPU it is of
+            the same memory as `host`.
+        host: At most in memory, all images together: every array, once. On CUDA they stay pinned, in blocks that are
+            rounded up. With `to`: what waits to be written.
         disk: Of the saved traces, without their headers (some KiB each).
-        parts: Array -> bytes on the host, largest first.
+        parts: Array -> bytes, largest first; of attention and queries, of all roles.
         images: How many images the call makes.
         steps: How many denoiser steps were reckoned with.
     """

@@ -1,8 +1,10 @@
 """The cost that is told before a run is what the run then takes."""
 
 import pytest
+import tiny_families as families
 import torch
-from tiny_pipelines import stable_diffusion, stable_diffusion_xl, unet
+from diffusers import HeunDiscreteScheduler
+from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diffusion_xl, unet
 
 import sdexplore as sdx
 
@@ -35,6 +37,51 @@ def test_cost_is_what_the_run_takes(make, record, arguments):
     assert told.host + small == taken
     assert told.images == len(traces)
     assert told.steps == traces[0].num_steps
+
+
+def heun():
+    pipe = stable_diffusion()
+    pipe.scheduler = HeunDiscreteScheduler.from_config(pipe.scheduler.config)
+    return pipe
+
+
+INPAINT = {"image": families.picture(), "mask_image": families.mask()}
+CALLS = {
+    "two prompts": (stable_diffusion, {"prompt": ["a cat", PROMPT], "num_images_per_prompt": 2}),
+    "half of SDXL": (stable_diffusion_xl, {"height": 64, "width": 64, "denoising_end": 0.5}),
+    "second order": (heun, {"negative_prompt": "ugly hat"}),
+    "img2img": (families.img2img, {"image": families.picture(64, 96), "strength": 0.5}),
+    "inpaint": (families.inpaint, INPAINT),
+    "InstructPix2Pix": (families.instruct_pix2pix, {"image": families.picture()}),
+    "ControlNet": (families.controlnet, {"image": families.picture(64, 96)}),
+    "LCM, its own steps": (families.latent_consistency, {"num_inference_steps": None}),
+    "perturbed": (families.pag, {}),
+    "unconditional": (ddpm, {"prompt": None}),
+    "unconditional, latent, two": (latent_diffusion, {"prompt": None, "batch_size": 2}),
+    "a prompt on the way": (stable_diffusion, {"prompt_at": {2: "a dog"}}),
+    "guided": (stable_diffusion, {"guide": lambda step: torch.zeros_like(step.latents)}),
+    "latents out": (stable_diffusion, {"output_type": "latent"}),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_each_array_is_reckoned_for_every_kind_of_call(case):
+    make, arguments = CALLS[case]
+    given = {"prompt": PROMPT, "num_inference_steps": 4, **arguments}
+    given = {name: value for name, value in given.items() if value is not None}
+    roles = ("cond", "uncond", "image", "perturbed")
+    record = sdx.Record(cross_attention="heads", roles=roles, queries=True, self_attention=("",), decode=2)
+    pipe = make()
+    told, found = sdx.cost(pipe, record, **given), sdx.run(pipe, record=record, **given)
+    taken = dict.fromkeys(told.parts, 0)
+    for trace in found if isinstance(found, sdx.Traces) else [found]:
+        assert told.steps == trace.num_steps
+        for name, array in trace.arrays().items():
+            kind, _, rest = name.partition("/")
+            part = kind if kind.startswith("decoded") else f"{kind}/{rest.partition('/')[2]}" if "/" in rest else name
+            if part not in ("timesteps", "sigmas", "latent_rgb"):
+                taken[part] = taken.get(part, 0) + array.nbytes
+    assert taken == dict(told.parts)
 
 
 def test_cost_of_a_prompt_that_is_not_known_is_that_of_the_longest(tiny):

@@ -144,6 +144,15 @@ def test_every_command_that_shows_gives_what_the_function_gives(clean):
     assert type(tiny.scheduler).__name__ != "EulerAncestralDiscreteScheduler"
 
 
+def test_a_run_goes_to_a_file(clean, tmp_path):
+    trace = ask(clean, f"run a cat --steps 1 --to {tmp_path / 'cat.safetensors'}")
+    assert sdx.Trace.load(tmp_path / "cat.safetensors").verify().fingerprint == trace.fingerprint
+    ask(clean, f"compare a cat --over seed=0,1 --steps 1 --to {tmp_path / 'both'}")
+    assert len(sdx.Comparison.load(tmp_path / "both")) == 2
+    with pytest.raises(UsageError, match="--to or --scheduler"):
+        ask(clean, "run a cat --steps 1 --scheduler DDIM --to cat.safetensors")
+
+
 def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ask(clean, "run a cat --steps 1")

@@ -131,7 +131,7 @@ _NAMES = {
     "negative": "negative_prompt",
 }  # as the options are called
 
-_HAVE_OPTIONS = ("prompt", "record", "scheduler", "seed", "width", "height", *_NAMES.values())
+_HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
 
 _OUTPUT = Option(("-o", "--output"), "output", variable, "the variable that gets the result")
 _PIPE = Option(("--pipe",), "pipe", str, "the variable that holds the pipeline (pipe)")
@@ -145,6 +145,7 @@ _RUN = (
     Option(("--size",), "size", size, "512 or WIDTHxHEIGHT"),
     Option(("--scheduler",), "scheduler", str, "for this run alone", SCHEDULERS),
     Option(("--heads",), "heads", None, "keep each head's attention, not their mean"),
+    Option(("--to",), "to", str, "the file that the trace is written to while it is made; a folder for several"),
     Option(("--set",), "set", setting, "any other argument of the pipeline: name=value", many=True),
 )
 _ATTENTION = (
@@ -204,14 +205,16 @@ def _arguments(asked: Asked) -> dict[str, Any]:
 
 def _run(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Trace, or Traces)
     pipe, arguments = notebook.pipe(asked), _arguments(asked)
-    prompt = asked.text or None
+    prompt, to = asked.text or None, asked.options.get("to")
     if "scheduler" in asked.options:
+        if to is not None:
+            raise UsageError("%sdexplore run takes --to or --scheduler: load the pipeline with that --scheduler")
         from ..model.comparing import compare
 
         return compare(pipe, prompt, over={"scheduler": [asked.options["scheduler"]]}, **arguments).traces[0]
     from ..model.running import run
 
-    return run(pipe, prompt, **arguments)
+    return run(pipe, prompt, to=to, **arguments)
 
 
 def _compare(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Comparison)
@@ -222,7 +225,8 @@ def _compare(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Compa
         raise UsageError("%sdexplore compare needs --over NAME=VALUES, as in --over guidance_scale=1,3,7.5")
     arguments = _arguments(asked)
     scheduler = {"scheduler": [asked.options["scheduler"]]} if "scheduler" in asked.options else {}
-    return compare(notebook.pipe(asked), asked.text or None, over={**over, **scheduler}, **arguments)
+    axes, to = {**over, **scheduler}, asked.options.get("to")
+    return compare(notebook.pipe(asked), asked.text or None, over=axes, to=to, **arguments)
 
 
 def _denoising(notebook: Notebook, asked: Asked) -> Picture:
