@@ -11,9 +11,9 @@ class Cost(Shown):
     """Bytes that recording one call takes, beside what the pipeline itself needs.
 
     Attributes:
-        device: At most at one time on the denoiser's device: what is kept of one call on its way to the host, and the
-            work on the largest layer, its scores, probabilities, queries and keys in float32. On the CPU it is of
-            the same memory as `host`.
+        device: At most at one time on the denoiser's device: what is kept of one call on its way to the host, head
+            means that wait to be reduced together, and the work on the largest layer: scores, probabilities, queries
+            and keys in float32. On the CPU it is of the same memory as `host`.
         host: At most in memory, all images together: every array, once. On CUDA they stay pinned, in blocks that are
             rounded up. With `to`: what waits to be written.
         disk: Of the saved traces, without their headers (some KiB each).

@@ -59,7 +59,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         factor = outline.factor
         y, x = outline.grid
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
-    kept, widest, largest = 0, 0, 0
+    kept, widest, largest, waiting = 0, 0, 0, 0
     step = parts.pop(_STEP)
     for name, plan in plan_layers(modules := attention_modules(denoiser(pipe)), record).items():
         grid = outline.grid if bound else grids[name]
@@ -67,15 +67,17 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
             continue
         for key, amount, row in _layer(name, plan, modules[name], record, outline, grid):
             if key == _WORKSPACE:
-                widest = max(widest, amount)
+                widest, waiting = max(widest, amount), waiting + row
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
+    # Maps that wait for those of the other layers are put one behind the other, which copies them once.
+    device = max(waiting + widest, 2 * waiting)
     step += kept
     total = dict(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))
     disk = sum(total.values())
     host = min(disk, 2 * min(step, IN_FLIGHT + largest)) if spilled else disk
-    return Cost(device=kept + widest, host=host, disk=disk, parts=total, images=outline.images, steps=outline.steps)
+    return Cost(device=kept + device, host=host, disk=disk, parts=total, images=outline.images, steps=outline.steps)
 
 
 def _arrays(record: Record, outline: Outline) -> dict[str, int]:
@@ -101,7 +103,7 @@ def _arrays(record: Record, outline: Outline) -> dict[str, int]:
 def _layer(
     name: str, plan: LayerPlan, module: Any, record: Record, outline: Outline, grid: tuple[int, int]
 ) -> Iterator[tuple[str, int, int]]:
-    """(array, its bytes, those of a row) that a layer keeps, all images together; and its workspace on the device."""
+    """(array, its bytes, those of a row), all images together, of one layer; and its work on the device, what waits."""
     pixels, heads = grid[0] * grid[1], int(module.heads)
     cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
     inner = int(getattr(module, "inner_dim", 0)) or int(module.to_q.out_features)
@@ -121,7 +123,8 @@ def _layer(
             yield f"queries/{name}", row * calls.total(), row
     # Scores and probabilities, queries before and after they are scaled, and keys, in float32.
     workspace = 4 * (2 * heads * pixels * wide + inner * (2 * pixels + wide)) * len(roles) * outline.images
-    yield _WORKSPACE, workspace, 0
+    waiting = 4 * pixels * wide * len(roles) * outline.images if plan.waits else 0
+    yield _WORKSPACE, workspace, waiting
 
 
 def _columns(record: Record, outline: Outline, role: str) -> tuple[int, int]:
