@@ -207,3 +207,56 @@ def test_a_run_is_not_lost_because_its_steps_could_not_be_decoded(tiny, monkeypa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sdx.Trace.load(tmp_path / "trace.safetensors").verify().num_steps == 4
+
+
+# where rows are kept
+
+
+def test_more_rows_than_expected_and_missing_ones_find_their_place():
+    keeper, rows = keeping.InMemory(), torch.arange(12.0).reshape(6, 2)
+    for number, row in enumerate(rows):
+        keeper.take((0, "few"), row, 1)
+        keeper.take((1, "gaps"), row, 2, torch.float16, at=2 * number)
+    keeper.fill((1, "gaps"), 12)
+    keeper.wait()
+    assert np.array_equal(keeper.arrays(0)["few"], rows)
+    gaps = keeper.arrays(1)["gaps"]
+    assert gaps.dtype == np.float16
+    assert np.array_equal(gaps[::2], rows)
+    assert gaps.shape == (12, 2)
+    assert np.isnan(gaps[1::2]).all()
+    keeper.drop()
+    assert keeper.arrays(0) == {}
+
+
+def test_rows_go_where_they_stay_and_each_array_is_made_once(tiny, monkeypatch):
+    made, own = [], keeping.InMemory._empty
+    monkeypatch.setattr(keeping.InMemory, "_empty", lambda *x, **k: made.append(own(*x, **k)) or made[-1])
+    trace = sdx.run(tiny, PROMPT, num_inference_steps=5, record=BIG)
+    arrays = trace.arrays()
+    assert len(made) == len(arrays)
+    assert sum(one.nbytes for one in made) == trace.nbytes
+    assert {one.data_ptr() for one in made} == {array.ctypes.data for array in arrays.values()}
+
+
+def test_pinned_memory_is_asked_for_in_few_large_blocks(monkeypatch):
+    """Without the pinning itself, which needs a GPU."""
+    asked = []
+
+    def block(_, length):
+        asked.append(length)
+        return torch.zeros(length, dtype=torch.uint8)
+
+    monkeypatch.setattr(keeping.PinnedBlocks, "_block", block)
+    blocks, pieces = keeping.PinnedBlocks(), []
+    for number in range(200):
+        pieces.append(blocks.empty((1 + number % 7, 300, 33), torch.float16 if number % 2 else torch.float32))
+        pieces[-1].fill_(number)
+    pieces.append(blocks.empty((1 << 23,), torch.float32))
+    for number, piece in enumerate(pieces[:-1]):
+        assert (piece == number).all()  # none lies over another
+    asked = [length for length in asked if length]
+    needed = sum(piece.nbytes for piece in pieces)
+    assert len(asked) <= 6
+    assert all(length & (length - 1) == 0 for length in asked)
+    assert needed <= sum(asked) == blocks.given < 2 * needed
