@@ -13,6 +13,7 @@ import sdexplore as sdx
 from sdexplore.model import compiling, graphs
 from sdexplore.model.compiling import compiled_denoiser
 from sdexplore.model.probes import attention_modules
+from sdexplore.model.queueing import run_unless
 
 PROMPT = "a photo of a cat and a cat"
 SHORT = sdx.Record(decode=0)
@@ -291,6 +292,14 @@ def test_it_is_told_before_and_after(compiled):
     assert "Denoiser compiled (graph): as an uncompiled run within rounding, not to the bit." in repr(run(compiled))
     hook(compiled)
     assert "Compilation was asked for; ran without it: a hook is on 'mid_block'." in repr(run(compiled))
+
+
+def test_a_dashboard_says_it_in_its_own_place(compiled, capsys):
+    heard = []
+    run_unless(lambda: False, compiled, PROMPT, record=SHORT, num_inference_steps=2, told=heard.append)
+    assert heard[0] == "tracing UNet2DConditionModel for 2 × 4 × 8 × 8 with the maps of 4 layers …"
+    assert heard[1].startswith(heard[0])
+    assert capsys.readouterr().out == ""
 
 
 def test_back_to_eager_runs(compiled):

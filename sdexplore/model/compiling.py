@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ Backend = Literal["auto", "graph", "inductor"]
 _BACKENDS: Final = get_args(Backend)
 _KEPT = 8  # graphs of one denoiser; each holds memory of its own on CUDA
 _MADE: WeakKeyDictionary[torch.nn.Module, "CompiledDenoiser"] = WeakKeyDictionary()
+_TOLD: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
 _TRACING = threading.Lock()  # torch.export changes torch itself while it works
 
 
@@ -225,17 +227,36 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]:.200}" if lines else type(error).__name__
 
 
-def _say(text: str, end: str = "\n") -> None:
-    print(f"sdexplore: {text}", end=end, flush=True)  # noqa: T201  (what takes a minute is said aloud)
+@contextmanager
+def telling(told: Callable[[str], object]) -> Iterator[None]:
+    """What this thread says aloud in the block goes to `told`, a line at a time, and is not printed."""
+    token = _TOLD.set(told)
+    try:
+        yield
+    finally:
+        _TOLD.reset(token)
+
+
+def _say(text: str) -> None:
+    if told := _TOLD.get():
+        told(text)
+    else:
+        print(f"sdexplore: {text}", flush=True)  # noqa: T201  (what changes how a run is made is said aloud)
 
 
 @contextmanager
 def _aloud(text: str) -> Iterator[None]:
     """Says what is being done, and how long it took."""
-    _say(text, end=" … ")
-    started, done = time.perf_counter(), "failed"
+    told, started, done = _TOLD.get(), time.perf_counter(), "failed"
+    if told:
+        told(f"{text} …")
+    else:
+        print(f"sdexplore: {text} … ", end="", flush=True)  # noqa: T201  (what takes a minute is said aloud)
     try:
         yield
         done = f"{time.perf_counter() - started:.1f} s"
     finally:
-        print(done, flush=True)  # noqa: T201  (as above)
+        if told:
+            told(f"{text} … {done}")
+        else:
+            print(done, flush=True)  # noqa: T201  (as above)

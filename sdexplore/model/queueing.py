@@ -14,6 +14,7 @@ from ..trace import Trace
 from ..traces import Comparison, Traces
 from .architecture import denoiser, vae_scale_factor
 from .comparing import compared, exchanged_scheduler
+from .compiling import telling
 from .loading import model_source
 from .locking import lock_of
 from .running import Progress, check, run_locked
@@ -28,6 +29,7 @@ def run_unless(
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
     scheduler: str | None = None,
+    told: Callable[[str], object] = print,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
     """`run` that is given up once `cancelled` says so, while it waits for its turn or after any step.
@@ -35,13 +37,14 @@ def run_unless(
     Args:
         cancelled: Asked while waiting, and after each step.
         scheduler: A name as in `load(scheduler=…)`, for this run alone; None: the pipeline's own.
+        told: Gets what a compiled run says aloud (`compile_denoiser`).
 
     Raises:
         Stopped: It was given up; carries what was recorded, or None.
     """
     check(pipe, {"seed": seed, **pipeline_arguments})
     heard = _stopping(cancelled, on_step)
-    with _turn(cancelled, pipe), exchanged_scheduler(pipe, scheduler):
+    with _turn(cancelled, pipe), exchanged_scheduler(pipe, scheduler), telling(told):
         return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)
 
 
@@ -54,6 +57,7 @@ def compare_unless(
     seed: int = 0,
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
+    told: Callable[[str], object] = print,
     **pipeline_arguments: Any,
 ) -> Comparison:
     """`compare` that is given up once `cancelled` says so, while a run of it waits for its turn or after any step.
@@ -63,7 +67,8 @@ def compare_unless(
     """
     heard = _stopping(cancelled, on_step)
     arguments = {"over": over, "seed": seed, "record": record, "on_step": heard, **pipeline_arguments}
-    return compared(lambda: _turn(cancelled, pipe), pipe, prompt, **arguments)
+    with telling(told):
+        return compared(lambda: _turn(cancelled, pipe), pipe, prompt, **arguments)
 
 
 def _stopping(

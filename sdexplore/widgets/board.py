@@ -65,7 +65,8 @@ class Board:
         def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
             self.bar.reach(progress.step + 1, progress.total, f"run {progress.cell + 1} of {progress.cells}, step ")
 
-        found = compare_unless(cancelled, self.pipe, over=over, record=self.record, on_step=on_step, **given)
+        given |= {"on_step": on_step, "told": self.bar.say}
+        found = compare_unless(cancelled, self.pipe, over=over, record=self.record, **given)
         self.bar.end()
         self.message.say(f"Compared {len(found)} runs over {', '.join(over)}.")
         return found

@@ -163,6 +163,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     record=board.record,
                     scheduler=scheduler,
                     on_step=self._live(),
+                    told=board.bar.say,
                     **arguments,
                 )
             except Stopped as stopped:

@@ -27,6 +27,10 @@ class Bar:
         self._bar.max, self._bar.value = max(total, 1), done
         self._text.value = f"{what}{done} of {total} · {time.monotonic() - self._started:.1f} s"
 
+    def say(self, what: str) -> None:
+        """Says what else is being done, in the place of the steps."""
+        self._text.value = what
+
     def end(self) -> None:
         """All is done."""
         self._bar.bar_style, self._bar.value = "success", self._bar.max
