@@ -164,7 +164,8 @@ class Benchmark(Shown):
         """The record saved at `path`; SdexploreError if there is none."""
         path = drafts.named(path)
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls.from_json(values if isinstance(values, dict) else {})
         except (OSError, ValueError) as error:
             raise SdexploreError(f"no record of a benchmark at {path.name!r}: {error}") from error
 

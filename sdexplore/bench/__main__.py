@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.pairs < 1 or chosen.steps < 1:
             raise SdexploreError(f"--pairs {chosen.pairs} --steps {chosen.steps}: both are at least 1")  # noqa: TRY301
         only = tuple(chosen.only or (_QUICK if chosen.quick else PARTS))
+        if chosen.plot is not None and not set(only) & set(AXES):
+            raise SdexploreError(f"--plot draws cost against {', '.join(AXES)}: name one in --only")  # noqa: TRY301
         found = _measured(chosen, only)
         sys.stdout.write(f"{found}\n")
         if chosen.json is not None:

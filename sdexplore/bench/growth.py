@@ -24,7 +24,7 @@ def cost_points(
     """Traced by untraced at each amount, everything else as usual: four steps, the model's own size, all layers."""
     short = replace(subject, steps=min(_USUAL_STEPS, most_steps))
     if "steps" in axes:
-        for steps in (steps for steps in STEPS if steps <= most_steps):
+        for steps in [steps for steps in STEPS if steps <= most_steps] or [most_steps]:
             yield _point(replace(subject, steps=steps), "steps", steps, Record(decode=0), pairs)
     if "side" in axes:
         for side in _sides(subject):

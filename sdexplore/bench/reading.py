@@ -32,8 +32,8 @@ _LOAD_EXT: Final = (
 
 def readings(repeats: int = 15, *, steps: int = 50, side: int = 64) -> Iterator[Reading]:
     """Every reading in turn; milliseconds. Sizes are those of SD 1.5 unless asked otherwise."""
-    yield _reading("import sdexplore", _in_new_python(_IMPORT, repeats), 200)
-    yield _reading("%load_ext sdexplore", _in_new_python(_LOAD_EXT, min(repeats, 5)), 200)
+    yield _reading("import sdexplore", _in_new_python(_IMPORT, repeats), 200.0)
+    yield _reading("%load_ext sdexplore", _in_new_python(_LOAD_EXT, min(repeats, 5)), 200.0)
     with tempfile.TemporaryDirectory() as folder:
         for name, columns, heads in (
             ("the prompt's columns", False, 1),
@@ -48,7 +48,7 @@ def readings(repeats: int = 15, *, steps: int = 50, side: int = 64) -> Iterator[
 def _of_trace(made: Trace, path: Path, name: str, repeats: int) -> Iterator[Reading]:
     made.save(path)
     what = f"{made.nbytes / 2**20:.0f} MiB, {name}"
-    yield _reading(f"open ({what})", _timed(lambda: Trace.load(path), repeats), 100)
+    yield _reading(f"open ({what})", _timed(lambda: Trace.load(path), repeats), 100.0)
 
     def one_step() -> object:
         return word_map(Trace.load(path), WORD, steps=-1)
