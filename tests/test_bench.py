@@ -94,6 +94,20 @@ def test_compiled_rows_say_why_where_nothing_compiles(subject, monkeypatch):
     assert rows[0].note in repr(Benchmark(facts={}, rows=tuple(rows)))
 
 
+def test_a_compiled_and_traced_run_is_compared_with_both_untraced_ones(subject, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: None)  # a C++ compiler is not needed to be timed
+    rows = list(tracing.traced_rows(subject, 1, ["compiled"]))
+    assert [row.name for row in rows] == [
+        tracing.COMPILED,
+        "compiled and traced: head mean, noise predictions, latents, x0",
+    ]
+    assert rows[1].against == tracing.COMPILED
+    assert rows[1].ratio.median > 0 < rows[1].share.median
+    assert rows[1].captured.startswith("4 layers × 1 calls; backend graph; maps within ")
+    assert rows[1].image.startswith("within ")
+    assert "compiled" not in subject.traced(tracing.WAYS[0].record).provenance, "it was marked for the row alone"
+
+
 def _only_of(pipe, plain):
     def latents(used, *args, **kwargs):
         if used is not pipe:
@@ -108,6 +122,7 @@ def test_what_diffusers_compiles_is_a_second_pipeline(subject):
     assert beside.unet is not subject.pipe.unet
     assert beside.unet._compiled_call_impl is not None
     assert subject.pipe.unet._compiled_call_impl is None
+    assert subject.pipe.config["unet"] == beside.config["unet"]
     assert next(beside.unet.parameters()) is next(subject.pipe.unet.parameters())
 
 

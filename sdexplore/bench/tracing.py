@@ -128,12 +128,12 @@ def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Itera
     else:
         mark(subject.pipe, "auto")
         trace = subject.traced(WAYS[0].record)
-        used = trace.provenance.get("compiled")
-        if not used:
-            missing[name] = "the run fell back to eager: the platform cannot compile"
+        used = trace.provenance.get("compiled") or {"eager": "it was not compiled"}
+        if "eager" in used:
+            missing[name] = f"fell back to eager: {used['eager']}"
         else:
             image, captured = subject.checked(trace, reference, exact=False)
-            found = image, f"{captured}; {used}; maps within {_maps_apart(trace, eager):.1e}"
+            found = image, f"{captured}; backend {', '.join(used)}; maps within {_maps_apart(trace, eager):.1e}"
             runs[name] = lambda: subject.traced(WAYS[0].record)
     try:
         times = timed(runs, pairs, subject.device) if len(runs) > 1 else None

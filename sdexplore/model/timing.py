@@ -173,6 +173,6 @@ def compiled_by_diffusers(pipe: Any) -> Any:
     """
     unet = copy.copy(pipe.unet)  # the same parameters and layers; only its own call is compiled
     unet.compile(**({"mode": "reduce-overhead"} if next(unet.parameters()).device.type == "cuda" else {}))
-    beside = type(pipe).from_pipe(pipe, unet=unet)
-    beside.set_progress_bar_config(disable=True)
+    beside = copy.copy(pipe)  # from_pipe would cast what both share to float32
+    beside.unet = unet
     return beside
