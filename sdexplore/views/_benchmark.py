@@ -61,7 +61,7 @@ def benchmark(record: Benchmark) -> Picture:
                 told.append(f"{clip(subject, 60)} {medians[0]:.3g} to {medians[-1]:.3g} over {AXES[axis]}")
             ax.set_xlabel(AXES[axis])
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(subjects))
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(subjects))
         figure.suptitle(f"What tracing costs: {drawable(_machine(record), 90)}", fontsize=9)
     return Picture(
         figure=figure,
