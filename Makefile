@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-oldest lint lab notebooks readme-pictures clean help
+.PHONY: demo test test-oldest bench lint lab notebooks readme-pictures clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
 	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
 	@echo "make test-oldest   what depends on versions, with the oldest that pyproject.toml allows"
+	@echo "make bench  what tracing costs on this machine: a table, $(BENCH)/benchmark.json and .png"
 	@echo "make lab    JupyterLab on notebooks/"
 	@echo "make lint   ruff and mypy"
 
@@ -53,6 +54,12 @@ $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 
 test-oldest: $(OLDEST)/.made
 	$(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(OLDEST_WITHOUT)
+
+# Ratios of one run; quiet machines give narrow intervals. BENCH_OPTIONS=--quick takes a minute.
+BENCH := images/benchmark
+bench: $(VENV)/.package
+	@mkdir -p $(BENCH)
+	$(BIN)/python -m sdexplore.bench --json $(BENCH)/benchmark.json --plot $(BENCH)/benchmark.png $(BENCH_OPTIONS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from .trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 DPI = 144  # of saved files
 _SCREEN_DPI = 110  # in a notebook, whose file holds each picture twice
@@ -162,7 +163,9 @@ class Picture:
         """The figure as the bytes of a PNG file; arguments as those of `save`."""
         return self._render("png", dpi, width=width, theme=theme)
 
-    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light") -> bytes:
+    def _render(
+        self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light", quick: bool = False
+    ) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         if theme not in THEMES:
@@ -179,31 +182,36 @@ class Picture:
         buffer, density = io.BytesIO(), float(dpi)
         with style():
             self._lay_out()
-        with style(), themed(self.figure, theme):
+        with style(), themed(self.figure, theme), _without_layout(self.figure):
+            canvas: Any = FigureCanvasAgg(self.figure)
             if width is not None:
-                canvas: Any = FigureCanvasAgg(self.figure)
-                canvas.draw()
-                density = width / (self.figure.get_tightbbox(canvas.get_renderer()).width + 2 * _PAD)
-            FigureCanvasAgg(self.figure).print_figure(
+                density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
+            canvas.print_figure(
                 buffer,
                 format=kind,
                 dpi=density,
-                bbox_inches="tight",
+                bbox_inches=_extent(self.figure, density).padded(_PAD) if f".{kind}" in _IN_PIXELS else "tight",
                 pad_inches=_PAD,
                 metadata=metadata if kind in ("png", "svg", "pdf") else None,
+                **({"pil_kwargs": {"compress_level": 1}} if quick and kind == "png" else {}),
             )
         return buffer.getvalue()
 
     def html(self) -> str:
-        """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures."""
-        return self._html(self.png(dpi=_SCREEN_DPI))
+        """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures.
+
+        Its pixels are those of `png`, packed less tightly: a dashboard shows it and no file keeps it.
+        """
+        return self._html(self._render("png", _SCREEN_DPI, quick=True))
 
     def _lay_out(self) -> None:
         """Once: matplotlib's layout starts from the last one, and a file must not depend on how often it was shown."""
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-        if isinstance(self.figure.get_layout_engine(), ConstrainedLayoutEngine):
-            self.figure.draw_without_rendering()
+        engine = self.figure.get_layout_engine()
+        if isinstance(engine, ConstrainedLayoutEngine):
+            _place(self.figure)
+            engine.execute(self.figure)
             self.figure.set_layout_engine("none")
 
     def _html(self, png: bytes) -> str:
@@ -231,6 +239,41 @@ class Picture:
 
     def __repr__(self) -> str:
         return "\n".join((f"Picture: {self.alt}", self.call, *self.notices))
+
+
+def _place(figure: "Figure") -> None:
+    """Puts every axes where it will be drawn, its aspect applied, as a draw does first of all."""
+    for ax in figure.axes:
+        locator = ax.get_axes_locator()
+        ax.apply_aspect(None if locator is None else locator(ax, None))  # type: ignore[arg-type]
+
+
+def _extent(figure: "Figure", dpi: float) -> "Bbox":
+    """What a file of this density holds, in inches: all that is drawn, found without drawing it.
+
+    matplotlib's "tight" draws the whole figure once more to find the same.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    before = figure.dpi
+    try:
+        figure.set_dpi(dpi)
+        _place(figure)
+        canvas: Any = FigureCanvasAgg(figure)
+        return figure.get_tightbbox(canvas.get_renderer())
+    finally:
+        figure.set_dpi(before)
+
+
+@contextmanager
+def _without_layout(figure: "Figure") -> Iterator[None]:
+    """The layout is done: matplotlib, which would draw everything to see to it, has no engine until the block ends."""
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ LEVELS = {
                 "costs",
                 "calibrations",
                 "diagnosis",
+                "benchmarks",
             ),
             *("trace", "traceparts", "traceassembly", "tracefile", "traces", "tracedraft", "datatree", "schedules"),
             *("textencodings", "occlusions", "reconstructions", "architectures", "checks"),
@@ -44,7 +45,7 @@ LEVELS = {
     3: {"views": ("views",), "canvas": ("canvas",), "calibration": ("calibration",)},
     4: {"publish": ("publish",)},
     5: {"widgets": ("widgets",)},
-    6: {"faces": ("magics", "reproduction", "")},
+    6: {"faces": ("magics", "reproduction", "bench", "")},
 }
 ROOMS = {top: (room, level) for level, rooms in LEVELS.items() for room, tops in rooms.items() for top in tops}
 WITHOUT_MODEL = (
@@ -79,7 +80,16 @@ OUTSIDE = {
     "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},
     "faces": {"IPython"},
 }
-OUTSIDE_OF_FILE = {"picture": {"matplotlib"}, "theming": {"matplotlib"}, "previews": {"PIL"}, "datatree": {"xarray"}}
+OUTSIDE_OF_FILE = {
+    "picture": {"matplotlib"},
+    "theming": {"matplotlib"},
+    "previews": {"PIL"},
+    "datatree": {"xarray"},
+    "bench.peers": {"numpy", "daam", "attention_map_diffusers"},  # what is measured beside us, where installed
+    "bench.stored": {"numpy"},
+    "bench.subjects": {"numpy"},
+    "bench.tracing": {"numpy"},
+}
 
 
 def name_of(path):

@@ -1,5 +1,7 @@
 """Where words looked: maps from a trace's cross-attention."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -44,20 +46,38 @@ def word_map(
         TokenError: The prompt has no such word.
         TraceError: What was asked for was not recorded.
     """
+    return word_maps(
+        trace, (word,), method=method, role=role, steps=steps, layers=layers, heads=heads, occurrence=occurrence
+    )[0]
+
+
+def word_maps(
+    trace: Trace,
+    words: Sequence[Word],
+    *,
+    method: str = "mean",
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    heads: Heads = None,
+    occurrence: int | None = None,
+) -> list[Float32[np.ndarray, "_y _x"]]:
+    """`word_map` of several words, each layer read once."""
     if method not in METHODS:
         raise TraceError(f"no method {method!r}; {did_you_mean(str(method), METHODS)}")
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     first = next(iter(chosen.layers.values()))
-    wanted = positions(trace, first, role, word, occurrence)
+    wanted = [positions(trace, first, role, word, occurrence) for word in words]
     if method in published.METHODS:
-        return published.METHODS[method](trace, chosen, wanted)
-    sums: dict[tuple[int, ...], np.ndarray] = {}
-    for attention in chosen.layers.values():
-        grid = _by_head(chosen, attention, wanted).mean(axis=0)
-        sums[grid.shape] = sums.get(grid.shape, 0) + grid
+        return [published.METHODS[method](trace, chosen, one) for one in wanted]
     shape = latent_grid(trace, chosen)
-    total = np.sum([resized(grid, shape) for grid in sums.values()], axis=0)
-    return np.asarray(total / len(chosen.layers), np.float32)
+    sums: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in words]
+    for attention in chosen.layers.values():
+        for by_grid, one in zip(sums, _by_head(chosen, attention, wanted), strict=True):
+            grid = one.mean(axis=0)
+            by_grid[grid.shape] = by_grid.get(grid.shape, 0) + grid
+    totals = [np.sum([resized(grid, shape) for grid in by_grid.values()], axis=0) for by_grid in sums]
+    return [np.asarray(total / len(chosen.layers), np.float32) for total in totals]
 
 
 def layer_maps(
@@ -84,12 +104,30 @@ def layer_maps(
     """
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     wanted = positions(trace, next(iter(chosen.layers.values())), role, word, occurrence)
-    return {name: _by_head(chosen, attention, wanted) for name, attention in chosen.layers.items()}
+    return {name: _by_head(chosen, attention, [wanted])[0] for name, attention in chosen.layers.items()}
 
 
-def _by_head(chosen: Selection, attention: Attention, wanted: tuple[int, ...]) -> Float32[np.ndarray, "head y x"]:
+def _by_head(
+    chosen: Selection, attention: Attention, words: Sequence[tuple[int, ...]]
+) -> list[Float32[np.ndarray, "head y x"]]:
+    """One layer's map of each word, given as positions: their columns' sum, mean over calls, head by head."""
     probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
-    return np.asarray(probs[..., columns_of(attention, wanted)].sum(axis=-1, dtype=np.float32).mean(axis=0))
+    columns = [columns_of(attention, word) for word in words]
+    if probs.strides[-2] > _CACHE_LINE:  # of which each number would be the only one used: gather them first
+        union = sorted({column for one in columns for column in one})
+        probs = np.moveaxis(np.moveaxis(probs, -1, 0)[union], 0, -1)
+        columns = [[union.index(column) for column in one] for one in columns]
+    return [np.asarray(_summed(probs, one).mean(axis=0)) for one in columns]
+
+
+_CACHE_LINE = 64  # bytes
+
+
+def _summed(probs: np.ndarray, columns: Sequence[int]) -> Float32[np.ndarray, "call head y x"]:
+    total = np.zeros(probs.shape[:-1], np.float32) if not columns else probs[..., columns[0]].astype(np.float32)
+    for column in columns[1:]:
+        total += probs[..., column]
+    return total
 
 
 def latent_grid(trace: Trace, chosen: Selection) -> tuple[int, int]:

@@ -72,11 +72,13 @@ def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     Source: attention-map-diffusers 1.0.0, timesteps="all", heads="mean".
     """
     shape = max((a.probs.shape[2:4] for a in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
-    records = []
+    total, records = np.zeros(shape, np.float32), 0
     for attention in chosen.layers.values():
         probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice][..., columns_of(attention, positions)]
-        records.append(resized(probs.sum(-1, dtype=np.float32).mean(axis=1), shape))
-    return np.asarray(np.concatenate(records).mean(axis=0), np.float32)
+        by_call = probs.sum(-1, dtype=np.float32).mean(axis=1)
+        total += resized(by_call.sum(axis=0), shape)  # resizing is linear: once a layer, not once a call
+        records += len(by_call)
+    return np.asarray(total / records, np.float32)
 
 
 METHODS: Mapping[str, Callable[[Trace, Selection, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
 from ..trace import Trace
-from .attention import word_map
+from .attention import word_maps
 from .grids import areas
 from .selection import Heads, Layers, Steps, Word, label, words_of
 
@@ -80,7 +80,8 @@ def region_words(
         TraceError: The region is empty, lies outside the picture, or is no box and no mask; or as `word_map`.
     """
     chosen = words_of(trace, role, words)
-    maps = {label(w): word_map(trace, w, role=role, steps=steps, layers=layers, heads=heads) for w in chosen}
+    found = word_maps(trace, chosen, role=role, steps=steps, layers=layers, heads=heads)
+    maps = dict(zip(map(label, chosen), found, strict=True))
     weights = region_weights(trace, region, next(iter(maps.values())).shape)
     rest = 1 - weights
     inside = {name: float((pixels * weights).sum() / weights.sum()) for name, pixels in maps.items()}
@@ -182,7 +183,7 @@ def segmentation(
     chosen = {label(word): word for word in words_of(trace, role, words)}
     if len(chosen) < 2:  # noqa: PLR2004  (a competition)
         raise TraceError(f"segmentation needs two different words or more to compete; this is {list(chosen)}")
-    maps = np.stack([word_map(trace, w, role=role, steps=steps, layers=layers, heads=heads) for w in chosen.values()])
+    maps = np.stack(word_maps(trace, tuple(chosen.values()), role=role, steps=steps, layers=layers, heads=heads))
     maps = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
     second, first = np.sort(maps, axis=0)[-2:]
     margin = (first - second) / np.maximum(first + second, np.finfo(np.float32).tiny)

@@ -6,6 +6,7 @@ from ._attention_compare import attention_compare
 from ._attention_layers import attention_layers
 from ._attention_steps import attention_steps
 from ._autoencoder import latent_statistics, reconstruction
+from ._benchmark import benchmark
 from ._calibration import calibration
 from ._checks import equation_checks, time_embedding
 from ._comparison import comparison
@@ -35,6 +36,7 @@ __all__ = [
     "attention_layers",
     "attention_mass",
     "attention_steps",
+    "benchmark",
     "calibration",
     "comparison",
     "components",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..analysis.attention import word_map
+from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
 from ..display import clip
 from ..picture import Picture
@@ -49,7 +49,7 @@ def attention(
         chosen, cut = first_words(chosen)
     asked: dict[str, Any] = {"role": role, "steps": steps, "layers": layers, "heads": heads}
     names = [label(word) for word in chosen]
-    maps = [word_map(trace, word, method=method, **asked) for word in chosen]
+    maps = word_maps(trace, chosen, method=method, **asked)
     selection = select(trace, **asked)
     unit = "attention probability" if method == "mean" else f"{method}'s score"
     method_note = "" if method == "mean" else f"method {method}, "

@@ -1,0 +1,1 @@
+"""What tracing costs on this machine: `python -m sdexplore.bench`."""

@@ -1,0 +1,115 @@
+"""`python -m sdexplore.bench`: measures, prints the table, and writes the record and its picture where asked."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..benchmarks import AXES, Benchmark
+from ..errors import SdexploreError
+from . import growth, tracing
+from .subjects import SIZES, Subject
+
+PARTS = (*tracing.KEYS, "reading", *AXES)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        _fill(chosen)
+        if chosen.pairs < 1 or chosen.steps < 1:
+            raise SdexploreError(f"--pairs {chosen.pairs} --steps {chosen.steps}: both are at least 1")  # noqa: TRY301
+        only = tuple(chosen.only or (_QUICK if chosen.quick else PARTS))
+        if chosen.plot is not None and not set(only) & set(AXES):
+            raise SdexploreError(f"--plot draws cost against {', '.join(AXES)}: name one in --only")  # noqa: TRY301
+        found = _measured(chosen, only)
+        sys.stdout.write(f"{found}\n")
+        if chosen.json is not None:
+            found.save(chosen.json)
+        if chosen.plot is not None:
+            from ..views import benchmark
+
+            benchmark(found).save(chosen.plot)
+    except SdexploreError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def _fill(chosen: argparse.Namespace) -> None:
+    """The defaults that depend on the device and on --quick."""
+    from ..model.timing import chosen_device
+
+    chosen.device = chosen_device(chosen.device)
+    usual = 2 if chosen.quick else 8 if chosen.device.type == "cpu" else 30
+    chosen.steps = usual if chosen.steps is None else chosen.steps
+    chosen.pairs = (3 if chosen.quick else 7) if chosen.pairs is None else chosen.pairs
+
+
+_QUICK = ("mean", "heads", "reading", "layers")
+
+
+def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
+    from ..model.timing import facts
+
+    device = chosen.device
+    found = Benchmark(facts={**facts(device), "pairs": str(chosen.pairs)})
+    if "reading" in only:
+        from .reading import readings
+
+        for reading in readings(5 if chosen.quick else 15):
+            found = found.joined(Benchmark(facts={}, readings=(reading,)))
+            _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
+    if set(only) - {"reading"} or chosen.peers:
+        for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
+            found = found.joined(_of_size(size, device, chosen, only))
+    return found
+
+
+def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:  # noqa: ANN401  (torch's)
+    subject = Subject.of(size, device, chosen.steps)
+    _say(subject.name)
+    found = Benchmark(facts={})
+    for row in tracing.traced_rows(subject, chosen.pairs, only):
+        found = found.joined(Benchmark(facts={}, rows=(row,)))
+        _say(f"{row.name}: {row.note if row.seconds is None else row.share or row.seconds}")
+    if chosen.peers:
+        from .peers import peer_rows
+
+        for row in peer_rows(subject, chosen.pairs):
+            found = found.joined(Benchmark(facts={}, rows=(row,)))
+            _say(f"{row.name}: {row.note or row.share}")
+    axes = [axis for axis in AXES if axis in only]
+    for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
+        found = found.joined(Benchmark(facts={}, points=(point,)))
+        _say(f"{AXES[point.axis]} {point.amount}: {point.share}")
+    return found
+
+
+def _say(text: str) -> None:
+    """How far it is, beside the table that is the answer."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sdexplore.bench",
+        description="What tracing costs here: ratios from one run, untraced and traced in turn; and how fast a stored "
+        "trace is read. A GPU runs the sizes of SD 1.5 and SDXL with random weights, a CPU the embedded model.",
+    )
+    parser.add_argument("--steps", type=int, default=None, help="denoising steps of a run (8 on a CPU, 30 on a GPU)")
+    parser.add_argument("--pairs", type=int, default=None, help="how often each is run beside the untraced one (7)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these alone")
+    parser.add_argument("--size", nargs="+", choices=SIZES, help="which pipelines; sd15 on a CPU takes minutes a run")
+    parser.add_argument("--device", help="cpu, cuda, mps, cuda:1 …")
+    parser.add_argument("--quick", action="store_true", help="a first look: two steps, three pairs, the main rows")
+    parser.add_argument("--peers", action="store_true", help="also DAAM and attention-map-diffusers, where installed")
+    parser.add_argument("--json", type=Path, help="writes the record here")
+    parser.add_argument("--plot", type=Path, help="draws cost against steps, size and layers here (.png, .svg …)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

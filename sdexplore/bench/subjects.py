@@ -1,0 +1,109 @@
+"""Pipelines that are measured, and their runs with and without a record."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import SdexploreError, did_you_mean
+from ..record import Record
+from ..trace import Trace
+
+SIZES: Final = ("mini", "sd15", "sdxl")
+PROMPT: Final = "a cat and a rocket in space"
+SEED: Final = 7
+_NAMES = {"mini": "the embedded model", "sd15": "SD 1.5's size, random weights", "sdxl": "SDXL's size, random weights"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One pipeline with what it is called with.
+
+    Attributes:
+        name: As tables have it.
+        pipe: The pipeline.
+        device: Where it computes.
+        steps: num_inference_steps.
+        arguments: What else its call gets.
+    """
+
+    name: str
+    pipe: Any
+    device: Any
+    steps: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, size: str, device: Any, steps: int) -> "Subject":  # noqa: ANN401  (torch's, which is not imported here)
+        """The pipeline of a size; float16 on a GPU, float32 on a CPU.
+
+        Raises:
+            SdexploreError: No such size.
+        """
+        from ..model.random_weights import sized_pipeline
+
+        if size not in SIZES:
+            raise SdexploreError(f"there is no size {size!r} to measure; {did_you_mean(size, SIZES)}")
+        return cls.around(sized_pipeline(size, device), device, steps, _NAMES[size])
+
+    @classmethod
+    def around(cls, pipe: Any, device: Any, steps: int, name: str) -> "Subject":  # noqa: ANN401  (any pipeline)
+        """Any pipeline, at the size that it was made for, without progress bars."""
+        pipe.set_progress_bar_config(disable=True)
+        side = pipe.unet.config.sample_size * pipe.vae_scale_factor
+        dtype = str(pipe.unet.dtype).removeprefix("torch.")
+        return cls(f"{name}, {side} × {side}, {steps} steps, {dtype}", pipe, device, steps)
+
+    def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
+        """What diffusers gives by itself."""
+        from ..model.timing import plain_latents
+
+        return plain_latents(self.pipe, PROMPT, SEED, **self._call(more))
+
+    def traced(self, record: Record, on_step: Callable[[Any], object] | None = None, **more: Any) -> Trace:  # noqa: ANN401
+        """The record of the same call."""
+        from ..model.running import run
+
+        given = {"output_type": "latent", **self._call(more)}
+        found = run(self.pipe, PROMPT, seed=SEED, record=record, on_step=on_step, **given)
+        if not isinstance(found, Trace):
+            raise SdexploreError("one prompt made several traces")
+        return found
+
+    def _call(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        return {"num_inference_steps": self.steps, **self.arguments, **more}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Its cross-attention layers by dotted name."""
+        from ..model.probes import attention_modules
+
+        return tuple(name for name, module in attention_modules(self.pipe.unet).items() if module.is_cross_attention)
+
+    def reference(self) -> np.ndarray:
+        """The last latents of an untraced run, as a trace holds them."""
+        from ..model.timing import as_numbers
+
+        return as_numbers(self.untraced())
+
+    def checked(self, trace: Trace, reference: np.ndarray, *, exact: bool = True) -> tuple[str, str]:
+        """(How the latents compare with an untraced run's, what was captured), in words.
+
+        Raises:
+            SdexploreError: They differ where they must not; or a layer or call is missing: a figure without what it is
+                the figure of would be worth nothing.
+        """
+        last = trace.recorded("latents")[-1]
+        if not np.isfinite(reference).all():
+            raise SdexploreError("the untraced run's latents are not finite: there is nothing to compare with")
+        apart = float(np.abs(last - reference).max())
+        if exact and last.tobytes() != reference.tobytes():
+            raise SdexploreError(f"tracing changed the latents, by up to {apart:.3g}")
+        found, every = trace.attention("cond"), set(range(trace.num_steps))
+        for layer in self.layers:
+            if layer not in found or set(found[layer].steps) != every:
+                raise SdexploreError(f"layer {layer!r} was not captured at every step")
+        largest = max(float(np.abs(reference).max()), 1e-30)
+        image = "to the bit" if exact else f"within {apart / largest:.1e} of its largest"
+        return image, f"{len(found)} layers × {len(next(iter(found.values())).steps)} calls"

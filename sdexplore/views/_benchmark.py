@@ -1,0 +1,81 @@
+"""What tracing costs as the work grows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..benchmarks import AXES, Benchmark, CostPoint
+from ..display import clip
+from ..errors import SdexploreError
+from ..picture import Picture, drawable, style
+from ._figure import FAINT, PALETTE
+
+_ALLOWED = 1.05
+
+
+def benchmark(record: Benchmark) -> Picture:
+    """Draws what a traced run takes of the untraced one's time against steps, the picture's side, and layers read.
+
+    One panel for each of the three that was measured; y is traced by untraced, the same in all panels. A point is the
+    median of runs in pairs, its bar goes from first to third quartile, and the line joins measured points only. Grey
+    and solid: 1, no cost; grey and dashed: 1.05, what is allowed. Each pipeline has its colour.
+
+    Args:
+        record: Of `python -m sdexplore.bench --json FILE`, as `sdexplore.benchmarks.Benchmark.load(FILE)` reads it.
+
+    Raises:
+        SdexploreError: It holds no cost against the amount of work.
+    """
+    axes_drawn = [axis for axis in AXES if any(point.axis == axis for point in record.points)]
+    if not axes_drawn:
+        raise SdexploreError("this record holds no cost against steps, size or layers: measure with --only steps side")
+    subjects = list(dict.fromkeys(point.subject for point in record.points))
+    data, told = {}, []
+    with style():
+        figure = Figure(figsize=(7.5, 2.9), layout="constrained")
+        for number, axis in enumerate(axes_drawn):
+            ax = figure.add_subplot(1, len(axes_drawn), number + 1)
+            if number:
+                ax.sharey(figure.axes[0])
+            else:
+                ax.set_ylabel("seconds traced / untraced")
+            ax.axhline(1.0, color=FAINT, linewidth=1)
+            ax.axhline(_ALLOWED, color=FAINT, linewidth=1, linestyle="--")
+            for subject, colour in zip(subjects, PALETTE, strict=False):
+                points = sorted(
+                    (p for p in record.points if (p.subject, p.axis) == (subject, axis)), key=lambda point: point.amount
+                )
+                if not points:
+                    continue
+                amounts, medians = [p.amount for p in points], [p.share.median for p in points]
+                below = [p.share.median - p.share.low for p in points]
+                above = [p.share.high - p.share.median for p in points]
+                label = drawable(subject, 40)
+                ax.errorbar(
+                    amounts, medians, [below, above], fmt="o-", color=colour, markersize=4, capsize=3, label=label
+                )
+                data[f"{axis} of {subject}"] = _array(points)
+                told.append(f"{clip(subject, 60)} {medians[0]:.3g} to {medians[-1]:.3g} over {AXES[axis]}")
+            ax.set_xlabel(AXES[axis])
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(subjects))
+        figure.suptitle(f"What tracing costs: {drawable(_machine(record), 90)}", fontsize=9)
+    return Picture(
+        figure=figure,
+        data=data,
+        alt=f"Seconds of a traced run by those of an untraced one: {'; '.join(told)}. Measured on "
+        f"{clip(_machine(record), 120)}.",
+        call="sdx.views.benchmark(record)  # of python -m sdexplore.bench",
+    )
+
+
+def _array(points: Sequence[CostPoint]) -> Float64[np.ndarray, "point 4"]:
+    """Amount, first quartile, median, third quartile of each point."""
+    return np.array([(p.amount, p.share.low, p.share.median, p.share.high) for p in points], np.float64)
+
+
+def _machine(record: Benchmark) -> str:
+    return ", ".join(filter(None, (record.facts.get(name) for name in ("device", "date"))))
