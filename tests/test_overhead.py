@@ -14,7 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sdexplore as sdx
-from sdexplore.model import hosting
+from sdexplore.model.keeping import InMemory
 from sdexplore.model.probes import attention_modules
 from sdexplore.model.recording import Recorder, plan_layers
 from sdexplore.model.roles import Roles
@@ -75,13 +75,13 @@ def counted(pipe, steps, record=None):
     """(operators until the last step was made, operators after it) of a run, untraced where there is no record."""
     given = {"num_inference_steps": steps, "output_type": "latent"}
     with pytest.MonkeyPatch.context() as patch, Operators() as operators:
-        wait = hosting.HostCopies.wait
+        wait = InMemory.wait
 
-        def ended(copies):
+        def ended(keeper):
             operators.end()
-            wait(copies)
+            wait(keeper)
 
-        patch.setattr(hosting.HostCopies, "wait", ended)
+        patch.setattr(InMemory, "wait", ended)
         if record is None:
             pipe(PROMPT, generator=torch.Generator().manual_seed(0), **given)
         else:
@@ -125,8 +125,9 @@ def test_each_step_and_layer_takes_a_few_operators_and_no_more_the_longer_the_ru
         "aten.mean.dim": attention if name == "mean" else 0,
         "aten.sum.dim_IntList": together,  # the padding in one column
         "aten.cat.default": 2 if name == "mean" else together,
-        # to half precision; each layer to the host; and latents, model output and both halves' predictions
-        "aten._to_copy.default": together + attention + (0 if name == "nothing" else 4),
+        "aten._to_copy.default": together,  # to half precision
+        # Each layer into its array on the host; and latents, model output and both halves' predictions.
+        "aten.copy_.default": attention + (0 if name == "nothing" else 4),
     }
     assert {one: count for one, count in by_step.items() if count} == {
         one: count for one, count in expected.items() if count
@@ -149,11 +150,8 @@ def leaving(monkeypatch):
     """The tensors that were copied to the host. What is on the meta device has no numbers: reading any is an error."""
     found = []
 
-    def take(_, tensor, dtype=None):
-        found.append(tensor.shape)
-        return torch.empty(tensor.shape, dtype=dtype or tensor.dtype)
-
-    monkeypatch.setattr(hosting.HostCopies, "take", take)
+    monkeypatch.setattr(InMemory, "_append", lambda *given: found.append(given[2].shape))
+    monkeypatch.setattr(InMemory, "fill", lambda *_: None)
     return found
 
 
@@ -181,6 +179,7 @@ def denoised(unet, steps, record=None, ended=lambda: None):
     pipeline = SimpleNamespace(scheduler=scheduler)
     recorder = Recorder(
         record=record or sdx.Record(),
+        keeper=InMemory(),
         roles=BothHalves(1),
         tokens=lambda *_: None,
         layers=plan_layers(attention_modules(unet), record) if record else {},
@@ -212,8 +211,7 @@ def test_nothing_leaves_the_device_but_what_is_kept_and_no_number_of_it_is_read(
         leaving.clear()
         recorder = denoised(unet, steps, sdx.Record())
         recorder.finish()
-        assert len(recorder.attention) == 4
-        assert all(len(records) == steps for records in recorder.attention.values())
+        assert list(recorder.calls.values()) == [list(range(steps))] * 4
         # of a step: each layer's map, latents, model output, both predictions; and the last latents
         assert len(leaving) == steps * (4 + 4) + 1
 
@@ -235,17 +233,17 @@ def test_a_copy_to_the_host_goes_to_pinned_memory_and_waits_for_nothing(monkeypa
             return function(*args, **(kwargs or {}))
 
     with FakeTensorMode():  # a CUDA device that is none: shapes alone
-        tensors = [torch.empty(2, 3, device="cuda", dtype=dtype) for dtype in (torch.float16, torch.float32)]
+        steps = [torch.empty(2, 3, device="cuda", dtype=torch.float16) for _ in range(5)]
         monkeypatch.setattr(torch, "empty", watched)
-        copies = hosting.HostCopies()
+        keeper = InMemory()
         with Copies():
-            taken = [copies.take(one, torch.float32) for one in tensors]
+            for step in steps:
+                keeper.take((0, "latents"), step, len(steps), torch.float32)
         assert not waited
-        copies.wait()
-        copies.wait()
-    assert pinned == [True, True]
-    assert copied == [("cpu", "cuda", True)] * 2
-    assert [(one.device.type, one.dtype) for one in taken] == [("cpu", torch.float32)] * 2
+        keeper.wait()
+        keeper.wait()
+    assert sum(map(bool, pinned)) == 1, "memory is pinned once, for all steps"
+    assert copied == [("cpu", "cuda", True)] * len(steps)
     assert len(waited) == 1
 
 
