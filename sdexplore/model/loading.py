@@ -121,13 +121,9 @@ def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dic
     """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
     if placing := [name for name in PLACING if kw.get(name) is not None]:
         raise LoadError(f"fit=True and {placing[0]}= both place the weights; give one")
-    where = {name: kw[name] for name in ("cache_dir", "revision") if kw.get(name)}
-    try:
-        if not found.file and not found.folder and cached_folder(found, where) is None:
-            more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
-            safe = None if kw["allow_pickle"] else True
-            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=safe)
-        checkpoint = inspect(found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
+    where = {name: kw[name] for name in ("cache_dir", "revision", "token") if kw.get(name)}
+    try:  # before a download, which may turn out to be in vain
+        checkpoint = inspect(found.file or found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
     except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
         return None
     return plan(needs_of(checkpoint), room_of(target), asked)

@@ -49,7 +49,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
         raise LoadError(f"{source.name!r} is no single file")
     given = {name: value for name, value in arguments.items() if name not in ("dtype", *_IGNORED)}
     held = _held(source.file, source.name)
-    header = _named_in_full(held)
+    header = named_in_full(held)
     family = family_of(header, source.file.name)
     if not family.pipeline:
         raise LoadError("; ".join((f"{source.name!r} is no checkpoint to load: {family.name}", *family.notes)))
@@ -83,9 +83,9 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
 def header_of(path: Path, name: str) -> Header:
     """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code.
 
-    Names of CLIP that lack `text_model.`, as some tools write them, are told with it.
+    CLIP's names that lack `text_model.`, as some tools write them, are told with it.
     """
-    return _named_in_full(_held(path, name))
+    return named_in_full(_held(path, name))
 
 
 def _held(path: Path, name: str) -> Header:
@@ -100,7 +100,8 @@ def _held(path: Path, name: str) -> Header:
     return Header(tensors, {})
 
 
-def _named_in_full(header: Header) -> Header:
+def named_in_full(header: Header) -> Header:
+    """The header with `text_model.` put into the names of CLIP that lack it."""
     bare = tuple(prefix + part for prefix in (CLIP, CLIP_XL) for part in _CLIP_PARTS)
     own = "transformer."
     names = {key: key.replace(own, f"{own}text_model.", 1) if key.startswith(bare) else key for key in header.tensors}
