@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub import constants, hf_api
+from huggingface_hub import constants, file_download, hf_api
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -136,7 +136,9 @@ def use(address, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (constants, file_download):  # the second has a copy before 1.0
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     monkeypatch.setattr(hf_api.api, "endpoint", address)
     close_session()
 

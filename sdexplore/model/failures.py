@@ -9,7 +9,7 @@ from huggingface_hub import errors as hub
 
 from sdexplore.errors import LoadError
 
-from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, damage
+from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, check_vocabularies, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.
 CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
@@ -32,6 +32,7 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
             return LoadError(f"{name} is damaged: {broken}; {again}")
         try:
             check_folder(replace(source, folder=folder), arguments, whole=source.folder is not None)
+            check_vocabularies(replace(source, folder=folder), arguments)
         except LoadError as known:
             return known
     page = f"https://huggingface.co/{source.name}"
