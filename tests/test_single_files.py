@@ -68,6 +68,19 @@ class TestFullSize:
         assert infer_diffusers_model_type(tensors) == DIFFUSERS_NAMES[family]
         assert CHECKPOINT_KEY_NAMES[DIFFUSERS_NAMES[family]] in tensors
 
+    def test_it_loads_as_a_person_loads_it(self, tmp_path):
+        """A file of zeros, as large as the real one and a hole on disk."""
+        path = tmp_path / "v1-5-pruned-emaonly-fp16.safetensors"
+        full = state_dict("SD 1.x", networks("SD 1.x", tiny=False))
+        write_sparse({name: t.half() if t.is_floating_point() else t for name, t in full.items()}, path)
+        pipe = sdx.load(path, device="cpu", dtype="float16")
+        for name, numbers in PARAMETERS["SD 1.x"].items():
+            network = getattr(pipe, name)
+            assert sum(parameter.numel() for parameter in network.parameters()) == numbers
+            assert {(parameter.dtype, parameter.is_meta) for parameter in network.parameters()} == {
+                (torch.float16, False)
+            }
+
 
 class TestFamilies:
     @pytest.mark.parametrize(
