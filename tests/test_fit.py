@@ -56,7 +56,7 @@ def test_the_cheapest_way_that_fits(needs, family, device, free, host, chosen):
     assert ", ".join(found.names) == chosen
     assert found.needed <= 0.9 * free * GIB
     run = max(found.parts["denoising"], found.parts["decoding"])
-    assert found.needed == found.parts["weights"] + run + found.parts.get("libraries", 0)
+    assert found.needed == found.parts["weights"] + run + found.parts.get("overhead", 0)
     assert all(choice.cost in repr(found) for choice in found.choices)
 
 

@@ -5,9 +5,10 @@ MiB, for one guided step and one decoding (SD 1.5's sizes at 512 × 512, the emb
 
                        weights   denoising        decoding        at its peak, load included
                                  measured/reck.   measured/reck.  measured/reckoned
-    SD 1.5, float32     4,067     282 / 280        969 / 1,024     5,341 / 5,191
-    embedded, float32      91      38 /  14         79 /    64       262 /   255
-    embedded, bfloat16     45      39 /   7         37 /    32       174 /   177
+    SD 1.5, float32     4,067     282 / 280        969 / 1,024     5,341 / 5,516
+    SD 1.5, bfloat16    2,033      92 / 140        544 /   512     3,169 / 2,808
+    embedded, float32      91      38 /  14         79 /    64       262 /   262
+    embedded, bfloat16     45      39 /   7         37 /    32       174 /   181
 
 Attention slicing took SD 1.5's denoising from 282 to 673 MiB and twice the time: on the CPU torch's own attention never
 holds a whole matrix, and a slice is one. It is chosen on MPS alone. Accelerators are not measured.
@@ -32,7 +33,8 @@ _KEPT_FREE = 0.9  # of what is free, what may be planned with: the allocator, th
 _GUIDED = 2  # rows of a guided call
 # How many arrays as large as a block's output live at once: as measured on the CPU; elsewhere guessed, rather high.
 _UNET_ARRAYS, _CPU_UNET_ARRAYS, _VAE_ARRAYS = 40, 28, 4
-_LIBRARIES = 100 * 2**20  # bytes that kernels, threads and tokenizers take in the process at first use
+# What loading leaves in a process on the CPU: bytes of kernels, threads, tokenizers; and a share of the weights.
+_LIBRARIES, _HEAP = 100 * 2**20, 0.08
 _LAYER = 0.05  # of the largest network: what sequential offload has on the device at once
 _WIDTH = {torch.float16: 2, torch.bfloat16: 2, torch.float32: 4, torch.float64: 8}
 
@@ -171,8 +173,8 @@ def _way(needs: Needs, room: Room, kind: torch.dtype, weights: int, choices: tup
     parts = {"weights": weights, "denoising": denoising, "decoding": decoding}
     needed = weights + max(denoising, decoding)
     if on_cpu:
-        parts["libraries"] = _LIBRARIES
-        needed += _LIBRARIES
+        parts["overhead"] = _LIBRARIES + int(weights * _HEAP)
+        needed += parts["overhead"]
     return Fit(str(room.device), room.free, needed, parts, choices)
 
 
