@@ -10,8 +10,8 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
 	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
-	@echo "make test-oldest   what depends on versions, with the oldest that pyproject.toml allows"
 	@echo "make bench  what tracing costs on this machine: a table, $(BENCH)/benchmark.json and .png"
+	@echo "make test-oldest   the whole test-suite, with the oldest versions that pyproject.toml allows"
 	@echo "make lab    JupyterLab on notebooks/"
 	@echo "make lint   ruff and mypy"
 
@@ -39,21 +39,17 @@ demo: $(VENV)/.package
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-# The oldest versions that pyproject.toml allows, in an environment of their own. Lint, browser and wheel need the newest.
+# The oldest versions that pyproject.toml allows, in an environment of their own; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest
-OLDEST_TESTS := tests/test_checkpoints.py tests/test_headers.py tests/test_fit.py tests/test_loading.py tests/test_families.py
-# diffusers 0.36 itself warns while it is imported, where a test wants silence, and its group offload fails on the CPU.
-OLDEST_WITHOUT := -k "not prints_nothing and not (group and offload)"
 
 $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt torch
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt --editable . \
-		pytest beartype hypothesis nbclient peft scipy xarray
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt --editable ".[test]"
 	@touch $@
 
 test-oldest: $(OLDEST)/.made
-	$(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(OLDEST_WITHOUT)
+	$(OLDEST)/bin/python -m pytest
 
 # Ratios of one run; quiet machines give narrow intervals. BENCH_OPTIONS=--quick takes a minute.
 BENCH := images/benchmark

@@ -6,6 +6,10 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # torchvision is not n
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # no test is timed
+settings.load_profile("untimed")
 
 
 @pytest.fixture

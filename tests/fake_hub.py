@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import re
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub import constants, file_download, hf_api
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -33,16 +38,26 @@ def _files(folder: Path) -> list[Path]:
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Serves one folder as "our/model", revisions "main" and "old"; "our/gated" is gated, all else is not there.
+    """Serves one folder as "our/model", revisions "main" and "old"; all else but the gated is not there.
+
+    "our/gated" is gated, "our/terms" too, though it lists its files, as the real hub does; "our/closed" is refused
+    without a word why.
 
     Attributes:
         asked: (path, token) of every request.
+        sent: File -> bytes of it that were sent.
+        ranges: Whether parts of files are served.
+        more: Names that its list of files has besides.
     """
+
+    more: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.asked: list[tuple[str, str | None]] = []
+        self.sent: Counter[str] = Counter()
+        self.ranges = True
         self.address = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -55,12 +70,17 @@ class _Handler(BaseHTTPRequestHandler):
         repository, rest = path[:2], path[2:]
         if path[0] == "api":
             repository, rest = path[2:4], path[4:] or ["revision", "main"]
-        if repository != ["our", "model"]:
-            return self._refuse(*((403, "GatedRepo") if repository == ["our", "gated"] else (401, "RepoNotFound")))
+        name, files_too = "/".join(repository), path[0] != "api"
+        if name in ("our/closed", "our/gated") or (name == "our/terms" and files_too):
+            return self._refuse(401 if files_too else 403, "" if name == "our/closed" else "GatedRepo")
+        if name not in ("our/model", "our/terms"):
+            return self._refuse(401, "RepoNotFound")
         if rest[1] not in ("main", "old", COMMIT):
             return self._refuse(404, "RevisionNotFound")
         if path[0] == "api":
-            siblings = [{"rfilename": f.relative_to(self.server.folder).as_posix()} for f in _files(self.server.folder)]
+            files = {f.relative_to(self.server.folder).as_posix(): f for f in _files(self.server.folder)}
+            siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in files.items()]
+            siblings += [{"rfilename": name, "size": 2} for name in self.server.more]
             found = {"id": "our/model", "sha": COMMIT, "siblings": siblings}
             if rest[0] == "tree":
                 found = [{"type": "file", "path": s["rfilename"], "size": 1, "oid": "0"} for s in siblings]
@@ -68,12 +88,17 @@ class _Handler(BaseHTTPRequestHandler):
         file = self.server.folder.joinpath(*rest[2:])
         if not file.is_file():
             return self._refuse(404, "EntryNotFound")
-        return self._answer(file.read_bytes(), "application/octet-stream")
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "") if self.server.ranges else None
+        with file.open("rb") as opened:
+            opened.seek(int(part[1]) if part else 0)
+            content = opened.read(int(part[2]) - int(part[1]) + 1 if part else -1)
+        self.server.sent["/".join(rest[2:])] += len(content) * (self.command == "GET")
+        return self._answer(content, "application/octet-stream", 206 if part else 200)
 
     do_HEAD = do_GET  # noqa: N815  (the protocol's name)
 
-    def _answer(self, content: bytes, kind: str) -> None:
-        self.send_response(200)
+    def _answer(self, content: bytes, kind: str, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
@@ -104,3 +129,21 @@ def serving(folder: Path) -> Iterator[FakeHub]:
         hub.shutdown()
         hub.server_close()
         thread.join()
+
+
+def use(address, monkeypatch):
+    """Lets this process's hub be the one at an address."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (constants, file_download):  # the second has a copy before 1.0
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+    monkeypatch.setattr(hf_api.api, "endpoint", address)
+    close_session()
+
+
+def close_session():
+    """Lets no connection outlive its hub: done by the next request in huggingface_hub before 1.0."""
+    close = getattr(huggingface_hub, "close_session", None) or huggingface_hub.utils.reset_sessions
+    close()

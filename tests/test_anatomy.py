@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from unchecked import unchecked
 
 from sdexplore.anatomy import (
     ABSENT,
@@ -92,7 +93,8 @@ def test_foreign_text_is_escaped_and_bounded():
 
 
 def test_a_repr_never_raises():
-    broken = ModuleTree("unet", ModuleNode("", "UNet", children=(None,)), 2)
+    free = unchecked("anatomy")
+    broken = free.ModuleTree("unet", free.ModuleNode("", "UNet", children=(None,)), 2)
     assert "cannot be shown" in repr(broken)
     assert "cannot be shown" in broken._repr_html_()
 

@@ -1,10 +1,8 @@
 """What the hub answers, and what is told of it; a hub on this machine stands for the one far away."""
 
-import huggingface_hub
 import pytest
-from fake_hub import cached, serving
-from huggingface_hub import constants, hf_api
-from tiny_pipelines import stable_diffusion
+from fake_hub import cached, close_session, serving, use
+from tiny_pipelines import VOCABULARY, stable_diffusion
 
 from sdexplore import load
 from sdexplore.errors import LoadError
@@ -18,21 +16,12 @@ def saved(tmp_path_factory):
     return folder
 
 
-def use(address, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(hf_api.api, "endpoint", address)
-    huggingface_hub.close_session()
-
-
 @pytest.fixture
 def hub(saved, monkeypatch):
     with serving(saved) as running:
         use(running.address, monkeypatch)
         yield running
-    huggingface_hub.close_session()
+    close_session()
 
 
 def refusal(source, **how):
@@ -102,7 +91,7 @@ def test_a_hub_that_does_not_answer(monkeypatch, tmp_path):
     assert "and the hub cannot be reached (" in said
     assert "Connection refused" in said
     assert "sdx.load() loads the embedded model" in said
-    huggingface_hub.close_session()
+    close_session()
 
 
 def test_without_an_answer_the_cache_serves(saved, tmp_path, monkeypatch, capfd):
@@ -110,7 +99,7 @@ def test_without_an_answer_the_cache_serves(saved, tmp_path, monkeypatch, capfd)
     use("http://127.0.0.1:1", monkeypatch)
     assert load("us/it", cache_dir=tmp_path, device="cpu").unet
     assert "Couldn't connect" not in capfd.readouterr().err
-    huggingface_hub.close_session()
+    close_session()
 
 
 class TestCache:
@@ -121,7 +110,8 @@ class TestCache:
 
     def test_half_of_a_download_without_words(self, saved, tmp_path):
         snapshot = cached(tmp_path, "us/it", saved)
-        (snapshot / "tokenizer" / "tokenizer.json").unlink()
+        for file in VOCABULARY:
+            (snapshot / "tokenizer" / file).unlink(missing_ok=True)
         assert "'tokenizer' in 'us/it' has no vocabulary" in refusal("us/it", cache_dir=tmp_path)
 
     def test_a_truncated_download_is_named(self, saved, tmp_path):

@@ -46,7 +46,7 @@ def saved(tmp_path_factory):
         ("SDXL base", CUDA, 4, 32, "float16, slicing, tiling, sequential offload"),
         ("SD 1.x", CPU, 16, 16, "float32"),
         ("SD 1.x", CPU, 3.5, 3.5, "bfloat16"),
-        ("SDXL base", CPU, 9, 9, "bfloat16, slicing, tiling, attention slicing"),
+        ("SDXL base", CPU, 9, 9, "bfloat16, slicing, tiling"),
         ("SDXL base", MPS, 32, 32, "float16"),
         ("SDXL base", MPS, 9.8, 9.8, "float16, slicing, tiling"),
     ],
@@ -55,7 +55,8 @@ def test_the_cheapest_way_that_fits(needs, family, device, free, host, chosen):
     found = plan(needs[family], Room(device, int(free * GIB), int(host * GIB)))
     assert ", ".join(found.names) == chosen
     assert found.needed <= 0.9 * free * GIB
-    assert found.needed == found.parts["weights"] + max(found.parts["denoising"], found.parts["decoding"])
+    run = max(found.parts["denoising"], found.parts["decoding"])
+    assert found.needed == found.parts["weights"] + run + found.parts.get("overhead", 0)
     assert all(choice.cost in repr(found) for choice in found.choices)
 
 
@@ -75,6 +76,7 @@ def test_where_nothing_fits_it_is_said_before_anything_is_loaded(needs):
 @pytest.mark.parametrize(("share", "dtype"), [(100, "float32"), (1.6, "float32"), (0.8, "bfloat16")])
 def test_what_was_chosen_is_done_said_and_traced(saved, share, dtype, monkeypatch, capsys):
     """A machine that has `share` of what float32 takes; the picture of a traced run is that of an untraced one."""
+    monkeypatch.setattr(fitting, "_LIBRARIES", 0)  # they are more than all of a tiny model
     usual = plan(needs_of(sdx.inspect(saved)), Room(CPU, 10**12, 10**12)).needed
     free = int(usual * share / 0.9)
     monkeypatch.setattr(loading, "room_of", lambda device: Room(device, free, free))

@@ -15,6 +15,7 @@ from diffusers.models.attention_processor import Attention
 from tiny_families import controlnet, inpaint, lora_weights, stable_diffusion_2, wide
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl, unet
 from torch import nn
+from transformers import CLIPTokenizerFast
 from unchecked import unchecked
 
 from sdexplore import components, load, tree
@@ -63,7 +64,7 @@ class TestComponents:
             assert row.bytes == 4 * counted(part) + sum(b.numel() * b.element_size() for b in part.buffers())
         assert found["unet"].library == "diffusers"
         assert found["text_encoder"].library == "transformers"
-        assert (found["tokenizer"].class_name, found["tokenizer"].parameters) == ("CLIPTokenizer", None)
+        assert (found["tokenizer"].class_name, found["tokenizer"].parameters) == (CLIPTokenizerFast.__name__, None)
         assert found["safety_checker"].class_name is None
         assert found.parameters == sum(map(counted, (sd.unet, sd.vae, sd.text_encoder)))
         assert "8 components, 3 of them null" in repr(found)
@@ -268,7 +269,10 @@ class TestTree:
         [
             (("unett",), "has no component 'unett'; did you mean 'unet'"),
             (("safety_checker",), "component 'safety_checker' of this StableDiffusionPipeline is null"),
-            (("tokenizer",), r"'tokenizer' is a CLIPTokenizer, no network with modules; config\(pipe, 'tokenizer'\)"),
+            (
+                ("tokenizer",),
+                r"'tokenizer' is a CLIPTokenizer(Fast)?, no network with modules; config\(pipe, 'tokenizer'\)",
+            ),
             (("unet", -1), "depth=-1 is no number of levels; 0 shows the root alone"),
         ],
     )

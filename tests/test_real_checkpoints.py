@@ -56,7 +56,7 @@ def test_on_tiny_checkpoints_in_the_hub_s_layout(tmp_path, monkeypatch):
     assert tuple(row["family"] for row in rows) == tiny
 
 
-def test_a_hub_id_that_was_never_fetched_is_fetched_and_told(tmp_path, monkeypatch):
+def test_a_hub_id_that_was_never_fetched_is_told_without_its_weights(tmp_path, monkeypatch):
     folder, _ = LAYOUTS["folder"]("SD 1.x", tiny_networks("SD 1.x"), tmp_path / "model")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     del notebook.cells[5:]
@@ -68,6 +68,8 @@ def test_a_hub_id_that_was_never_fetched_is_fetched_and_told(tmp_path, monkeypat
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
         NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "our/model: StableDiffusion" in code[-1].outputs[-1]["data"]["text/html"]
+    assert not (tmp_path / "cache").exists()
+    assert sum(hub.sent.values()) < sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 4
 
 
 @pytest.mark.hub

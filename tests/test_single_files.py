@@ -68,6 +68,19 @@ class TestFullSize:
         assert infer_diffusers_model_type(tensors) == DIFFUSERS_NAMES[family]
         assert CHECKPOINT_KEY_NAMES[DIFFUSERS_NAMES[family]] in tensors
 
+    def test_it_loads_as_a_person_loads_it(self, tmp_path):
+        """A file of zeros, as large as the real one and a hole on disk."""
+        path = tmp_path / "v1-5-pruned-emaonly-fp16.safetensors"
+        full = state_dict("SD 1.x", networks("SD 1.x", tiny=False))
+        write_sparse({name: t.half() if t.is_floating_point() else t for name, t in full.items()}, path)
+        pipe = sdx.load(path, device="cpu", dtype="float16")
+        for name, numbers in PARAMETERS["SD 1.x"].items():
+            network = getattr(pipe, name)
+            assert sum(parameter.numel() for parameter in network.parameters()) == numbers
+            assert {(parameter.dtype, parameter.is_meta) for parameter in network.parameters()} == {
+                (torch.float16, False)
+            }
+
 
 class TestFamilies:
     @pytest.mark.parametrize(
@@ -194,14 +207,25 @@ class TestParts:
         with pytest.raises(LoadError, match=r"'unet' in .*x.safetensors' has [\d,]+ numbers, and .*: damaged"):
             sdx.load(tmp_path / "x.safetensors")
 
-    def test_a_unet_with_more_than_the_family_has_is_refused(self, files, tmp_path):
-        more = load_file(files / "v1.safetensors") | {"model.diffusion_model.motion_modules.0.weight": torch.zeros(5)}
+    @pytest.mark.parametrize(
+        ("part", "prefix", "names"),
+        [
+            ("unet", "model.diffusion_model.", [f"motion_modules.{n}.weight" for n in range(5)]),
+            ("vae", "first_stage_model.", ["loss.logvar"]),
+            ("vae", "first_stage_model.", ["encoder.mid.attn_2.q.weight"]),
+        ],
+    )
+    def test_what_has_no_place_is_refused_by_name(self, files, tmp_path, part, prefix, names):
+        more = load_file(files / "v1.safetensors") | {prefix + name: torch.zeros(5, 1, 1) for name in names}
         save_file(more, tmp_path / "x.safetensors")
-        with pytest.raises(
-            LoadError,
-            match=r"'unet' in '.*' has [\d,]+ numbers, and a SD 1.x of these .* variant",
-        ):
+        with pytest.raises(LoadError) as caught:
             sdx.load(tmp_path / "x.safetensors")
+        said = str(caught.value)
+        assert re.search(
+            rf"'{part}' in '.*' has [\d,]+ numbers, and a SD 1.x of these shapes has [\d,]+: no place", said
+        )
+        shown = ", ".join(repr(prefix + name) for name in names[:3])
+        assert said.endswith(f"no place for {shown}{' and 2 more' if len(names) > 3 else ''}")
 
     def test_the_averaged_copy_is_told_and_taken_on_request(self, files, tmp_path):
         tensors = load_file(files / "v1.safetensors")

@@ -7,11 +7,13 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+import tokenizers
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_pipelines import TOKENIZER, stable_diffusion, stable_diffusion_xl, tokenizer
-from transformers import CLIPTokenizer, T5Tokenizer
+from transformers import CLIPTokenizerFast
 
 from sdexplore.errors import InspectionError, TokenError
 from sdexplore.model.tokenizing import tokens
@@ -46,7 +48,17 @@ def t5(**how):
     known = ["▁a", "▁photo", "▁of", "cat", "s", "▁dog", "é", "東", "."]
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
     vocab = [*special, *((piece, -1.0) for piece in known)]
-    return T5Tokenizer(vocab=vocab, extra_ids=0, **{"model_max_length": 12, **how})
+    how = {"model_max_length": 12, **how}
+    if int(transformers.__version__.partition(".")[0]) >= 5:
+        return transformers.T5Tokenizer(vocab=vocab, extra_ids=0, **how)
+    made = tokenizers.Tokenizer(tokenizers.models.Unigram(vocab, unk_id=2))  # as version 5 makes it
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [tokenizers.pre_tokenizers.WhitespaceSplit(), tokenizers.pre_tokenizers.Metaspace()]
+    )
+    made.decoder = tokenizers.decoders.Metaspace()
+    end = {"single": ["$A", "</s>"], "special_tokens": [("</s>", 1)]}
+    made.post_processor = tokenizers.processors.TemplateProcessing(**end)
+    return transformers.T5TokenizerFast(tokenizer_object=made, extra_ids=0, **how)
 
 
 plain_t5 = functools.cache(t5)
@@ -231,7 +243,7 @@ class TestOtherTokenizers:
 
     @pytest.mark.parametrize("side", ["left", "right"])
     def test_sides_of_padding_and_cutting_are_the_tokenizers_own(self, side):
-        one = CLIPTokenizer.from_pretrained(TOKENIZER, padding_side=side, truncation_side=side, model_max_length=6)
+        one = CLIPTokenizerFast.from_pretrained(TOKENIZER, padding_side=side, truncation_side=side, model_max_length=6)
         for text, kept in [("a cat", "a cat"), ("a cat on a big mat", None)]:
             record = tokens(one, text)["tokenizer"]
             fed = one(text, padding="max_length", max_length=6, truncation=True).input_ids
@@ -291,7 +303,7 @@ class TestPipelines:
 
     def test_textual_inversion_is_written_out_as_the_pipeline_does_it(self):
         pipe = stable_diffusion()
-        pipe.tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)  # the other one is shared
+        pipe.tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # the other one is shared
         pipe.load_textual_inversion({"<toy>": torch.zeros(2, 32)}, token="<toy>")  # noqa: S106
         record = tokens(pipe, "a <toy> cat")["tokenizer"]
         assert record.text == "a <toy> <toy>_1 cat"
@@ -300,7 +312,7 @@ class TestPipelines:
         assert record.positions("<toy> <toy>_1") == (2, 3)
 
     def test_transformers_says_nothing_of_long_prompts(self):
-        fresh = CLIPTokenizer.from_pretrained(TOKENIZER)  # transformers warns once a tokenizer
+        fresh = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # transformers warns once a tokenizer
         said = io.StringIO()
         handler = logging.StreamHandler(said)
         logger = logging.getLogger("transformers")

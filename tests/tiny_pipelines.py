@@ -25,6 +25,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 import sdexplore
 
 TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer"  # CLIP's real vocabulary
+VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt")  # files of it; transformers 5 writes the first alone
 
 
 @functools.cache

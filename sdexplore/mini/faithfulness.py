@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from jaxtyping import UInt8
+from transformers import CLIPTokenizerFast
 
 from sdexplore.display import Block, Line, Shown, Table
 from sdexplore.errors import SdexploreError
 from sdexplore.mini import PIPELINE
 from sdexplore.mini.classifier import THINGS, THRESHOLD, presence
+from sdexplore.mini.networks import load
 from sdexplore.mini.vocabulary import COLORS, PLACES, SHAPES, article
 
 _Z = 1.96
@@ -117,7 +119,9 @@ def measure_faithfulness(
     """
     if prompts < 1 or not numbers or min(numbers) < 1:
         raise SdexploreError(f"cannot draw {prompts} prompts of {tuple(numbers)} things; give at least one of each")
-    pipe = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipe = DiffusionPipeline.from_pretrained(folder, **vars(load(folder)), tokenizer=None)
+    # older versions do not read it by themselves
+    pipe.register_modules(tokenizer=CLIPTokenizerFast.from_pretrained(folder / "tokenizer"))
     pipe.set_progress_bar_config(disable=True)
     found = {}
     for number in numbers:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdexplore.errors import LoadError, SdexploreError
@@ -158,8 +159,16 @@ def load(folder: Path) -> Networks:
     networks = Networks(
         AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32),
         UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32),
-        CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
+        _text_encoder(folder / "text_encoder"),
     )
     networks.to(torch.device("cpu"))
     networks.eval()
     return networks
+
+
+def _text_encoder(folder: Path) -> CLIPTextModel:
+    """One whose keys are with or without `text_model.`: versions of transformers differ, and so do their files."""
+    network = CLIPTextModel(CLIPTextConfig.from_pretrained(folder))
+    saved = {key.removeprefix("text_model."): tensor for key, tensor in load_file(folder / "model.safetensors").items()}
+    network.load_state_dict({key: saved[key.removeprefix("text_model.")] for key in network.state_dict()})
+    return network.float()

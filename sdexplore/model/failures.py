@@ -9,7 +9,7 @@ from huggingface_hub import errors as hub
 
 from sdexplore.errors import LoadError
 
-from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, damage
+from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, check_vocabularies, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.
 CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
@@ -32,17 +32,12 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
             return LoadError(f"{name} is damaged: {broken}; {again}")
         try:
             check_folder(replace(source, folder=folder), arguments, whole=source.folder is not None)
+            check_vocabularies(replace(source, folder=folder), arguments)
         except LoadError as known:
             return known
     page = f"https://huggingface.co/{source.name}"
-    refusals: dict[type[Exception], str] = {
-        hub.GatedRepoError: f"{name} is gated: accept its terms at {page}, then give token=",
-        hub.RepositoryNotFoundError: f"the hub has no {name}, or it is private and needs token=",
-        hub.RevisionNotFoundError: f"{name} has no revision {arguments.get('revision')!r}",
-    }
-    for kind, message in refusals.items():
-        if any(isinstance(link, kind) for link in chain):
-            return LoadError(message)
+    if message := _refusal(chain, name, page, arguments):
+        return LoadError(message)
     silent = next(filter(_no_answer, chain), None)
     if source.folder is source.file is None and silent is not None:
         return LoadError(_how_to_get(source, arguments, first_line(silent)))
@@ -66,6 +61,23 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         links.append(error)
         error = error.__cause__ or error.__context__
     return links
+
+
+def _refusal(chain: list[BaseException], name: str, page: str, arguments: Mapping[str, Any]) -> str | None:
+    """What the hub will not serve, and what would be right."""
+    refusals: dict[type[Exception], str] = {
+        hub.GatedRepoError: f"{name} is gated: accept its terms at {page}, then give token=",
+        hub.RepositoryNotFoundError: f"the hub has no {name}, or it is private and needs token=",
+        hub.RevisionNotFoundError: f"{name} has no revision {arguments.get('revision')!r}",
+    }
+    for kind, message in refusals.items():
+        if any(isinstance(link, kind) for link in chain):
+            return message
+    for link in chain:
+        status = getattr(getattr(link, "response", None), "status_code", None)
+        if status in (401, 403):
+            return f"the hub refuses {name} ({status}): it needs the token= of an account that may read {page}"
+    return None
 
 
 def _no_answer(error: BaseException) -> bool:

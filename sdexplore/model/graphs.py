@@ -60,7 +60,7 @@ class Arguments:
             (tuple(leaf.shape), leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, torch.Tensor) else (leaf,)
             for leaf in self.leaves
         ]
-        return (self.spec, *seen)
+        return (str(self.spec), *seen)  # a spec of torch 2.6 has no hash
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sdexplore.errors import LoadError
 
 LONGEST = 100_000_000  # bytes of a header; safetensors' own limit
 DEEPEST = 8  # axes of a tensor
-_LENGTH = 8
+LENGTH = 8  # bytes that say how long the header is
 # Bytes of one number.
 WIDTHS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
@@ -88,23 +88,40 @@ def read_header(path: Path, name: str | None = None) -> Header:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
-            length = int.from_bytes(file.read(_LENGTH), "little")
-            if size < _LENGTH + 2:
-                raise LoadError(f"{shown} is no safetensors file: it has {size} bytes")
-            if length > LONGEST:
-                raise LoadError(
-                    f"{shown} is no safetensors file, or hostile: its header would be {length:,} bytes long, "
-                    f"and {LONGEST:,} are allowed"
-                )
-            if length > size - _LENGTH:
-                raise LoadError(
-                    f"{shown} is cut off, or no safetensors file: its header would be {length:,} bytes long, "
-                    f"and {size - _LENGTH:,} are there"
-                )
+            length = header_length(file.read(LENGTH), size, shown)
             text = file.read(length)
     except OSError as error:
         raise LoadError(f"{shown} cannot be read: {error.strerror or error}") from None
-    return _checked(_parsed(text, shown), size - _LENGTH - length, shown)
+    return header_in(text, size, shown)
+
+
+def header_length(start: bytes, size: int, shown: str) -> int:
+    """How many bytes long the header of a file is, by its first `LENGTH` bytes; LoadError if that cannot be.
+
+    Args:
+        start: The file's first bytes.
+        size: How many bytes the whole file has.
+        shown: What the user calls it, as a message shows it.
+    """
+    length = int.from_bytes(start[:LENGTH], "little")
+    if size < LENGTH + 2:
+        raise LoadError(f"{shown} is no safetensors file: it has {size} bytes")
+    if length > LONGEST:
+        raise LoadError(
+            f"{shown} is no safetensors file, or hostile: its header would be {length:,} bytes long, "
+            f"and {LONGEST:,} are allowed"
+        )
+    if length > size - LENGTH:
+        raise LoadError(
+            f"{shown} is cut off, or no safetensors file: its header would be {length:,} bytes long, "
+            f"and {size - LENGTH:,} are there"
+        )
+    return length
+
+
+def header_in(text: bytes, size: int, shown: str) -> Header:
+    """What the text of a header says, checked against the file's size in bytes; LoadError if it cannot be true."""
+    return _checked(_parsed(text, shown), size - LENGTH - len(text), shown)
 
 
 def read_json(path: Path, shown: str) -> dict[str, Any]:

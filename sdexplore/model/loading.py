@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -27,7 +28,7 @@ from .fitting import apply, needs_of, plan, room_of
 from .newer_folders import components_of_newer
 from .schedulers import class_name, scheduler_from_name
 from .single_files import load_single_file
-from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, find, without_checker
+from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, check_index, find, without_checker
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
 
@@ -39,6 +40,8 @@ CHATTY = (
     "diffusers.pipelines.pipeline_utils",
     "diffusers.models.modeling_utils",
 )
+# What diffusers calls the number format; older versions overlook the new name.
+_DTYPE = "torch_dtype" if tuple(map(int, diffusers.__version__.split(".")[:2])) < (0, 40) else "dtype"
 REMOTE = ("trust_remote_code", "custom_pipeline", "custom_revision")
 
 
@@ -121,13 +124,9 @@ def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dic
     """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
     if placing := [name for name in PLACING if kw.get(name) is not None]:
         raise LoadError(f"fit=True and {placing[0]}= both place the weights; give one")
-    where = {name: kw[name] for name in ("cache_dir", "revision") if kw.get(name)}
-    try:
-        if not found.file and not found.folder and cached_folder(found, where) is None:
-            more = {name: kw[name] for name in ("token", "variant") if kw.get(name)}
-            safe = None if kw["allow_pickle"] else True
-            DiffusionPipeline.download(found.place, **where, **more, use_safetensors=safe)
-        checkpoint = inspect(found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
+    where = {name: kw[name] for name in ("cache_dir", "revision", "token") if kw.get(name)}
+    try:  # before a download, which may turn out to be in vain
+        checkpoint = inspect(found.file or found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
     except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
         return None
     return plan(needs_of(checkpoint), room_of(target), asked)
@@ -212,9 +211,11 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
             pipe = load_single_file(source, arguments)
         else:
             here = source.folder or cached_folder(source, arguments)
+            check_index(replace(source, folder=here), arguments)  # diffusers 0.36 runs code that lies in the cache
             read = {} if here is None else components_of_newer(here, arguments["dtype"])
             apart = {name: part for name, part in read.items() if not isinstance(part, nn.Module)}
             given = {**read, **dict.fromkeys(apart), **arguments}
+            given[_DTYPE] = given.pop("dtype")
             pipe = DiffusionPipeline.from_pretrained(source.place, **given)
             pipe.register_modules(**{name: part for name, part in apart.items() if name not in arguments})
     except LoadError:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
@@ -29,6 +30,7 @@ from .sources import MINI, PICKLES, Source
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _CLIP_PARTS = ("embeddings.", "encoder.", "final_layer_norm.")  # of its text encoder, below `text_model.`
+_FEW = 3  # names that a message shows
 _OWN = ("prediction_type", "extract_ema")
 _LIBRARIES = {"unet": "diffusers", "vae": "diffusers", "scheduler": "diffusers"}
 _IGNORED = ("use_safetensors", "variant", "revision", "token", "cache_dir", "local_files_only", "force_download")
@@ -49,7 +51,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
         raise LoadError(f"{source.name!r} is no single file")
     given = {name: value for name, value in arguments.items() if name not in ("dtype", *_IGNORED)}
     held = _held(source.file, source.name)
-    header = _named_in_full(held)
+    header = named_in_full(held)
     family = family_of(header, source.file.name)
     if not family.pipeline:
         raise LoadError("; ".join((f"{source.name!r} is no checkpoint to load: {family.name}", *family.notes)))
@@ -83,9 +85,9 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
 def header_of(path: Path, name: str) -> Header:
     """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code.
 
-    Names of CLIP that lack `text_model.`, as some tools write them, are told with it.
+    CLIP's names that lack `text_model.`, as some tools write them, are told with it.
     """
-    return _named_in_full(_held(path, name))
+    return named_in_full(_held(path, name))
 
 
 def _held(path: Path, name: str) -> Header:
@@ -100,7 +102,8 @@ def _held(path: Path, name: str) -> Header:
     return Header(tensors, {})
 
 
-def _named_in_full(header: Header) -> Header:
+def named_in_full(header: Header) -> Header:
+    """The header with `text_model.` put into the names of CLIP that lack it."""
     bare = tuple(prefix + part for prefix in (CLIP, CLIP_XL) for part in _CLIP_PARTS)
     own = "transformer."
     names = {key: key.replace(own, f"{own}text_model.", 1) if key.startswith(bare) else key for key in header.tensors}
@@ -225,15 +228,42 @@ def _account(name: str, config: Mapping[str, Any], header: Header, family: Famil
         taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
         unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
         if unread:
-            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""  # noqa: PLR2004  (enough to know them by)
-            told = ", ".join(map(repr, unread[:3])) + more
-            warnings.warn(f"{source!r}: its {name} has no place for {told}; left unread", stacklevel=5)
+            warnings.warn(f"{source!r}: its {name} has no place for {_some(unread)}; left unread", stacklevel=5)
         mine = {key: numbers for key, numbers in mine.items() if key not in unread}
     there = sum(mine.values())
     needed = sum(parameter.numel() for parameter in network.parameters())
     if there < needed or (there > needed and not open_clip):
         known = f"a {family.name} of these shapes has {needed:,}"
-        raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: damaged, or a variant unknown")
+        surplus = _without_place(name, header, config, network) if there > needed else []
+        told = f"no place for {_some(surplus)}" if surplus else "damaged, or a variant unknown"
+        raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: {told}")
+
+
+def _without_place(name: str, header: Header, config: Mapping[str, Any], network: torch.nn.Module) -> list[str]:
+    """Names of a UNet's or a VAE's tensors that diffusers makes nothing of; empty where its conversion fails."""
+    convert = {"unet": convert_ldm_unet_checkpoint, "vae": convert_ldm_vae_checkpoint}.get(name)
+    prefix = {"unet": UNET, "vae": VAE}.get(name, "")
+    given = {
+        key: torch.empty(tensor.shape, device="meta")
+        for key, tensor in header.tensors.items()
+        if key.startswith(prefix) and "float" in tensor.dtype
+    }
+    if convert is None:
+        return []
+    try:
+        made = convert(dict(given), config)
+    except Exception:  # noqa: BLE001  (what is found of a damaged file is said without it)
+        return []
+    own = network.state_dict().keys()
+    placed = [tensor for key, tensor in made.items() if key in own]
+    taken = {id(tensor if tensor._base is None else tensor._base) for tensor in placed}  # noqa: SLF001  (views of some)
+    return [key for key, tensor in given.items() if id(tensor) not in taken]
+
+
+def _some(names: list[str]) -> str:
+    """The first few of some names: enough to know them by."""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(map(repr, names[:_FEW])) + more
 
 
 def _bare_clip(source: Source, config: Mapping[str, Any], prefix: str, dtype: Any) -> torch.nn.Module:

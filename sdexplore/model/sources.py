@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ EMBEDDED = "sdx.load() loads the embedded model without any download"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 WEIGHTS = (*PICKLES, ".safetensors", ".onnx", ".msgpack", ".flashpack")
+VOCABULARIES = ("tokenizer.json", "*vocab*", "*.model")
 PICKLE_RISK = (
     "Pickles can run any code when they are opened. If you trust them: allow_pickle=True, "
     "and pipe.save_pretrained(folder) then writes safetensors"
@@ -136,9 +138,17 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
         arguments: What `from_pretrained` will be given.
         whole: Whether every component must be there, as a download that stopped midway has not.
     """
+    for part in check_index(source, arguments):
+        if whole and not any(part.glob("*")):
+            raise LoadError(f"{part.name!r} in {source.name!r} is missing, or empty; copy the whole folder")
+        _check_weights(source.name, part, arguments)
+
+
+def check_index(source: Source, arguments: Mapping[str, Any]) -> list[Path]:
+    """Folders of the components that will be read; LoadError if the index is of no pipeline, or brings code."""
     folder, name = source.folder, source.name
     if folder is None:
-        return
+        return []
     index = folder / "model_index.json"
     if not index.is_file():
         raise LoadError(f"folder {name!r} is no pipeline: no model_index.json{_instead(folder)}")
@@ -154,6 +164,7 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
             f"{name!r} is a {pipeline!r}, which diffusers {diffusers.__version__} does not have; "
             f"{did_you_mean(pipeline, known, most=3)}"
         )
+    parts = []
     for part, value in entries.items():
         if _named(value) and part not in arguments:
             if climbs_out(part) or "/" in part:
@@ -161,9 +172,17 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
                     f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}"
                 )
             _refuse_code(name, folder / part, value[0])
-            if whole and not any((folder / part).glob("*")):
-                raise LoadError(f"{part!r} in {name!r} is missing, or empty; copy the whole folder")
-            _check_weights(name, folder / part, arguments)
+            parts.append(folder / part)
+    return parts
+
+
+def check_vocabularies(source: Source, arguments: Mapping[str, Any]) -> None:
+    """Raises LoadError for a tokenizer without vocabulary, of which versions of transformers say odd things."""
+    for part in check_index(source, arguments):
+        files = [path.name for path in part.glob("*")]
+        there = any(fnmatch(file, pattern) for file in files for pattern in VOCABULARIES)
+        if part.name.startswith("tokenizer") and files and not there:
+            raise LoadError(f"{part.name!r} in {source.name!r} has no vocabulary; load or copy it again")
 
 
 def _index(name: str, index: Path) -> dict[str, Any]:
