@@ -69,6 +69,7 @@ lab: $(VENV)/.package
 notebooks: $(VENV)/.package
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 \
 		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
+	$(BIN)/python .ci/without_bars.py $(NOTEBOOKS)
 
 # As notebook 07 wrote them into its article (`make notebooks`); the keys stand in its manifest.json.
 ARTICLE := images/a-small-model-from-inside
