@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tiny_families as families
 import torch
+from diffusers import UNet2DConditionModel
 from test_families import EVERYTHING, MATRIX, arguments_of
 from tiny_pipelines import stable_diffusion
 from unchecked import unchecked
@@ -198,6 +199,24 @@ def test_a_callback_that_changes_the_model_between_two_steps_is_heeded(compiled)
     compiled.disable_freeu()
     expected = eager(compiled, num_inference_steps=3, callback_on_step_end=fade)
     assert_alike(found, expected)
+
+
+class ByKeywords(UNet2DConditionModel):
+    def forward(self, sample, timestep, encoder_hidden_states=None, **more):
+        return super().forward(sample, timestep, encoder_hidden_states, **more)
+
+
+class ByPosition(UNet2DConditionModel):
+    def forward(self, *given, **more):
+        return super().forward(*given, **more)
+
+
+@pytest.mark.parametrize(("own", "used"), [(ByKeywords, "graph"), (ByPosition, "eager")])
+def test_a_unet_of_ones_own_may_take_its_arguments_as_it_likes(compiled, own, used):
+    compiled.unet.__class__ = own
+    found = run(compiled)
+    assert set(found.provenance["compiled"]) == {used}
+    assert_alike(found, eager(compiled))
 
 
 def training(pipe):

@@ -110,8 +110,10 @@ class CompiledDenoiser:
                 if self._obstacle is None and (look_again or not calls):
                     self._look_at(denoiser)
                 calls += 1
-                named = signature.bind(denoiser, *args, **kwargs).arguments
-                named.pop("self")
+                named = _by_name(signature, denoiser, args, kwargs)
+                if not {"sample", "timestep"} <= named.keys():
+                    self._go_without("its forward names no sample and timestep")
+                    return original(*args, **kwargs)
                 return_dict = named.pop("return_dict", True)
                 arguments = _arguments(named)
                 found = self._found(denoiser, original, observer, arguments)
@@ -195,6 +197,18 @@ class CompiledDenoiser:
         if reason not in self._told:
             self._told.add(reason)
             _say(f"runs uncompiled: {reason}")
+
+
+def _by_name(signature: inspect.Signature, denoiser: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """What a forward is called with, but for the denoiser itself; nothing where it takes what it is given by *."""
+    named = dict(signature.bind(denoiser, *args, **kwargs).arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return {}
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named |= named.pop(parameter.name, {})
+    named.pop(next(iter(signature.parameters)))
+    return named
 
 
 def _arguments(named: dict[str, Any]) -> Arguments:
