@@ -5,13 +5,14 @@ import pytest
 import tiny_families as families
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor2_0
 from test_families import EVERYTHING, MATRIX, arguments_of
 from tiny_pipelines import stable_diffusion
 from unchecked import unchecked
 from witness import hooks_of, state_of, untraced
 
 import sdexplore as sdx
-from sdexplore.model import compiling, graphs
+from sdexplore.model import compiling, graphs, network
 from sdexplore.model.compiling import compiled_denoiser
 from sdexplore.model.probes import attention_modules
 from sdexplore.model.queueing import run_unless
@@ -211,12 +212,35 @@ class ByPosition(UNet2DConditionModel):
         return super().forward(*given, **more)
 
 
-@pytest.mark.parametrize(("own", "used"), [(ByKeywords, "graph"), (ByPosition, "eager")])
-def test_a_unet_of_ones_own_may_take_its_arguments_as_it_likes(compiled, own, used):
+@pytest.mark.parametrize("steady", [True, False])
+@pytest.mark.parametrize("own", [ByKeywords, ByPosition])
+def test_a_unet_of_ones_own_runs_and_is_compiled_if_it_is_known_to_do_the_same_at_every_call(
+    compiled, own, steady, monkeypatch
+):
+    if steady:
+        monkeypatch.setattr(network, "_STEADY", network._STEADY | {__name__})
     compiled.unet.__class__ = own
     found = run(compiled)
-    assert set(found.provenance["compiled"]) == {used}
+    assert set(found.provenance["compiled"]) == {"graph" if steady and own is ByKeywords else "eager"}
     assert_alike(found, eager(compiled))
+
+
+class Counting(AttnProcessor2_0):
+    """Does something else from its second call on."""
+
+    calls = 0
+
+    def __call__(self, *args, **kwargs):
+        self.calls += 1
+        return super().__call__(*args, **kwargs) * (1.0 if self.calls == 1 else 0.5)
+
+
+def counting(pipe):
+    pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1.processor = Counting()
+
+
+def method(pipe):
+    pipe.unet.get_time_embed = lambda sample, timestep: 2 * type(pipe.unet).get_time_embed(pipe.unet, sample, timestep)
 
 
 def training(pipe):
@@ -234,15 +258,62 @@ def own_forward(pipe):
 
 @pytest.mark.parametrize(
     ("prepare", "said"),
-    [(training, "training mode"), (hook, "a hook is on 'mid_block'"), (own_forward, "its own forward")],
+    [
+        (training, "training mode"),
+        (hook, "a hook is on 'mid_block'"),
+        (own_forward, "its own forward"),
+        (method, "'get_time_embed' of the whole is not its class's own"),
+        (counting, "not diffusers' own"),
+    ],
 )
 def test_what_a_graph_would_not_heed_runs_without(compiled, prepare, said, capsys):
     prepare(compiled)
     found = run(compiled)
     assert said in found.provenance["compiled"]["eager"]
     assert said in capsys.readouterr().out
+    if prepare is counting:
+        counting(compiled)  # from the beginning
     if prepare is not training:  # where dropout draws
         assert_alike(found, eager(compiled), tolerance=0)
+
+
+def test_a_hook_on_every_module_is_heeded(compiled):
+    def double(module, _, output):
+        return 2 * output if isinstance(module, torch.nn.GroupNorm) else None
+
+    handle = torch.nn.modules.module.register_module_forward_hook(double)
+    try:
+        found = run(compiled)
+        assert_alike(found, eager(compiled), tolerance=0)
+    finally:
+        handle.remove()
+    assert found.provenance["compiled"] == {"eager": "a hook is on every module there is"}
+
+
+@pytest.mark.parametrize("given", ["callback_on_step_end", "on_step"])
+def test_what_is_hooked_in_on_the_way_is_heeded(compiled, given):
+    handles = []
+
+    def hook_in(*called):
+        if not handles:
+            handles.append(compiled.unet.mid_block.register_forward_hook(lambda *hooked: 2 * hooked[2]))
+        return called[-1] if given == "callback_on_step_end" else None
+
+    found = run(compiled, num_inference_steps=3, **{given: hook_in})
+    handles.pop().remove()
+    expected = eager(compiled, num_inference_steps=3, **{given: hook_in})
+    assert set(found.provenance["compiled"]) == {"graph", "eager"}
+    assert_alike(found, expected)
+
+
+def test_memory_that_runs_out_while_it_is_traced_costs_this_run_its_graph_alone(compiled, monkeypatch):
+    def no_memory(*_, **__):
+        raise torch.OutOfMemoryError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.export, "export", no_memory)
+        assert run(compiled).provenance["compiled"] == {"eager": compiling._NO_MEMORY}
+    assert set(run(compiled).provenance["compiled"]) == {"graph"}
 
 
 def test_what_cannot_be_traced_runs_without_and_is_not_tried_again(compiled, monkeypatch, capsys):

@@ -1,7 +1,7 @@
 """`compile_denoiser`: from then on `run` sends a pipeline's denoiser through a graph that gives the maps as well.
 
-A graph is traced once for each kind of call (sizes, formats, what the Record asks of it) and kept; it holds the model's
-own parameters. Where one cannot be had, a run says so and goes on without. `pipe(...)` itself is never compiled.
+A graph is traced once for each kind of call (sizes, formats, what the Record asks of it) and kept; it works with the
+model's own parameters. Where one cannot be had, a run says so and goes on without. `pipe(...)` itself is not compiled.
 """
 
 import inspect
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Final, Literal, get_args
 from weakref import WeakKeyDictionary
 
@@ -21,17 +21,18 @@ from ..errors import RunError, did_you_mean
 from .architecture import denoiser as denoiser_of
 from .graphs import Arguments, Forward, Graph, captured, compiled, traced
 from .locking import lock_of
-from .network import obstacle, structure_digest, weights_digest
+from .network import Hooks, foreign_hooks, hooks_of, obstacle, structure_digest, weights_digest
 from .probes import Observer
 from .recording import replaced
 
 Backend = Literal["auto", "graph", "inductor"]
 
 _BACKENDS: Final = get_args(Backend)
-_KEPT = 8  # graphs of one denoiser; each holds memory of its own on CUDA
+_KEPT = 6  # graphs of one denoiser; each holds memory of its own on CUDA
+_NO_MEMORY = "there was not enough memory for a graph"
 _MADE: WeakKeyDictionary[torch.nn.Module, "CompiledDenoiser"] = WeakKeyDictionary()
 _TOLD: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
-_TRACING = threading.Lock()  # torch.export changes torch itself while it works
+_TRACING = threading.Lock()  # torch.export and torch.compile change torch itself while they work
 
 
 def compile_denoiser(pipe: Any, backend: Backend | None = "auto") -> None:
@@ -80,7 +81,6 @@ class CompiledDenoiser:
         self._obstacle: str | None = None
         self._weights = self._structure = ""
         self._told: set[str] = set()
-        self._pool: Any = None
 
     def stand_in(
         self, denoiser: torch.nn.Module, *, look_again: bool
@@ -92,23 +92,25 @@ class CompiledDenoiser:
                 foreign code that runs in between may change it.
         """
         self.used = {}
-        # Before the probes' own hooks are there. Adapters and processors may still come: pipelines set them late.
-        self._obstacle = obstacle(denoiser)
+        self._obstacle = obstacle(denoiser) or foreign_hooks(denoiser)  # before the probes' own are there
+        if self._obstacle is not None:
+            self._graphs.clear()  # they may hold memory that was to be had by what is in their way
         return partial(self._standing_in, denoiser, look_again=look_again)
 
     def _standing_in(
         self, denoiser: torch.nn.Module, observer: Observer, *, look_again: bool
     ) -> AbstractContextManager[None]:
         signature = inspect.signature(type(denoiser).forward)
-        calls = 0
+        calls, hooks = 0, hooks_of(denoiser)
 
         def stand_in(original: Forward) -> Forward:
+            @wraps(original)
             def forward(*args: Any, **kwargs: Any) -> Any:
                 nonlocal calls
                 if observer.call is None:  # not called as a module, and not observed
                     return original(*args, **kwargs)
                 if self._obstacle is None and (look_again or not calls):
-                    self._look_at(denoiser)
+                    self._look_at(denoiser, hooks)
                 calls += 1
                 named = _by_name(signature, denoiser, args, kwargs)
                 if not {"sample", "timestep"} <= named.keys():
@@ -129,7 +131,11 @@ class CompiledDenoiser:
 
         return replaced(denoiser, "forward", stand_in)
 
-    def _look_at(self, denoiser: torch.nn.Module) -> None:
+    def _look_at(self, denoiser: torch.nn.Module, hooks: Hooks) -> None:
+        """Adapters and processors come late: pipelines set them in their own call."""
+        self._obstacle = obstacle(denoiser)
+        if self._obstacle is None and hooks_of(denoiser) != hooks:
+            self._obstacle = "a hook was put on it, or taken off, while it ran"
         weights = weights_digest(denoiser)
         if weights != self._weights:  # the graphs hold the old ones
             self._graphs.clear()
@@ -146,7 +152,11 @@ class CompiledDenoiser:
         read = tuple(observer.layers.items()) if plan.rows else ()
         kind = (arguments.key(), plan.rows, len(plan.roles), read, self._structure, _autocast(device.type))
         if kind not in self._graphs:
-            self._graphs[kind] = self._made(denoiser, original, observer, arguments)
+            with _TRACING:
+                made = self._made(denoiser, original, observer, arguments)
+            if made == _NO_MEMORY:  # another time there may be
+                return made
+            self._graphs[kind] = made
             while len(self._graphs) > _KEPT:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(kind)
@@ -161,42 +171,50 @@ class CompiledDenoiser:
         maps = f"the maps of {len(observer.layers)} layers" if plan.rows else "no maps"
         order = ("inductor", "graph") if self.backend == "inductor" or (self.backend == "auto" and cuda) else ("graph",)
         try:
-            with _TRACING, _aloud(f"tracing {type(denoiser).__name__} for {size} with {maps}"):
+            with _aloud(f"tracing {type(denoiser).__name__} for {size} with {maps}"):
                 graph = traced(denoiser, original, observer, arguments, plan)
         except RunError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, the model itself still runs)
-            return f"torch.export cannot trace it ({_first_line(error)})"
+            return f"torch.export cannot trace it ({_first_line(error)})" if not self._gave_back(error) else _NO_MEMORY
         for backend in order:
             if backend in self._failed:
                 continue
             try:
-                return backend, self._ready(backend, graph, arguments)
+                return backend, _ready(backend, graph, arguments)
             except Exception as error:  # noqa: BLE001  (as above)
+                if self._gave_back(error):
+                    return _NO_MEMORY
                 self._failed[backend] = _first_line(error)
                 _say(f"backend {backend!r} does not work here: {self._failed[backend]}")
-                if cuda:
-                    torch.cuda.empty_cache()
         return "; ".join(f"{backend}: {self._failed[backend]}" for backend in order)
 
-    def _ready(self, backend: str, graph: Graph, arguments: Arguments) -> Graph:
-        cuda = arguments.tensors[0].device.type == "cuda"
-        if cuda and self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        if backend == "inductor":
-            with _aloud("compiling it, kept for the runs to come; this can take minutes"):
-                graph = compiled(graph)
-                graph.function(*arguments.tensors)
-        if cuda:
-            with _aloud("capturing it as a CUDA graph"):
-                graph = captured(graph, arguments, self._pool)
-        return graph
+    def _gave_back(self, error: Exception) -> bool:
+        """Whether memory had run out; then the graphs there are, and what the error holds, are let go."""
+        from .exhaustion import give_back, ran_out  # which know, by way of `loading`, this module
+
+        if not ran_out(error):
+            return False
+        self._graphs.clear()
+        give_back(error)
+        return True
 
     def _go_without(self, reason: str) -> None:
         self.used.setdefault("eager", reason)
         if reason not in self._told:
             self._told.add(reason)
             _say(f"runs uncompiled: {reason}")
+
+
+def _ready(backend: str, graph: Graph, arguments: Arguments) -> Graph:
+    if backend == "inductor":
+        with _aloud("compiling it, kept for the runs to come; this can take minutes"):
+            graph = compiled(graph)
+            graph.function(*arguments.tensors)
+    if arguments.tensors[0].device.type == "cuda":
+        with _aloud("capturing it as a CUDA graph"):
+            graph = captured(graph, arguments)
+    return graph
 
 
 def _by_name(signature: inspect.Signature, denoiser: Any, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -226,6 +244,8 @@ def _not_traceable(arguments: Arguments) -> str | None:
         return "gradients are wanted"
     if torch.is_inference_mode_enabled():
         return "torch.inference_mode is on; torch.no_grad does as well"
+    if arguments.tensors[0].device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+        return "torch.autocast is on: a CUDA graph would read the copies of weights that it gives back"
     for leaf in arguments.leaves:
         if not isinstance(leaf, torch.Tensor | bool | int | float | str | None):
             return f"it is given a {type(leaf).__name__}"

@@ -18,7 +18,7 @@ from .costing import cost_of
 from .outlines import outline_of
 
 _HERE = Path(__file__).parent
-_RECORDING = frozenset({"probes", "recording", "keeping", "spilling", "hosting", "assembling", "decoding"})
+_RECORDING = frozenset({"probes", "graphs", "recording", "keeping", "spilling", "hosting", "assembling", "decoding"})
 # What a RuntimeError says that is no OutOfMemoryError: of torch on the CPU, on MPS, of CUDA's libraries and of pinning.
 _SAID = (
     "defaultcpuallocator: can't allocate memory",

@@ -1,7 +1,7 @@
 """One call of a denoiser as a graph whose outputs are its noise prediction and the maps that a Record asks for.
 
 The graph is traced by `torch.export` from the model's own code with the probes of `probes` in place: what is read and
-how it is reduced is written down once, there. Its parameters are the model's own, not copies.
+how it is reduced is written down once, there. Its parameters are the model's own.
 """
 
 import warnings
@@ -200,22 +200,20 @@ def compiled(graph: Graph) -> Graph:
     return replace(graph, function=function)
 
 
-def captured(graph: Graph, arguments: Arguments, pool: Any) -> Graph:
-    """The same graph as one CUDA graph, that a run starts with a single call; warmed up here.
-
-    Args:
-        pool: Memory that it shares with others of which never two run at a time.
-    """
-    return replace(graph, function=_Replayed(graph.function, arguments.tensors, pool), reused=True)
+def captured(graph: Graph, arguments: Arguments) -> Graph:
+    """The same graph as one CUDA graph, that a run starts with a single call; warmed up here."""
+    return replace(graph, function=_Replayed(graph.function, arguments.tensors), reused=True)
 
 
 class _Replayed:
     """A function of tensors, captured once on the device and replayed with other numbers."""
 
-    def __init__(self, function: Function, tensors: Sequence[torch.Tensor], pool: Any) -> None:
-        device = tensors[0].device
+    def __init__(self, function: Function, tensors: Sequence[torch.Tensor]) -> None:
+        self._function = function  # the CUDA graph holds addresses alone: of its constants too
         self._inputs = [tensor.clone() for tensor in tensors]
+        device = tensors[0].device
         with torch.cuda.device(device):
+            # On one stream, of this device: torch's own choice lies on the device that captured first.
             beside: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             current = torch.cuda.current_stream(device)
             beside.wait_stream(current)
@@ -224,8 +222,12 @@ class _Replayed:
                     function(*self._inputs)
             current.wait_stream(beside)
             self._graph = torch.cuda.CUDAGraph()
-            # Other threads (a dashboard's previews) may use the device meanwhile.
-            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+            # The outer block brings the stream back where a capture fails. Other threads (a dashboard's previews) may
+            # use the device meanwhile.
+            with (
+                torch.cuda.stream(current),
+                torch.cuda.graph(self._graph, stream=beside, capture_error_mode="thread_local"),
+            ):
                 self._outputs = function(*self._inputs)
 
     def __call__(self, *tensors: torch.Tensor) -> Sequence[torch.Tensor]:

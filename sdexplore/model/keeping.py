@@ -170,7 +170,7 @@ class InMemory(Keeper):
 class PinnedBlocks:
     """Pinned memory handed out in pieces of few large blocks: each is slow to get, and rounded up to a power of two.
 
-    A block is as large as all before it together, from 4 to 256 MiB; a piece that is larger has one of its own.
+    A block is as large as all before it together, from 4 to 256 MiB; a piece that is larger has one for it, rounded up.
     """
 
     def __init__(self) -> None:

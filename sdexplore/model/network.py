@@ -2,37 +2,91 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import torch
 
 from .obstacles import own_forward
 
+Hooks = tuple[tuple[str, str, int], ...]
+
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks")
 _BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_version", "forward"})
+# Whose modules and processors do at every call what their settings say. Others' may count, or look around.
+_STEADY = frozenset({"torch", "diffusers", "peft", "transformers"})
 
 
 def obstacle(network: torch.nn.Module) -> str | None:
-    """Why no graph of this network can stand for it; None where one can.
+    """Why no graph of this network can stand for it, its hooks apart; None where one can.
 
-    Hooks and replaced methods are code that a graph would run once, while it is traced, and never again.
+    What is not torch's, diffusers' or peft's own may do something else at the next call; a graph holds what it did
+    while it was traced.
     """
     if network.training:
         return "it is in training mode; pipe.unet.eval() ends that"
     for name, module in network.named_modules():
-        where = repr(name) if name else "the whole"
-        if hasattr(module, "_hf_hook"):
-            return "its weights are offloaded by accelerate, which moves them in between"
-        if hooks := list(getattr(getattr(module, "_diffusers_hook", None), "hooks", {})):
-            return f"diffusers' hook {hooks[0]!r} is on {where}"
-        if (hooked := own_forward(module)) is not None:
-            return (
-                f"{getattr(hooked, '__module__', None) or 'something'} has put its own forward in the place of {where}"
-            )
-        if name and any(getattr(module, kind) for kind in _HOOKS):
-            return f"a hook is on {where}"
+        if (reason := _in_the_way(module, repr(name) if name else "the whole")) is not None:
+            return reason
+        if name and (hooked := own_forward(module)) is not None:
+            by = getattr(hooked, "__module__", None) or "something"
+            return f"{by} has put its own forward in the place of {name!r}"
     places = {parameter.device for parameter in network.parameters()}
     return f"its weights lie on {len(places)} devices" if len(places) > 1 else None
+
+
+def _in_the_way(module: torch.nn.Module, where: str) -> str | None:
+    if hasattr(module, "_hf_hook"):
+        return "its weights are offloaded by accelerate, which moves them in between"
+    if hooks := list(getattr(getattr(module, "_diffusers_hook", None), "hooks", {})):
+        return f"diffusers' hook {hooks[0]!r} is on {where}"
+    if replaced := _replaced_method(module):
+        return f"{replaced!r} of {where} is not its class's own"
+    for part in (module, getattr(module, "processor", module)):
+        if not _steady(part):
+            return f"{type(part).__qualname__} at {where} is code of {type(part).__module__}, not diffusers' own"
+    return None
+
+
+def foreign_hooks(network: torch.nn.Module) -> str | None:
+    """What is hooked into the network from outside; None where nothing is. Asked before the probes are there."""
+    if (hooked := own_forward(network)) is not None:
+        by = getattr(hooked, "__module__", None) or "something"
+        return f"{by} has put its own forward in the place of the whole"
+    everywhere = torch.nn.modules.module
+    if everywhere._global_forward_hooks or everywhere._global_forward_pre_hooks:  # noqa: SLF001  (where torch keeps them)
+        return "a hook is on every module there is"
+    inner = (name for name, _, _ in hooks_of(network) if name)
+    found = next(inner, None)
+    return None if found is None else f"a hook is on {found!r}"
+
+
+def hooks_of(network: torch.nn.Module) -> Hooks:
+    """Module, kind and identity of every hook."""
+    return tuple(
+        (name, kind, id(hook))
+        for name, module in network.named_modules()
+        for kind in _HOOKS
+        for hook in getattr(module, kind).values()
+    )
+
+
+def _steady(part: Any) -> bool:
+    return type(part).__module__.partition(".")[0] in _STEADY
+
+
+def _replaced_method(module: torch.nn.Module) -> str | None:
+    """A function that stands in the place of one of the class's, `forward` apart, or that is nobody's known."""
+    for name, value in vars(module).items():
+        if name in ("forward", "processor") or not isinstance(value, FunctionType | MethodType | partial):
+            continue
+        own = getattr(type(module), name, None)
+        function = value.func if isinstance(value, partial) else value
+        known = str(function.__module__).partition(".")[0] in _STEADY
+        if not known or (own is not None and getattr(function, "__func__", function) is not own):
+            return name
+    return None
 
 
 def weights_digest(network: torch.nn.Module) -> str:
@@ -44,9 +98,10 @@ def weights_digest(network: torch.nn.Module) -> str:
 
 
 def structure_digest(network: torch.nn.Module) -> str:
-    """A digest of everything else that its code may read: classes, settings of every module and attention processor.
+    """A digest of classes and settings of every module and attention processor.
 
-    Adapters' scales, FreeU's factors, chunked feed-forward: plain values, which a graph holds as constants.
+    Adapters' scales, FreeU's factors, chunked feed-forward: plain values, which a graph holds as constants. Of a
+    function among them, such as an activation, it is the name that counts.
     """
     return _digest(
         f"{name} {type(module).__module__}.{type(module).__qualname__} {_plain(_settings(module))}"
@@ -77,6 +132,8 @@ def _plain(value: Any, depth: int = 4) -> Any:  # noqa: PLR0911  (a line a kind)
             return [_plain(inner, depth - 1) for inner in value]
         case set() | frozenset():
             return sorted(map(str, value))
+        case FunctionType() | MethodType() | BuiltinFunctionType():
+            return f"{value.__module__}.{value.__qualname__}"
         case torch.nn.Module():
             return type(value).__qualname__  # its own entry says more
     own = getattr(value, "__dict__", {})

@@ -1,4 +1,7 @@
-"""`run`: one call of a pipeline, observed. The picture is the one that the pipeline makes without us."""
+"""`run`: one call of a pipeline, observed. The picture is the one that the pipeline makes without us.
+
+To the bit; within rounding where runs are compiled (`compile_denoiser`).
+"""
 
 import inspect
 import time
@@ -92,8 +95,9 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     """The record of one call of `pipe`: a Trace for one image, Traces for several.
 
     The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i; its picture is
-    the same without sdexplore, to the bit. Runs of one pipeline queue. Steps chosen by the Record are decoded
-    afterwards; if memory does not suffice for that, the trace says which are missing, and a warning.
+    the same without sdexplore, to the bit (within rounding after `compile_denoiser`). Runs of one pipeline queue.
+    Steps chosen by the Record are decoded afterwards; if memory does not suffice for that, the trace says which are
+    missing, and a warning.
 
     Args:
         pipe: Any diffusers pipeline with a UNet.
@@ -218,7 +222,8 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         given |= swaps.callback_arguments(arguments) if swaps else {}
         given["generator"] = generators[0] if images == 1 else generators
         call = call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at))
-        foreign = guide is not None or arguments.get("callback_on_step_end") is not None
+        called = (guide, on_step, *(arguments.get(name) for name in ("callback_on_step_end", *_SWALLOWED)))
+        foreign = any(one is not None for one in called)  # code that may change the model between two calls
         stopped = _watched(pipe, recorder, given, call, look_again=foreign)
     result = keeper.result()
     if stopped:

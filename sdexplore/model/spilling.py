@@ -18,7 +18,7 @@ from ..traces import Traces, file_of, write_index
 from .hosting import HostCopies
 from .keeping import InMemory, Keeper, Key
 
-IN_FLIGHT = 1 << 28  # bytes that wait to be written, at most, unless one row is larger
+IN_FLIGHT = 1 << 28  # bytes that are gathered to be written; as many may be being written, and a row more
 _HEADER = 1 << 17  # bytes for what a header says beside its arrays, the preview above all
 _HEADER_OF_ARRAY = 1 << 11  # bytes, of some 900 with 50 steps and 20 columns
 
