@@ -173,11 +173,11 @@ def freeu_factors(pipe):
     pipe.enable_freeu(s1=0.5, s2=0.5, b1=1.5, b2=1.6)
 
 
-def double_precision(pipe):
-    pipe.to(torch.float64)
+def half_precision(pipe):
+    pipe.to(torch.bfloat16)
 
 
-CHANGES = (change_in_place, new_weights, load_lora, half_lora, freeu_factors, double_precision)
+CHANGES = (change_in_place, new_weights, load_lora, half_lora, freeu_factors, half_precision)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -185,8 +185,8 @@ def test_what_changes_in_the_model_changes_in_the_graph(compiled, change):
     before = run(compiled)
     change(compiled)
     found = run(compiled)
-    assert_alike(found, eager(compiled))
-    if change is not double_precision:
+    assert_alike(found, eager(compiled), 2e-2 if change is half_precision else 1e-3)
+    if change is not half_precision:
         assert not np.allclose(found.noise_pred, before.noise_pred, atol=1e-3)
     assert set(found.provenance["compiled"]) == {"graph"}
 
