@@ -7,12 +7,15 @@ import nbformat
 
 
 def without_bars(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without the lines of progress bars that its cells left on stderr."""
+    """The notebook without the progress bars that its cells left: widgets, and lines on stderr."""
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         kept = []
         for output in cell.outputs:
+            shown = output.get("data", {})
+            if "application/vnd.jupyter.widget-view+json" in shown and "%|" in shown.get("text/plain", ""):
+                continue
             if output.output_type == "stream" and output.name == "stderr":
                 lines = output.text.replace("\r", "\n").splitlines(keepends=True)
                 output.text = "".join(line for line in lines if "%|" not in line and "it/s" not in line).strip("\n")
