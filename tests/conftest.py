@@ -53,3 +53,28 @@ def explorer(tiny):
     yield found
     found.wait(60.0)
     found.close()
+
+
+@pytest.fixture(scope="module")
+def trace():
+    """A trace of made-up numbers, without a model."""
+    import synthetic
+
+    return synthetic.trace()
+
+
+@pytest.fixture(scope="module")
+def picture(trace):
+    """A picture of it."""
+    import sdexplore as sdx
+
+    return sdx.views.attention(trace, ["cat"])
+
+
+@pytest.fixture
+def compiled(tiny):
+    """The tiny pipeline, its runs compiled."""
+    import sdexplore as sdx
+
+    sdx.compile_denoiser(tiny)
+    return tiny

@@ -16,11 +16,6 @@ from sdexplore.publish.moving import encoded
 
 
 @pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
 def made(trace):
     return sdx.animation(trace, "cat")
 

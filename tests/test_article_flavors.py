@@ -9,36 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
+from articles import SLUG, UserArticle, dot, numbers
 from matplotlib.figure import Figure
 from PIL import Image
-from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import naming
 from sdexplore.errors import PublishError
 from sdexplore.publish.article import Article
 from sdexplore.publish.flavors import FLAVORS
-
-SLUG = "a-look-inside-2026"
-UserArticle = unchecked("publish.article").Article  # which meets arguments of any type
-
-
-@pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
-def picture(trace):
-    return sdx.views.attention(trace, ["cat"])
-
-
-def dot(colour, side=8):
-    return Image.new("RGB", (side, side), colour)
-
-
-def numbers(root, slug=SLUG):
-    return sorted(path.name for path in (root / "images" / slug).iterdir())
 
 
 @pytest.mark.parametrize(

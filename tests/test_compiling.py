@@ -4,21 +4,18 @@ import numpy as np
 import pytest
 import tiny_families as families
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor2_0
+from compiled_runs import PROMPT, SHORT, assert_alike, eager, hook, run, traced
 from test_families import EVERYTHING, MATRIX, arguments_of
 from tiny_pipelines import stable_diffusion
 from unchecked import unchecked
 from witness import hooks_of, state_of, untraced
 
 import sdexplore as sdx
-from sdexplore.model import compiling, graphs, network
+from sdexplore.model import compiling, graphs
 from sdexplore.model.compiling import compiled_denoiser
 from sdexplore.model.probes import attention_modules
 from sdexplore.model.queueing import run_unless
 
-PROMPT = "a photo of a cat and a cat"
-SHORT = sdx.Record(decode=0)
 # One of each way in which a call, its roles, its layers or its processors can differ; all of MATRIX takes minutes.
 FAMILIES = (
     "SD 1.x, bfloat16",
@@ -41,20 +38,6 @@ FAMILIES = (
     "sequential CPU offload",
     "group offload, leaves",
 )
-
-
-def assert_alike(found, expected, tolerance=1e-3):
-    """Every array within `tolerance` of its largest value, the picture within one level of 255."""
-    arrays, others = found.arrays(), expected.arrays()
-    assert arrays.keys() == others.keys()
-    for name, array in arrays.items():
-        other = others[name]
-        assert (array.shape, array.dtype) == (other.shape, other.dtype), name
-        assert np.array_equal(np.isnan(array), np.isnan(other)), name
-        off = np.abs(np.nan_to_num(array.astype(np.float64) - other))
-        scale = 255 if array.dtype == np.uint8 else np.abs(np.nan_to_num(other.astype(np.float64))).max(initial=1e-9)
-        bound = 1 if array.dtype == np.uint8 else tolerance * scale
-        assert off.max(initial=0) <= bound, name
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -80,30 +63,6 @@ def test_every_family_tells_the_same(name, tmp_path, capsys):
     assert ("runs uncompiled: " if "offload" in name else "sdexplore: tracing ") in said
     sdx.run(pipe, seed=6, record=EVERYTHING, **arguments)
     assert capsys.readouterr().out == ""  # said once, traced once
-
-
-@pytest.fixture
-def compiled(tiny):
-    sdx.compile_denoiser(tiny)
-    return tiny
-
-
-def run(pipe, prompt=PROMPT, **arguments):
-    return sdx.run(pipe, prompt, **{"record": SHORT, "num_inference_steps": 2, **arguments})
-
-
-def eager(pipe, prompt=PROMPT, **arguments):
-    """The same run without a graph, of a pipeline that has one and keeps it."""
-    kept = compiling._MADE.pop(pipe.unet)
-    try:
-        return run(pipe, prompt, **arguments)
-    finally:
-        compiling._MADE[pipe.unet] = kept
-
-
-def traced(capsys):
-    """How many graphs were traced since this was last asked."""
-    return capsys.readouterr().out.count("sdexplore: tracing ")
 
 
 def test_one_graph_serves_prompts_seeds_steps_and_schedulers(compiled, capsys):
@@ -145,165 +104,6 @@ def test_graphs_that_are_not_used_are_given_up(compiled, monkeypatch, capsys):
     run(compiled, guidance_scale=1.0)
     run(compiled)
     assert traced(capsys) == 3
-
-
-def change_in_place(pipe):
-    with torch.no_grad():
-        for parameter in pipe.unet.parameters():
-            parameter.mul_(1.1)
-
-
-def new_weights(pipe):
-    pipe.unet.conv_in.weight = torch.nn.Parameter(pipe.unet.conv_in.weight.detach() * 1.5)
-
-
-def load_lora(pipe):
-    families.lora(pipe)
-
-
-def half_lora(pipe):
-    families.lora(pipe)
-    run(pipe)
-    pipe.set_adapters(["style"], [0.5])
-
-
-def freeu_factors(pipe):
-    pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
-    run(pipe)
-    pipe.enable_freeu(s1=0.5, s2=0.5, b1=1.5, b2=1.6)
-
-
-def half_precision(pipe):
-    pipe.to(torch.bfloat16)
-
-
-CHANGES = (change_in_place, new_weights, load_lora, half_lora, freeu_factors, half_precision)
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_in_the_model_changes_in_the_graph(compiled, change):
-    before = run(compiled)
-    change(compiled)
-    found = run(compiled)
-    assert_alike(found, eager(compiled), 2e-2 if change is half_precision else 1e-3)
-    if change is not half_precision:
-        assert not np.allclose(found.noise_pred, before.noise_pred, atol=1e-3)
-    assert set(found.provenance["compiled"]) == {"graph"}
-
-
-def test_a_callback_that_changes_the_model_between_two_steps_is_heeded(compiled):
-    def fade(pipe, step, _timestep, given):
-        pipe.enable_freeu(s1=0.9 / (step + 1), s2=0.2, b1=1.2, b2=1.4)
-        return given
-
-    found = run(compiled, num_inference_steps=3, callback_on_step_end=fade)
-    compiled.disable_freeu()
-    expected = eager(compiled, num_inference_steps=3, callback_on_step_end=fade)
-    assert_alike(found, expected)
-
-
-class ByKeywords(UNet2DConditionModel):
-    def forward(self, sample, timestep, encoder_hidden_states=None, **more):
-        return super().forward(sample, timestep, encoder_hidden_states, **more)
-
-
-class ByPosition(UNet2DConditionModel):
-    def forward(self, *given, **more):
-        return super().forward(*given, **more)
-
-
-@pytest.mark.parametrize("steady", [True, False])
-@pytest.mark.parametrize("own", [ByKeywords, ByPosition])
-def test_a_unet_of_ones_own_runs_and_is_compiled_if_it_is_known_to_do_the_same_at_every_call(
-    compiled, own, steady, monkeypatch
-):
-    if steady:
-        monkeypatch.setattr(network, "_STEADY", network._STEADY | {__name__})
-    compiled.unet.__class__ = own
-    found = run(compiled)
-    assert set(found.provenance["compiled"]) == {"graph" if steady and own is ByKeywords else "eager"}
-    assert_alike(found, eager(compiled))
-
-
-class Counting(AttnProcessor2_0):
-    """Does something else from its second call on."""
-
-    calls = 0
-
-    def __call__(self, *args, **kwargs):
-        self.calls += 1
-        return super().__call__(*args, **kwargs) * (1.0 if self.calls == 1 else 0.5)
-
-
-def counting(pipe):
-    pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1.processor = Counting()
-
-
-def method(pipe):
-    pipe.unet.get_time_embed = lambda sample, timestep: 2 * type(pipe.unet).get_time_embed(pipe.unet, sample, timestep)
-
-
-def training(pipe):
-    pipe.unet.train()
-
-
-def hook(pipe):
-    pipe.unet.mid_block.register_forward_hook(lambda *_: None)
-
-
-def own_forward(pipe):
-    block = pipe.unet.mid_block
-    block.forward = lambda *args, **kwargs: type(block).forward(block, *args, **kwargs)
-
-
-@pytest.mark.parametrize(
-    ("prepare", "said"),
-    [
-        (training, "training mode"),
-        (hook, "a hook is on 'mid_block'"),
-        (own_forward, "its own forward"),
-        (method, "'get_time_embed' of the whole is not its class's own"),
-        (counting, "not diffusers' own"),
-    ],
-)
-def test_what_a_graph_would_not_heed_runs_without(compiled, prepare, said, capsys):
-    prepare(compiled)
-    found = run(compiled)
-    assert said in found.provenance["compiled"]["eager"]
-    assert said in capsys.readouterr().out
-    if prepare is counting:
-        counting(compiled)  # from the beginning
-    if prepare is not training:  # where dropout draws
-        assert_alike(found, eager(compiled), tolerance=0)
-
-
-def test_a_hook_on_every_module_is_heeded(compiled):
-    def double(module, _, output):
-        return 2 * output if isinstance(module, torch.nn.GroupNorm) else None
-
-    handle = torch.nn.modules.module.register_module_forward_hook(double)
-    try:
-        found = run(compiled)
-        assert_alike(found, eager(compiled), tolerance=0)
-    finally:
-        handle.remove()
-    assert found.provenance["compiled"] == {"eager": "a hook is on every module there is"}
-
-
-@pytest.mark.parametrize("given", ["callback_on_step_end", "on_step"])
-def test_what_is_hooked_in_on_the_way_is_heeded(compiled, given):
-    handles = []
-
-    def hook_in(*called):
-        if not handles:
-            handles.append(compiled.unet.mid_block.register_forward_hook(lambda *hooked: 2 * hooked[2]))
-        return called[-1] if given == "callback_on_step_end" else None
-
-    found = run(compiled, num_inference_steps=3, **{given: hook_in})
-    handles.pop().remove()
-    expected = eager(compiled, num_inference_steps=3, **{given: hook_in})
-    assert set(found.provenance["compiled"]) == {"graph", "eager"}
-    assert_alike(found, expected)
 
 
 def test_memory_that_runs_out_while_it_is_traced_costs_this_run_its_graph_alone(compiled, monkeypatch):

@@ -11,6 +11,16 @@ from sdexplore.model.locking import lock_of
 from sdexplore.widgets.history import MOST
 
 
+def stop_while_it_waits(pipe, explorer, start):
+    """Starts what has to wait for its turn, and stops it meanwhile."""
+    with lock_of(pipe):
+        start()
+        while len(lock_of(pipe)._queue) < 2:
+            explorer.wait(0.01)
+        explorer.stop()
+        assert explorer.wait(60.0)
+
+
 def test_a_run_is_the_run_that_the_code_line_makes(tiny, explorer):
     explorer.state.update(seed=5, guidance_scale=4.0, negative_prompt="blue")
     trace = explorer.run(wait=True)
@@ -104,12 +114,7 @@ def test_closing_in_the_middle_of_a_run_keeps_nothing(tiny):
 def test_stop_is_heard_while_a_comparison_waits_and_the_bar_comes_back(tiny, explorer):
     tiny.set_progress_bar_config(disable=False)
     compare = section(explorer, "Compare")
-    with lock_of(tiny):
-        compare.compare()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        explorer.stop()
-        assert explorer.wait(60.0)
+    stop_while_it_waits(tiny, explorer, compare.compare)
     assert "nothing was run" in explorer.board.message.plain
     assert tiny._progress_bar_config == {"disable": False}
 
@@ -162,12 +167,7 @@ def test_two_dashboards_of_one_pipeline_queue_in_order(tiny, explorer):
 
 
 def test_one_that_waits_can_be_stopped(tiny, explorer):
-    with lock_of(tiny):
-        explorer.run()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        explorer.stop()
-        assert explorer.wait(60.0)
+    stop_while_it_waits(tiny, explorer, explorer.run)
     assert explorer.trace is None
     assert "nothing was run" in explorer.board.message.plain
 

@@ -78,11 +78,6 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
 def path(trace, tmp_path_factory):
     return sdx.page(trace, tmp_path_factory.mktemp("pages") / "synthetic.html")
 

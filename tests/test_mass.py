@@ -18,11 +18,6 @@ KIND_OF = ["start", *["words"] * 6, "end", *["padding"] * 4]
 
 
 @pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
 def per_head():
     return synthetic.trace(heads=True, columns="all", dtype=np.float32)
 

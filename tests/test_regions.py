@@ -17,11 +17,6 @@ HIGH, WIDE = FACTOR * Y, FACTOR * X
 WORDS = ("a", "cat", "and", "rocketship")
 
 
-@pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
 def slow_weights(mask, shape):
     """Each cell of the grid is cut into so many parts that every part lies in one cell of the mask."""
     found = np.zeros(shape)

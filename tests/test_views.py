@@ -23,11 +23,6 @@ from sdexplore.trace import Trace
 EVIL = "$x$ </script> 東京 🌸\n\x00"
 
 
-@pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
 # attention
 
 

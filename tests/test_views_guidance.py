@@ -14,11 +14,6 @@ from sdexplore.theory import linear_preview
 from sdexplore.traces import Comparison
 
 
-@pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
 def test_guidance_draws_both_halves_where_they_differ_and_what_came_of_it(trace):
     picture = views.guidance(trace, steps=[0, 4])
     axes = panels(picture)

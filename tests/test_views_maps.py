@@ -13,11 +13,6 @@ RNG = np.random.default_rng(0)
 MAPS = {"a dog": RNG.random((8, 12)).astype(np.float32), "other": 7 * RNG.random((16, 24))}
 
 
-@pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
 def test_every_map_has_its_own_grid_and_scale(trace):
     picture = sdx.views.maps(trace, MAPS)
     axes = np.array(panels(picture)).reshape(2, 3)

@@ -15,11 +15,6 @@ PLACES = {"a": (1, 4), "cat": (2,), "and": (3,), "rocketship": (5, 6)}
 
 
 @pytest.fixture(scope="module")
-def trace():
-    return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
 def per_head():
     return synthetic.trace(heads=True, columns="all", dtype=np.float32)
 

@@ -183,4 +183,6 @@ def _maps_apart(trace: Trace, eager: Trace) -> float:
 
 def first_line(error: Exception) -> str:
     """An error on one short line."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:160]
+    from ..model.failures import named_line
+
+    return named_line(error)[:160]

@@ -14,7 +14,7 @@ from ..display import size
 from ..drafts import named
 from ..errors import RunError
 from ..record import Record
-from .architecture import denoiser
+from .architecture import device_of
 from .costing import cost_of, together
 from .loading import scheduler_from_name
 from .outlines import Outline, outline_of
@@ -132,12 +132,6 @@ def _smaller(record: Record) -> dict[str, Record]:
         (record.noise_pred, "noise_pred=False", {"noise_pred": False}),
     )
     return {f"Record({text})": replace(record, **change) for there, text, change in changes if there}
-
-
-def device_of(pipe: Any) -> torch.device:
-    """Where the denoiser computes, wherever offloaded weights wait."""
-    parameter = next(denoiser(pipe).parameters())
-    return torch.device(getattr(pipe, "_execution_device", parameter.device))
 
 
 def free_memory() -> int:

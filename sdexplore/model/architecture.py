@@ -4,6 +4,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
@@ -49,6 +50,12 @@ def denoiser(pipe: Any) -> nn.Module:
         return unwrapped(unet)
     what = "a transformer" if getattr(pipe, "transformer", None) is not None else "no UNet"
     raise InspectionError(f"the {type(pipe).__name__} has {what} where a UNet is needed")
+
+
+def device_of(pipe: Any) -> torch.device:
+    """Where the denoiser computes, wherever offloaded weights wait."""
+    parameter = next(denoiser(pipe).parameters())
+    return torch.device(getattr(pipe, "_execution_device", parameter.device))
 
 
 def latent_grid(

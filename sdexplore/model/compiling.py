@@ -19,10 +19,11 @@ import torch
 
 from ..errors import RunError, did_you_mean
 from .architecture import denoiser as denoiser_of
+from .failures import named_line
 from .graphs import Arguments, Forward, Graph, captured, compiled, traced
 from .locking import lock_of
 from .network import Hooks, foreign_hooks, hooks_of, obstacle, structure_digest, weights_digest
-from .probes import Observer
+from .probes import CallPlan, Observer
 from .recording import replaced
 
 Backend = Literal["auto", "graph", "inductor"]
@@ -101,30 +102,30 @@ class CompiledDenoiser:
         self, denoiser: torch.nn.Module, observer: Observer, *, look_again: bool
     ) -> AbstractContextManager[None]:
         signature = inspect.signature(type(denoiser).forward)
-        calls, hooks = 0, hooks_of(denoiser)
+        looked, hooks = False, hooks_of(denoiser)
 
         def stand_in(original: Forward) -> Forward:
             @wraps(original)
             def forward(*args: Any, **kwargs: Any) -> Any:
-                nonlocal calls
-                if observer.call is None:  # not called as a module, and not observed
+                nonlocal looked
+                if (call := observer.call) is None:  # not called as a module, and not observed
                     return original(*args, **kwargs)
-                if self._obstacle is None and (look_again or not calls):
+                if self._obstacle is None and (look_again or not looked):
                     self._look_at(denoiser, hooks)
-                calls += 1
+                    looked = True
                 named = _by_name(signature, denoiser, args, kwargs)
                 if not {"sample", "timestep"} <= named.keys():
                     self._go_without("its forward names no sample and timestep")
                     return original(*args, **kwargs)
                 return_dict = named.pop("return_dict", True)
                 arguments = _arguments(named)
-                found = self._found(denoiser, original, observer, arguments)
+                found = self._found(denoiser, original, observer, arguments, call.plan)
                 if isinstance(found, str):
                     self._go_without(found)
                     return original(*args, **kwargs)
                 name, graph = found
                 self.used.setdefault(name, "")
-                noise_pred = graph.run(arguments, observer.call)
+                noise_pred = graph.run(arguments, call)
                 return graph.output_class(sample=noise_pred) if return_dict else (noise_pred,)
 
             return forward
@@ -136,24 +137,25 @@ class CompiledDenoiser:
         self._obstacle = obstacle(denoiser)
         if self._obstacle is None and hooks_of(denoiser) != hooks:
             self._obstacle = "a hook was put on it, or taken off, while it ran"
+        if self._obstacle is not None:
+            return
         weights = weights_digest(denoiser)
         if weights != self._weights:  # the graphs hold the old ones
             self._graphs.clear()
         self._weights, self._structure = weights, structure_digest(denoiser)
 
     def _found(
-        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments
+        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
     ) -> tuple[str, Graph] | str:
         """The graph for this call and its backend; or why there is none."""
         if reason := self._obstacle or _not_traceable(arguments):
             return reason
-        assert observer.call is not None  # noqa: S101  (for the type checker)
-        plan, device = observer.call.plan, arguments.tensors[0].device
+        device = arguments.tensors[0].device
         read = tuple(observer.layers.items()) if plan.rows else ()
         kind = (arguments.key(), plan.rows, len(plan.roles), read, self._structure, _autocast(device.type))
         if kind not in self._graphs:
             with _TRACING:
-                made = self._made(denoiser, original, observer, arguments)
+                made = self._made(denoiser, original, observer, arguments, plan)
             if made == _NO_MEMORY:  # another time there may be
                 return made
             self._graphs[kind] = made
@@ -163,10 +165,9 @@ class CompiledDenoiser:
         return self._graphs[kind]
 
     def _made(
-        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments
+        self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
     ) -> tuple[str, Graph] | str:
-        assert observer.call is not None  # noqa: S101  (for the type checker)
-        plan, cuda = observer.call.plan, arguments.tensors[0].device.type == "cuda"
+        cuda = arguments.tensors[0].device.type == "cuda"
         size = " × ".join(map(str, arguments.tensors[0].shape))
         maps = f"the maps of {len(observer.layers)} layers" if plan.rows else "no maps"
         order = ("inductor", "graph") if self.backend == "inductor" or (self.backend == "auto" and cuda) else ("graph",)
@@ -176,7 +177,7 @@ class CompiledDenoiser:
         except RunError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, the model itself still runs)
-            return f"torch.export cannot trace it ({_first_line(error)})" if not self._gave_back(error) else _NO_MEMORY
+            return f"torch.export cannot trace it ({named_line(error)})" if not self._gave_back(error) else _NO_MEMORY
         for backend in order:
             if backend in self._failed:
                 continue
@@ -185,7 +186,7 @@ class CompiledDenoiser:
             except Exception as error:  # noqa: BLE001  (as above)
                 if self._gave_back(error):
                     return _NO_MEMORY
-                self._failed[backend] = _first_line(error)
+                self._failed[backend] = named_line(error)
                 _say(f"backend {backend!r} does not work here: {self._failed[backend]}")
         return "; ".join(f"{backend}: {self._failed[backend]}" for backend in order)
 
@@ -254,11 +255,6 @@ def _not_traceable(arguments: Arguments) -> str | None:
 
 def _autocast(device: str) -> tuple[bool, torch.dtype]:
     return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]:.200}" if lines else type(error).__name__
 
 
 @contextmanager

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from diffusers.models.attention_processor import Attention
 
 from ..diagnosis import Diagnosis, LayerNote
 from ..errors import InspectionError
 from ..record import USUAL, Record
 from . import noise_levels
-from .architecture import attention_layers, denoiser
+from .architecture import attention_layers, denoiser, device_of
 from .compiling import compiled_denoiser
-from .obstacles import KNOWN_HOOKS, compiled, obstacles, own_forward
+from .obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from .probes import LayerPlan, attention_modules
 from .recording import plan_layers
 from .roles import order_of
@@ -66,7 +65,7 @@ def _roles(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
 
 def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     parameter = next(unet.parameters())
-    device = torch.device(getattr(pipe, "_execution_device", parameter.device))
+    device = device_of(pipe)
     yield "UNet", f"{type(unet).__name__}, {str(parameter.dtype).removeprefix('torch.')}, computes on {device.type}"
     yield "compiled", "yes: no run can be observed" if any(compiled(pipe.unet)) else "no"
     if (runs := compiled_denoiser(unet)) is not None:
@@ -100,16 +99,11 @@ def _offloaded(pipe: Any, unet: Any) -> str:
     hooks = [getattr(module, "_hf_hook", None) for module in unet.modules()]
     if any(getattr(hook, "offload", False) for one in hooks for hook in getattr(one, "hooks", (one,))):
         return "layer by layer, by accelerate (enable_sequential_cpu_offload)"
-    if any("group_offloading" in _hooks(module) for module in unet.modules()):
+    if any("group_offloading" in diffusers_hooks(module) for module in unet.modules()):
         return "in groups of layers (enable_group_offload)"
     if getattr(pipe, "_all_hooks", None):
         return "model by model (enable_model_cpu_offload)"
     return "no"
-
-
-def _hooks(module: Any) -> dict[str, Any]:
-    """Hooks of diffusers on a module, by name."""
-    return dict(getattr(getattr(module, "_diffusers_hook", None), "hooks", {}))
 
 
 def _operation(processor: Any) -> str:
@@ -141,7 +135,7 @@ def _warnings(pipe: Any, unet: Any) -> Iterator[str]:
     for name in sorted(foreign):
         yield f"{name} is no processor of diffusers: if it changes what to_q and to_k give, the record does not show it"
     for name, module in unet.named_modules():
-        forward, strange = own_forward(module), sorted(_hooks(module).keys() - KNOWN_HOOKS)
+        forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS)
         home = str(getattr(forward, "__module__", ""))
         if forward is not None and home.partition(".")[0] not in ("accelerate", "diffusers", "torch"):
             yield f"{_place(name)} runs a forward of {home}'s; a run ends with an error where it skips a layer"

@@ -12,9 +12,10 @@ import torch
 from ..display import size
 from ..errors import RunError
 from ..record import Record
-from .affording import Call, device_of, needed, savings, way_out
-from .architecture import denoiser
+from .affording import Call, needed, savings, way_out
+from .architecture import denoiser, device_of
 from .costing import cost_of
+from .failures import first_line
 from .outlines import outline_of
 
 _HERE = Path(__file__).parent
@@ -63,7 +64,7 @@ def told_if_memory_runs_out(
         if not ran_out(error):
             raise
         ours = _asked_by_us(error)
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = first_line(error)
         give_back(error)
         device, (made, total) = device_of(pipe), done()
         where = f"at step {made + 1} of {total}" if made < total else "after the last step"

@@ -54,6 +54,11 @@ def first_line(error: BaseException) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
+def named_line(error: BaseException) -> str:
+    """An error's class and the first line of its message."""
+    return type(error).__name__ + (f": {first_line(error):.200}" if str(error).strip() else "")
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     """The error and those that led to it."""
     links: list[BaseException] = []

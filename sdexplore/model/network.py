@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from .obstacles import own_forward
+from .obstacles import diffusers_hooks, own_forward
 
 Hooks = tuple[tuple[str, str, int], ...]
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks")
 _BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_version", "forward"})
+_FUNCTIONS = (FunctionType, MethodType, partial)  # once: a union made anew at every question takes longer
 # Whose modules and processors do at every call what their settings say. Others' may count, or look around.
 _STEADY = frozenset({"torch", "diffusers", "peft", "transformers"})
 
@@ -39,7 +40,7 @@ def obstacle(network: torch.nn.Module) -> str | None:
 def _in_the_way(module: torch.nn.Module, where: str) -> str | None:
     if hasattr(module, "_hf_hook"):
         return "its weights are offloaded by accelerate, which moves them in between"
-    if hooks := list(getattr(getattr(module, "_diffusers_hook", None), "hooks", {})):
+    if hooks := list(diffusers_hooks(module)):
         return f"diffusers' hook {hooks[0]!r} is on {where}"
     if replaced := _replaced_method(module):
         return f"{replaced!r} of {where} is not its class's own"
@@ -79,7 +80,7 @@ def _steady(part: Any) -> bool:
 def _replaced_method(module: torch.nn.Module) -> str | None:
     """A function that stands in the place of one of the class's, `forward` apart, or that is nobody's known."""
     for name, value in vars(module).items():
-        if name in ("forward", "processor") or not isinstance(value, FunctionType | MethodType | partial):
+        if name in ("forward", "processor") or not isinstance(value, _FUNCTIONS):
             continue
         own = getattr(type(module), name, None)
         function = value.func if isinstance(value, partial) else value

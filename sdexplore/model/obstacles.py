@@ -43,6 +43,11 @@ def own_forward(module: torch.nn.Module) -> Any:
     return None if bound is not None and bound is type(module).forward else forward
 
 
+def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
+    """Hooks of diffusers on a module, by name."""
+    return dict(getattr(getattr(module, "_diffusers_hook", None), "hooks", {}))
+
+
 def compiled(unet: torch.nn.Module) -> Iterator[str]:
     """Where the UNet is compiled, with the way back; nothing where it is not."""
     for name, module in unet.named_modules():
@@ -73,8 +78,7 @@ def _over_time(unet: torch.nn.Module) -> Iterator[str]:
 
 def _reused(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
     for name, module in unet.named_modules():
-        hooks = getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
-        reusing = [hook for hook in hooks if any(word in hook for word in _REUSING)]
+        reusing = [hook for hook in diffusers_hooks(module) if any(word in hook for word in _REUSING)]
         package = str(getattr(own_forward(module), "__module__", "")).partition(".")[0]
         if package in _REUSING_PACKAGES:
             reusing.append(package)

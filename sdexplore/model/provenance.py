@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..record import Record
 from . import noise_levels
+from .architecture import device_of
 from .loading import model_source
 from .roles import unconditional
 
@@ -86,8 +87,7 @@ def _summary(value: Any) -> dict[str, Any]:
 def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
     """Model source, component classes, scheduler with config, versions, size, device, dtype, seconds."""
     scheduler = pipe.scheduler
-    parameter = next(denoiser.parameters())
-    device = torch.device(getattr(pipe, "_execution_device", parameter.device))  # not where offloaded weights wait
+    device = device_of(pipe)
     identity = identity_of(pipe, denoiser)
     return {
         **identity,

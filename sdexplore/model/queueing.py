@@ -12,7 +12,7 @@ import torch
 from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison, Traces
-from .architecture import denoiser, vae_scale_factor
+from .architecture import denoiser, device_of, vae_scale_factor
 from .comparing import compared, exchanged_scheduler
 from .compiling import telling
 from .loading import model_source
@@ -128,7 +128,7 @@ def situation(pipe: Any) -> Situation:
     """Where the pipeline is just now."""
     unet = denoiser(pipe)
     parameter = next(unet.parameters())
-    device = torch.device(getattr(pipe, "_execution_device", parameter.device))
+    device = device_of(pipe)
     sample = getattr(unet.config, "sample_size", None)
     return Situation(
         model=model_source(pipe),
