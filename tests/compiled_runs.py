@@ -43,3 +43,14 @@ def traced(capsys):
 
 def hook(pipe):
     pipe.unet.mid_block.register_forward_hook(lambda *_: None)
+
+
+def once(change):
+    """A callback that makes the change after the first step; `change` has the pipeline alone."""
+
+    def callback(pipe, step, _timestep, given):
+        if step == 0:
+            change(pipe)
+        return given
+
+    return callback

@@ -21,8 +21,9 @@ from ..errors import RunError, did_you_mean
 from .architecture import denoiser as denoiser_of
 from .failures import named_line
 from .graphs import Arguments, Forward, Graph, captured, compiled, traced
+from .likeness import Likeness
 from .locking import lock_of
-from .network import Hooks, foreign_hooks, hooks_of, obstacle, structure_digest, weights_digest
+from .network import foreign_hooks, obstacle
 from .probes import CallPlan, Observer
 from .recording import replaced
 
@@ -80,7 +81,8 @@ class CompiledDenoiser:
         self._graphs: OrderedDict[Any, tuple[str, Graph] | str] = OrderedDict()
         self._failed: dict[str, str] = {}  # backend -> why it cannot work here
         self._obstacle: str | None = None
-        self._weights = self._structure = ""
+        self._likeness: Likeness | None = None  # of the denoiser when it was last looked at
+        self._weights = ""
         self._told: set[str] = set()
 
     def stand_in(
@@ -93,16 +95,18 @@ class CompiledDenoiser:
                 foreign code that runs in between may change it.
         """
         self.used = {}
-        self._obstacle = obstacle(denoiser) or foreign_hooks(denoiser)  # before the probes' own are there
-        if self._obstacle is not None:
-            self._graphs.clear()  # they may hold memory that was to be had by what is in their way
+        self._look_at(denoiser)
+        self._obstacle = self._obstacle or foreign_hooks(denoiser)  # before the probes' own are there
+        if self._obstacle is not None:  # what is kept may hold memory that was to be had by what is in its way
+            self._likeness = None
+            self._graphs.clear()
         return partial(self._standing_in, denoiser, look_again=look_again)
 
     def _standing_in(
         self, denoiser: torch.nn.Module, observer: Observer, *, look_again: bool
     ) -> AbstractContextManager[None]:
         signature = inspect.signature(type(denoiser).forward)
-        looked, hooks = False, hooks_of(denoiser)
+        looked, hooks = False, [] if self._likeness is None else self._likeness.hooks()
 
         def stand_in(original: Forward) -> Forward:
             @wraps(original)
@@ -111,8 +115,10 @@ class CompiledDenoiser:
                 if (call := observer.call) is None:  # not called as a module, and not observed
                     return original(*args, **kwargs)
                 if self._obstacle is None and (look_again or not looked):
-                    self._look_at(denoiser, hooks)
+                    self._look_at(denoiser)  # adapters and processors come late: pipelines set them in their own call
                     looked = True
+                    if self._likeness is not None and self._likeness.hooks() != hooks:
+                        self._obstacle = "a hook was put on it, or taken off, while it ran"
                 named = _by_name(signature, denoiser, args, kwargs)
                 if not {"sample", "timestep"} <= named.keys():
                     self._go_without("its forward names no sample and timestep")
@@ -132,17 +138,19 @@ class CompiledDenoiser:
 
         return replaced(denoiser, "forward", stand_in)
 
-    def _look_at(self, denoiser: torch.nn.Module, hooks: Hooks) -> None:
-        """Adapters and processors come late: pipelines set them in their own call."""
+    def _look_at(self, denoiser: torch.nn.Module) -> None:
+        """Finds out what is in the way of a graph, or what kind of denoiser this is; if it is as it was, quickly."""
+        if self._likeness is not None and self._likeness.still(denoiser):
+            self._obstacle = None
+            return
+        self._likeness = None  # which holds weights that may have gone
         self._obstacle = obstacle(denoiser)
-        if self._obstacle is None and hooks_of(denoiser) != hooks:
-            self._obstacle = "a hook was put on it, or taken off, while it ran"
         if self._obstacle is not None:
             return
-        weights = weights_digest(denoiser)
-        if weights != self._weights:  # the graphs hold the old ones
+        self._likeness = Likeness(denoiser)
+        if self._likeness.weights != self._weights:  # the graphs hold the old ones
             self._graphs.clear()
-        self._weights, self._structure = weights, structure_digest(denoiser)
+        self._weights = self._likeness.weights
 
     def _found(
         self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
@@ -150,9 +158,10 @@ class CompiledDenoiser:
         """The graph for this call and its backend; or why there is none."""
         if reason := self._obstacle or _not_traceable(arguments):
             return reason
+        assert self._likeness is not None  # noqa: S101  (there is one where nothing is in the way)
         device = arguments.tensors[0].device
         read = tuple(observer.layers.items()) if plan.rows else ()
-        kind = (arguments.key(), plan.rows, len(plan.roles), read, self._structure, _autocast(device.type))
+        kind = (arguments.key(), plan.rows, len(plan.roles), read, self._likeness.structure, _autocast(device.type))
         if kind not in self._graphs:
             with _TRACING:
                 made = self._made(denoiser, original, observer, arguments, plan)

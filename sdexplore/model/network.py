@@ -1,22 +1,20 @@
-"""What a graph of a network was made from: whether it may be made at all, and whether it still holds."""
+"""Whether a graph of a network may be made at all: what in it, or on it, may do something else at the next call."""
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 
 from .obstacles import diffusers_hooks, own_forward
 
-Hooks = tuple[tuple[str, str, int], ...]
-
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks")
-_BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_version", "forward"})
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks")  # where a module keeps them
 _FUNCTIONS = (FunctionType, MethodType, partial)  # once: a union made anew at every question takes longer
 # Whose modules and processors do at every call what their settings say. Others' may count, or look around.
 _STEADY = frozenset({"torch", "diffusers", "peft", "transformers"})
+# Whose decorators these have around what is their own.
+_DECORATING = frozenset({"contextlib", "dataclasses", "functools", "huggingface_hub", "typing"})
 
 
 def obstacle(network: torch.nn.Module) -> str | None:
@@ -33,19 +31,24 @@ def obstacle(network: torch.nn.Module) -> str | None:
         if name and (hooked := own_forward(module)) is not None:
             by = getattr(hooked, "__module__", None) or "something"
             return f"{by} has put its own forward in the place of {name!r}"
+    for place in namespaces_of(network):
+        for name, function in functions_of(place):
+            if (by := package_of(function)) not in _STEADY | _DECORATING:
+                return f"{name!r} of {place.__name__} is code of {by}, not {package_of(place)}'s own"
     places = {parameter.device for parameter in network.parameters()}
     return f"its weights lie on {len(places)} devices" if len(places) > 1 else None
 
 
 def _in_the_way(module: torch.nn.Module, where: str) -> str | None:
-    if hasattr(module, "_hf_hook"):
+    attributes = vars(module)  # to ask a module for what it has not takes it longer than all else here
+    if "_hf_hook" in attributes:
         return "its weights are offloaded by accelerate, which moves them in between"
-    if hooks := list(diffusers_hooks(module)):
+    if "_diffusers_hook" in attributes and (hooks := list(diffusers_hooks(module))):
         return f"diffusers' hook {hooks[0]!r} is on {where}"
     if replaced := _replaced_method(module):
         return f"{replaced!r} of {where} is not its class's own"
-    for part in (module, getattr(module, "processor", module)):
-        if not _steady(part):
+    for part in (module, attributes.get("processor", module)):
+        if package_of(type(part)) not in _STEADY:
             return f"{type(part).__qualname__} at {where} is code of {type(part).__module__}, not diffusers' own"
     return None
 
@@ -55,26 +58,39 @@ def foreign_hooks(network: torch.nn.Module) -> str | None:
     if (hooked := own_forward(network)) is not None:
         by = getattr(hooked, "__module__", None) or "something"
         return f"{by} has put its own forward in the place of the whole"
-    everywhere = torch.nn.modules.module
-    if everywhere._global_forward_hooks or everywhere._global_forward_pre_hooks:  # noqa: SLF001  (where torch keeps them)
+    if any(hooks_everywhere()):
         return "a hook is on every module there is"
-    inner = (name for name, _, _ in hooks_of(network) if name)
-    found = next(inner, None)
-    return None if found is None else f"a hook is on {found!r}"
+    for name, module in network.named_modules():
+        if name and any(vars(module)[kind] for kind in HOOKS):
+            return f"a hook is on {name!r}"
+    return None
 
 
-def hooks_of(network: torch.nn.Module) -> Hooks:
-    """Module, kind and identity of every hook."""
-    return tuple(
-        (name, kind, id(hook))
-        for name, module in network.named_modules()
-        for kind in _HOOKS
-        for hook in getattr(module, kind).values()
-    )
+def hooks_everywhere() -> tuple[dict[int, Any], ...]:
+    """The hooks that torch has on every module there is, before its forward and after."""
+    there = torch.nn.modules.module
+    return there._global_forward_pre_hooks, there._global_forward_hooks  # noqa: SLF001  (where torch keeps them)
 
 
-def _steady(part: Any) -> bool:
-    return type(part).__module__.partition(".")[0] in _STEADY
+def namespaces_of(network: torch.nn.Module) -> list[Any]:
+    """Where the functions that a network is made of are looked up: its parts' classes, and torch's functional."""
+    parts = [part for module in network.modules() for part in (module, vars(module).get("processor", module))]
+    classes = {one: None for kind in dict.fromkeys(map(type, parts)) for one in kind.__mro__}
+    return [*(one for one in classes if package_of(one) in _STEADY), torch.nn.functional]
+
+
+def functions_of(place: Any) -> Iterator[tuple[str, FunctionType]]:
+    """Name -> function, of those in a class or module that are written in Python."""
+    for name, value in vars(place).items():
+        function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        if isinstance(function, FunctionType):
+            yield name, function
+
+
+def package_of(thing: Any) -> str:
+    """The package of a class or module; of a function the one that it was written in, whatever it says itself."""
+    written = getattr(thing, "__globals__", {}).get("__name__") or getattr(thing, "__module__", None) or thing.__name__
+    return str(written).partition(".")[0]
 
 
 def _replaced_method(module: torch.nn.Module) -> str | None:
@@ -88,61 +104,3 @@ def _replaced_method(module: torch.nn.Module) -> str | None:
         if not known or (own is not None and getattr(function, "__func__", function) is not own):
             return name
     return None
-
-
-def weights_digest(network: torch.nn.Module) -> str:
-    """A digest of where each weight lies and in what format; numbers that change in place leave it as it is."""
-    tensors = (*network.named_parameters(), *network.named_buffers())
-    return _digest(
-        f"{name} {tensor.data_ptr()} {tuple(tensor.shape)} {tensor.dtype} {tensor.device}" for name, tensor in tensors
-    )
-
-
-def structure_digest(network: torch.nn.Module) -> str:
-    """A digest of classes and settings of every module and attention processor.
-
-    Adapters' scales, FreeU's factors, chunked feed-forward: plain values, which a graph holds as constants. Of a
-    function among them, such as an activation, it is the name that counts.
-    """
-    return _digest(
-        f"{name} {type(module).__module__}.{type(module).__qualname__} {_plain(_settings(module))}"
-        for name, module in network.named_modules()
-    )
-
-
-def _settings(module: torch.nn.Module) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in vars(module).items()
-        if key not in _BOOKKEEPING and not key.endswith("_hooks") and "hooks_" not in key
-    }
-
-
-def _plain(value: Any, depth: int = 4) -> Any:  # noqa: PLR0911  (a line a kind)
-    """`value` as far as it is plain: numbers and names as they are, of objects their class and plain attributes."""
-    match value:
-        case None | bool() | int() | float() | str() | torch.dtype() | torch.device():
-            return value
-        case torch.Tensor():
-            return (value.data_ptr(), tuple(value.shape))
-        case _ if depth == 0:
-            return type(value).__qualname__
-        case dict():
-            return [(str(key), _plain(inner, depth - 1)) for key, inner in value.items()]
-        case list() | tuple():
-            return [_plain(inner, depth - 1) for inner in value]
-        case set() | frozenset():
-            return sorted(map(str, value))
-        case FunctionType() | MethodType() | BuiltinFunctionType():
-            return f"{value.__module__}.{value.__qualname__}"
-        case torch.nn.Module():
-            return type(value).__qualname__  # its own entry says more
-    own = getattr(value, "__dict__", {})
-    return (type(value).__qualname__, [(key, _plain(inner, depth - 1)) for key, inner in own.items()])
-
-
-def _digest(lines: Iterator[str]) -> str:
-    content = hashlib.sha256()
-    for line in lines:
-        content.update(line.encode())
-    return content.hexdigest()
