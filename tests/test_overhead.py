@@ -14,6 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sdexplore as sdx
+from sdexplore.model.hosting import HostCopies
 from sdexplore.model.keeping import InMemory
 from sdexplore.model.probes import attention_modules
 from sdexplore.model.recording import Recorder, plan_layers
@@ -217,8 +218,8 @@ def test_nothing_leaves_the_device_but_what_is_kept_and_no_number_of_it_is_read(
 
 
 def test_a_copy_to_the_host_goes_to_pinned_memory_and_waits_for_nothing(monkeypatch):
-    waited, copied, pinned = [], [], []
-    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    copied, pinned = [], []
+    waited = streams_of_their_own(monkeypatch)
     empty = torch.empty
 
     def watched(*args, **kwargs):
@@ -244,7 +245,46 @@ def test_a_copy_to_the_host_goes_to_pinned_memory_and_waits_for_nothing(monkeypa
         keeper.wait()
     assert sum(map(bool, pinned)) == 1, "memory is pinned once, for all steps"
     assert copied == [("cpu", "cuda", True)] * len(steps)
-    assert len(waited) == 1
+    assert waited == ["cuda:0"]
+
+
+@pytest.mark.parametrize("copies", [InMemory, HostCopies])
+def test_copies_from_two_devices_are_both_waited_for(monkeypatch, copies):
+    waited, made = streams_of_their_own(monkeypatch), copies()
+    with FakeTensorMode():
+        for index in (1, 0, 0):
+            row = torch.empty(2, device=f"cuda:{index}")
+            if copies is InMemory:
+                made.take((0, f"from {index}"), row, 2)
+            else:
+                made.take(row)
+        assert not waited
+        if copies is InMemory:
+            made.wait()
+        else:
+            for event in made.reached():
+                event.synchronize()
+    assert sorted(waited) == ["cuda:0", "cuda:1"]
+
+
+def streams_of_their_own(monkeypatch):
+    """Stands in for CUDA where there is none; gives the streams whose events are waited for, as that happens."""
+    waited = []
+
+    class Event:
+        def __init__(self, *, blocking):
+            assert blocking
+
+        def record(self, stream):
+            self.stream = stream
+
+        def synchronize(self):
+            waited.append(self.stream)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"cuda:{device.index or 0}")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: pytest.fail("waited for a whole device"))
+    return waited
 
 
 @pytest.mark.usefixtures("leaving")

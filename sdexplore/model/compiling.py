@@ -256,6 +256,9 @@ def _not_traceable(arguments: Arguments) -> str | None:
         return "torch.inference_mode is on; torch.no_grad does as well"
     if arguments.tensors[0].device.type == "cuda" and torch.is_autocast_enabled("cuda"):
         return "torch.autocast is on: a CUDA graph would read the copies of weights that it gives back"
+    if len(places := {str(tensor.device) for tensor in arguments.tensors}) > 1:
+        # A CUDA graph has a number of the CPU's as a constant.
+        return f"it is given tensors on {' and '.join(sorted(places))}"
     for leaf in arguments.leaves:
         if not isinstance(leaf, torch.Tensor | bool | int | float | str | None):
             return f"it is given a {type(leaf).__name__}"

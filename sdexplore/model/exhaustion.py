@@ -3,7 +3,7 @@
 import gc
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from .failures import first_line
 from .outlines import outline_of
 
 _HERE = Path(__file__).parent
-_RECORDING = frozenset({"probes", "graphs", "recording", "keeping", "spilling", "hosting", "assembling", "decoding"})
+_RECORDING = frozenset(
+    {"probes", "graphs", "replaying", "recording", "keeping", "spilling", "hosting", "assembling", "decoding"}
+)
 # What a RuntimeError says that is no OutOfMemoryError: of torch on the CPU, on MPS, of CUDA's libraries and of pinning.
 _SAID = (
     "defaultcpuallocator: can't allocate memory",
@@ -46,7 +48,8 @@ def give_back(error: BaseException) -> None:
         seen = seen.__cause__ or seen.__context__
     gc.collect()
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # of a capture that another thread is in the middle of
+            torch.cuda.empty_cache()
 
 
 @contextmanager

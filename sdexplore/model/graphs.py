@@ -13,15 +13,14 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .probes import CallPlan, DenoiserCall, LayerPlan, Observer, Shape, packed
+from .replaying import Function, Replayed
 
-Function = Callable[..., Sequence[torch.Tensor]]
 Forward = Callable[..., Any]
 Maps = tuple[tuple[int, ...], tuple[tuple[str, Shape], ...]]
 
 _SDPA = torch.ops.aten.scaled_dot_product_attention.default
 # Of a head on the CPU: torch's fused attention takes 0.77 of the time at 16 that it takes at 8, 1.7 times that at 32.
 WIDTH = 16
-_WARM_UP = 3  # calls before a capture, as torch's own `make_graphed_callables` makes
 
 
 @dataclass(frozen=True)
@@ -202,36 +201,4 @@ def compiled(graph: Graph) -> Graph:
 
 def captured(graph: Graph, arguments: Arguments) -> Graph:
     """The same graph as one CUDA graph, that a run starts with a single call; warmed up here."""
-    return replace(graph, function=_Replayed(graph.function, arguments.tensors), reused=True)
-
-
-class _Replayed:
-    """A function of tensors, captured once on the device and replayed with other numbers."""
-
-    def __init__(self, function: Function, tensors: Sequence[torch.Tensor]) -> None:
-        self._function = function  # the CUDA graph holds addresses alone: of its constants too
-        self._inputs = [tensor.clone() for tensor in tensors]
-        device = tensors[0].device
-        with torch.cuda.device(device):
-            # On one stream, of this device: torch's own choice lies on the device that captured first.
-            beside: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            current = torch.cuda.current_stream(device)
-            beside.wait_stream(current)
-            with torch.cuda.stream(beside):
-                for _ in range(_WARM_UP):
-                    function(*self._inputs)
-            current.wait_stream(beside)
-            self._graph = torch.cuda.CUDAGraph()
-            # The outer block brings the stream back where a capture fails. Other threads (a dashboard's previews) may
-            # use the device meanwhile.
-            with (
-                torch.cuda.stream(current),
-                torch.cuda.graph(self._graph, stream=beside, capture_error_mode="thread_local"),
-            ):
-                self._outputs = function(*self._inputs)
-
-    def __call__(self, *tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        for mine, given in zip(self._inputs, tensors, strict=True):
-            mine.copy_(given)
-        self._graph.replay()
-        return self._outputs
+    return replace(graph, function=Replayed(graph.function, arguments.tensors), reused=True)

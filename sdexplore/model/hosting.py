@@ -7,6 +7,28 @@ from typing import Any
 import torch
 
 
+class Queued:
+    """The streams on which copies to the host were queued: of several devices, where a pipeline lies on several."""
+
+    def __init__(self) -> None:
+        self._streams: set[Any] = set()
+
+    def on(self, device: torch.device) -> None:
+        """A copy was queued on the device's current stream."""
+        self._streams.add(torch.cuda.current_stream(device))
+
+    def reached(self) -> list[Any]:
+        """Events that are all over once every copy queued until now is complete; who waits leaves the core to others.
+
+        Of the streams, not of a device: to wait for a device while another thread captures a graph on it is an error.
+        """
+        events: list[Any] = []
+        for stream in self._streams:
+            events.append(torch.cuda.Event(blocking=True))  # type: ignore[no-untyped-call]
+            events[-1].record(stream)
+        return events
+
+
 class HostCopies:
     """Copies device tensors to the host; wait for what `reached` gives before their numbers are read.
 
@@ -14,26 +36,23 @@ class HostCopies:
     """
 
     def __init__(self) -> None:
-        self._device: torch.device | None = None
+        self._queued = Queued()
 
     def take(self, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
-        """A host copy of `tensor` as `dtype`; its numbers are valid once `reached()` is over."""
+        """A host copy of `tensor` as `dtype`; its numbers are valid once all that `reached()` gives is over."""
         tensor = tensor.detach()
         if tensor.device.type != "cuda":
             return tensor.to("cpu", dtype or tensor.dtype, copy=True)
-        self._device = tensor.device
         # Converted on the device: pinned memory takes the bytes as they are.
         source = tensor if dtype is None else tensor.to(dtype)
         host = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
-        return host.copy_(source.contiguous(), non_blocking=True)
+        host.copy_(source.contiguous(), non_blocking=True)
+        self._queued.on(tensor.device)
+        return host
 
-    def reached(self) -> Any:
-        """An event of the device that is over once every copy taken until now is complete; None without CUDA."""
-        if self._device is None:
-            return None
-        event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self._device))
-        return event
+    def reached(self) -> list[Any]:
+        """Events of the devices that are all over once every copy taken until now is complete; none without CUDA."""
+        return self._queued.reached()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 
 from ..trace import Trace
 from ..traces import Traces
+from .hosting import Queued
 
 Key: TypeAlias = tuple[int, str]
 """An image's number, and the name of an array as a trace's file has it."""
@@ -99,7 +100,7 @@ class InMemory(Keeper):
         super().__init__()
         self._arrays: dict[Key, torch.Tensor] = {}
         self._blocks: dict[int, PinnedBlocks] = {}
-        self._device: torch.device | None = None
+        self._queued = Queued()
         self._traces: dict[int, Trace] = {}
 
     def step_done(self) -> None:
@@ -107,9 +108,9 @@ class InMemory(Keeper):
 
     def wait(self) -> None:
         """Returns once every copy is complete."""
-        if self._device is not None:
-            torch.cuda.synchronize(self._device)
-            self._device = None
+        for event in self._queued.reached():
+            event.synchronize()
+        self._queued = Queued()
 
     def arrays(self, image: int) -> dict[str, np.ndarray]:
         """The arrays of one image by name."""
@@ -140,9 +141,9 @@ class InMemory(Keeper):
         if not cuda:
             target.copy_(rows)
             return
-        self._device = rows.device
         # Converted on the device: pinned memory takes the bytes as they are.
         target.copy_(rows.to(dtype).contiguous(), non_blocking=True)
+        self._queued.on(rows.device)
 
     def _layout(self, key: Key) -> tuple[tuple[int, ...], torch.dtype]:
         return tuple(self._arrays[key].shape[1:]), self._arrays[key].dtype

@@ -35,7 +35,7 @@ def obstacle(network: torch.nn.Module) -> str | None:
         for name, function in functions_of(place):
             if (by := package_of(function)) not in _STEADY | _DECORATING:
                 return f"{name!r} of {place.__name__} is code of {by}, not {package_of(place)}'s own"
-    places = {parameter.device for parameter in network.parameters()}
+    places = {tensor.device for tensor in (*network.parameters(), *network.buffers())}
     return f"its weights lie on {len(places)} devices" if len(places) > 1 else None
 
 

@@ -89,9 +89,9 @@ class InFiles(Keeper):
         if self._written is not None:
             self._written.result()
 
-    def _write(self, rows: list[tuple[Key, torch.Tensor, int]], reached: Any) -> None:
-        if reached is not None:
-            reached.synchronize()
+    def _write(self, rows: list[tuple[Key, torch.Tensor, int]], reached: list[Any]) -> None:
+        for event in reached:
+            event.synchronize()
         with _told(self._target):
             for (image, name), tensor, expected in rows:
                 self._drafts[image].append(name, tensor.numpy(), expected)

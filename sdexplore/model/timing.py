@@ -80,27 +80,32 @@ def peak_memory(run: Run, device: torch.device) -> int | None:
 def waits(run: Run, device: torch.device) -> int | None:
     """How often the host waited for the device in one run, as torch's sync debug mode tells; None but on CUDA.
 
-    It tells of copies and of numbers that are asked for; `torch.cuda.synchronize`, which it does not tell of, is
-    counted beside.
+    It tells of copies and of numbers that are asked for. `torch.cuda.synchronize` and that of an event, which it does
+    not tell of, are counted beside.
     """
     if device.type != "cuda":
         return None
     asked: list[object] = []
-    original = torch.cuda.synchronize
+    whole, of_event = torch.cuda.synchronize, torch.cuda.Event.synchronize
 
-    def counted(*args: Any, **kwargs: Any) -> None:
-        asked.append(args)
-        original(*args, **kwargs)
+    def counted(original: Callable[..., None]) -> Callable[..., None]:
+        def counting(*args: Any) -> None:
+            asked.append(args)
+            original(*args)
+
+        return counting
 
     before = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
-        torch.cuda.synchronize = counted
+        torch.cuda.synchronize = counted(whole)
+        torch.cuda.Event.synchronize = counted(of_event)  # type: ignore[method-assign]
         try:
             run()
         finally:
-            torch.cuda.synchronize = original
+            torch.cuda.synchronize = whole
+            torch.cuda.Event.synchronize = of_event  # type: ignore[method-assign]
             torch.cuda.set_sync_debug_mode(before)
     return len(asked) + sum("synchronizing CUDA operation" in str(one.message) for one in told)
 
