@@ -80,17 +80,18 @@ def test_a_run_that_changes_its_picture_or_misses_a_layer_is_no_figure(subject):
         subject.checked(trace, reference * math.nan)
 
 
-def test_compiled_rows_say_why_where_nothing_compiles(subject, monkeypatch):
+def test_compiled_rows_say_why_they_are_not_measured(subject, monkeypatch):
     def refused(_):
         raise RuntimeError("no compiler here\nsecond line")
 
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: object.__setattr__(self, "forward", refused))
-    monkeypatch.setattr(tracing, "_marker", lambda: None)
+    handle = subject.pipe.unet.mid_block.register_forward_hook(lambda *_: None)
     monkeypatch.setattr(timing, "plain_latents", _only_of(subject.pipe, timing.plain_latents))
     rows = list(tracing.traced_rows(subject, 1, ["compiled"]))
+    handle.remove()
     assert [row.seconds for row in rows] == [None, None]
     assert rows[0].note == "not measured: RuntimeError: no compiler here"
-    assert "does not compile runs" in rows[1].note
+    assert rows[1].note == "not measured: fell back to eager: a hook is on 'mid_block'"
     assert rows[0].note in repr(Benchmark(facts={}, rows=tuple(rows)))
 
 

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fill(chosen: argparse.Namespace) -> None:
     """The defaults that depend on the device and on --quick."""
-    from ..model.timing import chosen_device
+    from ..model.loading import chosen_device
 
     chosen.device = chosen_device(chosen.device)
     usual = 2 if chosen.quick else 8 if chosen.device.type == "cpu" else 30

@@ -104,6 +104,7 @@ def _beyond(amount: int | None, base: int | None) -> int | None:
 
 def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Iterator[BenchmarkRow]:
     """Compiled and untraced, as diffusers does it; compiled and traced; both beside the eager untraced run."""
+    from ..model.compiling import compile_denoiser
     from ..model.timing import compiled_by_diffusers, plain_latents, timed
     from .subjects import PROMPT, SEED
 
@@ -116,30 +117,25 @@ def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Itera
         return plain_latents(beside, PROMPT, SEED, num_inference_steps=subject.steps, **subject.arguments)
 
     found: tuple[str, str] | None = None
-    mark = _marker()
     eager = subject.traced(WAYS[0].record)
     try:
         untraced()
         runs[COMPILED] = untraced
     except Exception as error:  # noqa: BLE001  (no compiler, an operation it does not know: said in the row)
         missing[COMPILED] = first_line(error)
-    if mark is None:
-        missing[name] = "this sdexplore does not compile runs"
+    compile_denoiser(subject.pipe)
+    trace = subject.traced(WAYS[0].record)
+    used = trace.provenance["compiled"]
+    if "eager" in used:
+        missing[name] = f"fell back to eager: {used['eager']}"
     else:
-        mark(subject.pipe, "auto")
-        trace = subject.traced(WAYS[0].record)
-        used = trace.provenance.get("compiled") or {"eager": "it was not compiled"}
-        if "eager" in used:
-            missing[name] = f"fell back to eager: {used['eager']}"
-        else:
-            image, captured = subject.checked(trace, reference, exact=False)
-            found = image, f"{captured}; backend {', '.join(used)}; maps within {_maps_apart(trace, eager):.1e}"
-            runs[name] = lambda: subject.traced(WAYS[0].record)
+        image, captured = subject.checked(trace, reference, exact=False)
+        found = image, f"{captured}; backend {', '.join(used)}; maps within {_maps_apart(trace, eager):.1e}"
+        runs[name] = lambda: subject.traced(WAYS[0].record)
     try:
         times = timed(runs, pairs, subject.device) if len(runs) > 1 else None
     finally:
-        if mark is not None:
-            mark(subject.pipe, None)
+        compile_denoiser(subject.pipe, None)
     for way in (COMPILED, name):
         if times is None or way not in runs:
             yield BenchmarkRow(subject=subject.name, name=way, note=f"not measured: {missing[way]}")
@@ -155,14 +151,6 @@ def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Itera
             image=found[0] if found and way == name else "",
             captured=found[1] if found and way == name else "",
         )
-
-
-def _marker() -> Callable[[Any, Any], None] | None:
-    """`sdx.compile_denoiser`, where this sdexplore has it."""
-    import sdexplore
-
-    found: Callable[[Any, Any], None] | None = getattr(sdexplore, "compile_denoiser", None)
-    return found
 
 
 def _maps_apart(trace: Trace, eager: Trace) -> float:

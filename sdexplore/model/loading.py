@@ -86,7 +86,7 @@ def load(
     placed = [name for name in PLACING if kw.get(name) is not None]
     if placed and device is not None:
         raise LoadError(f"device={device!r} and {placed[0]}= both place the weights; give one")
-    target = _device(device)
+    target = chosen_device(device)
     asked = kw.pop("torch_dtype", None) if dtype is None else dtype
     number = _dtype(asked, target)
     _check(scheduler)
@@ -170,7 +170,12 @@ def _refuse(kw: dict[str, Any], *, allow_pickle: bool) -> None:
         raise LoadError("use_safetensors=False asks for pickles, which can run any code; allow_pickle=True insists")
 
 
-def _device(asked: str | int | torch.device | None) -> torch.device:
+def chosen_device(asked: str | int | torch.device | None) -> torch.device:
+    """The device asked for; else cuda, else mps, else the CPU.
+
+    Raises:
+        LoadError: There is no such device, or it cannot be used.
+    """
     mps = torch.backends.mps.is_available()
     if asked is None:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")

@@ -13,6 +13,8 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_p
 _FUNCTIONS = (FunctionType, MethodType, partial)  # once: a union made anew at every question takes longer
 # Whose modules and processors do at every call what their settings say. Others' may count, or look around.
 _STEADY = frozenset({"torch", "diffusers", "peft", "transformers"})
+# What a call goes through of torch's own Module, whose other methods (`to`, `compile`) libraries change.
+_CALLED = frozenset({"__call__", "_wrapped_call_impl", "_call_impl", "__getattr__"})
 # Whose decorators these have around what is their own.
 _DECORATING = frozenset({"contextlib", "dataclasses", "functools", "huggingface_hub", "typing"})
 
@@ -33,6 +35,8 @@ def obstacle(network: torch.nn.Module) -> str | None:
             return f"{by} has put its own forward in the place of {name!r}"
     for place in namespaces_of(network):
         for name, function in functions_of(place):
+            if place is torch.nn.Module and name not in _CALLED:
+                continue
             if (by := package_of(function)) not in _STEADY | _DECORATING:
                 return f"{name!r} of {place.__name__} is code of {by}, not {package_of(place)}'s own"
     places = {tensor.device for tensor in (*network.parameters(), *network.buffers())}

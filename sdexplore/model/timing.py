@@ -122,15 +122,6 @@ def as_numbers(latents: torch.Tensor) -> np.ndarray:
     return np.asarray(latents[0].detach().float().cpu().numpy())
 
 
-def chosen_device(asked: str | None) -> torch.device:
-    """The device asked for; else cuda, else mps, else the CPU."""
-    if asked is not None:
-        return torch.device(asked)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def facts(device: torch.device) -> dict[str, str]:
     """What is measured on: device, versions, threads, the machine's load before, date, commit. No names of machines."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
