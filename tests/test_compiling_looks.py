@@ -36,6 +36,7 @@ def test_diffusers_own_other_processor_has_another_graph(compiled, capsys):
     ("owner", "name", "said"),
     [
         (AttnProcessor2_0, "__call__", "'__call__' of AttnProcessor2_0 is code of"),
+        (torch.nn.Module, "__call__", "'__call__' of Module is code of"),
         (Attention, "head_to_batch_dim", "'head_to_batch_dim' of Attention is code of"),
         (
             functional,
