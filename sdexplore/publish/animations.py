@@ -20,7 +20,8 @@ from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
 from ..trace import Trace
-from ..views._figure import SEQUENTIAL, in_words, options, panels, peak, run_title, selection_title, step_title
+from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
+from ..views._panels import panels
 from .moving import Moving, encoded
 
 ZENN_FIT = 3 * 2**20

@@ -19,11 +19,10 @@ from ._figure import (
     in_words,
     line_of_code,
     options,
-    panels,
-    row_label,
     run_title,
     selection_title,
 )
+from ._panels import panels, row_label
 
 
 def attention_compare(

@@ -15,18 +15,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    SEQUENTIAL,
-    grid_of,
-    line_of_code,
-    options,
-    panels,
-    peak,
-    row_label,
-    run_title,
-    selection_title,
-    short_layers,
-)
+from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
+from ._panels import panels, row_label
 
 _MOST = 180
 _LEAST_WIDTH = 0.75  # inches of a panel

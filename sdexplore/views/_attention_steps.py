@@ -8,17 +8,8 @@ from ..analysis.trajectory import preview, spread
 from ..display import clip
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    SEQUENTIAL,
-    line_of_code,
-    options,
-    panels,
-    peak,
-    row_label,
-    run_title,
-    selection_title,
-    step_title,
-)
+from ._figure import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
+from ._panels import panels, row_label
 
 _MOST = 8
 

@@ -9,7 +9,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
-from ._figure import DIVERGING, in_words, panels, row_label, run_title
+from ._figure import DIVERGING, in_words, run_title
+from ._panels import panels, row_label
 
 _LONGEST = 28
 

@@ -12,7 +12,8 @@ from ..analysis.trajectory import preview, spread
 from ..errors import TraceError
 from ..picture import Picture, drawable, style
 from ..trace import Trace
-from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, row_label, run_title, step_title
+from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ._panels import BLOG_COLUMN, panel_grid, row_label
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take
@@ -82,9 +83,7 @@ def _named(value: object) -> str:
 def _panels(
     figure: SubFigure, a: Trace, b: Trace, found: Difference, chosen: tuple[int, ...], *, pictured: bool
 ) -> None:
-    axes = figure.subplots(3, len(chosen) + pictured, squeeze=False)
-    for ax in axes.flat:
-        bare(ax)
+    axes = panel_grid(figure, 3, len(chosen) + pictured)
     for row, label in enumerate(("x0 of a", "x0 of b", "|b − a|")):
         row_label(axes[row, 0], label, size=8.0)
     reach = float(found.x0[list(chosen)].max()) or 1.0

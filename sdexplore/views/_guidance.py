@@ -11,7 +11,8 @@ from ..picture import Picture
 from ..trace import Trace, guidance_scale_of
 from ..traces import Comparison
 from ._comparison import comparison_grid
-from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
+from ._figure import SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ._panels import panels, row_label
 
 _MOST = 8
 

@@ -8,7 +8,8 @@ from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import DIVERGING, in_words, line_of_code, panels, row_label, run_title, step_title
+from ._figure import DIVERGING, in_words, line_of_code, run_title, step_title
+from ._panels import panels, row_label
 
 _MOST = 8
 _QUANTILE = 0.995

@@ -12,7 +12,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import SEQUENTIAL, grid_of, line_of_code, options, panels, peak, row_label, run_title
+from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title
+from ._panels import panels, row_label
 
 Scale = Literal["shared", "each"]
 _OVERLAY = 0.6

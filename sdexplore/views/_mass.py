@@ -9,17 +9,8 @@ from ..analysis.mass import attention_mass as mass_of
 from ..analysis.selection import Heads, Layers, Steps, select
 from ..picture import Picture, drawable, style
 from ..trace import Trace
-from ._figure import (
-    BLOG_COLUMN,
-    FAINT,
-    PALETTE,
-    in_words,
-    line_of_code,
-    options,
-    run_title,
-    selection_title,
-    short_layers,
-)
+from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
+from ._panels import BLOG_COLUMN
 
 _COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
 _MOST_LABELS = 40

@@ -13,17 +13,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    PALETTE,
-    SEQUENTIAL,
-    first_words,
-    in_words,
-    line_of_code,
-    options,
-    panels,
-    run_title,
-    selection_title,
-)
+from ._figure import PALETTE, SEQUENTIAL, first_words, in_words, line_of_code, options, run_title, selection_title
+from ._panels import panels
 
 _LEGEND_COLUMNS = 4
 

@@ -10,7 +10,8 @@ from ..analysis.selection import Steps
 from ..analysis.self_attention import pixel_map, self_attention_components
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, panels, peak, run_title
+from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
+from ._panels import panels
 
 _COLUMNS = 4
 
