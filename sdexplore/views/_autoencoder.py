@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from ..picture import Picture, drawable, style
 from ..reconstructions import LatentStatistics, Reconstruction
 from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of
-from ._panels import BLOG_COLUMN, panel_grid
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST_CHANNELS = 16
 _QUANTILE = 0.995
@@ -45,7 +45,7 @@ def reconstruction(found: Reconstruction) -> Picture:
             ax.imshow(image)
         third.set_title("|x̃ − x|")
         drawn = third.imshow(error, cmap=SEQUENTIAL, vmin=0.0, vmax=float(error.max()) or 1.0)
-        above.colorbar(drawn, ax=third, label="of 255", shrink=0.85, pad=0.02)
+        colour_bar(above, drawn, third, label="of 255", shrink=0.85, pad=0.02)
         axes = panel_grid(below, 1, len(z) + 1)[0]
         for number, (ax, channel) in enumerate(zip(axes, z, strict=False)):
             ax.set_title(f"z, channel {number}", fontsize=7.5)
@@ -54,7 +54,7 @@ def reconstruction(found: Reconstruction) -> Picture:
         axes[-1].set_title("linear preview", fontsize=7.5)
         axes[-1].imshow(found.preview)
         axes[-1].set_xlabel(f"R² {found.preview_r2:.2f}", fontsize=7)
-        below.colorbar(shown, ax=axes[:-1], label="on the UNet's scale", extend="both", shrink=0.9, pad=0.01)
+        colour_bar(below, shown, axes[:-1], label="on the UNet's scale", extend="both", shrink=0.9, pad=0.01)
     left = f"; {channels - len(z)} more channels are not drawn" if channels > len(z) else ""
     return Picture(
         figure=figure,

@@ -13,7 +13,7 @@ from ..errors import TraceError
 from ..picture import Picture, drawable, style
 from ..trace import Trace
 from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
-from ._panels import BLOG_COLUMN, panel_grid, row_label
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid, row_label
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take
@@ -92,7 +92,7 @@ def _panels(
         for row, trace in enumerate((a, b)):
             axes[row, column].imshow(preview(trace, trace.recorded("pred_original_sample")[step]))
         drawn = axes[2, column].imshow(found.x0[step], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
-    figure.colorbar(drawn, ax=list(axes[2, :]), label="RMS", pad=0.01)
+    colour_bar(figure, drawn, list(axes[2, :]), label="RMS", pad=0.01)
     if pictured:
         first, second = (trace.recorded("image") for trace in (a, b))
         axes[0, -1].imshow(first)

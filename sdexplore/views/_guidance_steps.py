@@ -10,7 +10,7 @@ from ..analysis.trajectory import spread
 from ..picture import Picture, style
 from ..trace import Trace
 from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
-from ._panels import BLOG_COLUMN, panel_grid
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST = 8
 
@@ -43,7 +43,7 @@ def guidance_steps(trace: Trace) -> Picture:
             drawn = ax.imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             ax.set_title(step_title(trace, found.steps[row]), fontsize=7)
         maps[0].set_ylabel("|ε_c − ε_u|", fontsize=8)
-        upper.colorbar(drawn, ax=list(maps), label="RMS", pad=0.01, shrink=0.9)
+        colour_bar(upper, drawn, list(maps), label="RMS", pad=0.01, shrink=0.9)
         share, angle, width = lower.subplots(1, 3)
         _curve(share, found.steps, found.ratio, "‖ε_c − ε_u‖ / ‖ε_c‖")
         _curve(angle, found.steps, _degrees(found.cosine), "angle of ε_c and ε_u, degrees")

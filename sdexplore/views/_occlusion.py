@@ -8,7 +8,7 @@ from ..errors import TraceError
 from ..occlusions import Occlusion
 from ..picture import Picture, drawable, style
 from ._figure import FAINT, PALETTE, SEQUENTIAL
-from ._panels import BLOG_COLUMN, panel_grid
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST = 6
 
@@ -61,7 +61,7 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
                 if row == 0:
                     panel.set_title(f"step {step}\nt {t:.0f}", fontsize=7.5)
             axes[row, 0].set_ylabel(drawable(found.words[word], 14), fontsize=7.5)
-        right.colorbar(drawn, ax=axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
+        colour_bar(right, drawn, axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
     best = ", ".join(f"{found.words[i]!r} {effects[i].mean():.2f}" for i in ranking[:_MOST])
     return Picture(
         figure=figure,

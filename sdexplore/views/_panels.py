@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import floor
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -58,12 +58,15 @@ class Panel(Axes):
         vmax: float | None = None,
         alpha: float | None = None,
         extent: tuple[float, float, float, float] | None = None,
+        interpolation: Literal["nearest", "bilinear"] = "nearest",
     ) -> "Cells":
         """Draws an array (y, x) in colours, or a picture (y, x, 3 or 4), one square a cell.
 
-        Of matplotlib's options it takes those that views use.
+        Of matplotlib's options it takes those that views use. "bilinear" draws quantities (y, x) smoothly between the
+        centres of their cells.
         """
-        cells = Cells(self, cmap=cmap, norm=norm or Normalize(vmin, vmax), interpolation="nearest", extent=extent)
+        norm = norm or Normalize(vmin, vmax)
+        cells = Cells(self, cmap=cmap, norm=norm, interpolation=interpolation, extent=extent)
         cells.set_data(X)
         cells.set_alpha(alpha)
         cells.autoscale_None()
@@ -100,21 +103,19 @@ class Cells(AxesImage):
     def _pixels(self, wide: int, high: int) -> np.ndarray:
         """The pixels (y, x, 4) of a place of that size, the upper row first."""
         array: Any = self.get_array()
-        rows, columns = array.shape[:2]
-        smaller = wide < columns or high < rows
-        if smaller and array.ndim == 2 and array.dtype.kind == "f" and not np.ma.is_masked(array):  # noqa: PLR2004  (y, x)
-            array = _averaged(np.asarray(array, np.float32), wide, high)
-        coloured = np.asarray(self.to_rgba(array, alpha=self.get_alpha(), bytes=True))
-        if coloured.shape[:2] == (high, wide):
-            return coloured
-        if smaller:
-            return _averaged(coloured, wide, high)
-        return np.asarray(Image.fromarray(coloured).resize((wide, high), Image.Resampling.NEAREST))
+        rows, columns, *channels = array.shape
+        how = Image.Resampling.BOX if wide < columns or high < rows else Image.Resampling.NEAREST
+        if self.get_interpolation() == "bilinear":
+            how = Image.Resampling.BILINEAR
+        can_be_averaged = array.dtype == np.uint8 if channels else array.dtype.kind == "f"
+        if how != Image.Resampling.NEAREST and can_be_averaged and not np.ma.is_masked(array):
+            array = _resized(np.asarray(array, np.uint8 if channels else np.float32), wide, high, how)
+        pixels = np.asarray(self.to_rgba(array, alpha=self.get_alpha(), bytes=True))
+        return pixels if pixels.shape[:2] == (high, wide) else _resized(pixels, wide, high, how)
 
 
-def _averaged(array: np.ndarray, wide: int, high: int) -> np.ndarray:
-    """`array` in that size; each element is the mean of those whose centres lie in it."""
-    return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((wide, high), Image.Resampling.BOX))
+def _resized(array: np.ndarray, wide: int, high: int, kind: Image.Resampling) -> np.ndarray:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((wide, high), kind))
 
 
 @contextmanager
@@ -137,6 +138,11 @@ def panels(
 def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[Axes] = Panel) -> np.ndarray:
     """Panels in rows and columns that share a figure, or a part of one; an array (row, column) of them."""
     return figure.subplots(rows, columns, squeeze=False, subplot_kw={"axes_class": of})
+
+
+def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
+    """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond."""
+    figure.colorbar(drawn, ax=beside, label=label, ticks=MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]), **options)
 
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:

@@ -1,0 +1,144 @@
+"""Where the axes of a figure stand: matplotlib's constrained layout, reckoned once for all figures laid out alike.
+
+The layout takes longer than drawing does, and its result follows from little: where the axes are at first, and how
+large is what is written around them. A dashboard draws the same figure again and again with other numbers in it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+_MOST: Final = 64
+_DIGITS: Final = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """What a layout changes.
+
+    Attributes:
+        axes: Of each its place, anchor, box aspect and aspect.
+        titles: Of each text of the figure its place and vertical alignment.
+        labels: How wide and high the tick labels of each axes are where it stands now.
+    """
+
+    axes: tuple[tuple[Any, ...], ...]
+    titles: tuple[tuple[Any, ...], ...]
+    labels: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, figure: "Figure") -> "_Placement":
+        return cls(
+            tuple(
+                (ax.get_position(original=True).frozen(), ax.get_anchor(), ax.get_box_aspect(), ax.get_aspect())
+                for ax in figure.axes
+            ),
+            tuple((text.get_position(), text.get_verticalalignment()) for text in figure.texts),
+            tuple(_tick_labels(ax) for ax in figure.axes),
+        )
+
+    def apply(self, figure: "Figure") -> None:
+        """Puts the axes and titles of `figure` there."""
+        for ax, (place, anchor, box_aspect, aspect) in zip(figure.axes, self.axes, strict=True):
+            ax.set_position(place)
+            ax.set_in_layout(True)  # which the line before ends
+            ax.set_anchor(anchor)
+            ax.set_box_aspect(box_aspect)
+            ax.set_aspect(aspect)
+        for text, (place, alignment) in zip(figure.texts, self.titles, strict=True):
+            text.set_position(place)
+            text.set_verticalalignment(alignment)
+
+
+_known: dict[Any, _Placement] = {}
+
+
+def lay_out(figure: "Figure") -> None:
+    """Lays a figure out, once.
+
+    matplotlib's layout starts from the last one, and a file must not depend on how often it was shown.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
+        return
+    place(figure)
+    key = _key(figure, engine)
+    if key is None or not _as_before(figure, _known.get(key)):
+        engine.execute(figure)
+        if key is not None:
+            if len(_known) >= _MOST:
+                _known.pop(next(iter(_known)), None)
+            _known[key] = _Placement.of(figure)
+    figure.set_layout_engine("none")
+
+
+def place(figure: "Figure") -> None:
+    """Puts every axes where it will be drawn, its aspect applied, as a draw does first of all."""
+    for ax in figure.axes:
+        locator = ax.get_axes_locator()
+        ax.apply_aspect(None if locator is None else locator(ax, None))  # type: ignore[arg-type]
+
+
+def _as_before(figure: "Figure", known: _Placement | None) -> bool:
+    """Lays `figure` out as one before it, if that fits; else it is as it was."""
+    if known is None:
+        return False
+    first = _Placement.of(figure)
+    known.apply(figure)
+    place(figure)
+    if tuple(_tick_labels(ax) for ax in figure.axes) == known.labels:
+        return True
+    first.apply(figure)
+    place(figure)
+    return False
+
+
+def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; a tuple)
+    """All that the layout follows from; None where that is not known: only panels and their colour bars are.
+
+    Of a title, a label and a name of a row it is the height alone, so digits count as one another; of tick labels it
+    is how wide the widest is.
+    """
+    if figure.subfigs or figure.legends or figure.lines or figure.patches:
+        return None
+    axes = []
+    for ax in figure.axes:
+        if not (_tickless(ax) or ax.get_label() == "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
+            return None
+        sides = tuple(map(_written, (ax.title, ax.xaxis.label, ax.yaxis.label)))
+        first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
+        axes.append((type(ax), ax.get_visible(), first, sides, _tick_labels(ax)))
+    size = (*figure.get_size_inches(), figure.dpi)
+    return size, type(engine), repr(engine.get()), tuple(axes), tuple(map(_written, figure.texts))
+
+
+def _written(text: "Text") -> tuple[Any, ...]:
+    return _DIGITS.sub("0", text.get_text()), text.get_fontsize(), text.get_rotation(), text.get_visible()
+
+
+def _tick_labels(ax: "Axes") -> tuple[float, float]:
+    """Width and height, in pixels, of the largest tick label of an axes; 0 without any."""
+    boxes = [] if _tickless(ax) else [label.get_window_extent() for label in _labels(ax)]
+    wide, high = (max(sides, default=0.0) for sides in ([box.width for box in boxes], [box.height for box in boxes]))
+    return round(wide, 3), round(high, 3)  # they are found where the label stands, and rounded there
+
+
+def _tickless(ax: "Axes") -> bool:
+    from matplotlib.ticker import NullLocator
+
+    return all(isinstance(axis.get_major_locator(), NullLocator) for axis in (ax.xaxis, ax.yaxis))
+
+
+def _labels(ax: "Axes") -> Iterator["Text"]:
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_visible():
+            yield from (label for label in axis.get_ticklabels() if label.get_visible() and label.get_text())
+            yield from (text for text in (axis.get_offset_text(),) if text.get_text())
