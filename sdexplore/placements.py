@@ -5,12 +5,12 @@ large is what is written around them. A dashboard draws the same figure again an
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -25,12 +25,10 @@ class _Placement:
     Attributes:
         axes: Of each its place, anchor, box aspect and aspect.
         titles: Of each text of the figure its place and vertical alignment.
-        labels: How wide and high the tick labels of each axes are where it stands now.
     """
 
     axes: tuple[tuple[Any, ...], ...]
     titles: tuple[tuple[Any, ...], ...]
-    labels: tuple[tuple[float, float], ...]
 
     @classmethod
     def of(cls, figure: "Figure") -> "_Placement":
@@ -40,7 +38,6 @@ class _Placement:
                 for ax in figure.axes
             ),
             tuple((text.get_position(), text.get_verticalalignment()) for text in figure.texts),
-            tuple(_tick_labels(ax) for ax in figure.axes),
         )
 
     def apply(self, figure: "Figure") -> None:
@@ -56,7 +53,7 @@ class _Placement:
             text.set_verticalalignment(alignment)
 
 
-_known: dict[Any, _Placement] = {}
+_known: dict[Any, tuple[_Placement, Any]] = {}  # with the sizes of the tick labels where they stand in the end
 
 
 def lay_out(figure: "Figure") -> None:
@@ -76,7 +73,7 @@ def lay_out(figure: "Figure") -> None:
         if key is not None:
             if len(_known) >= _MOST:
                 _known.pop(next(iter(_known)), None)
-            _known[key] = _Placement.of(figure)
+            _known[key] = _Placement.of(figure), _tick_labels(figure)
     figure.set_layout_engine("none")
 
 
@@ -87,14 +84,15 @@ def place(figure: "Figure") -> None:
         ax.apply_aspect(None if locator is None else locator(ax, None))  # type: ignore[arg-type]
 
 
-def _as_before(figure: "Figure", known: _Placement | None) -> bool:
+def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
     """Lays `figure` out as one before it, if that fits; else it is as it was."""
     if known is None:
         return False
     first = _Placement.of(figure)
-    known.apply(figure)
+    then, labels = known
+    then.apply(figure)
     place(figure)
-    if tuple(_tick_labels(ax) for ax in figure.axes) == known.labels:
+    if _tick_labels(figure) == labels:
         return True
     first.apply(figure)
     place(figure)
@@ -111,34 +109,33 @@ def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; 
         return None
     axes = []
     for ax in figure.axes:
-        if not (_tickless(ax) or ax.get_label() == "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
+        if (_ticked(ax) and ax.get_label() != "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
             return None
         sides = tuple(map(_written, (ax.title, ax.xaxis.label, ax.yaxis.label)))
         first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
-        axes.append((type(ax), ax.get_visible(), first, sides, _tick_labels(ax)))
+        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides))
     size = (*figure.get_size_inches(), figure.dpi)
-    return size, type(engine), repr(engine.get()), tuple(axes), tuple(map(_written, figure.texts))
+    titles = tuple(map(_written, figure.texts))
+    return size, type(engine), repr(engine.get()), tuple(axes), titles, _tick_labels(figure)
 
 
 def _written(text: "Text") -> tuple[Any, ...]:
     return _DIGITS.sub("0", text.get_text()), text.get_fontsize(), text.get_rotation(), text.get_visible()
 
 
-def _tick_labels(ax: "Axes") -> tuple[float, float]:
-    """Width and height, in pixels, of the largest tick label of an axes; 0 without any."""
-    boxes = [] if _tickless(ax) else [label.get_window_extent() for label in _labels(ax)]
-    wide, high = (max(sides, default=0.0) for sides in ([box.width for box in boxes], [box.height for box in boxes]))
-    return round(wide, 3), round(high, 3)  # they are found where the label stands, and rounded there
+def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
+    """Width and height, in pixels, of the largest tick label of each axis that has ticks."""
+    found = []
+    for axis in (axis for ax in figure.axes for axis in _ticked(ax)):
+        labels = [label for label in axis.get_ticklabels() if label.get_visible() and label.get_text()]
+        labels += [axis.get_offset_text()] * bool(axis.get_offset_text().get_text())
+        boxes = [label.get_window_extent() for label in labels]
+        wide, high = max((box.width for box in boxes), default=0.0), max((box.height for box in boxes), default=0.0)
+        found.append((round(wide, 3), round(high, 3)))  # they are found where a label stands, and rounded there
+    return tuple(found)
 
 
-def _tickless(ax: "Axes") -> bool:
+def _ticked(ax: "Axes") -> list["Axis"]:
     from matplotlib.ticker import NullLocator
 
-    return all(isinstance(axis.get_major_locator(), NullLocator) for axis in (ax.xaxis, ax.yaxis))
-
-
-def _labels(ax: "Axes") -> Iterator["Text"]:
-    for axis in (ax.xaxis, ax.yaxis):
-        if axis.get_visible():
-            yield from (label for label in axis.get_ticklabels() if label.get_visible() and label.get_text())
-            yield from (text for text in (axis.get_offset_text(),) if text.get_text())
+    return [axis for axis in (ax.xaxis, ax.yaxis) if not isinstance(axis.get_major_locator(), NullLocator)]
