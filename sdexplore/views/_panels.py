@@ -45,6 +45,7 @@ class Panel(Axes):
     def clear(self) -> None:
         """As matplotlib's."""
         super().clear()
+        self.patch.set_visible(False)  # the page is behind it
         for axis in (self.xaxis, self.yaxis):
             axis.set_major_locator(NullLocator())
 
