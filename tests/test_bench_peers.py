@@ -80,25 +80,22 @@ def capture_of(subject, given, *, calls=2, row=-1):
 def test_one_that_is_absent_says_how_to_have_it(subject):
     rows = list(peers.peer_rows(subject, 1))
     assert [row.note for row in rows] == [
-        "not installed: pip install spacy; pip install --no-deps daam",
+        *["not installed: pip install spacy scipy; pip install --no-deps daam"] * 2,
         *["not installed: pip install --no-deps attention-map-diffusers"] * 2,
     ]
     assert all(row.seconds is None is row.share for row in rows)
-    assert rows[0].name == "daam: all steps' global heat map, a word's"
+    assert [row.name for row in rows[:2]] == ["daam: sums over steps", "daam: sums over steps, a word's map of them"]
 
 
 def test_one_that_is_there_but_cannot_be_imported_is_not_called_absent(subject, monkeypatch, tmp_path):
-    for module, line in zip(
-        MODULES, ("import nothing_of_this_name", "raise RuntimeError('another build')"), strict=True
-    ):
+    lines = ("import spacy_that_is_not_here", "raise RuntimeError('another build')")
+    for module, line in zip(MODULES, lines, strict=True):
         monkeypatch.delitem(sys.modules, module)
         (tmp_path / f"{module}.py").write_text(f"{line}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    rows = list(peers.peer_rows(subject, 1))
-    assert rows[0].note.startswith(
-        "installed, but not to be imported: ModuleNotFoundError: No module named 'nothing_of"
-    )
-    assert rows[1].note == "installed, but not to be imported: RuntimeError: another build"
+    daam, _, amd, _ = peers.peer_rows(subject, 1)
+    assert daam.note == f"installed, but without spacy_that_is_not_here: {peers.PEERS[0].install}"
+    assert amd.note == "installed, but not to be imported: RuntimeError: another build"
 
 
 def test_attention_map_diffusers_is_measured_beside_the_untraced_run_and_ours(subject, monkeypatch):
@@ -107,7 +104,7 @@ def test_attention_map_diffusers_is_measured_beside_the_untraced_run_and_ours(su
     timed = timing.timed
     monkeypatch.setattr(timing, "timed", lambda runs, *rest: (order.append(list(runs)), timed(runs, *rest))[1])
     monkeypatch.setattr(timing, "peak_memory", lambda run, _: 100 if run == subject.untraced else 300)
-    _, fast, exact = peers.peer_rows(subject, 3)
+    *_, fast, exact = peers.peer_rows(subject, 3)
     assert order == [[tracing.UNTRACED, tracing.WAYS[0].name, row.name] for row in (fast, exact)]
     assert fast.name == "attention-map-diffusers 1.0.0: all timesteps, head mean, fast"
     assert fast.share.count == fast.ratio.count == 3
@@ -123,13 +120,13 @@ def test_attention_map_diffusers_is_measured_beside_the_untraced_run_and_ours(su
 
 def test_what_attention_map_diffusers_missed_or_has_otherwise_is_seen(subject, monkeypatch):
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], row=0))
-    assert apart(list(peers.peer_rows(subject, 1))[1]) > 1e-2, "the other row is not the prompt's"
+    assert apart(list(peers.peer_rows(subject, 1))[-1]) > 1e-2, "the other row is not the prompt's"
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=1))
-    assert "was captured at 1 of 2 calls" in list(peers.peer_rows(subject, 1))[1].note
+    assert "was captured at 1 of 2 calls" in list(peers.peer_rows(subject, 1))[-1].note
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=0))
-    assert list(peers.peer_rows(subject, 1))[1].note == "failed here: SdexploreError: it captured nothing"
+    assert list(peers.peer_rows(subject, 1))[-1].note == "failed here: SdexploreError: it captured nothing"
     fake(monkeypatch, MODULES[1])  # an old release has no such class
-    assert "AttributeError" in list(peers.peer_rows(subject, 1))[1].note
+    assert "AttributeError" in list(peers.peer_rows(subject, 1))[-1].note
 
 
 class HeatMaps:
@@ -145,8 +142,8 @@ class HeatMaps:
         return {0, 1, 2, 3}
 
 
-def trace_of(subject, times=1.0):
-    """DAAM's, whose own attention changes the image a little; its word's map is `times` ours."""
+def trace_of(subject, asked, times):
+    """DAAM's, whose own attention changes the image a little; its word's map is `times` ours, and `asked` notes it."""
     ours = sdx.word_map(subject.traced(Record(cross_attention="heads", decode=0)), WORD, method="daam")
 
     class Trace:
@@ -164,23 +161,28 @@ def trace_of(subject, times=1.0):
             if not factors & {12}:
                 raise RuntimeError("No heat maps found. Did you forget to call `with trace(...)` during generation?")
             word = types.SimpleNamespace(heatmap=torch.tensor(ours * np.float32(times)))
-            return types.SimpleNamespace(compute_word_heat_map={WORD: word}.__getitem__)
+            return types.SimpleNamespace(compute_word_heat_map=lambda name: (asked.append(name), {WORD: word}[name])[1])
 
     return Trace
 
 
 @pytest.mark.parametrize("times", [1.0, 2.0])
 def test_daam_is_asked_for_the_sizes_it_saw_and_measured_beside_our_map_of_the_word(subject, monkeypatch, times):
-    fake(monkeypatch, MODULES[0], trace=trace_of(subject, times))
     asked = []
+    fake(monkeypatch, MODULES[0], trace=trace_of(subject, asked, times))
     monkeypatch.setattr(peers, "word_map", lambda *a, **k: (asked.append(k["method"]), sdx.word_map(*a, **k))[1])
-    row, *_ = peers.peer_rows(subject, 2)
-    assert row.name == "daam 0.2.0: all steps' global heat map, a word's"
-    assert row.image.startswith("changed, by up to ")
-    assert row.captured.startswith("3 of 4 layers × 4 heads, summed over steps; map within ")
-    assert apart(row) == times - 1
-    assert row.against == "traced: all heads, a word's map"
-    assert asked == ["daam"] * 4, "compared, warmed up, twice timed"
+    sums, mapped, *_ = peers.peer_rows(subject, 2)
+    assert [row.name for row in (sums, mapped)] == [
+        "daam 0.2.0: sums over steps",
+        "daam 0.2.0: sums over steps, a word's map of them",
+    ]
+    assert [row.against for row in (sums, mapped)] == ["traced: all heads", "traced: all heads, a word's map"]
+    for row in (sums, mapped):
+        assert row.image.startswith("changed, by up to ")
+        assert row.captured.startswith("3 of 4 layers × 4 heads; map within ")
+        assert apart(row) == times - 1
+    compared, first_run, in_turn = [WORD, "daam"], [WORD], ["daam", WORD]
+    assert asked == compared + first_run + compared + in_turn * 3, "the sums alone make no map when they are timed"
 
 
 def test_one_that_fails_is_said_in_its_row_and_the_next_is_measured(subject, monkeypatch):
@@ -189,9 +191,9 @@ def test_one_that_fails_is_said_in_its_row_and_the_next_is_measured(subject, mon
 
     fake(monkeypatch, MODULES[0], trace=trace)
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, []))
-    first, *others = peers.peer_rows(subject, 1)
-    assert first.note == "failed here: ValueError: not of this diffusers"
-    assert all(row.share.median > 0 for row in others)
+    *failed, fast, exact = peers.peer_rows(subject, 1)
+    assert [row.note for row in failed] == ["failed here: ValueError: not of this diffusers"] * 2
+    assert fast.share.median > 0 < exact.share.median
 
 
 def test_peers_come_after_all_that_is_ours(subject, monkeypatch, capsys):

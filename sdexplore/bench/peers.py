@@ -1,7 +1,7 @@
 """Other tools' runs beside untraced ones and beside ours that give as much, where they are installed: `--peers`.
 
 Both are to be installed without what they ask for: every release of DAAM names one old release of diffusers, though its
-code runs with today's and with spaCy; attention-map-diffusers draws a torchvision that another build of torch (the
+code runs with today's, spaCy and SciPy; attention-map-diffusers draws a torchvision that another build of torch (the
 CPU's, say) cannot load, after which diffusers does not import, and needs it only for some of its files.
 """
 
@@ -60,25 +60,28 @@ def _load_amd() -> Any:  # noqa: ANN401  (a module)
     return attention_map_diffusers
 
 
-def _daam(module: Any, subject: Subject) -> tuple[Any, Any]:  # noqa: ANN401  (another's module, tensors)
+def _daam(module: Any, subject: Subject, *, mapped: bool) -> tuple[Any, Any]:  # noqa: ANN401  (another's, tensors)
     with module.trace(subject.pipe) as traced:
         made = subject.untraced()
-        # Its default is the factors of 512, 768 and 1024 pixels: of a model of 256 it would find no map.
-        found = traced.compute_global_heat_map(factors=traced.all_heat_maps.factors())
-        word = found.compute_word_heat_map(WORD).heatmap
-    return made, (traced.all_heat_maps, word)
+        if mapped:
+            _daam_word(traced)
+    return made, traced
 
 
-def _daam_kept(kept: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN401  (another's classes)
-    maps, word = kept
-    ours = word_map(trace, WORD, method="daam")
-    apart = _relative(_numbers(word), ours)
-    layers, heads = len(maps.layers()), len(maps.heads())
-    held = f"{layers} of {len(subject.layers)} layers × {heads} heads, summed over steps"
+def _daam_word(traced: Any) -> Any:  # noqa: ANN401  (another's class, a tensor)
+    # Its default is the factors of 512, 768 and 1024 pixels: of a model of 256 it would find no map.
+    found = traced.compute_global_heat_map(factors=traced.all_heat_maps.factors())
+    return found.compute_word_heat_map(WORD).heatmap
+
+
+def _daam_kept(traced: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN401  (another's class)
+    maps = traced.all_heat_maps
+    apart = _relative(_numbers(_daam_word(traced)), word_map(trace, WORD, method="daam"))
+    held = f"{len(maps.layers())} of {len(subject.layers)} layers × {len(maps.heads())} heads"
     return f"{held}; map within {apart:.1e} of ours"
 
 
-def _amd(mode: str, module: Any, subject: Subject) -> tuple[Any, Any]:  # noqa: ANN401  (another's module, tensors)
+def _amd(module: Any, subject: Subject, *, mode: str) -> tuple[Any, Any]:  # noqa: ANN401  (another's, tensors)
     with module.AttentionCapture(
         subject.pipe,
         relations="image->text",
@@ -132,23 +135,25 @@ _AMD: Final = Peer(
     load=_load_amd,
     does="all timesteps, head mean",
     install="pip install --no-deps attention-map-diffusers",
-    call=partial(_amd, "fast"),
+    call=partial(_amd, mode="fast"),
     kept=_amd_kept,
     way="mean",
 )
+_DAAM: Final = Peer(
+    package="daam",
+    module="daam",
+    load=_load_daam,
+    does="sums over steps",
+    install="pip install spacy scipy; pip install --no-deps daam",
+    call=partial(_daam, mapped=False),
+    kept=_daam_kept,
+    way="heads",
+)
+# DAAM's map is made once, however many steps there were: by itself, so that few steps do not hide what a step costs.
 PEERS: Final = (
-    Peer(
-        package="daam",
-        module="daam",
-        load=_load_daam,
-        does="all steps' global heat map, a word's",
-        install="pip install spacy; pip install --no-deps daam",
-        call=_daam,
-        kept=_daam_kept,
-        way="heads",
-        method="daam",
-    ),
-    *(replace(_AMD, does=f"{_AMD.does}, {mode}", call=partial(_amd, mode)) for mode in ("fast", "exact")),
+    _DAAM,
+    replace(_DAAM, does="sums over steps, a word's map of them", call=partial(_daam, mapped=True), method="daam"),
+    *(replace(_AMD, does=f"{_AMD.does}, {mode}", call=partial(_amd, mode=mode)) for mode in ("fast", "exact")),
 )
 
 
@@ -206,6 +211,8 @@ def _version(package: str) -> str:
 
 
 def _not_imported(peer: Peer, error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == peer.module:
-        return f"not installed: {peer.install}"
-    return f"installed, but not to be imported: {first_line(error)}"
+    if not isinstance(error, ModuleNotFoundError):
+        return f"installed, but not to be imported: {first_line(error)}"
+    if error.name != peer.module:
+        return f"installed, but without {error.name}: {peer.install}"
+    return f"not installed: {peer.install}"
