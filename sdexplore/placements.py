@@ -113,14 +113,16 @@ def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; 
             return None
         sides = tuple(map(_written, (ax.title, ax.xaxis.label, ax.yaxis.label)))
         first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
-        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides))
+        pads = (ax.xaxis.labelpad, ax.yaxis.labelpad)
+        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides, pads))
     size = (*figure.get_size_inches(), figure.dpi)
     titles = tuple(map(_written, figure.texts))
     return size, type(engine), repr(engine.get()), tuple(axes), titles, _tick_labels(figure)
 
 
 def _written(text: "Text") -> tuple[Any, ...]:
-    return _DIGITS.sub("0", text.get_text()), text.get_fontsize(), text.get_rotation(), text.get_visible()
+    font = hash(text.get_fontproperties())  # which is another when its size is
+    return _DIGITS.sub("0", text.get_text()), font, text.get_rotation(), text.get_visible()
 
 
 def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
