@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import drafts
+from . import drafts, placements
 from .display import MOST_CHARACTERS, clip, escape
 from .errors import PublishError
 from .theming import THEMES, Theme, themed
@@ -180,9 +180,7 @@ class Picture:
         elif kind == "pdf":
             metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
         buffer, density = io.BytesIO(), float(dpi)
-        with style():
-            self._lay_out()
-        with style(), themed(self.figure, theme), _without_layout(self.figure):
+        with style(), _laid_out(self.figure), themed(self.figure, theme):
             canvas: Any = FigureCanvasAgg(self.figure)
             if width is not None:
                 density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
@@ -203,16 +201,6 @@ class Picture:
         Its pixels are those of `png`, packed less tightly: a dashboard shows it and no file keeps it.
         """
         return self._html(self._render("png", _SCREEN_DPI, quick=True))
-
-    def _lay_out(self) -> None:
-        """Once: matplotlib's layout starts from the last one, and a file must not depend on how often it was shown."""
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-        engine = self.figure.get_layout_engine()
-        if isinstance(engine, ConstrainedLayoutEngine):
-            _place(self.figure)
-            engine.execute(self.figure)
-            self.figure.set_layout_engine("none")
 
     def _html(self, png: bytes) -> str:
         pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
@@ -241,13 +229,6 @@ class Picture:
         return "\n".join((f"Picture: {self.alt}", self.call, *self.notices))
 
 
-def _place(figure: "Figure") -> None:
-    """Puts every axes where it will be drawn, its aspect applied, as a draw does first of all."""
-    for ax in figure.axes:
-        locator = ax.get_axes_locator()
-        ax.apply_aspect(None if locator is None else locator(ax, None))  # type: ignore[arg-type]
-
-
 def _extent(figure: "Figure", dpi: float) -> "Bbox":
     """What a file of this density holds, in inches: all that is drawn, found without drawing it.
 
@@ -258,7 +239,7 @@ def _extent(figure: "Figure", dpi: float) -> "Bbox":
     before = figure.dpi
     try:
         figure.set_dpi(dpi)
-        _place(figure)
+        placements.place(figure)
         canvas: Any = FigureCanvasAgg(figure)
         return figure.get_tightbbox(canvas.get_renderer())
     finally:
@@ -266,8 +247,9 @@ def _extent(figure: "Figure", dpi: float) -> "Bbox":
 
 
 @contextmanager
-def _without_layout(figure: "Figure") -> Iterator[None]:
-    """The layout is done: matplotlib, which would draw everything to see to it, has no engine until the block ends."""
+def _laid_out(figure: "Figure") -> Iterator[None]:
+    """The layout is done, so matplotlib, which would draw everything to see to it, has no engine in the block."""
+    placements.lay_out(figure)
     engine = figure.get_layout_engine()
     figure.set_layout_engine(None)
     try:
@@ -282,9 +264,11 @@ def style() -> Iterator[None]:
     import matplotlib.style
 
     look = {
+        "figure.dpi": _SCREEN_DPI,  # texts are measured once for layout and screen
         "font.family": list(_fonts()),
         "font.size": 9.0,
         "axes.titlesize": 9.0,
+        "axes.titley": 1.0,  # no ticks are above, which matplotlib would look for at each drawing
         "figure.facecolor": "white",
         "axes.spines.top": False,
         "axes.spines.right": False,

@@ -303,7 +303,8 @@ class Trace(Shown):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
         if (preview := self._preview()) is not None:
             what = "the picture, small" if self.image is not None else "the last predicted x0, linear preview"
-            lines.append(Thumbnail(preview, what))
+            of = f" of {clip(self.prompt, 80)!r}" if self.prompt else ""
+            lines.append(Thumbnail(preview, what.replace(",", f"{of},", 1)))
         rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _summary(self)]
         return [*lines, Table(("array", "type", "shape"), rows)]
 

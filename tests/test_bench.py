@@ -1,10 +1,7 @@
 """The benchmark: that its figures are of what they say, and that its record and picture are whole."""
 
-import importlib.util
 import json
 import math
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -15,7 +12,7 @@ from published_configs import UNETS as PUBLISHED
 
 from sdexplore import views
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import growth, peers, reading, tracing
+from sdexplore.bench import growth, reading, tracing
 from sdexplore.bench.stored import stored_trace
 from sdexplore.bench.subjects import PROMPT, SEED, Subject
 from sdexplore.benchmarks import Benchmark, BenchmarkRow, CostPoint, Reading, Spread
@@ -131,33 +128,6 @@ def test_cost_grows_along_the_axes_asked_for(subject):
     points = list(growth.cost_points(subject, 1, ("steps", "layers"), most_steps=2))
     assert [(p.axis, p.amount) for p in points] == [("steps", 2), ("layers", 1), ("layers", 4)]
     assert all(p.subject == "tiny" and p.share.median > 0 for p in points)
-
-
-def test_peers_that_are_not_installed_say_so_and_one_that_is_has_its_row(subject, monkeypatch):
-    assert importlib.util.find_spec("daam") is None
-    calls = []
-
-    class Capture:
-        def __init__(self, pipe, **given):
-            calls.append(given | {"pipe": pipe})
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def compute(self):
-            calls.append("computed")
-
-    fake = types.ModuleType("attention_map_diffusers")
-    fake.AttentionCapture = Capture
-    monkeypatch.setitem(sys.modules, "attention_map_diffusers", fake)
-    rows = list(peers.peer_rows(subject, 1))
-    assert rows[0].note == "not installed: No module named 'daam'"
-    assert [row.image for row in rows[1:]] == ["to the bit", "to the bit"]
-    assert calls[0]["timesteps"] == "all"
-    assert calls.count("computed") == len(calls) / 2 == 6  # once to look at it, once to warm up, once timed; two modes
 
 
 @pytest.mark.parametrize(("size", "family"), [("sd15", "SD 1.x"), ("sdxl", "SDXL base")])

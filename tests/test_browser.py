@@ -60,7 +60,7 @@ def test_the_first_notebook_as_committed_opens_and_shows_its_pictures(lab, brows
     shutil.copy(ROOT / "notebooks" / "01_a_look_inside.ipynb", lab.root / "01.ipynb")
     notebook = open_notebook(lab, browser, "01.ipynb")
     notebook.theme("JupyterLab Light")
-    pictures = notebook.page.locator(".jp-OutputArea-output img")
+    pictures = notebook.page.locator(".jp-OutputArea-output figure img")  # a trace shows a thumbnail besides
     assert pictures.count() >= 8
     for number in range(pictures.count()):
         assert len(pictures.nth(number).get_attribute("alt")) > 40

@@ -12,6 +12,7 @@ from traitlets import TraitError
 
 import sdexplore as sdx
 from sdexplore.widgets.comparisons import values_of
+from sdexplore.widgets.controls import close
 from sdexplore.widgets.state import RUN, SHOW, State
 
 
@@ -279,3 +280,15 @@ def test_state_writes_itself_as_code():
     assert repr(state) == "State(prompt=\"it's\", words=('cat',), steps=(0, 3))"
     assert eval(repr(state)).values() == state.values()  # noqa: S307  (code is what it claims to be)
     assert set(state.values()) == {*RUN, *SHOW}
+
+
+def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
+    from sdexplore.widgets.progress import Bar
+
+    bar = Bar()
+    bar.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
+    assert isinstance(bar.widget.children[1], ipywidgets.HTML)  # a Label would cut it off
+    assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in bar.widget.children[1].value
+    bar.reach(2, 8, "step ")
+    assert bar.text.startswith("step 2 of 8 · ")
+    close(bar.widget)

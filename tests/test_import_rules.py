@@ -30,6 +30,7 @@ LEVELS = {
                 "fit",
                 "record",
                 "picture",
+                "placements",
                 "theming",
                 "previews",
                 "costs",
@@ -82,8 +83,10 @@ OUTSIDE = {
 }
 OUTSIDE_OF_FILE = {
     "picture": {"matplotlib"},
+    "placements": {"matplotlib"},
     "theming": {"matplotlib"},
     "previews": {"PIL"},
+    "views._panels": {"PIL"},
     "datatree": {"xarray"},
     "bench.peers": {"numpy", "daam", "attention_map_diffusers"},  # what is measured beside us, where installed
     "bench.stored": {"numpy"},

@@ -9,6 +9,7 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers import DDIMScheduler
+from diffusers.models.attention_processor import Attention
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import sdexplore as sdx
 from sdexplore.model.hosting import HostCopies
 from sdexplore.model.keeping import InMemory
-from sdexplore.model.probes import attention_modules
+from sdexplore.model.probes import _probabilities, attention_modules, by_head
 from sdexplore.model.recording import Recorder, plan_layers
 from sdexplore.model.roles import Roles
 from sdexplore.model.timing import peak_memory, waits
@@ -133,6 +134,32 @@ def test_each_step_and_layer_takes_a_few_operators_and_no_more_the_longer_the_ru
     assert {one: count for one, count in by_step.items() if count} == {
         one: count for one, count in expected.items() if count
     }
+
+
+def test_queries_and_keys_of_half_precision_are_converted_and_brought_in_order_at_once():
+    attn = Attention(query_dim=16, cross_attention_dim=16, heads=2, dim_head=8)
+    query, key = (torch.randn(2, length, 16, dtype=torch.bfloat16) for length in (12, 5))
+    with Operators() as operators:
+        q, k, scale = by_head(attn, query, key)
+        _probabilities(q, k, scale, head_mean=False)
+    work = {name: count for name, count in operators.counts.items() if "new_empty" not in name}
+    assert work == {"aten._to_copy.default": 2, "aten.baddbmm.default": 1, "aten._softmax.default": 1}
+
+
+def test_after_the_first_call_hooks_are_on_projections_and_on_what_sees_a_grid_alone(pipe):
+    hooked = []
+
+    def on_step(_):
+        parts = pipe.unet.named_modules()
+        hooked.append({name for name, one in parts if one._forward_hooks or one._forward_pre_hooks})
+
+    trace = sdx.run(pipe, PROMPT, num_inference_steps=3, record=RECORDS["mean"], output_type="latent", on_step=on_step)
+    layers = trace.attention()
+    transformers = {name.partition(".transformer_blocks")[0] for name in layers}
+    projections = {f"{name}.{one}" for name in layers for one in ("to_q", "to_k")}
+    assert hooked == [projections | transformers | {""}] * 3
+    assert all(one.steps == (0, 1, 2) for one in layers.values())
+    assert not any(one._forward_hooks or one._forward_pre_hooks for one in pipe.unet.modules())
 
 
 def test_the_host_reads_no_number_of_a_step_before_the_last_is_made(pipe):

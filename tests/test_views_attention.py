@@ -171,15 +171,17 @@ def test_mass_is_stacked_bars_by_layer_and_by_step(trace):
         expected = np.nanmean(mass.shares, axis=axis)
         assert ax.get_ylim() == (0.0, 1.0)
         base = np.zeros(len(expected))
-        for place, container in enumerate(ax.containers):
-            np.testing.assert_allclose([bar.get_height() for bar in container], expected[:, place], atol=1e-6)
-            np.testing.assert_allclose([bar.get_y() for bar in container], base, atol=1e-6)
+        for place, drawn in enumerate(ax.collections):
+            bars = [path.get_extents() for path in drawn.get_paths()]
+            np.testing.assert_allclose([bar.height for bar in bars], expected[:, place], atol=1e-6)
+            np.testing.assert_allclose([bar.y0 for bar in bars], base, atol=1e-6)
+            np.testing.assert_allclose([bar.x0 + bar.x1 for bar in bars], 2 * np.arange(len(bars)), atol=1e-6)
             base = base + expected[:, place]
         np.testing.assert_allclose(base, 1, atol=1e-3)
     assert [label.get_text() for label in above.get_xticklabels()] == SHORT
     assert [label.get_text() for label in below.get_xticklabels()] == list("012345")
     assert list(legend(picture)) == [f"{kind} {mass.mean[kind]:.1%}" for kind in KINDS]
-    drawn = [to_hex(container[0].get_facecolor()) for container in above.containers]
+    drawn = [to_hex(kind.get_facecolor()[0]) for kind in above.collections]
     assert list(legend(picture).values()) == drawn
     assert len(set(drawn)) == 4
     np.testing.assert_array_equal(picture.data["shares"], mass.shares)
@@ -191,7 +193,7 @@ def test_mass_leaves_out_what_a_layer_did_not_see(trace):
     layers[MID] = dataclasses.replace(layers[MID], probs=layers[MID].probs[:2], steps=(0, 3))
     picture = views.attention_mass(synthetic.trace(cross_attention={"cond": layers}))
     for ax in panels(picture):
-        tops = [bar.get_y() + bar.get_height() for bar in ax.containers[-1]]
+        tops = [path.get_extents().y1 for path in ax.collections[-1].get_paths()]
         np.testing.assert_allclose(tops, 1, atol=2e-3)
 
 

@@ -26,7 +26,8 @@ def daam(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     heads, since clamping is not linear.
 
     Source: Tang et al., ACL 2023 (2023.acl-long.310); the code of daam 0.2.0. We read it where the package sums:
-    one image, square pictures.
+    one image, square pictures. Asked for nothing else, that package reads layers a power of two smaller than the
+    grid, which of a model of 256 pixels is none; this is its map with `factors` naming all that it saw.
     """
     _need_heads(chosen, "daam")
     side = _DAAM_GRID if trace.provenance.get("image_size") in (512, 1024) else _DAAM_OTHER

@@ -74,16 +74,16 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
     for row in tracing.traced_rows(subject, chosen.pairs, only):
         found = found.joined(Benchmark(facts={}, rows=(row,)))
         _say(f"{row.name}: {row.note if row.seconds is None else row.share or row.seconds}")
-    if chosen.peers:
+    axes = [axis for axis in AXES if axis in only]
+    for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
+        found = found.joined(Benchmark(facts={}, points=(point,)))
+        _say(f"{AXES[point.axis]} {point.amount}: {point.share}")
+    if chosen.peers:  # last: what they do to the pipeline is theirs to undo
         from .peers import peer_rows
 
         for row in peer_rows(subject, chosen.pairs):
             found = found.joined(Benchmark(facts={}, rows=(row,)))
             _say(f"{row.name}: {row.note or row.share}")
-    axes = [axis for axis in AXES if axis in only]
-    for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
-        found = found.joined(Benchmark(facts={}, points=(point,)))
-        _say(f"{AXES[point.axis]} {point.amount}: {point.share}")
     return found
 
 

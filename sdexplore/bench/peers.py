@@ -1,69 +1,218 @@
-"""Other tools' runs beside untraced ones, where they are installed: `--peers`."""
+"""Other tools' runs beside untraced ones and beside ours that give as much, where they are installed: `--peers`.
 
-from collections.abc import Callable, Iterator, Mapping
+Both are to be installed without what they ask for: every release of DAAM names one old release of diffusers, though its
+code runs with today's, spaCy and SciPy; attention-map-diffusers draws a torchvision that another build of torch (the
+CPU's, say) cannot load, after which diffusers does not import, and needs it only for some of its files.
+"""
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from ..analysis.attention import word_map
 from ..benchmarks import BenchmarkRow
-from .subjects import PROMPT, Subject
-from .tracing import UNTRACED, first_line
+from ..errors import SdexploreError
+from ..trace import Trace
+from .subjects import WORD, Subject
+from .tracing import UNTRACED, WAYS, Way, beyond, first_line
 
-Call = Callable[[Subject], Any]
+
+@dataclass(frozen=True)
+class Peer:
+    """Another tool, and what it is asked for.
+
+    Attributes:
+        package: As pip calls it.
+        module: As Python calls it.
+        load: Imports it.
+        does: What is measured.
+        install: The way to have it here.
+        call: (its module, subject) -> the latents, and what it kept.
+        kept: (what it kept, subject, our trace) -> that in words, and how far its maps are from ours.
+        way: `Way.key` of the run of ours that keeps what it takes to give the same.
+        method: `word_map`'s, where its maps are of words: then ours is asked for one too.
+    """
+
+    package: str
+    module: str
+    load: Callable[[], Any]
+    does: str
+    install: str
+    call: Callable[[Any, Subject], tuple[Any, Any]]
+    kept: Callable[[Any, Subject, Trace], str]
+    way: str
+    method: str = ""
 
 
-def _daam(subject: Subject) -> Any:  # noqa: ANN401  (tensors)
-    from daam import trace  # type: ignore[import-not-found,unused-ignore]
+def _load_daam() -> Any:  # noqa: ANN401  (a module)
+    import daam  # type: ignore[import-not-found,unused-ignore]
 
-    with trace(subject.pipe) as traced:
+    return daam
+
+
+def _load_amd() -> Any:  # noqa: ANN401  (a module)
+    import attention_map_diffusers  # type: ignore[import-not-found,unused-ignore]
+
+    return attention_map_diffusers
+
+
+def _daam(module: Any, subject: Subject, *, mapped: bool) -> tuple[Any, Any]:  # noqa: ANN401  (another's, tensors)
+    with module.trace(subject.pipe) as traced:
         made = subject.untraced()
-        traced.compute_global_heat_map(prompt=PROMPT)  # one without decoding has no last_prompt of its own
-    return made
+        if mapped:
+            _daam_word(traced)
+    return made, traced
 
 
-def _amd(mode: str) -> Call:
-    def call(subject: Subject) -> Any:  # noqa: ANN401  (tensors)
-        from attention_map_diffusers import (  # type: ignore[import-not-found,unused-ignore]
-            AttentionCapture,
-        )
-
-        with AttentionCapture(subject.pipe, relations="image->text", timesteps="all", heads="mean", mode=mode) as kept:
-            made = subject.untraced()
-        kept.compute()
-        return made
-
-    return call
+def _daam_word(traced: Any) -> Any:  # noqa: ANN401  (another's class, a tensor)
+    # Its default is the factors of 512, 768 and 1024 pixels: of a model of 256 it would find no map.
+    found = traced.compute_global_heat_map(factors=traced.all_heat_maps.factors())
+    return found.compute_word_heat_map(WORD).heatmap
 
 
-# How each is called is its own README's; all of them to maps of every step, or to their sum where that is all there is.
-PEERS: Final[Mapping[str, Call]] = {
-    "DAAM 0.2: trace, compute_global_heat_map (its sum over steps)": _daam,
-    "attention-map-diffusers 1.0: all timesteps, head mean, fast": _amd("fast"),
-    "attention-map-diffusers 1.0: all timesteps, head mean, exact": _amd("exact"),
-}
+def _daam_kept(traced: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN401  (another's class)
+    maps = traced.all_heat_maps
+    apart = _relative(_numbers(_daam_word(traced)), word_map(trace, WORD, method="daam"))
+    held = f"{len(maps.layers())} of {len(subject.layers)} layers × {len(maps.heads())} heads"
+    return f"{held}; map within {apart:.1e} of ours"
+
+
+def _amd(module: Any, subject: Subject, *, mode: str) -> tuple[Any, Any]:  # noqa: ANN401  (another's, tensors)
+    with module.AttentionCapture(
+        subject.pipe,
+        relations="image->text",
+        timesteps="all",
+        heads="mean",
+        mode=mode,
+        offload=subject.device.type,  # as its README does for pictures; its default computes the maps on the host
+        max_capture_bytes=None,  # queries and keys of SDXL's 30 steps are more than the 8 GiB that it allows itself
+    ) as capture:
+        made = subject.untraced()
+    capture.compute()
+    return made, capture.records
+
+
+def _amd_kept(records: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN401  (another's classes)
+    by_layer: dict[str, list[np.ndarray]] = {}
+    for record in records:
+        by_layer.setdefault(record.layer_id.removeprefix("unet."), []).append(_numbers(record.data))
+    if not by_layer:
+        raise SdexploreError("it captured nothing")
+    some = next(iter(by_layer.values()))
+    rows, _, _, positions = some[0].shape
+    apart = max(_layer_apart(found, trace, layer) for layer, found in by_layer.items())
+    held = f"{len(by_layer)} of {len(subject.layers)} layers × {len(some)} calls, {rows} rows, {positions} positions"
+    return f"{held}; maps within {apart:.1e} of ours"
+
+
+def _layer_apart(calls: Sequence[np.ndarray], trace: Trace, layer: str) -> float:
+    """How far a layer's maps are from the trace's, whose columns sum positions; the prompt's row is the last."""
+    ours = trace.attention("cond")[layer]
+    if len(calls) != len(ours.steps):
+        raise SdexploreError(f"layer {layer!r} was captured at {len(calls)} of {len(ours.steps)} calls")
+    theirs = np.stack(
+        [np.stack([call[-1, 0][:, list(summed)].sum(-1) for summed in ours.columns], -1) for call in calls]
+    )
+    return _relative(theirs, ours.probs.astype(np.float32).reshape(theirs.shape))
+
+
+def _relative(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """The largest difference, by the largest of ours."""
+    return float(np.abs(theirs - ours).max() / max(float(np.abs(ours).max()), 1e-30))
+
+
+def _numbers(tensor: Any) -> np.ndarray:  # noqa: ANN401  (torch's, which is not imported here)
+    return np.asarray(tensor.detach().float().cpu().numpy())
+
+
+_AMD: Final = Peer(
+    package="attention-map-diffusers",
+    module="attention_map_diffusers",
+    load=_load_amd,
+    does="all timesteps, head mean",
+    install="pip install --no-deps attention-map-diffusers",
+    call=partial(_amd, mode="fast"),
+    kept=_amd_kept,
+    way="mean",
+)
+_DAAM: Final = Peer(
+    package="daam",
+    module="daam",
+    load=_load_daam,
+    does="sums over steps",
+    install="pip install spacy scipy; pip install --no-deps daam",
+    call=partial(_daam, mapped=False),
+    kept=_daam_kept,
+    way="heads",
+)
+# DAAM's map is made once, however many steps there were: by itself, so that few steps do not hide what a step costs.
+PEERS: Final = (
+    _DAAM,
+    replace(_DAAM, does="sums over steps, a word's map of them", call=partial(_daam, mapped=True), method="daam"),
+    *(replace(_AMD, does=f"{_AMD.does}, {mode}", call=partial(_amd, mode=mode)) for mode in ("fast", "exact")),
+)
 
 
 def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
-    """A row a peer; one that is not installed, or fails on this pipeline, says so."""
-    from ..model.timing import as_numbers, timed
+    """A row a peer; one that is not installed, cannot be imported, or fails on this pipeline, says so."""
+    from ..model.timing import as_numbers, peak_memory, timed, waits
 
     reference = subject.reference()
-    for name, call in PEERS.items():
+    memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)
+    for peer in PEERS:
+        name = f"{peer.package}{_version(peer.package)}: {peer.does}"
         try:
-            apart = float(np.abs(as_numbers(call(subject)) - reference).max())
-            runs: dict[str, Callable[[], object]] = {UNTRACED: subject.untraced, name: partial(call, subject)}
-            times = timed(runs, pairs, subject.device)
-        except ImportError as error:
-            yield BenchmarkRow(subject=subject.name, name=name, note=f"not installed: {error}")
-            continue
+            run = partial(peer.call, peer.load(), subject)
         except Exception as error:  # noqa: BLE001  (another's code: said in its row)
-            yield BenchmarkRow(subject=subject.name, name=name, note=f"failed here: {first_line(error)}")
+            yield BenchmarkRow(subject=subject.name, name=name, note=_not_imported(peer, error))
             continue
-        yield BenchmarkRow(
-            subject=subject.name,
-            name=name,
-            seconds=times.of(name),
-            share=times.ratio(name, UNTRACED),
-            image="to the bit" if apart == 0 else f"changed, by up to {apart:.1e}",
-        )
+        way = next(way for way in WAYS if way.key == peer.way)
+        trace = subject.traced(way.record)
+        ours, beside = _ours(peer, subject, way)
+        try:
+            made, kept = run()
+            apart = float(np.abs(as_numbers(made) - reference).max())
+            captured = peer.kept(kept, subject, trace)
+            del made, kept  # what it holds would count in the peak of the runs to come
+            times = timed({UNTRACED: subject.untraced, beside: ours, name: run}, pairs, subject.device)
+            row = BenchmarkRow(
+                subject=subject.name,
+                name=name,
+                seconds=times.of(name),
+                share=times.ratio(name, UNTRACED),
+                against=beside,
+                ratio=times.ratio(name, beside),
+                image="to the bit" if apart == 0 else f"changed, by up to {apart:.1e}",
+                captured=captured,
+                memory=beyond(peak_memory(run, subject.device), memory),
+                synchronisations=beyond(waits(run, subject.device), waited),
+            )
+        except Exception as error:  # noqa: BLE001  (another's code: said in its row)
+            row = BenchmarkRow(subject=subject.name, name=name, note=f"failed here: {first_line(error)}")
+        yield row
+
+
+def _ours(peer: Peer, subject: Subject, way: Way) -> tuple[Callable[[], object], str]:
+    """The run of ours that gives as much, and its name."""
+    if not peer.method:
+        return lambda: subject.traced(way.record), way.name
+    return lambda: word_map(subject.traced(way.record), WORD, method=peer.method), f"{way.name}, a word's map"
+
+
+def _version(package: str) -> str:
+    try:
+        return f" {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _not_imported(peer: Peer, error: Exception) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return f"installed, but not to be imported: {first_line(error)}"
+    if error.name != peer.module:
+        return f"installed, but without {error.name}: {peer.install}"
+    return f"not installed: {peer.install}"

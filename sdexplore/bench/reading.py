@@ -17,8 +17,8 @@ from ..picture import Picture
 from ..trace import Trace
 from ..widgets.exploring import explore
 from .stored import stored_trace
+from .subjects import WORD
 
-WORD: Final = "cat"
 _FRAME: Final = 50.0
 _IMPORT: Final = (
     "import time; began = time.perf_counter(); import sdexplore; print(1000 * (time.perf_counter() - began))"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..analysis.grids import resized
 from ..tokenization import Kind, Tokenization, Tokenizations
 from ..trace import Attention, Trace
 from .subjects import PROMPT
@@ -21,7 +22,7 @@ _FACTOR = 8
 
 
 def stored_trace(*, steps: int = 50, side: int = 64, heads: int = 1, every_position: bool = False) -> Trace:
-    """Random numbers in the arrays of a trace; rows of attention add up to 1.
+    """Random numbers in the arrays of a trace; rows of attention add up to 1, pictures are as smooth as photographs.
 
     Args:
         side: Of the latents.
@@ -51,7 +52,7 @@ def stored_trace(*, steps: int = 50, side: int = 64, heads: int = 1, every_posit
         return rng.standard_normal(shape, np.float32)
 
     every = (steps, 4, side, side)
-    picture = rng.integers(0, 256, (_FACTOR * side, _FACTOR * side, 3), np.uint8)
+    picture = _picture(rng, _FACTOR * side)
     shown = sorted({round(place * (steps - 1) / 7) for place in range(8)})
     return Trace(
         kind="run",
@@ -75,6 +76,14 @@ def stored_trace(*, steps: int = 50, side: int = 64, heads: int = 1, every_posit
         latent_rgb=noise(5, 3) / 10,
         image=picture,
     )
+
+
+def _picture(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Structure of every size, the larger the stronger: noise alone would pack far worse than a picture does."""
+    sizes = [2**power for power in range(2, side.bit_length())]
+    parts = [resized(rng.standard_normal((3, n, n), np.float32) / n, (side, side)) for n in sizes]
+    pixels: np.ndarray = np.clip(128 + 256 * np.moveaxis(np.sum(parts, axis=0), 0, -1), 0, 255)
+    return pixels.astype(np.uint8)
 
 
 def _tokens(prompt: str) -> Tokenization:

@@ -12,6 +12,7 @@ from ..trace import Trace
 
 SIZES: Final = ("mini", "sd15", "sdxl")
 PROMPT: Final = "a cat and a rocket in space"
+WORD: Final = "cat"
 SEED: Final = 7
 _NAMES = {"mini": "the embedded model", "sd15": "SD 1.5's size, random weights", "sdxl": "SDXL's size, random weights"}
 

@@ -76,8 +76,8 @@ def traced_rows(subject: Subject, pairs: int, only: Collection[str] = KEYS) -> I
             ratio=times.ratio(way.name, PICTURE) if way.picture else None,
             image=image,
             captured=captured,
-            memory=_beyond(peak_memory(traced, subject.device), memory),
-            synchronisations=_beyond(waits(traced, subject.device), waited),
+            memory=beyond(peak_memory(traced, subject.device), memory),
+            synchronisations=beyond(waits(traced, subject.device), waited),
         )
     if "compiled" in only:
         yield from _compiled_rows(subject, pairs, reference)
@@ -98,7 +98,8 @@ def _of_picture(subject: Subject, trace: Trace) -> tuple[str, str]:
     return "to the bit", captured
 
 
-def _beyond(amount: int | None, base: int | None) -> int | None:
+def beyond(amount: int | None, base: int | None) -> int | None:
+    """By how much `amount` is more than the untraced run's; None where either is not known."""
     return None if amount is None or base is None else amount - base
 
 

@@ -54,8 +54,10 @@ def denoiser(pipe: Any) -> nn.Module:
 
 def device_of(pipe: Any) -> torch.device:
     """Where the denoiser computes, wherever offloaded weights wait."""
-    parameter = next(denoiser(pipe).parameters())
-    return torch.device(getattr(pipe, "_execution_device", parameter.device))
+    device = next(denoiser(pipe).parameters()).device
+    waiting = device.type == "meta" or (device.type == "cpu" and torch.accelerator.is_available())
+    # The pipeline knows where offloaded weights go; it takes milliseconds to say so.
+    return torch.device(getattr(pipe, "_execution_device", device)) if waiting else device
 
 
 def latent_grid(

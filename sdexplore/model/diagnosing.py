@@ -67,7 +67,7 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     parameter = next(unet.parameters())
     device = device_of(pipe)
     yield "UNet", f"{type(unet).__name__}, {str(parameter.dtype).removeprefix('torch.')}, computes on {device.type}"
-    yield "compiled", "yes: no run can be observed" if any(compiled(pipe.unet)) else "no"
+    yield "compiled", "yes: no run can be observed" if any(compiled(dict(pipe.unet.named_modules()))) else "no"
     if (runs := compiled_denoiser(unet)) is not None:
         yield "runs", f"compiled, backend {runs.backend!r}; a new kind of call is traced first"
     yield "offloaded", _offloaded(pipe, unet)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -19,6 +19,8 @@ _REUSING_PACKAGES = ("DeepCache", "tgate")
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
 _OVER_TIME = ("Temporal", "Transformer3D")
+Parts: TypeAlias = Mapping[str, torch.nn.Module]
+"""The modules of a network by their dotted names, the whole under the empty one."""
 _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
 
 
@@ -30,8 +32,14 @@ def refuse(pipe: Any, plans: Mapping[str, LayerPlan]) -> None:
 
 def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
     """Every obstacle to reading the planned layers of the pipeline's UNet, as "reason. Way out"; best none."""
-    unet = pipe.unet
-    return [*compiled(unet), *_over_time(unet), *_reused(unet, plans), *_merged(unet, plans), *_foreign(unet, plans)]
+    parts = dict(pipe.unet.named_modules())
+    return [
+        *compiled(parts),
+        *_over_time(parts),
+        *_reused(parts, plans),
+        *_merged(parts, plans),
+        *_foreign(parts, plans),
+    ]
 
 
 def own_forward(module: torch.nn.Module) -> Any:
@@ -45,18 +53,20 @@ def own_forward(module: torch.nn.Module) -> Any:
 
 def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     """Hooks of diffusers on a module, by name."""
-    return dict(getattr(getattr(module, "_diffusers_hook", None), "hooks", {}))
+    # In `vars`, for torch takes its time to say that a module has no such attribute.
+    return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
 
 
-def compiled(unet: torch.nn.Module) -> Iterator[str]:
+def compiled(parts: Parts) -> Iterator[str]:
     """Where the UNet is compiled, with the way back; nothing where it is not."""
-    for name, module in unet.named_modules():
+    for name, module in parts.items():
         place = f"pipe.unet.get_submodule({name!r})" if name else "pipe.unet"
+        children = vars(module).get("_modules", {})
         if isinstance(module, torch.jit.ScriptModule):
             by, out = "torch.jit", "Load the pipeline without it"
-        elif hasattr(module, "_orig_mod") and name:
+        elif "_orig_mod" in children and name:
             by, out = "torch.compile", f"Undo it: pipe.unet.set_submodule({name!r}, {place}._orig_mod)"
-        elif hasattr(module, "_orig_mod"):
+        elif "_orig_mod" in children:
             by, out = "torch.compile", "Run before compiling, or undo it: pipe.unet = pipe.unet._orig_mod"
         elif getattr(module, "_compiled_call_impl", None) is not None:
             by, out = "torch.compile", "Undo it: for module in pipe.unet.modules(): module._compiled_call_impl = None"
@@ -69,15 +79,17 @@ def compiled(unet: torch.nn.Module) -> Iterator[str]:
         return
 
 
-def _over_time(unet: torch.nn.Module) -> Iterator[str]:
-    for name, module in unet.named_modules():
+def _over_time(parts: Parts) -> Iterator[str]:
+    for name, module in parts.items():
         if any(word in type(module).__name__ for word in _OVER_TIME):
             yield f"{name!r} attends over frames, which have no grid (y, x). Only pipelines of pictures are observed"
             return
 
 
-def _reused(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
-    for name, module in unet.named_modules():
+def _reused(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+    for name, module in parts.items():
+        if not vars(module).keys() & {"_diffusers_hook", "forward"}:
+            continue
         reusing = [hook for hook in diffusers_hooks(module) if any(word in hook for word in _REUSING)]
         package = str(getattr(own_forward(module), "__module__", "")).partition(".")[0]
         if package in _REUSING_PACKAGES:
@@ -94,9 +106,9 @@ def _belongs(layer: str, module: str) -> bool:
     return not module or f"{layer}.".startswith(f"{module}.") or module.startswith(f"{layer}.")
 
 
-def _merged(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+def _merged(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
     """Tokens merged by tomesd: fewer queries than pixels, in self-attention unless asked for more."""
-    patched = (module for module in unet.modules() if type(module).__name__ == "ToMeBlock")
+    patched = (module for module in parts.values() if type(module).__name__ == "ToMeBlock")
     arguments = getattr(next(patched, None), "_tome_info", {}).get("args", {})
     for kind, argument in (("self_attention", "merge_attn"), ("cross_attention", "merge_crossattn")):
         if arguments.get(argument) and any(plan.kind == kind for plan in plans.values()):
@@ -104,9 +116,9 @@ def _merged(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[s
             return
 
 
-def _foreign(unet: torch.nn.Module, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+def _foreign(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
     for name in plans:
-        processor = type(getattr(unet.get_submodule(name), "processor", None)).__name__
+        processor = type(getattr(parts.get(name), "processor", None)).__name__
         if any(word in processor for word in _OWN_PROJECTIONS):
             reason = f"{processor} at {name!r} attends with other queries and keys than to_q and to_k make"
             yield f"{reason}. Exchange it, or {_WITHOUT}"

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
+from torch.utils.hooks import RemovableHandle
 
 from ..errors import RunError
 
@@ -162,8 +163,10 @@ def observing(
         stack.callback(denoiser.register_forward_hook(observer.after).remove)
         for name, module in denoiser.named_modules():
             if name in ancestors:
-                hook = partial(observer.keep_grid, name)
-                stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+                hook = module.register_forward_pre_hook(partial(observer.keep_grid, name), with_kwargs=True)
+                if stand_in is None:  # a graph takes note of the hooks that were there when it was made
+                    observer.around[name] = hook
+                stack.callback(hook.remove)
         for name in layers:
             for handle in _read_projections(modules[name], partial(observer.read, name, modules[name])):
                 stack.callback(handle.remove)
@@ -178,12 +181,15 @@ class Observer:
     Attributes:
         layers: Dotted name -> how that attention layer is read.
         call: What is being filled in; None between two calls of the denoiser.
+        around: The hooks on what is around the layers, until it is known which of them see a grid.
     """
 
     def __init__(self, layers: Mapping[str, LayerPlan], begin: Begin, end: End) -> None:
         self.layers, self._begin, self._end = layers, begin, end
         self.call: DenoiserCall | None = None
+        self.around: dict[str, RemovableHandle] = {}
         self._grids: dict[str, tuple[int, int]] = {}
+        self._grid_of: dict[str, str] = {}
         self._ever_heard: set[str] = set()
 
     @contextmanager
@@ -215,6 +221,8 @@ class Observer:
             return
         call.noise_pred = output[0] if isinstance(output, tuple) else output.sample
         self._check(call)
+        if call.heard and self.around:
+            self._take_off_what_sees_no_grid()
         call.finish(self.layers)
         self._end(call)
 
@@ -273,7 +281,18 @@ class Observer:
             call.queries[name] = dict(zip(rows, kept, strict=True))
 
     def _grid(self, name: str) -> tuple[int, int] | None:
-        return next((self._grids[around] for around in _ancestors(name) if around in self._grids), None)
+        around = self._grid_of.get(name) or next((one for one in _ancestors(name) if one in self._grids), None)
+        if around is None:
+            return None
+        self._grid_of[name] = around
+        return self._grids[around]
+
+    def _take_off_what_sees_no_grid(self) -> None:
+        """Each hook costs its module torch's slow way of calling, and three of four are on what has no grid."""
+        unknown = {one for name in self.layers.keys() - self._grid_of.keys() for one in _ancestors(name)}
+        for name in self.around.keys() - self._grid_of.values() - unknown:
+            self.around[name].remove()
+        self.around.clear()
 
 
 def _ancestors(name: str) -> list[str]:
@@ -325,7 +344,8 @@ def by_head(
     if _name(attn.processor).endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
         q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
         scale = q.shape[-1] ** -0.5
-    return q.float(), k.float(), scale
+    # Converted and brought in order at once: the product would copy what is not contiguous.
+    return _in_order(q), _in_order(k), scale
 
 
 def _probabilities(
@@ -338,12 +358,17 @@ def _probabilities(
     """The softmax of scale · Q Kᵀ, in float32; one "head", their mean, if that is wanted."""
     # The scale in the product itself: an operation less. With beta=0 what it would be added to is never read.
     scores = torch.baddbmm(q.new_empty(1, 1, 1), q.flatten(0, 1), k.flatten(0, 1).mT, beta=0, alpha=scale)
-    probs = torch.softmax(scores, dim=-1).unflatten(0, q.shape[:2])  # type: ignore[no-untyped-call]
-    kept: torch.Tensor = probs.mean(1, keepdim=True) if head_mean else probs
-    return kept
+    probs = torch.softmax(scores, dim=-1).view(*q.shape[:3], -1)
+    return probs.mean(1, keepdim=True) if head_mean else probs
+
+
+def _in_order(x: torch.Tensor) -> torch.Tensor:
+    return x.to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:
+    if len(rows) == len(x):
+        return x
     if rows == tuple(range(rows[0], rows[-1] + 1)):  # the usual case, and a view
         return x[rows[0] : rows[-1] + 1]
     return torch.stack([x[row] for row in rows])

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ def plain(config: dict[str, Any]) -> dict[str, Any]:
     return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

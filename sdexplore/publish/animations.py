@@ -20,7 +20,8 @@ from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
 from ..trace import Trace
-from ..views._figure import SEQUENTIAL, in_words, options, panels, peak, run_title, selection_title, step_title
+from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
+from ..views._panels import colour_bar, panels
 from .moving import Moving, encoded
 
 ZENN_FIT = 3 * 2**20
@@ -236,7 +237,7 @@ def _word(
         if predicted is not None:
             axes[0, 0].set_title("predicted x0, linear", fontsize=9)
             pictured = axes[0, 0].imshow(preview(trace, predicted[chosen[0]]))
-        figure.colorbar(drawn, ax=axes[0, -1], label="attention probability", pad=0.02)
+        colour_bar(figure, drawn, axes[0, -1], label="attention probability", pad=0.02)
 
         def show(number: int) -> None:
             figure.suptitle(title(chosen[number]), fontsize=9)

@@ -12,7 +12,8 @@ from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 from ..architectures import Architecture, Shape, Stage
 from ..display import count
 from ..picture import Picture, drawable, style
-from ._figure import PALETTE, bare
+from ._figure import PALETTE
+from ._panels import panel_grid
 
 _WIDE, _HIGH = 11.0, 6.3  # inches, and units of the drawing
 _PIXEL, _LATENT, _CONDITION = "#fbe6e2", "#e7f3e6", "#eeeeee"
@@ -51,8 +52,7 @@ def architecture(plan: Architecture) -> Picture:
     left, right = (2.05 if latent else 0.1), (8.95 if plan.readers else _WIDE - 0.1)
     with style():
         figure = Figure(figsize=(_WIDE, _HIGH), layout="constrained")
-        ax = figure.subplots()
-        bare(ax)
+        ax = panel_grid(figure)[0, 0]
         ax.set(xlim=(0, _WIDE), ylim=(0, _HIGH))
         ax.set_title(f"{plan.pipeline}: {plan.unet} of {count(plan.parameters)} parameters", fontsize=10)
         if latent:

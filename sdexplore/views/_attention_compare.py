@@ -19,11 +19,10 @@ from ._figure import (
     in_words,
     line_of_code,
     options,
-    panels,
-    row_label,
     run_title,
     selection_title,
 )
+from ._panels import colour_bar, panels, row_label
 
 
 def attention_compare(
@@ -84,8 +83,8 @@ def attention_compare(
             for row, maps in enumerate((first, second)):
                 drawn = axes[row, place].imshow(maps[column], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
             signed = axes[2, place].imshow(change[column], cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach or 1.0)
-        figure.colorbar(drawn, ax=axes[:2, :], label="attention probability", pad=0.01)
-        figure.colorbar(signed, ax=axes[2, :], label="difference", pad=0.01)
+        colour_bar(figure, drawn, axes[:2, :], label="attention probability", pad=0.01)
+        colour_bar(figure, signed, axes[2, :], label="difference", pad=0.01)
     names = [label(word) for word in chosen]
     by_row: Mapping[str, np.ndarray] = {"a": first, "b": second, "difference": change}
     defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}

@@ -6,8 +6,6 @@ from math import ceil, sqrt
 from typing import Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from ..analysis.attention import layer_maps
 from ..analysis.selection import Layers, Steps, Word, label, select
@@ -15,18 +13,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    SEQUENTIAL,
-    grid_of,
-    line_of_code,
-    options,
-    panels,
-    peak,
-    row_label,
-    run_title,
-    selection_title,
-    short_layers,
-)
+from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
+from ._panels import Cells, Panel, colour_bar, panels, row_label
 
 _MOST = 180
 _LEAST_WIDTH = 0.75  # inches of a panel
@@ -87,8 +75,8 @@ def attention_layers(
         shrink = min(1.0, _BAR / fig.get_figheight())  # as long beside many rows as beside two
         drawn = _draw(axes, maps, shared=top if scale == "shared" else None, apart=apart)
         if scale == "shared":
-            fig.colorbar(
-                drawn, ax=axes, label="attention probability", pad=0.01, fraction=0.04, shrink=shrink, aspect=30
+            colour_bar(
+                fig, drawn, axes, label="attention probability", pad=0.01, fraction=0.04, shrink=shrink, aspect=30
             )
     name = max(maps, key=lambda layer: float(maps[layer][0].max()))
     asked = {"steps": steps, "role": role, "layers": layers, "by_head": by_head, "scale": scale}
@@ -103,7 +91,7 @@ def attention_layers(
     )
 
 
-def _draw(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | None, apart: bool) -> AxesImage:
+def _draw(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | None, apart: bool) -> Cells:
     """Fills the panels; returns one of them, whose scale is that of all where it is shared."""
     names = short_layers(tuple(maps))
     if not apart:
@@ -122,7 +110,7 @@ def _draw(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | N
     return drawn
 
 
-def _panel(ax: Axes, pixels: np.ndarray, shared: float | None) -> tuple[AxesImage, str]:
+def _panel(ax: Panel, pixels: np.ndarray, shared: float | None) -> tuple[Cells, str]:
     """The map as drawn, and its scale in words where it is its own."""
     top = float(pixels.max()) if shared is None else shared
     drawn = ax.imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)

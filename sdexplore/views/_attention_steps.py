@@ -8,17 +8,8 @@ from ..analysis.trajectory import preview, spread
 from ..display import clip
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    SEQUENTIAL,
-    line_of_code,
-    options,
-    panels,
-    peak,
-    row_label,
-    run_title,
-    selection_title,
-    step_title,
-)
+from ._figure import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
+from ._panels import colour_bar, panels, row_label
 
 _MOST = 8
 
@@ -75,7 +66,7 @@ def attention_steps(
                 axes[0, column].imshow(preview(trace, predicted[step]))
         if predicted is not None:
             row_label(axes[0, 0], "predicted x0")
-        figure.colorbar(drawn, ax=axes[-1, :], label="probability", pad=0.01)
+        colour_bar(figure, drawn, axes[-1, :], label="probability", pad=0.01)
     name = clip(label(word))
     ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
     defaults = {"role": "cond", "layers": None, "heads": None, "occurrence": None, "steps": None}

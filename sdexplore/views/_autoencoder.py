@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from ..picture import Picture, drawable, style
 from ..reconstructions import LatentStatistics, Reconstruction
-from ._figure import BLOG_COLUMN, DIVERGING, PALETTE, SEQUENTIAL, bare, grid_of
+from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST_CHANNELS = 16
 _QUANTILE = 0.995
@@ -38,26 +39,22 @@ def reconstruction(found: Reconstruction) -> Picture:
         )
         heights = (BLOG_COLUMN / 3.3 * aspect + 0.5, small * aspect + 0.5)
         (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)
-        first, second, third = above.subplots(1, 3)
+        first, second, third = panel_grid(above, 1, 3)[0]
         for ax, title, image in ((first, "x", found.image), (second, "x̃ = D(E(x))", found.reconstruction)):
-            bare(ax)
             ax.set_title(title)
             ax.imshow(image)
-        bare(third)
         third.set_title("|x̃ − x|")
         drawn = third.imshow(error, cmap=SEQUENTIAL, vmin=0.0, vmax=float(error.max()) or 1.0)
-        above.colorbar(drawn, ax=third, label="of 255", shrink=0.85, pad=0.02)
-        axes = below.subplots(1, len(z) + 1)
+        colour_bar(above, drawn, third, label="of 255", shrink=0.85, pad=0.02)
+        axes = panel_grid(below, 1, len(z) + 1)[0]
         for number, (ax, channel) in enumerate(zip(axes, z, strict=False)):
-            bare(ax)
             ax.set_title(f"z, channel {number}", fontsize=7.5)
             shown = ax.imshow(channel, cmap=DIVERGING, vmin=-reach, vmax=reach)
             ax.set_xlabel(f"{channel.mean():+.2f} ± {channel.std():.2f}", fontsize=7)
-        bare(axes[-1])
         axes[-1].set_title("linear preview", fontsize=7.5)
         axes[-1].imshow(found.preview)
         axes[-1].set_xlabel(f"R² {found.preview_r2:.2f}", fontsize=7)
-        below.colorbar(shown, ax=axes[:-1], label="on the UNet's scale", extend="both", shrink=0.9, pad=0.01)
+        colour_bar(below, shown, axes[:-1], label="on the UNet's scale", extend="both", shrink=0.9, pad=0.01)
     left = f"; {channels - len(z)} more channels are not drawn" if channels > len(z) else ""
     return Picture(
         figure=figure,

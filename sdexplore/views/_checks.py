@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from ..checks import EquationChecks, TimestepEmbedding
 from ..picture import Picture, style
-from ._figure import BLOG_COLUMN, DIVERGING, PALETTE
+from ._figure import DIVERGING, PALETTE
+from ._panels import BLOG_COLUMN
 
 _LEAST = 1e-17  # drawn for an exact 0, which a logarithmic axis cannot show
 

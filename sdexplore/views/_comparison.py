@@ -9,7 +9,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
-from ._figure import DIVERGING, in_words, panels, row_label, run_title
+from ._figure import DIVERGING, in_words, run_title
+from ._panels import colour_bar, panels, row_label
 
 _LONGEST = 28
 
@@ -75,7 +76,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
             if others:
                 row_label(axes[row, 0], _label(others), size=8.0)
         if signed is not None:
-            figure.colorbar(signed, ax=axes, label="difference, of 255", shrink=0.8, pad=0.01)
+            colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
     cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
     subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0])}"

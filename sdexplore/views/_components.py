@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from ..anatomy import Component, Components
 from ..display import count, size
 from ..picture import Picture, drawable, style
-from ._figure import BLOG_COLUMN, bare
+from ._panels import BLOG_COLUMN, panel_grid
 
 _ROW = 0.34
 
@@ -27,8 +27,7 @@ def components(parts: Components) -> Picture:
     with style():
         high = _ROW * len(rows) + 0.17 * len(facts) + 0.7
         figure = Figure(figsize=(BLOG_COLUMN, high), layout="constrained")
-        ax = figure.subplots()
-        bare(ax)
+        ax = panel_grid(figure)[0, 0]
         ax.barh(range(len(rows)), [(row.parameters or 0) / most for row in rows], color="#0072B2", height=0.62)
         for number, row in enumerate(rows):
             colour = "#8a8a8a" if row.class_name is None else "k"

@@ -6,7 +6,8 @@ from ..analysis.trajectory import spread, step_picture
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import in_words, line_of_code, panels, row_label, run_title, step_title
+from ._figure import in_words, line_of_code, run_title, step_title
+from ._panels import panels, row_label
 
 _MOST = 8
 

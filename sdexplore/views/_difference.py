@@ -12,7 +12,8 @@ from ..analysis.trajectory import preview, spread
 from ..errors import TraceError
 from ..picture import Picture, drawable, style
 from ..trace import Trace
-from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, row_label, run_title, step_title
+from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid, row_label
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take
@@ -82,9 +83,7 @@ def _named(value: object) -> str:
 def _panels(
     figure: SubFigure, a: Trace, b: Trace, found: Difference, chosen: tuple[int, ...], *, pictured: bool
 ) -> None:
-    axes = figure.subplots(3, len(chosen) + pictured, squeeze=False)
-    for ax in axes.flat:
-        bare(ax)
+    axes = panel_grid(figure, 3, len(chosen) + pictured)
     for row, label in enumerate(("x0 of a", "x0 of b", "|b − a|")):
         row_label(axes[row, 0], label, size=8.0)
     reach = float(found.x0[list(chosen)].max()) or 1.0
@@ -93,7 +92,7 @@ def _panels(
         for row, trace in enumerate((a, b)):
             axes[row, column].imshow(preview(trace, trace.recorded("pred_original_sample")[step]))
         drawn = axes[2, column].imshow(found.x0[step], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
-    figure.colorbar(drawn, ax=list(axes[2, :]), label="RMS", pad=0.01)
+    colour_bar(figure, drawn, list(axes[2, :]), label="RMS", pad=0.01)
     if pictured:
         first, second = (trace.recorded("image") for trace in (a, b))
         axes[0, -1].imshow(first)

@@ -1,17 +1,14 @@
-"""What all views share: figures without pyplot, panels without ticks, colour maps, the line that made it."""
+"""What all views share: colour maps, what titles say, the line of code that made a picture."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..analysis.selection import Selection, Word, zeroed
 from ..display import clip
-from ..picture import CodeLine, drawable, style
+from ..picture import CodeLine, drawable
 from ..trace import Trace
 
 SEQUENTIAL: Final = "viridis"  # 0 upwards; even in lightness, legible to the colour-blind
@@ -20,38 +17,6 @@ DIVERGING: Final = "RdBu_r"  # signed values around 0
 PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 MOST_WORDS: Final = len(PALETTE)
 FAINT: Final = "#bbbbbb"
-BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
-
-
-@contextmanager
-def panels(
-    rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0
-) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A figure of rows × columns axes without ticks, each `aspect` (height / width) high, to fit a blog's column.
-
-    Args:
-        top: Inches for the title and what stands over the panels.
-        least: Inches that a panel is wide at least, though the figure then outgrow the column.
-    """
-    wide = min(2.4, max(least, BLOG_COLUMN / columns))
-    with style():
-        figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
-        axes = figure.subplots(rows, columns, squeeze=False)
-        for ax in axes.flat:
-            bare(ax)
-        yield figure, axes
-
-
-def bare(ax: Axes) -> None:
-    """Takes ticks and frame away, so that only what is drawn shows."""
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def row_label(ax: Axes, text: str, *, size: float = 9.0) -> None:
-    """Names a row of panels at its left."""
-    ax.set_ylabel(text, rotation=90, fontsize=size)
 
 
 def step_title(trace: Trace, step: int) -> str:

@@ -11,7 +11,8 @@ from ..picture import Picture
 from ..trace import Trace, guidance_scale_of
 from ..traces import Comparison
 from ._comparison import comparison_grid
-from ._figure import SEQUENTIAL, in_words, line_of_code, panels, row_label, run_title, step_title
+from ._figure import SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ._panels import colour_bar, panels, row_label
 
 _MOST = 8
 
@@ -65,7 +66,7 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
             axes[1, column].imshow(preview(trace, found.x0_cond[row]))
             drawn = axes[2, column].imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             axes[3, column].imshow(preview(trace, guided[step]))
-        figure.colorbar(drawn, ax=axes[2, :], label="RMS over channels", pad=0.01)
+        colour_bar(figure, drawn, axes[2, :], label="RMS over channels", pad=0.01)
     return Picture(
         figure=figure,
         data={

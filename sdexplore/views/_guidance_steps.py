@@ -9,7 +9,8 @@ from ..analysis.guidance import guidance_steps as steps_of
 from ..analysis.trajectory import spread
 from ..picture import Picture, style
 from ..trace import Trace
-from ._figure import BLOG_COLUMN, PALETTE, SEQUENTIAL, bare, in_words, line_of_code, run_title, step_title
+from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST = 8
 
@@ -37,13 +38,12 @@ def guidance_steps(trace: Trace) -> Picture:
         figure = Figure(figsize=(BLOG_COLUMN, high + 3.6), layout="constrained")
         figure.suptitle(f"{run_title(trace)}, {_scales(found.guidance_scale, found.guidance_rescale)}", fontsize=9)
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.7, 2.6), squeeze=False)[:, 0]
-        maps = upper.subplots(1, len(rows), squeeze=False)[0]
+        maps = panel_grid(upper, 1, len(rows))[0]
         for ax, row in zip(maps, rows, strict=True):
-            bare(ax)
             drawn = ax.imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             ax.set_title(step_title(trace, found.steps[row]), fontsize=7)
         maps[0].set_ylabel("|ε_c − ε_u|", fontsize=8)
-        upper.colorbar(drawn, ax=list(maps), label="RMS", pad=0.01, shrink=0.9)
+        colour_bar(upper, drawn, list(maps), label="RMS", pad=0.01, shrink=0.9)
         share, angle, width = lower.subplots(1, 3)
         _curve(share, found.steps, found.ratio, "‖ε_c − ε_u‖ / ‖ε_c‖")
         _curve(angle, found.steps, _degrees(found.cosine), "angle of ε_c and ε_u, degrees")

@@ -8,7 +8,8 @@ from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import DIVERGING, in_words, line_of_code, panels, row_label, run_title, step_title
+from ._figure import DIVERGING, in_words, line_of_code, run_title, step_title
+from ._panels import colour_bar, panels, row_label
 
 _MOST = 8
 _QUANTILE = 0.995
@@ -42,7 +43,7 @@ def latents(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
                 drawn = axes[channel, column].imshow(values[column, channel], cmap=DIVERGING, vmin=-reach, vmax=reach)
         for channel in range(channels):
             row_label(axes[channel, 0], f"channel {channel}")
-        figure.colorbar(drawn, ax=axes, label="latent value", extend="both", shrink=0.8, pad=0.01)
+        colour_bar(figure, drawn, axes, label="latent value", extend="both", shrink=0.8, pad=0.01)
     return Picture(
         figure=figure,
         data={"latents": values, "steps": np.array(chosen)},

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from ..analysis.mass import KINDS
@@ -9,20 +10,13 @@ from ..analysis.mass import attention_mass as mass_of
 from ..analysis.selection import Heads, Layers, Steps, select
 from ..picture import Picture, drawable, style
 from ..trace import Trace
-from ._figure import (
-    BLOG_COLUMN,
-    FAINT,
-    PALETTE,
-    in_words,
-    line_of_code,
-    options,
-    run_title,
-    selection_title,
-    short_layers,
-)
+from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
+from ._panels import BLOG_COLUMN
 
 _COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
 _MOST_LABELS = 40
+_MOST_STEPS = 20
+_WIDTH = 0.85
 
 
 def attention_mass(
@@ -50,14 +44,14 @@ def attention_mass(
         figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
         above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
-        _stack(above, by_layer, [short[name] for name in mass.layers])
-        _stack(below, by_step, [str(step) for step in mass.steps])
+        _stack(above, by_layer, [short[name] for name in mass.layers], _MOST_LABELS)
+        _stack(below, by_step, [str(step) for step in mass.steps], _MOST_STEPS)
         above.tick_params(axis="x", rotation=90)
         above.set_xlabel("layer")
         below.set_xlabel("step")
         mean = mass.mean
         named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
-        figure.legend(above.containers, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
+        figure.legend(above.collections, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
     most, least = (by_layer[:, 1].argmax(), by_layer[:, 1].argmin())
     extremes = (
         f" The words get most in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in "
@@ -76,13 +70,16 @@ def attention_mass(
     )
 
 
-def _stack(ax: Axes, shares: np.ndarray, names: list[str]) -> None:
-    """A bar a row of `shares`, its kinds stacked."""
-    base = np.zeros(len(shares))
-    for kind, heights in zip(KINDS, shares.T, strict=True):
-        ax.bar(range(len(shares)), heights, bottom=base, color=_COLOURS[kind], width=0.85, label=kind)
-        base = base + heights
-    every = max(1, -(-len(names) // _MOST_LABELS))
+def _stack(ax: Axes, shares: np.ndarray, names: list[str], most: int) -> None:
+    """A bar a row of `shares`, its kinds stacked; `most` of them named."""
+    places, tops = np.arange(len(shares)), np.cumsum(shares, axis=1)
+    left, right = places - _WIDTH / 2, places + _WIDTH / 2
+    for kind, low, top in zip(KINDS, (tops - shares).T, tops.T, strict=True):
+        corners = np.stack([[left, low], [left, top], [right, top], [right, low]], axis=0).transpose(2, 0, 1)
+        ax.add_collection(
+            PolyCollection(list(corners), facecolor=_COLOURS[kind], linewidth=0, label=kind), autolim=False
+        )
+    every = max(1, -(-len(names) // most))
     ax.set_xticks(range(0, len(names), every), [drawable(name) for name in names[::every]], fontsize=7.5)
     if len(shares) <= _MOST_LABELS:
         for place, share in enumerate(shares[:, KINDS.index("words")]):

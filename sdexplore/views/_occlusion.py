@@ -7,7 +7,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..occlusions import Occlusion
 from ..picture import Picture, drawable, style
-from ._figure import BLOG_COLUMN, FAINT, PALETTE, SEQUENTIAL, bare
+from ._figure import FAINT, PALETTE, SEQUENTIAL
+from ._panels import BLOG_COLUMN, colour_bar, panel_grid
 
 _MOST = 6
 
@@ -52,16 +53,15 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
         ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")
         ax.set_xlabel("change / change without any prompt", fontsize=8)
         ax.set_xlim(left=0)
-        axes = right.subplots(len(top), len(found.steps), squeeze=False)
+        axes = panel_grid(right, len(top), len(found.steps))
         for row, word in enumerate(top):
             for column, (step, t) in enumerate(zip(found.steps, found.timesteps, strict=True)):
                 panel = axes[row, column]
-                bare(panel)
                 drawn = panel.imshow(maps[row, column], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
                 if row == 0:
                     panel.set_title(f"step {step}\nt {t:.0f}", fontsize=7.5)
             axes[row, 0].set_ylabel(drawable(found.words[word], 14), fontsize=7.5)
-        right.colorbar(drawn, ax=axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
+        colour_bar(right, drawn, axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
     best = ", ".join(f"{found.words[i]!r} {effects[i].mean():.2f}" for i in ranking[:_MOST])
     return Picture(
         figure=figure,

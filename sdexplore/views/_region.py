@@ -12,7 +12,8 @@ from ..analysis.selection import Heads, Layers, Steps, Word, select
 from ..display import clip
 from ..picture import Picture, drawable, style
 from ..trace import Trace
-from ._figure import BLOG_COLUMN, FAINT, PALETTE, bare, in_words, line_of_code, options, run_title, selection_title
+from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
+from ._panels import BLOG_COLUMN, Panel
 
 _DIMMED = 0.65
 
@@ -50,7 +51,8 @@ def region(
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 0.9 + max(2.4, 0.42 * len(found.words))), layout="constrained")
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+        grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.6))
+        left, right = figure.add_subplot(grid[0], axes_class=Panel), figure.add_subplot(grid[1])
         _picture(left, trace, region, mask)
         left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
         _bars(right, found)
@@ -68,7 +70,6 @@ def region(
 
 
 def _picture(ax: Axes, trace: Trace, region: Region, mask: np.ndarray) -> None:
-    bare(ax)
     if trace.image is None:
         ax.imshow(mask, cmap="gray", vmin=0.0, vmax=1.0)
         return

@@ -11,7 +11,8 @@ from ..errors import TraceError
 from ..picture import CodeLine, Picture, style
 from ..schedules import Schedule, schedule_of_trace
 from ..trace import Trace
-from ._figure import BLOG_COLUMN, FAINT, PALETTE
+from ._figure import FAINT, PALETTE
+from ._panels import BLOG_COLUMN
 
 _MARKERS = "os^Dv<>p"
 

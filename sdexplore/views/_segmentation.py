@@ -13,17 +13,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import (
-    PALETTE,
-    SEQUENTIAL,
-    first_words,
-    in_words,
-    line_of_code,
-    options,
-    panels,
-    run_title,
-    selection_title,
-)
+from ._figure import PALETTE, SEQUENTIAL, first_words, in_words, line_of_code, options, run_title, selection_title
+from ._panels import colour_bar, panels
 
 _LEGEND_COLUMNS = 4
 
@@ -76,7 +67,7 @@ def segmentation(
         axes[0, -2].set_title("winner", fontsize=9)
         drawn = axes[0, -1].imshow(found.margin, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0)
         axes[0, -1].set_title("margin", fontsize=9)
-        figure.colorbar(drawn, ax=axes[0, -1], label="(first − second) / sum", pad=0.02)
+        colour_bar(figure, drawn, axes[0, -1], label="(first − second) / sum", pad=0.02)
         handles = [
             Patch(color=colour, label=f"{drawable(word, 24)} {share:.0%}")
             for word, colour, share in zip(found.words, colours, shares, strict=True)

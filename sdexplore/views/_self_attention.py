@@ -10,7 +10,8 @@ from ..analysis.selection import Steps
 from ..analysis.self_attention import pixel_map, self_attention_components
 from ..picture import Picture, drawable
 from ..trace import Trace
-from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, panels, peak, run_title
+from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
+from ._panels import colour_bar, panels
 
 _COLUMNS = 4
 
@@ -69,7 +70,7 @@ def self_attention(
             ax = next(free)
             ax.set_title(f"component {number}", fontsize=9)
             drawn = ax.imshow(vector, cmap=DIVERGING, vmin=-reach, vmax=reach)
-        figure.colorbar(drawn, ax=axes, label="component (unit length)", shrink=0.8, pad=0.01)
+        colour_bar(figure, drawn, axes, label="component (unit length)", shrink=0.8, pad=0.01)
     at_pixel = "" if looked is None else f" Pixel {pixel} {peak('', looked).strip()} of the picture."
     defaults = {"pixel": None, "components": 6, "role": "cond", "steps": None}
     asked = {"pixel": pixel, "components": components, "role": role, "steps": steps}

@@ -6,7 +6,8 @@ from ..display import clip
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
-from ._figure import in_words, panels, run_title
+from ._figure import in_words, run_title
+from ._panels import panels
 
 _COLUMNS = 6
 

@@ -13,7 +13,8 @@ from ..display import clip
 from ..errors import TokenError
 from ..picture import Picture, drawable, style
 from ..textencodings import TextEncoding
-from ._figure import BLOG_COLUMN, DIVERGING, FAINT, PALETTE, SEQUENTIAL, panels
+from ._figure import DIVERGING, FAINT, PALETTE, SEQUENTIAL
+from ._panels import BLOG_COLUMN, panels
 
 _MOST = 6  # layers in a figure by default
 _COLUMNS = 3
@@ -42,7 +43,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
     shown = list(encoding.shown_positions(padding))
     found = np.stack([encoding.similarity(layer)[np.ix_(shown, shown)] for layer in chosen])
     columns = min(_COLUMNS, len(chosen))
-    with panels(ceil(len(chosen) / columns), columns, top=1.0, least=2.6) as (figure, axes):
+    with panels(ceil(len(chosen) / columns), columns, top=1.0, least=2.6, of=Axes) as (figure, axes):
         figure.suptitle(_title(encoding), fontsize=9)
         for ax, layer, matrix in zip(axes.flat, chosen, found, strict=False):
             ax.set_title("embeddings" if layer == 0 else f"layer {layer}", fontsize=8)
@@ -138,7 +139,7 @@ def text_attention(
     per_row = min(_COLUMNS, len(chosen)) if heads is None else len(chosen)
     lines = ceil(len(chosen) / per_row) if heads is None else len(rows)
     flat = found.reshape(-1, *found.shape[-2:])
-    with panels(lines, per_row, top=1.0, least=2.6 if heads is None else 1.6) as (figure, axes):
+    with panels(lines, per_row, top=1.0, least=2.6 if heads is None else 1.6, of=Axes) as (figure, axes):
         figure.suptitle(_title(encoding), fontsize=9)
         norm = PowerNorm(_GAMMA, vmin=0.0, vmax=float(flat.max()))
         for number, (ax, matrix) in enumerate(zip(axes.flat, flat, strict=False)):
@@ -179,11 +180,11 @@ def _name(ax: Axes, encoding: TextEncoding, shown: Sequence[int], *, below: bool
     """Names rows and columns by their tokens."""
     names = [drawable(encoding.label(position), _LABEL) for position in shown]
     size = 6.0 if len(names) > 16 else 7.0  # noqa: PLR2004  (what still fits)
-    if left:
-        ax.set_yticks(range(len(names)), names, fontsize=size)
-    if below:
-        ax.set_xticks(range(len(names)), names, fontsize=size, rotation=90)
+    places = range(len(names))
+    ax.set_yticks(places if left else (), names if left else (), fontsize=size)
+    ax.set_xticks(places if below else (), names if below else (), fontsize=size, rotation=90)
     ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
 def _title(encoding: TextEncoding) -> str:

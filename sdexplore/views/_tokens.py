@@ -10,7 +10,7 @@ from ..display import clip, width
 from ..errors import TokenError
 from ..picture import Picture, drawable, style
 from ..tokenization import Token, Tokenization, Tokenizations
-from ._figure import BLOG_COLUMN, bare
+from ._panels import BLOG_COLUMN, panel_grid
 
 _SHADES = ("#cfe3fa", "#fde3c8")  # of words in turn, so that their borders show
 _LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated": "#f3c6c6"}
@@ -42,8 +42,7 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     lines = [(name, line) for name, one in shown.items() for line in _lines(one)]
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(lines) + 0.25 * len(shown) + 0.1), layout="constrained")
-        ax = figure.subplots()
-        bare(ax)
+        ax = panel_grid(figure)[0, 0]
         y, last = 0.0, None
         for name, line in lines:
             if name != last:

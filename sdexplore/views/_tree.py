@@ -10,7 +10,7 @@ from ..anatomy import ModuleNode, ModuleTree
 from ..display import count
 from ..errors import InspectionError
 from ..picture import Picture, drawable, style
-from ._figure import BLOG_COLUMN, bare
+from ._panels import BLOG_COLUMN, panel_grid
 
 _ROW = 0.19
 _MOST = 120
@@ -46,8 +46,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     total = modules.root.parameters or 1
     with style():
         figure = Figure(figsize=(BLOG_COLUMN + 1.5, _ROW * len(rows) + 0.6), layout="constrained")
-        ax = figure.subplots()
-        bare(ax)
+        ax = panel_grid(figure)[0, 0]
         for line, (level, node) in enumerate(rows):
             left = 1 - _BAR
             for kind, parameters in _shares(node).items():

@@ -9,7 +9,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..architectures import Stage, UNetComparison
 from ..picture import Picture, style
-from ._figure import PALETTE, bare
+from ._figure import PALETTE
+from ._panels import panel_grid
 
 _PLAIN, _ATTENDING = "#c9c9c9", PALETTE[5]
 _ROW = 0.95
@@ -34,9 +35,8 @@ def unet_comparison(found: UNetComparison) -> Picture:
     widest = max([one.channels for one in found.levels_2015] + [stage.channels for stage in here.stages])
     with style():
         figure = Figure(figsize=(11.0, 0.62 * _ROW * levels + 1.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        left, right = panel_grid(figure, 1, 2)[0]
         for ax, title in ((left, "U-Net, 2015"), (right, f"{here.unet} of the {here.pipeline}")):
-            bare(ax)
             ax.set(xlim=(-7.6, 7.6), ylim=(-_ROW * levels + 0.3, 0.75))
             ax.set_title(title)
         for level, one in enumerate(found.levels_2015):

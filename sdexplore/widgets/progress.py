@@ -5,31 +5,42 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..display import escape
+
 
 class Bar:
-    """A progress bar with the steps and the seconds written beside it."""
+    """A progress bar with the steps and the seconds written beside it.
+
+    Attributes:
+        text: What is written beside it.
+    """
 
     def __init__(self) -> None:
         self._bar = widgets.IntProgress(
-            value=0, max=1, tooltip="Steps done of this run", layout=widgets.Layout(width="60%", min_width="80px")
+            value=0, max=1, tooltip="Steps done of this run", layout=widgets.Layout(width="42%", min_width="80px")
         )
-        self._text = widgets.Label("", layout=widgets.Layout(width="38%"))
-        self.widget: Any = widgets.HBox([self._bar, self._text], layout=widgets.Layout(width="100%"))
+        self._text = widgets.HTML(layout=widgets.Layout(width="56%"))
+        # As high as two lines, for what is being done may take two to say, and nothing beneath shall jump.
+        row = widgets.Layout(width="100%", min_height="42px", align_items="center")
+        self.widget: Any = widgets.HBox([self._bar, self._text], layout=row)
+        self.text = ""
         self._started = time.monotonic()
 
     def start(self, what: str = "waiting") -> None:
         """Nothing is done yet."""
         self._started = time.monotonic()
-        self._bar.bar_style, self._bar.value, self._text.value = "", 0, what
+        self._bar.bar_style, self._bar.value = "", 0
+        self.say(what)
 
     def reach(self, done: int, total: int, what: str = "") -> None:
         """So many of `total` are done."""
         self._bar.max, self._bar.value = max(total, 1), done
-        self._text.value = f"{what}{done} of {total} · {time.monotonic() - self._started:.1f} s"
+        self.say(f"{what}{done} of {total} · {time.monotonic() - self._started:.1f} s")
 
     def say(self, what: str) -> None:
         """Says what else is being done, in the place of the steps."""
-        self._text.value = what
+        self.text = what
+        self._text.value = f'<div style="line-height:1.3">{escape(what)}</div>'
 
     def end(self) -> None:
         """All is done."""

@@ -1,0 +1,143 @@
+"""Where the axes of a figure stand: matplotlib's constrained layout, reckoned once for all figures laid out alike.
+
+The layout takes longer than drawing does, and its result follows from little: where the axes are at first, and how
+large is what is written around them. A dashboard draws the same figure again and again with other numbers in it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+_MOST: Final = 64
+_DIGITS: Final = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """What a layout changes.
+
+    Attributes:
+        axes: Of each its place, anchor, box aspect and aspect.
+        titles: Of each text of the figure its place and vertical alignment.
+    """
+
+    axes: tuple[tuple[Any, ...], ...]
+    titles: tuple[tuple[Any, ...], ...]
+
+    @classmethod
+    def of(cls, figure: "Figure") -> "_Placement":
+        return cls(
+            tuple(
+                (ax.get_position(original=True).frozen(), ax.get_anchor(), ax.get_box_aspect(), ax.get_aspect())
+                for ax in figure.axes
+            ),
+            tuple((text.get_position(), text.get_verticalalignment()) for text in figure.texts),
+        )
+
+    def apply(self, figure: "Figure") -> None:
+        """Puts the axes and titles of `figure` there."""
+        for ax, (place, anchor, box_aspect, aspect) in zip(figure.axes, self.axes, strict=True):
+            ax.set_position(place)
+            ax.set_in_layout(True)  # which the line before ends
+            ax.set_anchor(anchor)
+            ax.set_box_aspect(box_aspect)
+            ax.set_aspect(aspect)
+        for text, (place, alignment) in zip(figure.texts, self.titles, strict=True):
+            text.set_position(place)
+            text.set_verticalalignment(alignment)
+
+
+_known: dict[Any, tuple[_Placement, Any]] = {}  # with the sizes of the tick labels where they stand in the end
+
+
+def lay_out(figure: "Figure") -> None:
+    """Lays a figure out, once.
+
+    matplotlib's layout starts from the last one, and a file must not depend on how often it was shown.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
+        return
+    place(figure)
+    key = _key(figure, engine)
+    if key is None or not _as_before(figure, _known.get(key)):
+        engine.execute(figure)
+        if key is not None:
+            if len(_known) >= _MOST:
+                _known.pop(next(iter(_known)), None)
+            _known[key] = _Placement.of(figure), _tick_labels(figure)
+    figure.set_layout_engine("none")
+
+
+def place(figure: "Figure") -> None:
+    """Puts every axes where it will be drawn, its aspect applied, as a draw does first of all."""
+    for ax in figure.axes:
+        locator = ax.get_axes_locator()
+        ax.apply_aspect(None if locator is None else locator(ax, None))  # type: ignore[arg-type]
+
+
+def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
+    """Lays `figure` out as one before it, if that fits; else it is as it was."""
+    if known is None:
+        return False
+    first = _Placement.of(figure)
+    then, labels = known
+    then.apply(figure)
+    place(figure)
+    if _tick_labels(figure) == labels:
+        return True
+    first.apply(figure)
+    place(figure)
+    return False
+
+
+def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; a tuple)
+    """All that the layout follows from; None where that is not known: only panels and their colour bars are.
+
+    Of a title, a label and a name of a row it is the height alone, so digits count as one another; of tick labels it
+    is how wide the widest is.
+    """
+    if figure.subfigs or figure.legends or figure.lines or figure.patches:
+        return None
+    axes = []
+    for ax in figure.axes:
+        if (_ticked(ax) and ax.get_label() != "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
+            return None
+        sides = tuple(map(_written, (ax.title, ax.xaxis.label, ax.yaxis.label)))
+        first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
+        pads = (ax.xaxis.labelpad, ax.yaxis.labelpad)
+        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides, pads))
+    size = (*figure.get_size_inches(), figure.dpi)
+    titles = tuple(map(_written, figure.texts))
+    return size, type(engine), repr(engine.get()), tuple(axes), titles, _tick_labels(figure)
+
+
+def _written(text: "Text") -> tuple[Any, ...]:
+    font = hash(text.get_fontproperties())  # which is another when its size is
+    return _DIGITS.sub("0", text.get_text()), font, text.get_rotation(), text.get_visible()
+
+
+def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
+    """Width and height, in pixels, of the largest tick label of each axis that has ticks."""
+    found = []
+    for axis in (axis for ax in figure.axes for axis in _ticked(ax)):
+        labels = [label for label in axis.get_ticklabels() if label.get_visible() and label.get_text()]
+        labels += [axis.get_offset_text()] * bool(axis.get_offset_text().get_text())
+        boxes = [label.get_window_extent() for label in labels]
+        wide, high = max((box.width for box in boxes), default=0.0), max((box.height for box in boxes), default=0.0)
+        found.append((round(wide, 3), round(high, 3)))  # they are found where a label stands, and rounded there
+    return tuple(found)
+
+
+def _ticked(ax: "Axes") -> list["Axis"]:
+    from matplotlib.ticker import NullLocator
+
+    return [axis for axis in (ax.xaxis, ax.yaxis) if not isinstance(axis.get_major_locator(), NullLocator)]

@@ -1,0 +1,151 @@
+"""Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import floor
+from typing import Any, Final, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from ..picture import style
+
+BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
+
+
+class _Across(XAxis):
+    """A label, and not even a list of ticks: to make those is most of what an axis costs."""
+
+    majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815  (matplotlib's names)
+
+
+class _Up(YAxis):
+    majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815
+
+
+class Panel(Axes):
+    """Axes with a title and labels, without ticks, frame and grid; what `imshow` draws is a `Cells`."""
+
+    def _init_axis(self) -> None:
+        self.xaxis, self.yaxis = _Across(self, clear=False), _Up(self, clear=False)
+
+    def _gen_axes_spines(self, *_: object) -> dict[str, Any]:
+        return {}
+
+    def grid(self, *_: object, **__: object) -> None:
+        """There is none."""
+
+    def clear(self) -> None:
+        """As matplotlib's."""
+        super().clear()
+        self.patch.set_visible(False)  # the page is behind it
+        for axis in (self.xaxis, self.yaxis):
+            axis.set_major_locator(NullLocator())
+
+    def imshow(  # type: ignore[override]
+        self,
+        X: np.ndarray,  # noqa: N803  (matplotlib's name)
+        *,
+        cmap: Any = None,  # noqa: ANN401  (whatever matplotlib takes for one)
+        norm: Normalize | None = None,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        alpha: float | None = None,
+        extent: tuple[float, float, float, float] | None = None,
+        interpolation: Literal["nearest", "bilinear"] = "nearest",
+    ) -> "Cells":
+        """Draws an array (y, x) in colours, or a picture (y, x, 3 or 4), one square a cell.
+
+        Of matplotlib's options it takes those that views use. "bilinear" draws quantities (y, x) smoothly between the
+        centres of their cells.
+        """
+        norm = norm or Normalize(vmin, vmax)
+        cells = Cells(self, cmap=cmap, norm=norm, interpolation=interpolation, extent=extent)
+        cells.set_data(X)
+        cells.set_alpha(alpha)
+        cells.autoscale_None()
+        cells.set_clip_path(self.patch)
+        cells.set_extent(cells.get_extent())  # which the limits of the panel follow
+        self.set_aspect("equal")
+        self.add_image(cells)
+        return cells
+
+
+class Cells(AxesImage):
+    """An array drawn cell by cell; where cells are smaller than pixels, a pixel has the mean of those that lie in it.
+
+    matplotlib's "nearest" shows one of them and drops the rest, and takes ten times as long. Quantities (floats) are
+    averaged before they get their colour, labels (integers) and pictures after.
+    """
+
+    def make_image(
+        self,
+        renderer: Any,  # noqa: ANN401  (matplotlib's)
+        magnification: float = 1.0,
+        unsampled: bool = False,  # noqa: FBT001, FBT002  (as matplotlib's)
+    ) -> tuple[np.ndarray, float, float, Any]:
+        """As matplotlib's: pixels (y, x, 4) uint8 from the lowest row up, the place of their corner, no transform."""
+        left, right, bottom, top = self.get_extent()
+        box = Bbox([[left, bottom], [right, top]]).transformed(self.get_transform()).extents
+        panel = np.asarray(self.axes.bbox.extents)
+        x0, y0, x1, y1 = (floor(edge * magnification + 0.5) for edge in box)
+        cut = (box[:2] < panel[:2] - 0.5).any() or (box[2:] > panel[2:] + 0.5).any()
+        if unsampled or cut or x0 >= x1 or y0 >= y1 or isinstance(self.get_alpha(), np.ndarray):
+            return super().make_image(renderer, magnification, unsampled)
+        return self._pixels(x1 - x0, y1 - y0)[::-1], x0 / magnification, y0 / magnification, None
+
+    def _pixels(self, wide: int, high: int) -> np.ndarray:
+        """The pixels (y, x, 4) of a place of that size, the upper row first."""
+        array: Any = self.get_array()
+        rows, columns, *channels = array.shape
+        how = Image.Resampling.BOX if wide < columns or high < rows else Image.Resampling.NEAREST
+        if self.get_interpolation() == "bilinear":
+            how = Image.Resampling.BILINEAR
+        can_be_averaged = array.dtype == np.uint8 if channels else array.dtype.kind == "f"
+        if how != Image.Resampling.NEAREST and can_be_averaged and not np.ma.is_masked(array):
+            array = _resized(np.asarray(array, np.uint8 if channels else np.float32), wide, high, how)
+        pixels = np.asarray(self.to_rgba(array, alpha=self.get_alpha(), bytes=True))
+        return pixels if pixels.shape[:2] == (high, wide) else _resized(pixels, wide, high, how)
+
+
+def _resized(array: np.ndarray, wide: int, high: int, kind: Image.Resampling) -> np.ndarray:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((wide, high), kind))
+
+
+@contextmanager
+def panels(
+    rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel
+) -> Iterator[tuple[Figure, np.ndarray]]:
+    """A figure of rows × columns panels, each `aspect` (height / width) high, to fit a blog's column.
+
+    Args:
+        of: What each is; matplotlib's `Axes` where rows and columns have names, which are tick labels.
+        top: Inches for the title and what stands over the panels.
+        least: Inches that a panel is wide at least, though the figure then outgrow the column.
+    """
+    wide = min(2.4, max(least, BLOG_COLUMN / columns))
+    with style():
+        figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
+        yield figure, panel_grid(figure, rows, columns, of=of)
+
+
+def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[Axes] = Panel) -> np.ndarray:
+    """Panels in rows and columns that share a figure, or a part of one; an array (row, column) of them."""
+    return figure.subplots(rows, columns, squeeze=False, subplot_kw={"axes_class": of})
+
+
+def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
+    """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond."""
+    figure.colorbar(drawn, ax=beside, label=label, ticks=MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]), **options)
+
+
+def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:
+    """Names a row of panels at its left."""
+    panel.set_ylabel(text, rotation=90, fontsize=size)

@@ -1,0 +1,111 @@
+"""A layout that is taken over is the one that matplotlib would have found."""
+
+import numpy as np
+import pytest
+import synthetic
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from sdexplore import placements, views
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """How many layouts matplotlib has been asked for; none is known at first."""
+    monkeypatch.setattr(placements, "_known", {})
+    count = [0]
+    real = ConstrainedLayoutEngine.execute
+
+    def execute(self, figure):
+        count[0] += 1
+        return real(self, figure)
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute)
+    return count
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return synthetic.trace()
+
+
+def places(picture):
+    """Where everything stands in the end, in pixels."""
+    placements.lay_out(picture.figure)
+    picture.figure.draw_without_rendering()
+    return [
+        *(ax.bbox.extents for ax in picture.figure.axes),
+        *(text.get_window_extent().extents for text in picture.figure.texts),
+    ]
+
+
+VIEWS = {
+    "attention": lambda trace, step: views.attention(trace, ["cat"], steps=(0, step)),
+    "own scales": lambda trace, step: views.attention(trace, ["cat", "and"], steps=(0, step), scale="each"),
+    "by layer": lambda trace, step: views.attention_layers(trace, "cat", steps=(0, step)),
+    "by step": lambda trace, step: views.attention_steps(trace, "cat", steps=(step, step + 1)),
+}
+
+
+@pytest.mark.parametrize("draw", VIEWS.values(), ids=VIEWS)
+def test_the_next_figure_of_its_kind_stands_as_it_would_by_itself(trace, executed, monkeypatch, draw):
+    places(draw(trace, 1))
+    assert executed == [1]
+    taken_over = [places(draw(trace, step)) for step in (2, 3, 4)]
+    assert executed[0] < 4
+    for step, found in zip((2, 3, 4), taken_over, strict=True):
+        monkeypatch.setattr(placements, "_known", {})
+        np.testing.assert_array_equal(found, places(draw(trace, step)))
+
+
+def test_digits_are_one_another_and_letters_are_not(trace, executed):
+    def titled(text):
+        picture = views.attention(trace, ["cat"])
+        picture.figure.suptitle(text)
+        return places(picture)
+
+    first, second = titled("step 1"), titled("step 7")
+    assert executed == [1]
+    np.testing.assert_array_equal(first[:-1], second[:-1])
+    titled("step 1\nof two lines")
+    assert executed == [2]
+
+
+def test_longer_numbers_at_the_colour_bar_get_their_own_layout(trace, executed, monkeypatch):
+    def scaled(top):
+        picture = views.attention(trace, ["cat"])
+        for ax in picture.figure.axes:
+            for image in ax.get_images():
+                image.set_clim(0.0, top)
+        return places(picture)
+
+    narrow, wide = scaled(1.0), scaled(0.0004)
+    assert executed == [2]
+    assert narrow[0][2] != wide[0][2]
+    monkeypatch.setattr(placements, "_known", {})
+    np.testing.assert_array_equal(wide, scaled(0.0004))
+
+
+def test_numbers_that_grow_where_they_stand_in_the_end_undo_it(trace, executed, monkeypatch):
+    places(views.attention(trace, ["cat"]))
+    ((key, (placement, labels)),) = placements._known.items()
+    placements._known[key] = placement, ((labels[0][0] + 20, labels[0][1]), *labels[1:])
+    found = places(views.attention(trace, ["cat"]))
+    assert executed == [2]
+    monkeypatch.setattr(placements, "_known", {})
+    np.testing.assert_array_equal(found, places(views.attention(trace, ["cat"])))
+
+
+@pytest.mark.parametrize("draw", [views.attention_mass, views.segmentation, views.guidance])
+def test_a_figure_of_other_axes_is_laid_out_by_itself(trace, executed, draw):
+    for _ in range(2):
+        places(draw(trace))
+    assert executed == [1 if draw is views.guidance else 2]
+
+
+def test_only_so_many_are_remembered(trace, executed, monkeypatch):
+    monkeypatch.setattr(placements, "_MOST", 2)
+    for words in (["cat"], ["cat", "and"], ["cat", "and", "rocketship"]):
+        places(views.attention(trace, words))
+    assert len(placements._known) == 2
+    places(views.attention(trace, ["cat"]))
+    assert executed == [4]
