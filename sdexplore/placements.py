@@ -137,7 +137,7 @@ def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
-def _ticked(ax: "Axes") -> list["Axis"]:
+def _ticked(ax: "Axes") -> "list[Axis]":
     from matplotlib.ticker import NullLocator
 
     return [axis for axis in (ax.xaxis, ax.yaxis) if not isinstance(axis.get_major_locator(), NullLocator)]
