@@ -302,9 +302,10 @@ class Trace(Shown):
         if any(self.flags.values()):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
         if (preview := self._preview()) is not None:
-            what = "the picture, small" if self.image is not None else "the last predicted x0, linear preview"
+            drawn = self.image is not None
+            what, how = ("the picture", "small") if drawn else ("the last predicted x0", "linear preview")
             of = f" of {clip(self.prompt, 80)!r}" if self.prompt else ""
-            lines.append(Thumbnail(preview, what.replace(",", f"{of},", 1)))
+            lines.append(Thumbnail(preview, f"{what}{of}, {how}"))
         rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _summary(self)]
         return [*lines, Table(("array", "type", "shape"), rows)]
 

@@ -290,5 +290,5 @@ def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
     assert isinstance(bar.widget.children[1], ipywidgets.HTML)  # a Label would cut it off
     assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in bar.widget.children[1].value
     bar.reach(2, 8, "step ")
-    assert bar.text.startswith("step 2 of 8 · ")
+    assert ">step 2 of 8 · " in bar.widget.children[1].value
     close(bar.widget)

@@ -8,14 +8,15 @@ import torch
 
 
 class Queued:
-    """The streams on which copies to the host were queued: of several devices, where a pipeline lies on several."""
+    """Copies to pinned memory of the host, and the streams they wait on: of several devices, where a pipeline is."""
 
     def __init__(self) -> None:
         self._streams: set[Any] = set()
 
-    def on(self, device: torch.device) -> None:
-        """A copy was queued on the device's current stream."""
-        self._streams.add(torch.cuda.current_stream(device))
+    def copy(self, host: torch.Tensor, source: torch.Tensor) -> None:
+        """Queues a copy, of one format, on the current stream of the source's device."""
+        host.copy_(source.contiguous(), non_blocking=True)
+        self._streams.add(torch.cuda.current_stream(source.device))
 
     def reached(self) -> list[Any]:
         """Events that are all over once every copy queued until now is complete; who waits leaves the core to others.
@@ -46,8 +47,7 @@ class HostCopies:
         # Converted on the device: pinned memory takes the bytes as they are.
         source = tensor if dtype is None else tensor.to(dtype)
         host = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
-        host.copy_(source.contiguous(), non_blocking=True)
-        self._queued.on(tensor.device)
+        self._queued.copy(host, source)
         return host
 
     def reached(self) -> list[Any]:

@@ -142,8 +142,7 @@ class InMemory(Keeper):
             target.copy_(rows)
             return
         # Converted on the device: pinned memory takes the bytes as they are.
-        target.copy_(rows.to(dtype).contiguous(), non_blocking=True)
-        self._queued.on(rows.device)
+        self._queued.copy(target, rows.to(dtype))
 
     def _layout(self, key: Key) -> tuple[tuple[int, ...], torch.dtype]:
         return tuple(self._arrays[key].shape[1:]), self._arrays[key].dtype

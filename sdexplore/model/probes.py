@@ -161,12 +161,12 @@ def observing(
     with ExitStack() as stack:
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
         stack.callback(denoiser.register_forward_hook(observer.after).remove)
-        for name, module in denoiser.named_modules():
-            if name in ancestors:
-                hook = module.register_forward_pre_hook(partial(observer.keep_grid, name), with_kwargs=True)
-                if stand_in is None:  # a graph takes note of the hooks that were there when it was made
-                    observer.around[name] = hook
-                stack.callback(hook.remove)
+        for name in ancestors:
+            around = denoiser.get_submodule(name)
+            hook = around.register_forward_pre_hook(partial(observer.keep_grid, name), with_kwargs=True)
+            if stand_in is None:  # a graph takes note of the hooks that were there when it was made
+                observer.around[name] = hook
+            stack.callback(hook.remove)
         for name in layers:
             for handle in _read_projections(modules[name], partial(observer.read, name, modules[name])):
                 stack.callback(handle.remove)

@@ -89,9 +89,9 @@ def waits(run: Run, device: torch.device) -> int | None:
     whole, of_event = torch.cuda.synchronize, torch.cuda.Event.synchronize
 
     def counted(original: Callable[..., None]) -> Callable[..., None]:
-        def counting(*args: Any) -> None:
+        def counting(*args: Any, **kwargs: Any) -> None:
             asked.append(args)
-            original(*args)
+            original(*args, **kwargs)
 
         return counting
 

@@ -21,7 +21,7 @@ from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
 from ..trace import Trace
 from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
-from ..views._panels import colour_bar, panels
+from ..views._panels import colour_bar, panels, place_of
 from .moving import Moving, encoded
 
 ZENN_FIT = 3 * 2**20
@@ -196,7 +196,7 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
             figure.suptitle(f"{run_title(trace)}\n{titles[number]}", fontsize=9)
             for ax, image, (picture, linear) in zip(axes[0], drawn, rows[number], strict=True):
                 image.set_data(picture)
-                image.set_extent((-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5))
+                image.set_extent(place_of(picture))
                 ax.set_xlabel("linear" if linear else " ", fontsize=7)
 
         frames = _rendered(figure, len(rows), show, theme)

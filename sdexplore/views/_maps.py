@@ -12,7 +12,7 @@ from ..errors import TraceError
 from ..picture import Picture, drawable
 from ..trace import Trace
 from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title
-from ._panels import colour_bar, panels, row_label
+from ._panels import colour_bar, panels, place_of, row_label
 
 Scale = Literal["shared", "each"]
 _OVERLAY = 0.6
@@ -93,11 +93,8 @@ def columns(
             axes[-1, column].set_xlabel(", ".join([*scaled, *[grid_of(pixels)] * (len(grids) > 1)]), fontsize=7.5)
             if trace.image is not None:
                 axes[0, column].imshow(trace.image)
-                high, wide = trace.image.shape[:2]
-                whole = (-0.5, wide - 0.5, high - 0.5, -0.5)
-                axes[0, column].imshow(
-                    pixels, cmap=SEQUENTIAL, alpha=_OVERLAY, extent=whole, interpolation="bilinear", **limits
-                )
+                over_it = {"extent": place_of(trace.image), "interpolation": "bilinear", "alpha": _OVERLAY}
+                axes[0, column].imshow(pixels, cmap=SEQUENTIAL, **over_it, **limits)
         if scale == "shared":
             colour_bar(figure, drawn, axes[-1, :], label=label, pad=0.01)
     return figure

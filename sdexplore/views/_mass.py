@@ -75,10 +75,8 @@ def _stack(ax: Axes, shares: np.ndarray, names: list[str], most: int) -> None:
     places, tops = np.arange(len(shares)), np.cumsum(shares, axis=1)
     left, right = places - _WIDTH / 2, places + _WIDTH / 2
     for kind, low, top in zip(KINDS, (tops - shares).T, tops.T, strict=True):
-        corners = np.stack([[left, low], [left, top], [right, top], [right, low]], axis=0).transpose(2, 0, 1)
-        ax.add_collection(
-            PolyCollection(list(corners), facecolor=_COLOURS[kind], linewidth=0, label=kind), autolim=False
-        )
+        corners = np.array([[left, low], [left, top], [right, top], [right, low]]).transpose(2, 0, 1)
+        ax.add_collection(PolyCollection(list(corners), facecolor=_COLOURS[kind], linewidth=0), autolim=False)
     every = max(1, -(-len(names) // most))
     ax.set_xticks(range(0, len(names), every), [drawable(name) for name in names[::every]], fontsize=7.5)
     if len(shares) <= _MOST_LABELS:

@@ -119,6 +119,12 @@ def _resized(array: np.ndarray, wide: int, high: int, kind: Image.Resampling) ->
     return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((wide, high), kind))
 
 
+def place_of(array: np.ndarray) -> tuple[float, float, float, float]:
+    """The extent of an array (y, x, …) that is drawn a cell a unit: for what is to cover it, on a grid of its own."""
+    high, wide = array.shape[:2]
+    return (-0.5, wide - 0.5, high - 0.5, -0.5)
+
+
 @contextmanager
 def panels(
     rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel

@@ -13,7 +13,7 @@ from ..display import clip
 from ..picture import Picture, drawable, style
 from ..trace import Trace
 from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
-from ._panels import BLOG_COLUMN, Panel
+from ._panels import BLOG_COLUMN, Panel, place_of
 
 _DIMMED = 0.65
 
@@ -74,10 +74,9 @@ def _picture(ax: Axes, trace: Trace, region: Region, mask: np.ndarray) -> None:
         ax.imshow(mask, cmap="gray", vmin=0.0, vmax=1.0)
         return
     ax.imshow(trace.image)
-    high, wide = trace.image.shape[:2]
     veil = np.zeros((*mask.shape, 4), np.float32)
     veil[..., 3] = _DIMMED * (1 - mask)
-    ax.imshow(veil, extent=(-0.5, wide - 0.5, high - 0.5, -0.5))
+    ax.imshow(veil, extent=place_of(trace.image))
     if not isinstance(region, np.ndarray):
         left, top, right, bottom = region
         ax.add_patch(

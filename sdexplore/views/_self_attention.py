@@ -11,7 +11,7 @@ from ..analysis.self_attention import pixel_map, self_attention_components
 from ..picture import Picture, drawable
 from ..trace import Trace
 from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
-from ._panels import colour_bar, panels
+from ._panels import colour_bar, panels, place_of
 
 _COLUMNS = 4
 
@@ -58,7 +58,7 @@ def self_attention(
         if trace.image is not None:
             ax = next(free)
             ax.set_title("picture", fontsize=9)
-            ax.imshow(trace.image, extent=(-0.5, x - 0.5, y - 0.5, -0.5))
+            ax.imshow(trace.image, extent=place_of(vectors[0]))
             _mark(ax, pixel)
         if looked is not None:
             ax = next(free)

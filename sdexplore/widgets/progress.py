@@ -9,11 +9,7 @@ from ..display import escape
 
 
 class Bar:
-    """A progress bar with the steps and the seconds written beside it.
-
-    Attributes:
-        text: What is written beside it.
-    """
+    """A progress bar with the steps and the seconds written beside it."""
 
     def __init__(self) -> None:
         self._bar = widgets.IntProgress(
@@ -23,7 +19,6 @@ class Bar:
         # As high as two lines, for what is being done may take two to say, and nothing beneath shall jump.
         row = widgets.Layout(width="100%", min_height="42px", align_items="center")
         self.widget: Any = widgets.HBox([self._bar, self._text], layout=row)
-        self.text = ""
         self._started = time.monotonic()
 
     def start(self, what: str = "waiting") -> None:
@@ -39,7 +34,6 @@ class Bar:
 
     def say(self, what: str) -> None:
         """Says what else is being done, in the place of the steps."""
-        self.text = what
         self._text.value = f'<div style="line-height:1.3">{escape(what)}</div>'
 
     def end(self) -> None:
