@@ -163,11 +163,7 @@ class Picture:
         """The figure as the bytes of a PNG file; arguments as those of `save`."""
         return self._render("png", dpi, width=width, theme=theme)
 
-    def _render(
-        self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light", quick: bool = False
-    ) -> bytes:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light") -> bytes:
         if theme not in THEMES:
             raise PublishError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
         if width is not None and width < 1:
@@ -181,26 +177,34 @@ class Picture:
             metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
         buffer, density = io.BytesIO(), float(dpi)
         with style(), _laid_out(self.figure), themed(self.figure, theme):
-            canvas: Any = FigureCanvasAgg(self.figure)
             if width is not None:
                 density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
-            canvas.print_figure(
+            _canvas(self.figure).print_figure(
                 buffer,
                 format=kind,
                 dpi=density,
                 bbox_inches=_extent(self.figure, density).padded(_PAD) if f".{kind}" in _IN_PIXELS else "tight",
                 pad_inches=_PAD,
                 metadata=metadata if kind in ("png", "svg", "pdf") else None,
-                **({"pil_kwargs": {"compress_level": 1}} if quick and kind == "png" else {}),
             )
         return buffer.getvalue()
+
+    def _pixels(self) -> np.ndarray:
+        """The pixels (Y, X, 3) uint8 of `png` at a notebook's density."""
+        with style(), _laid_out(self.figure), themed(self.figure, "light"):
+            canvas = _canvas(self.figure)
+            around = _extent(self.figure, float(_SCREEN_DPI)).padded(_PAD)
+            canvas.print_figure(io.BytesIO(), format="rgba", dpi=_SCREEN_DPI, bbox_inches=around, pad_inches=_PAD)
+        return np.asarray(canvas.buffer_rgba())[..., :3]
 
     def html(self) -> str:
         """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures.
 
         Its pixels are those of `png`, packed less tightly: a dashboard shows it and no file keeps it.
         """
-        return self._html(self._render("png", _SCREEN_DPI, quick=True))
+        from . import rasters
+
+        return self._html(rasters.png(self._pixels()))
 
     def _html(self, png: bytes) -> str:
         pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
@@ -234,21 +238,25 @@ def _extent(figure: "Figure", dpi: float) -> "Bbox":
 
     matplotlib's "tight" draws the whole figure once more to find the same.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     before = figure.dpi
     try:
         figure.set_dpi(dpi)
         placements.place(figure)
-        canvas: Any = FigureCanvasAgg(figure)
-        return figure.get_tightbbox(canvas.get_renderer())
+        return figure.get_tightbbox(_canvas(figure).get_renderer())
     finally:
         figure.set_dpi(before)
+
+
+def _canvas(figure: "Figure") -> Any:  # noqa: ANN401  (matplotlib's types do not know what a canvas prints)
+    from . import rasters
+
+    return figure.canvas if isinstance(figure.canvas, rasters.Canvas) else rasters.Canvas(figure)
 
 
 @contextmanager
 def _laid_out(figure: "Figure") -> Iterator[None]:
     """The layout is done, so matplotlib, which would draw everything to see to it, has no engine in the block."""
+    _canvas(figure)  # with whose renderer texts are measured
     placements.lay_out(figure)
     engine = figure.get_layout_engine()
     figure.set_layout_engine(None)

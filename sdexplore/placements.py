@@ -4,18 +4,20 @@ The layout takes longer than drawing does, and its result follows from little: w
 large is what is written around them. A dashboard draws the same figure again and again with other numbers in it.
 """
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from matplotlib.text import Text
 
 _MOST: Final = 64
-_DIGITS: Final = re.compile(r"\d")
+_UPRIGHT: Final = 90.0  # degrees
+_PLACES: Final = 6  # of pixels: a box is found where its text stands, and rounded there
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class _Placement:
             text.set_verticalalignment(alignment)
 
 
+_first: "WeakKeyDictionary[Figure, tuple[_Placement, Any]]" = WeakKeyDictionary()  # before its layout; and who lays out
 _known: dict[Any, tuple[_Placement, Any]] = {}  # with the sizes of the tick labels where they stand in the end
 
 
@@ -67,6 +70,7 @@ def lay_out(figure: "Figure") -> None:
     if not isinstance(engine, ConstrainedLayoutEngine):
         return
     place(figure)
+    _first[figure] = _Placement.of(figure), engine
     key = _key(figure, engine)
     if key is None or not _as_before(figure, _known.get(key)):
         engine.execute(figure)
@@ -75,6 +79,14 @@ def lay_out(figure: "Figure") -> None:
                 _known.pop(next(iter(_known)), None)
             _known[key] = _Placement.of(figure), _tick_labels(figure)
     figure.set_layout_engine("none")
+
+
+def start_again(figure: "Figure") -> None:
+    """Puts everything where it was before the figure was laid out, which it will be again."""
+    if figure in _first:
+        first, engine = _first.pop(figure)
+        first.apply(figure)
+        figure.set_layout_engine(engine)
 
 
 def place(figure: "Figure") -> None:
@@ -102,27 +114,38 @@ def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
 def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; a tuple)
     """All that the layout follows from; None where that is not known: only panels and their colour bars are.
 
-    Of a title, a label and a name of a row it is the height alone, so digits count as one another; of tick labels it
-    is how wide the widest is.
+    Of a title, a label and a name of a row it is how much it takes off the panels' height or width, so the same
+    number of lines of one writing are the same; of tick labels it is how wide the widest is.
     """
-    if figure.subfigs or figure.legends or figure.lines or figure.patches:
+    if figure.subfigs or figure.lines or figure.patches:
         return None
     axes = []
     for ax in figure.axes:
         if (_ticked(ax) and ax.get_label() != "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
             return None
-        sides = tuple(map(_written, (ax.title, ax.xaxis.label, ax.yaxis.label)))
+        sides = tuple(map(_deep, (ax.title, ax.xaxis.label, ax.yaxis.label)))
         first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
         pads = (ax.xaxis.labelpad, ax.yaxis.labelpad)
         axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides, pads))
     size = (*figure.get_size_inches(), figure.dpi)
-    titles = tuple(map(_written, figure.texts))
-    return size, type(engine), repr(engine.get()), tuple(axes), titles, _tick_labels(figure)
+    titles = tuple(map(_deep, figure.texts))
+    legends = tuple(_side(legend) for legend in figure.legends)
+    return size, type(engine), repr(engine.get()), tuple(axes), titles, legends, _tick_labels(figure)
 
 
-def _written(text: "Text") -> tuple[Any, ...]:
-    font = hash(text.get_fontproperties())  # which is another when its size is
-    return _DIGITS.sub("0", text.get_text()), font, text.get_rotation(), text.get_visible()
+def _side(legend: "Legend") -> tuple[Any, ...]:
+    """On which side of the axes a legend of the figure stands, and how much room it takes there."""
+    side, box = getattr(legend, "_outside_loc", None), legend.get_window_extent()
+    return side, round(box.height, _PLACES), 0.0 if side in ("lower", "upper") else round(box.width, _PLACES)
+
+
+def _deep(text: "Text") -> tuple[float, float, bool]:
+    """How much room a text takes across its lines, in pixels; in which direction; whether it is there."""
+    there, turned = text.get_visible() and bool(text.get_text()), text.get_rotation()
+    if not there:
+        return 0.0, turned, there
+    box = text.get_window_extent()
+    return round(box.width if turned == _UPRIGHT else box.height, _PLACES), turned, there
 
 
 def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
@@ -133,7 +156,7 @@ def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
         labels += [axis.get_offset_text()] * bool(axis.get_offset_text().get_text())
         boxes = [label.get_window_extent() for label in labels]
         wide, high = max((box.width for box in boxes), default=0.0), max((box.height for box in boxes), default=0.0)
-        found.append((round(wide, 3), round(high, 3)))  # they are found where a label stands, and rounded there
+        found.append((round(wide, _PLACES), round(high, _PLACES)))
     return tuple(found)
 
 

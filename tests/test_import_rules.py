@@ -31,6 +31,7 @@ LEVELS = {
                 "record",
                 "picture",
                 "placements",
+                "rasters",
                 "theming",
                 "previews",
                 "costs",
@@ -84,6 +85,7 @@ OUTSIDE = {
 OUTSIDE_OF_FILE = {
     "picture": {"matplotlib"},
     "placements": {"matplotlib"},
+    "rasters": {"matplotlib"},
     "theming": {"matplotlib"},
     "previews": {"PIL"},
     "views._panels": {"PIL"},

@@ -83,7 +83,7 @@ def _picture(rng: np.random.Generator, side: int) -> np.ndarray:
     sizes = [2**power for power in range(2, side.bit_length())]
     parts = [resized(rng.standard_normal((3, n, n), np.float32) / n, (side, side)) for n in sizes]
     pixels: np.ndarray = np.clip(128 + 256 * np.moveaxis(np.sum(parts, axis=0), 0, -1), 0, 255)
-    return pixels.astype(np.uint8)
+    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _tokens(prompt: str) -> Tokenization:

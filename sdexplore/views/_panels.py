@@ -1,37 +1,65 @@
 """Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from math import floor
 from typing import Any, Final, Literal
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from ..picture import style
+from .. import placements
+from ..picture import Picture, style
 
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 
 
-class _Across(XAxis):
+class _Label:
+    """What an axis does whose only mark is its label, if it has one."""
+
+    label: Text
+
+    def set_clip_path(self, *_: object) -> None:
+        """A label is not clipped, and nothing else is there."""
+
+    def draw(self, renderer: Any) -> None:  # noqa: ANN401  (matplotlib's)
+        """As matplotlib's."""
+        if self.label.get_text():
+            super().draw(renderer)  # type: ignore[misc]  # an axis's
+
+    def get_tightbbox(self, renderer: Any = None, *, for_layout_only: bool = False) -> Bbox | None:  # noqa: ANN401
+        """As matplotlib's."""
+        if not self.label.get_text():
+            return None
+        found: Bbox | None = super().get_tightbbox(renderer, for_layout_only=for_layout_only)  # type: ignore[misc]
+        return found
+
+
+class _Across(_Label, XAxis):  # type: ignore[misc]  # get_tightbbox, which takes a keyword more than it is typed for
     """A label, and not even a list of ticks: to make those is most of what an axis costs."""
 
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815  (matplotlib's names)
 
 
-class _Up(YAxis):
+class _Up(_Label, YAxis):  # type: ignore[misc]  # as above
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815
 
 
 class Panel(Axes):
     """Axes with a title and labels, without ticks, frame and grid; what `imshow` draws is a `Cells`."""
+
+    _before: "Iterator[Cells] | None" = None  # what stood here, where the panel is filled again
 
     def _init_axis(self) -> None:
         self.xaxis, self.yaxis = _Across(self, clear=False), _Up(self, clear=False)
@@ -67,15 +95,34 @@ class Panel(Axes):
         centres of their cells.
         """
         norm = norm or Normalize(vmin, vmax)
-        cells = Cells(self, cmap=cmap, norm=norm, interpolation=interpolation, extent=extent)
-        cells.set_data(X)
+        way = (cmap, type(norm), interpolation, extent is None)
+        if self._before is None:
+            cells = Cells(self, cmap=cmap, norm=norm, interpolation=interpolation, extent=extent)
+            cells.way = way
+            cells.set_clip_path(self.patch)
+            self.add_image(cells)
+        else:
+            cells = _next(self._before)
+            if cells.way != way or type(norm) is not Normalize:
+                raise _Unlike
+        cells.show(X, norm)
         cells.set_alpha(alpha)
-        cells.autoscale_None()
-        cells.set_clip_path(self.patch)
-        cells.set_extent(cells.get_extent())  # which the limits of the panel follow
+        cells.set_extent(extent or place_of(X))  # which the limits of the panel follow
         self.set_aspect("equal")
-        self.add_image(cells)
         return cells
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is nothing but labels and what `imshow` drew."""
+        return not (self.lines or self.texts or self.patches or self.collections or self.artists or self.child_axes)
+
+    def start_again(self) -> None:
+        """Takes the labels off; from now on `imshow` draws into what it drew before, in the same order."""
+        self.title.set_text("")
+        for axis in (self.xaxis, self.yaxis):
+            axis.set_label_text("", fontsize=rcParams["axes.labelsize"])
+            axis.labelpad = rcParams["axes.labelpad"]
+        self._before = iter([image for image in self.images if isinstance(image, Cells)])
 
 
 class Cells(AxesImage):
@@ -84,6 +131,20 @@ class Cells(AxesImage):
     matplotlib's "nearest" shows one of them and drops the rest, and takes ten times as long. Quantities (floats) are
     averaged before they get their colour, labels (integers) and pictures after.
     """
+
+    way: tuple[Any, ...] = ()
+    _shown: np.ndarray | None = None
+    _of_shown: dict[tuple[Any, ...], np.ndarray]
+
+    def show(self, array: np.ndarray, norm: Normalize) -> None:
+        """Takes the array and the limits of `norm`, which are its own where that has none."""
+        if array is not self._shown or array.flags.writeable:
+            self.set_data(array)
+            self._shown, self._of_shown = array, {}
+        if array.ndim == 2:  # noqa: PLR2004  (a picture has its colours)
+            norm.autoscale_None(self.get_array())  # type: ignore[arg-type]  # whatever set_data made of it
+        if norm is not self.norm:
+            self.set_clim(norm.vmin, norm.vmax)
 
     def make_image(
         self,
@@ -102,8 +163,16 @@ class Cells(AxesImage):
         return self._pixels(x1 - x0, y1 - y0)[::-1], x0 / magnification, y0 / magnification, None
 
     def _pixels(self, wide: int, high: int) -> np.ndarray:
-        """The pixels (y, x, 4) of a place of that size, the upper row first."""
+        """The pixels (y, x, 4) of a place of that size, the upper row first; a picture's are kept."""
         array: Any = self.get_array()
+        place = (wide, high, self.get_alpha(), self.get_interpolation())
+        if array.ndim == 2:  # noqa: PLR2004
+            return self._made(array, wide, high)
+        if place not in self._of_shown:
+            self._of_shown[place] = self._made(array, wide, high)
+        return self._of_shown[place]
+
+    def _made(self, array: Any, wide: int, high: int) -> np.ndarray:  # noqa: ANN401  (masked or not)
         rows, columns, *channels = array.shape
         how = Image.Resampling.BOX if wide < columns or high < rows else Image.Resampling.NEAREST
         if self.get_interpolation() == "bilinear":
@@ -125,6 +194,100 @@ def place_of(array: np.ndarray) -> tuple[float, float, float, float]:
     return (-0.5, wide - 0.5, high - 0.5, -0.5)
 
 
+class _Unlike(Exception):  # noqa: N818  (no error: a figure is made instead)
+    """What is drawn now is of another build than what stands there."""
+
+
+_lent: "ContextVar[Sheet | None]" = ContextVar("the sheet that views may draw on", default=None)
+
+
+class Sheet:
+    """A figure that views draw into again and again; for whoever shows it and gives it to nobody.
+
+    matplotlib takes as long to make axes, images and a colour bar as to draw them, and Python to collect them again.
+    A picture of the same build as the last (so many panels, with as many images, colour maps and colour bars) gets
+    other numbers and words instead.
+    """
+
+    def __init__(self) -> None:
+        self._figure: Figure | None = None
+        self._build: tuple[Any, ...] = ()
+        self._axes = np.empty((0, 0), object)
+        self._bars: list[tuple[Colorbar, tuple[Any, ...]]] = []
+        self._before: Iterator[tuple[Colorbar, tuple[Any, ...]]] | None = None
+
+    def draw(self, make: Callable[[], Picture]) -> Picture:
+        """The picture that `make` makes, equal to the pixel to one in a figure of its own; until the next call."""
+        try:
+            return self._draw(make)
+        except _Unlike:
+            return self._draw(make)
+
+    def _draw(self, make: Callable[[], Picture]) -> Picture:
+        lent = _lent.set(self)
+        try:
+            return make()
+        except BaseException:
+            self._figure = None  # half of it is drawn
+            raise
+        finally:
+            _lent.reset(lent)
+
+    def figure(
+        self, build: tuple[Any, ...], make: Callable[[], tuple[Figure, np.ndarray]]
+    ) -> tuple[Figure, np.ndarray]:
+        """The figure and its panels: those that are there, emptied, or new ones."""
+        if self._figure is not None and self._build == build and self._can_be_emptied():
+            self._empty(self._figure)
+            return self._figure, self._axes
+        self._figure, self._axes = make()
+        self._build, self._bars, self._before = build, [], None
+        return self._figure, self._axes
+
+    def _can_be_emptied(self) -> bool:
+        figure = self._figure
+        alone = figure is not None and not (figure.lines or figure.patches or figure.artists or figure.subfigs)
+        return alone and all(isinstance(ax, Panel) and ax.bare for ax in self._axes.flat)
+
+    def _empty(self, figure: Figure) -> None:
+        title = figure.suptitle("")
+        for one in (*figure.legends, *(text for text in figure.texts if text is not title)):
+            one.remove()
+        placements.start_again(figure)
+        for panel in self._axes.flat:
+            panel.start_again()
+        self._before = iter(self._bars)
+
+    def bar(self, figure: FigureBase, make: Callable[[], Colorbar], build: tuple[Any, ...], label: str) -> None:
+        """A colour bar: the one that is there, or a new one."""
+        if figure is not self._figure or self._before is None:
+            made = make()
+            if figure is self._figure:
+                self._bars.append((made, build))
+            return
+        bar, its_build = _next(self._before)
+        if its_build != build:
+            raise _Unlike
+        bar.set_label(label)
+
+    def end(self) -> None:
+        """Nothing of the last picture is left."""
+        before = [self._before, *(panel._before for panel in self._axes.flat if isinstance(panel, Panel))]  # noqa: SLF001
+        if any(next(left, None) is not None for left in before if left is not None):
+            raise _Unlike
+
+
+def _next(before: Iterator[Any]) -> Any:  # noqa: ANN401  (of what it iterates)
+    """What stood here.
+
+    Raises:
+        _Unlike: Nothing did.
+    """
+    for one in before:
+        return one
+    raise _Unlike
+
+
 @contextmanager
 def panels(
     rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel
@@ -137,9 +300,16 @@ def panels(
         least: Inches that a panel is wide at least, though the figure then outgrow the column.
     """
     wide = min(2.4, max(least, BLOG_COLUMN / columns))
-    with style():
+
+    def make() -> tuple[Figure, np.ndarray]:
         figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
-        yield figure, panel_grid(figure, rows, columns, of=of)
+        return figure, panel_grid(figure, rows, columns, of=of)
+
+    sheet = _lent.get()
+    with style():
+        yield make() if sheet is None else sheet.figure((rows, columns, aspect, top, least, of), make)
+    if sheet is not None:
+        sheet.end()
 
 
 def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[Axes] = Panel) -> np.ndarray:
@@ -149,7 +319,16 @@ def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[
 
 def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
     """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond."""
-    figure.colorbar(drawn, ax=beside, label=label, ticks=MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]), **options)
+
+    def make() -> Colorbar:
+        ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+        return figure.colorbar(drawn, ax=beside, label=label, ticks=ticks, **options)
+
+    sheet = _lent.get()
+    if sheet is None:
+        make()
+    else:
+        sheet.bar(figure, make, (drawn, np.asarray(beside).tolist(), options), label)
 
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:

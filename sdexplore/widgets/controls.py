@@ -141,21 +141,44 @@ class PictureBox:
         self.image = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.code = CodeLine()
-        self.picture: Picture | None = None
+        self._make: Callable[[], Picture] | None = None
+        self._picture: Picture | None = None
+        self._sheet: Any = None
         self.widget = widgets.VBox(
             [self.image, self.words, self.code.widget], layout=widgets.Layout(width="100%", min_width="0")
         )
 
+    @property
+    def picture(self) -> Picture | None:
+        """What is shown; None where nothing is."""
+        if self._picture is None and self._make is not None:
+            self._picture = self._make()
+        return self._picture
+
     def show(self, picture: Picture) -> None:
         """Draws `picture`, on white, at the size of a notebook's pictures."""
-        self.picture = picture
+        self._make, self._picture = None, picture
+        self._say(picture)
+
+    def redraw(self, make: Callable[[], Picture]) -> None:
+        """Draws the picture that `make` makes, in the figure of the last one if it can: for what follows the hand.
+
+        Whoever asks for `picture` gets one of its own, which stays as it is.
+        """
+        from ..views._panels import Sheet
+
+        self._sheet = self._sheet or Sheet()
+        self._say(self._sheet.draw(make))
+        self._make, self._picture = make, None
+
+    def _say(self, picture: Picture) -> None:
         self.image.value = picture.html()
         self.words.value = f'<div style="color:{_FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}</div>'
         self.code.show(picture.call)
 
     def clear(self) -> None:
         """Shows nothing."""
-        self.picture = None
+        self._make = self._picture = self._sheet = None
         self.image.value = ""
         self.words.value = ""
         self.code.show()

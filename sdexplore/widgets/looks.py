@@ -1,11 +1,13 @@
 """The section "Attention": where words looked, by step, layer, head, role and method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
 from ..analysis.attention import METHODS
+from ..analysis.selection import select
+from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
@@ -14,6 +16,8 @@ from .controls import bind, close, column, control, row
 from .parts import ATTENTION
 from .section import Section
 from .state import FIGURES, State
+
+_COLUMNS = 8  # of a figure by step, as the view has where no steps are named
 
 
 class AttentionSection(Section):
@@ -85,7 +89,7 @@ class AttentionSection(Section):
             self._choices[name].disabled = state.figure not in figures
         for toggle in self._words.children:
             toggle.value = toggle.description in state.words
-        self._show(_figures(trace, state)[state.figure])
+        self._redraw(_figures(trace, state)[state.figure])
         if state.figure in ("by step", "by layer") and len(state.words) > 1:
             self.message.say(f"Drawn is the first of the pressed words, “{state.words[0]}”.")
 
@@ -144,6 +148,11 @@ _APPLIES = {
 """For which figures a control does something."""
 
 
+def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
+    """Of a range of steps as many as a figure has room for."""
+    return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, _COLUMNS))
+
+
 def _words(trace: Trace, role: str) -> list[str]:
     tokens = next(iter(trace.tokens.get(role, {}).values()), None)
     return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words if word.positions))
@@ -162,7 +171,7 @@ def _figures(trace: Trace, state: State) -> dict[str, Callable[[], Picture]]:
 
     return {
         "words": lambda: views.attention(trace, words, scale=state.scale, method=state.method, **chosen),
-        "by step": lambda: views.attention_steps(trace, one(), **chosen),
+        "by step": lambda: views.attention_steps(trace, one(), **{**chosen, "steps": _a_few(trace, chosen)}),
         "by layer": lambda: views.attention_layers(
             trace, one(), **{name: value for name, value in chosen.items() if name != "heads"}, scale=state.scale
         ),

@@ -69,9 +69,15 @@ class Section:
 
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
         """Draws the figure that `make` gives, and keeps it as the one that Export takes."""
-        picture = make()
-        (box or self.box).show(picture)
-        self.board.picture = picture
+        box = box or self.box
+        box.show(make())
+        self.board.drawn = box
+        self.message.say("")
+
+    def _redraw(self, make: Callable[[], Picture]) -> None:
+        """As `_show`, for figures that are drawn again at every move of a control; `make` is called again later."""
+        self.box.redraw(make)
+        self.board.drawn = self.box
         self.message.say("")
 
     def forget(self) -> None:
