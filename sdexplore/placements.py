@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.text import Text
@@ -56,7 +55,7 @@ class _Placement:
 
 
 _first: "WeakKeyDictionary[Figure, tuple[_Placement, Any]]" = WeakKeyDictionary()  # before its layout; and who lays out
-_known: dict[Any, tuple[_Placement, Any]] = {}  # with the sizes of the tick labels where they stand in the end
+_known: dict[Any, tuple[_Placement, Any]] = {}  # with what stands around the axes where they stand in the end
 
 
 def lay_out(figure: "Figure") -> None:
@@ -77,7 +76,7 @@ def lay_out(figure: "Figure") -> None:
         if key is not None:
             if len(_known) >= _MOST:
                 _known.pop(next(iter(_known)), None)
-            _known[key] = _Placement.of(figure), _tick_labels(figure)
+            _known[key] = _Placement.of(figure), _around(figure)
     figure.set_layout_engine("none")
 
 
@@ -101,10 +100,10 @@ def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
     if known is None:
         return False
     first = _Placement.of(figure)
-    then, labels = known
+    then, around = known
     then.apply(figure)
     place(figure)
-    if _tick_labels(figure) == labels:
+    if _around(figure) == around:
         return True
     first.apply(figure)
     place(figure)
@@ -112,25 +111,37 @@ def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
 
 
 def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; a tuple)
-    """All that the layout follows from; None where that is not known: only panels and their colour bars are.
+    """All that the layout follows from; None where that is not known.
 
-    Of a title, a label and a name of a row it is how much it takes off the panels' height or width, so the same
-    number of lines of one writing are the same; of tick labels it is how wide the widest is.
+    Of a title, and of a label of panels, it is how much it takes off their height or width, so the same number of
+    lines of one writing are the same.
     """
     if figure.subfigs or figure.lines or figure.patches:
         return None
     axes = []
     for ax in figure.axes:
-        if (_ticked(ax) and ax.get_label() != "<colorbar>") or ax.texts or ax.get_legend() or ax.child_axes:
+        if ax.child_axes:
             return None
-        sides = tuple(map(_deep, (ax.title, ax.xaxis.label, ax.yaxis.label)))
         first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
-        pads = (ax.xaxis.labelpad, ax.yaxis.labelpad)
-        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first, sides, pads))
+        axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first))
     size = (*figure.get_size_inches(), figure.dpi)
     titles = tuple(map(_deep, figure.texts))
     legends = tuple(_side(legend) for legend in figure.legends)
-    return size, type(engine), repr(engine.get()), tuple(axes), titles, legends, _tick_labels(figure)
+    return size, type(engine), repr(engine.get()), tuple(axes), titles, legends, _around(figure)
+
+
+def _around(figure: "Figure") -> tuple[tuple[Any, ...], ...]:
+    """How much room what is written around each axes takes, in pixels; of panels, that of each label."""
+    found: list[tuple[Any, ...]] = []
+    for ax in figure.axes:
+        if not (_ticked(ax) or ax.texts or ax.get_legend()):
+            labels = (ax.title, ax.xaxis.label, ax.yaxis.label)
+            found.append((*map(_deep, labels), ax.xaxis.labelpad, ax.yaxis.labelpad))
+            continue
+        outer = ax.get_tightbbox(for_layout_only=True)
+        edges = ax.bbox.extents if outer is None else outer.extents - ax.bbox.extents
+        found.append(tuple(edges.round(_PLACES).tolist()))
+    return tuple(found)
 
 
 def _side(legend: "Legend") -> tuple[Any, ...]:
@@ -148,19 +159,7 @@ def _deep(text: "Text") -> tuple[float, float, bool]:
     return round(box.width if turned == _UPRIGHT else box.height, _PLACES), turned, there
 
 
-def _tick_labels(figure: "Figure") -> tuple[tuple[float, float], ...]:
-    """Width and height, in pixels, of the largest tick label of each axis that has ticks."""
-    found = []
-    for axis in (axis for ax in figure.axes for axis in _ticked(ax)):
-        labels = [label for label in axis.get_ticklabels() if label.get_visible() and label.get_text()]
-        labels += [axis.get_offset_text()] * bool(axis.get_offset_text().get_text())
-        boxes = [label.get_window_extent() for label in labels]
-        wide, high = max((box.width for box in boxes), default=0.0), max((box.height for box in boxes), default=0.0)
-        found.append((round(wide, _PLACES), round(high, _PLACES)))
-    return tuple(found)
-
-
-def _ticked(ax: "Axes") -> "list[Axis]":
+def _ticked(ax: "Axes") -> bool:
     from matplotlib.ticker import NullLocator
 
-    return [axis for axis in (ax.xaxis, ax.yaxis) if not isinstance(axis.get_major_locator(), NullLocator)]
+    return any(not isinstance(axis.get_major_locator(), NullLocator) for axis in (ax.xaxis, ax.yaxis))

@@ -7,7 +7,7 @@ import synthetic
 from matplotlib.figure import Figure
 
 from sdexplore import views
-from sdexplore.views._panels import Sheet
+from sdexplore.views._sheet import Sheet
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
@@ -64,8 +66,9 @@ def attention_mass(
     shares = np.full((len(chosen.layers), len(chosen.steps), len(KINDS)), np.nan, np.float32)
     for row, (name, attention) in enumerate(chosen.layers.items()):
         kinds = _kinds(trace, role, name, attention)
+        by_call = _by_call(attention, chosen.head_slice)
         for column, calls in _calls(attention, chosen.steps):
-            by_position = attention.probs[calls][:, chosen.head_slice].mean(axis=(0, 1, 2, 3), dtype=np.float64)
+            by_position = by_call[calls].mean(axis=0)
             shares[row, column] = [by_position[kinds == kind].sum() for kind in KINDS]
     return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares, zeroed(trace, role))
 
@@ -189,6 +192,17 @@ def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
     p, q = (np.maximum(values.astype(np.float64), tiny) for values in (mine, theirs))
     p, q = p / p.sum(), q / q.sum()
     return float((p * np.log2(p / q)).sum())
+
+
+_means: "WeakKeyDictionary[Attention, dict[tuple[Any, ...], np.ndarray]]" = WeakKeyDictionary()
+
+
+def _by_call(attention: Attention, heads: slice) -> Float64[np.ndarray, "call column"]:
+    """How much each column gets at each call; kept while the attention is, for the next choice of steps."""
+    known, key = _means.setdefault(attention, {}), (heads.start, heads.stop, heads.step)
+    if key not in known:
+        known[key] = attention.probs[:, heads].mean(axis=(1, 2, 3), dtype=np.float64)
+    return known[key]
 
 
 def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, list[int]]]:

@@ -8,14 +8,17 @@ from matplotlib.figure import Figure
 from ..analysis.mass import KINDS
 from ..analysis.mass import attention_mass as mass_of
 from ..analysis.selection import Heads, Layers, Steps, select
-from ..picture import Picture, drawable, style
+from ..picture import Picture, drawable
 from ..trace import Trace
 from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
 from ._panels import BLOG_COLUMN
+from ._sheet import drawn_on
+from ._written import Written
 
 _COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
-_MOST_LABELS = 40
-_MOST_STEPS = 20
+_MOST_SHARES = 22  # side by side over the bars
+_MOST_UPRIGHT, _MOST_NAMES = 40, 20  # beneath them
+_SHORT = 3  # letters that stand side by side
 _WIDTH = 0.85
 
 
@@ -40,15 +43,10 @@ def attention_mass(
     by_layer, by_step = (np.nanmean(mass.shares, axis=axis) for axis in (1, 0))
     short = short_layers(mass.layers)
     selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
-    with style():
-        figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
+    with drawn_on((Bars,), _figure) as (figure, (above, below)):
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
-        above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
-        _stack(above, by_layer, [short[name] for name in mass.layers], _MOST_LABELS)
-        _stack(below, by_step, [str(step) for step in mass.steps], _MOST_STEPS)
-        above.tick_params(axis="x", rotation=90)
-        above.set_xlabel("layer")
-        below.set_xlabel("step")
+        above.stack("layer", by_layer, [drawable(short[name]) for name in mass.layers])
+        below.stack("step", by_step, [str(step) for step in mass.steps])
         mean = mass.mean
         named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
         figure.legend(above.collections, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
@@ -70,16 +68,37 @@ def attention_mass(
     )
 
 
-def _stack(ax: Axes, shares: np.ndarray, names: list[str], most: int) -> None:
-    """A bar a row of `shares`, its kinds stacked; `most` of them named."""
-    places, tops = np.arange(len(shares)), np.cumsum(shares, axis=1)
-    left, right = places - _WIDTH / 2, places + _WIDTH / 2
-    for kind, low, top in zip(KINDS, (tops - shares).T, tops.T, strict=True):
-        corners = np.array([[left, low], [left, top], [right, top], [right, low]]).transpose(2, 0, 1)
-        ax.add_collection(PolyCollection(list(corners), facecolor=_COLOURS[kind], linewidth=0), autolim=False)
-    every = max(1, -(-len(names) // most))
-    ax.set_xticks(range(0, len(names), every), [drawable(name) for name in names[::every]], fontsize=7.5)
-    if len(shares) <= _MOST_LABELS:
-        for place, share in enumerate(shares[:, KINDS.index("words")]):
-            ax.text(place, 1.01, f"{share:.1%}", ha="center", va="bottom", fontsize=6, color=_COLOURS["words"])
-    ax.set(xlim=(-0.6, len(shares) - 0.4), ylim=(0, 1), ylabel="share of attention")
+def _figure() -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
+    return figure, figure.subplots(2, 1, height_ratios=(1.3, 1), subplot_kw={"axes_class": Bars})
+
+
+class Bars(Axes):
+    """Stacked bars, their names beneath them and the words' share over each; what is drawn again moves them."""
+
+    bare, left = True, False
+    _names: Written | None = None
+
+    def start_again(self) -> None:
+        """There is nothing to be taken off."""
+
+    def stack(self, what: str, shares: np.ndarray, names: list[str]) -> None:
+        """A bar a row of `shares`, its kinds stacked; as many of them named as there is room for."""
+        if self._names is None:
+            for kind in KINDS:
+                self.add_collection(PolyCollection([], facecolor=_COLOURS[kind], linewidth=0), autolim=False)
+            self._names = Written(self, -0.03, side="below", fontsize=7.5)
+            self._words = Written(self, 1.02, side="above", fontsize=6, color=_COLOURS["words"])
+            self.set(ylim=(0, 1), xticks=(), yticks=(0, 0.5, 1))
+        places, tops = np.arange(float(len(shares))), np.cumsum(shares, axis=1)
+        left, right = places - _WIDTH / 2, places + _WIDTH / 2
+        for bars, low, top in zip(self.collections, (tops - shares).T, tops.T, strict=True):
+            corners = np.array([[left, low], [left, top], [right, top], [right, low]]).transpose(2, 0, 1)
+            bars.set_verts(list(corners))
+        upright = max(map(len, names)) > _SHORT
+        every = max(1, -(-len(names) // (_MOST_UPRIGHT if upright else _MOST_NAMES)))
+        self._names.write(places[::every].tolist(), names[::every], upright=upright)
+        room = len(shares) <= _MOST_SHARES
+        words = [f"{share:.1%}" for share in shares[:, KINDS.index("words")]] if room else []
+        self._words.write(places[: len(words)].tolist(), words)
+        self.set(xlim=(-0.6, len(shares) - 0.4), ylabel=f"share of attention\nby {what}")

@@ -1,8 +1,7 @@
 """Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from math import floor
 from typing import Any, Final, Literal
 
@@ -19,8 +18,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from .. import placements
-from ..picture import Picture, style
+from ._sheet import Unlike, drawn_on, lent, next_of
 
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 
@@ -102,9 +100,9 @@ class Panel(Axes):
             cells.set_clip_path(self.patch)
             self.add_image(cells)
         else:
-            cells = _next(self._before)
+            cells = next_of(self._before)
             if cells.way != way or type(norm) is not Normalize:
-                raise _Unlike
+                raise Unlike
         cells.show(X, norm)
         cells.set_alpha(alpha)
         cells.set_extent(extent or place_of(X))  # which the limits of the panel follow
@@ -115,6 +113,11 @@ class Panel(Axes):
     def bare(self) -> bool:
         """Whether there is nothing but labels and what `imshow` drew."""
         return not (self.lines or self.texts or self.patches or self.collections or self.artists or self.child_axes)
+
+    @property
+    def left(self) -> bool:
+        """Whether something stands here that was not drawn again."""
+        return self._before is not None and next(self._before, None) is not None
 
     def start_again(self) -> None:
         """Takes the labels off; from now on `imshow` draws into what it drew before, in the same order."""
@@ -194,100 +197,6 @@ def place_of(array: np.ndarray) -> tuple[float, float, float, float]:
     return (-0.5, wide - 0.5, high - 0.5, -0.5)
 
 
-class _Unlike(Exception):  # noqa: N818  (no error: a figure is made instead)
-    """What is drawn now is of another build than what stands there."""
-
-
-_lent: "ContextVar[Sheet | None]" = ContextVar("the sheet that views may draw on", default=None)
-
-
-class Sheet:
-    """A figure that views draw into again and again; for whoever shows it and gives it to nobody.
-
-    matplotlib takes as long to make axes, images and a colour bar as to draw them, and Python to collect them again.
-    A picture of the same build as the last (so many panels, with as many images, colour maps and colour bars) gets
-    other numbers and words instead.
-    """
-
-    def __init__(self) -> None:
-        self._figure: Figure | None = None
-        self._build: tuple[Any, ...] = ()
-        self._axes = np.empty((0, 0), object)
-        self._bars: list[tuple[Colorbar, tuple[Any, ...]]] = []
-        self._before: Iterator[tuple[Colorbar, tuple[Any, ...]]] | None = None
-
-    def draw(self, make: Callable[[], Picture]) -> Picture:
-        """The picture that `make` makes, equal to the pixel to one in a figure of its own; until the next call."""
-        try:
-            return self._draw(make)
-        except _Unlike:
-            return self._draw(make)
-
-    def _draw(self, make: Callable[[], Picture]) -> Picture:
-        lent = _lent.set(self)
-        try:
-            return make()
-        except BaseException:
-            self._figure = None  # half of it is drawn
-            raise
-        finally:
-            _lent.reset(lent)
-
-    def figure(
-        self, build: tuple[Any, ...], make: Callable[[], tuple[Figure, np.ndarray]]
-    ) -> tuple[Figure, np.ndarray]:
-        """The figure and its panels: those that are there, emptied, or new ones."""
-        if self._figure is not None and self._build == build and self._can_be_emptied():
-            self._empty(self._figure)
-            return self._figure, self._axes
-        self._figure, self._axes = make()
-        self._build, self._bars, self._before = build, [], None
-        return self._figure, self._axes
-
-    def _can_be_emptied(self) -> bool:
-        figure = self._figure
-        alone = figure is not None and not (figure.lines or figure.patches or figure.artists or figure.subfigs)
-        return alone and all(isinstance(ax, Panel) and ax.bare for ax in self._axes.flat)
-
-    def _empty(self, figure: Figure) -> None:
-        title = figure.suptitle("")
-        for one in (*figure.legends, *(text for text in figure.texts if text is not title)):
-            one.remove()
-        placements.start_again(figure)
-        for panel in self._axes.flat:
-            panel.start_again()
-        self._before = iter(self._bars)
-
-    def bar(self, figure: FigureBase, make: Callable[[], Colorbar], build: tuple[Any, ...], label: str) -> None:
-        """A colour bar: the one that is there, or a new one."""
-        if figure is not self._figure or self._before is None:
-            made = make()
-            if figure is self._figure:
-                self._bars.append((made, build))
-            return
-        bar, its_build = _next(self._before)
-        if its_build != build:
-            raise _Unlike
-        bar.set_label(label)
-
-    def end(self) -> None:
-        """Nothing of the last picture is left."""
-        before = [self._before, *(panel._before for panel in self._axes.flat if isinstance(panel, Panel))]  # noqa: SLF001
-        if any(next(left, None) is not None for left in before if left is not None):
-            raise _Unlike
-
-
-def _next(before: Iterator[Any]) -> Any:  # noqa: ANN401  (of what it iterates)
-    """What stood here.
-
-    Raises:
-        _Unlike: Nothing did.
-    """
-    for one in before:
-        return one
-    raise _Unlike
-
-
 @contextmanager
 def panels(
     rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel
@@ -305,11 +214,8 @@ def panels(
         figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
         return figure, panel_grid(figure, rows, columns, of=of)
 
-    sheet = _lent.get()
-    with style():
-        yield make() if sheet is None else sheet.figure((rows, columns, aspect, top, least, of), make)
-    if sheet is not None:
-        sheet.end()
+    with drawn_on((rows, columns, aspect, top, least, of), make) as (figure, axes):
+        yield figure, axes
 
 
 def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[Axes] = Panel) -> np.ndarray:
@@ -324,7 +230,7 @@ def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **opti
         ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
         return figure.colorbar(drawn, ax=beside, label=label, ticks=ticks, **options)
 
-    sheet = _lent.get()
+    sheet = lent.get()
     if sheet is None:
         make()
     else:

@@ -165,7 +165,7 @@ class PictureBox:
 
         Whoever asks for `picture` gets one of its own, which stays as it is.
         """
-        from ..views._panels import Sheet
+        from ..views._sheet import Sheet
 
         self._sheet = self._sheet or Sheet()
         self._say(self._sheet.draw(make))
