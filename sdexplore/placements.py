@@ -6,7 +6,9 @@ large is what is written around them. A dashboard draws the same figure again an
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,12 +51,27 @@ class _Placement:
             ax.set_anchor(anchor)
             ax.set_box_aspect(box_aspect)
             ax.set_aspect(aspect)
-        for text, (place, alignment) in zip(figure.texts, self.titles, strict=True):
+        self.apply_to_titles(figure)
+
+    def apply_to_titles(self, figure: "Figure") -> None:
+        """Puts the titles there; what the figure has more of stays where it is."""
+        for text, (place, alignment) in zip(figure.texts, self.titles, strict=False):
             text.set_position(place)
             text.set_verticalalignment(alignment)
 
 
-_first: "WeakKeyDictionary[Figure, tuple[_Placement, Any]]" = WeakKeyDictionary()  # before its layout; and who lays out
+@dataclass
+class _LaidOut:
+    """A figure that has been laid out: how it was, by whom, how it is, and what then stood around its axes."""
+
+    before: _Placement
+    engine: Any
+    after: _Placement
+    standing: Any = None
+
+
+_done: "WeakKeyDictionary[Figure, _LaidOut]" = WeakKeyDictionary()
+_outdated: "WeakSet[Figure]" = WeakSet()
 _known: dict[Any, tuple[_Placement, Any]] = {}  # with what stands around the axes where they stand in the end
 
 
@@ -65,11 +82,13 @@ def lay_out(figure: "Figure") -> None:
     """
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    if figure in _outdated and _fits(figure):
+        return
     engine = figure.get_layout_engine()
     if not isinstance(engine, ConstrainedLayoutEngine):
         return
     place(figure)
-    _first[figure] = _Placement.of(figure), engine
+    before = _Placement.of(figure)
     key = _key(figure, engine)
     if key is None or not _as_before(figure, _known.get(key)):
         engine.execute(figure)
@@ -77,15 +96,29 @@ def lay_out(figure: "Figure") -> None:
             if len(_known) >= _MOST:
                 _known.pop(next(iter(_known)), None)
             _known[key] = _Placement.of(figure), _around(figure)
+    _done[figure] = _LaidOut(before, engine, _Placement.of(figure))
     figure.set_layout_engine("none")
 
 
-def start_again(figure: "Figure") -> None:
-    """Puts everything where it was before the figure was laid out, which it will be again."""
-    if figure in _first:
-        first, engine = _first.pop(figure)
-        first.apply(figure)
-        figure.set_layout_engine(engine)
+def outdate(figure: "Figure") -> None:
+    """Says that a figure is about to get other words in the same axes; it is laid out anew if they need other room."""
+    done = _done.get(figure)
+    if done is not None:
+        done.standing = done.standing or _standing(figure)
+        _outdated.add(figure)
+
+
+def _fits(figure: "Figure") -> bool:
+    """Whether an outdated figure may stay as it is laid out; else it is as it was before."""
+    _outdated.discard(figure)
+    done = _done[figure]
+    done.after.apply_to_titles(figure)
+    place(figure)
+    if _standing(figure) == done.standing:
+        return True
+    done.before.apply(figure)
+    figure.set_layout_engine(done.engine)
+    return False
 
 
 def place(figure: "Figure") -> None:
@@ -125,9 +158,12 @@ def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; 
         first = (ax.get_position(original=True).bounds, ax.get_position().bounds, ax.get_box_aspect(), ax.get_anchor())
         axes.append((type(ax), len(ax.get_children()), ax.get_visible(), first))
     size = (*figure.get_size_inches(), figure.dpi)
-    titles = tuple(map(_deep, figure.texts))
-    legends = tuple(_side(legend) for legend in figure.legends)
-    return size, type(engine), repr(engine.get()), tuple(axes), titles, legends, _around(figure)
+    return size, type(engine), repr(engine.get()), tuple(axes), _standing(figure)
+
+
+def _standing(figure: "Figure") -> tuple[Any, ...]:
+    """How much room all that is written takes, in pixels."""
+    return tuple(map(_deep, figure.texts)), tuple(map(_side, figure.legends)), _around(figure)
 
 
 def _around(figure: "Figure") -> tuple[tuple[Any, ...], ...]:
@@ -139,7 +175,7 @@ def _around(figure: "Figure") -> tuple[tuple[Any, ...], ...]:
             found.append((*map(_deep, labels), ax.xaxis.labelpad, ax.yaxis.labelpad))
             continue
         outer = ax.get_tightbbox(for_layout_only=True)
-        edges = ax.bbox.extents if outer is None else outer.extents - ax.bbox.extents
+        edges = np.subtract((ax.bbox if outer is None else outer).extents, ax.bbox.extents)
         found.append(tuple(edges.round(_PLACES).tolist()))
     return tuple(found)
 

@@ -224,7 +224,8 @@ def test_reading_is_measured_on_a_trace_of_the_sizes_of_sd_1_5():
     assert np.allclose(first.probs.astype(np.float32).sum(-1), 1, atol=2e-2)
     found = {one.name: one for one in reading.readings(1, steps=3, side=16)}
     assert found["import sdexplore"].budget == 200.0
-    assert {"frame, figure drawn anew: denoising", "word_map (8 heads)"} <= found.keys()
+    assert {"figure made and shown once: denoising", "word_map (8 heads)"} <= found.keys()
+    assert found["frame, dashboard, steps slider moved: word by layer"].budget == 50.0
     assert all(one.milliseconds.median > 0 for one in found.values())
 
 

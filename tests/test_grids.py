@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdexplore.analysis.grids import resized
+from sdexplore.analysis.grids import as_float32, resized
 
 SIZES = st.integers(1, 40)
 
@@ -50,3 +50,11 @@ def test_what_is_shared_between_callers_cannot_be_changed():
     first = resized(np.ones((2, 3)), (4, 6))
     first[...] = 7
     np.testing.assert_allclose(resized(np.ones((2, 3)), (4, 6)), 1)
+
+
+def test_every_float16_is_the_float32_that_it_is():
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(4, -1, 2)
+    np.testing.assert_array_equal(as_float32(every), every.astype(np.float32))
+    np.testing.assert_array_equal(as_float32(every[::-1, ::3, 1]), every[::-1, ::3, 1].astype(np.float32))
+    for other in (np.float32, np.float64):
+        assert as_float32(np.ones((2, 3), other)).dtype == np.float32

@@ -32,6 +32,7 @@ LEVELS = {
                 "picture",
                 "placements",
                 "rasters",
+                "pngs",
                 "theming",
                 "previews",
                 "costs",

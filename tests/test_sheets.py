@@ -1,12 +1,15 @@
 """A figure that is drawn into again looks as one of its own would; nobody is given it."""
 
+import gc
+import weakref
 
 import numpy as np
 import pytest
 import synthetic
 from matplotlib.figure import Figure
 
-from sdexplore import views
+from sdexplore import explore, views
+from sdexplore.errors import TraceError
 from sdexplore.views._sheet import Sheet
 
 
@@ -27,11 +30,6 @@ def made(monkeypatch):
 @pytest.fixture(scope="module")
 def trace():
     return synthetic.trace()
-
-
-@pytest.fixture(scope="module")
-def by_head():
-    return synthetic.trace(heads=True)
 
 
 # What is drawn on one sheet, one after the other: (what, whether a new figure is to be made for it).
@@ -72,3 +70,60 @@ def test_every_picture_is_the_one_that_it_would_be_by_itself(made, heads):
         assert again.call == alone.call
         assert again.alt == alone.alt
         assert all(np.array_equal(again.data[name], array) for name, array in alone.data.items())
+
+
+def test_a_picture_that_failed_leaves_nothing_behind(made, trace):
+    sheet = Sheet()
+    sheet.draw(lambda: views.attention(trace, ["cat"]))
+
+    def fails():
+        views.attention(trace, ["and"])
+        raise TraceError("no")
+
+    with pytest.raises(TraceError, match="no"):
+        sheet.draw(fails)
+    before = made[0]
+    again = sheet.draw(lambda: views.attention(trace, ["cat"]))
+    assert made[0] == before + 1
+    assert again.html() == views.attention(trace, ["cat"]).html()
+
+
+def test_outside_of_a_sheet_every_figure_is_its_own(made, trace):
+    Sheet().draw(lambda: views.attention(trace, ["cat"]))
+    one, other = (views.attention(trace, ["cat"]).figure for _ in range(2))
+    assert one is not other
+    assert made == [3]
+
+
+@pytest.mark.parametrize("figure", ["words", "by layer", "where it all went", "segmentation"])
+def test_a_dashboard_draws_into_its_figure_and_gives_away_another(made, trace, figure):
+    board = explore(trace, section="Attention", figure=figure, steps=(0, 2))
+    box = board._sections["Attention"].box
+    made[0] = 0
+    board.state.steps = (0, 3)
+    assert made == [0]
+    mine = board.figure()
+    assert mine is board.figure() is board.board.picture
+    assert box.image.value == mine.html()
+    before = mine.png(dpi=60)
+    board.state.steps = (1, 4)
+    assert board.figure() is not mine
+    assert mine.png(dpi=60) == before
+    shown = box.image.value
+    assert shown == board.figure().html() != mine.html()
+    assert box.code.code == board.figure().call
+    gone = weakref.ref(box._sheet)
+    board.close()
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace):
+    board = explore(trace, section="Attention", figure="by step", words=("cat",), steps=(1, 4))
+    assert board.figure().data["steps"].tolist() == [1, 2, 3, 4]
+    board.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sdexplore.widgets.looks._COLUMNS", 3)
+        board = explore(trace, section="Attention", figure="by step", words=("cat",), steps=(0, 4))
+        assert board.figure().data["steps"].tolist() == [0, 2, 4]
+        board.close()

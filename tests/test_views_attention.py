@@ -178,8 +178,12 @@ def test_mass_is_stacked_bars_by_layer_and_by_step(trace):
             np.testing.assert_allclose([bar.x0 + bar.x1 for bar in bars], 2 * np.arange(len(bars)), atol=1e-6)
             base = base + expected[:, place]
         np.testing.assert_allclose(base, 1, atol=1e-3)
-    assert [label.get_text() for label in above.get_xticklabels()] == SHORT
-    assert [label.get_text() for label in below.get_xticklabels()] == list("012345")
+    for ax, named, axis in ((above, SHORT, 1), (below, list("012345"), 0)):
+        names, words = ax.texts
+        assert list(names.words) == named
+        assert list(names.places) == list(range(len(named)))
+        shares = np.nanmean(mass.shares, axis=axis)[:, KINDS.index("words")]
+        assert list(words.words) == [f"{share:.1%}" for share in shares]
     assert list(legend(picture)) == [f"{kind} {mass.mean[kind]:.1%}" for kind in KINDS]
     drawn = [to_hex(kind.get_facecolor()[0]) for kind in above.collections]
     assert list(legend(picture).values()) == drawn

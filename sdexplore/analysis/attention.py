@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from ..errors import TraceError, did_you_mean
 from ..trace import Attention, Trace
 from . import published
-from .grids import resized
+from .grids import as_float32, resized
 from .selection import Heads, Layers, Selection, Steps, Word, columns_of, positions, select
 
 METHODS = ("mean", *published.METHODS)
@@ -124,9 +124,9 @@ _CACHE_LINE = 64  # bytes
 
 
 def _summed(probs: np.ndarray, columns: Sequence[int]) -> Float32[np.ndarray, "call head y x"]:
-    total = np.zeros(probs.shape[:-1], np.float32) if not columns else probs[..., columns[0]].astype(np.float32)
+    total = np.zeros(probs.shape[:-1], np.float32) if not columns else as_float32(probs[..., columns[0]])
     for column in columns[1:]:
-        total += probs[..., column]
+        total += as_float32(probs[..., column])
     return total
 
 

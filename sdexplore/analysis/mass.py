@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float32, Float64
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
 from ..trace import Attention, Trace
+from .grids import as_float32
 from .selection import Heads, Layers, Steps, Word, columns_of, label, positions, select, zeroed
 
 KINDS = ("start", "words", "end", "padding")
@@ -118,7 +118,7 @@ def entropy(
     found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
     for row, attention in enumerate(chosen.layers.values()):
         for column, calls in _calls(attention, chosen.steps):
-            probs = attention.probs[calls][:, chosen.head_slice].astype(np.float32)
+            probs = as_float32(attention.probs[calls][:, chosen.head_slice])
             bits = -(probs * np.log2(np.maximum(probs, np.finfo(np.float32).tiny))).sum(-1)
             found[row, column] = bits.mean()
     widths = tuple(attention.probs.shape[-1] for attention in chosen.layers.values())
@@ -177,7 +177,7 @@ def word_layers(
         others = [column for column in np.flatnonzero(kinds == "words") if column not in wanted]
         if not others:
             raise TraceError(f"word_layers({word!r}): the prompt has no other token to compare with")
-        probs = attention.probs[chosen.calls(attention)].astype(np.float32).mean(axis=0)
+        probs = as_float32(attention.probs[chosen.calls(attention)]).mean(axis=0)
         for head, by_head in enumerate(probs):
             mine, theirs = by_head[..., list(wanted)].sum(-1), by_head[..., others].sum(-1)
             row = (_divergence(mine, theirs), float(mine.mean()), name, None if attention.head_mean else head)
@@ -194,12 +194,12 @@ def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
     return float((p * np.log2(p / q)).sum())
 
 
-_means: "WeakKeyDictionary[Attention, dict[tuple[Any, ...], np.ndarray]]" = WeakKeyDictionary()
+_means: "WeakKeyDictionary[Attention, dict[str, np.ndarray]]" = WeakKeyDictionary()
 
 
-def _by_call(attention: Attention, heads: slice) -> Float64[np.ndarray, "call column"]:
+def _by_call(attention: Attention, heads: slice | list[int]) -> Float64[np.ndarray, "call column"]:
     """How much each column gets at each call; kept while the attention is, for the next choice of steps."""
-    known, key = _means.setdefault(attention, {}), (heads.start, heads.stop, heads.step)
+    known, key = _means.setdefault(attention, {}), repr(heads)
     if key not in known:
         known[key] = attention.probs[:, heads].mean(axis=(1, 2, 3), dtype=np.float64)
     return known[key]

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ def _shown(draw: Callable[[], Picture]) -> Callable[[], object]:
 
 
 def _frames(trace: Trace, repeats: int) -> Iterator[Reading]:
-    """What a dashboard does at the kernel until a frame is sent: the numbers, the figure, both."""
+    """What a dashboard does at the kernel until a frame is sent; and figures that are drawn for good."""
     few = min(repeats, 7)
     yield _reading(
         "pixels: pack the whole trace, once, for hovering without the kernel", _timed(lambda: pack(trace), few)
@@ -94,15 +95,29 @@ def _frames(trace: Trace, repeats: int) -> Iterator[Reading]:
         "denoising": lambda: views.denoising(trace),
     }
     for name, draw in figures.items():
-        yield _reading(f"frame, figure drawn anew: {name}", _timed(_shown(draw), few), _FRAME)
-    board: Any = explore(trace, section="Attention", words=(WORD,))
-    last = iter(range(1, trace.num_steps))
+        yield _reading(f"figure made and shown once: {name}", _timed(_shown(draw), few))
+    for name, figure, words in (
+        ("one word", "words", (WORD,)),
+        ("every word", "words", ()),
+        ("word by step", "by step", (WORD,)),
+        ("word by layer", "by layer", (WORD,)),
+        ("where it all went", "where it all went", ()),
+        ("segmentation", "segmentation", ()),
+    ):
+        yield _reading(f"frame, dashboard, steps slider moved: {name}", _slid(trace, figure, words, few), _FRAME)
+
+
+def _slid(trace: Trace, figure: str, words: tuple[str, ...], repeats: int) -> list[float]:
+    """The slider goes over the later half of the steps, one at a time."""
+    board: Any = explore(trace, section="Attention", figure=figure, words=words)
+    last = cycle(range(trace.num_steps // 2, trace.num_steps))
     try:
 
         def slide() -> None:
             board.state.steps = (0, next(last))
 
-        yield _reading("frame, dashboard: steps slider moved, one word", _timed(slide, few), _FRAME)
+        slide()
+        return _timed(slide, repeats)
     finally:
         board.close()
 

@@ -85,14 +85,15 @@ class Bars(Axes):
     def stack(self, what: str, shares: np.ndarray, names: list[str]) -> None:
         """A bar a row of `shares`, its kinds stacked; as many of them named as there is room for."""
         if self._names is None:
-            for kind in KINDS:
-                self.add_collection(PolyCollection([], facecolor=_COLOURS[kind], linewidth=0), autolim=False)
+            self._bars = [PolyCollection([], facecolor=_COLOURS[kind], linewidth=0) for kind in KINDS]
+            for bars in self._bars:
+                self.add_collection(bars, autolim=False)
             self._names = Written(self, -0.03, side="below", fontsize=7.5)
             self._words = Written(self, 1.02, side="above", fontsize=6, color=_COLOURS["words"])
             self.set(ylim=(0, 1), xticks=(), yticks=(0, 0.5, 1))
         places, tops = np.arange(float(len(shares))), np.cumsum(shares, axis=1)
         left, right = places - _WIDTH / 2, places + _WIDTH / 2
-        for bars, low, top in zip(self.collections, (tops - shares).T, tops.T, strict=True):
+        for bars, low, top in zip(self._bars, (tops - shares).T, tops.T, strict=True):
             corners = np.array([[left, low], [left, top], [right, top], [right, low]]).transpose(2, 0, 1)
             bars.set_verts(list(corners))
         upright = max(map(len, names)) > _SHORT

@@ -1,7 +1,8 @@
 """Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import floor
 from typing import Any, Final, Literal
 
@@ -44,13 +45,13 @@ class _Label:
         return found
 
 
-class _Across(_Label, XAxis):  # type: ignore[misc]  # get_tightbbox, which takes a keyword more than it is typed for
+class _Across(_Label, XAxis):
     """A label, and not even a list of ticks: to make those is most of what an axis costs."""
 
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815  (matplotlib's names)
 
 
-class _Up(_Label, YAxis):  # type: ignore[misc]  # as above
+class _Up(_Label, YAxis):
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815
 
 
@@ -105,7 +106,9 @@ class Panel(Axes):
                 raise Unlike
         cells.show(X, norm)
         cells.set_alpha(alpha)
-        cells.set_extent(extent or place_of(X))  # which the limits of the panel follow
+        place = extent or place_of(X)
+        if self._before is None or tuple(cells.get_extent()) != place:
+            cells.set_extent(place)  # which the limits of the panel follow
         self.set_aspect("equal")
         return cells
 
@@ -228,13 +231,34 @@ def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **opti
 
     def make() -> Colorbar:
         ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
-        return figure.colorbar(drawn, ax=beside, label=label, ticks=ticks, **options)
+        bar = figure.colorbar(drawn, ax=beside, label=label, ticks=ticks, **options)
+        bar.ax.get_tightbbox = partial(_beside, bar.ax, bar.ax.get_tightbbox)  # type: ignore[method-assign]
+        return bar
 
     sheet = lent.get()
     if sheet is None:
         make()
     else:
         sheet.bar(figure, make, (drawn, np.asarray(beside).tolist(), options), label)
+
+
+def _beside(
+    bar: Axes,
+    around: Callable[..., Bbox | None],
+    renderer: Any = None,  # noqa: ANN401  (matplotlib's)
+    *,
+    for_layout_only: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> Bbox | None:
+    """What a colour bar covers; for the layout, that which lies beside it.
+
+    A number at its very end stands half over it. The layout would make room for that, and panels would move by parts
+    of a pixel with every other scale.
+    """
+    found = around(renderer, for_layout_only=for_layout_only, **options)
+    if found is None or not for_layout_only:
+        return found
+    return Bbox.from_extents(found.x0, bar.bbox.y0, found.x1, bar.bbox.y1)
 
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:

@@ -23,10 +23,10 @@ class Refillable(Protocol):
     """
 
     @property
-    def bare(self) -> bool: ...  # noqa: D102
+    def bare(self) -> bool: ...
 
     @property
-    def left(self) -> bool: ...  # noqa: D102
+    def left(self) -> bool: ...
 
     def start_again(self) -> None:
         """From now on they draw into what they drew before."""
@@ -88,10 +88,10 @@ class Sheet:
         return alone and all(isinstance(ax, Refillable) and ax.bare for ax in self._axes.flat)
 
     def _empty(self, figure: Figure) -> None:
+        placements.outdate(figure)
         title = figure.suptitle("")
         for one in (*figure.legends, *(text for text in figure.texts if text is not title)):
             one.remove()
-        placements.start_again(figure)
         for panel in self._axes.flat:
             panel.start_again()
         self._before = iter(self._bars)

@@ -32,7 +32,7 @@ class Written(Text):
         self.words: tuple[str, ...] = ()
         self._above = side == "above"
         self.set_transform(ax.get_xaxis_transform())
-        ax._add_text(self)  # noqa: SLF001  (as Axes.text does with a text that it has made)
+        ax.add_artist(self)
 
     def write(self, places: Sequence[float], words: Sequence[str], *, upright: bool = False) -> None:
         """Says these instead; `upright` ones read from the bottom up."""
@@ -55,7 +55,7 @@ class Written(Text):
             else:
                 yield word, x - wide / 2, y + deep if self._above else y - high + deep, wide, high, deep
 
-    @allow_rasterization
+    @allow_rasterization  # type: ignore[untyped-decorator]  # matplotlib's
     def draw(self, renderer: Any) -> None:  # noqa: ANN401  (matplotlib's)
         """As matplotlib's."""
         if not self.get_visible():
@@ -71,9 +71,10 @@ class Written(Text):
 
     def get_window_extent(self, renderer: Any = None, dpi: float | None = None) -> Bbox:  # noqa: ANN401, ARG002
         """The box around all of them, in pixels."""
-        figure: Any = self.get_figure(root=True)
+        figure: Any = self.get_figure()
+        renderer = renderer or figure._get_renderer()  # noqa: SLF001  (as Text does)
         boxes = []
-        for _, x, y, wide, high, deep in self._each(renderer or figure.canvas.get_renderer()):
+        for _, x, y, wide, high, deep in self._each(renderer):
             upright = bool(self.get_rotation())
             corner = (x - high + deep, y) if upright else (x, y - deep)
             boxes.append(Bbox.from_bounds(*corner, *((high, wide) if upright else (wide, high))))

@@ -1,14 +1,13 @@
 """Controls with a label and a tooltip, pictures that never jump, and messages in words."""
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
+from .. import pngs
 from ..display import clip, escape
 from ..errors import SdexploreError
 from ..picture import Picture
@@ -71,12 +70,8 @@ def bind(
 
 def png(pixels: UInt8[np.ndarray, "Y X 3"], least: int = 0) -> bytes:
     """The bytes of a PNG file; enlarged by whole pixels until its longer side has `least`."""
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    factor = -(-least // max(picture.size)) if least > max(picture.size) else 1
-    enlarged = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    enlarged.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    factor = max(1, -(-least // max(pixels.shape[:2])))
+    return pngs.png(pixels.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else pixels)
 
 
 def blank(side: int = 8) -> bytes:
