@@ -8,7 +8,7 @@ from compiled_runs import assert_alike, eager, hook, run
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor2_0
 
-from sdexplore.model import network
+from sdexplore.model import compiling, network
 
 
 def change_in_place(pipe):
@@ -64,6 +64,54 @@ def test_a_callback_that_changes_the_model_between_two_steps_is_heeded(compiled)
     compiled.disable_freeu()
     expected = eager(compiled, num_inference_steps=3, callback_on_step_end=fade)
     assert_alike(found, expected)
+
+
+def tf32_in_products():
+    torch.set_float32_matmul_precision("high")
+
+
+def no_tf32_in_convolutions():
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def no_reduced_precision():
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+
+
+def another_kernel():
+    torch.backends.cuda.enable_flash_sdp(enabled=False)
+
+
+def deterministic():
+    torch.use_deterministic_algorithms(mode=True)
+
+
+def searched():
+    torch.backends.cudnn.benchmark = True
+
+
+SWITCHES = (tf32_in_products, no_tf32_in_convolutions, no_reduced_precision, another_kernel, deterministic, searched)
+
+
+@pytest.fixture
+def _switches_as_before():
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    before = cudnn.allow_tf32, cuda.matmul.allow_fp16_reduced_precision_reduction, cudnn.benchmark
+    precision = torch.get_float32_matmul_precision()
+    yield
+    cudnn.allow_tf32, cuda.matmul.allow_fp16_reduced_precision_reduction, cudnn.benchmark = before
+    torch.set_float32_matmul_precision(precision)
+    cuda.enable_flash_sdp(enabled=True)
+    torch.use_deterministic_algorithms(mode=False)
+
+
+@pytest.mark.usefixtures("_switches_as_before")
+@pytest.mark.parametrize("turn", SWITCHES)
+def test_on_a_gpu_a_switch_of_torch_asks_for_another_graph(turn):
+    before = compiling._switches("cuda")
+    assert compiling._switches("cuda") == before
+    turn()
+    assert compiling._switches("cuda") != before
 
 
 class ByKeywords(UNet2DConditionModel):

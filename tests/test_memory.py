@@ -15,6 +15,7 @@ import sdexplore as sdx
 from sdexplore.model import affording, decoding, keeping, probes
 
 PLENTY = 1 << 50
+FREE_ON = affording.free_on  # which the fixture `free` replaces
 BIG = sdx.Record(cross_attention="heads", roles=("cond", "uncond"), queries=True, self_attention=("",), decode=2)
 ERRORS = {
     "cuda": (torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate 2.00 GiB."),
@@ -260,3 +261,16 @@ def test_pinned_memory_is_asked_for_in_few_large_blocks(monkeypatch):
     assert len(asked) <= 6
     assert all(length & (length - 1) == 0 for length in asked)
     assert needed <= sum(asked) == blocks.given < 2 * needed
+
+
+def test_what_cuda_graphs_hold_is_not_free(monkeypatch):
+    def segment(device, pool, total, used):
+        return {"device": device, "segment_pool_id": pool, "total_size": total, "allocated_size": used}
+
+    segments = [segment(0, (0, 0), 100, 60), segment(0, (0, 1), 1000, 10), segment(1, (0, 0), 5000, 0)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (7, 10_000))
+    monkeypatch.setattr(torch.cuda, "memory_snapshot", lambda: segments)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert FREE_ON(torch.device("cuda", 0)) == 47
+    assert FREE_ON(torch.device("cuda")) == 5007
+    assert FREE_ON(torch.device("cpu")) is None

@@ -161,7 +161,7 @@ class CompiledDenoiser:
         assert self._likeness is not None  # noqa: S101  (there is one where nothing is in the way)
         device = arguments.tensors[0].device
         read = tuple(observer.layers.items()) if plan.rows else ()
-        kind = (arguments.key(), plan.rows, len(plan.roles), read, self._likeness.structure, _autocast(device.type))
+        kind = (arguments.key(), plan.rows, len(plan.roles), read, self._likeness.structure, _switches(device.type))
         if kind not in self._graphs:
             with _TRACING:
                 made = self._made(denoiser, original, observer, arguments, plan)
@@ -265,8 +265,26 @@ def _not_traceable(arguments: Arguments) -> str | None:
     return None
 
 
-def _autocast(device: str) -> tuple[bool, torch.dtype]:
-    return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+def _switches(device: str) -> tuple[Any, ...]:
+    """What all of torch is told to compute with; a CUDA graph goes on with what it was when it was captured."""
+    told = (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+    if device != "cuda":
+        return told
+    cuda: Any = torch.backends.cuda
+    cudnn: Any = torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # since torch 2.9, where to ask for allow_tf32 may be an error
+        tf32 = (cuda.matmul.fp32_precision, cudnn.conv.fp32_precision)
+    else:
+        tf32 = (cuda.matmul.allow_tf32, cudnn.allow_tf32)
+    return (
+        *told,
+        *tf32,
+        cuda.matmul.allow_fp16_reduced_precision_reduction,
+        cuda.matmul.allow_bf16_reduced_precision_reduction,
+        *(getattr(cuda, f"{kernel}_sdp_enabled")() for kernel in ("flash", "mem_efficient", "math", "cudnn")),
+        *(cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
+        torch.are_deterministic_algorithms_enabled(),
+    )
 
 
 @contextmanager
