@@ -104,5 +104,5 @@ def test_texts_in_one_artist_stand_in_their_box_and_at_their_places(side, uprigh
     places = ax.transData.transform([(1.0, 0.0), (3.0, 0.0)])[:, 0]
     for place in places:
         near = columns[abs(columns - place) < 60]
-        assert (near[0] + near[-1]) / 2 == pytest.approx(place, abs=3)
+        assert (near[0] + near[-1]) / 2 == pytest.approx(place, abs=2 + SLACK)
     assert texts.get_text() == "down 0.0\npay \\$5 y"
