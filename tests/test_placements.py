@@ -1,5 +1,7 @@
 """A layout that is taken over is the one that matplotlib would have found."""
 
+import itertools
+
 import numpy as np
 import pytest
 import synthetic
@@ -57,6 +59,28 @@ def test_the_next_figure_of_its_kind_stands_as_it_would_by_itself(trace, execute
     for step, found in zip((2, 3, 4), taken_over, strict=True):
         monkeypatch.setattr(placements, "_known", {})
         np.testing.assert_array_equal(found, places(draw(trace, step)))
+
+
+OTHERS = {
+    "comparison of two": lambda one, other: views.attention_compare(one, other, ["cat"]),
+    "denoising": lambda one, _: views.denoising(one),
+    "guidance": lambda one, _: views.guidance(one),
+    "latents": lambda one, _: views.latents(one),
+    "region": lambda one, _: views.region(one, (8, 8, 40, 40)),
+    "schedule": lambda one, _: views.schedule(one),
+    "tokens": lambda one, _: views.tokens(one.tokens["cond"]),
+}
+
+
+@pytest.mark.parametrize("draw", OTHERS.values(), ids=OTHERS)
+def test_another_run_of_the_same_kind_stands_as_it_would_by_itself(executed, monkeypatch, draw):
+    runs = [synthetic.trace(seed=seed) for seed in (0, 7, 13)]
+    pairs = list(itertools.pairwise([*runs, runs[0]]))
+    found = [places(draw(*pair)) for pair in pairs]
+    assert executed[0] >= 1
+    for pair, standing in zip(pairs, found, strict=True):
+        monkeypatch.setattr(placements, "_known", {})
+        np.testing.assert_array_equal(standing, places(draw(*pair)))
 
 
 def test_digits_are_one_another_and_letters_are_not(trace, executed):

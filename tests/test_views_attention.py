@@ -192,6 +192,16 @@ def test_mass_is_stacked_bars_by_layer_and_by_step(trace):
     assert ", ".join(legend(picture)) in picture.alt
 
 
+def test_names_and_shares_of_bars_have_their_room(trace):
+    picture = views.attention_mass(trace)
+    picture.html()
+    above, below = panels(picture)
+    names, words = above.texts
+    over = below.texts[1].get_window_extent()
+    assert below.bbox.y1 < over.y1 < names.get_window_extent().y0 < above.bbox.y0
+    assert above.bbox.y1 < words.get_window_extent().y1 < picture.figure._suptitle.get_window_extent().y0
+
+
 def test_mass_leaves_out_what_a_layer_did_not_see(trace):
     layers = dict(trace.attention())
     layers[MID] = dataclasses.replace(layers[MID], probs=layers[MID].probs[:2], steps=(0, 3))

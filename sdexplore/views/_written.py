@@ -27,7 +27,7 @@ class Written(Text):
             side: Whether they stand above that, or hang below.
             options: As matplotlib's Text takes them: fontsize, color.
         """
-        super().__init__(0, height, "", **options)
+        super().__init__(0, height, "", clip_on=False, **options)  # so that a layout makes room for them
         self.places: tuple[float, ...] = ()
         self.words: tuple[str, ...] = ()
         self._above = side == "above"
