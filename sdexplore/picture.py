@@ -30,6 +30,7 @@ _CSS_PIXELS_PER_INCH = 96
 _JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
 _IN_PIXELS = (".png", ".webp", ".jpg")
+_OPAQUE = 255
 _PAD = 0.05  # inches around a saved figure
 # Kana, Chinese characters, Hangul and what is set with them.
 _EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
@@ -191,12 +192,16 @@ class Picture:
         return buffer.getvalue()
 
     def _pixels(self) -> np.ndarray:
-        """The pixels (Y, X, 3) uint8 of `png` at a notebook's density."""
+        """The pixels (Y, X, 3) uint8 of `png` at a notebook's density, on white."""
         with style(), _laid_out(self.figure), themed(self.figure, "light"):
             canvas = _canvas(self.figure)
             around = _extent(self.figure, float(_SCREEN_DPI)).padded(_PAD)
             canvas.print_figure(io.BytesIO(), format="rgba", dpi=_SCREEN_DPI, bbox_inches=around, pad_inches=_PAD)
-        return np.asarray(canvas.buffer_rgba())[..., :3]
+        pixels = np.asarray(canvas.buffer_rgba())
+        colours, opaque = pixels[..., :3], pixels[..., 3:]
+        if opaque.min() == _OPAQUE:
+            return colours
+        return np.asarray(np.round(_OPAQUE + (opaque / _OPAQUE) * (colours - float(_OPAQUE))), np.uint8)
 
     def html(self) -> str:
         """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures.

@@ -67,6 +67,19 @@ def test_html_shows_the_figure_in_its_own_size():
     assert wide / 96 == pytest.approx(inches, rel=0.02)
 
 
+@pytest.mark.parametrize("page", ["white", "#8080ff", (0.2, 0.4, 0.6, 0.25), (0, 0, 0, 0)], ids=str)
+def test_a_dashboard_shows_the_pixels_of_the_file_on_white(page):
+    shown = picture()
+    shown.figure.set_facecolor(page)
+    encoded = re.search(r'base64,([^"]+)"', shown.html())[1]
+    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    file = Image.open(io.BytesIO(shown.png(dpi=110))).convert("RGBA")
+    on_white = Image.new("RGBA", file.size, "white")
+    on_white.alpha_composite(file)
+    assert found.shape == (file.height, file.width, 3)
+    np.testing.assert_allclose(found, np.asarray(on_white)[..., :3], atol=1 if page != "white" else 0)
+
+
 def test_a_png_carries_alt_text_and_call_in_any_script():
     found = Image.open(io.BytesIO(picture(alt=EVIL, call="sdx.views.line('🌸')").png()))
     assert found.text["Description"] == EVIL

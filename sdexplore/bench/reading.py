@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
@@ -104,20 +104,24 @@ def _frames(trace: Trace, repeats: int) -> Iterator[Reading]:
         ("where it all went", "where it all went", ()),
         ("segmentation", "segmentation", ()),
     ):
-        yield _reading(f"frame, dashboard, steps slider moved: {name}", _slid(trace, figure, words, few), _FRAME)
+        shown = {"section": "Attention", "figure": figure, "words": words}
+        yield _reading(f"frame, dashboard, steps slider moved: {name}", _moved(trace, shown, "steps", few), _FRAME)
+    one_step = _moved(trace, {"section": "Denoising"}, "step", few)
+    yield _reading("frame, dashboard, step slider moved: denoising", one_step, _FRAME)
 
 
-def _slid(trace: Trace, figure: str, words: tuple[str, ...], repeats: int) -> list[float]:
-    """The slider goes over the later half of the steps, one at a time."""
-    board: Any = explore(trace, section="Attention", figure=figure, words=words)
-    last = cycle(range(trace.num_steps // 2, trace.num_steps))
+def _moved(trace: Trace, shown: Mapping[str, Any], slider: str, repeats: int) -> list[float]:
+    """A slider goes over the later half of the steps, one at a time."""
+    board: Any = explore(trace, **shown)
+    steps = cycle(range(trace.num_steps // 2, trace.num_steps))
     try:
 
-        def slide() -> None:
-            board.state.steps = (0, next(last))
+        def move() -> None:
+            step = next(steps)
+            setattr(board.state, slider, (0, step) if slider == "steps" else step)
 
-        slide()
-        return _timed(slide, repeats)
+        move()
+        return _timed(move, repeats)
     finally:
         board.close()
 
