@@ -275,6 +275,8 @@ def style() -> Iterator[None]:
     """The look of every figure, whatever the user's rcParams are; they are as before when the block ends."""
     import matplotlib.style
 
+    from .rasters import styled
+
     look = {
         "figure.dpi": _SCREEN_DPI,  # texts are measured once for layout and screen
         "font.family": list(_fonts()),
@@ -289,8 +291,12 @@ def style() -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": "sdexplore",  # or its ids would be others at each saving
     }
-    with matplotlib.style.context(["default", look]):
-        yield
+    before = styled.set(True)
+    try:
+        with matplotlib.style.context(["default", look]):
+            yield
+    finally:
+        styled.reset(before)
 
 
 def drawable(text: str, most: int = MOST_CHARACTERS) -> str:

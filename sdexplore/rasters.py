@@ -4,12 +4,14 @@ What a figure says takes half of the time in which it is drawn, and the next fig
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.font_manager import fontManager
 
+styled: Final = ContextVar("whether the look of our figures is on, for which texts are remembered", default=False)
 _MOST: Final = 2048  # texts, a few kilobytes each
 
 _Drawn = tuple[tuple[Any, ...], ...]
@@ -39,12 +41,12 @@ class _Renderer(RendererAgg):
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:  # noqa: ANN401  (matplotlib's)
         """As matplotlib's; pixels."""
-        key = (s, prop.copy(), ismath, self.dpi, len(fontManager.ttflist))
 
         def measured() -> Any:  # noqa: ANN401
             return super(_Renderer, self).get_text_width_height_descent(s, prop, ismath)  # type: ignore[no-untyped-call]
 
-        size: tuple[float, float, float] = _remembered(_sizes, key, measured)
+        key = (s, prop.copy(), ismath, self.dpi, len(fontManager.ttflist))
+        size: tuple[float, float, float] = _remembered(_sizes, key, measured) if styled.get() else measured()
         return size
 
     def draw_text(
@@ -59,6 +61,9 @@ class _Renderer(RendererAgg):
         mtext: Any = None,  # noqa: ANN401
     ) -> None:
         """As matplotlib's."""
+        if not styled.get():
+            super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)  # type: ignore[no-untyped-call]
+            return
         own = None if mtext is None else _way_of_setting(mtext)
         place = (x, y, angle, self.height, self.dpi)
         key = (s, prop.copy(), ismath, own, place, gc.get_antialiased(), len(fontManager.ttflist))

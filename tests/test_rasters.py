@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import synthetic
@@ -56,6 +57,20 @@ def test_what_is_known_is_not_shaped_again(monkeypatch):
     monkeypatch.setattr(rasters.RendererAgg, "get_text_width_height_descent", lambda *_: pytest.fail("measured"))
     if all(known is not None for known in rasters._drawings.values()):  # before matplotlib 3.11 they are not
         drawn(written("plain"), rasters.Canvas)
+
+
+def test_a_figure_that_the_user_saves_is_matplotlibs_own():
+    figure = written("step 12")
+    drawn(figure, rasters.Canvas)
+    found = []
+    for canvas in (rasters.Canvas, FigureCanvasAgg):
+        figure.set_canvas(canvas(figure))
+        for look in ({"text.hinting": "force_autohint"}, {"font.family": "DejaVu Serif"}, {"text.antialiased": False}):
+            with mpl.rc_context(look):
+                file = io.BytesIO()
+                figure.savefig(file)
+            found.append(file.getvalue())
+    assert found[:3] == found[3:]
 
 
 def test_only_so_many_are_remembered(monkeypatch):
