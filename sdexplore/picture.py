@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ _JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexG
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
 _IN_PIXELS = (".png", ".webp", ".jpg")
 _OPAQUE = 255
+_ONE_AT_A_TIME = RLock()
 _PAD = 0.05  # inches around a saved figure
 # Kana, Chinese characters, Hangul and what is set with them.
 _EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
@@ -272,7 +274,10 @@ def _laid_out(figure: "Figure") -> Iterator[None]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of every figure, whatever the user's rcParams are; they are as before when the block ends."""
+    """The look of every figure, whatever the user's rcParams are; they are as before when the block ends.
+
+    rcParams are one for all threads, so one thread at a time is in such a block.
+    """
     import matplotlib.style
 
     from .rasters import styled
@@ -291,12 +296,13 @@ def style() -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": "sdexplore",  # or its ids would be others at each saving
     }
-    before = styled.set(True)
-    try:
-        with matplotlib.style.context(["default", look]):
-            yield
-    finally:
-        styled.reset(before)
+    with _ONE_AT_A_TIME:
+        before = styled.set(True)
+        try:
+            with matplotlib.style.context(["default", look]):
+                yield
+        finally:
+            styled.reset(before)
 
 
 def drawable(text: str, most: int = MOST_CHARACTERS) -> str:

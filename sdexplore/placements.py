@@ -116,6 +116,7 @@ def _fits(figure: "Figure") -> bool:
     place(figure)
     if _standing(figure) == done.standing:
         return True
+    del _done[figure]
     done.before.apply(figure)
     figure.set_layout_engine(done.engine)
     return False

@@ -12,7 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.font_manager import fontManager
 
 styled: Final = ContextVar("whether the look of our figures is on, for which texts are remembered", default=False)
-_MOST: Final = 2048  # texts, a few kilobytes each
+_MOST: Final = 2048  # texts
+_LARGEST: Final = 2**14  # bytes of one; at a screen's density a line has a quarter of that
 
 _Drawn = tuple[tuple[Any, ...], ...]
 _sizes: dict[Any, tuple[float, float, float]] = {}
@@ -102,8 +103,9 @@ class _Witness:
         return getattr(self._real, name)
 
     def seen(self) -> _Drawn | None:
-        """The pictures of glyphs, each with its place; None where these were not all."""
-        return None if self._more else tuple(self._glyphs)
+        """The pictures of glyphs, each with its place; None where these were not all, or are too large to keep."""
+        large = sum(glyphs.nbytes for glyphs, *_ in self._glyphs) > _LARGEST
+        return None if self._more or large else tuple(self._glyphs)
 
 
 def _way_of_setting(text: Any) -> Any:  # noqa: ANN401  (matplotlib's)

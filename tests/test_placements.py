@@ -83,13 +83,13 @@ def test_another_run_of_the_same_kind_stands_as_it_would_by_itself(executed, mon
         np.testing.assert_array_equal(standing, places(draw(*pair)))
 
 
-def test_digits_are_one_another_and_letters_are_not(trace, executed):
+def test_it_is_how_many_lines_a_title_has_that_counts(trace, executed):
     def titled(text):
         picture = views.attention(trace, ["cat"])
         picture.figure.suptitle(text)
         return places(picture)
 
-    first, second = titled("step 1"), titled("step 7")
+    first, second = titled("step 1"), titled("steps 1 to 177")
     assert executed == [1]
     np.testing.assert_array_equal(first[:-1], second[:-1])
     titled("step 1\nof two lines")

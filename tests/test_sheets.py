@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import synthetic
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sdexplore import explore, views
+from sdexplore import explore, placements, views
 from sdexplore.errors import TraceError
 from sdexplore.views._sheet import Sheet
+from sdexplore.widgets.controls import PictureBox
 
 
 @pytest.fixture
@@ -127,3 +129,66 @@ def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace
         board = explore(trace, section="Attention", figure="by step", words=("cat",), steps=(0, 4))
         assert board.figure().data["steps"].tolist() == [0, 2, 4]
         board.close()
+
+
+def test_what_is_given_is_what_was_shown_whatever_the_state_is_since(trace):
+    board = explore(trace, section="Attention", figure="by step", words=("cat",))
+    shown = board._sections["Attention"].box.code.code
+    board.state.section = "Pixels"
+    board.state.update(role="uncond", scale="each", words=())
+    board.state.section = "Export"
+    assert board._sections["Export"].box.code.code == board.board.picture.call == shown
+    board.close()
+
+
+def test_after_an_error_the_last_figure_can_still_be_exported(trace):
+    board = explore(trace, section="Attention", words=("cat",))
+    drawn = board.board.picture
+    board.state.words = ("no such word",)
+    attention = board._sections["Attention"]
+    assert "no such word" in attention.message.plain
+    assert attention.box.picture is None
+    assert board.board.picture is drawn
+    board.state.words = ("cat",)
+    assert not attention.message.plain
+    assert attention.box.image.value == drawn.html()
+    board.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": (0, 3)},
+        {"words": ("and", "cat")},
+        {"words": ("rocketship", "a"), "steps": (1, 2), "layers": 12},
+        {"role": "uncond"},
+        {"figure": "by layer", "scale": "each"},
+    ],
+    ids=str,
+)
+def test_a_change_draws_one_frame(trace, monkeypatch, change):
+    board = explore(trace, section="Attention", words=("cat",))
+    assert (board.state.words, board.state.role) == (("cat",), "cond")
+    frames, real = [], PictureBox._say
+    monkeypatch.setattr(PictureBox, "_say", lambda box, picture: (frames.append(picture), real(box, picture)))
+    board.state.update(**change)
+    assert len(frames) == 1
+    board.state.update(**change)
+    assert len(frames) == 1
+    board.close()
+
+
+def test_a_layout_that_was_interrupted_is_made_again(trace, monkeypatch):
+    def draw(step, word="cat"):
+        return sheet.draw(lambda: views.attention_layers(trace, word, steps=step, scale="shared"))
+
+    sheet = Sheet()
+    for step in (0, 1):
+        draw(step).html()
+    with monkeypatch.context() as patch:
+        patch.setattr(placements, "_known", {})
+        patch.setattr(placements, "_standing", lambda _: object())
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            draw(2).html()
+    assert draw(3).html() == views.attention_layers(trace, "cat", steps=3).html()

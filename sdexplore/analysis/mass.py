@@ -201,7 +201,8 @@ def _by_call(attention: Attention, heads: slice | list[int]) -> Float64[np.ndarr
     """How much each column gets at each call; kept while the attention is, for the next choice of steps."""
     known, key = _means.setdefault(attention, {}), repr(heads)
     if key not in known:
-        known[key] = attention.probs[:, heads].mean(axis=(1, 2, 3), dtype=np.float64)
+        calls = [probs[heads].mean(axis=(0, 1, 2), dtype=np.float64) for probs in attention.probs]
+        known[key] = np.array(calls).reshape(-1, attention.probs.shape[-1])
     return known[key]
 
 

@@ -149,7 +149,11 @@ def free_on(device: torch.device) -> int | None:
 
 def _kept_for_later(device: int) -> int:
     """Bytes that torch holds of a CUDA device and nobody uses; what CUDA graphs hold is theirs, in use or not."""
-    segments = [one for one in torch.cuda.memory_snapshot() if one["device"] == device]  # type: ignore[no-untyped-call]
+    try:
+        every = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
+    except RuntimeError:  # cudaMallocAsync has none to tell of
+        return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    segments = [one for one in every if one["device"] == device]
     common = [one for one in segments if tuple(one.get("segment_pool_id", ())) in ((), (0, 0))]
     return sum(one["total_size"] - one["allocated_size"] for one in common)
 

@@ -281,6 +281,10 @@ def _switches(device: str) -> tuple[Any, ...]:
         *tf32,
         cuda.matmul.allow_fp16_reduced_precision_reduction,
         cuda.matmul.allow_bf16_reduced_precision_reduction,
+        getattr(cuda.matmul, "allow_fp16_accumulation", None),  # since 2.7
+        cuda.fp16_bf16_reduction_math_sdp_allowed(),
+        *(cuda.preferred_blas_library(), cuda.preferred_linalg_library()),
+        tuple(torch._C._get_sdp_priority_order()),  # noqa: SLF001  (there is no public name)
         *(getattr(cuda, f"{kernel}_sdp_enabled")() for kernel in ("flash", "mem_efficient", "math", "cudnn")),
         *(cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
         torch.are_deterministic_algorithms_enabled(),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from ..analysis.mass import KINDS
 from ..analysis.mass import attention_mass as mass_of
 from ..analysis.selection import Heads, Layers, Steps, select
-from ..picture import Picture, drawable
+from ..picture import Picture
 from ..trace import Trace
 from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
 from ._panels import BLOG_COLUMN
@@ -45,7 +45,7 @@ def attention_mass(
     selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     with drawn_on((Bars,), _figure) as (figure, (above, below)):
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
-        above.stack("layer", by_layer, [drawable(short[name]) for name in mass.layers])
+        above.stack("layer", by_layer, [short[name] for name in mass.layers])
         below.stack("step", by_step, [str(step) for step in mass.steps])
         mean = mass.mean
         named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]

@@ -9,7 +9,7 @@ from ..picture import Picture
 from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison
-from .controls import Message, PictureBox
+from .controls import Given, Message
 from .progress import Bar
 from .state import State
 from .worker import Cancelled, MainThread, Worker
@@ -25,7 +25,7 @@ class Board:
         record: What runs keep.
         known: Every argument that the pipeline's call names, with its default.
         trace: What is looked at; None before the first run.
-        drawn: Where the last figure was drawn.
+        given: The figure drawn last.
         bar, message: How far the work under way is, and how things stand.
     """
 
@@ -35,7 +35,7 @@ class Board:
     record: Record = USUAL
     known: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
-    drawn: PictureBox | None = None
+    given: Given | None = None
     bar: Bar = field(default_factory=Bar)
     message: Message = field(default_factory=lambda: Message(keep_place=True))
     worker: Worker = field(default_factory=Worker)
@@ -45,7 +45,7 @@ class Board:
     @property
     def picture(self) -> Picture | None:
         """The figure drawn last, which Export takes."""
-        return None if self.drawn is None else self.drawn.picture
+        return None if self.given is None else self.given.picture
 
     def arguments(self) -> dict[str, Any]:
         """What the next run of the pipeline is called with, but for prompt, seed and scheduler."""

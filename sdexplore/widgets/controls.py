@@ -129,15 +129,32 @@ class CodeLine:
         self.widget.value = f'<pre style="margin:2px 0;white-space:pre-wrap;word-break:break-word;{_MONO}">{body}</pre>'
 
 
+class Given:
+    """A picture for whoever asks: the one that was shown, or one that is made when it is asked for."""
+
+    def __init__(self, make: Callable[[], Picture], picture: Picture | None = None) -> None:
+        self._make, self._picture = make, picture
+
+    @property
+    def picture(self) -> Picture:
+        """It, and always the same."""
+        if self._picture is None:
+            self._picture = self._make()
+        return self._picture
+
+
 class PictureBox:
-    """A Picture with its words and its line of code beneath; the next one takes its place without a jump."""
+    """A Picture with its words and its line of code beneath; the next one takes its place without a jump.
+
+    Attributes:
+        given: What is shown, for others to hold; None where nothing is.
+    """
 
     def __init__(self) -> None:
         self.image = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.code = CodeLine()
-        self._make: Callable[[], Picture] | None = None
-        self._picture: Picture | None = None
+        self.given: Given | None = None
         self._sheet: Any = None
         self.widget = widgets.VBox(
             [self.image, self.words, self.code.widget], layout=widgets.Layout(width="100%", min_width="0")
@@ -146,25 +163,23 @@ class PictureBox:
     @property
     def picture(self) -> Picture | None:
         """What is shown; None where nothing is."""
-        if self._picture is None and self._make is not None:
-            self._picture = self._make()
-        return self._picture
+        return None if self.given is None else self.given.picture
 
     def show(self, picture: Picture) -> None:
         """Draws `picture`, on white, at the size of a notebook's pictures."""
-        self._make, self._picture = None, picture
         self._say(picture)
+        self.given = Given(lambda: picture, picture)
 
     def redraw(self, make: Callable[[], Picture]) -> None:
         """Draws the picture that `make` makes, in the figure of the last one if it can: for what follows the hand.
 
-        Whoever asks for `picture` gets one of its own, which stays as it is.
+        Whoever asks for `picture` gets one of its own, which stays as it is; `make` is called again for it.
         """
         from ..views._sheet import Sheet
 
-        self._sheet = self._sheet or Sheet()
-        self._say(self._sheet.draw(make))
-        self._make, self._picture = make, None
+        sheet, self._sheet = self._sheet or Sheet(), None  # gone if it is left half drawn
+        self._say(sheet.draw(make))
+        self._sheet, self.given = sheet, Given(make)
 
     def _say(self, picture: Picture) -> None:
         self.image.value = picture.html()
@@ -173,7 +188,7 @@ class PictureBox:
 
     def clear(self) -> None:
         """Shows nothing."""
-        self._make = self._picture = self._sheet = None
+        self.given = self._sheet = None
         self.image.value = ""
         self.words.value = ""
         self.code.show()

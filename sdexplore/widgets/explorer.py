@@ -276,7 +276,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.history.forget()
         for section in self._sections.values():
             section.close()
-        self.board.trace = self.board.drawn = self.board.pipe = None
+        self.board.trace = self.board.given = self.board.pipe = None
         close(*self.children)
         super().close()
 

@@ -60,11 +60,11 @@ class ExportSection(Section):
 
     def export(self) -> None:
         """Writes the figure that was drawn last, and the Markdown around it."""
-        picture = self.board.picture
 
         def write() -> str:
             from ..publish.article import Article
 
+            picture = self.board.picture
             if picture is None:
                 raise TraceError("there is no figure yet: open Denoising, Guidance or Attention first")
             article = Article(self._slug.value, flavor=self._flavor.value, root=self._root.value)

@@ -73,6 +73,7 @@ class AttentionSection(Section):
             padding="6px 0",
         )
         self._offered: tuple[Trace, str] | None = None
+        self._drawn: tuple[Any, ...] | None = None
 
     def _steps_shown(self, steps: tuple[int, int] | None) -> tuple[int, int]:
         return (0, self._steps.max) if steps is None else steps
@@ -84,18 +85,26 @@ class AttentionSection(Section):
                 state.role = next(iter(trace.cross_attention))  # draws anew
                 return
             self._offered = (trace, state.role)
-            self._offer(trace, state)
+            with state.hold_trait_notifications():  # a list that is offered anew sets its value in passing
+                self._offer(trace, state)
         for name, figures in _APPLIES.items():
             self._choices[name].disabled = state.figure not in figures
         for toggle in self._words.children:
             toggle.value = toggle.description in state.words
+        asked = (trace, *(getattr(state, name) for name in self.uses))
+        if asked == self._drawn and self.box.given is not None:
+            return
+        self._drawn = None  # until it is
         self._redraw(_figures(trace, state)[state.figure])
+        self._drawn = asked
         if state.figure in ("by step", "by layer") and len(state.words) > 1:
             self.message.say(f"Drawn is the first of the pressed words, “{state.words[0]}”.")
 
     def _offer(self, trace: Trace, state: State) -> None:
         """Makes the controls offer what this trace holds."""
+        role = state.role
         self._choices["role"].options = list(trace.cross_attention) or ["cond"]
+        state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
         sides = sorted({max(map(int, one.probs.shape[2:4])) for one in recorded.values()}, reverse=True)
         layers = [("all", None), *((f"{side} × …", side) for side in sides), *((name, name) for name in recorded)]
@@ -128,8 +137,10 @@ class AttentionSection(Section):
         )
 
         def pressed(_: object) -> None:
-            words, state = [w for w in self.board.state.words if w != word], self.board.state
-            state.words = (*words, word) if toggle.value else tuple(words)
+            state = self.board.state
+            if toggle.value != (word in state.words):  # else it only follows them
+                words = tuple(w for w in state.words if w != word)
+                state.words = (*words, word) if toggle.value else words
 
         toggle.observe(pressed, "value")
         return toggle
@@ -137,7 +148,7 @@ class AttentionSection(Section):
     def forget(self) -> None:
         """Lets go of the trace."""
         super().forget()
-        self._offered = None
+        self._offered = self._drawn = None
 
 
 _APPLIES = {
@@ -159,22 +170,22 @@ def _words(trace: Trace, role: str) -> list[str]:
 
 
 def _figures(trace: Trace, state: State) -> dict[str, Callable[[], Picture]]:
+    """Name -> what makes that figure, of what the state is now; it may be called when the state is another."""
     from .. import views
 
-    words, chosen = list(state.words) or None, state.selection
+    words, chosen, scale, method = list(state.words) or None, state.selection, state.scale, state.method
+    known = words or _words(trace, state.role)
+    without_heads = {name: value for name, value in chosen.items() if name != "heads"}
 
     def one() -> str:
-        known = words or _words(trace, state.role)
         if not known:
-            raise TraceError(f"there is no word of {state.role!r} to draw: the run had no prompt for it")
+            raise TraceError(f"there is no word of {chosen['role']!r} to draw: the run had no prompt for it")
         return known[0]
 
     return {
-        "words": lambda: views.attention(trace, words, scale=state.scale, method=state.method, **chosen),
+        "words": lambda: views.attention(trace, words, scale=scale, method=method, **chosen),
         "by step": lambda: views.attention_steps(trace, one(), **{**chosen, "steps": _a_few(trace, chosen)}),
-        "by layer": lambda: views.attention_layers(
-            trace, one(), **{name: value for name, value in chosen.items() if name != "heads"}, scale=state.scale
-        ),
+        "by layer": lambda: views.attention_layers(trace, one(), **without_heads, scale=scale),
         "where it all went": lambda: views.attention_mass(trace, **chosen),
         "segmentation": lambda: views.segmentation(trace, words, **chosen),
     }

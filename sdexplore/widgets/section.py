@@ -71,13 +71,13 @@ class Section:
         """Draws the figure that `make` gives, and keeps it as the one that Export takes."""
         box = box or self.box
         box.show(make())
-        self.board.drawn = box
+        self.board.given = box.given
         self.message.say("")
 
     def _redraw(self, make: Callable[[], Picture]) -> None:
         """As `_show`, for figures that are drawn again at every move of a control; `make` is called again later."""
         self.box.redraw(make)
-        self.board.drawn = self.box
+        self.board.given = self.box.given
         self.message.say("")
 
     def forget(self) -> None:
