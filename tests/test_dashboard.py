@@ -69,6 +69,20 @@ def test_controls_and_state_move_each_other(explorer):
     assert explorer.state.section == "Pixels"
 
 
+def test_every_choice_of_a_list_can_be_chosen_again(explorer):
+    explorer.run(wait=True)
+    for title in explorer._sections:
+        explorer.state.section = title
+        explorer._redraw()
+    lists = [one for one in controls(explorer) if isinstance(one, ipywidgets.Dropdown)]
+    assert {"layers", "head", "a", "b"} <= {one.description for one in lists}
+    for one in lists:
+        for index in reversed(range(len(one.options))):
+            one.index = index  # as the page does; of a value that is None ipywidgets would make no choice at all
+            assert one.index == index, (one.description, one.options[index])
+    assert explorer.state.layers is explorer.state.head is None
+
+
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
     explorer.run(wait=True)
     attention = section(explorer, "Attention")

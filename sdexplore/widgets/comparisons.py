@@ -10,7 +10,7 @@ from ..errors import RunError
 from ..trace import Trace
 from ..traces import Comparison
 from .board import Board
-from .controls import PictureBox, button, column, control, row
+from .controls import UNCHOSEN, PictureBox, button, column, control, row
 from .section import Section
 from .worker import Cancelled
 
@@ -66,7 +66,7 @@ class CompareSection(Section):
         )
         picks = {
             name: control(
-                widgets.Dropdown, name, f"Run {name} of two to compare", width="320px", options=[("none", None)]
+                widgets.Dropdown, name, f"Run {name} of two to compare", width="320px", options=[("none", UNCHOSEN)]
             )
             for name in ("a", "b")
         }
@@ -82,7 +82,7 @@ class CompareSection(Section):
         )
 
     def _draw(self) -> None:
-        options = [("none", None), *((_named(trace), trace) for trace in self._runs())]
+        options = [("none", UNCHOSEN), *((_named(trace), trace) for trace in self._runs())]
         if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
             for pick in self._picks.values():
                 pick.options = options
@@ -91,7 +91,7 @@ class CompareSection(Section):
 
     def _draw_pair(self) -> None:
         a, b = (pick.value for pick in self._picks.values())
-        if a is None or b is None:
+        if not isinstance(a, Trace) or not isinstance(b, Trace):
             self._pair.clear()
             return
         from ..views import attention_compare
@@ -124,7 +124,7 @@ class CompareSection(Section):
         super().forget()
         self._pair.clear()
         for pick in self._picks.values():
-            pick.options = [("none", None)]
+            pick.options = [("none", UNCHOSEN)]
 
 
 def values_of(name: str, text: str) -> list[Any]:

@@ -16,6 +16,8 @@ from .state import State
 WIDE = {"description_width": "84px"}
 _ERROR = "var(--jp-error-color1, #b00020)"
 _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
+UNCHOSEN = ""
+"""What a list of choices holds where nothing in particular is chosen: None would leave its box blank in the page."""
 _MONO = "font-family:var(--jp-code-font-family, monospace);font-size:12px"
 
 

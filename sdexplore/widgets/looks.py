@@ -12,7 +12,7 @@ from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
 from .board import Board
-from .controls import bind, close, column, control, row
+from .controls import UNCHOSEN, bind, close, column, control, row
 from .parts import ATTENTION
 from .section import Section
 from .state import FIGURES, State
@@ -53,14 +53,25 @@ class AttentionSection(Section):
             meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
         )
         choices: tuple[tuple[str, str, str, list[Any]], ...] = (
-            ("layers", "layers", "All layers, those of one grid, or one alone", [("all", None)]),
-            ("head", "head", "Mean over heads, or one head; needs Record(cross_attention='heads')", [("mean", None)]),
+            ("layers", "layers", "All layers, those of one grid, or one alone", [("all", UNCHOSEN)]),
+            (
+                "head",
+                "head",
+                "Mean over heads, or one head; needs Record(cross_attention='heads')",
+                [("mean", UNCHOSEN)],
+            ),
             ("role", "role", "Whose prompt: cond, or uncond for the negative prompt", ["cond"]),
             ("method", "method", "mean: plain probability; others: published formulas", list(METHODS)),
             ("scale", "scale", "One colour scale for all words, or each word its own", ["shared", "each"]),
         )
         self._choices = {
-            name: bind(state, name, control(widgets.Dropdown, label, tooltip, width="220px", options=options))
+            name: bind(
+                state,
+                name,
+                control(widgets.Dropdown, label, tooltip, width="220px", options=options),
+                shown=_held,
+                meant=lambda value: None if value == UNCHOSEN else value,
+            )
             for name, label, tooltip, options in choices
         }
         self.widget = column(
@@ -107,16 +118,16 @@ class AttentionSection(Section):
         state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
         sides = sorted({max(map(int, one.probs.shape[2:4])) for one in recorded.values()}, reverse=True)
-        layers = [("all", None), *((f"{side} × …", side) for side in sides), *((name, name) for name in recorded)]
+        layers = [("all", UNCHOSEN), *((f"{side} × …", side) for side in sides), *((name, name) for name in recorded)]
         heads = (
             0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
         )
-        for name, options in (("layers", layers), ("head", [("mean", None), *((str(h), h) for h in range(heads))])):
+        for name, options in (("layers", layers), ("head", [("mean", UNCHOSEN), *((str(h), h) for h in range(heads))])):
             kept = getattr(state, name)
             self._choices[name].options = options
             known = [value for _, value in options]
             setattr(state, name, kept if kept in known else None)
-            self._choices[name].value = getattr(state, name)
+            self._choices[name].value = _held(getattr(state, name))
         kept_steps = state.steps
         self._steps.max = trace.num_steps - 1
         fits = kept_steps is not None and kept_steps[1] < trace.num_steps
@@ -149,6 +160,11 @@ class AttentionSection(Section):
         """Lets go of the trace."""
         super().forget()
         self._offered = self._drawn = None
+
+
+def _held(value: Any) -> Any:  # noqa: ANN401  (of any trait)
+    """A value of the state as a list of choices holds it."""
+    return UNCHOSEN if value is None else value
 
 
 _APPLIES = {
