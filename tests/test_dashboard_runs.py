@@ -49,11 +49,17 @@ def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
 
 
 def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
+    seen, say = [], explorer._shown.say
+    explorer._shown.say = lambda text: (seen.append(text), say(text))
+    explorer.run(wait=True)
+    assert seen == ["under way: a cat and a dog · seed 0", "a cat and a dog · seed 0"]
+    picture = explorer._picture.value
     explorer.state.scheduler = "Eulerr"
     with pytest.raises(sdx.LoadError, match="Eulerr"):
         explorer.run(wait=True)
     assert "Eulerr" in explorer.board.message.plain
     assert 'role="alert"' in explorer.board.message.widget.value
+    assert (seen[-1], explorer._picture.value) == ("a cat and a dog · seed 0", picture)
     explorer.state.scheduler = ""
     assert explorer.run(wait=True) is not None
     assert explorer.board.message.plain.startswith("Done")
@@ -170,6 +176,21 @@ def test_one_that_waits_can_be_stopped(tiny, explorer):
     stop_while_it_waits(tiny, explorer, explorer.run)
     assert explorer.trace is None
     assert "nothing was run" in explorer.board.message.plain
+
+
+def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explorer):
+    before, said = explorer._shown.plain, []
+    with lock_of(tiny):
+        explorer.run()
+        while len(lock_of(tiny)._queue) < 2:
+            explorer.wait(0.01)
+        said += [explorer._shown.plain, explorer.board.message.plain, explorer.board.bar._text.value]
+        explorer.stop()
+        assert explorer.wait(60.0)
+    assert said[:2] == [before, "Waiting until the pipeline is free."]
+    assert "waiting" in said[2]
+    assert explorer._shown.plain == before
+    assert "waiting" not in explorer.board.bar._text.value
 
 
 def test_the_progress_bar_of_the_pipeline_is_off_meanwhile_and_as_before_afterwards(tiny, explorer, capfd):

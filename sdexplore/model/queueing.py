@@ -20,7 +20,7 @@ from .locking import lock_of
 from .running import Progress, check, run_locked
 
 
-def run_unless(
+def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard wants to hear)
     cancelled: Callable[[], bool],
     pipe: Any,
     prompt: str | None = None,
@@ -29,6 +29,7 @@ def run_unless(
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
     scheduler: str | None = None,
+    begun: Callable[[], object] = lambda: None,
     told: Callable[[str], object] = print,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
@@ -37,6 +38,7 @@ def run_unless(
     Args:
         cancelled: Asked while waiting, and after each step.
         scheduler: A name as in `load(scheduler=…)`, for this run alone; None: the pipeline's own.
+        begun: Called when its turn has come.
         told: Gets what a compiled run says aloud (`compile_denoiser`).
 
     Raises:
@@ -44,11 +46,11 @@ def run_unless(
     """
     check(pipe, {"seed": seed, **pipeline_arguments})
     heard = _stopping(cancelled, on_step)
-    with _turn(cancelled, pipe), exchanged_scheduler(pipe, scheduler), telling(told):
+    with _turn(cancelled, pipe, begun), exchanged_scheduler(pipe, scheduler), telling(told):
         return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)
 
 
-def compare_unless(
+def compare_unless(  # noqa: PLR0913  (as above)
     cancelled: Callable[[], bool],
     pipe: Any,
     prompt: str | None = None,
@@ -57,10 +59,15 @@ def compare_unless(
     seed: int = 0,
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
+    begun: Callable[[], object] = lambda: None,
     told: Callable[[str], object] = print,
     **pipeline_arguments: Any,
 ) -> Comparison:
     """`compare` that is given up once `cancelled` says so, while a run of it waits for its turn or after any step.
+
+    Args:
+        cancelled, told: As `run_unless` takes them.
+        begun: Called whenever a run's turn has come.
 
     Raises:
         Stopped: It was given up; carries what was recorded of the run under way, or None.
@@ -68,7 +75,7 @@ def compare_unless(
     heard = _stopping(cancelled, on_step)
     arguments = {"over": over, "seed": seed, "record": record, "on_step": heard, **pipeline_arguments}
     with telling(told):
-        return compared(lambda: _turn(cancelled, pipe), pipe, prompt, **arguments)
+        return compared(lambda: _turn(cancelled, pipe, begun), pipe, prompt, **arguments)
 
 
 def _stopping(
@@ -84,9 +91,10 @@ def _stopping(
 
 
 @contextmanager
-def _turn(cancelled: Callable[[], bool], pipe: Any) -> Iterator[None]:
+def _turn(cancelled: Callable[[], bool], pipe: Any, begun: Callable[[], object]) -> Iterator[None]:
     """A turn of the pipeline's lock, without its progress bar."""
     with lock_of(pipe).turn(cancelled), quiet(pipe):
+        begun()
         yield
 
 

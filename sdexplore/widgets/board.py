@@ -27,6 +27,7 @@ class Board:
         trace: What is looked at; None before the first run.
         given: The figure drawn last.
         bar, message: How far the work under way is, and how things stand.
+        doing: What the work under way is, in words.
     """
 
     state: State
@@ -38,6 +39,7 @@ class Board:
     given: Given | None = None
     bar: Bar = field(default_factory=Bar)
     message: Message = field(default_factory=lambda: Message(keep_place=True))
+    doing: str = ""
     worker: Worker = field(default_factory=Worker)
     main: MainThread = field(default_factory=MainThread)
     busy_changed: Callable[[bool], None] = lambda _: None
@@ -70,28 +72,34 @@ class Board:
         def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
             self.bar.reach(progress.step + 1, progress.total, f"run {progress.cell + 1} of {progress.cells}, step ")
 
-        given |= {"on_step": on_step, "told": self.bar.say}
+        given |= {"on_step": on_step, "begun": self.begin, "told": self.bar.say}
         found = compare_unless(cancelled, self.pipe, over=over, record=self.record, **given)
         self.bar.end()
         self.message.say(f"Compared {len(found)} runs over {', '.join(over)}.")
         return found
 
     def work(self, what: str, job: Callable[[Cancelled], object]) -> None:
-        """Does `job` off the main thread; says what is done, and what went wrong in words."""
+        """Does `job` off the main thread, which calls `begin` when its turn has come; says what went wrong in words."""
 
         def guarded(cancelled: Cancelled) -> None:
             self.busy_changed(True)  # noqa: FBT003  (what it now is)
-            self.message.say(what)
+            self.doing = what
+            self.message.say("Waiting until the pipeline is free.")
             try:
                 job(cancelled)
             except Stopped as stopped:
-                self.bar.rest()
+                self.bar.rest("stopped")
                 self.message.say(str(stopped))
             except Exception as error:  # noqa: BLE001  (said to the person who looks)
-                self.bar.rest()
+                self.bar.rest("failed")
                 self.message.fail(error)
             finally:
                 if not self.worker.waiting:
                     self.busy_changed(False)  # noqa: FBT003
 
         self.worker.submit(guarded)
+
+    def begin(self) -> None:
+        """Says that the work is under way: the pipeline is free for it now."""
+        self.bar.say("starting")
+        self.message.say(self.doing)

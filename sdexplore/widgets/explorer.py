@@ -13,7 +13,7 @@ from ..record import USUAL, Record
 from ..trace import Trace
 from .board import Board
 from .comparisons import CompareSection
-from .controls import CodeLine, Message, close, column, picture_box, png, row
+from .controls import CodeLine, Message, blank, close, column, picture_box, png, row
 from .exports import ExportSection
 from .halves import GuidanceSection
 from .history import MOST, History, last_picture
@@ -30,6 +30,7 @@ from .worker import Cancelled
 
 _SIDE = 320
 _PREVIEWS_A_SECOND = 10
+_NO_PICTURE = "The picture grows here."
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -58,7 +59,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = picture_box(_SIDE)
-        self._shown = Message("The picture grows here.", keep_place=True)
+        self._shown = Message(_NO_PICTURE, keep_place=True)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._code = CodeLine()
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
@@ -152,8 +153,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         def job(cancelled: Cancelled) -> None:
             from ..model.queueing import run_unless
 
+            def begun() -> None:
+                board.begin()
+                self._shown.say(f"under way: {clip(prompt or 'no prompt', 200)} · seed {seed}")
+
             board.bar.start()
-            self._shown.say(f"under way: {clip(prompt or 'no prompt', 200)} · seed {seed}")
             try:
                 result = run_unless(
                     cancelled,
@@ -163,18 +167,19 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     record=board.record,
                     scheduler=scheduler,
                     on_step=self._live(),
+                    begun=begun,
                     told=board.bar.say,
                     **arguments,
                 )
             except Stopped as stopped:
                 outcome.append(stopped.trace)
-                board.main.call(self._say_shown)
+                board.main.call(self._show_as_before)
                 if stopped.trace is not None and not board.worker.waiting:
                     self._arrive(stopped.trace)
                 raise
             except Exception as error:
                 outcome.append(error)
-                board.main.call(self._say_shown)
+                board.main.call(self._show_as_before)
                 raise
             board.bar.end()
             traces = [result] if isinstance(result, Trace) else list(result)
@@ -184,7 +189,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             for trace in reversed(traces):
                 self._arrive(trace)
 
-        board.work("Running; other runs of this pipeline come first where there are any", job)
+        board.work("Running.", job)
         if not wait:
             return None
         self.wait()
@@ -238,16 +243,19 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def show(self, trace: Trace) -> None:
         """Looks at `trace`: every section shows it from now on."""
         self.board.trace = trace
-        self._picture.value = last_picture(trace)
-        self._say_shown()
+        self._show_as_before()
         self._redraw(everything=True)
         self._say_where()
 
-    def _say_shown(self) -> None:
+    def _show_as_before(self) -> None:
+        """The picture and the caption of the trace that is looked at; before the first run the place for them."""
         trace = self.board.trace
-        if trace is not None:
-            how = " · stopped: the last predicted x0" if trace.image is None else ""
-            self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}{how}")
+        self._picture.value = blank() if trace is None else last_picture(trace)
+        if trace is None:
+            self._shown.say(_NO_PICTURE)
+            return
+        how = " · stopped: the last predicted x0" if trace.image is None else ""
+        self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}{how}")
 
     def figure(self) -> Picture:
         """The figure of the section that is open.

@@ -40,6 +40,7 @@ class Bar:
         """All is done."""
         self._bar.bar_style, self._bar.value = "success", self._bar.max
 
-    def rest(self) -> None:
-        """Ended before its end."""
+    def rest(self, what: str) -> None:
+        """Ended before its end; `what` stands in the place of the steps."""
         self._bar.bar_style = "warning"
+        self.say(what)
