@@ -77,7 +77,7 @@ def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboar
     notebook.run(2)
     assert not dashboard.area.locator("button", has_text="Stop").first.is_disabled()  # the run still goes on
     dashboard.press("Stop")
-    dashboard.says("stopped after step")
+    dashboard.says("steps; .trace holds what was recorded")
     assert dashboard.area.locator("img.widget-image").first.bounding_box() == place  # nothing jumped
     dashboard.open("Denoising")
     dashboard.area.get_by_text("pred_original_sample").first.wait_for()

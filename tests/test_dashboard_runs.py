@@ -88,7 +88,13 @@ def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
     assert 2 <= trace.num_steps < 50
     assert trace.image is None
     assert not trace.decoded
-    assert "stopped after step" in explorer.board.message.plain
+    count = trace.num_steps  # of 51: PNDM takes one twice
+    assert f"stopped after {count} of 51 steps; .trace holds what was recorded" in explorer.board.message.plain
+    assert "step" not in explorer.board.bar._text.value  # it was last told of a step before
+    assert f"stopped after {count} steps" in explorer._shown.plain
+    line, comment = explorer._code.code.splitlines()[0].split("  # ")
+    assert "num_inference_steps=50" in line
+    assert comment == f"does all steps; trace {trace.fingerprint}, which is shown, was stopped after {count}"
     assert section(explorer, "Denoising").message.plain == ""
     assert explorer.snapshot()
 

@@ -287,7 +287,7 @@ def test_stopping_keeps_what_was_recorded_and_leaves_the_pipeline_clean(tiny):
             progress.stop()
 
     before = plain(tiny, num_inference_steps=5)
-    with pytest.raises(sdx.Stopped, match="stopped after step 3 of 6") as stopped:
+    with pytest.raises(sdx.Stopped, match="stopped after 3 of 6 steps") as stopped:
         sdx.run(tiny, PROMPT, num_inference_steps=5, on_step=on_step)
     assert seen == [(step, 6, (4, 8, 8), (8, 8, 3)) for step in range(3)]
     trace = stopped.value.trace

@@ -227,7 +227,9 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         stopped = _watched(pipe, recorder, given, call, look_again=foreign)
     result = keeper.result()
     if stopped:
-        raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
+        raise Stopped(
+            f"stopped after {len(recorder.steps)} of {total_steps(pipe)} steps; .trace holds what was recorded", result
+        )
     return result
 
 

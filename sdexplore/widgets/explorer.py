@@ -254,7 +254,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if trace is None:
             self._shown.say(_NO_PICTURE)
             return
-        how = " · stopped: the last predicted x0" if trace.image is None else ""
+        stopped = f" · stopped after {trace.num_steps} steps" if trace.call.get("stopped") else ""
+        how = f"{stopped} · the last predicted x0" if trace.image is None else stopped
         self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}{how}")
 
     def figure(self) -> Picture:
@@ -325,7 +326,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         board, state, run = self.board, self.board.state, ""
         if board.trace is not None:
             own = "" if board.pipe is None else type(board.pipe.scheduler).__name__
-            run = f"{line_of_trace(board.trace, own) if own else 'trace'}  # trace {board.trace.fingerprint}"
+            run = line_of_trace(board.trace, own)
         elif board.pipe is not None:
             run = line_of_run(board.prompt, state.seed, board.arguments(), board.record, state.scheduler)
         self._code.show(run, line_of_selection(state))

@@ -39,21 +39,26 @@ def line_of_run(
 
 
 def line_of_trace(trace: Trace, own_scheduler: str) -> str:
-    """The run of a trace as code, from what the trace itself says of its call.
+    """The run of a trace as code, from what the trace itself says of its call; a comment names the trace.
 
     Args:
-        own_scheduler: Class of the pipeline's scheduler; a run with another names that.
+        own_scheduler: Class of the pipeline's scheduler; a run with another names that. "" where there is no pipeline.
     """
-    call = trace.call
+    call, name = trace.call, f"trace {trace.fingerprint}"
+    if not own_scheduler:
+        return f"trace  # {name}"
+    if call.get("stopped"):
+        name = f"does all steps; {name}, which is shown, was stopped after {trace.num_steps}"
     prompt = call.get("prompt")
     used = str(trace.provenance.get("scheduler", {}).get("class", own_scheduler))
-    return line_of_run(
+    run = line_of_run(
         prompt if isinstance(prompt, str) else None,
         call.get("seed"),
         call.get("arguments", {}),
         Record.from_json(call["record"]) if "record" in call else USUAL,
         "" if used == own_scheduler else used,
     )
+    return f"{run}  # {name}"
 
 
 def line_of_selection(state: State) -> str:
