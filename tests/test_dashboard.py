@@ -199,10 +199,30 @@ def test_a_click_on_a_layer_of_the_tree_leads_to_its_attention(explorer):
         ("guidance_scale", "1, 3,7.5", [1, 3, 7.5]),
         ("prompt", "a cat, sleeping; a dog", ["a cat, sleeping", "a dog"]),
         ("scheduler", "DDIM;Euler a", ["DDIM", "Euler a"]),
+        ("scheduler", "DDIM, Euler a", ["DDIM", "Euler a"]),
+        ("seed", "1; 2", [1, 2]),
     ],
 )
 def test_values_are_read_as_written(name, text, values):
     assert values_of(name, text) == values
+
+
+def test_one_value_is_no_comparison_and_the_next_attempt_forgets_the_error(explorer):
+    compare = section(explorer, "Compare")
+    for name in compare._over.options:
+        compare._over.value = name
+        between = compare._between.value.removeprefix("parted by <code>")[0]
+        assert len(values_of(name, compare._values.value)) > 1
+        assert between in compare._values.value
+    compare._over.value, compare._values.value = "prompt", "a cat in space, a dog in space"
+    compare.compare()
+    assert "'a cat in space, a dog in space' is one value of prompt" in compare.message.plain
+    assert "write ; between them" in compare.message.plain
+    assert not explorer.board.worker.busy
+    compare._values.value = "a cat; a dog"
+    compare.compare()
+    assert compare.message.plain == ""
+    explorer.stop()
 
 
 def test_export_writes_article_trace_and_page(explorer, tmp_path):

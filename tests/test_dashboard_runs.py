@@ -232,6 +232,6 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
     assert compare.message.plain == ""
     assert len(compare.box.picture.data) >= 3
     assert "Compared 3 runs over seed" in explorer.board.message.plain
-    compare._values.value = "four"
+    compare._values.value = "four, 5"
     compare.compare()
     assert "'four' is no value of seed; write for example 0, 1, 2" in compare.message.plain

@@ -1,6 +1,7 @@
 """The section "Compare": one argument taking several values, and two of the last runs side by side."""
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -30,13 +31,14 @@ _EXAMPLES = {
     "guidance_scale": "1, 3, 7.5",
     "seed": "0, 1, 2",
     "num_inference_steps": "5, 10, 25",
-    "scheduler": "DDIM; Euler; DPM++ 2M",
+    "scheduler": "DDIM, Euler, DPM++ 2M",
     "prompt": "a cat in space; a dog in space",
     "negative_prompt": "blue; red",
     "guidance_rescale": "0, 0.7",
     "without": "none; cat",
 }
 _TEXT = ("scheduler", "prompt", "negative_prompt", "without")
+_BETWEEN = dict.fromkeys(("prompt", "negative_prompt", "without"), ";")  # these may hold commas, others both part
 
 
 class CompareSection(Section):
@@ -55,12 +57,14 @@ class CompareSection(Section):
         self._values = control(
             widgets.Text,
             "values",
-            "Numbers with commas between them; names and prompts with semicolons",
+            "What the argument takes, one value a run; prompts and words are parted by ; alone",
             width="420px",
             value=_EXAMPLES["guidance_scale"],
             continuous_update=False,
         )
-        self._over.observe(lambda _: setattr(self._values, "value", _EXAMPLES[self._over.value]), "value")
+        self._between = widgets.HTML()
+        self._over.observe(lambda _: self._chosen(), "value")
+        self._chosen()
         self._start = button(
             "Compare", "Runs the prompt once a value, from the same noise", self.compare, icon="th", button_style=""
         )
@@ -74,12 +78,18 @@ class CompareSection(Section):
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
         self._pair = PictureBox()
-        runs_row = row([self._over, self._values, self._start])
+        runs_row = row([self._over, self._values, self._between, self._start])
         runs_row.layout.display = "" if board.pipe is not None else "none"
         self.widget = column(
             [runs_row, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
             padding="6px 0",
         )
+
+    def _chosen(self) -> None:
+        """Puts down an example for the argument that was chosen, and says what parts its values."""
+        name = self._over.value
+        self._values.value = _EXAMPLES[name]
+        self._between.value = f"parted by <code>{_BETWEEN.get(name, ',')}</code>"
 
     def _draw(self) -> None:
         options = [("none", UNCHOSEN), *((_named(trace), trace) for trace in self._runs())]
@@ -102,6 +112,7 @@ class CompareSection(Section):
     def compare(self) -> None:
         """Runs once for each value that is written down."""
         board, name = self.board, self._over.value
+        self.message.say("")
         try:
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
@@ -128,11 +139,17 @@ class CompareSection(Section):
 
 
 def values_of(name: str, text: str) -> list[Any]:
-    """The values that were written down for an argument; RunError with an example if they cannot be read."""
-    parts = [part.strip() for part in text.split(";" if name in _TEXT else ",")]
+    """The values that were written down for an argument; RunError with an example for none, one, or what is no value."""
+    parts = [part.strip() for part in re.split(_BETWEEN.get(name, "[,;]"), text)]
     parts = [part for part in parts if part]
     if not parts:
         raise RunError(f"no values of {name} in {text!r}; write for example {_EXAMPLES[name]}")
+    if len(parts) == 1:
+        between = _BETWEEN.get(name, ",")
+        raise RunError(
+            f"{parts[0]!r} is one value of {name}, and several are compared: "
+            f"write {between} between them, for example {_EXAMPLES[name]}"
+        )
     if name == "without":  # a word of the prompt that is left out
         return [None if part == "none" else part for part in parts]
     if name in _TEXT:
