@@ -131,6 +131,8 @@ def test_closing_frees_traces_figures_and_widgets(tiny):
     assert [kind for kind in kinds if kind != "Layout" and not kind.endswith("Style")] == []
     assert len(kinds) < 40
     explorer.close()  # again: nothing happens
+    with pytest.raises(sdx.RunError, match="was closed"):
+        explorer.run(wait=True)
 
 
 def test_a_stored_trace_is_explored_without_a_model(stored):

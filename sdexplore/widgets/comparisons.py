@@ -139,7 +139,7 @@ class CompareSection(Section):
 
 
 def values_of(name: str, text: str) -> list[Any]:
-    """The values that were written down for an argument; RunError with an example for none, one, or what is no value."""
+    """The values that were written down for an argument; RunError with an example for none, one, or a wrong one."""
     parts = [part.strip() for part in re.split(_BETWEEN.get(name, "[,;]"), text)]
     parts = [part for part in parts if part]
     if not parts:

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..display import clip, size
-from ..errors import Stopped, TraceError, did_you_mean
+from ..errors import RunError, Stopped, TraceError, did_you_mean
 from ..picture import Picture
 from ..record import USUAL, Record
 from ..trace import Trace
@@ -140,12 +140,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 stopped what it recorded, None if that is nothing.
 
         Raises:
+            RunError: The dashboard was closed.
             TraceError: There is no pipeline, but stored traces only.
             SdexploreError: With `wait`, what went wrong, which the dashboard says too.
         """
+        self._check_that_it_runs()
         board, state = self.board, self.board.state
-        if board.pipe is None:
-            raise TraceError("this dashboard looks at a stored trace; sdx.explore(pipe) makes one that runs")
         arguments, prompt, seed = board.arguments(), board.prompt, state.seed
         scheduler = state.scheduler or None
         outcome: list[Trace | Exception | None] = []
@@ -197,6 +197,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if isinstance(came, Exception):
             raise came
         return came
+
+    def _check_that_it_runs(self) -> None:
+        if self._closed:
+            raise RunError("this dashboard was closed; sdx.explore(…) makes a new one")
+        if self.board.pipe is None:
+            raise TraceError("this dashboard looks at a stored trace; sdx.explore(pipe) makes one that runs")
 
     def _live(self) -> Any:  # noqa: ANN401  (a function of the model's Progress)
         last = 0.0
