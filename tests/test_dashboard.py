@@ -34,7 +34,8 @@ def test_every_section_shows_the_trace_and_gives_a_figure(explorer):
             assert explorer.snapshot().alt
     for figure in ("words", "by step", "by layer", "where it all went", "segmentation"):
         explorer.state.section, explorer.state.figure = "Attention", figure
-        assert explorer._sections["Attention"].message.plain == ""
+        said = explorer._sections["Attention"].message.plain
+        assert said.startswith("No word is pressed") if figure.startswith("by ") else said == ""
 
 
 def test_before_a_run_sections_say_what_to_do(explorer):
@@ -81,6 +82,17 @@ def test_every_choice_of_a_list_can_be_chosen_again(explorer):
             one.index = index  # as the page does; of a value that is None ipywidgets would make no choice at all
             assert one.index == index, (one.description, one.options[index])
     assert explorer.state.layers is explorer.state.head is None
+
+
+def test_without_a_pressed_word_the_most_striking_one_is_drawn(trace):
+    explorer = sdx.explore(trace, section="Attention", figure="by step")
+    drawn = explorer.figure()
+    assert np.array_equal(drawn.data["maps"][1], sdx.word_map(trace, "cat", steps=1))
+    assert explorer._sections["Attention"].message.plain.endswith("drawn is the one that stands out most, “cat”.")
+    explorer.state.update(figure="by layer", words=("and",))
+    assert explorer._sections["Attention"].message.plain == ""
+    assert "'and'" in explorer.figure().call
+    explorer.close()
 
 
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):

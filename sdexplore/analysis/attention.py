@@ -80,6 +80,19 @@ def word_maps(
     return [np.asarray(total / len(chosen.layers), np.float32) for total in totals]
 
 
+def most_striking(trace: Trace, words: Sequence[str], *, role: str = "cond") -> str:
+    """Of several words the one to begin with: whose map, by "mean" over all steps and layers, has the highest peak.
+
+    The explorer of pixels begins with it too.
+
+    Raises:
+        TokenError: The prompt has no such word.
+        TraceError: What was asked for was not recorded.
+    """
+    peaks = [float(found.max()) for found in word_maps(trace, words, role=role)]
+    return words[int(np.argmax(peaks))]
+
+
 def layer_maps(
     trace: Trace,
     word: Word,

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from ..analysis.attention import METHODS
+from ..analysis.attention import METHODS, most_striking
 from ..analysis.selection import select
 from ..analysis.trajectory import spread
 from ..errors import TraceError
@@ -85,6 +85,7 @@ class AttentionSection(Section):
         )
         self._offered: tuple[Trace, str] | None = None
         self._drawn: tuple[Any, ...] | None = None
+        self._striking = ""  # of what is offered, once it was asked for
 
     def _steps_shown(self, steps: tuple[int, int] | None) -> tuple[int, int]:
         return (0, self._steps.max) if steps is None else steps
@@ -106,14 +107,28 @@ class AttentionSection(Section):
         if asked == self._drawn and self.box.given is not None:
             return
         self._drawn = None  # until it is
-        self._redraw(_figures(trace, state)[state.figure])
+        word = self._one(trace, state) if state.figure in _OF_ONE else ""
+        self._redraw(_figures(trace, state, word)[state.figure])
         self._drawn = asked
-        if state.figure in ("by step", "by layer") and len(state.words) > 1:
-            self.message.say(f"Drawn is the first of the pressed words, “{state.words[0]}”.")
+        if word and not state.words:
+            self.message.say(f"No word is pressed; drawn is the one that stands out most, “{word}”.")
+        elif word and len(state.words) > 1:
+            self.message.say(f"Drawn is the first of the pressed words, “{word}”.")
+
+    def _one(self, trace: Trace, state: State) -> str:
+        """The word of a figure that has room for one: the first that is pressed, else that which stands out most."""
+        if state.words:
+            return str(state.words[0])
+        if not self._striking:
+            known = _words(trace, state.role)
+            if not known:
+                raise TraceError(f"there is no word of {state.role!r} to draw: the run had no prompt for it")
+            self._striking = most_striking(trace, known, role=state.role)
+        return self._striking
 
     def _offer(self, trace: Trace, state: State) -> None:
         """Makes the controls offer what this trace holds."""
-        role = state.role
+        role, self._striking = state.role, ""
         self._choices["role"].options = list(trace.cross_attention) or ["cond"]
         state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
@@ -167,6 +182,9 @@ def _held(value: Any) -> Any:  # noqa: ANN401  (of any trait)
     return UNCHOSEN if value is None else value
 
 
+_OF_ONE = ("by step", "by layer")
+"""Figures that have room for one word."""
+
 _APPLIES = {
     "method": ("words",),
     "scale": ("words", "by layer"),
@@ -185,23 +203,21 @@ def _words(trace: Trace, role: str) -> list[str]:
     return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words if word.positions))
 
 
-def _figures(trace: Trace, state: State) -> dict[str, Callable[[], Picture]]:
-    """Name -> what makes that figure, of what the state is now; it may be called when the state is another."""
+def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Picture]]:
+    """Name -> what makes that figure, of what the state is now; it may be called when the state is another.
+
+    Args:
+        word: That of a figure with room for one.
+    """
     from .. import views
 
     words, chosen, scale, method = list(state.words) or None, state.selection, state.scale, state.method
-    known = words or _words(trace, state.role)
     without_heads = {name: value for name, value in chosen.items() if name != "heads"}
-
-    def one() -> str:
-        if not known:
-            raise TraceError(f"there is no word of {chosen['role']!r} to draw: the run had no prompt for it")
-        return known[0]
 
     return {
         "words": lambda: views.attention(trace, words, scale=scale, method=method, **chosen),
-        "by step": lambda: views.attention_steps(trace, one(), **{**chosen, "steps": _a_few(trace, chosen)}),
-        "by layer": lambda: views.attention_layers(trace, one(), **without_heads, scale=scale),
+        "by step": lambda: views.attention_steps(trace, word, **{**chosen, "steps": _a_few(trace, chosen)}),
+        "by layer": lambda: views.attention_layers(trace, word, **without_heads, scale=scale),
         "where it all went": lambda: views.attention_mass(trace, **chosen),
         "segmentation": lambda: views.segmentation(trace, words, **chosen),
     }
