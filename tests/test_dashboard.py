@@ -95,6 +95,21 @@ def test_without_a_pressed_word_the_most_striking_one_is_drawn(trace):
     explorer.close()
 
 
+def test_layers_are_offered_by_their_grids_rows_first(trace):
+    explorer = sdx.explore(trace, section="Attention")
+    choice = explorer._sections["Attention"]._choices["layers"]
+    assert [name for name, _ in choice.options[:4]] == [
+        "all",
+        "8 × 12 (2 layers)",
+        "4 × 6 (2 layers)",
+        "2 × 3 (1 layer)",
+    ]
+    choice.index = 2
+    assert explorer.state.layers == 6
+    assert "6 steps, 2 layers" in explorer.figure().figure.get_suptitle()
+    explorer.close()
+
+
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):
     explorer.run(wait=True)
     attention = section(explorer, "Attention")

@@ -1,5 +1,6 @@
 """The section "Attention": where words looked, by step, layer, head, role and method."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from ..analysis.selection import select
 from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Attention, Trace
 from .board import Board
 from .controls import UNCHOSEN, bind, close, column, control, row
 from .parts import ATTENTION
@@ -132,8 +133,7 @@ class AttentionSection(Section):
         self._choices["role"].options = list(trace.cross_attention) or ["cond"]
         state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
-        sides = sorted({max(map(int, one.probs.shape[2:4])) for one in recorded.values()}, reverse=True)
-        layers = [("all", UNCHOSEN), *((f"{side} × …", side) for side in sides), *((name, name) for name in recorded)]
+        layers = [("all", UNCHOSEN), *_grids(recorded), *((name, name) for name in recorded)]
         heads = (
             0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
         )
@@ -196,6 +196,19 @@ _APPLIES = {
 def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
     """Of a range of steps as many as a figure has room for."""
     return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, _COLUMNS))
+
+
+def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
+    """The grids of these layers in words, the finest first, each with its longer side, by which it is chosen."""
+    counts = Counter((int(one.probs.shape[2]), int(one.probs.shape[3])) for one in recorded.values())
+    sides = sorted({max(grid) for grid in counts}, reverse=True)
+    offered = []
+    for side in sides:
+        grids = [grid for grid in sorted(counts, reverse=True) if max(grid) == side]
+        layers = sum(counts[grid] for grid in grids)
+        named = ", ".join(f"{y} × {x}" for y, x in grids)
+        offered.append((f"{named} ({layers} layer{'s' * (layers != 1)})", side))
+    return offered
 
 
 def _words(trace: Trace, role: str) -> list[str]:
