@@ -7,10 +7,12 @@ import weakref
 import ipywidgets
 import numpy as np
 import pytest
+import synthetic
 from dashboards import PROMPT, controls, section
 from traitlets import TraitError
 
 import sdexplore as sdx
+from sdexplore.analysis.attention import METHODS
 from sdexplore.widgets.comparisons import values_of
 from sdexplore.widgets.controls import close
 from sdexplore.widgets.state import RUN, SHOW, State
@@ -107,6 +109,24 @@ def test_layers_are_offered_by_their_grids_rows_first(trace):
     choice.index = 2
     assert explorer.state.layers == 6
     assert "6 steps, 2 layers" in explorer.figure().figure.get_suptitle()
+    explorer.close()
+
+
+def test_the_methods_offered_are_those_that_draw(trace):
+    square = synthetic.attention((16, 16), heads=True)
+    known = {"cond": {"up_blocks.1.attentions.0.transformer_blocks.0.attn2": square}}
+    expected = ((trace, ["mean", "amd"]), (synthetic.trace(cross_attention=known), ["mean", "daam", "p2p", "amd"]))
+    for made, methods in expected:
+        explorer = sdx.explore(made, section="Attention", method="amd")
+        attention = explorer._sections["Attention"]
+        assert list(attention._choices["method"].options) == methods
+        assert explorer.state.method == "amd"
+        for method in METHODS:
+            explorer.state.method = method
+            assert (attention.message.plain == "") == (method in methods), method
+        explorer.close()
+    explorer = sdx.explore(trace, section="Attention", method="daam")
+    assert explorer.state.method == explorer._sections["Attention"]._choices["method"].value == "mean"
     explorer.close()
 
 

@@ -1,6 +1,7 @@
 """Heat maps by the formulas that people cite, each with its own layers, mean and grid."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 from jaxtyping import Float32
@@ -29,40 +30,58 @@ def daam(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     one image, square pictures. Asked for nothing else, that package reads layers a power of two smaller than the
     grid, which of a model of 256 pixels is none; this is its map with `factors` naming all that it saw.
     """
-    _need_heads(chosen, "daam")
-    side = _DAAM_GRID if trace.provenance.get("image_size") in (512, 1024) else _DAAM_OTHER
+    side = _daam_side(trace)
     total, maps = np.zeros((side, side), np.float32), 0
-    for name, attention in chosen.layers.items():
-        y, x = attention.probs.shape[2:4]
-        if y != x:
-            raise TraceError(f"method='daam' is defined for square pictures; {name} has a grid of {y} × {x}")
-        if name.startswith("mid_block") or int(np.sqrt(side * side // (y * x))) == _DAAM_SKIPPED_FACTOR:
-            continue
+    for attention in _daam_layers(trace, chosen):
         probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
         summed = probs[..., columns_of(attention, positions)].sum(axis=0, dtype=np.float32)
         large = resized(np.moveaxis(summed, -1, 1), (side, side), kind="bicubic")
         total += np.clip(large, 0, None).mean(axis=1).sum(axis=0)
         maps += probs.shape[1]
-    if not maps:
-        raise TraceError("method='daam' leaves out the mid block and the smallest layers; no other was recorded")
     return np.asarray(total / maps, np.float32)
 
 
-def p2p(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+def _daam_side(trace: Trace) -> int:
+    return _DAAM_GRID if trace.provenance.get("image_size") in (512, 1024) else _DAAM_OTHER
+
+
+def _daam_layers(trace: Trace, chosen: Selection) -> list[Attention]:
+    if any(attention.head_mean for attention in chosen.layers.values()):
+        raise TraceError(
+            "method='daam' needs each head, and only their mean was recorded: run with Record(cross_attention='heads')"
+        )
+    cells, layers = _daam_side(trace) ** 2, []
+    for name, attention in chosen.layers.items():
+        y, x = attention.probs.shape[2:4]
+        if y != x:
+            raise TraceError(f"method='daam' is defined for square pictures; {name} has a grid of {y} × {x}")
+        if not name.startswith("mid_block") and int(np.sqrt(cells // (y * x))) != _DAAM_SKIPPED_FACTOR:
+            layers.append(attention)
+    if not layers:
+        raise TraceError("method='daam' leaves out the mid block and the smallest layers; no other was recorded")
+    return layers
+
+
+def p2p(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     """Prompt-to-prompt's aggregate on 16 × 16: layers of up and down blocks with exactly that grid, none resized.
 
     The mean over steps, layers and heads, summed over the word's tokens (the original shows one token at a time).
 
     Source: Hertz et al. 2022 (2208.01626), `aggregate_attention` with res=16 and from_where=("up", "down").
     """
+    layers = _p2p_layers(trace, chosen)
+    heads = [a.probs[chosen.calls(a)][:, chosen.head_slice][..., columns_of(a, positions)] for a in layers]
+    return np.asarray(np.mean([h.sum(-1, dtype=np.float32).mean(axis=(0, 1)) for h in heads], axis=0), np.float32)
+
+
+def _p2p_layers(_: Trace, chosen: Selection) -> list[Attention]:
     layers = [a for n, a in chosen.layers.items() if a.probs.shape[2:4] == (_P2P_SIDE, _P2P_SIDE) and n[:3] != "mid"]
     if not layers:
         grids = sorted({a.probs.shape[2:4] for a in chosen.layers.values()})
         raise TraceError(f"method='p2p' reads layers of {_P2P_SIDE} × {_P2P_SIDE}; recorded grids: {grids}")
-    heads = [a.probs[chosen.calls(a)][:, chosen.head_slice][..., columns_of(a, positions)] for a in layers]
-    if len({h.shape[1] for h in heads}) > 1:
+    if chosen.heads is None and len({a.probs.shape[1] for a in layers}) > 1:
         raise TraceError("method='p2p' means over layer and head at once; these layers have different numbers of heads")
-    return np.asarray(np.mean([h.sum(-1, dtype=np.float32).mean(axis=(0, 1)) for h in heads], axis=0), np.float32)
+    return layers
 
 
 def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
@@ -83,11 +102,15 @@ def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
 
 
 METHODS: Mapping[str, Callable[[Trace, Selection, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
+_READ: Mapping[str, Callable[[Trace, Selection], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
 
 
-def _need_heads(chosen: Selection, method: str) -> None:
-    if any(attention.head_mean for attention in chosen.layers.values()):
-        raise TraceError(
-            f"method={method!r} needs each head, and only their mean was recorded: "
-            "run with Record(cross_attention='heads')"
-        )
+def answering(trace: Trace, chosen: Selection) -> list[str]:
+    """The methods that find in `chosen` what they read."""
+    found = []
+    for method in METHODS:
+        with suppress(TraceError):
+            if method in _READ:
+                _READ[method](trace, chosen)
+            found.append(method)
+    return found

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from ..analysis.attention import METHODS, most_striking
+from ..analysis.attention import most_striking
+from ..analysis.published import answering
 from ..analysis.selection import select
 from ..analysis.trajectory import spread
 from ..errors import TraceError
@@ -62,7 +63,12 @@ class AttentionSection(Section):
                 [("mean", UNCHOSEN)],
             ),
             ("role", "role", "Whose prompt: cond, or uncond for the negative prompt", ["cond"]),
-            ("method", "method", "mean: plain probability; others: published formulas", list(METHODS)),
+            (
+                "method",
+                "method",
+                "mean: plain probability; others: published formulas, those that read what this trace holds",
+                ["mean"],
+            ),
             ("scale", "scale", "One colour scale for all words, or each word its own", ["shared", "each"]),
         )
         self._choices = {
@@ -143,6 +149,9 @@ class AttentionSection(Section):
             known = [value for _, value in options]
             setattr(state, name, kept if kept in known else None)
             self._choices[name].value = _held(getattr(state, name))
+        kept_method, methods = state.method, ["mean", *answering(trace, select(trace, role=state.role))]
+        self._choices["method"].options = methods
+        state.method = self._choices["method"].value = kept_method if kept_method in methods else "mean"
         kept_steps = state.steps
         self._steps.max = trace.num_steps - 1
         fits = kept_steps is not None and kept_steps[1] < trace.num_steps
