@@ -13,6 +13,7 @@ from traitlets import TraitError
 
 import sdexplore as sdx
 from sdexplore.analysis.attention import METHODS
+from sdexplore.tokenization import Tokenizations
 from sdexplore.widgets.comparisons import values_of
 from sdexplore.widgets.controls import close
 from sdexplore.widgets.state import RUN, SHOW, State
@@ -128,6 +129,24 @@ def test_the_methods_offered_are_those_that_draw(trace):
     explorer = sdx.explore(trace, section="Attention", method="daam")
     assert explorer.state.method == explorer._sections["Attention"]._choices["method"].value == "mean"
     explorer.close()
+
+
+def test_a_prompt_without_words_is_said_and_what_there_is_instead():
+    empty = {"cond": Tokenizations({"tokenizer": synthetic.tokenization("")})}
+    for tokens, said in ((empty, "The prompt has no word to draw."), ({}, "This run had no prompt for 'cond'")):
+        explorer = sdx.explore(synthetic.trace(prompt="", tokens=tokens), section="Attention")
+        attention = explorer._sections["Attention"]
+        for figure in ("words", "by step", "by layer", "segmentation"):
+            explorer.state.figure = figure
+            assert attention.message.plain.startswith(said)
+            assert 'role="alert"' not in attention.message.widget.value
+            assert attention.box.picture is None
+        assert "image/png" in explorer._repr_mimebundle_()[0]
+        if tokens:
+            explorer.state.figure = "where it all went"
+            assert attention.message.plain == ""
+            assert attention.box.picture is not None
+        explorer.close()
 
 
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer):

@@ -8,6 +8,7 @@ from lab import ARTIFACTS, COLOURS, contrast
 
 import sdexplore as sdx
 from sdexplore.analysis.guidance import halves
+from sdexplore.tokenization import Tokenizations
 
 OFFLINE = "for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'Worker']) delete window[name]"
 PIXEL = """(canvas, [x, y]) => {
@@ -338,6 +339,22 @@ def test_what_a_trace_lacks_is_said_and_the_rest_works(browser, tmp_path):
             lacking.hover(6, 9)
             assert next(iter(lacking.ranked())) == "position 2"
         lacking.close()
+
+
+def test_a_prompt_without_words_leaves_no_scale_without_an_end(browser, tmp_path):
+    tokens = {"cond": Tokenizations({"tokenizer": synthetic.tokenization("")})}
+    page = sdx.page(synthetic.trace(prompt="", tokens=tokens), tmp_path / "empty.html")
+    empty = Opened(browser, page, viewport={"width": 375, "height": 740})
+    assert empty.text(".brief") == "Whole picture: no words to look at"
+    assert empty.text(".what").startswith("This prompt has no words: point at start")
+    scale = empty.page.locator(".scale")
+    place = scale.bounding_box()
+    assert not scale.is_visible()
+    empty.page.get_by_role("button", name="padding").click()
+    scale.wait_for()
+    assert float(scale.locator(".number").last.text_content()) > 0
+    assert scale.bounding_box() == place
+    empty.close()
 
 
 def test_without_javascript_the_picture_and_its_words_are_there(browser, path):

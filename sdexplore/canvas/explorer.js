@@ -289,7 +289,7 @@ button, select, input { font: inherit; color: inherit; }
 select, .quiet { background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: 2px 6px; min-height: 26px; max-width: 100%; }
 .quiet { cursor: pointer; white-space: nowrap; font-size: 12px; }
 .quiet[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
-.quiet.unneeded { visibility: hidden; }
+.unneeded { visibility: hidden; }
 .prompt { display: grid; gap: 5px; }
 .chips { display: flex; flex-wrap: wrap; gap: 4px; max-height: 9.5em; overflow-y: auto; padding: 2px; }
 .chip { border: 1px solid var(--line); background: var(--raised); border-radius: 5px; padding: 2px 8px; min-height: 28px; cursor: pointer; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
@@ -382,7 +382,7 @@ class Explorer {
     return this.facts.steps[this.state.at];
   }
 
-  /** The word whose map stands out most: the highest peak of all. */
+  /** The word whose map stands out most: the highest peak of all (Python's `most_striking`). */
   #mostStriking() {
     let best = null;
     this.current.role.entries.forEach((entry, i) => {
@@ -959,6 +959,7 @@ class Explorer {
       setText(this.what, `|cond − uncond| of the noise prediction, root mean square over channels, ${state.step === null ? `mean over ${count(averaged, "step")}` : `step ${state.step}`}.`);
     } else setText(this.what, this.#nothingToShow());
     this.scale.hidden = !current && !difference;
+    this.scale.classList.toggle("unneeded", !this.shownTop); // hidden in its place, so that nothing jumps
     setText(this.top, this.shownTop ? three(this.shownTop) : "");
     for (const { chip, index } of this.chips) {
       chip.setAttribute("aria-pressed", String(index === state.word && state.view !== "difference"));
@@ -973,6 +974,7 @@ class Explorer {
     if (state.view === "difference" && !this.difference.there) return `Guidance was not computed at step ${state.step}.`;
     if (current && !this.available) return `No attention of ${state.layers ? `layers of side ${state.layers} at ` : ""}step ${state.step} was recorded.`;
     if (!current) return "No word maps were recorded.";
+    if (!this.ranked.length) return "This prompt has no words: point at start, end or padding to see where they were looked at.";
     return "Point at a word to see where it was looked at.";
   }
 
@@ -1020,7 +1022,7 @@ class Explorer {
       row.canvas.getContext("2d").drawImage(this.minis[entry], 0, 0);
     });
     const first = ranked.slice(0, 3).map((entry) => `${current.role.entries[entry].text} ${three(insides[entry])}`);
-    setText(this.brief, `${this.#regionName(region)}: ${first.join(" · ")}`);
+    setText(this.brief, `${this.#regionName(region)}: ${first.join(" · ") || "no words to look at"}`);
     const scale = this.state.scale === "each" ? "each on its own colour scale" : `small maps from 0 to ${three(current.shared)}`;
     setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to start, end and padding." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
     this.massBox.hidden = !current.role.entries.some((entry) => entry.kind === "padding" || entry.kind === "start");

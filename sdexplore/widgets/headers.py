@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..display import clip, escape, size
@@ -48,5 +49,6 @@ def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
     if board.trace is None:
         return sections["Components"].figure()
     if board.trace.cross_attention and board.trace.image is not None:
-        return sections["Attention"].figure()
+        with suppress(SdexploreError):  # a prompt without a word has none
+            return sections["Attention"].figure()
     return sections["Denoising"].figure()

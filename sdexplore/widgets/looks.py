@@ -10,7 +10,6 @@ from ..analysis.attention import most_striking
 from ..analysis.published import answering
 from ..analysis.selection import select
 from ..analysis.trajectory import spread
-from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Attention, Trace
 from .board import Board
@@ -114,6 +113,10 @@ class AttentionSection(Section):
         if asked == self._drawn and self.box.given is not None:
             return
         self._drawn = None  # until it is
+        if state.figure in _OF_WORDS and not state.words and not _words(trace, state.role):
+            self.box.clear()
+            self.message.say(_without_words(trace, state.role))
+            return
         word = self._one(trace, state) if state.figure in _OF_ONE else ""
         self._redraw(_figures(trace, state, word)[state.figure])
         self._drawn = asked
@@ -127,10 +130,7 @@ class AttentionSection(Section):
         if state.words:
             return str(state.words[0])
         if not self._striking:
-            known = _words(trace, state.role)
-            if not known:
-                raise TraceError(f"there is no word of {state.role!r} to draw: the run had no prompt for it")
-            self._striking = most_striking(trace, known, role=state.role)
+            self._striking = most_striking(trace, _words(trace, state.role), role=state.role)
         return self._striking
 
     def _offer(self, trace: Trace, state: State) -> None:
@@ -191,6 +191,9 @@ def _held(value: Any) -> Any:  # noqa: ANN401  (of any trait)
     return UNCHOSEN if value is None else value
 
 
+_OF_WORDS = ("words", "by step", "by layer", "segmentation")
+"""Figures that draw words."""
+
 _OF_ONE = ("by step", "by layer")
 """Figures that have room for one word."""
 
@@ -223,6 +226,19 @@ def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
 def _words(trace: Trace, role: str) -> list[str]:
     tokens = next(iter(trace.tokens.get(role, {}).values()), None)
     return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words if word.positions))
+
+
+def _without_words(trace: Trace, role: str) -> str:
+    """That there is no word to draw, and what there is instead."""
+    if not trace.tokens.get(role):
+        return (
+            f"This run had no prompt for {role!r}, so no word to draw; Pixels shows where each position was looked at."
+        )
+    prompt = {"cond": "The prompt", "uncond": "The negative prompt"}.get(role, f"The prompt of {role!r}")
+    return (
+        f"{prompt} has no word to draw. The figure “where it all went” shows what start, end and padding got, "
+        "and Pixels shows where each of them was looked at."
+    )
 
 
 def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Picture]]:
