@@ -52,14 +52,14 @@ def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
     seen, say = [], explorer._shown.say
     explorer._shown.say = lambda text: (seen.append(text), say(text))
     explorer.run(wait=True)
-    assert seen == ["under way: a cat and a dog · seed 0", "a cat and a dog · seed 0"]
+    assert seen == ["under way: seed 0 · a cat and a dog", "seed 0 · a cat and a dog"]
     picture = explorer._picture.value
     explorer.state.scheduler = "Eulerr"
     with pytest.raises(sdx.LoadError, match="Eulerr"):
         explorer.run(wait=True)
     assert "Eulerr" in explorer.board.message.plain
     assert 'role="alert"' in explorer.board.message.widget.value
-    assert (seen[-1], explorer._picture.value) == ("a cat and a dog · seed 0", picture)
+    assert (seen[-1], explorer._picture.value) == ("seed 0 · a cat and a dog", picture)
     explorer.state.scheduler = ""
     assert explorer.run(wait=True) is not None
     assert explorer.board.message.plain.startswith("Done")
@@ -159,6 +159,11 @@ def test_long_prompts_stay_whole_in_the_line_of_code(tiny):
     explorer.run(wait=True)
     compile(explorer._code.code, "the line", "exec")
     assert "blue, " * 59 in explorer._code.code
+    explorer.state.prompt = "a cat and a dog, " * 20
+    explorer.run(wait=True)
+    caption = explorer._shown.widget.value
+    assert "-webkit-line-clamp:2" in caption
+    assert f'title="seed 0 · {"a cat and a dog, " * 20}"' in caption
     explorer.close()
 
 

@@ -95,6 +95,24 @@ def picture_box(side: int) -> Any:  # noqa: ANN401  (as above)
     )
 
 
+class Caption:
+    """Two lines beneath a picture, never more: what is longer is cut off at the end, and whole in the tooltip."""
+
+    def __init__(self, text: str) -> None:
+        self.widget = widgets.HTML(layout=widgets.Layout(width="100%", height="44px"))
+        self.plain = ""
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Says what the picture is."""
+        self.plain = text
+        two = "display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden"
+        words = f"{two};line-height:1.4;overflow-wrap:anywhere;color:{_FAINT}"
+        self.widget.value = (
+            f'<div role="status" title="{escape(clip(text, 2000))}" style="{words}">{escape(clip(text, 400))}</div>'
+        )
+
+
 class Message:
     """One line that says how things stand; errors in words, in the theme's colour and behind a sign."""
 

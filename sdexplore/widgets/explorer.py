@@ -6,14 +6,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..display import clip, size
+from ..display import size
 from ..errors import RunError, Stopped, TraceError, did_you_mean
 from ..picture import Picture
 from ..record import USUAL, Record
 from ..trace import Trace
 from .board import Board
 from .comparisons import CompareSection
-from .controls import CodeLine, Message, blank, close, column, picture_box, png, row
+from .controls import Caption, CodeLine, blank, close, column, picture_box, png, row
 from .exports import ExportSection
 from .halves import GuidanceSection
 from .history import MOST, History, last_picture
@@ -59,7 +59,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = picture_box(_SIDE)
-        self._shown = Message(_NO_PICTURE, keep_place=True)
+        self._shown = Caption(_NO_PICTURE)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._code = CodeLine()
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
@@ -68,7 +68,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._stale = set(self._sections)
         self._tabs = widgets.Tab([section.widget for section in self._sections.values()])
         self._tabs.titles = list(self._sections)
-        pictures = row([column([self._picture, self._shown.widget], width="auto"), self.history.widget])
+        pictures = row(
+            [column([self._picture, self._shown.widget], width=f"{_SIDE + 8}px", max_width="100%"), self.history.widget]
+        )
         pictures.layout.align_items = "flex-start"
         right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 440px", width="auto")
         upper = [self._controls.widget] if self._controls is not None else []
@@ -155,7 +157,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
             def begun() -> None:
                 board.begin()
-                self._shown.say(f"under way: {clip(prompt or 'no prompt', 200)} · seed {seed}")
+                self._shown.say(f"under way: seed {seed} · {prompt or 'no prompt'}")
 
             board.bar.start()
             try:
@@ -261,8 +263,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._shown.say(_NO_PICTURE)
             return
         stopped = f" · stopped after {trace.num_steps} steps" if trace.call.get("stopped") else ""
-        how = f"{stopped} · the last predicted x0" if trace.image is None else stopped
-        self._shown.say(f"{clip(trace.prompt or 'no prompt', 200)} · seed {trace.call.get('seed')}{how}")
+        how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
+        self._shown.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
 
     def figure(self) -> Picture:
         """The figure of the section that is open.
