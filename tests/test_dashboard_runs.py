@@ -220,7 +220,22 @@ def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer):
     second = explorer.history.widget.children[1]
     second.children[1].click()
     assert explorer.trace.call["seed"] == MOST - 1
+    assert explorer.board.message.plain.startswith(f"Shown is run {MOST}: seed {MOST - 1}; it took ")
     assert f"{MOST} runs kept" in explorer._title.value
+
+
+def test_runs_of_one_seed_are_told_apart(explorer):
+    for change in ({"guidance_scale": 3.0}, {"scheduler": "Euler"}, {}):
+        explorer.state.update(num_inference_steps=1, **change)
+        explorer.run(wait=True)
+    buttons = [entry.children[1] for entry in explorer.history.widget.children]
+    assert [one.description for one in buttons] == ["3: seed 0", "2: seed 0", "1: seed 0"]
+    assert "1 step · guidance_scale 3 · EulerDiscrete · 64 × 64 · a cat and a dog" in buttons[0].tooltip
+    assert "· PNDM ·" in buttons[2].tooltip
+    names = [name for name, _ in section(explorer, "Compare")._picks["a"].options]
+    assert len(set(names)) == 4
+    assert [name[:9] for name in names[1:]] == ["3: seed 0", "2: seed 0", "1: seed 0"]
+    assert "guidance_scale 3 · EulerDiscrete" in names[1]
 
 
 def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer):

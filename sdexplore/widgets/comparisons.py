@@ -47,7 +47,7 @@ class CompareSection(Section):
     title: ClassVar[str] = "Compare"
     needs_trace: ClassVar[bool] = False
 
-    def __init__(self, board: Board, runs: Callable[[], Sequence[Trace]]) -> None:
+    def __init__(self, board: Board, runs: Callable[[], Sequence[tuple[str, Trace]]]) -> None:
         super().__init__(board)
         self._runs = runs
         offered = [name for name in OVER if name in (*board.known, "seed", "scheduler", "without")]
@@ -92,7 +92,7 @@ class CompareSection(Section):
         self._between.value = f"parted by <code>{_BETWEEN.get(name, ',')}</code>"
 
     def _draw(self) -> None:
-        options = [("none", UNCHOSEN), *((_named(trace), trace) for trace in self._runs())]
+        options = [("none", UNCHOSEN), *self._runs()]
         if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
             for pick in self._picks.values():
                 pick.options = options
@@ -164,7 +164,3 @@ def values_of(name: str, text: str) -> list[Any]:
             raise RunError(f"{part!r} is no value of {name}; write for example {_EXAMPLES[name]}")
         values.append(value)
     return values
-
-
-def _named(trace: Trace) -> str:
-    return f"{trace.fingerprint} · seed {trace.call.get('seed')} · {(trace.prompt or 'no prompt')[:40]}"

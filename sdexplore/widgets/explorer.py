@@ -88,7 +88,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.history.add(trace, label)
         self.board.state.section = self.board.state.section or next(iter(self._sections))
         if self.history.traces:
-            self.show(self.history.traces[0])
+            self._look_at(self.history.traces[0])
         else:
             self._redraw(everything=True)
         self._say_where()
@@ -102,7 +102,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             GuidanceSection(board),
             PromptSection(board),
             PartsSection(board),
-            CompareSection(board, lambda: self.history.traces),
+            CompareSection(board, lambda: self.history.named),
             ExportSection(board),
         ]
         return {section.title: section for section in sections}
@@ -232,7 +232,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         def take() -> None:
             if not self._closed:
                 self.history.add(trace)
-                self.show(trace)
+                self._look_at(trace)
 
         self.board.main.call(take)
 
@@ -250,6 +250,15 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def show(self, trace: Trace) -> None:
         """Looks at `trace`: every section shows it from now on."""
+        self._look_at(trace)
+        if not self.board.worker.busy:  # else the message is of what is under way
+            name, seconds = self.history.name_of(trace), trace.provenance.get("seconds")
+            took = "" if seconds is None else f"; it took {seconds:.1f} s"
+            self.board.message.say(
+                f"Shown is run {name}{took}." if name else f"Shown is trace {trace.fingerprint}{took}."
+            )
+
+    def _look_at(self, trace: Trace) -> None:
         self.board.trace = trace
         self._show_as_before()
         self._redraw(everything=True)
@@ -262,7 +271,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if trace is None:
             self._shown.say(_NO_PICTURE)
             return
-        stopped = f" · stopped after {trace.num_steps} steps" if trace.call.get("stopped") else ""
+        stopped = (
+            f" · stopped after {trace.num_steps} step{'s' * (trace.num_steps != 1)}"
+            if trace.call.get("stopped")
+            else ""
+        )
         how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
         self._shown.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
 
