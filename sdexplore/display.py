@@ -19,6 +19,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 # The first value of each pair is JupyterLab's theme, the second serves where no theme is set.
 _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
 _LINE = "var(--jp-border-color2, #c8c8c8)"
+_CELL = "padding:.5em"  # as JupyterLab's tables have it; said in each cell, since ipywidgets sets it to nothing
 _MONO = "font-family:var(--jp-code-font-family, monospace)"
 _REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # could turn a whole line around
 
@@ -226,10 +227,12 @@ def _html(block: Block) -> str:
 
 
 def _table_html(table: Table) -> str:
+    sides = ["right" if header in table.numeric else "left" for header in table.headers]
+
     def row(cells: Sequence[str], tag: str) -> str:
         inner = "".join(
-            f'<{tag} style="text-align:{"right" if header in table.numeric else "left"}">{escape(clip(cell))}</{tag}>'
-            for header, cell in zip(table.headers, cells, strict=True)
+            f'<{tag} style="text-align:{side};{_CELL}">{escape(clip(cell))}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
         )
         return f"<tr>{inner}</tr>"
 

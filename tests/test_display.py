@@ -195,9 +195,9 @@ def test_a_tree_is_drawn_with_branches_and_folds_in_html():
     assert markup.count("<details open>") == 1
 
 
-def test_numeric_columns_are_flush_right_in_html():
+def test_columns_stand_apart_and_numeric_ones_flush_right_in_html():
     markup = to_html([Table(("word", "n"), [("cat", "7")], frozenset({"n"}))])
-    assert re.findall(r"<t[hd] style=\"text-align:(\w+)\">(\w+)<", markup) == [
+    assert re.findall(r"<t[hd] style=\"text-align:(\w+);padding:[.]5em\">(\w+)<", markup) == [
         *(("left", "word"), ("right", "n"), ("left", "cat"), ("right", "7"))
     ]
 
