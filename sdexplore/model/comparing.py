@@ -14,11 +14,12 @@ from ..trace import Trace
 from ..traces import CellFolder, Comparison
 from .affording import Call, ensure_affordable
 from .architecture import denoiser
+from .arguments import check
 from .loading import scheduler_from_name
 from .locking import lock_of
 from .prompting import without_word
 from .provenance import call_of, described, identity_of
-from .running import Progress, as_given, check, run_locked
+from .running import Progress, as_given, run_locked
 
 
 @dataclass(frozen=True)

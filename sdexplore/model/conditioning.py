@@ -13,9 +13,10 @@ from ..record import USUAL, Record
 from ..tokenization import Tokenizations
 from ..trace import Trace
 from ..traces import Comparison
+from .arguments import check
 from .comparing import one_image
 from .locking import lock_of
-from .running import Progress, check, run_locked
+from .running import Progress, run_locked
 from .text_encoders import encode, encoders_of, penultimate
 from .tokenizing import tokens
 

@@ -19,13 +19,14 @@ from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
 from .architecture import denoiser, vae_scale_factor
+from .arguments import check
 from .autoencoding import Picture, pixels_of, psnr
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .prompting import image_count
 from .provenance import described
 from .roles import unconditional
-from .running import check, run_locked
+from .running import run_locked
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 

@@ -13,11 +13,12 @@ from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison, Traces
 from .architecture import denoiser, device_of, vae_scale_factor
+from .arguments import check
 from .comparing import compared, exchanged_scheduler
 from .compiling import telling
 from .loading import model_source
 from .locking import lock_of
-from .running import Progress, check, run_locked
+from .running import Progress, run_locked
 
 
 def run_unless(

@@ -3,7 +3,6 @@
 To the bit; within rounding where runs are compiled (`compile_denoiser`).
 """
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from ..errors import RunError, Stopped, did_you_mean
+from ..errors import RunError, Stopped
 from ..record import USUAL, Record
 from ..theory import linear_preview, variance_preserving
 from ..trace import Trace
@@ -24,6 +23,7 @@ from . import decoding, noise_levels
 from .affording import Call, ensure_affordable
 from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
+from .arguments import SWALLOWED, check
 from .assembling import Assembly
 from .compiling import compiled_denoiser
 from .exhaustion import told_if_memory_runs_out
@@ -36,9 +36,6 @@ from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles, order_of, unconditional
 from .spilling import keeping
-
-OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
-_SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
 
 @dataclass
@@ -142,20 +139,6 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         )
 
 
-def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
-    """Refuses, before anything is computed, a call that cannot be observed; see `run`."""
-    if "generator" in arguments:
-        raise RunError("run(generator=…): image i draws its noise from seed + i; give seed= instead of a generator")
-    if not isinstance(arguments["seed"], int) or isinstance(arguments["seed"], bool):
-        raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
-    denoiser_of(pipe)
-    known = inspect.signature(type(pipe).__call__).parameters
-    for name in arguments.keys() - known.keys() - {"seed", *OURS, *_SWALLOWED}:
-        # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
-        hint = did_you_mean(name, known.keys() - {"self", "kwargs"})
-        raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
-
-
 def run_locked(  # noqa: PLR0913  (as `run`)
     pipe: Any,
     prompt: Any = None,
@@ -222,7 +205,7 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         given |= swaps.callback_arguments(arguments) if swaps else {}
         given["generator"] = generators[0] if images == 1 else generators
         call = call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at))
-        called = (guide, on_step, *(arguments.get(name) for name in ("callback_on_step_end", *_SWALLOWED)))
+        called = (guide, on_step, *(arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
         foreign = any(one is not None for one in called)  # code that may change the model between two calls
         stopped = _watched(pipe, recorder, given, call, look_again=foreign)
     result = keeper.result()

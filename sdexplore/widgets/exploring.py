@@ -65,8 +65,8 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
 
 def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
     from ..model.architecture import parts
+    from ..model.arguments import check
     from ..model.queueing import call_defaults
-    from ..model.running import check
 
     parts(pipe)  # refuses what is no pipeline
     check(pipe, {"seed": 0, **fixed})
