@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import RunError, did_you_mean
+from ..record import USUAL, Record
 from .architecture import denoiser
+from .matching import check_record
 
 OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 _COUNTS = {"num_inference_steps": "steps", "num_images_per_prompt": "images"}
 
 
-def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
+def check(pipe: Any, arguments: Mapping[str, Any], record: Record = USUAL) -> None:
     """Refuses, before anything is computed, a call that cannot be observed; see `run`."""
     denoiser(pipe)
     if "generator" in arguments:
@@ -27,6 +29,7 @@ def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
         hint = did_you_mean(name, known.keys() - {"self", "kwargs"})
         raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
     check_counts(arguments)
+    check_record(pipe, record, arguments)
 
 
 def check_counts(arguments: Mapping[str, Any]) -> None:

@@ -98,7 +98,7 @@ def compared(
         for values in product(*axes.values())
     ]
     for cell in cells:
-        check(pipe, cell.arguments)
+        check(pipe, cell.arguments, record)
     asked = {"prompt": prompt, "seed": seed, "arguments": pipeline_arguments, "record": record.to_json()}
     folder = (
         None if to is None else CellFolder.opened(to, axes, described({**asked, **identity_of(pipe, denoiser(pipe))}))

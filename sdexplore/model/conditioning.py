@@ -152,7 +152,7 @@ def _runs(
         if clash := sorted(one.keys() & given.keys()):
             raise RunError(f"{clash[0]!r} is what is made here; leave it out")
         arguments = {"seed": seed, **given, **one}
-        check(pipe, arguments)
+        check(pipe, arguments, record)
         with lock_of(pipe):
             traces.append(one_image(run_locked(pipe, record=record, on_step=on_step, **arguments)))
     return traces

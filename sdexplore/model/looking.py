@@ -77,7 +77,7 @@ def look(
             matching.
     """
     _check_text_to_image(pipe, "look", prompt, pipeline_arguments)
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     times = _timesteps(pipe, t)
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
@@ -149,7 +149,7 @@ def invert(
     if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
         raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
     num_inference_steps = int(steps)
-    check(pipe, {"seed": 0, **pipeline_arguments})
+    check(pipe, {"seed": 0, **pipeline_arguments}, record)
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)

@@ -43,7 +43,7 @@ def run_unless(
     Raises:
         Stopped: It was given up; carries what was recorded, or None.
     """
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     heard = _stopping(cancelled, on_step)
     with _turn(cancelled, pipe), exchanged_scheduler(pipe, scheduler), telling(told):
         return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)

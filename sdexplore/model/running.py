@@ -29,6 +29,7 @@ from .compiling import compiled_denoiser
 from .exhaustion import told_if_memory_runs_out
 from .guiding import GuideFunction, guide_of
 from .locking import lock_of
+from .matching import tell_if_nothing_was_kept
 from .obstacles import refuse
 from .probes import attention_modules
 from .prompting import image_count, prompts_of, swaps_of
@@ -117,13 +118,14 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 
     Raises:
         RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
-            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; what is to
-            be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on the
-            way; `to` is no name for it, or cannot be written to.
+            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
+            steps or images is below 1; roles, layers or self_attention of the Record fit nothing of this run; what is
+            to be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on
+            the way; `to` is no name for it, or cannot be written to.
         InspectionError: The pipeline has no UNet.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     with lock_of(pipe):
         return run_locked(
             pipe,
@@ -209,7 +211,9 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         foreign = any(one is not None for one in called)  # code that may change the model between two calls
         stopped = _watched(pipe, recorder, given, call, look_again=foreign)
     result = keeper.result()
-    if stopped:
+    if not stopped:
+        tell_if_nothing_was_kept(record, recorder)
+    else:
         raise Stopped(f"stopped after step {len(recorder.steps)} of {total_steps(pipe)}; .trace holds them", result)
     return result
 
