@@ -46,11 +46,22 @@ class Stopped(SdexploreError):  # noqa: N818  (an outcome, as in StopIteration)
         self.trace = trace
 
 
+_NEAR = 3  # misses that a message names
+_TELLING = 2  # letters that say more of a name than that it begins so
+
+
 def did_you_mean(wanted: str, known: Iterable[str], *, most: int = 12) -> str:
-    """The tail of an error message: the near misses of `wanted` among `known`, or all that is known."""
+    """The tail of an error message: the near misses of `wanted` among `known`, or all that is known.
+
+    A near miss begins with `wanted`, or is spelled much alike.
+    """
     names = list(dict.fromkeys(known))
     folded = {name.casefold(): name for name in names}
-    near = [folded[hit] for hit in get_close_matches(wanted.casefold(), folded, n=3)]
+    typed = wanted.casefold()
+    longer = [name for name in sorted(folded, key=len) if len(typed) >= _TELLING and name.startswith(typed)]
+    widest = [name for name in longer if not any(name.startswith(f"{other}.") for other in longer)]
+    alike = get_close_matches(typed, folded, n=_NEAR)
+    near = [folded[hit] for hit in dict.fromkeys((*widest[: _NEAR - 1], *alike))][:_NEAR]
     if near:
         return "did you mean " + " or ".join(map(repr, near)) + "?"
     shown = ", ".join(map(repr, names[:most]))

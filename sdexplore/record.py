@@ -21,7 +21,7 @@ class Record:
         columns: "prompt" keeps a column for the start, each token of the prompt and the first end,
             and sums the padding in one; "all" keeps every position.
         roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
-            run never computes (no guidance, say) is simply absent from the trace.
+            run never computes (no guidance, say) is simply absent from the trace; a name that no run has is refused.
         queries: Of those cross-attention layers, each head's scaled queries too, so that any word can be asked for
             afterwards (`open_word_map`); some 20 times the size of a short prompt's head mean.
         self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose

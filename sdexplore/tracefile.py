@@ -17,7 +17,9 @@ from .drafts import draft_of
 from .errors import TraceError
 
 SCHEMA = 1
+INDEX = "index.json"  # in a folder of several traces
 _KEY = "sdexplore"
+_OPENED_BY = {"traces": ("the traces of one call", "Traces"), "comparison": ("a comparison", "Comparison")}
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "U8": "|u1", "I64": "<i8"}
 
 
@@ -51,10 +53,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The facts of a trace's file and its arrays, mapped from disk and read when touched.
 
     Raises:
-        TraceError: There is no such file, or it is damaged, foreign, or from a newer sdexplore.
+        TraceError: There is no such file, or it is a folder, damaged, foreign, or from a newer sdexplore.
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise TraceError(f"{str(path)!r} is a folder, {_held_by(path)}")
     if not path.is_file():
         raise TraceError(f"no trace at {str(path)!r}: there is no such file")
     try:
@@ -72,6 +76,26 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if schema != SCHEMA:
         raise TraceError(f"{path.name!r} has layout {schema!r}; this sdexplore reads {SCHEMA}: update it, or save anew")
     return facts, _mapped(path)
+
+
+def kind_of_folder(folder: Path) -> str | None:
+    """What its index says that a folder holds, "traces" or "comparison"; None where it says nothing."""
+    try:
+        kind = json.loads((folder / INDEX).read_text(encoding="utf-8"))["kind"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return kind if kind in _OPENED_BY else None
+
+
+def _held_by(folder: Path) -> str:
+    """What a folder is, in words, and what opens it."""
+    kind, files = kind_of_folder(folder), sorted(folder.glob("*.safetensors"))
+    if kind is not None:
+        what, opens = _OPENED_BY[kind]
+        return f"{what}: sdx.{opens}.load({str(folder)!r}) opens it"
+    if files:
+        return f"and a trace is a file: give one of those in it, as in sdx.Trace.load({str(files[0])!r})"
+    return "and no trace: a trace is a file (….safetensors)"
 
 
 def _mapped(path: Path) -> dict[str, np.ndarray]:

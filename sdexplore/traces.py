@@ -11,8 +11,8 @@ from .display import Block, Line, Shown, Table, clip
 from .drafts import named
 from .errors import RunError, TraceError
 from .trace import Trace
+from .tracefile import INDEX, kind_of_folder
 
-_INDEX = "index.json"
 _PLAN = "plan.json"
 _SCHEMA = 1
 
@@ -124,7 +124,7 @@ class Comparison(Shown):
         index, traces = _load(named(folder), "comparison")
         over = index.get("over")
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
-            raise TraceError(f"{_INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
+            raise TraceError(f"{INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
         return cls(over={name: tuple(values) for name, values in over.items()}, traces=tuple(traces))
 
     def blocks(self) -> list[Block]:
@@ -136,6 +136,18 @@ class Comparison(Shown):
         ]
         title = f"Comparison over {', '.join(names)}: {len(self)} runs of {clip(self.traces[0].prompt or '', 80)!r}"
         return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
+
+
+def opened(path: str | Path) -> "Trace | Traces | Comparison":
+    """What is saved at `path`, whichever it is; TraceError where nothing is."""
+    path = named(path)
+    match kind_of_folder(path):
+        case "traces":
+            return Traces.load(path)
+        case "comparison":
+            return Comparison.load(path)
+        case _:
+            return Trace.load(path)
 
 
 @dataclass(frozen=True)
@@ -226,21 +238,21 @@ def write_index(folder: Path, count: int) -> None:
 
 def _write_index(folder: Path, index: Mapping[str, Any], count: int) -> None:
     files = [file_of(number) for number in range(count)]
-    _write(folder / _INDEX, {"schema": _SCHEMA, **index, "files": files})
+    _write(folder / INDEX, {"schema": _SCHEMA, **index, "files": files})
 
 
 def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
     try:
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         cells = len(list(folder.glob("*.safetensors"))) if (folder / _PLAN).exists() else None
         begun = "" if cells is None else f"; {cells} of its runs are there, and compare(…, to=…) goes on"
-        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {_INDEX}{begun}") from error
+        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {INDEX}{begun}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise TraceError(f"{_INDEX} of {folder.name!r} cannot be read: {error}") from error
+        raise TraceError(f"{INDEX} of {folder.name!r} cannot be read: {error}") from error
     files = index.get("files") if isinstance(index, dict) else None
     if not isinstance(files, list) or index.get("kind") != kind:
-        raise TraceError(f"{folder.name!r} holds no {kind}: its {_INDEX} is of another kind")
+        raise TraceError(f"{folder.name!r} holds no {kind}: its {INDEX} is of another kind")
     if index.get("schema") != _SCHEMA:
         raise TraceError(
             f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {_SCHEMA}: "
@@ -248,5 +260,5 @@ def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
         )
     for file in files:
         if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
-            raise TraceError(f"{_INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
+            raise TraceError(f"{INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
     return index, [Trace.load(folder / file) for file in files]

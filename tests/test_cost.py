@@ -17,7 +17,7 @@ PROMPT = "a photo of a cat in the snow"
     [
         (sdx.Record(), {}),
         (sdx.Record(cross_attention="heads", columns="all", roles=("cond", "uncond"), dtype="float32"), {}),
-        (sdx.Record(self_attention=(8,), steps=(0, 1), decode=3), {"height": 64, "width": 96}),
+        (sdx.Record(self_attention=(12, 6), steps=(0, 1), decode=3), {"height": 64, "width": 96}),
         (sdx.Record(latents=False, cross_attention=False, decode=0), {"guidance_scale": 1.0}),
         (sdx.Record(layers=("mid_block",)), {"num_images_per_prompt": 2}),
     ],

@@ -218,6 +218,13 @@ def test_a_stored_trace_is_explored_without_a_model(stored):
     explorer.close()
 
 
+def test_a_folder_of_several_is_explored_as_they_are(trace, tmp_path):
+    explorer = sdx.explore(str(sdx.Traces([trace, trace]).save(tmp_path / "several.safetensors")))
+    labels = [entry.children[1].description for entry in explorer.history.widget.children]
+    assert labels == ["1: image 0", "2: image 1"]
+    explorer.close()
+
+
 def test_a_comparison_is_explored_run_by_run(tiny):
     compared = sdx.compare(tiny, PROMPT, over={"guidance_scale": [1, 5]}, num_inference_steps=2)
     explorer = sdx.explore(compared)

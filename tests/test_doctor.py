@@ -6,7 +6,7 @@ import torch
 from diffusers.models.attention_dispatch import attention_backend
 from test_families import MATRIX, arguments_of
 from tiny_families import fused, groups, lora, lora_fused, sequential
-from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+from tiny_pipelines import ddpm, stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
 from sdexplore.diagnosis import Diagnosis, LayerNote
@@ -18,7 +18,7 @@ FAMILIES = ("SD 1.x", "SD 2.x", "SDXL, zeroed uncond", "LCM", "ControlNet", "Ins
 def test_what_is_told_is_what_is_recorded(name, tmp_path):
     family = MATRIX[name]
     pipe = family.make(tmp_path)
-    record = sdx.Record(roles=("cond", "uncond", "perturbed"), self_attention=(8,), decode=0)
+    record = sdx.Record(roles=("cond", "uncond", "perturbed"), self_attention=(8, 4), decode=0)
     told = sdx.doctor(pipe, record)
     trace = sdx.run(pipe, record=record, **arguments_of(family, pipe))
     assert told.observable
@@ -106,10 +106,19 @@ def test_warnings(tiny):
     assert "attention backend is set to '_native_math'" in warning
     told = sdx.doctor(tiny, sdx.Record(self_attention=(7,), layers=("up_block.1",)))
     assert told.warnings == (
-        "no cross-attention layer fits ('up_block.1',) at the pipeline's default size: none is recorded",
-        "no self-attention layer fits (7,) at the pipeline's default size: none is recorded",
+        (
+            "Record(layers=('up_block.1',)): no cross-attention layer is called 'up_block.1', or begins so; "
+            "did you mean 'up_blocks.1' or 'up_blocks' or 'mid_block'?"
+        ),
+        "Record(self_attention=(7,)): no layer's grid has side 7; longer sides are 8, 4",
     )
     assert not any(layer.recorded for layer in told.layers)
+    (wrong,) = sdx.doctor(tiny, sdx.Record(roles=("conditional",))).warnings
+    assert wrong == "Record(roles=('conditional',)): no run has a role 'conditional'; there is 'uncond', 'cond'"
+    (absent,) = sdx.doctor(tiny, sdx.Record(roles=("perturbed",))).warnings
+    assert absent.endswith("this pipeline has 'uncond', 'cond'; no attention would be recorded")
+    assert sdx.doctor(tiny, sdx.Record(roles=("cond", "perturbed"))).warnings == ()
+    assert sdx.doctor(ddpm()).warnings == ()
 
 
 def test_the_record_is_heeded(tiny):

@@ -13,6 +13,12 @@ def test_near_names_are_offered_as_they_are_spelled_whatever_the_case():
     assert did_you_mean("straße", ["Strasse"]) == "did you mean 'Strasse'?"
 
 
+def test_what_begins_so_is_near_and_only_the_widest_of_it():
+    layers = ["up_blocks", "mid_block", "mid_block.attentions.0"]
+    assert did_you_mean("MID", layers) == "did you mean 'mid_block'?"
+    assert did_you_mean("m", layers).startswith("there is")
+
+
 def test_at_most_three_near_names_the_nearest_first():
     said = did_you_mean("layer", ["layers", "layer1", "layer", "layer22", "other"])
     assert said.startswith("did you mean 'layer' or ")

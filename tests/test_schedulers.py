@@ -7,7 +7,7 @@ from diffusers.schedulers import KarrasDiffusionSchedulers
 from tiny_pipelines import pndm, stable_diffusion
 
 from sdexplore.errors import LoadError
-from sdexplore.model.schedulers import MORE, UNFIT, class_name, scheduler_from_name
+from sdexplore.model.schedulers import MORE, UNFIT, class_name, meant, scheduler_from_name
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,30 @@ def test_every_scheduler_that_is_offered_steps(tiny, name):
 def test_an_unknown_name_names_the_near_miss(tiny):
     with pytest.raises(LoadError, match=r"no scheduler that fits is called 'Eular'; did you mean '[^']*Euler"):
         scheduler_from_name(tiny, "Eular")
+
+
+def test_near_misses_fit_and_bear_the_names_that_people_use(tiny):
+    with pytest.raises(LoadError, match=r"'DPM'; did you mean 'DPM\+\+ 2M' or 'DPMSolver' or 'DDPM'\?"):
+        scheduler_from_name(tiny, "DPM")
+    with pytest.raises(LoadError, match="'nonsense'; there is") as raised:  # before a pipeline is known
+        meant("nonsense")
+    assert "'TCD', 'DPM++ 2M', 'Euler a'" in str(raised.value)
+    assert not {"Amused", "CogVideoXDDIM"} & set(str(raised.value).split("'"))
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M Karras", "dpm++_2m_karras", "DPMSolverMultistep Karras "])
+def test_karras_noise_levels_are_an_option_of_a_scheduler(tiny, name):
+    found = scheduler_from_name(tiny, name)
+    assert type(found).__name__ == "DPMSolverMultistepScheduler"
+    assert found.config.use_karras_sigmas
+    assert not scheduler_from_name(tiny, "DPM++ 2M").config.use_karras_sigmas
+
+
+def test_a_scheduler_without_karras_noise_levels_says_which_have_them(tiny):
+    with pytest.raises(LoadError, match=r"'DDIM Karras': DDIMScheduler has no use_karras_sigmas; LMS, Euler, .* have"):
+        scheduler_from_name(tiny, "DDIM Karras")
+    with pytest.raises(LoadError, match="is called 'Eular Karras'; did you mean 'Euler'"):
+        scheduler_from_name(tiny, "Eular Karras")
 
 
 def test_without_a_near_miss_all_short_names_are_listed(tiny):

@@ -306,9 +306,10 @@ def test_damage_is_a_trace_error_that_says_what_is_wrong(tmp_path, saved, opened
 
 
 def test_what_is_not_there_or_a_folder_is_no_trace(tmp_path):
-    for path in (tmp_path / "cat.safetensors", tmp_path):
-        with pytest.raises(TraceError, match=r"no trace at '.*': there is no such file"):
-            Trace.load(path)
+    with pytest.raises(TraceError, match=r"no trace at '.*': there is no such file"):
+        Trace.load(tmp_path / "cat.safetensors")
+    with pytest.raises(TraceError, match=r"'.*' is a folder, and no trace"):
+        Trace.load(tmp_path)
 
 
 @pytest.mark.parametrize(

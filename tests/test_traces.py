@@ -6,7 +6,8 @@ import pytest
 import synthetic
 
 from sdexplore.errors import TraceError
-from sdexplore.traces import Comparison, Traces
+from sdexplore.trace import Trace
+from sdexplore.traces import Comparison, Traces, opened
 
 
 def images(many=3):
@@ -41,6 +42,33 @@ def test_traces_show_a_row_each():
     assert all(fingerprint in text for fingerprint in fingerprints(images()))
     assert repr(images(1)).startswith("Traces: 1 image of one call")
     assert repr(Traces([])).startswith("Traces: 0 images of one call")
+
+
+def test_a_folder_where_a_trace_is_asked_for_says_what_opens_it(tmp_path):
+    several, compared, others = tmp_path / "several.safetensors", tmp_path / "compared", tmp_path / "others"
+    images(2).save(several)
+    comparison().save(compared)
+    others.mkdir()
+    for folder, what in {
+        several: f"the traces of one call: sdx.Traces.load({str(several)!r}) opens it",
+        compared: f"a comparison: sdx.Comparison.load({str(compared)!r}) opens it",
+        others: "and no trace: a trace is a file (….safetensors)",
+    }.items():
+        with pytest.raises(TraceError) as raised:
+            Trace.load(folder)
+        assert str(raised.value) == f"{str(folder)!r} is a folder, {what}"
+    (several / "index.json").unlink()
+    with pytest.raises(TraceError, match=r"one of those in it, as in sdx.Trace.load\('.*000.safetensors'\)"):
+        Trace.load(several)
+
+
+def test_what_is_saved_is_opened_as_what_it_is(tmp_path):
+    trace = synthetic.trace()
+    for saved in (images(2), comparison()):
+        again = opened(saved.save(tmp_path / type(saved).__name__))
+        assert type(again) is type(saved)
+        assert fingerprints(again) == fingerprints(saved)
+    assert opened(trace.save(tmp_path / "one.safetensors")).fingerprint == trace.fingerprint
 
 
 def test_a_comparison_is_a_grid_whose_last_axis_is_fastest():

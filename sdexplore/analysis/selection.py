@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import TraceError, did_you_mean
+from ..naming import beginnings
 from ..trace import Attention, Trace
 from ..words import fold
 
@@ -139,7 +140,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
             sides = sorted({max(a.probs.shape[2:4]) for a in recorded.values()})
             raise TraceError(f"no recorded layer of side {one}; there are {', '.join(map(str, sides))}")
         if not hits:
-            raise TraceError(f"no recorded layer {one!r}; {did_you_mean(str(one), recorded)}")
+            raise TraceError(f"no recorded layer {one!r}; {did_you_mean(str(one), beginnings(recorded), most=6)}")
         chosen |= hits
     if not chosen:
         raise TraceError("layers=() asks for no layer at all; leave it out to take every recorded one")

@@ -14,11 +14,12 @@ from ..trace import Trace
 from ..traces import CellFolder, Comparison
 from .affording import Call, ensure_affordable
 from .architecture import denoiser
+from .arguments import check
 from .loading import scheduler_from_name
 from .locking import lock_of
 from .prompting import without_word
 from .provenance import call_of, described, identity_of
-from .running import Progress, as_given, check, run_locked
+from .running import Progress, as_given, run_locked
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def compared(
         for values in product(*axes.values())
     ]
     for cell in cells:
-        check(pipe, cell.arguments)
+        check(pipe, cell.arguments, record)
     asked = {"prompt": prompt, "seed": seed, "arguments": pipeline_arguments, "record": record.to_json()}
     folder = (
         None if to is None else CellFolder.opened(to, axes, described({**asked, **identity_of(pipe, denoiser(pipe))}))

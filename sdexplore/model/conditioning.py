@@ -13,9 +13,10 @@ from ..record import USUAL, Record
 from ..tokenization import Tokenizations
 from ..trace import Trace
 from ..traces import Comparison
+from .arguments import check
 from .comparing import one_image
 from .locking import lock_of
-from .running import Progress, check, run_locked
+from .running import Progress, run_locked
 from .text_encoders import encode, encoders_of, penultimate
 from .tokenizing import tokens
 
@@ -151,7 +152,7 @@ def _runs(
         if clash := sorted(one.keys() & given.keys()):
             raise RunError(f"{clash[0]!r} is what is made here; leave it out")
         arguments = {"seed": seed, **given, **one}
-        check(pipe, arguments)
+        check(pipe, arguments, record)
         with lock_of(pipe):
             traces.append(one_image(run_locked(pipe, record=record, on_step=on_step, **arguments)))
     return traces

@@ -10,6 +10,8 @@ from typing import Any
 from ..costs import Cost
 from ..record import USUAL, Record
 from .architecture import attention_layers, denoiser
+from .arguments import check_counts
+from .matching import check_record
 from .outlines import Outline, outline_of
 from .probes import LayerPlan, attention_modules
 from .recording import plan_layers
@@ -37,9 +39,12 @@ def cost(
         pipeline_arguments: As in `run`, its own `prompt_at` and `guide` among them.
 
     Raises:
-        RunError: The Record asks for steps that the run has not.
+        RunError: The Record asks for steps that the run has not, or fits nothing of it; a number of steps or images is
+            below 1.
         InspectionError: The pipeline has no UNet.
     """
+    check_counts(pipeline_arguments)
+    check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
     return cost_of(pipe, record, outline, spilled=to is not None)
 

@@ -12,10 +12,11 @@ from ..record import USUAL, Record
 from . import noise_levels
 from .architecture import attention_layers, denoiser, device_of
 from .compiling import compiled_denoiser
+from .matching import check_kind, misses
 from .obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from .probes import LayerPlan, attention_modules
 from .recording import plan_layers
-from .roles import order_of
+from .roles import order_of, unconditional
 
 _OPERATIONS = {  # what a processor of diffusers computes attention with, by words in its class
     "2_0": "torch's scaled_dot_product_attention",
@@ -31,7 +32,9 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
 
     Raises:
         InspectionError: The pipeline has no UNet.
+        RunError: `record` is no Record.
     """
+    check_kind(record)
     unet = denoiser(pipe)
     modules = attention_modules(unet)
     plans = plan_layers(modules, record)
@@ -40,7 +43,7 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     return Diagnosis(
         pipeline=type(pipe).__name__,
         obstacles=tuple(obstacles(pipe, plans)),
-        warnings=(*_warnings(pipe, unet), *_unfulfilled(record, layers)),
+        warnings=(*_warnings(pipe, unet), *_unfulfilled(pipe, record, modules, layers, tuple(roles))),
         facts=dict(_facts(pipe, unet, record)),
         roles=roles,
         recorded_roles=tuple(role for role in roles if role in record.roles and plans),
@@ -153,11 +156,16 @@ def _warnings(pipe: Any, unet: Any) -> Iterator[str]:
         yield f"diffusers' attention backend is set to {backend!r}, which the processors of a UNet do not use"
 
 
-def _unfulfilled(record: Record, layers: tuple[LayerNote, ...]) -> Iterator[str]:
-    wanted = {"cross": record.cross_attention and record.layers, "self": record.self_attention}
-    for kind, asked in wanted.items():
-        if asked and not any(layer.recorded for layer in layers if layer.kind == kind):
-            yield f"no {kind}-attention layer fits {asked!r} at the pipeline's default size: none is recorded"
+def _unfulfilled(
+    pipe: Any, record: Record, modules: dict[str, Attention], layers: tuple[LayerNote, ...], roles: tuple[str, ...]
+) -> Iterator[str]:
+    """What the Record names in vain, at the pipeline's default size."""
+    found = [miss.text for miss in misses(record, modules, {layer.name: layer.grid for layer in layers}, lambda: roles)]
+    yield from found
+    none = not unconditional(pipe) and not set(roles).intersection(record.roles)  # which has one role, always kept
+    if none and not found and any(layer.recorded for layer in layers):
+        there = ", ".join(map(repr, roles))
+        yield f"Record(roles={record.roles!r}): this pipeline has {there}; no attention would be recorded"
 
 
 def _place(name: str) -> str:

@@ -26,7 +26,7 @@ from .compiling import Backend, compile_denoiser
 from .failures import explained, first_line
 from .fitting import apply, needs_of, plan, room_of
 from .newer_folders import components_of_newer
-from .schedulers import class_name, scheduler_from_name
+from .schedulers import meant, scheduler_from_name
 from .single_files import load_single_file
 from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, check_index, find, without_checker
 
@@ -65,7 +65,7 @@ def load(
         device: Where it runs; by default cuda, else mps, else cpu.
         dtype: Of every component, "float16" or torch.float16; by default float16 on an
             accelerator, float32 on the CPU.
-        scheduler: Takes the place of the pipeline's own: a name such as "DDIM" or "Euler a",
+        scheduler: Takes the place of the pipeline's own: a name such as "DDIM", "Euler a" or "DPM++ 2M Karras",
             which gets its config, or a scheduler.
         compile: Whether `run` sends the denoiser through a compiled graph, as `compile_denoiser` says; or its backend.
             `pipe(...)` itself is not compiled.
@@ -115,7 +115,7 @@ def load(
 
 def _check(scheduler: Any) -> None:
     if isinstance(scheduler, str):
-        class_name(scheduler)  # a misspelt name must not cost a download
+        meant(scheduler)  # a misspelt name must not cost a download
     elif not isinstance(scheduler, (SchedulerMixin, type(None))):
         raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
 

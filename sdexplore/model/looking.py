@@ -19,13 +19,14 @@ from ..trace import Trace
 from ..traces import Traces
 from . import decoding, noise_levels
 from .architecture import denoiser, vae_scale_factor
+from .arguments import check
 from .autoencoding import Picture, pixels_of, psnr
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .prompting import image_count
 from .provenance import described
 from .roles import unconditional
-from .running import check, run_locked
+from .running import run_locked
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
@@ -76,7 +77,7 @@ def look(
             matching.
     """
     _check_text_to_image(pipe, "look", prompt, pipeline_arguments)
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     times = _timesteps(pipe, t)
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
@@ -148,7 +149,7 @@ def invert(
     if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
         raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
     num_inference_steps = int(steps)
-    check(pipe, {"seed": 0, **pipeline_arguments})
+    check(pipe, {"seed": 0, **pipeline_arguments}, record)
     pixels = pixels_of(pipe, image, pipeline_arguments)
     with lock_of(pipe):
         z = decoding.encode(pipe, pixels)

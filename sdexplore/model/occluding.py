@@ -16,11 +16,12 @@ from ..trace import Trace
 from ..traces import Traces
 from ..words import occurrences, without
 from .architecture import denoiser, vae_scale_factor
+from .arguments import check
 from .comparing import exchanged_scheduler
 from .locking import lock_of
 from .looking import OneStepScheduler
 from .provenance import given_again, is_summary
-from .running import check, run_locked
+from .running import run_locked
 
 _STEPS = 4  # asked by default
 _AT_ONCE = 8  # prompts in a batch

@@ -144,7 +144,7 @@ def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
     """Latent (y, x): of the size given, of the picture given, or of the model."""
     height, width = given.get("height"), given.get("width")
     if "height" not in given or ("ControlNet" in type(pipe).__name__ and not (height and width)):
-        found = _size_of(given.get("image"))
+        found = size_of(given.get("image"))
         if found is not None:
             height, width = found
     elif not (height and width) and "XL" not in type(pipe).__name__:
@@ -152,7 +152,7 @@ def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
     return latent_grid(pipe, height, width)
 
 
-def _size_of(picture: Any) -> tuple[int, int] | None:
+def size_of(picture: Any) -> tuple[int, int] | None:
     """(height, width) of a picture in any form that pipelines take; None of none."""
     while isinstance(picture, list | tuple) and picture:
         picture = picture[0]

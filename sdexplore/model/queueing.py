@@ -13,11 +13,12 @@ from ..record import USUAL, Record
 from ..trace import Trace
 from ..traces import Comparison, Traces
 from .architecture import denoiser, device_of, vae_scale_factor
+from .arguments import check
 from .comparing import compared, exchanged_scheduler
 from .compiling import telling
 from .loading import model_source
 from .locking import lock_of
-from .running import Progress, check, run_locked
+from .running import Progress, run_locked
 
 
 def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard wants to hear)
@@ -44,7 +45,7 @@ def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard wants to
     Raises:
         Stopped: It was given up; carries what was recorded, or None.
     """
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     heard = _stopping(cancelled, on_step)
     with _turn(cancelled, pipe, begun), exchanged_scheduler(pipe, scheduler), telling(told):
         return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)

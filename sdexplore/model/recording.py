@@ -45,6 +45,7 @@ class Recorder:
         guidance: Given a timestep, the scales that the pipeline guides by at it.
         guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
         swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
+        seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
         last: What the last step returned.
     """
@@ -60,6 +61,7 @@ class Recorder:
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
     steps: list[StepRecord] = field(default_factory=list)
+    seen: dict[str, None] = field(default_factory=dict)
     calls: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     last: torch.Tensor | None = None
     _by_role: list[str] = field(default_factory=list)
@@ -133,6 +135,7 @@ class Recorder:
     def _begin(self, sample: torch.Tensor, embeds: torch.Tensor | None) -> CallPlan:
         roles = self.roles.of_call(sample.shape[0], embeds, self._taken)
         self._taken |= set(roles)
+        self.seen |= dict.fromkeys(roles)
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not self.layers:
@@ -185,16 +188,16 @@ def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, module in modules.items():
         if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or _within(name, record.layers)):
+            if record.cross_attention and (record.layers is None or within(name, record.layers)):
                 plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
-        elif _within(name, names):
+        elif within(name, names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)
         elif grids:
             plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
     return plans
 
 
-def _within(name: str, places: Sequence[str]) -> bool:
+def within(name: str, places: Sequence[str]) -> bool:
     """Whether a module is one of these or inside one; "" is the whole network."""
     return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
 

@@ -11,11 +11,12 @@ from ..errors import RunError, did_you_mean
 from ..record import Record
 from ..trace import Trace
 from ..traces import Traces
+from .arguments import check
 from .comparing import exchanged_scheduler
 from .loading import load, model_source
 from .locking import lock_of
 from .provenance import described, given_again, is_summary
-from .running import check, run_locked
+from .running import run_locked
 from .sources import HUB_ID
 
 

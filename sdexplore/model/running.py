@@ -3,7 +3,6 @@
 To the bit; within rounding where runs are compiled (`compile_denoiser`).
 """
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from ..errors import RunError, Stopped, did_you_mean
+from ..errors import RunError, Stopped
 from ..record import USUAL, Record
 from ..theory import linear_preview, variance_preserving
 from ..trace import Trace
@@ -24,11 +23,13 @@ from . import decoding, noise_levels
 from .affording import Call, ensure_affordable
 from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
+from .arguments import SWALLOWED, check
 from .assembling import Assembly
 from .compiling import compiled_denoiser
 from .exhaustion import told_if_memory_runs_out
 from .guiding import GuideFunction, guide_of
 from .locking import lock_of
+from .matching import tell_if_nothing_was_kept
 from .obstacles import refuse
 from .probes import attention_modules
 from .prompting import image_count, prompts_of, swaps_of
@@ -36,9 +37,6 @@ from .provenance import call_of, provenance_of
 from .recording import Recorder, plan_layers
 from .roles import Roles, order_of, unconditional
 from .spilling import keeping
-
-OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
-_SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 
 
 @dataclass
@@ -120,13 +118,14 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 
     Raises:
         RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
-            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; what is to
-            be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on the
-            way; `to` is no name for it, or cannot be written to.
+            the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
+            steps or images is below 1; roles, layers or self_attention of the Record fit nothing of this run; what is
+            to be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on
+            the way; `to` is no name for it, or cannot be written to.
         InspectionError: The pipeline has no UNet.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
-    check(pipe, {"seed": seed, **pipeline_arguments})
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
     with lock_of(pipe):
         return run_locked(
             pipe,
@@ -140,20 +139,6 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
             to=to,
             **pipeline_arguments,
         )
-
-
-def check(pipe: Any, arguments: Mapping[str, Any]) -> None:
-    """Refuses, before anything is computed, a call that cannot be observed; see `run`."""
-    if "generator" in arguments:
-        raise RunError("run(generator=…): image i draws its noise from seed + i; give seed= instead of a generator")
-    if not isinstance(arguments["seed"], int) or isinstance(arguments["seed"], bool):
-        raise RunError(f"run(seed={arguments['seed']!r}): seed is a whole number")
-    denoiser_of(pipe)
-    known = inspect.signature(type(pipe).__call__).parameters
-    for name in arguments.keys() - known.keys() - {"seed", *OURS, *_SWALLOWED}:
-        # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
-        hint = did_you_mean(name, known.keys() - {"self", "kwargs"})
-        raise RunError(f"{type(pipe).__name__} takes no {name!r}; {hint}")
 
 
 def run_locked(  # noqa: PLR0913  (as `run`)
@@ -222,7 +207,7 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         given |= swaps.callback_arguments(arguments) if swaps else {}
         given["generator"] = generators[0] if images == 1 else generators
         call = call_of("run", prompt, seed, record, as_given(arguments, guide, guide_scale, prompt_at))
-        called = (guide, on_step, *(arguments.get(name) for name in ("callback_on_step_end", *_SWALLOWED)))
+        called = (guide, on_step, *(arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
         foreign = any(one is not None for one in called)  # code that may change the model between two calls
         stopped = _watched(pipe, recorder, given, call, look_again=foreign)
     result = keeper.result()
@@ -230,6 +215,7 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         raise Stopped(
             f"stopped after {len(recorder.steps)} of {total_steps(pipe)} steps; .trace holds what was recorded", result
         )
+    tell_if_nothing_was_kept(record, recorder)
     return result
 
 

@@ -11,6 +11,7 @@ from ..errors import RunError, SdexploreError
 from ..schedules import Schedule, schedule_of_trace, trained
 from ..trace import Trace
 from . import noise_levels
+from .arguments import check_counts
 from .loading import model_source, scheduler_from_name
 from .provenance import plain
 
@@ -30,7 +31,8 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
         scheduler: Of a pipeline, in place of its own: a name as in `load(scheduler=…)`, or an object.
 
     Raises:
-        RunError: The scheduler cannot be walked, or its noise levels are refused; the message says why.
+        RunError: The number of steps is below 1; the scheduler cannot be walked, or its noise levels are refused: the
+            message says why.
         TraceError: The trace does not know its noise levels.
         LoadError: No scheduler that fits has that name.
     """
@@ -40,12 +42,13 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
         return schedule_of_trace(source)
     if not hasattr(source, "scheduler"):
         raise RunError(f"schedule({type(source).__name__}): give a Trace, or a pipeline with a scheduler")
+    check_counts({"num_inference_steps": num_inference_steps})
     own = source.scheduler
     chosen = scheduler_from_name(source, scheduler) if isinstance(scheduler, str) else scheduler or own
     name = type(chosen).__name__
     if (reason := noise_levels.refusal(chosen)) is not None:
         raise RunError(f"schedule: noise levels of {name} are not computed: {reason}")
-    steps = num_inference_steps or _usual_steps(source)
+    steps = _usual_steps(source) if num_inference_steps is None else num_inference_steps
     walked = copy.deepcopy(chosen)
     try:
         marks = _walk(walked, steps)

@@ -7,7 +7,8 @@ from .. import drafts
 from ..errors import RunError, did_you_mean
 from ..record import USUAL, Record
 from ..trace import Trace
-from ..traces import Comparison, Traces
+from ..tracefile import kind_of_folder
+from ..traces import Comparison, Traces, opened
 from .explorer import Explorer
 from .state import RUN, SHOW, State
 
@@ -16,8 +17,8 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
     """The dashboard, ready to be shown as the last line of a cell.
 
     Args:
-        source: A diffusers pipeline, to run and look at; or a Trace, Traces, a Comparison, or the path of a trace's
-            file, to look at without a model.
+        source: A diffusers pipeline, to run and look at; or a Trace, Traces, a Comparison, or the path of what
+            they were saved in, to look at without a model.
         record: What runs keep.
         **settings: Values of its State (prompt, seed, num_inference_steps, section …) to begin with; for a pipeline
             also any other argument of its call (image, strength, guidance_rescale …), which every run then gets.
@@ -55,8 +56,8 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
 
 def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
     path = drafts.named(fspath(source))
-    if path.suffix == ".safetensors":
-        return Trace.load(path)
+    if path.suffix == ".safetensors" or kind_of_folder(path) is not None:
+        return opened(path)
     raise RunError(
         f"explore({str(source)!r}) takes a pipeline, a trace, or the path of a trace (….safetensors); "
         f"to explore a model, load it first: sdx.explore(sdx.load({str(source)!r}))"
@@ -65,8 +66,8 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
 
 def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
     from ..model.architecture import parts
+    from ..model.arguments import check
     from ..model.queueing import call_defaults
-    from ..model.running import check
 
     parts(pipe)  # refuses what is no pipeline
     check(pipe, {"seed": 0, **fixed})
