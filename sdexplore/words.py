@@ -25,9 +25,12 @@ _MARK, _JOINER, _SYMBOL, _TONE, _TAG, _HALF_FLAG = "mark", "joiner", "symbol", "
 _FIRST_PICTORIAL = 0x2300  # other symbols before are signs of units and rights, and arrows: ° © ™ № ↻
 _LINES = (range(0x2500, 0x25A0), range(0x2800, 0x2900), range(0xFFFC, 0xFFFE))  # boxes, Braille, replacements
 _PICTOGRAPHS = range(0x1F000, 0x1FB00)
-_HALF_FLAGS = range(0x1F1E6, 0x1F200)
-_TONES = range(0x1F3FB, 0x1F400)
-_TAGS = range(0xE0020, 0xE0080)  # spell a region behind a flag: Scotland
+_PLACES = (
+    (range(0x200D, 0x200E), _JOINER),
+    (range(0x1F1E6, 0x1F200), _HALF_FLAG),
+    (range(0x1F3FB, 0x1F400), _TONE),
+    (range(0xE0020, 0xE0080), _TAG),  # spells a region behind a flag: Scotland
+)
 _BOTH_KANA = "KATAKANA-HIRAGANA"  # the prolonged sound mark belongs to whichever it follows
 
 
@@ -77,19 +80,13 @@ def _kind(character: str) -> str | None:
     category, number = unicodedata.category(character), ord(character)
     if category[0] in "LN":
         return _script(character)
-    if character == "\u200d":
-        return _JOINER
     if category[0] == "M":
         return _MARK
-    if number in _TONES:
-        return _TONE
-    if number in _TAGS:
-        return _TAG
-    if number in _HALF_FLAGS:
-        return _HALF_FLAG
-    pictorial = number >= _FIRST_PICTORIAL and not any(number in lines for lines in _LINES)
+    if kind := next((kind for places, kind in _PLACES if number in places), None):
+        return kind
     # Emoji that are younger than this Python's Unicode are not assigned there.
-    return _SYMBOL if (category == "So" and pictorial) or (category == "Cn" and number in _PICTOGRAPHS) else None
+    pictorial = category == "So" and number >= _FIRST_PICTORIAL and not any(number in lines for lines in _LINES)
+    return _SYMBOL if pictorial or (category == "Cn" and number in _PICTOGRAPHS) else None
 
 
 def _script(character: str) -> str:

@@ -30,7 +30,10 @@ def words(text):
         ("\ufe0f ❤\ufe0f", ["❤\ufe0f"]),  # marks alone are no word
         ("a 🐱 and a 🚀ship", ["a", "🐱", "and", "a", "🚀", "ship"]),
         ("🐱🐶★☃ー", ["🐱", "🐶", "★", "☃", "ー"]),
-        ("👩🏽\u200d🚀 👨\u200d👩\u200d👧 🏃\u200d♀\ufe0f\u200d➡\ufe0f", ["👩🏽\u200d🚀", "👨\u200d👩\u200d👧", "🏃\u200d♀\ufe0f\u200d➡\ufe0f"]),
+        (
+            "👩🏽\u200d🚀 👨\u200d👩\u200d👧 🏃\u200d♀\ufe0f\u200d➡\ufe0f",
+            ["👩🏽\u200d🚀", "👨\u200d👩\u200d👧", "🏃\u200d♀\ufe0f\u200d➡\ufe0f"],
+        ),
         ("🐱\u200d cat \u200d🐱", ["🐱", "cat", "🐱"]),  # a joiner that joins nothing
         ("🇯🇵🇫🇷 🇯", ["🇯🇵", "🇫🇷", "🇯"]),
         ("🏴\U000e0067\U000e0062\U000e007f 1\ufe0f\u20e3", ["🏴\U000e0067\U000e0062\U000e007f", "1\ufe0f\u20e3"]),
