@@ -6,6 +6,7 @@ and no network: it folds with <details> and takes its colours from JupyterLab's 
 """
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
 _LINE = "var(--jp-border-color2, #c8c8c8)"
 _CELL = "padding:.5em"  # as JupyterLab's tables have it; said in each cell, since ipywidgets sets it to nothing
 _MONO = "font-family:var(--jp-code-font-family, monospace)"
+_TEX = re.compile(r"[$\\]")
 _REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # could turn a whole line around
 
 
@@ -109,9 +111,22 @@ class Shown:
             write(repr(self))
 
 
-def escape(text: str) -> str:
-    """`text` with HTML's special characters, quotes included, made harmless."""
+def harmless(text: str) -> str:
+    """`text` with HTML's special characters, quotes included, made harmless.
+
+    For attributes, and for pages that typeset no TeX; what a notebook shows is `escape`d.
+    """
     return html.escape(text, quote=True)
+
+
+def escape(text: str) -> str:
+    """`text` as the content of an HTML element that shows it as typed, in a notebook too.
+
+    Notebooks typeset what stands between TeX's delimiters (dollars, brackets or environments with a backslash),
+    wherever in an output it is. Nothing is typeset across elements, so an empty one stands behind each dollar and
+    backslash; nobody sees or copies it.
+    """
+    return _TEX.sub(r"\g<0><span></span>", harmless(text))
 
 
 def clip(text: str, most: int = MOST_CHARACTERS) -> str:
@@ -223,7 +238,7 @@ def _html(block: Block) -> str:
             return f'<div style="line-height:2.6">{chips}{_more_chips(block)}</div>'
         case Thumbnail():
             style = "display:block;margin:4px 0;max-width:100%"
-            return f'<img src="{escape(block.source)}" alt="{escape(clip(block.alt))}" style="{style}">'
+            return f'<img src="{harmless(block.source)}" alt="{harmless(clip(block.alt))}" style="{style}">'
 
 
 def _table_html(table: Table) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import drafts, placements
-from .display import MOST_CHARACTERS, clip, escape
+from .display import MOST_CHARACTERS, clip, escape, harmless
 from .errors import PublishError
 from .pngs import png
 from .theming import THEMES, Theme, themed
@@ -217,7 +217,7 @@ class Picture:
         wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
         source = base64.b64encode(png).decode("ascii")
         return (
-            f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" '
+            f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{harmless(self.alt)}" '
             f'style="width:{wide}px;max-width:100%;background:#fff">'
             + "".join(f"<figcaption>{escape(notice)}</figcaption>" for notice in self.notices)
             + "</figure>"

@@ -172,8 +172,9 @@ def _around(figure: "Figure") -> tuple[tuple[Any, ...], ...]:
     found: list[tuple[Any, ...]] = []
     for ax in figure.axes:
         if not (_ticked(ax) or ax.texts or ax.get_legend()):
-            labels = (ax.title, ax.xaxis.label, ax.yaxis.label)
-            found.append((*map(_deep, labels), ax.xaxis.labelpad, ax.yaxis.labelpad))
+            left = ax.yaxis.label
+            beside = _deep(left) if left.get_rotation() == _UPRIGHT else _large(left)
+            found.append((_deep(ax.title), _deep(ax.xaxis.label), beside, ax.xaxis.labelpad, ax.yaxis.labelpad))
             continue
         outer = ax.get_tightbbox(for_layout_only=True)
         edges = np.subtract((ax.bbox if outer is None else outer).extents, ax.bbox.extents)
@@ -194,6 +195,12 @@ def _deep(text: "Text") -> tuple[float, float, bool]:
         return 0.0, turned, there
     box = text.get_window_extent()
     return round(box.width if turned == _UPRIGHT else box.height, _PLACES), turned, there
+
+
+def _large(text: "Text") -> tuple[float, float]:
+    """How wide and high a text is, in pixels: one that lies beside an axes takes room both ways."""
+    box = text.get_window_extent()
+    return round(box.width, _PLACES), round(box.height, _PLACES)
 
 
 def _ticked(ax: "Axes") -> bool:

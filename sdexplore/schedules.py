@@ -12,7 +12,7 @@ from .theory import betas, sigma_of_alpha_bar, snr
 from .trace import Trace
 from .traceparts import read_only
 
-_SMALL = 2.0  # training timesteps reach further than this; c_noise and rotations of other families do not
+_SMALL = 2.0  # c_noise and rotations of other families stay below it, and are not whole as training timesteps there are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -102,7 +102,8 @@ def trained(scheduler: str, config: dict[str, Any], timesteps: Float64[np.ndarra
     if config.get("use_flow_sigmas"):
         share = np.arange(steps) / steps
         return {"train_sigmas": share / (1.0 - share)}
-    if "beta_schedule" not in config or float(np.max(timesteps)) < _SMALL or scheduler.startswith("CogVideoX"):
+    other = float(np.max(timesteps)) < _SMALL and not np.array_equal(timesteps, np.round(timesteps))
+    if "beta_schedule" not in config or other or scheduler.startswith("CogVideoX"):
         return {}
     if (given := config.get("trained_betas")) is not None:
         found = np.asarray(given, np.float64)

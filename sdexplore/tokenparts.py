@@ -46,7 +46,7 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A run of letters, digits and marks in a prompt; of one script where scripts set no spaces.
+    """A run of letters, digits and marks in a prompt, of one script where scripts set no spaces; or an emoji.
 
     Attributes:
         text: As typed.

@@ -134,7 +134,11 @@ class Comparison(Shown):
             (*(clip(repr(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
             for cell, trace in zip(self.settings(), self.traces, strict=True)
         ]
-        title = f"Comparison over {', '.join(names)}: {len(self)} runs of {clip(self.traces[0].prompt or '', 80)!r}"
+        made = self.traces[0].call.get("conditioning", {})
+        prompts = [made["prompt"], made["other"]] if "other" in made else [self.traces[0].prompt or ""]
+        title = (
+            f"Comparison over {', '.join(names)}: {len(self)} runs of {' to '.join(repr(clip(p, 80)) for p in prompts)}"
+        )
         return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
 
 

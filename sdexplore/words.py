@@ -20,6 +20,17 @@ _UNSPACED = {
         )
     },
 }
+# Kinds of characters beside the scripts.
+_MARK, _JOINER, _SYMBOL, _TONE, _TAG, _HALF_FLAG = "mark", "joiner", "symbol", "tone", "tag", "half a flag"
+_FIRST_PICTORIAL = 0x2300  # other symbols before are signs of units and rights, and arrows: ° © ™ № ↻
+_LINES = (range(0x2500, 0x25A0), range(0x2800, 0x2900), range(0xFFFC, 0xFFFE))  # boxes, Braille, replacements
+_PICTOGRAPHS = range(0x1F000, 0x1FB00)
+_PLACES = (
+    (range(0x200D, 0x200E), _JOINER),
+    (range(0x1F1E6, 0x1F200), _HALF_FLAG),
+    (range(0x1F3FB, 0x1F400), _TONE),
+    (range(0xE0020, 0xE0080), _TAG),  # spells a region behind a flag: Scotland
+)
 _BOTH_KANA = "KATAKANA-HIRAGANA"  # the prolonged sound mark belongs to whichever it follows
 
 
@@ -28,26 +39,56 @@ def word_spans(text: str) -> list[Span]:
 
     A word is a run of letters and digits with their marks; in scripts that set no spaces (Han,
     kana, Thai, Lao, Khmer, Myanmar and others) a run of one script, for want of a dictionary.
+    An emoji or another pictorial symbol (★) is a word of its own, with its skin tone and what is
+    joined to it; a flag too. Punctuation and signs of mathematics, currencies and units are none.
     """
     spans: list[Span] = []
-    script: str | None = None  # of the word that is open; None where there is none
+    last: str | None = None  # the kind at which the open word stands; None where there is none
     for place, character in enumerate(text):
-        group = unicodedata.category(character)[0]
-        if group in "LN":
-            own = _script(character)
-            if script is not None and own in (script, _BOTH_KANA):
-                spans[-1] = (spans[-1][0], place + 1)
-            else:
-                script = "KATAKANA" if own == _BOTH_KANA else own
-                spans.append((place, place + 1))
-        elif group == "M" and script is not None:
+        kind = _kind(character)
+        if kind == _JOINER:
+            last = _JOINER if last == _SYMBOL else None  # it belongs to the word if a symbol follows
+        elif last is not None and _goes_on(last, kind):
             spans[-1] = (spans[-1][0], place + 1)
+            last = _SYMBOL if last in (_HALF_FLAG, _JOINER) and kind != _MARK else last
+        elif kind in (None, _MARK, _TAG):
+            last = None
         else:
-            script = None
+            spans.append((place, place + 1))
+            last = {_BOTH_KANA: "KATAKANA", _TONE: _SYMBOL}.get(kind or "", kind)
     return spans
 
 
+def _goes_on(last: str, kind: str | None) -> bool:
+    """Whether a word that stands at `last` goes on with a character of this kind."""
+    match kind:
+        case "mark":
+            return last != _JOINER
+        case "tone" | "tag":
+            return last == _SYMBOL
+        case "symbol":
+            return last == _JOINER
+        case "half a flag":
+            return last == _HALF_FLAG
+        case _:
+            return kind == last or (kind == _BOTH_KANA and last not in (_SYMBOL, _HALF_FLAG, _JOINER))
+
+
 @lru_cache(maxsize=4096)
+def _kind(character: str) -> str | None:
+    """Its script where it is a letter or a digit ("" of those that set spaces); None where no word has it."""
+    category, number = unicodedata.category(character), ord(character)
+    if category[0] in "LN":
+        return _script(character)
+    if category[0] == "M":
+        return _MARK
+    if kind := next((kind for places, kind in _PLACES if number in places), None):
+        return kind
+    # Emoji that are younger than this Python's Unicode are not assigned there.
+    pictorial = category == "So" and number >= _FIRST_PICTORIAL and not any(number in lines for lines in _LINES)
+    return _SYMBOL if pictorial or (category == "Cn" and number in _PICTOGRAPHS) else None
+
+
 def _script(character: str) -> str:
     names = unicodedata.name(character, "").removeprefix("HALFWIDTH ").split()
     first = names[0] if names else ""

@@ -143,9 +143,39 @@ def test_a_known_key_keeps_the_caption_and_width_given_by_hand(tmp_path):
         return path.read_text().split("---\n\n")[1]
 
     assert added(alt="one", caption="By hand.", width=90) == f"![one](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
-    assert added(alt="two") == f"![two](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
+    assert added(alt="one") == f"![one](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
+    with pytest.warns(UserWarning, match=r"picture 'a' \(001.png\): the picture is another, and keeps .* 'By hand.'"):
+        assert added(alt="two") == f"![two](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
     assert json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["caption"] == "By hand."
     assert added(alt="two", caption="", width=80) == f"![two](/images/{SLUG}/001.png =80x)\n"
+
+
+def test_a_view_of_other_words_under_a_caption_given_by_hand_is_told(tmp_path, trace):
+    article = Article(SLUG, root=tmp_path)
+    article.add(sdx.views.attention(trace, ["cat", "rocketship"]), key="a", caption="Cat and rocket.")
+    article.add(sdx.views.attention(trace, ["cat", "rocketship"]), key="a")
+    with pytest.warns(UserWarning, match=r"keeps the caption 'Cat and rocket.'; or give a new one, caption="):
+        article.add(sdx.views.attention(trace, ["cat"]), key="a")
+
+
+def test_a_root_that_is_not_there_is_made(tmp_path):
+    article = Article(SLUG, root=tmp_path / "blog" / "new")
+    assert not (tmp_path / "blog").exists()
+    assert article.add(dot("red"), alt="red").save() == tmp_path / "blog" / "new" / "articles" / f"{SLUG}.md"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PublishError, match="is no folder"):
+        Article(SLUG, root=tmp_path / "file")
+    with pytest.raises(PublishError, match="cannot be made a folder"):
+        Article(SLUG, root=tmp_path / "file" / "blog").save()
+
+
+def test_a_record_is_refused_with_the_view_that_draws_it(tmp_path, trace):
+    read = trace.tokens["cond"]["tokenizer"]
+    with pytest.raises(PublishError, match=re.escape("sdx.views.tokens(…) draws a Tokenization as a Picture; give")):
+        Article(SLUG, root=tmp_path).add(read)
+    schedule = sdx.schedule(trace)
+    with pytest.raises(PublishError, match=re.escape("sdx.views.schedule(…) draws a Schedule")):
+        Article(SLUG, root=tmp_path).add(schedule)
 
 
 def test_a_caption_of_the_picture_s_own_follows_the_picture(tmp_path, trace):

@@ -141,7 +141,7 @@ def test_nothing_is_written_outside_the_root(tmp_path_factory, slug, key, words,
         assert list(root.rglob("001.png"))
         (manifest,) = root.rglob("manifest.json")
         assert list(json.loads(manifest.read_text(encoding="utf-8"))["pictures"]) == [key]
-        Article(slug, flavor, root).add(DOT, key=key, alt="again")  # it can be opened again
+        Article(slug, flavor, root).add(DOT, key=key, alt="again", caption="")  # it can be opened again
     assert sorted(path.name for path in top.iterdir()) == ["mine", "root"]
     assert (top / "mine").read_text() == "mine"
     assert not list(root.rglob("*.part"))

@@ -17,6 +17,15 @@ RUN = """
 trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
 sdx.views.attention(trace, ["cat", "rocket"])
 """
+TEX = r"a cat costs $5 and a dog $10, \(x\) \begin{x}y\end{x} \$"
+PRICED = f"""
+from IPython.display import display
+from ipywidgets import HTML
+from sdexplore.display import escape
+prompt = {TEX!r}
+display(sdx.tokens(pipe, prompt), HTML(escape(prompt)))
+sdx.run(pipe, prompt, num_inference_steps=2)
+"""
 
 
 def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
@@ -54,6 +63,22 @@ def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
         notebook.screenshot(f"live-{theme.split()[-1].lower()}")
     assert notebook.requests == []
     assert notebook.errors == []
+
+
+def test_a_prompt_is_not_typeset(lab, browser):
+    notebook = open_notebook(
+        lab, browser, "tex.ipynb", [SETUP, PRICED, "from IPython.display import HTML\nHTML('$y$')"]
+    )
+    for index in range(3):
+        notebook.run(index)
+    outputs = notebook.page.locator(".jp-Cell .jp-Cell-outputWrapper")
+    outputs.nth(2).locator("mjx-container").wait_for()  # what is TeX is typeset by now, after the others' turn
+    assert outputs.nth(1).locator("mjx-container").count() == 0
+    shown = outputs.nth(1).inner_text()
+    assert shown.count(TEX) >= 2
+    outputs.nth(1).scroll_into_view_if_needed()
+    notebook.page.locator(".jp-OutputArea-output strong", has_text="a cat costs").first.scroll_into_view_if_needed()
+    notebook.screenshot("tex")
 
 
 def test_the_first_notebook_as_committed_opens_and_shows_its_pictures(lab, browser):

@@ -15,10 +15,12 @@ from sdexplore.display import (
     Line,
     Shown,
     Table,
+    Thumbnail,
     Tree,
     clip,
     count,
     escape,
+    harmless,
     size,
     to_html,
     to_text,
@@ -204,6 +206,21 @@ def test_columns_stand_apart_and_numeric_ones_flush_right_in_html():
 
 def test_escape_covers_quotes():
     assert escape("<a href=\"x\" b='y'>&") == "&lt;a href=&quot;x&quot; b=&#x27;y&#x27;&gt;&amp;"
+
+
+@pytest.mark.parametrize(
+    "text", ["a $5 cat, a $10 dog", "$$x$$", r"\(x\) \[y\]", r"\begin{x}y\end{x}", r"\$ \\ \ref{x}"]
+)
+def test_what_a_notebook_would_take_for_tex_is_divided_and_reads_as_typed(text):
+    for block in (Line(text), Tree(text), Table((text,), [(text,)]), Chips([Chip(text)])):
+        found = page(block)
+        assert text in found.text
+        assert not re.search(r"\$[^<]|\\[^<]", to_html([block]))  # each delimiter ends its text
+
+
+def test_attributes_hold_no_elements():
+    assert harmless('$5 "x" \\(y') == "$5 &quot;x&quot; \\(y"
+    assert 'alt="$5 and $10"' in to_html([Thumbnail("data:,", "$5 and $10")])
 
 
 class Good(Shown):

@@ -304,6 +304,16 @@ def test_a_hostile_prompt_stays_text(browser, tmp_path):
     hostile.close()
 
 
+def test_the_words_ranked_are_those_of_region_words(browser, tmp_path):
+    made = synthetic.trace(prompt="a 🐱 ` and ( 🚀")
+    opened = Opened(browser, sdx.page(made, tmp_path / "marks.html"))
+    ranked = sdx.region_words(made, (0, 0, WIDE, HIGH)).words
+    assert list(opened.ranked()) == list(ranked)
+    assert set(ranked) == {"a", "🐱", "and", "🚀"}
+    assert opened.page.locator(".chip", has_text="`").count() == 1  # to be looked at all the same
+    opened.close()
+
+
 LACKING = {
     "picture": {"image": None, "decoded": {}, "decoded_x0": {}},
     "attention": {"cross_attention": {}},

@@ -121,6 +121,13 @@ def test_the_view_draws_the_maps_and_the_curves(rescaled):
     equal(picture, again(picture, trace=drawn))
 
 
+def test_the_curves_of_one_step_are_marked_by_whole_steps(pipe):
+    one = sdx.run(pipe, "a cat", num_inference_steps=1, record=FEW)
+    curves = [ax for ax in views.guidance_steps(one).figure.axes if ax.get_xlabel() == "step"]
+    assert all(tick == round(tick) for ax in curves for tick in ax.get_xticks())
+    assert len(curves) == 3
+
+
 def test_classifier_guidance_in_closed_form():
     eps, grad = np.random.default_rng(0).normal(size=(2, 1, 4, 2, 2))
     alpha_bar = 0.3

@@ -1,6 +1,7 @@
 """Panels: what stands in their pixels, cell by cell; they have labels and nothing of axes besides."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from sdexplore.analysis.grids import resized
 from sdexplore.picture import Picture
-from sdexplore.views._panels import Panel, panels
+from sdexplore.views._panels import Panel, colour_bar, panels, row_label
 
 SIDE = 200
 
@@ -121,3 +122,36 @@ def test_a_panel_has_labels_and_neither_ticks_nor_frame():
     assert extent.x0 < ax.bbox.x0
     assert extent.y0 < ax.bbox.y0
     assert extent.y1 > ax.bbox.y1
+
+
+@pytest.mark.parametrize(
+    ("aspect", "columns", "rotation"), [(1.0, 7, 90), (0.4, 7, 90), (0.4, 4, 90), (0.125, 7, 0), (3.0, 7, 90)]
+)
+def test_labels_of_rows_and_bars_have_their_room_whatever_the_shape_of_a_picture(aspect, columns, rotation):
+    names = ("over the picture", "latent grid", "|cond − uncond|")
+    with panels(3, columns, aspect=aspect) as (figure, axes):
+        for row, name in zip(axes, names, strict=True):
+            row_label(row[0], name)
+            for ax in row:
+                cells = ax.imshow(np.ones((round(40 * aspect), 40), np.float32))
+        colour_bar(figure, cells, axes[-1, :], label="attention probability", pad=0.01)
+        FigureCanvasAgg(figure).draw()
+    labels = [row[0].yaxis.label for row in axes]
+    assert [label.get_text().replace("\n", " ") for label in labels] == list(names)
+    assert {label.get_rotation() for label in labels} == {rotation}
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
+    assert all(box.x1 <= row[0].bbox.x0 for box, row in zip(boxes, axes, strict=True))
+    bar = figure.axes[-1]
+    assert bar.yaxis.label.get_window_extent().height < max(1.6 * bar.bbox.height, 0.5 * figure.dpi)
+    axes[0, 0].start_again()
+    new = panels_alone()
+    label = axes[0, 0].yaxis.label
+    assert [getattr(label, f"get_{name}")() for name in ("rotation", "ha", "va", "text")] == new
+
+
+def panels_alone():
+    """How the label at the left of a new panel is set."""
+    with panels(1, 1) as (_, axes):
+        label = axes[0, 0].yaxis.label
+        return [getattr(label, f"get_{name}")() for name in ("rotation", "ha", "va", "text")]

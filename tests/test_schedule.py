@@ -111,6 +111,18 @@ def test_the_view_draws_the_curve_and_the_runs_own_points(pipe):
     equal(picture, again(picture, schedule_0=two[0], schedule_1=two[1]))
 
 
+def test_the_only_step_of_a_run_lies_on_the_training_schedule(pipe):
+    pipe.scheduler = pndm()
+    one = sdx.schedule(pipe, num_inference_steps=1, scheduler="DDIM")
+    assert one.timesteps.tolist() == [1.0]
+    axes = views.schedule(one).figure.axes
+    assert [len(ax.lines) for ax in axes] == [2, 2, 2, 2, 1]
+    np.testing.assert_array_equal(axes[2].lines[0].get_ydata(), one.train_sigmas)
+    assert all(float(tick).is_integer() for tick in axes[4].get_xticks())
+    continuous = diffusers.EulerDiscreteScheduler(timestep_type="continuous", prediction_type="v_prediction")
+    assert sdx.schedule(pipe, num_inference_steps=3, scheduler=continuous).train_sigmas is None
+
+
 def test_points_that_lie_on_no_training_step_are_drawn_by_call_alone():
     edm = sdx.Schedule(
         scheduler="EDMEulerScheduler",

@@ -144,6 +144,16 @@ def test_denoising_draws_the_decoded_steps_and_the_picture(trace):
     )
 
 
+def test_denoising_of_an_image_to_image_run_begins_with_its_image(trace):
+    provenance = {**trace.provenance, "pipeline": "StableDiffusionImg2ImgPipeline"}
+    given = synthetic.trace(provenance=provenance, call={**trace.call, "arguments": {"strength": 0.5}})
+    picture = views.denoising(given)
+    assert ", from a given picture noised to t = 999 (strength 0.5) to the final picture," in picture.alt
+    assert ", from an image noised to t = 999 (strength 0.5)" in picture.figure.get_suptitle()
+    own = synthetic.trace(provenance=provenance)  # the pipeline's own strength, which no argument names
+    assert ", from a given picture noised to t = 999 to the final picture," in views.denoising(own).alt
+
+
 @pytest.mark.parametrize("space", ["variance preserving", "variance exploding"])
 def test_steps_that_were_not_decoded_are_linear_previews_and_say_so(space):
     trace = synthetic.trace(space=space)

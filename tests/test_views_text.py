@@ -141,7 +141,14 @@ def test_a_strip_shows_the_pictures_of_one_argument(pipe):
     walk = sdx.interpolation(pipe, "a cat", "a $dog", (0, 0.5), record=record, num_inference_steps=1)
     strip = sdx.views.strip(walk)
     assert [ax.get_title() for ax in panels(strip)] == ["weight 0", "weight 0.5"]
-    assert "“a cat” → “a \\$dog”, by slerp" in texts(strip)
+    assert "“a cat” → “a \\$dog”, by slerp\n" in texts(strip)
+    grid = sdx.views.comparison(walk)
+    assert grid.figure.get_suptitle() == strip.figure.get_suptitle()
+    assert grid.alt == "2 pictures of the way from 'a cat' to 'a $dog', by weight 0.0; weight 0.5."
+    assert "2 runs of 'a cat' to 'a $dog'" in repr(walk)
+    middle = sdx.views.denoising(walk.at(weight=0.5))
+    assert "“a cat” → “a \\$dog”, by slerp, weight 0.5\n" in texts(middle)
+    assert middle.alt.endswith("for the way from 'a cat' to 'a $dog' at weight 0.5.")
     grid = sdx.compare(pipe, PROMPT, over={"seed": [0], "guidance_scale": [1.0]}, record=record, num_inference_steps=1)
     with pytest.raises(sdx.TraceError, match="over seed, guidance_scale"):
         sdx.views.strip(grid)

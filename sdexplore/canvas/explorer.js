@@ -20,7 +20,7 @@ const VIRIDIS =
   "98d83e9bd93c9dd93ba0da39a2da37a5db36a8db34aadc32addc30b0dd2fb2dd2db5de2bb8de29bade28bddf26c0df25c2df23c5e021" +
   "c8e020cae11fcde11dd0e11cd2e21bd5e21ad8e219dae319dde318dfe318e2e418e5e419e7e419eae51aece51befe51cf1e51df4e61e" +
   "f6e620f8e621fbe723fde725";
-const RANKED = new Set(["word", "mark", "position"]); // what competes for a pixel
+const RANKED = new Set(["word", "position"]); // what competes for a pixel: what Python's region_words ranks
 const SHARES = ["start", "words", "end", "padding"];
 const DRAG = 4; // pixels that a pointer moves before it draws a region
 const THUMB = 44;
@@ -948,7 +948,7 @@ class Explorer {
     this.heat.classList.toggle("alone", alone);
     this.shownTop = 0;
     if (word !== null) {
-      const own = state.scale === "each" || !["word", "mark", "position", "part"].includes(current.role.entries[word].kind);
+      const own = state.scale === "each" || !["word", "position", "part"].includes(current.role.entries[word].kind);
       this.shownTop = own ? current.most[word] : current.shared;
       paintMap(this.heat, this.grid, current.values, word * current.cells, this.shownTop, colours);
       setText(this.what, `${this.#whatInWords()} Colours: ${own ? "this word's own scale" : "one scale for all words"}.`);
@@ -1024,7 +1024,7 @@ class Explorer {
     const first = ranked.slice(0, 3).map((entry) => `${current.role.entries[entry].text} ${three(insides[entry])}`);
     setText(this.brief, `${this.#regionName(region)}: ${first.join(" · ") || "no words to look at"}`);
     const scale = this.state.scale === "each" ? "each on its own colour scale" : `small maps from 0 to ${three(current.shared)}`;
-    setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to start, end and padding." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
+    setText(this.listNote, !ranked.length ? "This prompt has no words: all attention goes to other tokens." : this.available ? `Mean probability; bars from 0 to ${three(most)}, the largest here; ${scale}.` : this.#nothingToShow());
     this.massBox.hidden = !current.role.entries.some((entry) => entry.kind === "padding" || entry.kind === "start");
     SHARES.forEach((kind, i) => {
       this.mass.children[i].style.width = `${100 * shares[kind]}%`;

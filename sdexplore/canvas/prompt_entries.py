@@ -18,9 +18,9 @@ class Entry:
     """One thing to look at, and the recorded columns that are summed for it.
 
     Attributes:
-        kind: "word" and "mark" (a token that belongs to no word: punctuation) compete for a pixel; "part" is one of a
-            word's several tokens; "start", "end" and "padding" are the rest of the sequence; "position" where there
-            is no prompt to read.
+        kind: "word", which competes for a pixel; "mark", a token that belongs to no word: punctuation; "part", one of
+            a word's several tokens; "start", "end" and "padding", the rest of the sequence; "position" where there is
+            no prompt to read, which competes as a word does.
         text: As typed; of a word that stands several times, where it stands first.
         positions: In the padded prompt.
         whole: Of a part: the text of its word.

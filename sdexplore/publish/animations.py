@@ -15,7 +15,7 @@ from .. import drafts
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select
 from ..analysis.trajectory import preview
-from ..display import clip, escape
+from ..display import clip, escape, harmless
 from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
@@ -100,7 +100,7 @@ class Animation:
             return {"text/plain": f"{self!r}\ncannot be shown, {type(error).__name__}: {error}"}, {}
         source = base64.b64encode(shown.content).decode("ascii")
         html = (
-            f'<figure style="margin:0"><img src="data:image/webp;base64,{source}" alt="{escape(self.alt)}" '
+            f'<figure style="margin:0"><img src="data:image/webp;base64,{source}" alt="{harmless(self.alt)}" '
             f'style="width:{shown.pixels[0]}px;max-width:100%">'
             f"<figcaption>{escape(shown.said)}</figcaption></figure>"
         )

@@ -50,7 +50,7 @@ class Article(Shown):
         slug: The article's name in its address.
         flavor: "zenn" (articles/<slug>.md, images/<slug>/), "qiita" (public/<slug>.md, images/<slug>/), "github"
             (images/<slug>/README.md), "hugo" (content/posts/<slug>/index.md) or "quarto" (posts/<slug>/index.qmd).
-        root: The folder of the site or repository; nothing outside it is written.
+        root: The folder of the site or repository, made where there is none; nothing outside it is written.
         title, emoji, type, topics, published: For the page's head; what is left out stays as last saved.
         address: Where `root` is on the web. Qiita shows pictures of its own upload or from the web only.
 
@@ -101,7 +101,8 @@ class Article(Shown):
             key: Its name within the article; by default the view's, with a number where several share it.
             caption, alt: By default the picture's own words; caption="" leaves it out.
             width: How wide it is shown, in CSS pixels; the file keeps its own. A known key keeps the caption and the
-                width that were last given by hand until others are given; its alt text is of the new picture.
+                width that were last given by hand until others are given; its alt text is of the new picture. A warning
+                says that a caption was kept over another picture.
             theme: The page that a view's picture is for: "light", "dark" or "transparent".
 
         Raises:
@@ -115,7 +116,12 @@ class Article(Shown):
             old = manifest.pictures.get(key)
             if caption is None and old is not None and old.captioned:
                 caption = old.caption
-                material = replace(material, caption=caption)
+                other = material.code is not None and not self._is_of(old, material.code)
+                kept = (
+                    f"the picture is another, and keeps the caption {clip(caption, 80)!r}; or give a new one, caption="
+                )
+                notices = [kept] if caption and (other or old.alt != material.alt) else []
+                material = replace(material, caption=caption, notices=(*material.notices, *notices))
             number = manifest.number_of(key, self._place.path(self._folder / "_").parent)
             file = f"{number:03d}{material.encoded.suffix}"
             facts = sidecar_of(material, key=key, file=file, theme=theme, most_bytes=most)

@@ -5,13 +5,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from .. import views
 from ..display import clip
 from ..errors import PublishError
 from ..picture import Picture, facts_of_traces, summary
@@ -110,8 +111,8 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
         own, name = "", "image"
     else:
         raise PublishError(
-            f"cannot publish {clip(repr(thing), 80)}: give a Picture (what sdx.views draw), a Trace, sdx.animation(…), "
-            "a matplotlib figure, a PIL image or an array of uint8 (Y, X, 3)"
+            f"cannot publish {clip(repr(thing), 80)}: {_drawn_by(thing)}give a Picture (what sdx.views draw), a Trace, "
+            "sdx.animation(…), a matplotlib figure, a PIL image or an array of uint8 (Y, X, 3)"
         )
     words = alt if alt is not None else caption or own
     if not words.strip():
@@ -127,6 +128,16 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
         assert isinstance(thing, Image.Image)  # noqa: S101  (for the type checker)
         png = png_of(thing, chunks)
     return Material(encoded=fitted(png, most_bytes), alt=words, caption=own if caption is None else caption, name=name)
+
+
+def _drawn_by(thing: object) -> str:
+    """Which views draw it, for an error; "" where none does."""
+    takers = {name: next(iter(get_type_hints(getattr(views, name)).values())) for name in views.__all__}
+    names = [name for name, taken in takers.items() if isinstance(thing, taken)]
+    if not names:
+        return ""
+    drawn = " or ".join(f"sdx.views.{name}(…)" for name in names)
+    return f"{drawn} draws a {type(thing).__name__} as a Picture; "
 
 
 def _first(words: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..canvas.buffers import png
 from ..canvas.front_end import front_end
 from ..canvas.packing import Packed, one_trace, pack
-from ..display import clip, escape, size
+from ..display import clip, harmless, size
 from ..drafts import named, write
 from ..errors import SdexploreError
 from ..trace import Trace
@@ -82,21 +82,21 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="sdexplore">
-<meta name="description" content="{escape(clip(_alt(trace)))}">
-<title>{escape(clip(heading))}</title>
+<meta name="description" content="{harmless(clip(_alt(trace)))}">
+<title>{harmless(clip(heading))}</title>
 <link rel="icon" href="data:,">
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{escape(clip(heading, 500))}</h1>
-<p class="run">{escape(_run(packed.facts))}</p>
+<h1>{harmless(clip(heading, 500))}</h1>
+<p class="run">{harmless(_run(packed.facts))}</p>
 <div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
 <noscript>
 {_without_script(trace, packed.facts, still)}
 </noscript>
 </main>
-<footer>Made with sdexplore from trace {escape(trace.fingerprint)}. Everything shown is in this file.</footer>
+<footer>Made with sdexplore from trace {harmless(trace.fingerprint)}. Everything shown is in this file.</footer>
 <script type="application/json" id="facts">{_inert(packed.facts)}</script>
 <script type="text/plain" id="data">{base64.b64encode(packed.data).decode("ascii")}</script>
 <script type="module">{script}</script>
@@ -126,9 +126,9 @@ def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str
     parts = ["<p>Without them, here is what it is about.</p>"]
     if still:
         source = base64.b64encode(still).decode("ascii")
-        parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{escape(_alt(trace))}"></p>')
+        parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{harmless(_alt(trace))}"></p>')
     for role in facts["roles"]:
-        words = ", ".join(escape(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
-        parts.append(f"<p>Words ({escape(role['role'])}): {words or 'none'}</p>")
-    parts += [f"<p>{escape(line)}</p>" for line in facts["missing"]]
+        words = ", ".join(harmless(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
+        parts.append(f"<p>Words ({harmless(role['role'])}): {words or 'none'}</p>")
+    parts += [f"<p>{harmless(line)}</p>" for line in facts["missing"]]
     return "\n".join(parts)

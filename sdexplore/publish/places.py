@@ -15,16 +15,16 @@ SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
 class Place:
-    """A folder beneath which everything is written, checked at each writing.
+    """A folder beneath which everything is written, checked at each writing; the first makes it.
 
     Raises:
-        PublishError: There is no such folder.
+        PublishError: It is a file.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = drafts.named(root).resolve()
-        if not self.root.is_dir():
-            raise PublishError(f"root={str(root)!r} is no folder; make it, or name the folder of your articles")
+        if self.root.exists() and not self.root.is_dir():
+            raise PublishError(f"root={str(root)!r} is no folder; name the folder of your articles, or a new one")
 
     def path(self, relative: PurePosixPath, *, make: bool = True) -> Path:
         """`relative` beneath the root, its folders made if `make`.
@@ -35,11 +35,11 @@ class Place:
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise PublishError(f"{str(relative)!r} leads out of root={str(self.root)!r}; nothing was written")
         folder = self.root
-        for part in relative.parts[:-1]:
+        for part in (".", *relative.parts[:-1]):
             folder = folder / part
             try:
                 if make:
-                    folder.mkdir(exist_ok=True)
+                    folder.mkdir(exist_ok=True, parents=part == ".")
             except OSError as error:
                 raise PublishError(f"{str(folder)!r} cannot be made a folder: {error.strerror}") from error
             if not folder.resolve().is_relative_to(self.root):

@@ -79,7 +79,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
             colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
     cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
-    subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0])}"
+    subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0], source.over)}"
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},

@@ -6,7 +6,7 @@ from ..analysis.trajectory import spread, step_picture
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace
-from ._figure import in_words, line_of_code, run_title, step_title
+from ._figure import in_words, line_of_code, noised_at, run_title, step_title
 from ._panels import panels, row_label
 
 _MOST = 8
@@ -68,4 +68,6 @@ def _way(trace: Trace) -> str:
         return f"in a given picture noised to t = {trace.timesteps[0]:g}"
     if trace.kind == "invert":
         return "from a given picture to the noise that it comes from"
-    return f"from noise to {'where the run was stopped' if trace.image is None else 'the final picture'}"
+    noised = noised_at(trace)
+    begin = "noise" if noised is None else f"a given picture noised to {noised}"
+    return f"from {begin} to {'where the run was stopped' if trace.image is None else 'the final picture'}"

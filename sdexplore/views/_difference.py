@@ -57,7 +57,7 @@ def difference(a: Trace, b: Trace) -> Picture:
         ax.set_ylim(bottom=0.0)
         ax.set_title("distance of x_t", fontsize=9, loc="left")
         ax.set_xlabel("before step", fontsize=8.0)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     parted = "They never part" if found.parted is None else f"They part at step {found.parted}"
     return Picture(
         figure=figure,

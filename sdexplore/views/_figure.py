@@ -28,8 +28,8 @@ def step_title(trace: Trace, step: int) -> str:
 
 def run_title(trace: Trace, over: Collection[str] = ()) -> str:
     """The run that a figure shows, in two lines: prompt, then model, scheduler, seed; without what is in `over`."""
-    without = "unconditional" if trace.unconditional else "no prompt"
-    prompt = f"“{drawable(trace.prompt, 70)}”" if trace.prompt else without
+    prompt = _prompt_title(trace, over)
+    noised = noised_at(trace)
     facts = {
         "model": drawable(str(trace.provenance.get("model", "?"))),
         "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler")
@@ -37,17 +37,44 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
         else f"looked at t = {trace.timesteps[0]:g}",
         "seed": f"seed {trace.call.get('seed')}",
         "image": f"image {trace.call['image']}" if "image" in trace.call else "",
+        "strength": "" if noised is None else f"from an image noised to {noised}",
         "safety": "made black by the safety checker" if any(trace.flags.values()) else "",
     }
     line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)
     return line if "prompt" in over else f"{prompt}\n{line}"
 
 
-def in_words(trace: Trace) -> str:
-    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was."""
+def _prompt_title(trace: Trace, over: Collection[str]) -> str:
+    made = trace.call.get("conditioning", {})
+    if "other" in made:
+        ends = f"“{drawable(made['prompt'], 60)}” → “{drawable(made['other'], 60)}”, by {made['method']}"
+        return ends if "weight" in over else f"{ends}, weight {made['weight']:g}"
+    without = "unconditional" if trace.unconditional else "no prompt"
+    return f"“{drawable(trace.prompt, 70)}”" if trace.prompt else without
+
+
+def noised_at(trace: Trace) -> str | None:
+    """To which timestep an image-to-image run noised its image at first; None of any other run."""
+    from_image = re.search("Img2Img|Depth2Img", str(trace.provenance.get("pipeline")))
+    if trace.kind != "run" or not from_image or not trace.num_steps:
+        return None
+    strength = trace.call.get("arguments", {}).get("strength")
+    return f"t = {trace.timesteps[0]:.0f}" + ("" if strength is None else f" (strength {strength})")
+
+
+def in_words(trace: Trace, over: Collection[str] = ()) -> str:
+    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was.
+
+    Between two prompts it is the way from one to the other, and how far on it, unless "weight" is in `over`.
+    """
+    made = trace.call.get("conditioning", {})
     if trace.unconditional:
         return "an unconditional model"
-    prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
+    if "other" in made:
+        ends = f"the way from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
+        prompt = ends if "weight" in over else f"{ends} at weight {made['weight']:g}"
+    else:
+        prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
     return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
 
 

@@ -71,7 +71,7 @@ def _curve(ax: Axes, steps: tuple[int, ...], values: np.ndarray, title: str, *, 
     ax.plot(steps, values, "o-", color=PALETTE[0], ms=3, lw=1)
     ax.set_title(title, fontsize=8, loc="left")
     ax.set_xlabel("step", fontsize=8)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if ceiling is None:
         ax.set_ylim(bottom=0.0)
 

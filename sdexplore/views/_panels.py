@@ -1,9 +1,9 @@
 """Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from math import floor
+from math import floor, inf
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -19,15 +19,27 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from ..display import width
 from ._sheet import Unlike, drawn_on, lent, next_of
 
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
+_LETTER: Final = 0.56 / 72  # inches that a letter is wide on average, for each point of its size
+_LOWEST: Final = 0.3  # inches that a row is given at least: a label of two lines
+_GAP: Final = 0.1  # inches between rows
+_SHORT: Final = 0.7  # inches that a label may lie beside a row in one line
+_UPRIGHT: Final[dict[str, Any]] = {
+    "rotation": 90,
+    "ha": "center",
+    "va": "bottom",
+}  # matplotlib's for labels at the left
+_LYING: Final[dict[str, Any]] = {"rotation": 0, "ha": "right", "va": "center"}
 
 
 class _Label:
     """What an axis does whose only mark is its label, if it has one."""
 
     label: Text
+    along = 0.0  # degrees at which a label lies along the axis
 
     def set_clip_path(self, *_: object) -> None:
         """A label is not clipped, and nothing else is there."""
@@ -41,7 +53,9 @@ class _Label:
         """As matplotlib's."""
         if not self.label.get_text():
             return None
-        found: Bbox | None = super().get_tightbbox(renderer, for_layout_only=for_layout_only)  # type: ignore[misc]
+        # For the layout, matplotlib takes a label to be no longer than its axis, which one that lies beside it is not.
+        along = for_layout_only and self.label.get_rotation() == self.along
+        found: Bbox | None = super().get_tightbbox(renderer, for_layout_only=along)  # type: ignore[misc]
         return found
 
 
@@ -52,12 +66,14 @@ class _Across(_Label, XAxis):
 
 
 class _Up(_Label, YAxis):
+    along = 90.0
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815
 
 
 class Panel(Axes):
     """Axes with a title and labels, without ticks, frame and grid; what `imshow` draws is a `Cells`."""
 
+    high: float = inf  # inches of what is drawn in it; where nothing is known of that, there is room enough
     _before: "Iterator[Cells] | None" = None  # what stood here, where the panel is filled again
 
     def _init_axis(self) -> None:
@@ -128,6 +144,7 @@ class Panel(Axes):
         for axis in (self.xaxis, self.yaxis):
             axis.set_label_text("", fontsize=rcParams["axes.labelsize"])
             axis.labelpad = rcParams["axes.labelpad"]
+        self.yaxis.label.set(**_UPRIGHT)
         self._before = iter([image for image in self.images if isinstance(image, Cells)])
 
 
@@ -214,8 +231,12 @@ def panels(
     wide = min(2.4, max(least, BLOG_COLUMN / columns))
 
     def make() -> tuple[Figure, np.ndarray]:
-        figure = Figure(figsize=(wide * columns + 0.5, (wide * aspect + 0.1) * rows + top + 0.4), layout="compressed")
-        return figure, panel_grid(figure, rows, columns, of=of)
+        high = max(wide * aspect, _LOWEST) + _GAP
+        figure = Figure(figsize=(wide * columns + 0.5, high * rows + top + 0.4), layout="compressed")
+        axes = panel_grid(figure, rows, columns, of=of)
+        for panel in axes.flat:
+            panel.high = wide * aspect
+        return figure, axes
 
     with drawn_on((rows, columns, aspect, top, least, of), make) as (figure, axes):
         yield figure, axes
@@ -227,11 +248,16 @@ def panel_grid(figure: FigureBase, rows: int = 1, columns: int = 1, *, of: type[
 
 
 def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
-    """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond."""
+    """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond.
+
+    A label that is much longer than the bar is set in two lines, and smaller if they are too long as well.
+    """
+    words = _beside_bar(label, options.get("shrink", 1.0) * _high_of(np.ravel(beside)))
 
     def make() -> Colorbar:
         ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
-        bar = figure.colorbar(drawn, ax=beside, label=label, ticks=ticks, **options)
+        bar = figure.colorbar(drawn, ax=beside, ticks=ticks, **options)
+        bar.set_label(**words)
         bar.ax.get_tightbbox = partial(_beside, bar.ax, bar.ax.get_tightbbox)  # type: ignore[method-assign]
         return bar
 
@@ -239,7 +265,22 @@ def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **opti
     if sheet is None:
         make()
     else:
-        sheet.bar(figure, make, (drawn, np.asarray(beside).tolist(), options), label)
+        sheet.bar(figure, make, (drawn, np.asarray(beside).tolist(), options), words)
+
+
+def _high_of(beside: Iterable[Axes]) -> float:
+    """Inches from the upper edge of the first of these panels to the lower edge of the last."""
+    rows = {panel.get_subplotspec().rowspan.start: getattr(panel, "high", inf) for panel in beside}  # type: ignore[union-attr]
+    return sum(max(high, _LOWEST) + _GAP for high in rows.values()) - _GAP if len(rows) > 1 else sum(rows.values())
+
+
+def _beside_bar(label: str, high: float) -> dict[str, Any]:
+    """What the label of a bar `high` inches high says, and its size: matplotlib's unless it is half as long again."""
+    size = float(rcParams["font.size"])
+    if _long(label, size) <= 1.5 * high:
+        return {"label": label, "fontsize": size}
+    label = _in_two(label)
+    return {"label": label, "fontsize": min(size, max(6.0, 1.5 * high / _long(label, 1.0)))}
 
 
 def _beside(
@@ -262,5 +303,27 @@ def _beside(
 
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:
-    """Names a row of panels at its left."""
-    panel.set_ylabel(text, rotation=90, fontsize=size)
+    """Names a row of panels at its left, upright; in two lines where the row is too low for it, or lying."""
+    room = 1.1 * (getattr(panel, "high", inf) + _GAP)  # the label of the next row may be shorter
+    ways = (
+        (text, _UPRIGHT, room),
+        (_in_two(text), _UPRIGHT, room),
+        (text, _LYING, _SHORT),
+        (_in_two(text), _LYING, inf),
+    )
+    written, way = next((written, way) for written, way, room in ways if _long(written, size) <= room)
+    panel.set_ylabel(written, fontsize=size, **way)
+
+
+def _long(text: str, size: float) -> float:
+    """About how long the longest line is, in inches."""
+    return max(width(line) for line in text.split("\n")) * size * _LETTER
+
+
+def _in_two(text: str) -> str:
+    """`text` broken at the space nearest its middle; as it is where it has none, or lines already."""
+    spaces = [place for place, character in enumerate(text) if character == " "]
+    if "\n" in text or not spaces:
+        return text
+    middle = min(spaces, key=lambda place: abs(place - len(text) / 2))
+    return f"{text[:middle]}\n{text[middle + 1 :]}"

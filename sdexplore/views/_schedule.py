@@ -98,7 +98,7 @@ def _labels(axes: list[Axes], last: Axes) -> None:
         ax.set_yscale("log")
     last.set_title("σ, call by call", loc="left")
     last.set_xlabel("call of the denoiser")
-    last.xaxis.set_major_locator(MaxNLocator(integer=True))
+    last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:

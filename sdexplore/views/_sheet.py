@@ -96,8 +96,10 @@ class Sheet:
             panel.start_again()
         self._before = iter(self._bars)
 
-    def bar(self, figure: FigureBase, make: Callable[[], Colorbar], build: tuple[Any, ...], label: str) -> None:
-        """A colour bar: the one that is there, or a new one."""
+    def bar(
+        self, figure: FigureBase, make: Callable[[], Colorbar], build: tuple[Any, ...], words: dict[str, Any]
+    ) -> None:
+        """A colour bar: the one that is there, or a new one; its label in `words`, as `Colorbar.set_label` takes it."""
         if figure is not self._figure or self._before is None:
             made = make()
             if figure is self._figure:
@@ -106,7 +108,7 @@ class Sheet:
         bar, its_build = next_of(self._before)
         if its_build != build:
             raise Unlike
-        bar.set_label(label)
+        bar.set_label(**words)
 
     def end(self) -> None:
         """Nothing of the last picture is left."""

@@ -2,7 +2,6 @@
 
 from math import ceil
 
-from ..display import clip
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
@@ -26,23 +25,17 @@ def strip(comparison: Comparison) -> Picture:
     ((name, values),) = comparison.over.items()
     images = [trace.recorded("image") for trace in comparison]
     first = comparison.traces[0]
-    made = first.call.get("conditioning", {})
-    title, subject = run_title(first, [name]), f"of {in_words(first)}"
-    if "other" in made:
-        ends = f"“{drawable(made['prompt'], 60)}” → “{drawable(made['other'], 60)}”"
-        title = f"{ends}, by {made['method']}\n{run_title(first, ['prompt'])}"
-        subject = f"from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
     columns = min(_COLUMNS, len(images))
     y, x = images[0].shape[:2]
     with panels(ceil(len(images) / columns), columns, aspect=y / x, top=0.6) as (figure, axes):
-        figure.suptitle(title, fontsize=9)
+        figure.suptitle(run_title(first, [name]), fontsize=9)
         for ax, value, image in zip(axes.flat, values, images, strict=False):
             ax.set_title(f"{name} {drawable(_named(value), 24)}", fontsize=8)
             ax.imshow(image)
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} pictures {subject}, {name} {', '.join(map(_named, values))}.",
+        alt=f"{len(images)} pictures of {in_words(first, [name])}, {name} {', '.join(map(_named, values))}.",
         call=CodeLine(
             f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
             comparison.traces,

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..analysis.trajectory import step_picture
-from ..display import clip, escape, size
+from ..display import clip, escape, harmless, size
 from ..errors import TraceError
 from ..trace import Trace
 from .controls import blank, button, close, png
@@ -80,7 +80,7 @@ class History:
                 button(
                     clip(name, 24), f"Shows this run again: {named} · {clip(prompt, 200)}", lambda: self._chosen(trace)
                 ),
-                widgets.HTML(f'<div title="{escape(prompt)}">{escape(clip(prompt, 14))}</div>'),
+                widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 14))}</div>'),
             ],
             layout=widgets.Layout(align_items="center", width="104px", margin="2px"),
         )
