@@ -195,11 +195,14 @@ def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explore
         explorer.run()
         while len(lock_of(tiny)._queue) < 2:
             explorer.wait(0.01)
+        waiting = [section(explorer, title).message.plain for title in ("Pixels", "Attention")]
         said += [explorer._shown.plain, explorer.board.message.plain, explorer.board.bar._text.value]
         explorer.stop()
         assert explorer.wait(60.0)
     assert said[:2] == [before, "Waiting until the pipeline is free."]
     assert "waiting" in said[2]
+    assert set(waiting) == {"The run that was started is shown here when it is done."}
+    assert section(explorer, "Pixels").message.plain == "Nothing has been run yet: press Run."
     assert explorer._shown.plain == before
     assert "waiting" not in explorer.board.bar._text.value
 

@@ -310,9 +310,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         close(*self.children)
         super().close()
 
-    def _busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
+    def _busy(self) -> None:
+        """Work has begun or ended: Stop works meanwhile, and what has nothing to show says why."""
         if self._controls is not None:
-            self._controls.busy(running)
+            self._controls.busy(self.board.busy)
+        self.board.main.call(self._say_what_is_missing)
+
+    def _say_what_is_missing(self) -> None:
+        if self.board.trace is None and not self._closed:
+            for section in self._sections.values():
+                if section.needs_trace:
+                    section.say_that_nothing_is_there()
 
     def _turned(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
