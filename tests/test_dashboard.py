@@ -286,7 +286,7 @@ def test_one_value_is_no_comparison_and_the_next_attempt_forgets_the_error(explo
     compare = section(explorer, "Compare")
     for name in compare._over.options:
         compare._over.value = name
-        between = compare._between.value.removeprefix("parted by <code>")[0]
+        between = compare._between.value.removeprefix("separated by <code>")[0]
         assert len(values_of(name, compare._values.value)) > 1
         assert between in compare._values.value
     compare._over.value, compare._values.value = "prompt", "a cat in space, a dog in space"

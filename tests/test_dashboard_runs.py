@@ -99,6 +99,19 @@ def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
     assert explorer.snapshot()
 
 
+def test_a_stopped_run_of_two_images_keeps_both(tiny):
+    explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=50, num_images_per_prompt=2)
+    explorer.run()
+    while not explorer.board.bar._bar.value:
+        explorer.wait(0.01)
+    explorer.stop()
+    assert explorer.wait(60.0)
+    assert explorer.board.message.plain.startswith("stopped after ")
+    assert [trace.call["image"] for trace in explorer.history.traces] == [0, 1]
+    assert explorer.trace is explorer.history.traces[0]
+    explorer.close()
+
+
 def test_within_a_dashboard_the_newest_request_wins(explorer):
     explorer.state.update(num_inference_steps=40, seed=1)
     explorer.run()
@@ -195,11 +208,14 @@ def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explore
         explorer.run()
         while len(lock_of(tiny)._queue) < 2:
             explorer.wait(0.01)
+        waiting = [section(explorer, title).message.plain for title in ("Pixels", "Attention")]
         said += [explorer._shown.plain, explorer.board.message.plain, explorer.board.bar._text.value]
         explorer.stop()
         assert explorer.wait(60.0)
     assert said[:2] == [before, "Waiting until the pipeline is free."]
     assert "waiting" in said[2]
+    assert set(waiting) == {"The run that was started is shown here when it is done."}
+    assert section(explorer, "Pixels").message.plain == "Nothing has been run yet: press Run."
     assert explorer._shown.plain == before
     assert "waiting" not in explorer.board.bar._text.value
 

@@ -27,7 +27,8 @@ class Board:
         trace: What is looked at; None before the first run.
         given: The figure drawn last.
         bar, message: How far the work under way is, and how things stand.
-        doing: What the work under way is, in words.
+        busy: Whether work is under way, or waits for the pipeline.
+        doing: What that work is, in words.
     """
 
     state: State
@@ -39,10 +40,11 @@ class Board:
     given: Given | None = None
     bar: Bar = field(default_factory=Bar)
     message: Message = field(default_factory=lambda: Message(keep_place=True))
+    busy: bool = False
     doing: str = ""
     worker: Worker = field(default_factory=Worker)
     main: MainThread = field(default_factory=MainThread)
-    busy_changed: Callable[[bool], None] = lambda _: None
+    busy_changed: Callable[[], object] = lambda: None  # called in the worker's thread
 
     @property
     def picture(self) -> Picture | None:
@@ -82,7 +84,7 @@ class Board:
         """Does `job` off the main thread, which calls `begin` when its turn has come; says what went wrong in words."""
 
         def guarded(cancelled: Cancelled) -> None:
-            self.busy_changed(True)  # noqa: FBT003  (what it now is)
+            self._be(busy=True)
             self.doing = what
             self.message.say("Waiting until the pipeline is free.")
             try:
@@ -95,9 +97,13 @@ class Board:
                 self.message.fail(error)
             finally:
                 if not self.worker.waiting:
-                    self.busy_changed(False)  # noqa: FBT003
+                    self._be(busy=False)
 
         self.worker.submit(guarded)
+
+    def _be(self, *, busy: bool) -> None:
+        self.busy = busy
+        self.busy_changed()
 
     def begin(self) -> None:
         """Says that the work is under way: the pipeline is free for it now."""

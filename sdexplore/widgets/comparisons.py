@@ -57,7 +57,7 @@ class CompareSection(Section):
         self._values = control(
             widgets.Text,
             "values",
-            "What the argument takes, one value a run; prompts and words are parted by ; alone",
+            "What the argument takes, one value a run; prompts and words are separated by ; alone",
             width="420px",
             value=_EXAMPLES["guidance_scale"],
             continuous_update=False,
@@ -89,7 +89,7 @@ class CompareSection(Section):
         """Puts down an example for the argument that was chosen, and says what parts its values."""
         name = self._over.value
         self._values.value = _EXAMPLES[name]
-        self._between.value = f"parted by <code>{_BETWEEN.get(name, ',')}</code>"
+        self._between.value = f"separated by <code>{_BETWEEN.get(name, ',')}</code>"
 
     def _draw(self) -> None:
         options = [("none", UNCHOSEN), *self._runs()]

@@ -1,7 +1,7 @@
 """The dashboard: a run at the left, the picture growing at the right, the record of the run beneath."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,6 +11,7 @@ from ..errors import RunError, Stopped, TraceError, did_you_mean
 from ..picture import Picture
 from ..record import USUAL, Record
 from ..trace import Trace
+from ..traces import Traces
 from .board import Board
 from .comparisons import CompareSection
 from .controls import Caption, CodeLine, blank, close, column, picture_box, png, row
@@ -150,7 +151,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         board, state = self.board, self.board.state
         arguments, prompt, seed = board.arguments(), board.prompt, state.seed
         scheduler = state.scheduler or None
-        outcome: list[Trace | Exception | None] = []
+        outcome: list[Trace | Exception] = []
 
         def job(cancelled: Cancelled) -> None:
             from ..model.queueing import run_unless
@@ -174,22 +175,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     **arguments,
                 )
             except Stopped as stopped:
-                outcome.append(stopped.trace)
-                board.main.call(self._show_as_before)
-                if stopped.trace is not None and not board.worker.waiting:
-                    self._arrive(stopped.trace)
+                traces = _each(stopped.trace)
+                outcome.extend(traces[:1])
+                self._arrive([] if board.worker.waiting else traces)
                 raise
             except Exception as error:
                 outcome.append(error)
-                board.main.call(self._show_as_before)
+                self._arrive([])
                 raise
             board.bar.end()
-            traces = [result] if isinstance(result, Trace) else list(result)
+            traces = _each(result)
             seconds = traces[0].provenance.get("seconds", 0.0)
             board.message.say(f"Done in {seconds:.1f} s, {traces[0].num_steps} steps, seed {seed}.")
             outcome.append(traces[0])
-            for trace in reversed(traces):
-                self._arrive(trace)
+            self._arrive(traces)
 
         board.work("Running.", job)
         if not wait:
@@ -224,15 +223,23 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if getattr(self.board.pipe, "vae", None) is not None:
             self._picture.value = png(progress.preview(), least=_SIDE)
 
-    def _arrive(self, trace: Trace) -> None:
-        """Takes a trace over from the worker's thread; a dashboard that was closed meanwhile does not want it."""
-        if trace.image is not None and not self._closed:
-            self._picture.value = png(trace.image)
+    def _arrive(self, traces: Sequence[Trace]) -> None:
+        """Takes what came of a run over from the worker's thread; if nothing did, all is shown as before.
+
+        A dashboard that was closed meanwhile does not want it.
+        """
+        if traces and traces[0].image is not None and not self._closed:
+            self._picture.value = png(traces[0].image)
 
         def take() -> None:
-            if not self._closed:
+            if self._closed:
+                return
+            for trace in reversed(traces):
                 self.history.add(trace)
-                self._look_at(trace)
+            if traces:
+                self._look_at(traces[0])
+            else:
+                self._show_as_before()
 
         self.board.main.call(take)
 
@@ -310,9 +317,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         close(*self.children)
         super().close()
 
-    def _busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
+    def _busy(self) -> None:
+        """Work has begun or ended: Stop works meanwhile, and what has nothing to show says why."""
         if self._controls is not None:
-            self._controls.busy(running)
+            self._controls.busy(self.board.busy)
+        self.board.main.call(self._say_what_is_missing)
+
+    def _say_what_is_missing(self) -> None:
+        if self.board.trace is None and not self._closed:
+            for section in self._sections.values():
+                if section.needs_trace:
+                    section.say_that_nothing_is_there()
 
     def _turned(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
@@ -370,6 +385,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __repr__(self) -> str:
         kept = size(sum(one.nbytes for one in self.history.traces))
         return f"<Explorer of {len(self.history.traces)} traces, {kept}; {self.board.state!r}>"
+
+
+def _each(result: Trace | Traces | None) -> list[Trace]:
+    return [] if result is None else [result] if isinstance(result, Trace) else list(result)
 
 
 def _known(pipe: Any) -> Mapping[str, Any]:  # noqa: ANN401  (any diffusers pipeline)

@@ -18,6 +18,7 @@ from .parts import ATTENTION
 from .section import Section
 from .state import FIGURES, State
 
+_WIDTHS = {"layers": "280px"}  # room for "128 × 128 (10 layers)"
 _COLUMNS = 8  # of a figure by step, as the view has where no steps are named
 
 
@@ -74,7 +75,7 @@ class AttentionSection(Section):
             name: bind(
                 state,
                 name,
-                control(widgets.Dropdown, label, tooltip, width="220px", options=options),
+                control(widgets.Dropdown, label, tooltip, width=_WIDTHS.get(name, "220px"), options=options),
                 shown=_held,
                 meant=lambda value: None if value == UNCHOSEN else value,
             )

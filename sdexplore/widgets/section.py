@@ -33,10 +33,15 @@ class Section:
     def draw(self) -> None:
         """Draws what there is to show; an error is said in the section, in words."""
         if self.board.trace is None and self.needs_trace:
-            self.message.say("Nothing has been run yet: press Run.")
+            self.say_that_nothing_is_there()
             return
         if not self._attempt(self._draw):
             self.box.clear()
+
+    def say_that_nothing_is_there(self) -> None:
+        """Says why there is nothing to show before the first run, and what to do."""
+        waits = "The run that was started is shown here when it is done."
+        self.message.say(waits if self.board.busy else "Nothing has been run yet: press Run.")
 
     def _attempt(self, act: Callable[[], object]) -> bool:
         """Does it, and says in the section what went wrong; whether it went well."""
