@@ -49,17 +49,17 @@ def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
 
 
 def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
-    seen, say = [], explorer._shown.say
-    explorer._shown.say = lambda text: (seen.append(text), say(text))
+    seen, say = [], explorer._latest.caption.say
+    explorer._latest.caption.say = lambda text: (seen.append(text), say(text))
     explorer.run(wait=True)
     assert seen == ["under way: seed 0 · a cat and a dog", "seed 0 · a cat and a dog"]
-    picture = explorer._picture.value
+    picture = explorer._latest.picture.value
     explorer.state.scheduler = "Eulerr"
     with pytest.raises(sdx.LoadError, match="Eulerr"):
         explorer.run(wait=True)
     assert "Eulerr" in explorer.board.message.plain
     assert 'role="alert"' in explorer.board.message.widget.value
-    assert (seen[-1], explorer._picture.value) == ("seed 0 · a cat and a dog", picture)
+    assert (seen[-1], explorer._latest.picture.value) == ("seed 0 · a cat and a dog", picture)
     explorer.state.scheduler = ""
     assert explorer.run(wait=True) is not None
     assert explorer.board.message.plain.startswith("Done")
@@ -76,10 +76,10 @@ def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
             reached.set()
 
     explorer._preview = watched
-    before = explorer._picture.value
+    before = explorer._latest.picture.value
     explorer.run()
     assert reached.wait(60.0)
-    assert explorer._picture.value != before
+    assert explorer._latest.picture.value != before
     assert not explorer._controls._stop.disabled
     explorer.stop()
     assert explorer.wait(60.0)
@@ -91,7 +91,7 @@ def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
     count = trace.num_steps  # of 51: PNDM takes one twice
     assert f"stopped after {count} of 51 steps; .trace holds what was recorded" in explorer.board.message.plain
     assert "step" not in explorer.board.bar._text.value  # it was last told of a step before
-    assert f"stopped after {count} steps" in explorer._shown.plain
+    assert f"stopped after {count} steps" in explorer._latest.caption.plain
     line, comment = explorer._code.code.splitlines()[0].split("  # ")
     assert "num_inference_steps=50" in line
     assert comment == f"does all steps; trace {trace.fingerprint}, which is shown, was stopped after {count}"
@@ -174,7 +174,7 @@ def test_long_prompts_stay_whole_in_the_line_of_code(tiny):
     assert "blue, " * 59 in explorer._code.code
     explorer.state.prompt = "a cat and a dog, " * 20
     explorer.run(wait=True)
-    caption = explorer._shown.widget.value
+    caption = explorer._latest.caption.widget.value
     assert "-webkit-line-clamp:2" in caption
     assert f'title="seed 0 · {"a cat and a dog, " * 20}"' in caption
     explorer.close()
@@ -203,20 +203,20 @@ def test_one_that_waits_can_be_stopped(tiny, explorer):
 
 
 def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explorer):
-    before, said = explorer._shown.plain, []
+    before, said = explorer._latest.caption.plain, []
     with lock_of(tiny):
         explorer.run()
         while len(lock_of(tiny)._queue) < 2:
             explorer.wait(0.01)
         waiting = [section(explorer, title).message.plain for title in ("Pixels", "Attention")]
-        said += [explorer._shown.plain, explorer.board.message.plain, explorer.board.bar._text.value]
+        said += [explorer._latest.caption.plain, explorer.board.message.plain, explorer.board.bar._text.value]
         explorer.stop()
         assert explorer.wait(60.0)
     assert said[:2] == [before, "Waiting until the pipeline is free."]
     assert "waiting" in said[2]
     assert set(waiting) == {"The run that was started is shown here when it is done."}
     assert section(explorer, "Pixels").message.plain == "Nothing has been run yet: press Run."
-    assert explorer._shown.plain == before
+    assert explorer._latest.caption.plain == before
     assert "waiting" not in explorer.board.bar._text.value
 
 

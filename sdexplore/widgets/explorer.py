@@ -14,10 +14,11 @@ from ..trace import Trace
 from ..traces import Traces
 from .board import Board
 from .comparisons import CompareSection
-from .controls import Caption, CodeLine, blank, close, column, picture_box, png, row
+from .controls import CodeLine, close, column, row
 from .exports import ExportSection
 from .halves import GuidanceSection
-from .history import MOST, History, last_picture
+from .history import MOST, History
+from .latest import Latest
 from .lines import line_of_run, line_of_selection, line_of_trace
 from .looks import AttentionSection
 from .parts import PartsSection
@@ -29,9 +30,7 @@ from .state import RUN, SHOW, State
 from .trajectories import DenoisingSection
 from .worker import Cancelled
 
-_SIDE = 320
 _PREVIEWS_A_SECOND = 10
-_NO_PICTURE = "The picture grows here."
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -59,8 +58,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._closed = False
         self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
         self.history = History(self.show, most=max(MOST, len(traces or {})))
-        self._picture = picture_box(_SIDE)
-        self._shown = Caption(_NO_PICTURE)
+        self._latest = Latest()
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._code = CodeLine()
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
@@ -69,9 +67,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._stale = set(self._sections)
         self._tabs = widgets.Tab([section.widget for section in self._sections.values()])
         self._tabs.titles = list(self._sections)
-        pictures = row(
-            [column([self._picture, self._shown.widget], width=f"{_SIDE + 8}px", max_width="100%"), self.history.widget]
-        )
+        pictures = row([self._latest.widget, self.history.widget])
         pictures.layout.align_items = "flex-start"
         right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 440px", width="auto")
         upper = [self._controls.widget] if self._controls is not None else []
@@ -158,7 +154,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
             def begun() -> None:
                 board.begin()
-                self._shown.say(f"under way: seed {seed} · {prompt or 'no prompt'}")
+                self._latest.begin(seed, prompt)
 
             board.bar.start()
             try:
@@ -221,7 +217,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _preview(self, progress: Any) -> None:  # noqa: ANN401  (of the model's room)
         if getattr(self.board.pipe, "vae", None) is not None:
-            self._picture.value = png(progress.preview(), least=_SIDE)
+            self._latest.grow(progress.preview())
 
     def _arrive(self, traces: Sequence[Trace]) -> None:
         """Takes what came of a run over from the worker's thread; if nothing did, all is shown as before.
@@ -229,7 +225,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         A dashboard that was closed meanwhile does not want it.
         """
         if traces and traces[0].image is not None and not self._closed:
-            self._picture.value = png(traces[0].image)
+            self._latest.grow(traces[0].image)
 
         def take() -> None:
             if self._closed:
@@ -239,7 +235,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             if traces:
                 self._look_at(traces[0])
             else:
-                self._show_as_before()
+                self._latest.show(self.board.trace)
 
         self.board.main.call(take)
 
@@ -267,24 +263,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _look_at(self, trace: Trace) -> None:
         self.board.trace = trace
-        self._show_as_before()
+        self._latest.show(self.board.trace)
         self._redraw(everything=True)
         self._say_where()
-
-    def _show_as_before(self) -> None:
-        """The picture and the caption of the trace that is looked at; before the first run the place for them."""
-        trace = self.board.trace
-        self._picture.value = blank() if trace is None else last_picture(trace)
-        if trace is None:
-            self._shown.say(_NO_PICTURE)
-            return
-        stopped = (
-            f" · stopped after {trace.num_steps} step{'s' * (trace.num_steps != 1)}"
-            if trace.call.get("stopped")
-            else ""
-        )
-        how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
-        self._shown.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
 
     def figure(self) -> Picture:
         """The figure of the section that is open.
