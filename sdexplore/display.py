@@ -1,6 +1,6 @@
 """What a record shows: blocks of facts that become text and HTML alike, escaped and bounded.
 
-A record lists its facts once, as a tuple of blocks (`Line`, `Table`, `Tree`, `Chips`, `Thumbnail`);
+A record lists its facts once, as a tuple of blocks (`Line`, `Table`, `Tree`, `Chips`, `Thumbnails`);
 `to_text` and `to_html` render the same blocks, so the two never disagree. HTML uses no script
 and no network: it folds with <details> and takes its colours from JupyterLab's theme.
 """
@@ -76,13 +76,20 @@ class Chips:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, as a data URI; text has no room for it."""
+    """A small picture, as a data URI."""
 
     source: str
     alt: str
 
 
-Block: TypeAlias = Line | Table | Tree | Chips | Thumbnail
+@dataclass(frozen=True)
+class Thumbnails:
+    """Small pictures side by side; text has no room for them."""
+
+    pictures: Sequence[Thumbnail]
+
+
+Block: TypeAlias = Line | Table | Tree | Chips | Thumbnails
 
 
 class Shown:
@@ -236,9 +243,14 @@ def _html(block: Block) -> str:
         case Chips():
             chips = "".join(map(_chip_html, block.chips[:MOST_ROWS]))
             return f'<div style="line-height:2.6">{chips}{_more_chips(block)}</div>'
-        case Thumbnail():
-            style = "display:block;margin:4px 0;max-width:100%"
-            return f'<img src="{harmless(block.source)}" alt="{harmless(clip(block.alt))}" style="{style}">'
+        case Thumbnails():
+            most = 192 if len(block.pictures) == 1 else 96  # pixels a side
+            style = f"display:inline-block;margin:4px 4px 4px 0;max-width:min(100%, {most}px);max-height:{most}px"
+            pictures = (
+                f'<img src="{harmless(one.source)}" alt="{harmless(clip(one.alt))}" style="{style}">'
+                for one in block.pictures
+            )
+            return f"<div>{''.join(pictures)}</div>"
 
 
 def _table_html(table: Table) -> str:

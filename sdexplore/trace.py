@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from . import drafts, tracefile
-from .display import Block, Line, Shown, Table, Thumbnail, clip, size
+from .display import Block, Line, Shown, Table, Thumbnail, Thumbnails, clip, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, linear_preview, variance_preserving
 from .tokenization import Tokenizations
@@ -230,7 +230,7 @@ class Trace(Shown):
         path = drafts.named(path)
         if path.suffix != ".safetensors":
             raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
-        tracefile.write(path, facts_of(self), self.arrays(), preview=self._preview())
+        tracefile.write(path, facts_of(self), self.arrays(), preview=preview_in(self))
         return path
 
     @classmethod
@@ -256,16 +256,6 @@ class Trace(Shown):
             raise TraceError("this trace does not come from a file: there is nothing to verify it against")
         tracefile.verify(f"trace {self.fingerprint}", self.arrays(), digests)
         return self
-
-    def _preview(self) -> str | None:
-        """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either."""
-        from .previews import preview_of
-
-        if self.image is not None:
-            return preview_of(self.image)
-        if self.pred_original_sample is None or self.latent_rgb is None:
-            return None
-        return preview_of(linear_preview(self.pred_original_sample[-1], self.latent_rgb), small=True)
 
     def to_xarray(self) -> Any:  # noqa: ANN401  (an xarray.DataTree, where xarray is installed)
         """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.datatree`."""
@@ -301,11 +291,8 @@ class Trace(Shown):
             lines.append(Line(f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."))
         if any(self.flags.values()):
             lines.append(Line("The safety checker found the picture unsafe and made it black."))
-        if (preview := self._preview()) is not None:
-            drawn = self.image is not None
-            what, how = ("the picture", "small") if drawn else ("the last predicted x0", "linear preview")
-            of = f" of {clip(self.prompt, 80)!r}" if self.prompt else ""
-            lines.append(Thumbnail(preview, f"{what}{of}, {how}"))
+        if (thumbnail := thumbnail_of(self)) is not None:
+            lines.append(Thumbnails([thumbnail]))
         rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _summary(self)]
         return [*lines, Table(("array", "type", "shape"), rows)]
 
@@ -320,6 +307,27 @@ _MISSING = {
     "latent_rgb": "the pipeline has no VAE to fit it on, or the run was stopped",
     "image": "the run was stopped, or asked for output_type='latent'",
 }
+
+
+def preview_in(trace: Trace) -> str | None:
+    """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either."""
+    from .previews import preview_of
+
+    if trace.image is not None:
+        return preview_of(trace.image)
+    if trace.pred_original_sample is None or trace.latent_rgb is None:
+        return None
+    return preview_of(linear_preview(trace.pred_original_sample[-1], trace.latent_rgb), small=True)
+
+
+def thumbnail_of(trace: Trace) -> Thumbnail | None:
+    """The trace's picture, or its last predicted x0, as a record shows it; None without either."""
+    if (preview := preview_in(trace)) is None:
+        return None
+    drawn = trace.image is not None
+    what, how = ("the picture", "small") if drawn else ("the last predicted x0", "linear preview")
+    of = f" of {clip(trace.prompt, 80)!r}" if trace.prompt else ""
+    return Thumbnail(preview, f"{what}{of}, {how}")
 
 
 def _compiled(used: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from .display import clip
 from .errors import SdexploreError, TraceError
 from .tokenization import Tokenization, Tokenizations
-from .trace import Trace
+from .trace import Trace, preview_in
 from .tracedraft import TraceDraft
 from .traceparts import ARRAYS, MAPPINGS, Attention, Queries
 
@@ -112,4 +112,4 @@ def facts_of(trace: Trace) -> dict[str, Any]:
 
 def sealed(draft: TraceDraft, trace: Trace) -> None:
     """Makes a draft whose arrays are those of `trace` its file."""
-    draft.seal(facts_of(trace), trace._preview())  # noqa: SLF001  (of its own records)
+    draft.seal(facts_of(trace), preview_in(trace))

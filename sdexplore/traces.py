@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from .display import Block, Line, Shown, Table, clip
+from .display import Block, Line, Shown, Table, Thumbnails, clip
 from .drafts import named
 from .errors import RunError, TraceError
-from .trace import Trace
+from .trace import Trace, thumbnail_of
 from .tracefile import INDEX, kind_of_folder
 
 _PLAN = "plan.json"
 _SCHEMA = 1
+_MOST_SHOWN = 12
 
 
 class Traces(Sequence[Trace], Shown):
@@ -50,13 +51,15 @@ class Traces(Sequence[Trace], Shown):
         return cls(traces)
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: one row a trace."""
+        """What the repr shows: the first twelve pictures, small, and one row a trace."""
         rows = [
             (str(i), trace.fingerprint, clip(trace.prompt or "", 60), str(trace.num_steps))
             for i, trace in enumerate(self._traces)
         ]
         table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
-        return [Line(f"Traces: {len(self)} image{'s' * (len(self) != 1)} of one call", strong=True), table]
+        heading = Line(f"Traces: {len(self)} image{'s' * (len(self) != 1)} of one call", strong=True)
+        shown = [one for trace in self._traces[:_MOST_SHOWN] if (one := thumbnail_of(trace)) is not None]
+        return [heading, *([Thumbnails(shown)] if shown else []), table]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -16,6 +16,7 @@ from sdexplore.display import (
     Shown,
     Table,
     Thumbnail,
+    Thumbnails,
     Tree,
     clip,
     count,
@@ -220,7 +221,7 @@ def test_what_a_notebook_would_take_for_tex_is_divided_and_reads_as_typed(text):
 
 def test_attributes_hold_no_elements():
     assert harmless('$5 "x" \\(y') == "$5 &quot;x&quot; \\(y"
-    assert 'alt="$5 and $10"' in to_html([Thumbnail("data:,", "$5 and $10")])
+    assert 'alt="$5 and $10"' in to_html([Thumbnails([Thumbnail("data:,", "$5 and $10")])])
 
 
 class Good(Shown):

@@ -1,5 +1,6 @@
 """Traces that belong together: the images of one call, and the cells of a comparison, saved as folders."""
 
+import html
 import json
 
 import pytest
@@ -69,6 +70,15 @@ def test_what_is_saved_is_opened_as_what_it_is(tmp_path):
         assert type(again) is type(saved)
         assert fingerprints(again) == fingerprints(saved)
     assert opened(trace.save(tmp_path / "one.safetensors")).fingerprint == trace.fingerprint
+
+
+def test_traces_show_their_pictures_small_and_not_too_many():
+    assert images()._repr_html_().count('<img src="data:image/webp;base64,') == 3
+    assert "the picture of 'a cat and a rocketship', small" in html.unescape(images()._repr_html_())
+    assert images(40)._repr_html_().count("<img") == 12
+    assert len(images(40)._repr_html_()) < 200_000
+    stopped = Traces([synthetic.trace(image=None, latent_rgb=None)] * 2)
+    assert "<img" not in stopped._repr_html_()
 
 
 def test_a_comparison_is_a_grid_whose_last_axis_is_fastest():

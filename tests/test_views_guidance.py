@@ -18,7 +18,8 @@ def test_guidance_draws_both_halves_where_they_differ_and_what_came_of_it(trace)
     picture = views.guidance(trace, steps=[0, 4])
     axes = panels(picture)
     assert len(axes) == 4 * 2
-    assert [ax.get_ylabel() for ax in axes[::2]] == ["x0 uncond", "x0 cond", "|cond − uncond|", "x0 guided"]
+    labels = ["x0 uncond\nlinear", "x0 cond\nlinear", "|cond − uncond|", "x0 guided\nlinear"]
+    assert [ax.get_ylabel() for ax in axes[::2]] == labels
     for column, step in enumerate((0, 4)):
         alpha_bar = 1 / (1 + SIGMAS[step] ** 2)
         for row, role in enumerate(("uncond", "cond")):
@@ -34,6 +35,10 @@ def test_guidance_draws_both_halves_where_they_differ_and_what_came_of_it(trace)
         expected = linear_preview(trace.pred_original_sample[step], trace.latent_rgb)
         np.testing.assert_array_equal(shown(axes[6 + column])[0], expected)
     np.testing.assert_array_equal(picture.data["steps"], [0, 4])
+    decoded = views.guidance(trace, steps=[0, 5])
+    assert panels(decoded)[6].get_ylabel() == "x0 guided\ndecoded"
+    np.testing.assert_array_equal(shown(panels(decoded)[7])[0], trace.decoded_x0[5])
+    assert "the guided prediction (decoded)" in decoded.alt
     assert picture.figure.get_suptitle().endswith("seed 0, guidance_scale 7.5")
     told = replace(trace, call={"seed": 0}, provenance={**trace.provenance, "guidance": {"guidance_scale": [5.0, 0.0]}})
     assert views.guidance(told).figure.get_suptitle().endswith("seed 0, guidance_scale 5 to 0")  # as it said itself

@@ -273,6 +273,25 @@ def test_hostile_prompts_are_drawn_as_they_are(recwarn):
     assert [w for w in recwarn if "Glyph" in str(w.message)] == []
 
 
+@pytest.mark.parametrize("lost", [150, 1950])
+def test_what_was_cut_off_is_counted_where_it_is_too_much_to_draw(lost):
+    text = " ".join(["word"] * (75 + lost))
+    spans = [(5 * n, 5 * n + 4) for n in range(75 + lost)]
+    long = Tokenization.of(
+        tokenizer="tokenizer",
+        text=text,
+        max_length=77,
+        ids=[0, *[7] * 75, 1, *[7] * lost],
+        pieces=["<s>", *["word</w>"] * 75, "<e>", *["word</w>"] * lost],
+        kinds=["start", *["text"] * 75, "end", *["truncated"] * lost],
+        spans=[None, *spans[:75], None, *spans[75:]],
+    )
+    picture = views.tokens(long)
+    assert len(boxes(picture)) == 77
+    assert written(picture)[0] == f"tokenizer, 77 of 77 positions; {lost:,} more tokens were cut off"
+    assert picture.alt.endswith(f"; {lost} more were cut off.")
+
+
 def test_too_many_tokens_and_none_at_all_are_said():
     with pytest.raises(
         TokenError, match=r"tokenizer made 302 tokens: too many for a figure; sdx\.tokens shows them as a"

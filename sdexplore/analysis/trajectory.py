@@ -1,5 +1,8 @@
 """The way from noise to picture: which steps to look at, and latents as colours."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -35,3 +38,19 @@ def step_picture(trace: Trace, step: int, *, x0: bool) -> tuple[UInt8[np.ndarray
         return decoded[step], False
     latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
     return preview(trace, latents), True
+
+
+def predicted_pictures(
+    trace: Trace, steps: Sequence[int]
+) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], Literal["decoded", "linear"]]:
+    """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and of which.
+
+    Returns:
+        A picture a step and "decoded" where every one of them was decoded by the VAE; else all by the linear preview,
+        "linear"; no pictures where the trace has neither.
+    """
+    if all(step in trace.decoded_x0 for step in steps):
+        return [trace.decoded_x0[step] for step in steps], "decoded"
+    if trace.pred_original_sample is None or trace.latent_rgb is None:
+        return [], "linear"
+    return [preview(trace, trace.pred_original_sample[step]) for step in steps], "linear"

@@ -14,12 +14,13 @@ from PIL import Image
 from .. import drafts
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select
-from ..analysis.trajectory import preview
+from ..analysis.trajectory import predicted_pictures, step_picture
 from ..display import clip, escape, harmless
 from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
 from ..trace import Trace
+from ..views._denoising import way_of
 from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
 from ..views._panels import colour_bar, panels, place_of
 from .moving import Moving, encoded
@@ -128,8 +129,9 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
 
     Denoising: left x_t before each step, right the picture that the step predicts (x0), as `views.denoising` draws
     them: decoded by the VAE, or the linear preview, marked "linear". The last frame is the picture.
-    A word: left the predicted x0 by the linear preview, right the word's map, the probability (0 to 1) that a latent
-    pixel gives to the word; all frames share one scale from 0, printed at the colour bar.
+    A word: left the predicted x0, decoded if all of these steps were, else by the linear preview, as its title says;
+    right the word's map, the probability (0 to 1) that a latent pixel gives to the word. All frames share one scale
+    from 0, printed at the colour bar.
 
     Args:
         word: A word or phrase of the prompt, or positions; None for the denoising.
@@ -179,7 +181,7 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
     if not chosen:
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
     names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
-    rows = [[_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
+    rows = [[step_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
     titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]
     if trace.image is not None:
         rows.append([(trace.image, False)] * len(names))
@@ -200,20 +202,11 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
                 ax.set_xlabel("linear" if linear else " ", fontsize=7)
 
         frames = _rendered(figure, len(rows), show, theme)
-    end = "the final picture" if trace.image is not None else "where the run was stopped"
     alt = (
         f"Animation over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}: the latents and the picture that "
-        f"they predict, from noise to {end}, for {in_words(trace)}."
+        f"they predict, {way_of(trace)}, for {in_words(trace)}."
     )
     return frames, {"steps": np.array(chosen)}, alt
-
-
-def _picture(trace: Trace, step: int, *, x0: bool) -> tuple[np.ndarray, bool]:
-    decoded = trace.decoded_x0 if x0 else trace.decoded
-    if step in decoded:
-        return decoded[step], False
-    latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
-    return preview(trace, latents), True
 
 
 def _word(
@@ -223,9 +216,9 @@ def _word(
     chosen = selection.steps
     maps = np.stack([word_map(trace, word, **asked | {"steps": step}) for step in chosen])
     top = float(maps.max())
-    predicted = trace.pred_original_sample if trace.latent_rgb is not None else None
+    predicted, how = predicted_pictures(trace, chosen)
     y, x = maps.shape[1:]
-    with panels(1, 1 + (predicted is not None), aspect=y / x, top=1.1) as (figure, axes):
+    with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):
         over = selection_title(trace, selection, without=("steps",))
 
         def title(step: int) -> str:
@@ -234,23 +227,24 @@ def _word(
         figure.suptitle(title(chosen[0]), fontsize=9)
         axes[0, -1].set_title(f"“{drawable(label(word), 40)}”", fontsize=9)
         drawn = axes[0, -1].imshow(maps[0], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
-        if predicted is not None:
-            axes[0, 0].set_title("predicted x0, linear", fontsize=9)
-            pictured = axes[0, 0].imshow(preview(trace, predicted[chosen[0]]))
+        if predicted:
+            axes[0, 0].set_title(f"predicted x0, {how}", fontsize=9)
+            pictured = axes[0, 0].imshow(predicted[0])
         colour_bar(figure, drawn, axes[0, -1], label="attention probability", pad=0.02)
 
         def show(number: int) -> None:
             figure.suptitle(title(chosen[number]), fontsize=9)
             drawn.set_data(maps[number])
-            if predicted is not None:
-                pictured.set_data(preview(trace, predicted[chosen[number]]))
+            if predicted:
+                pictured.set_data(predicted[number])
 
         frames = _rendered(figure, len(chosen), show, theme)
     name = clip(label(word))
     ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    beside = f", beside the picture that each step predicts ({how})" if predicted else ""
     alt = (
         f"Animation of the cross-attention to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
-        f"one scale from 0 to {top:.3g}; {ends}."
+        f"one scale from 0 to {top:.3g}{beside}; {ends}."
     )
     return frames, {"maps": maps, "steps": np.array(chosen)}, alt
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Steps, Word, label, select
-from ..analysis.trajectory import preview, spread
+from ..analysis.trajectory import predicted_pictures, spread
 from ..display import clip
 from ..picture import Picture, drawable
 from ..trace import Trace
@@ -28,7 +28,8 @@ def attention_steps(
 
     A map is `word_map`'s at that step: the probability (0 to 1) that a latent pixel gives to the word, one square a
     latent pixel. All steps share one scale from 0, printed at the colour bar. Above each map, where it was recorded,
-    stands the picture that the step predicts (x0 by the linear preview). Panels are titled by step from 0, training
+    stands the picture that the step predicts (x0): decoded by the VAE if all of these steps were, else by the linear
+    preview, one square a latent pixel; the label says which. Panels are titled by step from 0, training
     timestep t and noise level σ = √(1−ᾱ)/√ᾱ.
 
     Args:
@@ -53,8 +54,8 @@ def attention_steps(
     )
     top = float(maps.max())
     y, x = maps.shape[1:]
-    predicted = trace.pred_original_sample if trace.latent_rgb is not None else None
-    with panels(1 + (predicted is not None), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
+    predicted, how = predicted_pictures(trace, chosen)
+    with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
         over = selection_title(trace, selection, without=("steps",))
         which = "" if occurrence is None else f", occurrence {occurrence}"
         figure.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”{which}: {over}", fontsize=9)
@@ -62,18 +63,19 @@ def attention_steps(
         for column, (step, pixels) in enumerate(zip(chosen, maps, strict=True)):
             axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
-            if predicted is not None:
-                axes[0, column].imshow(preview(trace, predicted[step]))
-        if predicted is not None:
-            row_label(axes[0, 0], "predicted x0")
+            if predicted:
+                axes[0, column].imshow(predicted[column])
+        if predicted:
+            row_label(axes[0, 0], f"predicted x0\n{how}")
         colour_bar(figure, drawn, axes[-1, :], label="probability", pad=0.01)
     name = clip(label(word))
+    above = f", beneath the picture that the step predicts ({how})" if predicted else ""
     ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
     defaults = {"role": "cond", "layers": None, "heads": None, "occurrence": None, "steps": None}
     return Picture(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
         alt=f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
-        f"{trace.num_steps}, on one scale from 0 to {top:.3g}; {ends}.",
+        f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}; {ends}.",
         call=line_of_code("attention_steps", f"trace, {word!r}{options(asked | {'steps': steps}, defaults)}", trace),
     )

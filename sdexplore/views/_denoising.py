@@ -57,13 +57,13 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
         alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"{_way(trace)}, for {in_words(trace)}.",
+        f"{way_of(trace)}, for {in_words(trace)}.",
         call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
 
 
-def _way(trace: Trace) -> str:
-    """What leads where, as the alt text says it."""
+def way_of(trace: Trace) -> str:
+    """What leads where, as alt texts say it."""
     if trace.kind == "look":
         return f"in a given picture noised to t = {trace.timesteps[0]:g}"
     if trace.kind == "invert":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..analysis.guidance import halves
-from ..analysis.trajectory import preview, spread
+from ..analysis.trajectory import predicted_pictures, preview, spread
 from ..errors import TraceError
 from ..picture import Picture
 from ..trace import Trace, guidance_scale_of
@@ -22,8 +22,9 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
 
     A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
     alone predict it, by the linear preview (one square a latent pixel). The third is where they disagree: root mean
-    square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance. One
-    scale from 0 serves the third row, printed at its colour bar.
+    square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance: decoded by the VAE if
+    all of these steps were, else by the linear preview too; labels say which. One scale from 0 serves the third row,
+    printed at its colour bar.
 
     A Comparison: the final picture of each cell on its grid, as `views.comparison` draws it.
 
@@ -55,7 +56,8 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
     reach = float(difference.max()) or 1.0
     guided = trace.recorded("pred_original_sample")
     y, x = difference.shape[1:]
-    labels = ("x0 uncond", "x0 cond", "|cond − uncond|", "x0 guided")
+    pictures, how = predicted_pictures(trace, chosen)
+    labels = ("x0 uncond\nlinear", "x0 cond\nlinear", "|cond − uncond|", f"x0 guided\n{how}")
     with panels(len(labels), len(chosen), aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(f"{run_title(trace)}, guidance_scale {guidance_scale_of(trace)}", fontsize=9)
         for row, label in enumerate(labels):
@@ -65,7 +67,7 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
             axes[0, column].imshow(preview(trace, found.x0_uncond[row]))
             axes[1, column].imshow(preview(trace, found.x0_cond[row]))
             drawn = axes[2, column].imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
-            axes[3, column].imshow(preview(trace, guided[step]))
+            axes[3, column].imshow(pictures[column])
         colour_bar(figure, drawn, axes[2, :], label="RMS over channels", pad=0.01)
     return Picture(
         figure=figure,
@@ -77,6 +79,6 @@ def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
             "steps": np.array(chosen),
         },
         alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
-        f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction, for {in_words(trace)}.",
+        f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction ({how}), for {in_words(trace)}.",
         call=line_of_code("guidance", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )

@@ -1,12 +1,13 @@
 """How a prompt becomes tokens."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..display import clip, width
+from ..display import clip, count, width
 from ..errors import TokenError
 from ..picture import Picture, drawable, style
 from ..tokenization import Token, Tokenization, Tokenizations
@@ -24,22 +25,21 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
 
     Boxes of one word share a colour, and words take blue and orange in turn; what belongs to no word is white. Grey
     boxes are the tokenizer's own: start, end, and the padding, drawn as one box that says how many there are. Red ones
-    were cut off: the model never sees them. A character that is spelled by several tokens stands in each of their
-    boxes with which part it is.
+    were cut off: the model never sees them; where there are more than 200 tokens these are counted, not drawn. A
+    character that is spelled by several tokens stands in each of their boxes with which part it is.
 
     Args:
         source: What `sdx.tokens(pipe, text)` returns, or one of it.
 
     Raises:
-        TokenError: A prompt of more than 200 tokens, which the table of `sdx.tokens` shows; or no tokenizer at all.
+        TokenError: More than 200 tokens that the model sees, which the table of `sdx.tokens` shows; or no tokenizer at
+            all.
     """
     shown = {source.tokenizer: source} if isinstance(source, Tokenization) else dict(source)
     if not shown:
         raise TokenError("there is nothing to draw: this pipeline has no tokenizer")
-    for name, one in shown.items():
-        if (boxes := sum(t.kind != "padding" for t in one.tokens)) > _MOST:
-            raise TokenError(f"{name} made {boxes} tokens: too many for a figure; sdx.tokens shows them as a table")
-    lines = [(name, line) for name, one in shown.items() for line in _lines(one)]
+    drawn = {name: _drawn(one) for name, one in shown.items()}
+    lines = [(name, line) for name, found in drawn.items() for line in _lines(found)]
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(lines) + 0.25 * len(shown) + 0.1), layout="constrained")
         ax = panel_grid(figure)[0, 0]
@@ -49,7 +49,9 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
                 y += 0.25
                 limit = shown[name].max_length
                 used = f"{shown[name].length} of {limit} positions" if limit else f"{shown[name].length} positions"
-                ax.text(0, y, f"{drawable(name)}, {used}", fontsize=8, color="#555555")
+                left = len(shown[name].tokens) - len(drawn[name])
+                more = f"; {count(left)} more tokens were cut off" if left else ""
+                ax.text(0, y, f"{drawable(name)}, {used}{more}", fontsize=8, color="#555555")
                 y, last = y + 0.08, name
             x = 0.0
             for text, note, colour in line:
@@ -72,10 +74,22 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     )
 
 
-def _lines(one: Tokenization) -> list[list[tuple[str, str, str]]]:
+def _drawn(one: Tokenization) -> list[Token]:
+    """The tokens to draw: all of them, or those that the model sees where that is too many."""
+    tokens = list(one.tokens)
+    if sum(token.kind != "padding" for token in tokens) > _MOST:
+        tokens = [token for token in tokens if token.kind != "truncated"]
+    if one.length > _MOST:
+        raise TokenError(
+            f"{one.tokenizer} made {one.length} tokens: too many for a figure; sdx.tokens shows them as a table"
+        )
+    return tokens
+
+
+def _lines(tokens: Sequence[Token]) -> list[list[tuple[str, str, str]]]:
     """Boxes (text, note, colour) broken into lines that fit the figure."""
     boxes: list[tuple[str, str, str]] = []
-    for padding, run in groupby(one.tokens, lambda token: token.kind == "padding"):
+    for padding, run in groupby(tokens, lambda token: token.kind == "padding"):
         alike = list(run)
         if padding:
             place = f"{alike[0].position}–{alike[-1].position}" if len(alike) > 1 else str(alike[0].position)
