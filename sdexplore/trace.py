@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
@@ -20,6 +20,8 @@ from .theory import Space, linear_preview, variance_preserving
 from .tokenization import Tokenizations
 from .traceparts import ARRAYS, MAPPINGS, Attention, Queries, fit, read_only
 
+Steps = int | slice | Sequence[int] | None
+"""Steps as they are named: one, several, a slice, or None for every one; negative ones count from the end."""
 __all__ = ["Attention", "Queries", "Trace"]
 
 
@@ -177,6 +179,27 @@ class Trace(Shown):
         if not -self.num_steps <= number < self.num_steps:
             raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return number % self.num_steps
+
+    def check_steps(self, steps: Steps) -> tuple[int, ...]:
+        """The steps that are named, as ints from 0, in their order and each once; None names all.
+
+        Args:
+            steps: A step, several, or a slice; negative ones count from the end.
+
+        Raises:
+            TraceError: A step beyond the run, or something else than steps.
+        """
+        every = range(self.num_steps)
+        several = (steps,) if isinstance(steps, int | np.integer) else steps
+        try:
+            if several is None or isinstance(several, slice):
+                return tuple(every[several or slice(None)])
+            return tuple(dict.fromkeys(map(self.check_step, several)))
+        except TypeError as error:
+            raise TraceError(
+                f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "
+                f"0 to {self.num_steps - 1}"
+            ) from error
 
     def attention(self, role: str = "cond") -> Mapping[str, Attention]:
         """Layer -> cross-attention of `role`; TraceError if it was not recorded."""

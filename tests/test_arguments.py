@@ -77,9 +77,7 @@ def test_a_text_in_the_place_of_the_pipeline_says_what_comes_first(tiny):
 
 
 def test_what_is_no_record_is_repeated():
-    with pytest.raises(
-        sdx.RunError, match=r"^record=\{'latents': True\}: what to keep is a Record, as in sdx.Rec"
-    ):
+    with pytest.raises(sdx.RunError, match=r"^record=\{'latents': True\}: what to keep is a Record, as in sdx.Rec"):
         check_kind({"latents": True})
 
 

@@ -1,7 +1,7 @@
 """The commands of `%sdexplore`: what each takes, and the public function that it calls."""
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,22 +232,13 @@ def _compare(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Compa
 def _denoising(notebook: Notebook, asked: Asked) -> Picture:
     from ..views import denoising
 
-    trace = notebook.trace(asked)
-    return denoising(trace, steps=_several(trace, asked))
+    return denoising(notebook.trace(asked), steps=asked.options.get("step"))
 
 
 def _guidance(notebook: Notebook, asked: Asked) -> Picture:
     from ..views import guidance
 
-    trace = notebook.trace(asked)
-    return guidance(trace, steps=_several(trace, asked))
-
-
-def _several(trace: Trace, asked: Asked) -> Sequence[int] | None:
-    step = asked.options.get("step")
-    if isinstance(step, slice):
-        return range(trace.num_steps)[step]
-    return [step] if isinstance(step, int) else step
+    return guidance(notebook.trace(asked), steps=asked.options.get("step"))
 
 
 def _attention(notebook: Notebook, asked: Asked) -> Picture:

@@ -28,18 +28,30 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
             scale, as far below 0 as above, printed at its colour bar. The cell itself is drawn as it is.
 
     Raises:
-        TraceError: A cell has no picture; no cell, or several, have the settings; pictures are of different sizes.
+        TraceError: It is no Comparison; a cell has no picture; no cell, or several, have the settings; pictures are of
+            different sizes.
     """
     return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
 
 
+def check_comparison(source: object, view: str) -> None:
+    """TraceError where `view` is given something else than a Comparison."""
+    if not isinstance(source, Comparison):
+        kind = type(source).__name__
+        several = isinstance(source, Sequence) and not isinstance(source, str)
+        out = ", and these have no argument that tells them apart; sdx.views.attention(traces[0]) draws one of them"
+        raise TraceError(f"{view}({kind}): it draws a Comparison, as sdx.compare makes one{out if several else ''}")
+
+
 def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
+    check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
     return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "pictures")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
+    check_comparison(source, "comparison")
     chosen = source.at(**settings)
     images = [trace.recorded("image") for trace in source]
     base = chosen.recorded("image").astype(np.float32)
