@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from .display import Block, Line, Shown, Table, clip
+from .display import Block, Line, Shown, Table, clip, counted
 from .drafts import named
 from .errors import RunError, TraceError
 from .trace import Trace
@@ -56,7 +56,7 @@ class Traces(Sequence[Trace], Shown):
             for i, trace in enumerate(self._traces)
         ]
         table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
-        return [Line(f"Traces: {len(self)} image{'s' * (len(self) != 1)} of one call", strong=True), table]
+        return [Line(f"Traces: {counted(len(self), 'image')} of one call", strong=True), table]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +134,9 @@ class Comparison(Shown):
             (*(clip(repr(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
             for cell, trace in zip(self.settings(), self.traces, strict=True)
         ]
-        title = f"Comparison over {', '.join(names)}: {len(self)} runs of {clip(self.traces[0].prompt or '', 80)!r}"
+        prompts = {trace.prompt for trace in self.traces}
+        subject = f" of {clip(prompts.pop() or '', 80)!r}" if len(prompts) == 1 else ""
+        title = f"Comparison over {', '.join(names)}: {counted(len(self), 'run')}{subject}"
         return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
 
 
