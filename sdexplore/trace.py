@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from . import drafts, tracefile
-from .display import Block, Line, Shown, Table, Thumbnail, clip, size
+from .display import Block, Line, Shown, Table, Thumbnail, clip, counted, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, linear_preview, variance_preserving
 from .tokenization import Tokenizations
@@ -304,15 +304,13 @@ class Trace(Shown):
         lines: list[Block] = [
             Line(f"Trace {self.fingerprint}: {self.kind} of {model},{prompt}".rstrip(","), strong=True),
             Line(
-                f"{self.num_steps} steps of {scheduler}, guidance_scale {guidance_scale_of(self)}, "
+                f"{counted(self.num_steps, 'step')} of {scheduler}, guidance_scale {guidance_scale_of(self)}, "
                 f"seed {self.call.get('seed')}, "
                 f"roles {', '.join(self.noise_preds) or 'not recorded'}, {size(self.nbytes)}"
             ),
         ]
         if self.call.get("stopped"):
-            lines.append(
-                Line(f"Stopped after {self.num_steps} step{'s' * (self.num_steps > 1)}; no picture was decoded.")
-            )
+            lines.append(Line(f"Stopped after {counted(self.num_steps, 'step')}; no picture was decoded."))
         if compiled := self.provenance.get("compiled"):
             lines.append(Line(_compiled(compiled)))
         if missing := self.provenance.get("out_of_memory"):
@@ -373,6 +371,6 @@ def _summary(trace: Trace) -> list[tuple[str, np.ndarray]]:
             group, unit = (kind, "step") if kind in ("decoded", "decoded_x0") else (name, "")
         alike.setdefault((group, unit, array.shape), []).append(array)
     return [
-        (f"{group}: {len(arrays)} {unit}{'s' * (len(arrays) > 1)}" if unit else group, arrays[0])
+        (f"{group}: {counted(len(arrays), unit)}" if unit else group, arrays[0])
         for (group, unit, _), arrays in alike.items()
     ]

@@ -85,7 +85,8 @@ def test_a_cell_is_the_prompt_as_it_is():
     ("line", "cell", "message"),
     [
         ("a --steps 9 cat", None, "--steps stands inside the text"),
-        ("a cat --stepz 9", None, "has no option --stepz; did you mean '--steps'"),
+        ("a cat --stepz 9", None, r"has no option --stepz; did you mean '--steps'( or '--\w+')*\? If it belongs"),
+        ("a cat --zzzzzz 9", None, r"has no option --zzzzzz; there is .*'\. If it belongs"),
         ("a portrait --ar 3:2", None, "%%sdexplore run takes the cell as it is"),
         ("a cat --steps", None, "expected one argument"),
         ("a cat --steps many", None, "invalid count value: 'many'"),

@@ -290,6 +290,12 @@ def test_the_repr_of_a_stopped_an_unsafe_and_an_empty_trace():
     assert "roles not recorded" in repr(empty)
 
 
+def test_one_call_is_one_call():
+    probs = np.zeros((1, 1, 2, 3, 1), np.float16)
+    one = dataclasses.replace(synthetic.attention((2, 3)), probs=probs, steps=(0,), columns=((0,),))
+    assert repr(one) == "Attention: 1 call, mean over heads, 2 × 3 grid, 1 column, float16"
+
+
 def test_a_hostile_prompt_is_escaped_and_cut():
     trace = synthetic.trace(prompt="</script><script>alert(1)</script> " + "🌸" * 5000)
     assert "<script" not in trace._repr_html_()

@@ -15,7 +15,7 @@ from .. import drafts
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Word, label, select
 from ..analysis.trajectory import preview
-from ..display import clip, escape
+from ..display import clip, counted, escape
 from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
@@ -109,7 +109,7 @@ class Animation:
 
     def __repr__(self) -> str:
         y, x = self.frames[0].shape[:2]
-        return f"Animation of {len(self.frames)} frames, {x} × {y} pixels: {self.alt}\n{self.call}"
+        return f"Animation of {counted(len(self.frames), 'frame')}, {x} × {y} pixels: {self.alt}\n{self.call}"
 
 
 def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)

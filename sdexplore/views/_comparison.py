@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..display import clip
+from ..display import clip, counted
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
@@ -47,7 +47,7 @@ def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
     check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
-    return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "pictures")
+    return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
@@ -64,7 +64,7 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
     shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     call = f"sdx.views.comparison(comparison, against={settings!r})"
-    return _drawn(source, changes, reach, call, f"pictures less that of {clip(shown)}, within ±{reach:.3g} of 255,")
+    return _drawn(source, changes, reach, call, f" less that of {clip(shown)}, within ±{reach:.3g} of 255,")
 
 
 def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, what: str) -> Picture:
@@ -95,7 +95,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} {what}{subject}, by {clip(cells, 400)}.",
+        alt=f"{counted(len(images), 'picture')}{what}{subject}, by {clip(cells, 400)}.",
         call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from ..display import clip
+from ..display import clip, counted
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
@@ -44,7 +44,7 @@ def strip(comparison: Comparison) -> Picture:
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} pictures {subject}, {name} {', '.join(map(_named, values))}.",
+        alt=f"{counted(len(images), 'picture')} {subject}, {name} {', '.join(map(_named, values))}.",
         call=CodeLine(
             f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
             comparison.traces,
