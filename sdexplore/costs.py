@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .display import Block, Line, Shown, Table, size
+from .display import Block, Line, Shown, Table, counted, size
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +31,7 @@ class Cost(Shown):
 
     def blocks(self) -> list[Block]:
         """What the repr shows: the three sums, then the arrays."""
-        head = f"Cost of recording {self.images} image{'s' * (self.images != 1)}, {self.steps} steps"
+        head = f"Cost of recording {counted(self.images, 'image')}, {counted(self.steps, 'step')}"
         rows = [(name, size(amount)) for name, amount in self.parts.items()]
         return [
             Line(head, strong=True),

@@ -164,6 +164,11 @@ def count(number: int | float) -> str:  # noqa: PYI041  (the run-time checker ta
     return f"{number:,.0f}"
 
 
+def counted(number: int, thing: str) -> str:
+    """How many things: "1 step", "3 steps"."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def size(count_of_bytes: int | float) -> str:  # noqa: PYI041  (as above)
     """Bytes in a fitting binary unit, one decimal: 50364416 → "48.0 MiB"."""
     if count_of_bytes < _KIBI:

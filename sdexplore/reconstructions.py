@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from .display import Block, Line, Shown, Table, count
+from .display import Block, Line, Shown, Table, count, counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,10 @@ class LatentStatistics(Shown):
         columns = (self.means, self.stds, self.scaled_means, self.scaled_stds)
         rows = [(str(i), *(f"{one[i]:.3f}" for one in columns)) for i in range(len(self.means))]
         return [
-            Line(f"Latents of {self.pictures} pictures by the {self.scale.encoder} of {self.model}", strong=True),
+            Line(
+                f"Latents of {counted(self.pictures, 'picture')} by the {self.scale.encoder} of {self.model}",
+                strong=True,
+            ),
             Line(
                 f"scaling_factor {self.scale.scaling_factor:g}; 1 / std of z over all channels of these pictures is "
                 f"{self.fitted_scaling_factor:.5g}"

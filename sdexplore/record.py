@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from operator import index
 from typing import Any, Final, Literal, SupportsIndex, TypeAlias
 
+from .display import counted
 from .errors import RunError
 
 Layer: TypeAlias = str | int | tuple[int, int]
@@ -140,7 +141,9 @@ def _layer(wanted: object) -> Layer:
 
 def _step(field: str, step: int, total: int) -> int:
     if not -total <= step < total:
-        raise RunError(f"Record({field}=…): there is no step {step}; this run has {total} steps, 0 to {total - 1}")
+        raise RunError(
+            f"Record({field}=…): there is no step {step}; this run has {counted(total, 'step')}, 0 to {total - 1}"
+        )
     return step % total
 
 

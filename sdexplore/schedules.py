@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from .display import Block, Line, Shown, Table
+from .display import Block, Line, Shown, Table, counted
 from .errors import TraceError
 from .theory import betas, sigma_of_alpha_bar, snr
 from .trace import Trace
@@ -70,7 +70,9 @@ class Schedule(Shown):
         headers = ("call", "timestep", "σ", "ᾱ", "SNR", "ln SNR")
         of = f" of {self.source}" if self.source else ""
         return [
-            Line(f"{self.scheduler}{of}: {len(self)} calls of the denoiser, samples {self.space}", strong=True),
+            Line(
+                f"{self.scheduler}{of}: {counted(len(self), 'call')} of the denoiser, samples {self.space}", strong=True
+            ),
             Table(headers, rows, frozenset(headers)),
         ]
 

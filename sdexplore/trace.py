@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
@@ -14,12 +14,14 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from . import drafts, tracefile
-from .display import Block, Line, Shown, Table, Thumbnail, Thumbnails, clip, size
+from .display import Block, Line, Shown, Table, Thumbnail, Thumbnails, clip, counted, size
 from .errors import TraceError, did_you_mean
 from .theory import Space, linear_preview, variance_preserving
 from .tokenization import Tokenizations
 from .traceparts import ARRAYS, MAPPINGS, Attention, Queries, fit, read_only
 
+Steps = int | slice | Sequence[int] | None
+"""Steps as they are named: one, several, a slice, or None for every one; negative ones count from the end."""
 __all__ = ["Attention", "Queries", "Trace"]
 
 
@@ -178,6 +180,27 @@ class Trace(Shown):
             raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return number % self.num_steps
 
+    def check_steps(self, steps: Steps) -> tuple[int, ...]:
+        """The steps that are named, as ints from 0, in their order and each once; None names all.
+
+        Args:
+            steps: A step, several, or a slice; negative ones count from the end.
+
+        Raises:
+            TraceError: A step beyond the run, or something else than steps.
+        """
+        every = range(self.num_steps)
+        several = (steps,) if isinstance(steps, int | np.integer) else steps
+        try:
+            if several is None or isinstance(several, slice):
+                return tuple(every[several or slice(None)])
+            return tuple(dict.fromkeys(map(self.check_step, several)))
+        except TypeError as error:
+            raise TraceError(
+                f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "
+                f"0 to {self.num_steps - 1}"
+            ) from error
+
     def attention(self, role: str = "cond") -> Mapping[str, Attention]:
         """Layer -> cross-attention of `role`; TraceError if it was not recorded."""
         if role not in self.cross_attention:
@@ -271,15 +294,13 @@ class Trace(Shown):
         lines: list[Block] = [
             Line(f"Trace {self.fingerprint}: {self.kind} of {model},{prompt}".rstrip(","), strong=True),
             Line(
-                f"{self.num_steps} steps of {scheduler}, guidance_scale {guidance_scale_of(self)}, "
+                f"{counted(self.num_steps, 'step')} of {scheduler}, guidance_scale {guidance_scale_of(self)}, "
                 f"seed {self.call.get('seed')}, "
                 f"roles {', '.join(self.noise_preds) or 'not recorded'}, {size(self.nbytes)}"
             ),
         ]
         if self.call.get("stopped"):
-            lines.append(
-                Line(f"Stopped after {self.num_steps} step{'s' * (self.num_steps > 1)}; no picture was decoded.")
-            )
+            lines.append(Line(f"Stopped after {counted(self.num_steps, 'step')}; no picture was decoded."))
         if compiled := self.provenance.get("compiled"):
             lines.append(Line(_compiled(compiled)))
         if missing := self.provenance.get("out_of_memory"):
@@ -358,6 +379,6 @@ def _summary(trace: Trace) -> list[tuple[str, np.ndarray]]:
             group, unit = (kind, "step") if kind in ("decoded", "decoded_x0") else (name, "")
         alike.setdefault((group, unit, array.shape), []).append(array)
     return [
-        (f"{group}: {len(arrays)} {unit}{'s' * (len(arrays) > 1)}" if unit else group, arrays[0])
+        (f"{group}: {counted(len(arrays), unit)}" if unit else group, arrays[0])
         for (group, unit, _), arrays in alike.items()
     ]

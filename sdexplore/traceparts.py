@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from .display import Block, Line, Shown, clip
+from .display import Block, Line, Shown, clip, counted
 from .errors import TraceError
 
 Column: TypeAlias = tuple[int, ...]
@@ -84,8 +84,13 @@ class Attention(Shown):
     def blocks(self) -> list[Block]:
         """What the repr shows: one line."""
         calls, heads, y, x, columns = self.probs.shape
-        per_head = "mean over heads" if self.head_mean else f"{heads} heads"
-        return [Line(f"Attention: {calls} calls, {per_head}, {y} × {x} grid, {columns} columns, {self.probs.dtype}")]
+        per_head = "mean over heads" if self.head_mean else counted(heads, "head")
+        return [
+            Line(
+                f"Attention: {counted(calls, 'call')}, {per_head}, {y} × {x} grid, "
+                f"{counted(columns, 'column')}, {self.probs.dtype}"
+            )
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -110,7 +115,12 @@ class Queries(Shown):
     def blocks(self) -> list[Block]:
         """What the repr shows: one line."""
         calls, heads, y, x, width = self.values.shape
-        return [Line(f"Queries: {calls} calls, {heads} heads, {y} × {x} grid, width {width}, {self.values.dtype}")]
+        return [
+            Line(
+                f"Queries: {counted(calls, 'call')}, {counted(heads, 'head')}, {y} × {x} grid, "
+                f"width {width}, {self.values.dtype}"
+            )
+        ]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from .display import Block, Line, Shown, Table, Thumbnails, clip
+from .display import Block, Line, Shown, Table, Thumbnails, clip, counted
 from .drafts import named
 from .errors import RunError, TraceError
 from .trace import Trace, thumbnail_of
@@ -57,7 +57,7 @@ class Traces(Sequence[Trace], Shown):
             for i, trace in enumerate(self._traces)
         ]
         table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
-        heading = Line(f"Traces: {len(self)} image{'s' * (len(self) != 1)} of one call", strong=True)
+        heading = Line(f"Traces: {counted(len(self), 'image')} of one call", strong=True)
         shown = [one for trace in self._traces[:_MOST_SHOWN] if (one := thumbnail_of(trace)) is not None]
         return [heading, *([Thumbnails(shown)] if shown else []), table]
 
@@ -138,10 +138,10 @@ class Comparison(Shown):
             for cell, trace in zip(self.settings(), self.traces, strict=True)
         ]
         made = self.traces[0].call.get("conditioning", {})
-        prompts = [made["prompt"], made["other"]] if "other" in made else [self.traces[0].prompt or ""]
-        title = (
-            f"Comparison over {', '.join(names)}: {len(self)} runs of {' to '.join(repr(clip(p, 80)) for p in prompts)}"
-        )
+        prompts = {trace.prompt or "" for trace in self.traces}
+        ends = [made["prompt"], made["other"]] if "other" in made else list(prompts) * (len(prompts) == 1)
+        subject = f" of {' to '.join(repr(clip(prompt, 80)) for prompt in ends)}" if ends else ""
+        title = f"Comparison over {', '.join(names)}: {counted(len(self), 'run')}{subject}"
         return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
 
 

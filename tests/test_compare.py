@@ -50,6 +50,13 @@ def test_a_grid_of_two_arguments(tiny, tmp_path):
         found.at(seed=0)
 
 
+def test_what_is_no_comparison_is_named_and_said_what_makes_one(tiny):
+    several = sdx.run(tiny, PROMPT, record=FEW, num_inference_steps=1, num_images_per_prompt=2)
+    for module, view in {"_comparison": "comparison", "_strip": "strip"}.items():
+        with pytest.raises(sdx.TraceError, match=rf"^{view}\(Traces\): it draws a Comparison, as sdx.compare makes"):
+            getattr(unchecked(f"views.{module}"), view)(several)
+
+
 def test_what_cannot_be_compared_says_why(tiny):
     with pytest.raises(sdx.RunError, match="name at least one argument"):
         sdx.compare(tiny, PROMPT, over={})

@@ -20,6 +20,7 @@ from sdexplore.display import (
     Tree,
     clip,
     count,
+    counted,
     escape,
     harmless,
     size,
@@ -29,6 +30,10 @@ from sdexplore.display import (
 )
 
 EVIL = "</script><script>alert('1')</script>\"&\n\u202e"
+
+
+def test_one_thing_is_one_thing():
+    assert [counted(number, "step") for number in range(3)] == ["0 steps", "1 step", "2 steps"]
 
 
 class Page(HTMLParser):

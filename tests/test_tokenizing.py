@@ -311,8 +311,11 @@ class TestPipelines:
         assert record.ids[2:4] == (49408, 49409)
         assert record.positions("<toy> <toy>_1") == (2, 3)
 
-    def test_transformers_says_nothing_of_long_prompts(self):
+    @pytest.mark.parametrize("of_pipeline", [False, True])
+    def test_transformers_says_nothing_of_long_prompts(self, of_pipeline):
         fresh = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # transformers warns once a tokenizer
+        pipe = stable_diffusion()
+        pipe.tokenizer = fresh
         said = io.StringIO()
         handler = logging.StreamHandler(said)
         logger = logging.getLogger("transformers")
@@ -320,7 +323,7 @@ class TestPipelines:
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         try:
-            tokens(fresh, "cat " * 100)
+            tokens(pipe if of_pipeline else fresh, "cat " * 100)
             assert said.getvalue() == ""
             fresh("cat " * 100)
             assert "Token indices sequence length" in said.getvalue()

@@ -165,6 +165,19 @@ def test_steps_are_counted_from_either_end():
         assert message(trace.scaled_latents, step) == f"there is no step {step}: the trace has 6, 0 to 5"
 
 
+def test_steps_are_named_one_or_several_or_as_a_slice():
+    trace = synthetic.trace()
+    last = trace.num_steps - 1
+    assert trace.check_steps(None) == tuple(range(trace.num_steps))
+    assert trace.check_steps(1) == (1,)
+    assert trace.check_steps(slice(-2, None)) == (last - 1, last)
+    assert trace.check_steps([-1, 0, last]) == (last, 0)
+    for wrong in (1.5, "x", [0, 1.5], slice("a", None)):
+        with pytest.raises(TraceError) as raised:
+            AnyTrace.check_steps(trace, wrong)
+        assert str(raised.value).startswith(f"steps={wrong!r}: name a step (5), several ([0, 5, -1]) or a slice; the")
+
+
 def test_what_was_not_recorded_says_how_to_record_it():
     empty = synthetic.trace(
         sigmas=None, latents=None, noise_pred=None, pred_original_sample=None, latent_rgb=None, image=None
@@ -275,6 +288,12 @@ def test_the_repr_of_a_stopped_an_unsafe_and_an_empty_trace():
     empty = AnyTrace(kind="run", call={}, provenance={}, timesteps=np.zeros(0))
     assert repr(empty).split("\n")[0] == f"Trace {empty.fingerprint}: run of ?"
     assert "roles not recorded" in repr(empty)
+
+
+def test_one_call_is_one_call():
+    probs = np.zeros((1, 1, 2, 3, 1), np.float16)
+    one = dataclasses.replace(synthetic.attention((2, 3)), probs=probs, steps=(0,), columns=((0,),))
+    assert repr(one) == "Attention: 1 call, mean over heads, 2 × 3 grid, 1 column, float16"
 
 
 def test_a_hostile_prompt_is_escaped_and_cut():

@@ -234,3 +234,11 @@ def test_several_traces_say_that_one_is_to_be_taken():
         _ = several.attention
     with pytest.raises(AttributeError, match="'Traces' object has no attribute 'attent'"):
         _ = several.attent
+
+
+def test_a_comparison_of_several_prompts_names_none_of_them():
+    traces = tuple(synthetic.trace(prompt=prompt) for prompt in ("a cat in space", "a rocketship"))
+    shown = repr(Comparison({"prompt": ("a cat in space", "a rocketship")}, traces))
+    assert shown.startswith("Comparison over prompt: 2 runs\n")
+    alone = repr(Comparison({"seed": (0,)}, (synthetic.trace(),)))
+    assert alone.startswith("Comparison over seed: 1 run of 'a cat and a rocketship'\n")

@@ -174,6 +174,12 @@ def test_denoising_of_a_run_with_nothing_decoded_previews_eight_steps():
     assert "to where the run was stopped" in picture.alt
 
 
+@pytest.mark.parametrize("view", [views.denoising, views.latents, views.guidance])
+def test_steps_are_named_as_attention_names_them(trace, view):
+    equal(view(trace, steps=1), view(trace, steps=[1]))
+    equal(view(trace, steps=slice(0, 2)), view(trace, steps=[0, 1]))
+
+
 def test_denoising_without_x0_has_one_row():
     trace = synthetic.trace(pred_original_sample=None, noise_pred=None)
     assert len(panels(views.denoising(trace))) == 4

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..errors import TraceError, did_you_mean
-from ..trace import Attention, Trace
+from ..trace import Attention, Steps, Trace
 from . import published
 from .grids import as_float32, resized
-from .selection import Heads, Layers, Selection, Steps, Word, columns_of, positions, select
+from .selection import Heads, Layers, Selection, Word, columns_of, positions, select
 
 METHODS = ("mean", *published.METHODS)
 

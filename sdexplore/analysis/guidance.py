@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..display import Block, Line, Shown, Table
+from ..display import Block, Line, Shown, Table, counted
 from ..errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
 from ..trace import Trace
@@ -86,7 +86,7 @@ class GuidanceSteps(Shown):
             tuple(format(value, shown.get(name, ".4g")) for name, value in zip(columns, row, strict=True))
             for row in zip(*columns.values(), strict=True)
         ]
-        title = f"Guidance of {self.source}: {len(self.steps)} steps with both halves"
+        title = f"Guidance of {self.source}: {counted(len(self.steps), 'step')} with both halves"
         put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
         return [Line(title, strong=True), Line(put), Table(tuple(columns), rows, frozenset(columns))]
 

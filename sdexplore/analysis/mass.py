@@ -9,9 +9,9 @@ from jaxtyping import Float32, Float64
 
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
-from ..trace import Attention, Trace
+from ..trace import Attention, Steps, Trace
 from .grids import as_float32
-from .selection import Heads, Layers, Steps, Word, columns_of, label, positions, select, zeroed
+from .selection import Heads, Layers, Word, columns_of, label, positions, select, zeroed
 
 KINDS = ("start", "words", "end", "padding")
 _SHOWN = 12  # rows of a ranking; SDXL has more than a thousand heads

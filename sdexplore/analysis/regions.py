@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float32, Int
 
 from ..display import Block, Line, Shown, Table, clip
 from ..errors import TraceError
-from ..trace import Trace
+from ..trace import Steps, Trace
 from .attention import word_maps
 from .grids import areas
-from .selection import Heads, Layers, Steps, Word, label, words_of
+from .selection import Heads, Layers, Word, label, words_of
 
 # A box (left, top, right, bottom), or a mask (Y, X); the run-time checker takes no int for a float.
 Region = Sequence[int | float] | np.ndarray

@@ -3,15 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..errors import TraceError, did_you_mean
 from ..naming import beginnings
-from ..trace import Attention, Trace
+from ..trace import Attention, Steps, Trace
 from ..words import fold
 
 Word = str | int | Sequence[int]
-Steps = int | slice | Sequence[int] | None
 Layers = str | int | Sequence[str | int] | None
 Heads = int | Sequence[int] | None
 
@@ -155,14 +152,11 @@ def _is(wanted: str | int, name: str, attention: Attention) -> bool:
 
 def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "attention") -> tuple[int, ...]:
     """Which of the `known` steps are wanted, ascending; a step whose `what` was not recorded raises TraceError."""
-    if wanted is None:
-        return tuple(known)
-    if isinstance(wanted, slice):
-        chosen = set(range(trace.num_steps)[wanted]) & set(known)
-    else:
-        chosen = {trace.check_step(step) for step in ((wanted,) if isinstance(wanted, int | np.integer) else wanted)}
-        if missing := chosen.difference(known):
-            raise TraceError(f"{what} of step {min(missing)} was not recorded; there are {list(known)}")
+    chosen = set(trace.check_steps(wanted))
+    if wanted is None or isinstance(wanted, slice):
+        chosen &= set(known)
+    elif missing := chosen.difference(known):
+        raise TraceError(f"{what} of step {min(missing)} was not recorded; there are {list(known)}")
     if not chosen:
         raise TraceError(f"steps={wanted!r} is no step whose {what} was recorded; there are {list(known)}")
     return tuple(sorted(chosen))

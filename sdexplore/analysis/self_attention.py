@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..errors import TraceError, did_you_mean
-from ..trace import Attention, Trace
-from .selection import Steps, steps_of
+from ..trace import Attention, Steps, Trace
+from .selection import steps_of
 
 _COMPONENTS = 10
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.guidance import Halves, halves
 from ..analysis.trajectory import preview, spread
-from ..display import clip, size
+from ..display import clip, counted, size
 from ..errors import SdexploreError, TraceError
 from ..trace import Trace
 from .buffers import Bits, Buffer
@@ -183,7 +183,7 @@ class _Parts:
 
 def _absent(trace: Trace) -> Iterator[str]:
     if trace.call.get("stopped"):
-        yield f"The run was stopped after {trace.num_steps} steps: there is no finished picture."
+        yield f"The run was stopped after {counted(trace.num_steps, 'step')}: there is no finished picture."
     elif trace.image is None:
         yield "Picture: the run asked for latents, so none was decoded."
     if not trace.cross_attention:

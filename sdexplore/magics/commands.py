@@ -1,8 +1,11 @@
 """The commands of `%sdexplore`: what each takes, and the public function that it calls."""
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -70,9 +73,22 @@ class Command:
 
 def count(typed: str) -> int:
     """A number from 1 on."""
-    if int(typed) < 1:
-        raise ValueError
+    if not typed.isdecimal() or int(typed) < 1:
+        raise ArgumentTypeError(f"invalid count value: {typed!r}; it is a whole number, and at least 1")
     return int(typed)
+
+
+def single(kind: Callable[[str], Any], name: str) -> Callable[[str], Any]:
+    """`kind`, which names the way to compare where several values of `name` are typed."""
+
+    @wraps(kind)
+    def one(typed: str) -> Any:  # noqa: ANN401  (as `kind`)
+        if "," in typed:
+            again = f"%sdexplore compare --over {name}={typed}"
+            raise ArgumentTypeError(f"{typed!r} is several values; {again} runs once for each")
+        return kind(typed)
+
+    return one
 
 
 def variable(typed: str) -> str:
@@ -138,9 +154,9 @@ _PIPE = Option(("--pipe",), "pipe", str, "the variable that holds the pipeline (
 _TRACE = Option(("--trace",), "trace", str, "the variable that holds the trace (trace)")
 _STEP = Option(("--step",), "step", steps, "a step 3, several 0,5,-1, or a range 2:10")
 _RUN = (
-    Option(("--steps",), "num_inference_steps", count, "how many denoising steps"),
-    Option(("--guidance",), "guidance_scale", float, "1 is off"),
-    Option(("--seed",), "seed", int, "of the first image's noise (0)"),
+    Option(("--steps",), "num_inference_steps", single(count, "steps"), "how many denoising steps"),
+    Option(("--guidance",), "guidance_scale", single(float, "guidance"), "1 is off"),
+    Option(("--seed",), "seed", single(int, "seed"), "of the first image's noise (0)"),
     Option(("--negative",), "negative_prompt", str, "what to keep away from"),
     Option(("--size",), "size", size, "512 or WIDTHxHEIGHT"),
     Option(("--scheduler",), "scheduler", str, "for this run alone", SCHEDULERS),
@@ -203,9 +219,16 @@ def _arguments(asked: Asked) -> dict[str, Any]:
     return given | dict(asked.options.get("set", ()))
 
 
+def _prompt(pipe: Any, asked: Asked) -> str | None:  # noqa: ANN401  (any diffusers pipeline)
+    """The text as a prompt, None where the pipeline takes none; UsageError where it takes one and there is none."""
+    if not asked.text and "prompt" in inspect.signature(type(pipe).__call__).parameters:
+        raise UsageError("there is no prompt: write it behind the command, as in %sdexplore run a cat in space")
+    return asked.text or None
+
+
 def _run(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Trace, or Traces)
     pipe, arguments = notebook.pipe(asked), _arguments(asked)
-    prompt, to = asked.text or None, asked.options.get("to")
+    prompt, to = _prompt(pipe, asked), asked.options.get("to")
     if "scheduler" in asked.options:
         if to is not None:
             raise UsageError("%sdexplore run takes --to or --scheduler: load the pipeline with that --scheduler")
@@ -226,28 +249,21 @@ def _compare(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Compa
     arguments = _arguments(asked)
     scheduler = {"scheduler": [asked.options["scheduler"]]} if "scheduler" in asked.options else {}
     axes, to = {**over, **scheduler}, asked.options.get("to")
-    return compare(notebook.pipe(asked), asked.text or None, over=axes, to=to, **arguments)
+    pipe = notebook.pipe(asked)
+    prompt = None if "prompt" in over else _prompt(pipe, asked)
+    return compare(pipe, prompt, over=axes, to=to, **arguments)
 
 
 def _denoising(notebook: Notebook, asked: Asked) -> Picture:
     from ..views import denoising
 
-    trace = notebook.trace(asked)
-    return denoising(trace, steps=_several(trace, asked))
+    return denoising(notebook.trace(asked), steps=asked.options.get("step"))
 
 
 def _guidance(notebook: Notebook, asked: Asked) -> Picture:
     from ..views import guidance
 
-    trace = notebook.trace(asked)
-    return guidance(trace, steps=_several(trace, asked))
-
-
-def _several(trace: Trace, asked: Asked) -> Sequence[int] | None:
-    step = asked.options.get("step")
-    if isinstance(step, slice):
-        return range(trace.num_steps)[step]
-    return [step] if isinstance(step, int) else step
+    return guidance(notebook.trace(asked), steps=asked.options.get("step"))
 
 
 def _attention(notebook: Notebook, asked: Asked) -> Picture:

@@ -157,4 +157,6 @@ def _astray(name: str, word: str, options: Sequence[Option]) -> str:
     cell = f"%%sdexplore {name} takes the cell as it is"
     if flag in flags:
         return f"{flag} stands inside the text: options stand before or behind it, each with its value; {cell}"
-    return f"%sdexplore {name} has no option {flag}; {did_you_mean(flag, flags)}. If it belongs to the text: {cell}"
+    near = did_you_mean(flag, flags)
+    near += "" if near.endswith("?") else "."
+    return f"%sdexplore {name} has no option {flag}; {near} If it belongs to the text: {cell}"

@@ -48,6 +48,8 @@ def denoiser(pipe: Any) -> nn.Module:
     unet = getattr(pipe, "unet", None)
     if isinstance(unet, nn.Module):
         return unwrapped(unet)
+    if isinstance(pipe, str):
+        raise InspectionError(f"the pipeline comes first, as in sdx.run(pipe, 'a cat'), and {pipe!r:.80} is a text")
     what = "a transformer" if getattr(pipe, "transformer", None) is not None else "no UNet"
     raise InspectionError(f"the {type(pipe).__name__} has {what} where a UNet is needed")
 

@@ -12,7 +12,7 @@ from ..errors import RunError, TraceError
 from ..occlusions import Occlusion
 from ..record import Record
 from ..tokenization import Tokenization
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ..traces import Traces
 from ..words import occurrences, without
 from .architecture import denoiser, vae_scale_factor
@@ -56,7 +56,7 @@ def occlusion(
     trace: Trace,
     words: Sequence[str] | None = None,
     *,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     **pipeline_arguments: Any,
 ) -> Occlusion:
     """What each word does: the change of the conditional noise prediction with that word left out of the prompt.
@@ -92,8 +92,7 @@ def occlusion(
     named = _left_out(tokens, words)
     count = trace.num_steps
     usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
-    wanted = usual if steps is None else (steps,) if isinstance(steps, int | np.integer) else steps
-    chosen = tuple(dict.fromkeys(trace.check_step(step) for step in wanted))
+    chosen = trace.check_steps(usual if steps is None else steps)
     if not chosen:
         raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
     arguments = _arguments(pipe, trace, pipeline_arguments)

@@ -1,6 +1,5 @@
 """`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Float32
 
 from ..errors import RunError, TokenError, TraceError, did_you_mean
-from ..trace import Queries, Trace
+from ..trace import Queries, Steps, Trace
 from .architecture import denoiser
 from .conditioning import clip_skip_embeds
 from .locking import lock_of
@@ -26,7 +25,7 @@ def open_word_map(
     *,
     word: str | None = None,
     role: str = "cond",
-    steps: int | slice | Sequence[int] | None = None,
+    steps: Steps = None,
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
@@ -57,7 +56,7 @@ def open_word_map(
     modules = attention_modules(denoiser(pipe))
     if strange := trace.queries[role].keys() - modules.keys():
         raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
-    wanted = _steps(trace, steps)
+    wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
     clip_skip = _clip_skip(trace, role)
@@ -81,13 +80,6 @@ def _clip_skip(trace: Trace, role: str) -> int:
         how = f"mixed of {made['prompt']!r} and {made['other']!r}" if "other" in made else "given as prompt_embeds"
         raise RunError(f"open_word_map: this run's text was {how}, and {role!r} of a plain prompt is no answer for it")
     return int(arguments.get("clip_skip") or 0)
-
-
-def _steps(trace: Trace, steps: int | slice | Sequence[int] | None) -> tuple[int, ...]:
-    every = range(trace.num_steps)
-    if steps is None or isinstance(steps, slice):
-        return tuple(every[slice(None) if steps is None else steps])
-    return tuple(trace.check_step(step) for step in ([steps] if isinstance(steps, int | np.integer) else steps))
 
 
 def _all_of(tokens: Any, text: str) -> list[int]:

@@ -78,6 +78,11 @@ class Recorder:
         ):
             yield
 
+    @property
+    def begun(self) -> bool:
+        """Whether the denoiser has been called."""
+        return bool(self.seen)
+
     def finish(self) -> None:
         """Waits for the copies; what was kept of all steps can be read now."""
         if self.last is not None and self.record.latents:

@@ -23,7 +23,7 @@ from . import decoding, noise_levels
 from .affording import Call, ensure_affordable
 from .architecture import autoencoder, in_pixel_space
 from .architecture import denoiser as denoiser_of
-from .arguments import SWALLOWED, check
+from .arguments import SWALLOWED, check, refused
 from .assembling import Assembly
 from .compiling import compiled_denoiser
 from .exhaustion import told_if_memory_runs_out
@@ -233,6 +233,10 @@ def _watched(
                 output = pipe(**given)
         except _StopRun:
             stopped = True
+        except (TypeError, ValueError, AttributeError) as error:
+            if recorder.begun:
+                raise
+            raise refused(pipe, given, error) from error
         recorder.finish()
         drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
         Assembly(

@@ -8,6 +8,7 @@ from sdexplore.pieces import align, settle
 from sdexplore.tokenization import Kind, Tokenization, Tokenizations
 from sdexplore.words import Span, lone_surrogate
 
+_TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"  # as transformers remembers what it has said
 _NO_LIMIT = 1_000_000  # transformers says 1e30 where a tokenizer never cuts
 
 
@@ -35,10 +36,23 @@ def tokens(pipe: object, text: object) -> Tokenizations:
             f"character {broken} of the prompt, {text[broken]!r}, is half of a surrogate pair, "
             "which no tokenizer reads; decode the prompt as UTF-8"
         )
-    write_out = getattr(pipe, "maybe_convert_prompt", lambda prompt, _: prompt)
     return Tokenizations(
-        {name: _tokenization(name, tokenizer, write_out(text, tokenizer)) for name, tokenizer in found.items()}
+        {name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer)) for name, tokenizer in found.items()}
     )
+
+
+def _written_out(pipe: object, text: str, tokenizer: Any) -> str:
+    """The prompt as the pipeline writes it for this tokenizer."""
+    write_out = getattr(pipe, "maybe_convert_prompt", lambda prompt, _: prompt)
+    told: dict[str, bool] = getattr(tokenizer, "deprecation_warnings", {})
+    before = dict(told)
+    told[_TOO_LONG] = True  # transformers would warn once that a long prompt ends in errors, and here it is cut
+    try:
+        written: str = write_out(text, tokenizer)
+    finally:
+        told.clear()
+        told.update(before)
+    return written
 
 
 def _tokenizers(pipe: object) -> dict[str, Any]:

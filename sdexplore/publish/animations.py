@@ -13,13 +13,13 @@ from PIL import Image
 
 from .. import drafts
 from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Steps, Word, label, select
+from ..analysis.selection import Heads, Layers, Word, label, select
 from ..analysis.trajectory import predicted_pictures, step_picture
-from ..display import clip, escape, harmless
+from ..display import clip, counted, escape, harmless
 from ..errors import PublishError, TraceError
 from ..picture import CodeLine, drawable, style
 from ..theming import Theme, themed
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ..views._denoising import way_of
 from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
 from ..views._panels import colour_bar, panels, place_of
@@ -110,7 +110,7 @@ class Animation:
 
     def __repr__(self) -> str:
         y, x = self.frames[0].shape[:2]
-        return f"Animation of {len(self.frames)} frames, {x} × {y} pixels: {self.alt}\n{self.call}"
+        return f"Animation of {counted(len(self.frames), 'frame')}, {x} × {y} pixels: {self.alt}\n{self.call}"
 
 
 def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
@@ -171,13 +171,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
 
 
 def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
-    every = range(trace.num_steps)
-    if steps is None:
-        chosen = tuple(trace.decoded) if len(trace.decoded) > 1 else tuple(every)
-    elif isinstance(steps, slice):
-        chosen = tuple(every[steps])
-    else:
-        chosen = tuple(map(trace.check_step, (steps,) if isinstance(steps, int) else steps))
+    chosen = tuple(trace.decoded) if steps is None and len(trace.decoded) > 1 else trace.check_steps(steps)
     if not chosen:
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
     names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..canvas.buffers import png
 from ..canvas.front_end import front_end
 from ..canvas.packing import Packed, one_trace, pack
-from ..display import clip, harmless, size
+from ..display import clip, counted, harmless, size
 from ..drafts import named, write
 from ..errors import SdexploreError
 from ..trace import Trace
@@ -115,7 +115,7 @@ def _run(facts: Mapping[str, Any]) -> str:
     known = dict(facts["provenance"])
     shown = (("", "model"), ("", "scheduler"), ("seed ", "seed"), ("guidance_scale ", "guidance_scale"))
     parts = [f"{before}{clip(known[name], 80)}" for before, name in shown if name in known]
-    return ", ".join([*parts, f"{facts['num_steps']} steps"])
+    return ", ".join([*parts, counted(facts["num_steps"], "step")])
 
 
 def _alt(trace: Trace) -> str:

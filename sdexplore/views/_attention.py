@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
+from ..analysis.selection import Heads, Layers, Word, label, select, words_of
 from ..display import clip
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import first_words, line_of_code, options, peak, run_title, selection_title
 from ._maps import Scale, columns
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Steps, Word, label, select, words_of
+from ..analysis.selection import Heads, Layers, Word, label, select, words_of
 from ..display import clip
 from ..errors import TokenError, TraceError
 from ..picture import Picture, drawable
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ..words import fold
 from ._figure import (
     DIVERGING,

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from ..analysis.attention import layer_maps
-from ..analysis.selection import Layers, Steps, Word, label, select
+from ..analysis.selection import Layers, Word, label, select
 from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
 from ._panels import Cells, Panel, colour_bar, panels, row_label
 

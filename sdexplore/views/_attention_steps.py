@@ -3,11 +3,11 @@
 import numpy as np
 
 from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Steps, Word, label, select
+from ..analysis.selection import Heads, Layers, Word, label, select
 from ..analysis.trajectory import predicted_pictures, spread
 from ..display import clip
 from ..picture import Picture, drawable
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
 from ._panels import colour_bar, panels, row_label
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..display import clip
+from ..display import clip, counted
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
@@ -28,18 +28,30 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
             scale, as far below 0 as above, printed at its colour bar. The cell itself is drawn as it is.
 
     Raises:
-        TraceError: A cell has no picture; no cell, or several, have the settings; pictures are of different sizes.
+        TraceError: It is no Comparison; a cell has no picture; no cell, or several, have the settings; pictures are of
+            different sizes.
     """
     return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
 
 
+def check_comparison(source: object, view: str) -> None:
+    """TraceError where `view` is given something else than a Comparison."""
+    if not isinstance(source, Comparison):
+        kind = type(source).__name__
+        several = isinstance(source, Sequence) and not isinstance(source, str)
+        out = ", and these have no argument that tells them apart; sdx.views.attention(traces[0]) draws one of them"
+        raise TraceError(f"{view}({kind}): it draws a Comparison, as sdx.compare makes one{out if several else ''}")
+
+
 def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
+    check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
-    return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "pictures")
+    return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
+    check_comparison(source, "comparison")
     chosen = source.at(**settings)
     images = [trace.recorded("image") for trace in source]
     base = chosen.recorded("image").astype(np.float32)
@@ -52,7 +64,7 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
     shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     call = f"sdx.views.comparison(comparison, against={settings!r})"
-    return _drawn(source, changes, reach, call, f"pictures less that of {clip(shown)}, within ±{reach:.3g} of 255,")
+    return _drawn(source, changes, reach, call, f" less that of {clip(shown)}, within ±{reach:.3g} of 255,")
 
 
 def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, what: str) -> Picture:
@@ -83,7 +95,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} {what}{subject}, by {clip(cells, 400)}.",
+        alt=f"{counted(len(images), 'picture')}{what}{subject}, by {clip(cells, 400)}.",
         call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 

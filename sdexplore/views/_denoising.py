@@ -1,18 +1,16 @@
 """The way from noise to picture, as it really went."""
 
-from collections.abc import Sequence
-
 from ..analysis.trajectory import spread, step_picture
 from ..errors import TraceError
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import in_words, line_of_code, noised_at, run_title, step_title
 from ._panels import panels, row_label
 
 _MOST = 8
 
 
-def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
+def denoising(trace: Trace, steps: Steps = None) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 
     Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the
@@ -22,7 +20,7 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
     from 0; t is the training timestep, σ = √(1−ᾱ)/√ᾱ.
 
     Args:
-        steps: Which steps; by default those that were decoded, or eight previews.
+        steps: Which steps, a slice or one; by default those that were decoded, or eight previews.
 
     Raises:
         TraceError: A step beyond the run, or a trace with neither decoded pictures nor latents.
@@ -30,7 +28,7 @@ def denoising(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
     Source: Ho et al. 2020 (DDPM), Figure 2 and Eq. 15.
     """
     every = tuple(trace.decoded) or spread(tuple(range(trace.num_steps)), _MOST)
-    chosen = tuple(trace.check_step(step) for step in steps) if steps is not None else spread(every, _MOST)
+    chosen = trace.check_steps(steps) if steps is not None else spread(every, _MOST)
     if not chosen:
         raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
     noisy = [step_picture(trace, step, x0=False) for step in chosen]

@@ -1,14 +1,12 @@
 """What classifier-free guidance did."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..analysis.guidance import halves
 from ..analysis.trajectory import predicted_pictures, preview, spread
 from ..errors import TraceError
 from ..picture import Picture
-from ..trace import Trace, guidance_scale_of
+from ..trace import Steps, Trace, guidance_scale_of
 from ..traces import Comparison
 from ._comparison import comparison_grid
 from ._figure import SEQUENTIAL, in_words, line_of_code, run_title, step_title
@@ -17,7 +15,7 @@ from ._panels import colour_bar, panels, row_label
 _MOST = 8
 
 
-def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> Picture:
+def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
     """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
 
     A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
@@ -29,7 +27,7 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
     A Comparison: the final picture of each cell on its grid, as `views.comparison` draws it.
 
     Args:
-        steps: Which steps of a Trace; by default eight of those at which both halves were computed.
+        steps: Which steps of a Trace, a slice or one; by default eight of those at which both halves were computed.
 
     Raises:
         TraceError: The run had no guidance; a step had not both halves; a cell has no picture; a Comparison with
@@ -44,9 +42,9 @@ def guidance(source: Trace | Comparison, steps: Sequence[int] | None = None) -> 
     return comparison_grid(source, "guidance")
 
 
-def _halves(trace: Trace, steps: Sequence[int] | None) -> Picture:
+def _halves(trace: Trace, steps: Steps) -> Picture:
     found = halves(trace)
-    chosen = spread(found.steps, _MOST) if steps is None else tuple(trace.check_step(step) for step in steps)
+    chosen = spread(found.steps, _MOST) if steps is None else trace.check_steps(steps)
     if missing := [step for step in chosen if step not in found.steps]:
         raise TraceError(f"step {missing[0]} had not both halves of guidance; these had: {list(found.steps)}")
     if not chosen:

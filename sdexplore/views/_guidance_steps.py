@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.guidance import guidance_steps as steps_of
 from ..analysis.trajectory import spread
+from ..display import counted
 from ..picture import Picture, style
 from ..trace import Trace
 from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
@@ -60,7 +61,7 @@ def guidance_steps(trace: Trace) -> Picture:
             "spread": found.spread,
             "spread_after": found.spread_after,
         },
-        alt=f"Guidance of {in_words(trace)} at {len(found.steps)} steps: the halves differ by "
+        alt=f"Guidance of {in_words(trace)} at {counted(len(found.steps), 'step')}: the halves differ by "
         f"{found.ratio[0]:.2g} of the conditional one at first and {found.ratio[-1]:.2g} at last, "
         f"and guidance widens ε by up to {found.spread.max():.3g}.",
         call=line_of_code("guidance_steps", "trace", trace),

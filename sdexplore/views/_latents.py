@@ -1,13 +1,11 @@
 """The latents themselves, channel by channel."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..analysis.trajectory import spread
 from ..errors import TraceError
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import DIVERGING, in_words, line_of_code, run_title, step_title
 from ._panels import colour_bar, panels, row_label
 
@@ -15,7 +13,7 @@ _MOST = 8
 _QUANTILE = 0.995
 
 
-def latents(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
+def latents(trace: Trace, steps: Steps = None) -> Picture:
     """Draws the latents before chosen steps: a row a channel, a column a step, one square a latent pixel.
 
     Values are on the variance-preserving scale, where noise has standard deviation 1. Blue is negative, white 0, red
@@ -23,13 +21,13 @@ def latents(trace: Trace, steps: Sequence[int] | None = None) -> Picture:
     values, and the arrows of the bar say that what lies beyond has the colour of its end.
 
     Args:
-        steps: Which steps; by default eight, evenly spread.
+        steps: Which steps, a slice or one; by default eight, evenly spread.
 
     Raises:
         TraceError: Latents were not recorded, or a step is beyond the run.
     """
     every = spread(tuple(range(trace.num_steps)), _MOST)
-    chosen = tuple(trace.check_step(step) for step in steps) if steps is not None else every
+    chosen = trace.check_steps(steps) if steps is not None else every
     if not chosen:
         raise TraceError("latents(steps=()): name at least one step, or leave steps out")
     values = np.stack([trace.scaled_latents(step) for step in chosen])

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from ..analysis.mass import KINDS
 from ..analysis.mass import attention_mass as mass_of
-from ..analysis.selection import Heads, Layers, Steps, select
+from ..analysis.selection import Heads, Layers, select
 from ..picture import Picture
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
 from ._panels import BLOG_COLUMN
 from ._sheet import drawn_on

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..analysis.regions import Region, RegionWords, region_mask, region_words
-from ..analysis.selection import Heads, Layers, Steps, Word, select
+from ..analysis.selection import Heads, Layers, Word, select
 from ..display import clip
 from ..picture import Picture, drawable, style
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
 from ._panels import BLOG_COLUMN, Panel, place_of
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..display import counted
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, style
 from ..schedules import Schedule, schedule_of_trace
@@ -62,7 +63,9 @@ def schedule(*sources: Trace | Schedule) -> Picture:
             data |= {f"{name}/{kind}": getattr(one, kind) for kind in ("timesteps", "sigmas", "log_snr")}
         _labels(axes, last)
         figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
-    calls = "; ".join(f"{name} {len(one)} calls, σ {_range(one)}" for name, one in zip(names, found, strict=True))
+    calls = "; ".join(
+        f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
+    )
     arguments = ", ".join(_argument(one, number, len(sources)) for number, one in enumerate(sources))
     return Picture(
         figure=figure,
@@ -114,7 +117,8 @@ def _names(found: list[Schedule]) -> list[str]:
     """Scheduler classes; where one comes twice, with its number of calls, then a running number."""
     plain = [one.scheduler.removesuffix("Scheduler") for one in found]
     full = [
-        f"{name}, {len(one)} calls" if plain.count(name) > 1 else name for name, one in zip(plain, found, strict=True)
+        f"{name}, {counted(len(one), 'call')}" if plain.count(name) > 1 else name
+        for name, one in zip(plain, found, strict=True)
     ]
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 

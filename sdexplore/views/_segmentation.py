@@ -8,11 +8,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from ..analysis.regions import segmentation as segmentation_of
-from ..analysis.selection import Heads, Layers, Steps, Word, select, words_of
+from ..analysis.selection import Heads, Layers, Word, select, words_of
 from ..display import clip
 from ..errors import TraceError
 from ..picture import Picture, drawable
-from ..trace import Trace
+from ..trace import Steps, Trace
 from ._figure import PALETTE, SEQUENTIAL, first_words, in_words, line_of_code, options, run_title, selection_title
 from ._panels import colour_bar, panels
 

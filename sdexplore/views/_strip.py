@@ -2,9 +2,11 @@
 
 from math import ceil
 
+from ..display import counted
 from ..errors import TraceError
 from ..picture import CodeLine, Picture, drawable
 from ..traces import Comparison
+from ._comparison import check_comparison
 from ._figure import in_words, run_title
 from ._panels import panels
 
@@ -18,8 +20,9 @@ def strip(comparison: Comparison) -> Picture:
     prompt, and of an interpolation both, from left to right.
 
     Raises:
-        TraceError: The comparison is over several arguments; or a run has no picture.
+        TraceError: It is no Comparison, or one over several arguments; or a run has no picture.
     """
+    check_comparison(comparison, "strip")
     if len(comparison.over) != 1:
         raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
     ((name, values),) = comparison.over.items()
@@ -35,7 +38,7 @@ def strip(comparison: Comparison) -> Picture:
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{len(images)} pictures of {in_words(first, [name])}, {name} {', '.join(map(_named, values))}.",
+        alt=f"{counted(len(images), 'picture')} of {in_words(first, [name])}, {name} {', '.join(map(_named, values))}.",
         call=CodeLine(
             f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
             comparison.traces,
