@@ -180,7 +180,7 @@ class Trace(Shown):
             raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return number % self.num_steps
 
-    def check_steps(self, steps: Steps) -> tuple[int, ...]:
+    def check_steps(self, steps: Steps | np.integer[Any]) -> tuple[int, ...]:
         """The steps that are named, as ints from 0, in their order and each once; None names all.
 
         Args:

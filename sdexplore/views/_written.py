@@ -78,8 +78,8 @@ class Written(Text):
             upright = bool(self.get_rotation())
             corner = (x - high + deep, y) if upright else (x, y - deep)
             boxes.append(Bbox.from_bounds(*corner, *((high, wide) if upright else (wide, high))))
-        return Bbox.union(boxes) if boxes else Bbox.null()
+        return Bbox.union(boxes) if boxes else super().get_window_extent(renderer)
 
     def get_tightbbox(self, renderer: Any = None) -> Bbox:  # noqa: ANN401
         """As matplotlib's."""
-        return self.get_window_extent(renderer) if self.get_visible() else Bbox.null()
+        return self.get_window_extent(renderer) if self.get_visible() and self.words else Bbox.null()

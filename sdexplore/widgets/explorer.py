@@ -18,7 +18,6 @@ from .controls import CodeLine, close, column, row
 from .exports import ExportSection
 from .halves import GuidanceSection
 from .history import MOST, History
-from .latest import Latest
 from .lines import line_of_run, line_of_selection, line_of_trace
 from .looks import AttentionSection
 from .parts import PartsSection
@@ -26,6 +25,7 @@ from .pixels import PixelSection
 from .prompts import PromptSection
 from .runs import RunControls
 from .section import Section
+from .shown import Latest
 from .state import RUN, SHOW, State
 from .trajectories import DenoisingSection
 from .worker import Cancelled
