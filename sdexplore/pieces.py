@@ -6,7 +6,7 @@ piece may hold a part of a character; sentencepiece vocabularies (T5) mark a wor
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import accumulate, takewhile
 
 from .words import Span, nfc, units
@@ -135,10 +135,16 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
     are not found there (unknown, rewritten) share the characters that their neighbours leave.
     """
     stream, owners = bytearray(), []
+    words: set[int] = set()  # where one begins in the stream
+    apart = True
     for start, stop in units(text):
         unit = text[start:stop]
         if unit.isspace():
+            apart = True
             continue
+        if apart:
+            words.add(len(stream))
+        apart = False
         places = range(start, stop) if nfc(unit) == unit else [start]
         for first in places:
             last = first + 1 if len(places) > 1 else stop
@@ -149,8 +155,11 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
     cursor, unknown = 0, False
     for piece in pieces:
         marks = piece == _WORD_START
-        # An unknown piece spells something, so what follows it is looked for behind that first.
-        hit = (_hit(stream, cursor + 1, piece) if unknown and not marks else None) or _hit(stream, cursor, piece)
+        hit = None
+        if unknown and not marks:  # it spells something, so what follows it is looked for behind that first
+            hit = _hit(stream, cursor + 1, piece, words if piece.startswith(_WORD_START) else None)
+            hit = hit or _hit(stream, cursor + 1, piece)
+        hit = hit or _hit(stream, cursor, piece)
         unknown = hit is None and (unknown or not marks)
         if hit is None:
             spans.append(None)
@@ -165,8 +174,8 @@ def _lowered(text: str) -> bytes:
     return nfc(text).lower().encode("utf-8", "surrogatepass")
 
 
-def _hit(stream: bytearray, cursor: int, piece: str) -> Span | None:
-    """Where `piece` stands in `stream`, at `cursor` or a little further on."""
+def _hit(stream: bytearray, cursor: int, piece: str, at: Container[int] | None = None) -> Span | None:
+    """Where `piece` stands in `stream`, at `cursor` or a little further on; at one of these places, if given."""
     if piece == _WORD_START:  # it spells nothing, unless it was typed
         typed = piece.encode()
         return (cursor, cursor + len(typed)) if stream.startswith(typed, cursor) else None
@@ -181,6 +190,8 @@ def _hit(stream: bytearray, cursor: int, piece: str) -> Span | None:
     for limit in (cursor, cursor + _NEAR):
         for wanted in choices:
             place = stream.find(wanted, cursor, limit + len(wanted))
+            while place >= 0 and at is not None and place not in at:
+                place = stream.find(wanted, place + 1, limit + len(wanted))
             if place >= 0:
                 return place, place + len(wanted)
     return None

@@ -10,7 +10,7 @@ import pytest
 import tokenizers
 import torch
 import transformers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_pipelines import TOKENIZER, stable_diffusion, stable_diffusion_xl, tokenizer
 from transformers import CLIPTokenizerFast
@@ -232,6 +232,7 @@ class TestOtherTokenizers:
         assert record.first_end == 3
 
     @settings(deadline=None)
+    @example("0A a")
     @given(st.text() | st.text("a photcs.▁é東🌸", max_size=40))
     def test_sentencepiece_holds_for_any_text(self, text):
         one = plain_t5()
