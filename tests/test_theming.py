@@ -13,6 +13,7 @@ from PIL import Image
 
 import sdexplore as sdx
 from sdexplore.errors import PublishError
+from sdexplore.bench.stored import stored_trace
 from sdexplore.picture import Picture, style
 from sdexplore.theming import themed
 
@@ -142,6 +143,12 @@ def test_themes_reach_svg_and_pdf(tmp_path, pictures):
     pictures["mass"].save(tmp_path / "a.svg", theme="dark")
     assert "#181818" in (tmp_path / "a.svg").read_text()
     assert pictures["mass"].save(tmp_path / "a.pdf", theme="transparent").read_bytes().startswith(b"%PDF")
+
+
+def test_bars_without_room_for_their_numbers_are_themed_without_a_warning():
+    picture = sdx.views.attention_mass(stored_trace(steps=30, side=16))
+    assert picture.figure.axes[1].texts[1].words == ()
+    assert picture.png(dpi=40, theme="dark") != picture.png(dpi=40)
 
 
 def test_characters_that_no_font_has_are_noticed():
