@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 import sdexplore as sdx
-from sdexplore.errors import PublishError
 from sdexplore.bench.stored import stored_trace
+from sdexplore.errors import PublishError
 from sdexplore.picture import Picture, style
 from sdexplore.theming import themed
 
