@@ -15,7 +15,6 @@ import sdexplore as sdx
 from sdexplore.analysis.attention import METHODS
 from sdexplore.tokenization import Tokenizations
 from sdexplore.widgets.comparisons import values_of
-from sdexplore.widgets.controls import close
 from sdexplore.widgets.state import RUN, SHOW, State
 
 
@@ -389,15 +388,3 @@ def test_state_writes_itself_as_code():
     assert repr(state) == "State(prompt=\"it's\", words=('cat',), steps=(0, 3))"
     assert eval(repr(state)).values() == state.values()  # noqa: S307  (code is what it claims to be)
     assert set(state.values()) == {*RUN, *SHOW}
-
-
-def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
-    from sdexplore.widgets.progress import Bar
-
-    bar = Bar()
-    bar.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
-    assert isinstance(bar.widget.children[1], ipywidgets.HTML)  # a Label would cut it off
-    assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in bar.widget.children[1].value
-    bar.reach(2, 8, "step ")
-    assert ">step 2 of 8 · " in bar.widget.children[1].value
-    close(bar.widget)

@@ -2,12 +2,14 @@
 
 import threading
 
+import ipywidgets
 import numpy as np
 import pytest
 from dashboards import PROMPT, section
 
 import sdexplore as sdx
 from sdexplore.model.locking import lock_of
+from sdexplore.widgets.controls import close
 from sdexplore.widgets.history import MOST
 
 
@@ -271,3 +273,15 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
     compare._values.value = "four, 5"
     compare.compare()
     assert "'four' is no value of seed; write for example 0, 1, 2" in compare.message.plain
+
+
+def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
+    from sdexplore.widgets.progress import Bar
+
+    bar = Bar()
+    bar.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
+    assert isinstance(bar.widget.children[1], ipywidgets.HTML)  # a Label would cut it off
+    assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in bar.widget.children[1].value
+    bar.reach(2, 8, "step ")
+    assert ">step 2 of 8 · " in bar.widget.children[1].value
+    close(bar.widget)

@@ -11,7 +11,7 @@ from ..trace import Steps, Trace
 from ._figure import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
 from ._panels import colour_bar, panels, row_label
 
-_MOST = 8
+MOST = 8  # columns
 
 
 def attention_steps(
@@ -44,7 +44,7 @@ def attention_steps(
     Source: cf. Hertz et al. 2022, Figure 4.
     """
     selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
-    chosen = spread(selection.steps, _MOST) if steps is None else selection.steps
+    chosen = spread(selection.steps, MOST) if steps is None else selection.steps
     asked = {"role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
     maps = np.stack(
         [

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..analysis.trajectory import step_picture
-from ..display import clip, escape, harmless, size
+from ..display import clip, counted, escape, harmless, size
 from ..errors import TraceError
 from ..trace import Trace
 from .controls import blank, button, close, png
@@ -60,7 +60,7 @@ class History:
     def note(self) -> str:
         """How many runs are kept, and what they take."""
         kept = len(self.traces)
-        return f"{kept} run{'s' * (kept != 1)} kept ({size(sum(one.nbytes for one in self.traces))})"
+        return f"{counted(kept, 'run')} kept ({size(sum(one.nbytes for one in self.traces))})"
 
     def forget(self) -> None:
         """Lets go of all runs."""
@@ -92,7 +92,7 @@ def _made_with(trace: Trace) -> str:
     """What else than seed and prompt a run was made with."""
     given = trace.call.get("arguments", {})
     shape = (given.get("height"), given.get("width")) if trace.image is None else trace.image.shape[:2]
-    steps = f"{trace.num_steps} step{'s' * (trace.num_steps != 1)}"
+    steps = counted(trace.num_steps, "step")
     scheduler = str(trace.provenance.get("scheduler", {}).get("class", "")).removesuffix("Scheduler")
     facts = [
         f"stopped after {steps}" if trace.call.get("stopped") else steps,

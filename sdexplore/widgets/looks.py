@@ -10,6 +10,7 @@ from ..analysis.attention import most_striking
 from ..analysis.published import answering
 from ..analysis.selection import select
 from ..analysis.trajectory import spread
+from ..display import counted
 from ..picture import Picture
 from ..trace import Attention, Trace
 from .board import Board
@@ -19,7 +20,6 @@ from .section import Section
 from .state import FIGURES, State
 
 _WIDTHS = {"layers": "280px"}  # room for "128 × 128 (10 layers)"
-_COLUMNS = 8  # of a figure by step, as the view has where no steps are named
 
 
 class AttentionSection(Section):
@@ -208,7 +208,9 @@ _APPLIES = {
 
 def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
     """Of a range of steps as many as a figure has room for."""
-    return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, _COLUMNS))
+    from ..views._attention_steps import MOST
+
+    return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, MOST))
 
 
 def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
@@ -220,7 +222,7 @@ def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
         grids = [grid for grid in sorted(counts, reverse=True) if max(grid) == side]
         layers = sum(counts[grid] for grid in grids)
         named = ", ".join(f"{y} × {x}" for y, x in grids)
-        offered.append((f"{named} ({layers} layer{'s' * (layers != 1)})", side))
+        offered.append((f"{named} ({counted(layers, 'layer')})", side))
     return offered
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from ..display import counted
 from ..trace import Trace
 from .controls import Caption, blank, column, picture_box, png
 from .history import last_picture
@@ -35,7 +36,6 @@ class Latest:
         if trace is None:
             self.caption.say(_NONE)
             return
-        steps = f"{trace.num_steps} step{'s' * (trace.num_steps != 1)}"
-        stopped = f" · stopped after {steps}" if trace.call.get("stopped") else ""
+        stopped = f" · stopped after {counted(trace.num_steps, 'step')}" if trace.call.get("stopped") else ""
         how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
         self.caption.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
