@@ -15,36 +15,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "model.loading",
-    "compile_denoiser": "model.compiling",
-    "inspect": "model.checkpoints",
-    "components": "model.inspection",
-    "config": "model.configuration",
-    "config_diff": "model.configuration",
-    "tree": "model.inspection",
-    "tokens": "model.tokenizing",
-    "run": "model.running",
-    "cost": "model.costing",
-    "doctor": "model.diagnosing",
-    "compare": "model.comparing",
-    "schedule": "model.scheduling",
-    "look": "model.looking",
-    "invert": "model.looking",
-    "text_encoding": "model.text_encoders",
-    "clip_skip_embeds": "model.conditioning",
-    "clip_skip_ladder": "model.conditioning",
-    "interpolation": "model.conditioning",
-    "occlusion": "model.occluding",
-    "reconstruction": "model.autoencoding",
-    "latent_statistics": "model.autoencoding",
-    "pipeline_architecture": "model.stages",
-    "equation_checks": "model.checking",
-    "time_embedding": "model.checking",
-    "redraw": "model.looking",
+    "load": "model.loading.load_pipeline",
+    "compile_denoiser": "model.compiled.denoiser",
+    "inspect": "model.loading.inspect_checkpoint",
+    "components": "model.inspection.components",
+    "config": "model.inspection.configs",
+    "config_diff": "model.inspection.configs",
+    "tree": "model.inspection.components",
+    "tokens": "model.components.tokens",
+    "run": "model.runs.run_pipeline",
+    "cost": "model.runs.cost",
+    "doctor": "model.inspection.diagnosis",
+    "compare": "model.series.comparison",
+    "schedule": "model.inspection.schedule",
+    "look": "model.experiments.look_and_invert",
+    "invert": "model.experiments.look_and_invert",
+    "text_encoding": "model.experiments.text_encoding",
+    "clip_skip_embeds": "model.experiments.prompt_embeddings",
+    "clip_skip_ladder": "model.experiments.prompt_embeddings",
+    "interpolation": "model.experiments.prompt_embeddings",
+    "occlusion": "model.experiments.occlusion",
+    "reconstruction": "model.experiments.autoencoder",
+    "latent_statistics": "model.experiments.autoencoder",
+    "pipeline_architecture": "model.inspection.architecture",
+    "equation_checks": "model.inspection.equation_checks",
+    "time_embedding": "model.inspection.equation_checks",
+    "redraw": "model.experiments.look_and_invert",
     "calibrate": "calibration.measuring",
-    "word_effect": "calibration.effects",
-    "open_word_map": "model.open_vocabulary",
-    "explore": "widgets.exploring",
+    "word_effect": "calibration.word_effect",
+    "open_word_map": "model.experiments.open_vocabulary",
+    "explore": "dashboard.open_dashboard",
     "word_map": "analysis.attention",
     "region_words": "analysis.regions",
     "segmentation": "analysis.regions",
@@ -57,23 +57,23 @@ _HOMES = {
     "page": "publish.pages",
     "guidance_steps": "analysis.guidance",
     "difference": "analysis.differences",
-    "Record": "record",
-    "Trace": "trace",
-    "Traces": "traces",
-    "Comparison": "traces",
-    "Schedule": "schedules",
-    "Picture": "picture",
+    "Record": "trace.record",
+    "Trace": "trace.trace",
+    "Traces": "trace.collections",
+    "Comparison": "trace.collections",
+    "Schedule": "records.schedule",
+    "Picture": "figures.picture",
     "Article": "publish.article",
     "animation": "publish.animations",
-    "reproduce": "reproduction",
-    "SdexploreError": "errors",
-    "LoadError": "errors",
-    "InspectionError": "errors",
-    "TokenError": "errors",
-    "TraceError": "errors",
-    "RunError": "errors",
-    "PublishError": "errors",
-    "Stopped": "errors",
+    "reproduce": "reproduction.reproduction",
+    "SdexploreError": "base.errors",
+    "LoadError": "base.errors",
+    "InspectionError": "base.errors",
+    "TokenError": "base.errors",
+    "TraceError": "base.errors",
+    "RunError": "base.errors",
+    "PublishError": "base.errors",
+    "Stopped": "base.errors",
 }
 _ROOMS = ("views", "theory", "mini")
 
@@ -87,9 +87,7 @@ if TYPE_CHECKING:
     from .analysis.mass import attention_mass, entropy, word_layers
     from .analysis.regions import region_words, segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
-    from .calibration.effects import word_effect
-    from .calibration.measuring import calibrate
-    from .errors import (
+    from .base.errors import (
         InspectionError,
         LoadError,
         PublishError,
@@ -99,35 +97,37 @@ if TYPE_CHECKING:
         TokenError,
         TraceError,
     )
-    from .model.autoencoding import latent_statistics, reconstruction
-    from .model.checking import equation_checks, time_embedding
-    from .model.checkpoints import inspect
-    from .model.comparing import compare
-    from .model.compiling import compile_denoiser
-    from .model.conditioning import clip_skip_embeds, clip_skip_ladder, interpolation
-    from .model.configuration import config, config_diff
-    from .model.costing import cost
-    from .model.diagnosing import doctor
-    from .model.inspection import components, tree
-    from .model.loading import load
-    from .model.looking import invert, look, redraw
-    from .model.occluding import occlusion
-    from .model.open_vocabulary import open_word_map
-    from .model.running import run
-    from .model.scheduling import schedule
-    from .model.stages import pipeline_architecture
-    from .model.text_encoders import text_encoding
-    from .model.tokenizing import tokens
-    from .picture import Picture
+    from .calibration.measuring import calibrate
+    from .calibration.word_effect import word_effect
+    from .dashboard.open_dashboard import explore
+    from .figures.picture import Picture
+    from .model.compiled.denoiser import compile_denoiser
+    from .model.components.tokens import tokens
+    from .model.experiments.autoencoder import latent_statistics, reconstruction
+    from .model.experiments.look_and_invert import invert, look, redraw
+    from .model.experiments.occlusion import occlusion
+    from .model.experiments.open_vocabulary import open_word_map
+    from .model.experiments.prompt_embeddings import clip_skip_embeds, clip_skip_ladder, interpolation
+    from .model.experiments.text_encoding import text_encoding
+    from .model.inspection.architecture import pipeline_architecture
+    from .model.inspection.components import components, tree
+    from .model.inspection.configs import config, config_diff
+    from .model.inspection.diagnosis import doctor
+    from .model.inspection.equation_checks import equation_checks, time_embedding
+    from .model.inspection.schedule import schedule
+    from .model.loading.inspect_checkpoint import inspect
+    from .model.loading.load_pipeline import load
+    from .model.runs.cost import cost
+    from .model.runs.run_pipeline import run
+    from .model.series.comparison import compare
     from .publish.animations import animation
     from .publish.article import Article
     from .publish.pages import page
-    from .record import Record
-    from .reproduction import reproduce
-    from .schedules import Schedule
-    from .trace import Trace
-    from .traces import Comparison, Traces
-    from .widgets.exploring import explore
+    from .records.schedule import Schedule
+    from .reproduction.reproduction import reproduce
+    from .trace.collections import Comparison, Traces
+    from .trace.record import Record
+    from .trace.trace import Trace
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands for)

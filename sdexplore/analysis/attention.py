@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from ..errors import TraceError, did_you_mean
-from ..trace import Attention, Steps, Trace
-from . import published
-from .grids import as_float32, resized
+from ..base.errors import TraceError, did_you_mean
+from ..trace.trace import Attention, Steps, Trace
+from . import published_methods
+from .resizing import as_float32, resized
 from .selection import Heads, Layers, Selection, Word, columns_of, positions, select
 
-METHODS = ("mean", *published.METHODS)
+METHODS = ("mean", *published_methods.METHODS)
 
 
 def word_map(
@@ -33,7 +33,7 @@ def word_map(
     end and padding they add up to 1.
 
     "daam", "p2p" and "amd" are the published formulas, each on its own grid and with its own scale; see
-    `sdexplore.analysis.published`. None is better founded than the others; "mean" is the default as the plainest.
+    `sdexplore.analysis.published_methods`. None is better founded than the others; "mean" is the default as the plainest.
 
     Args:
         word: A word or phrase of the prompt, or positions in the padded prompt.
@@ -68,8 +68,8 @@ def word_maps(
     chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     first = next(iter(chosen.layers.values()))
     wanted = [positions(trace, first, role, word, occurrence) for word in words]
-    if method in published.METHODS:
-        return [published.METHODS[method](trace, chosen, one) for one in wanted]
+    if method in published_methods.METHODS:
+        return [published_methods.METHODS[method](trace, chosen, one) for one in wanted]
     shape = latent_grid(trace, chosen)
     sums: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in words]
     for attention in chosen.layers.values():

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..display import Block, Line, Shown, Table, clip
-from ..errors import TraceError
-from ..trace import Trace
-from ..words import fold
+from ..base.display import Block, Line, Shown, Table, clip
+from ..base.errors import TraceError
+from ..text.words import fold
+from ..trace.trace import Trace
 from .attention import word_map
 
 _MOST_WORDS = 40

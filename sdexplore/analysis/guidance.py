@@ -6,10 +6,10 @@ from typing import get_args
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..display import Block, Line, Shown, Table, counted
-from ..errors import TraceError
+from ..base.display import Block, Line, Shown, Table, counted
+from ..base.errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
-from ..trace import Trace
+from ..trace.trace import Trace
 
 _NO_GUIDANCE = (
     "this run had no classifier-free guidance: the unconditional half was never computed. "

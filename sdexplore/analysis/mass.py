@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..display import Block, Line, Shown, Table, clip
-from ..errors import TraceError
-from ..trace import Attention, Steps, Trace
-from .grids import as_float32
+from ..base.display import Block, Line, Shown, Table, clip
+from ..base.errors import TraceError
+from ..trace.trace import Attention, Steps, Trace
+from .resizing import as_float32
 from .selection import Heads, Layers, Word, columns_of, label, positions, select, zeroed
 
 KINDS = ("start", "words", "end", "padding")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from ..display import Block, Line, Shown, Table, clip
-from ..errors import TraceError
-from ..trace import Steps, Trace
+from ..base.display import Block, Line, Shown, Table, clip
+from ..base.errors import TraceError
+from ..trace.trace import Steps, Trace
 from .attention import word_maps
-from .grids import areas
+from .resizing import areas
 from .selection import Heads, Layers, Word, label, words_of
 
 # A box (left, top, right, bottom), or a mask (Y, X); the run-time checker takes no int for a float.

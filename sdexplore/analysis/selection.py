@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import TraceError, did_you_mean
-from ..naming import beginnings
-from ..trace import Attention, Steps, Trace
-from ..words import fold
+from ..base.errors import TraceError, did_you_mean
+from ..base.known_names import beginnings
+from ..text.words import fold
+from ..trace.trace import Attention, Steps, Trace
 
 Word = str | int | Sequence[int]
 Layers = str | int | Sequence[str | int] | None

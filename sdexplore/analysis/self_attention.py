@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float32
 
-from ..errors import TraceError, did_you_mean
-from ..trace import Attention, Steps, Trace
+from ..base.errors import TraceError, did_you_mean
+from ..trace.trace import Attention, Steps, Trace
 from .selection import steps_of
 
 _COMPONENTS = 10

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ..theory import linear_preview
-from ..trace import Trace
+from ..trace.trace import Trace
 
 
 def spread(steps: tuple[int, ...], most: int) -> tuple[int, ...]:

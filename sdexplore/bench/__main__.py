@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks import AXES, Benchmark
-from ..errors import SdexploreError
+from ..base.errors import SdexploreError
+from ..records.benchmark import AXES, Benchmark
 from . import growth, tracing
 from .subjects import SIZES, Subject
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fill(chosen: argparse.Namespace) -> None:
     """The defaults that depend on the device and on --quick."""
-    from ..model.loading import chosen_device
+    from ..model.loading.load_pipeline import chosen_device
 
     chosen.device = chosen_device(chosen.device)
     usual = 2 if chosen.quick else 8 if chosen.device.type == "cpu" else 30
@@ -51,7 +51,7 @@ _QUICK = ("mean", "heads", "reading", "layers")
 
 
 def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
-    from ..model.timing import facts
+    from .timing import facts
 
     device = chosen.device
     found = Benchmark(facts={**facts(device), "pairs": str(chosen.pairs)})

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..benchmarks import AXES, Axis, CostPoint
-from ..record import Record
+from ..records.benchmark import AXES, Axis, CostPoint
+from ..trace.record import Record
 from .subjects import Subject
 
 STEPS: Final = (2, 4, 8, 16)
@@ -43,7 +43,7 @@ def _sides(subject: Subject) -> Sequence[int]:
 
 
 def _point(subject: Subject, axis: Axis, amount: int, record: Record, pairs: int) -> CostPoint:
-    from ..model.timing import timed
+    from .timing import timed
 
     runs: dict[str, Callable[[], object]] = {"untraced": subject.untraced, "traced": lambda: subject.traced(record)}
     times = timed(runs, pairs, subject.device)

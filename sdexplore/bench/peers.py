@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..analysis.attention import word_map
-from ..benchmarks import BenchmarkRow
-from ..errors import SdexploreError
-from ..trace import Trace
+from ..base.errors import SdexploreError
+from ..records.benchmark import BenchmarkRow
+from ..trace.trace import Trace
 from .subjects import WORD, Subject
 from .tracing import UNTRACED, WAYS, Way, beyond, first_line
 
@@ -159,7 +159,7 @@ PEERS: Final = (
 
 def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
     """A row a peer; one that is not installed, cannot be imported, or fails on this pipeline, says so."""
-    from ..model.timing import as_numbers, peak_memory, timed, waits
+    from .timing import as_numbers, peak_memory, timed, waits
 
     reference = subject.reference()
     memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)

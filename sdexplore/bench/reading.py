@@ -12,11 +12,11 @@ from typing import Any, Final
 from .. import views
 from ..analysis.attention import word_map
 from ..analysis.regions import region_words
-from ..benchmarks import Reading, Spread
-from ..canvas.packing import pack
-from ..picture import Picture
-from ..trace import Trace
-from ..widgets.exploring import explore
+from ..browser.packing import pack
+from ..dashboard.open_dashboard import explore
+from ..figures.picture import Picture
+from ..records.benchmark import Reading, Spread
+from ..trace.trace import Trace
 from .stored import stored_trace
 from .subjects import WORD
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..analysis.grids import resized
-from ..tokenization import Kind, Tokenization, Tokenizations
-from ..trace import Attention, Trace
+from ..analysis.resizing import resized
+from ..text.tokenization import Kind, Tokenization, Tokenizations
+from ..trace.trace import Attention, Trace
 from .subjects import PROMPT
 
 POSITIONS = 77

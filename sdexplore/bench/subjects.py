@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..errors import SdexploreError, did_you_mean
-from ..record import Record
-from ..trace import Trace
+from ..base.errors import SdexploreError, did_you_mean
+from ..trace.record import Record
+from ..trace.trace import Trace
 
 SIZES: Final = ("mini", "sd15", "sdxl")
 PROMPT: Final = "a cat and a rocket in space"
@@ -42,7 +42,7 @@ class Subject:
         Raises:
             SdexploreError: No such size.
         """
-        from ..model.random_weights import sized_pipeline
+        from ..model.loading.random_weights import sized_pipeline
 
         if size not in SIZES:
             raise SdexploreError(f"there is no size {size!r} to measure; {did_you_mean(size, SIZES)}")
@@ -58,13 +58,13 @@ class Subject:
 
     def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
         """What diffusers gives by itself."""
-        from ..model.timing import plain_latents
+        from .timing import plain_latents
 
         return plain_latents(self.pipe, PROMPT, SEED, **self._call(more))
 
     def traced(self, record: Record, on_step: Callable[[Any], object] | None = None, **more: Any) -> Trace:  # noqa: ANN401
         """The record of the same call."""
-        from ..model.running import run
+        from ..model.runs.run_pipeline import run
 
         given = {"output_type": "latent", **self._call(more)}
         found = run(self.pipe, PROMPT, seed=SEED, record=record, on_step=on_step, **given)
@@ -78,13 +78,13 @@ class Subject:
     @property
     def layers(self) -> tuple[str, ...]:
         """Its cross-attention layers by dotted name."""
-        from ..model.probes import attention_modules
+        from ..model.capture.hooks import attention_modules
 
         return tuple(name for name, module in attention_modules(self.pipe.unet).items() if module.is_cross_attention)
 
     def reference(self) -> np.ndarray:
         """The last latents of an untraced run, as a trace holds them."""
-        from ..model.timing import as_numbers
+        from .timing import as_numbers
 
         return as_numbers(self.untraced())
 

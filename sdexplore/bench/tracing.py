@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..benchmarks import BenchmarkRow
-from ..errors import SdexploreError
-from ..record import Record
-from ..trace import Trace
+from ..base.errors import SdexploreError
+from ..records.benchmark import BenchmarkRow
+from ..trace.record import Record
+from ..trace.trace import Trace
 from .subjects import Subject
 
 UNTRACED: Final = "untraced"
@@ -54,7 +54,7 @@ def traced_rows(subject: Subject, pairs: int, only: Collection[str] = KEYS) -> I
     Raises:
         SdexploreError: Tracing changed the latents, or captured not every layer and call.
     """
-    from ..model.timing import peak_memory, timed, waits
+    from .timing import peak_memory, timed, waits
 
     reference = subject.reference()
     memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)
@@ -105,9 +105,9 @@ def beyond(amount: int | None, base: int | None) -> int | None:
 
 def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Iterator[BenchmarkRow]:
     """Compiled and untraced, as diffusers does it; compiled and traced; both beside the eager untraced run."""
-    from ..model.compiling import compile_denoiser
-    from ..model.timing import compiled_by_diffusers, plain_latents, timed
+    from ..model.compiled.denoiser import compile_denoiser
     from .subjects import PROMPT, SEED
+    from .timing import compiled_by_diffusers, plain_latents, timed
 
     name = "compiled and traced: head mean, noise predictions, latents, x0"
     runs: dict[str, Callable[[], object]] = {UNTRACED: subject.untraced}
@@ -172,6 +172,6 @@ def _maps_apart(trace: Trace, eager: Trace) -> float:
 
 def first_line(error: Exception) -> str:
     """An error on one short line."""
-    from ..model.failures import named_line
+    from ..model.loading.load_errors import named_line
 
     return named_line(error)[:160]

@@ -8,16 +8,16 @@ import numpy as np
 
 from .. import mini
 from ..analysis.attention import METHODS, word_map
-from ..calibrations import ALL_LAYERS, CAUSAL, Calibration
-from ..errors import RunError, TraceError, did_you_mean
-from ..model.loading import model_source
-from ..record import Record
-from ..trace import Trace
-from ..words import without
-from .effects import BARE, change, looked
+from ..base.errors import RunError, TraceError, did_you_mean
+from ..model.loading.load_pipeline import model_source
+from ..records.calibration import ALL_LAYERS, CAUSAL, Calibration
+from ..text.words import without
+from ..trace.record import Record
+from ..trace.trace import Trace
 from .scenes import CalibrationScene, draw_scenes, other_span, positions_in
 from .scoring import by_chance, in_the_centre, inside, mask_on, scored, top
 from .statistics import Observation, Observations
+from .word_effect import BARE, change, looked
 
 Positions = tuple[int, ...]
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from .. import mini
-from ..tokenization import Tokenization
-from ..words import Span
+from ..text.tokenization import Tokenization
+from ..text.words import Span
 
 
 @dataclass(frozen=True)

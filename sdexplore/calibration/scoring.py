@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ..analysis.grids import areas
+from ..analysis.resizing import areas
 
 SHOWN = 0.3
 """A pixel of the map's grid belongs to a mask from this share on."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from ..calibrations import ALL_LAYERS, CAUSAL, KINDS, Best, CalibrationRow, Score
+from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, Best, CalibrationRow, Score
 from .scoring import mean_of
 
 Scores = Mapping[str, float]

@@ -11,11 +11,11 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from ..analysis.attention import METHODS
-from ..errors import did_you_mean
-from ..naming import FLAVORS, SCHEDULERS
-from ..picture import Picture
-from ..record import Record
-from ..trace import Trace
+from ..base.errors import did_you_mean
+from ..base.known_names import FLAVORS, SCHEDULERS
+from ..figures.picture import Picture
+from ..trace.record import Record
+from ..trace.trace import Trace
 from .parsing import Asked, Option, parser_of
 
 
@@ -176,33 +176,33 @@ _ATTENTION = (
 
 def _load(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (any diffusers pipeline)
     del notebook
-    from ..model.loading import load
+    from ..model.loading.load_pipeline import load
 
     given = {name: asked.options[name] for name in ("device", "dtype", "scheduler") if name in asked.options}
     return load(asked.text or "mini", **given)
 
 
 def _components(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a record)
-    from ..model.inspection import components
+    from ..model.inspection.components import components
 
     return components(notebook.pipe(asked))
 
 
 def _config(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
-    from ..model.configuration import config
+    from ..model.inspection.configs import config
 
     return config(notebook.pipe(asked), asked.text or "unet")
 
 
 def _tree(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
-    from ..model.inspection import tree
+    from ..model.inspection.components import tree
 
     depth = {"depth": asked.options["depth"]} if "depth" in asked.options else {}
     return tree(notebook.pipe(asked), asked.text or "unet", **depth)
 
 
 def _tokens(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
-    from ..model.tokenizing import tokens
+    from ..model.components.tokens import tokens
 
     text = asked.text or notebook.trace(asked).prompt or ""
     return tokens(notebook.pipe(asked), text)
@@ -232,16 +232,16 @@ def _run(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Trace, or
     if "scheduler" in asked.options:
         if to is not None:
             raise UsageError("%sdexplore run takes --to or --scheduler: load the pipeline with that --scheduler")
-        from ..model.comparing import compare
+        from ..model.series.comparison import compare
 
         return compare(pipe, prompt, over={"scheduler": [asked.options["scheduler"]]}, **arguments).traces[0]
-    from ..model.running import run
+    from ..model.runs.run_pipeline import run
 
     return run(pipe, prompt, to=to, **arguments)
 
 
 def _compare(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Comparison)
-    from ..model.comparing import compare
+    from ..model.series.comparison import compare
 
     over = dict(asked.options.get("over", ()))
     if not over:
@@ -275,7 +275,7 @@ def _attention(notebook: Notebook, asked: Asked) -> Picture:
 
 
 def _explore(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (the dashboard)
-    from ..widgets.exploring import explore
+    from ..dashboard.open_dashboard import explore
 
     if asked.text:
         return explore(asked.text)

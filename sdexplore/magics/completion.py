@@ -5,7 +5,7 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from ..trace import Trace
+from ..trace.trace import Trace
 from .commands import COMMANDS, Command
 from .parsing import Option
 

@@ -8,7 +8,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from ..errors import did_you_mean
+from ..base.errors import did_you_mean
 
 # A word, or what stands between two quotes of a kind; a quote within a word (it's) opens nothing.
 _WORD = re.compile(r'"[^"]*"(?=\s|$)|\'[^\']*\'(?=\s|$)|\S+')

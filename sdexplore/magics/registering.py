@@ -5,7 +5,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from ..errors import SdexploreError
+from ..base.errors import SdexploreError
 from .commands import Notebook, command_of, help_of, overview
 from .completion import matcher_of
 from .parsing import parse

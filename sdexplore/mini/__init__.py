@@ -9,9 +9,9 @@ MODEL_CARD.md says what the model is, how it was made, and what it can do.
 
 from pathlib import Path
 
-from sdexplore.mini.atlas import draw_atlas, load_atlas
-from sdexplore.mini.layouts import Sprite, Thing
-from sdexplore.mini.world import GROUND, Scene, render, sample, spans
+from sdexplore.mini.world.atlas import draw_atlas, load_atlas
+from sdexplore.mini.world.layouts import Sprite, Thing
+from sdexplore.mini.world.world import GROUND, Scene, render, sample, spans
 
 PIPELINE = Path(__file__).parent / "pipeline"
 """Folder of the trained pipeline, as diffusers saves one; weights in float16."""

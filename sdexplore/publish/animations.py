@@ -11,19 +11,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .. import drafts
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Word, label, select
 from ..analysis.trajectory import predicted_pictures, step_picture
-from ..display import clip, counted, escape, harmless
-from ..errors import PublishError, TraceError
-from ..picture import CodeLine, drawable, style
-from ..theming import Theme, themed
-from ..trace import Steps, Trace
+from ..base import atomic_files
+from ..base.display import clip, counted, escape, harmless
+from ..base.errors import PublishError, TraceError
+from ..figures.panels import colour_bar, panels, place_of
+from ..figures.picture import CodeLine, drawable, style
+from ..figures.themes import Theme, themed
+from ..figures.titles import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
+from ..trace.trace import Steps, Trace
 from ..views._denoising import way_of
-from ..views._figure import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
-from ..views._panels import colour_bar, panels, place_of
-from .moving import Moving, encoded
+from .media.animations_as_files import Moving, encoded
 
 ZENN_FIT = 3 * 2**20
 _SHOWN_FIT = 2**20  # in a notebook
@@ -62,10 +62,10 @@ class Animation:
         Raises:
             PublishError: Another ending; no way to make it fit; no encoder for .mp4.
         """
-        path = drafts.named(path)
+        path = atomic_files.named(path)
         content = self.encoded(self._kind(path), fit, frames).content
         path.parent.mkdir(parents=True, exist_ok=True)
-        drafts.write(path, content)
+        atomic_files.write(path, content)
         return path
 
     def chosen(self, kind: str = "webp", *, fit: int | None = ZENN_FIT, frames: int | None = None) -> str:

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from ..display import Block, Line, Shown, Table, clip, size
-from ..errors import PublishError
-from ..theming import THEMES, Theme
-from ..trace import Trace
-from .flavors import Shot, flavor_of
-from .manifest import Entry, Manifest
-from .markdown import fenced, inline
+from ..base.display import Block, Line, Shown, Table, clip, size
+from ..base.errors import PublishError
+from ..figures.themes import THEMES, Theme
+from ..trace.trace import Trace
 from .material import material_of
-from .merging import merged
 from .pages import page_of
-from .places import Place, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
+from .sites.flavor import Shot, flavor_of
+from .sites.manifest import Entry, Manifest
+from .sites.markdown import fenced, inline
+from .sites.merging import merged
+from .sites.places import Place, checked_slug
 
 _FACTS: Mapping[str, Any] = {
     "title": None,

@@ -13,13 +13,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from .. import views
-from ..display import clip
-from ..errors import PublishError
-from ..picture import Picture, facts_of_traces, summary
-from ..theming import Theme
-from ..trace import Trace
+from ..base.display import clip
+from ..base.errors import PublishError
+from ..figures.picture import Picture, facts_of_traces, summary
+from ..figures.themes import Theme
+from ..trace.trace import Trace
 from .animations import Animation
-from .encoding import Encoded, fitted, png_of
+from .media.stills import Encoded, fitted, png_of
 
 _VIEW = re.compile(r"sdx\.(?:views\.)?(\w+)\(")
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ..canvas.buffers import png
-from ..canvas.front_end import front_end
-from ..canvas.packing import Packed, one_trace, pack
-from ..display import clip, counted, harmless, size
-from ..drafts import named, write
-from ..errors import SdexploreError
-from ..trace import Trace
+from ..base.atomic_files import named, write
+from ..base.display import clip, counted, harmless, size
+from ..base.errors import SdexploreError
+from ..browser.buffers import png
+from ..browser.front_end import front_end
+from ..browser.packing import Packed, one_trace, pack
+from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
 _ENDINGS = (".html", ".htm")
@@ -35,7 +35,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 
     Inside: the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance. It asks
     no network (a content security policy forbids it) and needs no Python; without JavaScript it shows the picture and
-    its words. What does not fit the budget is left out as `sdexplore.canvas.packing.pack` says, and the page says so.
+    its words. What does not fit the budget is left out as `sdexplore.browser.packing.pack` says, and the page says so.
 
     Args:
         trace: A Trace, or the path of one that was saved.

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..display import clip
-from ..drafts import named
-from ..errors import PublishError
-from ..picture import summary
-from ..theming import THEMES
+from ..base.atomic_files import named
+from ..base.display import clip
+from ..base.errors import PublishError
+from ..figures.picture import summary
+from ..figures.themes import THEMES
 from .material import Material
 
 SCHEMA = 1

@@ -8,27 +8,27 @@ from ._architecture import architecture
 from ._attention import attention
 from ._attention_compare import attention_compare
 from ._attention_layers import attention_layers
+from ._attention_mass import attention_mass
 from ._attention_steps import attention_steps
 from ._autoencoder import latent_statistics, reconstruction
 from ._benchmark import benchmark
 from ._calibration import calibration
-from ._checks import equation_checks, time_embedding
 from ._comparison import comparison
 from ._components import components
 from ._denoising import denoising
 from ._difference import difference
+from ._equation_checks import equation_checks, time_embedding
 from ._guidance import guidance
 from ._guidance_steps import guidance_steps
 from ._latents import latents
 from ._maps import maps
-from ._mass import attention_mass
 from ._occlusion import occlusion
 from ._region import region
 from ._schedule import schedule
 from ._segmentation import segmentation
 from ._self_attention import self_attention
 from ._strip import strip
-from ._text import text_attention, text_norms, text_similarity
+from ._text_encoding import text_attention, text_norms, text_similarity
 from ._tokens import tokens
 from ._tree import tree
 from ._unet_comparison import unet_comparison

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
-from ..architectures import Architecture, Shape, Stage
-from ..display import count
-from ..picture import Picture, drawable, style
-from ._figure import PALETTE
-from ._panels import panel_grid
+from ..base.display import count
+from ..figures.panels import panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import PALETTE
+from ..records.architecture import Architecture, Shape, Stage
 
 _WIDE, _HIGH = 11.0, 6.3  # inches, and units of the drawing
 _PIXEL, _LATENT, _CONDITION = "#fbe6e2", "#e7f3e6", "#eeeeee"

@@ -5,10 +5,10 @@ from typing import Any
 
 from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Word, label, select, words_of
-from ..display import clip
-from ..picture import Picture
-from ..trace import Steps, Trace
-from ._figure import first_words, line_of_code, options, peak, run_title, selection_title
+from ..base.display import clip
+from ..figures.picture import Picture
+from ..figures.titles import first_words, line_of_code, options, peak, run_title, selection_title
+from ..trace.trace import Steps, Trace
 from ._maps import Scale, columns
 
 

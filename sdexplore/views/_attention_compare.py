@@ -6,12 +6,11 @@ import numpy as np
 
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Word, label, select, words_of
-from ..display import clip
-from ..errors import TokenError, TraceError
-from ..picture import Picture, drawable
-from ..trace import Steps, Trace
-from ..words import fold
-from ._figure import (
+from ..base.display import clip
+from ..base.errors import TokenError, TraceError
+from ..figures.panels import colour_bar, panels, row_label
+from ..figures.picture import Picture, drawable
+from ..figures.titles import (
     DIVERGING,
     SEQUENTIAL,
     first_words,
@@ -22,7 +21,8 @@ from ._figure import (
     run_title,
     selection_title,
 )
-from ._panels import colour_bar, panels, row_label
+from ..text.words import fold
+from ..trace.trace import Steps, Trace
 
 
 def attention_compare(

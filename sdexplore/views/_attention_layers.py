@@ -9,12 +9,12 @@ import numpy as np
 
 from ..analysis.attention import layer_maps
 from ..analysis.selection import Layers, Word, label, select
-from ..display import clip
-from ..errors import TraceError
-from ..picture import Picture, drawable
-from ..trace import Steps, Trace
-from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
-from ._panels import Cells, Panel, colour_bar, panels, row_label
+from ..base.display import clip
+from ..base.errors import TraceError
+from ..figures.panels import Cells, Panel, colour_bar, panels, row_label
+from ..figures.picture import Picture, drawable
+from ..figures.titles import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
+from ..trace.trace import Steps, Trace
 
 _MOST = 180
 _LEAST_WIDTH = 0.75  # inches of a panel

@@ -5,11 +5,11 @@ import numpy as np
 from ..analysis.attention import word_map
 from ..analysis.selection import Heads, Layers, Word, label, select
 from ..analysis.trajectory import predicted_pictures, spread
-from ..display import clip
-from ..picture import Picture, drawable
-from ..trace import Steps, Trace
-from ._figure import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
-from ._panels import colour_bar, panels, row_label
+from ..base.display import clip
+from ..figures.panels import colour_bar, panels, row_label
+from ..figures.picture import Picture, drawable
+from ..figures.titles import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
+from ..trace.trace import Steps, Trace
 
 MOST = 8  # columns
 

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..picture import Picture, drawable, style
-from ..reconstructions import LatentStatistics, Reconstruction
-from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of
-from ._panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import DIVERGING, PALETTE, SEQUENTIAL, grid_of
+from ..records.autoencoder import LatentStatistics, Reconstruction
 
 _MOST_CHANNELS = 16
 _QUANTILE = 0.995

@@ -7,11 +7,11 @@ from jaxtyping import Float64
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..benchmarks import AXES, Benchmark, CostPoint
-from ..display import clip
-from ..errors import SdexploreError
-from ..picture import Picture, drawable, style
-from ._figure import FAINT, PALETTE
+from ..base.display import clip
+from ..base.errors import SdexploreError
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import FAINT, PALETTE
+from ..records.benchmark import AXES, Benchmark, CostPoint
 
 _ALLOWED = 1.05
 
@@ -24,7 +24,7 @@ def benchmark(record: Benchmark) -> Picture:
     and solid: 1, no cost; grey and dashed: 1.05, what is allowed. Each pipeline has its colour.
 
     Args:
-        record: Of `python -m sdexplore.bench --json FILE`, as `sdexplore.benchmarks.Benchmark.load(FILE)` reads it.
+        record: Of `python -m sdexplore.bench --json FILE`, as `sdexplore.records.benchmark.Benchmark.load(FILE)` reads it.
 
     Raises:
         SdexploreError: It holds no cost against the amount of work.

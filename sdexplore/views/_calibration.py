@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..calibrations import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
-from ..errors import TraceError, did_you_mean
-from ..picture import Picture, drawable, style
-from ._panels import BLOG_COLUMN
+from ..base.errors import TraceError, did_you_mean
+from ..figures.panels import BLOG_COLUMN
+from ..figures.picture import Picture, drawable, style
+from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
 
 _OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#3f3f3f"
 _APART = 0.12  # of the space between two timesteps or layers

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..display import clip, counted
-from ..errors import TraceError
-from ..picture import CodeLine, Picture, drawable
-from ..traces import Comparison
-from ._figure import DIVERGING, in_words, run_title
-from ._panels import colour_bar, panels, row_label
+from ..base.display import clip, counted
+from ..base.errors import TraceError
+from ..figures.panels import colour_bar, panels, row_label
+from ..figures.picture import CodeLine, Picture, drawable
+from ..figures.titles import DIVERGING, in_words, run_title
+from ..trace.collections import Comparison
 
 _LONGEST = 28
 

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..anatomy import Component, Components
-from ..display import count, size
-from ..picture import Picture, drawable, style
-from ._panels import BLOG_COLUMN, panel_grid
+from ..base.display import count, size
+from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..records.components import Component, Components
 
 _ROW = 0.34
 

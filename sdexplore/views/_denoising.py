@@ -1,11 +1,11 @@
 """The way from noise to picture, as it really went."""
 
 from ..analysis.trajectory import spread, step_picture
-from ..errors import TraceError
-from ..picture import Picture
-from ..trace import Steps, Trace
-from ._figure import in_words, line_of_code, noised_at, run_title, step_title
-from ._panels import panels, row_label
+from ..base.errors import TraceError
+from ..figures.panels import panels, row_label
+from ..figures.picture import Picture
+from ..figures.titles import in_words, line_of_code, noised_at, run_title, step_title
+from ..trace.trace import Steps, Trace
 
 _MOST = 8
 

@@ -9,11 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.differences import Difference
 from ..analysis.differences import difference as difference_of
 from ..analysis.trajectory import preview, spread
-from ..errors import TraceError
-from ..picture import Picture, drawable, style
-from ..trace import Trace
-from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
-from ._panels import BLOG_COLUMN, colour_bar, panel_grid, row_label
+from ..base.errors import TraceError
+from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid, row_label
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..trace.trace import Trace
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take

@@ -4,13 +4,13 @@ import numpy as np
 
 from ..analysis.guidance import halves
 from ..analysis.trajectory import predicted_pictures, preview, spread
-from ..errors import TraceError
-from ..picture import Picture
-from ..trace import Steps, Trace, guidance_scale_of
-from ..traces import Comparison
+from ..base.errors import TraceError
+from ..figures.panels import colour_bar, panels, row_label
+from ..figures.picture import Picture
+from ..figures.titles import SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..trace.collections import Comparison
+from ..trace.trace import Steps, Trace, guidance_scale_of
 from ._comparison import comparison_grid
-from ._figure import SEQUENTIAL, in_words, line_of_code, run_title, step_title
-from ._panels import colour_bar, panels, row_label
 
 _MOST = 8
 

@@ -7,11 +7,11 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.guidance import guidance_steps as steps_of
 from ..analysis.trajectory import spread
-from ..display import counted
-from ..picture import Picture, style
-from ..trace import Trace
-from ._figure import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
-from ._panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..base.display import counted
+from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.picture import Picture, style
+from ..figures.titles import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..trace.trace import Trace
 
 _MOST = 8
 

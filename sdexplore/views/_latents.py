@@ -3,11 +3,11 @@
 import numpy as np
 
 from ..analysis.trajectory import spread
-from ..errors import TraceError
-from ..picture import Picture
-from ..trace import Steps, Trace
-from ._figure import DIVERGING, in_words, line_of_code, run_title, step_title
-from ._panels import colour_bar, panels, row_label
+from ..base.errors import TraceError
+from ..figures.panels import colour_bar, panels, row_label
+from ..figures.picture import Picture
+from ..figures.titles import DIVERGING, in_words, line_of_code, run_title, step_title
+from ..trace.trace import Steps, Trace
 
 _MOST = 8
 _QUANTILE = 0.995

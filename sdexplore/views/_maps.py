@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from ..display import clip
-from ..errors import TraceError
-from ..picture import Picture, drawable
-from ..trace import Trace
-from ._figure import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title
-from ._panels import colour_bar, panels, place_of, row_label
+from ..base.display import clip
+from ..base.errors import TraceError
+from ..figures.panels import colour_bar, panels, place_of, row_label
+from ..figures.picture import Picture, drawable
+from ..figures.titles import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title
+from ..trace.trace import Trace
 
 Scale = Literal["shared", "each"]
 _OVERLAY = 0.6

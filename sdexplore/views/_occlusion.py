@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..display import clip
-from ..errors import TraceError
-from ..occlusions import Occlusion
-from ..picture import Picture, drawable, style
-from ._figure import FAINT, PALETTE, SEQUENTIAL
-from ._panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..base.display import clip
+from ..base.errors import TraceError
+from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import FAINT, PALETTE, SEQUENTIAL
+from ..records.occlusion import Occlusion
 
 _MOST = 6
 

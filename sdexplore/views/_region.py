@@ -9,11 +9,11 @@ from matplotlib.patches import Rectangle
 
 from ..analysis.regions import Region, RegionWords, region_mask, region_words
 from ..analysis.selection import Heads, Layers, Word, select
-from ..display import clip
-from ..picture import Picture, drawable, style
-from ..trace import Steps, Trace
-from ._figure import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
-from ._panels import BLOG_COLUMN, Panel, place_of
+from ..base.display import clip
+from ..figures.panels import BLOG_COLUMN, Panel, place_of
+from ..figures.picture import Picture, drawable, style
+from ..figures.titles import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
+from ..trace.trace import Steps, Trace
 
 _DIMMED = 0.65
 

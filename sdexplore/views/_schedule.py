@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..display import counted
-from ..errors import TraceError
-from ..picture import CodeLine, Picture, style
-from ..schedules import Schedule, schedule_of_trace
-from ..trace import Trace
-from ._figure import FAINT, PALETTE
-from ._panels import BLOG_COLUMN
+from ..base.display import counted
+from ..base.errors import TraceError
+from ..figures.panels import BLOG_COLUMN
+from ..figures.picture import CodeLine, Picture, style
+from ..figures.titles import FAINT, PALETTE
+from ..records.schedule import Schedule, schedule_of_trace
+from ..trace.trace import Trace
 
 _MARKERS = "os^Dv<>p"
 

@@ -9,12 +9,21 @@ from matplotlib.patches import Patch
 
 from ..analysis.regions import segmentation as segmentation_of
 from ..analysis.selection import Heads, Layers, Word, select, words_of
-from ..display import clip
-from ..errors import TraceError
-from ..picture import Picture, drawable
-from ..trace import Steps, Trace
-from ._figure import PALETTE, SEQUENTIAL, first_words, in_words, line_of_code, options, run_title, selection_title
-from ._panels import colour_bar, panels
+from ..base.display import clip
+from ..base.errors import TraceError
+from ..figures.panels import colour_bar, panels
+from ..figures.picture import Picture, drawable
+from ..figures.titles import (
+    PALETTE,
+    SEQUENTIAL,
+    first_words,
+    in_words,
+    line_of_code,
+    options,
+    run_title,
+    selection_title,
+)
+from ..trace.trace import Steps, Trace
 
 _LEGEND_COLUMNS = 4
 

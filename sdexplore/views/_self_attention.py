@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..analysis.self_attention import pixel_map, self_attention_components
-from ..picture import Picture, drawable
-from ..trace import Steps, Trace
-from ._figure import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
-from ._panels import colour_bar, panels, place_of
+from ..figures.panels import colour_bar, panels, place_of
+from ..figures.picture import Picture, drawable
+from ..figures.titles import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
+from ..trace.trace import Steps, Trace
 
 _COLUMNS = 4
 

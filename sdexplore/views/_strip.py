@@ -2,13 +2,13 @@
 
 from math import ceil
 
-from ..display import counted
-from ..errors import TraceError
-from ..picture import CodeLine, Picture, drawable
-from ..traces import Comparison
+from ..base.display import counted
+from ..base.errors import TraceError
+from ..figures.panels import panels
+from ..figures.picture import CodeLine, Picture, drawable
+from ..figures.titles import in_words, run_title
+from ..trace.collections import Comparison
 from ._comparison import check_comparison
-from ._figure import in_words, run_title
-from ._panels import panels
 
 _COLUMNS = 6
 

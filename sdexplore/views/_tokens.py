@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..display import clip, count, width
-from ..errors import TokenError
-from ..picture import Picture, drawable, style
-from ..tokenization import Token, Tokenization, Tokenizations
-from ._panels import BLOG_COLUMN, panel_grid
+from ..base.display import clip, count, width
+from ..base.errors import TokenError
+from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..text.tokenization import Token, Tokenization, Tokenizations
 
 _SHADES = ("#cfe3fa", "#fde3c8")  # of words in turn, so that their borders show
 _LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated": "#f3c6c6"}

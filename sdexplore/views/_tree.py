@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..anatomy import ModuleNode, ModuleTree
-from ..display import count
-from ..errors import InspectionError
-from ..picture import Picture, drawable, style
-from ._panels import BLOG_COLUMN, panel_grid
+from ..base.display import count
+from ..base.errors import InspectionError
+from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.picture import Picture, drawable, style
+from ..records.components import ModuleNode, ModuleTree
 
 _ROW = 0.19
 _MOST = 120

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from ..architectures import Stage, UNetComparison
-from ..picture import Picture, style
-from ._figure import PALETTE
-from ._panels import panel_grid
+from ..figures.panels import panel_grid
+from ..figures.picture import Picture, style
+from ..figures.titles import PALETTE
+from ..records.architecture import Stage, UNetComparison
 
 _PLAIN, _ATTENDING = "#c9c9c9", PALETTE[5]
 _ROW = 0.95

@@ -1,0 +1,116 @@
+"""Heat maps by the formulas that people cite, each with its own layers, mean and grid."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import numpy as np
+from jaxtyping import Float32
+
+from ..base.errors import TraceError
+from ..trace.trace import Attention, Trace
+from .resizing import resized
+from .selection import Selection, columns_of
+
+Layered = Mapping[str, Attention]
+Grid = Float32[np.ndarray, "y x"]
+
+_DAAM_GRID, _DAAM_OTHER = 64, 96
+_DAAM_SKIPPED_FACTOR = 8
+_P2P_SIDE = 16
+
+
+def daam(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+    """DAAM's heat map of a word on its own grid: 64 × 64, or 96 × 96 for models made for other sizes than 512 and 1024.
+
+    Per head: the *sum* over steps; resized bicubically; below 0 set to 0; then the mean over heads of up and down
+    blocks (the mid block is left out, and layers an eighth of the grid), and the mean over the word's tokens. Needs
+    heads, since clamping is not linear.
+
+    Source: Tang et al., ACL 2023 (2023.acl-long.310); the code of daam 0.2.0. We read it where the package sums:
+    one image, square pictures. Asked for nothing else, that package reads layers a power of two smaller than the
+    grid, which of a model of 256 pixels is none; this is its map with `factors` naming all that it saw.
+    """
+    side = _daam_side(trace)
+    total, maps = np.zeros((side, side), np.float32), 0
+    for attention in _daam_layers(trace, chosen):
+        probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
+        summed = probs[..., columns_of(attention, positions)].sum(axis=0, dtype=np.float32)
+        large = resized(np.moveaxis(summed, -1, 1), (side, side), kind="bicubic")
+        total += np.clip(large, 0, None).mean(axis=1).sum(axis=0)
+        maps += probs.shape[1]
+    return np.asarray(total / maps, np.float32)
+
+
+def _daam_side(trace: Trace) -> int:
+    return _DAAM_GRID if trace.provenance.get("image_size") in (512, 1024) else _DAAM_OTHER
+
+
+def _daam_layers(trace: Trace, chosen: Selection) -> list[Attention]:
+    if any(attention.head_mean for attention in chosen.layers.values()):
+        raise TraceError(
+            "method='daam' needs each head, and only their mean was recorded: run with Record(cross_attention='heads')"
+        )
+    cells, layers = _daam_side(trace) ** 2, []
+    for name, attention in chosen.layers.items():
+        y, x = attention.probs.shape[2:4]
+        if y != x:
+            raise TraceError(f"method='daam' is defined for square pictures; {name} has a grid of {y} × {x}")
+        if not name.startswith("mid_block") and int(np.sqrt(cells // (y * x))) != _DAAM_SKIPPED_FACTOR:
+            layers.append(attention)
+    if not layers:
+        raise TraceError("method='daam' leaves out the mid block and the smallest layers; no other was recorded")
+    return layers
+
+
+def p2p(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+    """Prompt-to-prompt's aggregate on 16 × 16: layers of up and down blocks with exactly that grid, none resized.
+
+    The mean over steps, layers and heads, summed over the word's tokens (the original shows one token at a time).
+
+    Source: Hertz et al. 2022 (2208.01626), `aggregate_attention` with res=16 and from_where=("up", "down").
+    """
+    layers = _p2p_layers(trace, chosen)
+    heads = [a.probs[chosen.calls(a)][:, chosen.head_slice][..., columns_of(a, positions)] for a in layers]
+    return np.asarray(np.mean([h.sum(-1, dtype=np.float32).mean(axis=(0, 1)) for h in heads], axis=0), np.float32)
+
+
+def _p2p_layers(_: Trace, chosen: Selection) -> list[Attention]:
+    layers = [a for n, a in chosen.layers.items() if a.probs.shape[2:4] == (_P2P_SIDE, _P2P_SIDE) and n[:3] != "mid"]
+    if not layers:
+        grids = sorted({a.probs.shape[2:4] for a in chosen.layers.values()})
+        raise TraceError(f"method='p2p' reads layers of {_P2P_SIDE} × {_P2P_SIDE}; recorded grids: {grids}")
+    if chosen.heads is None and len({a.probs.shape[1] for a in layers}) > 1:
+        raise TraceError("method='p2p' means over layer and head at once; these layers have different numbers of heads")
+    return layers
+
+
+def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+    """attention-map-diffusers' aggregate on the largest recorded grid: bilinear, plain mean over layers and steps.
+
+    The mid block counts like the others; summed over the word's tokens (the original writes one picture a token).
+
+    Source: attention-map-diffusers 1.0.0, timesteps="all", heads="mean".
+    """
+    shape = max((a.probs.shape[2:4] for a in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
+    total, records = np.zeros(shape, np.float32), 0
+    for attention in chosen.layers.values():
+        probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice][..., columns_of(attention, positions)]
+        by_call = probs.sum(-1, dtype=np.float32).mean(axis=1)
+        total += resized(by_call.sum(axis=0), shape)  # resizing is linear: once a layer, not once a call
+        records += len(by_call)
+    return np.asarray(total / records, np.float32)
+
+
+METHODS: Mapping[str, Callable[[Trace, Selection, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
+_READ: Mapping[str, Callable[[Trace, Selection], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
+
+
+def answering(trace: Trace, chosen: Selection) -> list[str]:
+    """The methods that find in `chosen` what they read."""
+    found = []
+    for method in METHODS:
+        with suppress(TraceError):
+            if method in _READ:
+                _READ[method](trace, chosen)
+            found.append(method)
+    return found

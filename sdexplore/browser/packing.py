@@ -1,0 +1,255 @@
+"""A Trace packed for the browser: facts in JSON, arrays and pictures in one buffer, within a budget of bytes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analysis.guidance import Halves, halves
+from ..analysis.trajectory import preview, spread
+from ..base.display import clip, counted, size
+from ..base.errors import SdexploreError, TraceError
+from ..trace.trace import Trace
+from .buffers import Bits, Buffer
+from .provenance_facts import provenance_facts
+from .role_maps import RoleMaps, role_maps
+
+BUDGET = 16 * 2**20
+
+
+@dataclass(frozen=True, repr=False)
+class Packed:
+    """What the front end is given.
+
+    Attributes:
+        facts: Plain JSON values; every text in them may come from outside and is shown as text only.
+        data: The buffer that the references in `facts` point into.
+    """
+
+    facts: Mapping[str, Any]
+    data: bytes
+
+    def __repr__(self) -> str:
+        reduced = "; ".join(self.facts["reduction"]) or "nothing left out"
+        return f"Packed: trace {self.facts['fingerprint']}, {size(len(self.data))} ({reduced})"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a trace is reduced: bits of a map's level, which steps, and whether decoded pictures come along."""
+
+    bits: Bits
+    steps: tuple[int, ...]
+    decoded: bool
+
+
+def pack(trace: Trace, budget: int = BUDGET) -> Packed:
+    """The trace as facts and one buffer of at most `budget` bytes.
+
+    Of cross-attention it holds, for each role, resolution, step and word, the mean over layers and heads; and the mean
+    over all steps. What does not fit the budget is left out in this order, and `facts["reduction"]` says so: maps of
+    single steps as 8 instead of 16 bits, pictures decoded on the way, single steps (evenly). The mean over all steps
+    is always that of all recorded steps.
+
+    Raises:
+        TraceError: The picture and the means alone are larger than the budget.
+    """
+    parts = _Parts.of(trace)
+    smallest = 0
+    for plan in _plans(trace, parts, budget):
+        packed = parts.pack(plan)
+        if len(packed.data) <= budget:
+            return packed
+        smallest = len(packed.data)
+    raise TraceError(
+        f"this trace does not fit {budget} bytes: its picture, its mean maps and two steps take {smallest}; "
+        "give a larger budget"
+    )
+
+
+def one_trace(given: object) -> Trace:
+    """`given`, which is a Trace, or the path of one that was saved.
+
+    Raises:
+        TraceError: It is neither, or the file holds no trace.
+    """
+    if isinstance(given, str | Path):
+        return Trace.load(given)
+    if isinstance(given, Trace):
+        return given
+    raise TraceError(f"one Trace is explored at a time, and this is {type(given).__name__}: choose one, as traces[0]")
+
+
+def _plans(trace: Trace, parts: "_Parts", budget: int) -> Iterator[_Plan]:
+    every = tuple(range(trace.num_steps))
+    has_decoded = bool(trace.decoded or trace.decoded_x0)
+    yield _Plan(16, every, has_decoded)
+    yield _Plan(8, every, has_decoded)
+    if has_decoded:
+        yield _Plan(8, every, decoded=False)
+    fixed = len(parts.pack(_Plan(8, every[:1], decoded=False)).data)
+    fits = (budget - fixed) // max(1, parts.bytes_per_step()) + 1
+    most = min(len(every), max(2, fits))
+    while most > 2:  # noqa: PLR2004  (first and last)
+        yield _Plan(8, spread(every, most), decoded=False)
+        most = max(2, most * 9 // 10)
+    yield _Plan(8, spread(every, 2), decoded=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What there is to pack, and what is missing, found out once."""
+
+    trace: Trace
+    roles: list[RoleMaps]
+    halves: Halves | None
+    missing: list[str]
+
+    @classmethod
+    def of(cls, trace: Trace) -> "_Parts":
+        missing = list(_absent(trace))
+        roles = []
+        for role in sorted(trace.cross_attention, key=lambda name: name != "cond"):
+            try:
+                roles.append(role_maps(trace, role))
+            except SdexploreError as error:
+                missing.append(f"Word maps of {clip(role)}: {error}")
+        try:
+            found = halves(trace)
+        except SdexploreError as error:
+            found = None
+            missing.append(f"Guidance: {error}")
+        return cls(trace, roles, found, missing)
+
+    def bytes_per_step(self) -> int:
+        y, x = _grid(self.trace)
+        previews = 2 * 3 * y * x + (8 * y * x if self.halves else 0)
+        return sum(role.per_step() for role in self.roles) + previews
+
+    def pack(self, plan: _Plan) -> Packed:
+        trace, buffer = self.trace, Buffer()
+        missing = list(self.missing)
+        facts: dict[str, Any] = {
+            "format": 1,
+            "fingerprint": trace.fingerprint,
+            "kind": trace.kind,
+            "prompt": trace.prompt,
+            "grid": list(_grid(trace)),
+            "size": _size(trace),
+            "steps": [
+                {
+                    "step": step,
+                    "timestep": float(trace.timesteps[step]),
+                    "sigma": None if trace.sigmas is None else _finite(trace.sigmas[step]),
+                }
+                for step in plan.steps
+            ],
+            "num_steps": trace.num_steps,
+            "roles": [role.pack(buffer, plan.bits, plan.steps) for role in self.roles],
+            "pictures": _pictures(trace, buffer, decoded=plan.decoded),
+            "previews": _previews(trace, buffer, plan.steps, missing),
+            "guidance": self._guidance(buffer, plan.steps),
+            "flagged": any(trace.flags.values()),
+            "stopped": bool(trace.call.get("stopped")),
+            "provenance": provenance_facts(trace),
+            "missing": missing,
+            "reduction": list(_reduction(trace, plan)),
+            "bits": plan.bits,
+        }
+        lost = sum(group["maps"]["lost"] for role in facts["roles"] for group in role["groups"])
+        if lost:
+            missing.append(f"{lost} attention values are not numbers (the model overflowed) and are shown as 0.")
+        return Packed(facts, buffer.content())
+
+    def _guidance(self, buffer: Buffer, kept: tuple[int, ...]) -> dict[str, Any] | None:
+        found = self.halves
+        if found is None:
+            return None
+        rows = [row for row, step in enumerate(found.steps) if step in kept]
+        difference = found.difference[:, None]
+        facts: dict[str, Any] = {
+            "steps": [found.steps[row] for row in rows],
+            "averaged": len(found.steps),
+            "difference": buffer.levels(difference[rows], 16),
+            "mean": buffer.levels(np.nanmean(difference, axis=0, keepdims=True), 16),
+        }
+        if self.trace.latent_rgb is not None:
+            for name, latents in (("uncond", found.x0_uncond), ("cond", found.x0_cond)):
+                facts[name] = buffer.colours(np.stack([preview(self.trace, np.nan_to_num(latents[r])) for r in rows]))
+        return facts
+
+
+def _absent(trace: Trace) -> Iterator[str]:
+    if trace.call.get("stopped"):
+        yield f"The run was stopped after {counted(trace.num_steps, 'step')}: there is no finished picture."
+    elif trace.image is None:
+        yield "Picture: the run asked for latents, so none was decoded."
+    if not trace.cross_attention:
+        yield "Word maps: no cross-attention was recorded; run with Record(cross_attention='mean')."
+    elif not trace.tokens.get("cond"):
+        yield "Words: the run was given embeddings without a prompt, so attention is named by position."
+    if len(trace.tokens.get("cond", {})) > 1:
+        names = ", ".join(trace.tokens["cond"])
+        yield (
+            f"This model reads the prompt with {len(trace.tokens['cond'])} tokenizers ({names}); "
+            "words are found by the one named with the maps."
+        )
+
+
+def _previews(trace: Trace, buffer: Buffer, kept: tuple[int, ...], missing: list[str]) -> dict[str, Any]:
+    """Linear previews of x_t and of predicted x0 at the kept steps, one pixel a latent pixel."""
+    found: dict[str, Any] = {}
+    if trace.latent_rgb is None:
+        missing.append("Previews of single steps: this trace has no linear preview (stopped, or no VAE to fit it on).")
+        return found
+    if trace.latents is not None:
+        try:
+            samples = [trace.scaled_latents(step) for step in kept]
+        except SdexploreError as error:
+            missing.append(f"Preview of x_t: {error}")
+        else:
+            found["x_t"] = buffer.colours(np.stack([preview(trace, np.nan_to_num(sample)) for sample in samples]))
+    if trace.pred_original_sample is not None:
+        x0 = np.nan_to_num(trace.pred_original_sample[list(kept)])
+        found["x0"] = buffer.colours(np.stack([preview(trace, one) for one in x0]))
+    return found
+
+
+def _pictures(trace: Trace, buffer: Buffer, *, decoded: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"image": None, "x_t": {}, "x0": {}}
+    if trace.image is not None:
+        found["image"] = buffer.picture(trace.image, lossless=True)
+    if decoded:
+        for name, pictures in (("x_t", trace.decoded), ("x0", trace.decoded_x0)):
+            found[name] = {str(step): buffer.picture(pixels, lossless=False) for step, pixels in pictures.items()}
+    return found
+
+
+def _grid(trace: Trace) -> tuple[int, int]:
+    """The latent grid (y, x); of the finest layer where latents were not recorded."""
+    if trace.latents is not None:
+        return (trace.latents.shape[2], trace.latents.shape[3])
+    grids = [a.probs.shape[2:4] for layers in trace.cross_attention.values() for a in layers.values()]
+    y, x = max(grids, key=lambda grid: grid[0] * grid[1], default=(1, 1))
+    return (y, x)
+
+
+def _size(trace: Trace) -> list[int] | None:
+    pictures = [trace.image, *trace.decoded_x0.values(), *trace.decoded.values()]
+    return next((list(pixels.shape[:2]) for pixels in pictures if pixels is not None), None)
+
+
+def _finite(number: np.float64) -> float | None:
+    return float(number) if np.isfinite(number) else None
+
+
+def _reduction(trace: Trace, plan: _Plan) -> Iterator[str]:
+    """What was left out to fit the budget, in words."""
+    if plan.bits < 16:  # noqa: PLR2004  (the full precision)
+        yield "maps of single steps are kept to 1 part in 255 of each word's largest value (8 bits)"
+    if not plan.decoded and (trace.decoded or trace.decoded_x0):
+        yield "pictures decoded on the way are left out; linear previews stand for them"
+    if len(plan.steps) < trace.num_steps:
+        yield f"{len(plan.steps)} of {trace.num_steps} steps can be looked at singly; means are over all of them"

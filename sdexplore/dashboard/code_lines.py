@@ -1,0 +1,79 @@
+"""Lines of code that make again what a dashboard shows: they can be copied into a cell and run."""
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..trace.record import USUAL, Record
+from ..trace.trace import Trace
+from .state import SHOW, State
+
+_NOT_A_VALUE = (
+    {"tensor", "dtype", "sha256"},
+    {"array", "dtype", "sha256"},
+    {"image", "mode", "sha256"},
+    {"object"},
+    {"path"},
+)
+
+
+def line_of_run(
+    prompt: str | None, seed: object, arguments: Mapping[str, Any], record: Record, scheduler: str = ""
+) -> str:
+    """The run as code. An argument that no literal can write, a picture say, is written as a variable of its name.
+
+    Args:
+        prompt: None where the call had none.
+        arguments: The pipeline's own.
+        scheduler: In place of the pipeline's own; "" for that.
+    """
+    said = "".join(f", {name}={_written(name, value)}" for name, value in arguments.items())
+    fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
+    own = [f"{name}={value!r}" for name, value in fields.items() if value != getattr(USUAL, name)]
+    kept = f", record=sdx.Record({', '.join(own)})" if own else ""
+    given = "" if prompt is None else f", {prompt!r}"
+    if scheduler:
+        return f"trace, = sdx.compare(pipe{given}, over={{'scheduler': [{scheduler!r}]}}, seed={seed}{said}{kept})"
+    return f"trace = sdx.run(pipe{given}, seed={seed}{said}{kept})"
+
+
+def line_of_trace(trace: Trace, own_scheduler: str) -> str:
+    """The run of a trace as code, from what the trace itself says of its call; a comment names the trace.
+
+    Args:
+        own_scheduler: Class of the pipeline's scheduler; a run with another names that. "" where there is no pipeline.
+    """
+    call, name = trace.call, f"trace {trace.fingerprint}"
+    if not own_scheduler:
+        return f"trace  # {name}"
+    if call.get("stopped"):
+        name = f"does all steps; {name}, which is shown, was stopped after {trace.num_steps}"
+    prompt = call.get("prompt")
+    used = str(trace.provenance.get("scheduler", {}).get("class", own_scheduler))
+    run = line_of_run(
+        prompt if isinstance(prompt, str) else None,
+        call.get("seed"),
+        call.get("arguments", {}),
+        Record.from_json(call["record"]) if "record" in call else USUAL,
+        "" if used == own_scheduler else used,
+    )
+    return f"{run}  # {name}"
+
+
+def line_of_selection(state: State) -> str:
+    """What is looked at, as code that sets it; "" where all is as it begins."""
+    usual = State()
+    said = [f"{name}={value!r}" for name, value in state.values(SHOW).items() if value != getattr(usual, name)]
+    return f"explorer.state.update({', '.join(said)})" if said else ""
+
+
+def _written(name: str, value: object) -> str:
+    """`value` as a literal; where it is none, the name of the argument, as a variable."""
+    if isinstance(value, Mapping) and set(value) in _NOT_A_VALUE:  # a trace's description of what it did not keep
+        return name
+    try:
+        ast.literal_eval(repr(value))
+    except (ValueError, SyntaxError):
+        return name
+    return repr(value)

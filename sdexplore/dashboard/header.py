@@ -1,0 +1,54 @@
+"""What stands above a dashboard, and what stays of it in a notebook's file."""
+
+import base64
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..base.display import clip, escape, size
+from ..base.errors import SdexploreError
+from ..figures.picture import Picture
+from .board import Board
+from .sections.section import Section
+
+_STATIC_DPI = 110
+
+
+def header(board: Board, runs: str) -> str:
+    """Model, device, dtype, memory and the runs that are kept, as HTML."""
+    if board.pipe is None:
+        trace = board.trace
+        model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
+        facts = ["a stored trace, no model needed", runs]
+    else:
+        from ..model.series.queued_runs import situation
+
+        now = situation(board.pipe)
+        held = (
+            f"{size(now.bytes)} {'allocated on the GPU' if now.device.startswith('cuda') else 'held by this process'}"
+        )
+        model, facts = f"{now.model} ({now.pipeline})", [now.device, now.dtype, held, runs]
+    return f"<b>{escape(clip(model, 80))}</b> · {escape(' · '.join(facts))}"
+
+
+def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata of a PNG and an honest sentence, for where no kernel runs: GitHub, an untrusted notebook."""
+    live = "A dashboard; its controls need a running kernel: run this cell again."
+    try:
+        picture = _picture(board, sections)
+    except SdexploreError as error:
+        return {"text/plain": f"{live} Nothing is drawn yet: {error}"}, {}
+    except Exception as error:  # noqa: BLE001  (a repr never raises)
+        return {"text/plain": f"{live} {type(error).__name__}: {error}"}, {}
+    png = base64.b64encode(picture.png(dpi=_STATIC_DPI)).decode("ascii")
+    data = {"image/png": png, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}
+    return data, {"image/png": {"alt": picture.alt}}
+
+
+def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
+    if board.trace is None:
+        return sections["Components"].figure()
+    if board.trace.cross_attention and board.trace.image is not None:
+        with suppress(SdexploreError):  # a prompt without a word has none
+            return sections["Attention"].figure()
+    return sections["Denoising"].figure()

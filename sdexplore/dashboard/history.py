@@ -1,0 +1,129 @@
+"""The last runs, in reach: a thumbnail, a number, the seed, the prompt, and a button that brings the run back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..analysis.trajectory import step_picture
+from ..base.display import clip, counted, escape, harmless, size
+from ..base.errors import TraceError
+from ..trace.trace import Trace
+from .controls import blank, button, close, png
+
+MOST = 6
+_SIDE = 72
+
+
+class History:
+    """The last runs of a dashboard, newest first; older ones are let go, since a trace takes memory.
+
+    Attributes:
+        traces: Newest first, at most `most`.
+        widget: What is shown.
+    """
+
+    def __init__(self, chosen: Callable[[Trace], object], most: int = MOST) -> None:
+        self.traces: list[Trace] = []
+        self._most = most
+        self._added = 0
+        self._chosen = chosen
+        self.widget: Any = widgets.HBox(
+            [], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 120px", min_width="112px")
+        )
+
+    def add(self, trace: Trace, label: str = "") -> None:
+        """Puts `trace` in front, named by `label`, else by number and seed; if it is there, it comes to the front."""
+        self.traces = [trace, *(other for other in self.traces if other is not trace)][: self._most]
+        entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
+        self.widget.children = [entries.get(id(one)) or self._entry(one, label) for one in self.traces]
+        for gone in set(entries) - {id(one) for one in self.traces}:
+            entries[gone].trace = None
+            close(entries[gone])
+
+    @property
+    def named(self) -> list[tuple[str, Trace]]:
+        """The runs, newest first, each with a name that no other has."""
+        return [(entry.named, entry.trace) for entry in self.widget.children]
+
+    def name_of(self, trace: Trace) -> str:
+        """The name of a run; "" for one that is not kept."""
+        return next((entry.called for entry in self.widget.children if entry.trace is trace), "")
+
+    def _shown(self) -> list[Trace]:
+        return [entry.trace for entry in self.widget.children]
+
+    @property
+    def note(self) -> str:
+        """How many runs are kept, and what they take."""
+        kept = len(self.traces)
+        return f"{counted(kept, 'run')} kept ({size(sum(one.nbytes for one in self.traces))})"
+
+    def forget(self) -> None:
+        """Lets go of all runs."""
+        self.traces, entries = [], self.widget.children
+        self.widget.children = []
+        for entry in entries:
+            entry.trace = None
+        close(*entries)
+
+    def _entry(self, trace: Trace, label: str) -> Any:  # noqa: ANN401  (widgets have no types)
+        self._added += 1
+        prompt, name = trace.prompt or "no prompt", label or f"{self._added}: seed {trace.call.get('seed')}"
+        named = f"{name} · {_made_with(trace)}"
+        entry = widgets.VBox(
+            [
+                widgets.Image(value=thumbnail(trace), format="png", layout=widgets.Layout(height=f"{_SIDE}px")),
+                button(
+                    clip(name, 24), f"Shows this run again: {named} · {clip(prompt, 200)}", lambda: self._chosen(trace)
+                ),
+                widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 14))}</div>'),
+            ],
+            layout=widgets.Layout(align_items="center", width="104px", margin="2px"),
+        )
+        entry.trace, entry.called, entry.named = trace, name, f"{named} · {clip(prompt, 40)}"
+        return entry
+
+
+def _made_with(trace: Trace) -> str:
+    """What else than seed and prompt a run was made with."""
+    given = trace.call.get("arguments", {})
+    shape = (given.get("height"), given.get("width")) if trace.image is None else trace.image.shape[:2]
+    steps = counted(trace.num_steps, "step")
+    scheduler = str(trace.provenance.get("scheduler", {}).get("class", "")).removesuffix("Scheduler")
+    facts = [
+        f"stopped after {steps}" if trace.call.get("stopped") else steps,
+        f"guidance_scale {given['guidance_scale']:g}" if "guidance_scale" in given else "",
+        scheduler,
+        "{} × {}".format(*shape) if all(shape) else "",
+        f"negative_prompt {clip(str(given['negative_prompt']), 40)!r}" if given.get("negative_prompt") else "",
+    ]
+    return " · ".join(filter(None, facts))
+
+
+def thumbnail(trace: Trace) -> bytes:
+    """A small picture of the trace."""
+    pixels = _last(trace)
+    if pixels is None:
+        return blank()
+    picture = Image.fromarray(np.asarray(pixels))
+    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
+    return png(np.asarray(picture))
+
+
+def last_picture(trace: Trace, least: int = 320) -> bytes:
+    """The trace's picture, or its last predicted x0 where it was stopped, as PNG."""
+    pixels = _last(trace)
+    return blank() if pixels is None else png(pixels, least)
+
+
+def _last(trace: Trace) -> UInt8[np.ndarray, "Y X 3"] | None:
+    if trace.image is not None:
+        return trace.image
+    try:
+        return step_picture(trace, trace.num_steps - 1, x0=True)[0]
+    except TraceError:
+        return None

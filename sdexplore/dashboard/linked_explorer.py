@@ -1,0 +1,106 @@
+"""The linked explorer in a notebook: a stored trace in the browser, without the kernel once it is shown."""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from .. import views
+from ..base.display import clip
+from ..base.errors import SdexploreError
+from ..browser.front_end import front_end
+from ..browser.packing import BUDGET, one_trace, pack
+from ..figures.picture import Picture
+from ..trace.trace import Trace
+
+_STILL_DPI = 110
+
+
+class LinkedExplorer(anywidget.AnyWidget):
+    """Point at a pixel and see the words it looks at; point at a word and see where it was looked at.
+
+    All of it is stored data in the browser, so it goes on working when the kernel is gone. The picture shows the chosen
+    word's map in viridis, from 0 to the printed value; the orange frame is the pixel or region whose words are ranked.
+    The notebook's file holds a still picture and a text besides, for where widgets do not show.
+
+    Attributes:
+        trace: What is explored.
+        state: What is shown now: word, role, step (None: mean over all), layers (the longer side of their grid, or None
+            for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of them to
+            change it.
+        facts, data: The packed trace; see `sdexplore.browser.packing`.
+
+    Raises:
+        TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
+    """
+
+    _esm = front_end()
+    facts = traitlets.Dict().tag(sync=True)
+    data = traitlets.Bytes().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        trace: Trace | str | Path,
+        *,
+        budget: int = BUDGET,
+        **options: Any,  # noqa: ANN401  (ipywidgets')
+    ) -> None:
+        whole = one_trace(trace)
+        packed = pack(whole, budget)
+        options.setdefault("layout", {"width": "100%"})  # else, in a row of widgets, what is fluid would shrink
+        super().__init__(facts=dict(packed.facts), data=packed.data, **options)
+        self.trace = whole
+
+    def __repr__(self) -> str:
+        prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
+        return f"LinkedExplorer of trace {self.trace.fingerprint}: {prompt}, {self.trace.num_steps} steps"
+
+    def snapshot(self) -> Picture:
+        """A still picture of the word maps at the step and layers shown now, for every viewer of notebooks.
+
+        Where the trace has no word maps, a picture of its denoising or of its latents.
+
+        Raises:
+            TraceError: The trace holds nothing that can be drawn.
+        """
+        errors = []
+        for draw in _stills(self.trace, self.state):
+            try:
+                return draw()
+            except SdexploreError as error:
+                errors.append(error)
+        raise errors[0]
+
+    @cached_property
+    def _still(self) -> Picture | None:
+        try:
+            return self.snapshot()
+        except SdexploreError:
+            return None
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401  (Jupyter's)
+        shown = super()._repr_mimebundle_(**options)
+        if shown is None:
+            return None
+        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+        still = self._still
+        text = f"{self!r}\nWhere widgets run, this is interactive."
+        if still is None:
+            return {**data, "text/plain": f"{text} Here: this text."}, metadata
+        image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
+        data = {**data, "text/plain": f"{text} Here: a still picture. {still.alt}", "image/png": image}
+        return data, {**metadata, "image/png": {"alt": still.alt}}
+
+
+def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:
+    """The pictures that may stand for a trace, the most telling first."""
+    role, scale = state.get("role") or "cond", state.get("scale", "shared")
+    steps, layers = state.get("step"), state.get("layers")
+    yield lambda: views.attention(trace, role=role, steps=steps, layers=layers, scale=scale)
+    yield lambda: views.denoising(trace)
+    yield lambda: views.latents(trace)

@@ -1,0 +1,76 @@
+"""`explore`: the dashboard of a pipeline, of traces, or of a trace's file."""
+
+from os import PathLike, fspath
+from typing import Any
+
+from ..base import atomic_files
+from ..base.errors import RunError, did_you_mean
+from ..trace.collections import Comparison, Traces, opened
+from ..trace.file import kind_of_folder
+from ..trace.record import USUAL, Record
+from ..trace.trace import Trace
+from .explorer import Explorer
+from .state import RUN, SHOW, State
+
+
+def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer:  # noqa: ANN401  (several kinds)
+    """The dashboard, ready to be shown as the last line of a cell.
+
+    Args:
+        source: A diffusers pipeline, to run and look at; or a Trace, Traces, a Comparison, or the path of what
+            they were saved in, to look at without a model.
+        record: What runs keep.
+        **settings: Values of its State (prompt, seed, num_inference_steps, section …) to begin with; for a pipeline
+            also any other argument of its call (image, strength, guidance_rescale …), which every run then gets.
+
+    Raises:
+        RunError: `source` is none of these; a setting is not known.
+        TraceError: The file holds no trace.
+        InspectionError: The pipeline has no UNet.
+    """
+    state = {name: value for name, value in settings.items() if name in (*RUN, *SHOW)}
+    fixed = {name: value for name, value in settings.items() if name not in state}
+    if isinstance(source, str | PathLike):
+        source = _opened(source)
+    if isinstance(source, Trace | Traces | Comparison):
+        if fixed:
+            name = next(iter(fixed))
+            hint = did_you_mean(name, SHOW)
+            raise RunError(
+                f"explore(trace, {name}=…): a stored trace is not run again, and its state has no such value; {hint}"
+            )
+        return Explorer(traces=_labelled(source), record=record, state=State(**state))
+    return _of_pipeline(source, record, state, fixed)
+
+
+def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
+    """The traces by what tells them apart."""
+    if isinstance(source, Trace):
+        return {"": source}
+    if isinstance(source, Comparison):
+        named = (", ".join(f"{name} {value}" for name, value in cell.items()) for cell in source.settings())
+    else:
+        named = (f"image {number}" for number in range(len(source)))
+    return {f"{number + 1}: {name}": trace for number, (name, trace) in enumerate(zip(named, source, strict=True))}
+
+
+def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
+    path = atomic_files.named(fspath(source))
+    if path.suffix == ".safetensors" or kind_of_folder(path) is not None:
+        return opened(path)
+    raise RunError(
+        f"explore({str(source)!r}) takes a pipeline, a trace, or the path of a trace (….safetensors); "
+        f"to explore a model, load it first: sdx.explore(sdx.load({str(source)!r}))"
+    )
+
+
+def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
+    from ..model.components.pipeline_parts import parts
+    from ..model.runs.check_call import check
+    from ..model.series.queued_runs import call_defaults
+
+    parts(pipe)  # refuses what is no pipeline
+    check(pipe, {"seed": 0, **fixed})
+    usual = call_defaults(pipe)
+    begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
+    return Explorer(pipe, record=record, state=State(**{**begin, **state}), fixed=fixed)

@@ -1,0 +1,264 @@
+"""The section "Attention": where words looked, by step, layer, head, role and method."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from ...analysis.attention import most_striking
+from ...analysis.published_methods import answering
+from ...analysis.selection import select
+from ...analysis.trajectory import spread
+from ...base.display import counted
+from ...figures.picture import Picture
+from ...trace.trace import Attention, Trace
+from ..board import Board
+from ..controls import UNCHOSEN, bind, close, column, control, row
+from ..state import FIGURES, State
+from .components import ATTENTION
+from .section import Section
+
+_WIDTHS = {"layers": "280px"}  # room for "128 × 128 (10 layers)"
+
+
+class AttentionSection(Section):
+    """Heat maps of words; the controls offer what the trace holds.
+
+    Words are buttons: those that are pressed are drawn; none pressed means every word, eight at most.
+    """
+
+    title: ClassVar[str] = ATTENTION
+    uses: ClassVar[tuple[str, ...]] = ("words", "steps", "layers", "head", "role", "method", "scale", "figure")
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        state = board.state
+        self._words: Any = row([])
+        self._figure = bind(
+            state, "figure", control(widgets.Dropdown, "figure", "What is drawn", width="220px", options=FIGURES)
+        )
+        self._steps = control(
+            widgets.IntRangeSlider,
+            "steps",
+            "First and last step that maps are averaged over",
+            width="380px",
+            min=0,
+            max=0,
+            continuous_update=False,
+        )
+        bind(
+            state,
+            "steps",
+            self._steps,
+            shown=self._steps_shown,
+            meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
+        )
+        choices: tuple[tuple[str, str, str, list[Any]], ...] = (
+            ("layers", "layers", "All layers, those of one grid, or one alone", [("all", UNCHOSEN)]),
+            (
+                "head",
+                "head",
+                "Mean over heads, or one head; needs Record(cross_attention='heads')",
+                [("mean", UNCHOSEN)],
+            ),
+            ("role", "role", "Whose prompt: cond, or uncond for the negative prompt", ["cond"]),
+            (
+                "method",
+                "method",
+                "mean: plain probability; others: published formulas, those that read what this trace holds",
+                ["mean"],
+            ),
+            ("scale", "scale", "One colour scale for all words, or each word its own", ["shared", "each"]),
+        )
+        self._choices = {
+            name: bind(
+                state,
+                name,
+                control(widgets.Dropdown, label, tooltip, width=_WIDTHS.get(name, "220px"), options=options),
+                shown=_held,
+                meant=lambda value: None if value == UNCHOSEN else value,
+            )
+            for name, label, tooltip, options in choices
+        }
+        self.widget = column(
+            [
+                self._words,
+                row([self._figure, *self._choices.values(), self._steps]),
+                self.message.widget,
+                self.box.widget,
+            ],
+            padding="6px 0",
+        )
+        self._offered: tuple[Trace, str] | None = None
+        self._drawn: tuple[Any, ...] | None = None
+        self._striking = ""  # of what is offered, once it was asked for
+
+    def _steps_shown(self, steps: tuple[int, int] | None) -> tuple[int, int]:
+        return (0, self._steps.max) if steps is None else steps
+
+    def _draw(self) -> None:
+        trace, state = self._trace(), self.board.state
+        if self._offered != (trace, state.role):
+            if trace.cross_attention and state.role not in trace.cross_attention:
+                state.role = next(iter(trace.cross_attention))  # draws anew
+                return
+            self._offered = (trace, state.role)
+            with state.hold_trait_notifications():  # a list that is offered anew sets its value in passing
+                self._offer(trace, state)
+        for name, figures in _APPLIES.items():
+            self._choices[name].disabled = state.figure not in figures
+        for toggle in self._words.children:
+            toggle.value = toggle.description in state.words
+        asked = (trace, *(getattr(state, name) for name in self.uses))
+        if asked == self._drawn and self.box.given is not None:
+            return
+        self._drawn = None  # until it is
+        if state.figure in _OF_WORDS and not state.words and not _words(trace, state.role):
+            self.box.clear()
+            self.message.say(_without_words(trace, state.role))
+            return
+        word = self._one(trace, state) if state.figure in _OF_ONE else ""
+        self._redraw(_figures(trace, state, word)[state.figure])
+        self._drawn = asked
+        if word and not state.words:
+            self.message.say(f"No word is pressed; drawn is the one that stands out most, “{word}”.")
+        elif word and len(state.words) > 1:
+            self.message.say(f"Drawn is the first of the pressed words, “{word}”.")
+
+    def _one(self, trace: Trace, state: State) -> str:
+        """The word of a figure that has room for one: the first that is pressed, else that which stands out most."""
+        if state.words:
+            return str(state.words[0])
+        if not self._striking:
+            self._striking = most_striking(trace, _words(trace, state.role), role=state.role)
+        return self._striking
+
+    def _offer(self, trace: Trace, state: State) -> None:
+        """Makes the controls offer what this trace holds."""
+        role, self._striking = state.role, ""
+        self._choices["role"].options = list(trace.cross_attention) or ["cond"]
+        state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
+        recorded = trace.attention(state.role)
+        layers = [("all", UNCHOSEN), *_grids(recorded), *((name, name) for name in recorded)]
+        heads = (
+            0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
+        )
+        for name, options in (("layers", layers), ("head", [("mean", UNCHOSEN), *((str(h), h) for h in range(heads))])):
+            kept = getattr(state, name)
+            self._choices[name].options = options
+            known = [value for _, value in options]
+            setattr(state, name, kept if kept in known else None)
+            self._choices[name].value = _held(getattr(state, name))
+        kept_method, methods = state.method, ["mean", *answering(trace, select(trace, role=state.role))]
+        self._choices["method"].options = methods
+        state.method = self._choices["method"].value = kept_method if kept_method in methods else "mean"
+        kept_steps = state.steps
+        self._steps.max = trace.num_steps - 1
+        fits = kept_steps is not None and kept_steps[1] < trace.num_steps
+        state.steps = kept_steps if fits else None
+        self._steps.value = self._steps_shown(state.steps)
+        before = self._words.children
+        self._words.children = [self._toggle(word) for word in _words(trace, state.role)]
+        close(*before)
+        known_words = {toggle.description for toggle in self._words.children}
+        state.words = tuple(word for word in state.words if word in known_words or " " in word)
+
+    def _toggle(self, word: str) -> Any:  # noqa: ANN401  (widgets have no types)
+        toggle = widgets.ToggleButton(
+            description=word,
+            tooltip=f"Where “{word}” looked; press again to leave it out",
+            value=word in self.board.state.words,
+            layout=widgets.Layout(width="auto", margin="1px"),
+        )
+
+        def pressed(_: object) -> None:
+            state = self.board.state
+            if toggle.value != (word in state.words):  # else it only follows them
+                words = tuple(w for w in state.words if w != word)
+                state.words = (*words, word) if toggle.value else words
+
+        toggle.observe(pressed, "value")
+        return toggle
+
+    def forget(self) -> None:
+        """Lets go of the trace."""
+        super().forget()
+        self._offered = self._drawn = None
+
+
+def _held(value: Any) -> Any:  # noqa: ANN401  (of any trait)
+    """A value of the state as a list of choices holds it."""
+    return UNCHOSEN if value is None else value
+
+
+_OF_WORDS = ("words", "by step", "by layer", "segmentation")
+"""Figures that draw words."""
+
+_OF_ONE = ("by step", "by layer")
+"""Figures that have room for one word."""
+
+_APPLIES = {
+    "method": ("words",),
+    "scale": ("words", "by layer"),
+    "head": ("words", "by step", "where it all went", "segmentation"),
+}
+"""For which figures a control does something."""
+
+
+def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
+    """Of a range of steps as many as a figure has room for."""
+    from ...views._attention_steps import MOST
+
+    return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, MOST))
+
+
+def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
+    """The grids of these layers in words, the finest first, each with its longer side, by which it is chosen."""
+    counts = Counter((int(one.probs.shape[2]), int(one.probs.shape[3])) for one in recorded.values())
+    sides = sorted({max(grid) for grid in counts}, reverse=True)
+    offered = []
+    for side in sides:
+        grids = [grid for grid in sorted(counts, reverse=True) if max(grid) == side]
+        layers = sum(counts[grid] for grid in grids)
+        named = ", ".join(f"{y} × {x}" for y, x in grids)
+        offered.append((f"{named} ({counted(layers, 'layer')})", side))
+    return offered
+
+
+def _words(trace: Trace, role: str) -> list[str]:
+    tokens = next(iter(trace.tokens.get(role, {}).values()), None)
+    return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words if word.positions))
+
+
+def _without_words(trace: Trace, role: str) -> str:
+    """That there is no word to draw, and what there is instead."""
+    if not trace.tokens.get(role):
+        return (
+            f"This run had no prompt for {role!r}, so no word to draw; Pixels shows where each position was looked at."
+        )
+    prompt = {"cond": "The prompt", "uncond": "The negative prompt"}.get(role, f"The prompt of {role!r}")
+    return (
+        f"{prompt} has no word to draw. The figure “where it all went” shows what start, end and padding got, "
+        "and Pixels shows where each of them was looked at."
+    )
+
+
+def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Picture]]:
+    """Name -> what makes that figure, of what the state is now; it may be called when the state is another.
+
+    Args:
+        word: That of a figure with room for one.
+    """
+    from ... import views
+
+    words, chosen, scale, method = list(state.words) or None, state.selection, state.scale, state.method
+    without_heads = {name: value for name, value in chosen.items() if name != "heads"}
+
+    return {
+        "words": lambda: views.attention(trace, words, scale=scale, method=method, **chosen),
+        "by step": lambda: views.attention_steps(trace, word, **{**chosen, "steps": _a_few(trace, chosen)}),
+        "by layer": lambda: views.attention_layers(trace, word, **without_heads, scale=scale),
+        "where it all went": lambda: views.attention_mass(trace, **chosen),
+        "segmentation": lambda: views.segmentation(trace, words, **chosen),
+    }

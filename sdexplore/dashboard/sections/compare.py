@@ -1,0 +1,166 @@
+"""The section "Compare": one argument taking several values, and two of the last runs side by side."""
+
+import ast
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from ...base.errors import RunError
+from ...trace.collections import Comparison
+from ...trace.trace import Trace
+from ..board import Board
+from ..controls import UNCHOSEN, PictureBox, button, column, control, row
+from ..worker import Cancelled
+from .section import Section
+
+OVER = (
+    "guidance_scale",
+    "seed",
+    "num_inference_steps",
+    "scheduler",
+    "prompt",
+    "negative_prompt",
+    "guidance_rescale",
+    "without",
+)
+"""What can be compared over, where the pipeline's call names it."""
+
+_EXAMPLES = {
+    "guidance_scale": "1, 3, 7.5",
+    "seed": "0, 1, 2",
+    "num_inference_steps": "5, 10, 25",
+    "scheduler": "DDIM, Euler, DPM++ 2M",
+    "prompt": "a cat in space; a dog in space",
+    "negative_prompt": "blue; red",
+    "guidance_rescale": "0, 0.7",
+    "without": "none; cat",
+}
+_TEXT = ("scheduler", "prompt", "negative_prompt", "without")
+_BETWEEN = dict.fromkeys(("prompt", "negative_prompt", "without"), ";")  # these may hold commas, others both part
+
+
+class CompareSection(Section):
+    """A run for each value, from the same noise; beneath, the words of two of the last runs on one scale."""
+
+    title: ClassVar[str] = "Compare"
+    needs_trace: ClassVar[bool] = False
+
+    def __init__(self, board: Board, runs: Callable[[], Sequence[tuple[str, Trace]]]) -> None:
+        super().__init__(board)
+        self._runs = runs
+        offered = [name for name in OVER if name in (*board.known, "seed", "scheduler", "without")]
+        self._over = control(
+            widgets.Dropdown, "over", "Which argument takes each value", width="240px", options=offered
+        )
+        self._values = control(
+            widgets.Text,
+            "values",
+            "What the argument takes, one value a run; prompts and words are separated by ; alone",
+            width="420px",
+            value=_EXAMPLES["guidance_scale"],
+            continuous_update=False,
+        )
+        self._between = widgets.HTML()
+        self._over.observe(lambda _: self._chosen(), "value")
+        self._chosen()
+        self._start = button(
+            "Compare", "Runs the prompt once a value, from the same noise", self.compare, icon="th", button_style=""
+        )
+        picks = {
+            name: control(
+                widgets.Dropdown, name, f"Run {name} of two to compare", width="320px", options=[("none", UNCHOSEN)]
+            )
+            for name in ("a", "b")
+        }
+        self._picks = picks
+        for pick in picks.values():
+            pick.observe(lambda _: self._draw_pair(), "value")
+        self._pair = PictureBox()
+        runs_row = row([self._over, self._values, self._between, self._start])
+        runs_row.layout.display = "" if board.pipe is not None else "none"
+        self.widget = column(
+            [runs_row, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
+            padding="6px 0",
+        )
+
+    def _chosen(self) -> None:
+        """Puts down an example for the argument that was chosen, and says what parts its values."""
+        name = self._over.value
+        self._values.value = _EXAMPLES[name]
+        self._between.value = f"separated by <code>{_BETWEEN.get(name, ',')}</code>"
+
+    def _draw(self) -> None:
+        options = [("none", UNCHOSEN), *self._runs()]
+        if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
+            for pick in self._picks.values():
+                pick.options = options
+        if self.box.picture is None:
+            self.message.say("Nothing is compared yet." if self.board.pipe is not None else "Choose two runs.")
+
+    def _draw_pair(self) -> None:
+        a, b = (pick.value for pick in self._picks.values())
+        if not isinstance(a, Trace) or not isinstance(b, Trace):
+            self._pair.clear()
+            return
+        from ...views import attention_compare
+
+        if not self._attempt(lambda: self._show(lambda: attention_compare(a, b), self._pair)):
+            self._pair.clear()
+
+    def compare(self) -> None:
+        """Runs once for each value that is written down."""
+        board, name = self.board, self._over.value
+        self.message.say("")
+        try:
+            over = {name: values_of(name, self._values.value)}
+        except RunError as error:
+            self.message.fail(error)
+            return
+
+        def job(cancelled: Cancelled) -> None:
+            found = board.compare(over, cancelled)
+            board.main.call(lambda: self._compared(found))
+
+        board.work(f"Comparing {len(over[name])} values of {name}", job)
+
+    def _compared(self, found: Comparison) -> None:
+        from ...views import comparison
+
+        self._attempt(lambda: self._show(lambda: comparison(found)))
+
+    def forget(self) -> None:
+        """Lets go of the figures and of the runs that could be picked."""
+        super().forget()
+        self._pair.clear()
+        for pick in self._picks.values():
+            pick.options = [("none", UNCHOSEN)]
+
+
+def values_of(name: str, text: str) -> list[Any]:
+    """The values that were written down for an argument; RunError with an example for none, one, or a wrong one."""
+    parts = [part.strip() for part in re.split(_BETWEEN.get(name, "[,;]"), text)]
+    parts = [part for part in parts if part]
+    if not parts:
+        raise RunError(f"no values of {name} in {text!r}; write for example {_EXAMPLES[name]}")
+    if len(parts) == 1:
+        between = _BETWEEN.get(name, ",")
+        raise RunError(
+            f"{parts[0]!r} is one value of {name}, and several are compared: "
+            f"write {between} between them, for example {_EXAMPLES[name]}"
+        )
+    if name == "without":  # a word of the prompt that is left out
+        return [None if part == "none" else part for part in parts]
+    if name in _TEXT:
+        return parts
+    values: list[Any] = []
+    for part in parts:
+        try:
+            value = ast.literal_eval(part)
+        except (ValueError, SyntaxError):
+            value = None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise RunError(f"{part!r} is no value of {name}; write for example {_EXAMPLES[name]}")
+        values.append(value)
+    return values

@@ -1,0 +1,162 @@
+"""The section "Components": what the pipeline is made of, its configs, and a tree that folds and can be clicked."""
+
+from functools import partial
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from ...base.display import Line, Table, to_html
+from ...base.errors import TraceError
+from ...figures.picture import Picture
+from ...records.components import ModuleNode, ModuleTree
+from ..board import Board
+from ..controls import button, close, column, control, row
+from .section import Section
+
+ATTENTION = "Attention"
+"""The title of the section to which a click on an attention layer leads."""
+
+
+class Branch:
+    """One module of the tree: a button to fold it, and a button to look at it. Branches are made when unfolded."""
+
+    def __init__(self, node: ModuleNode, looked_at: Any, *, unfolded: bool = False) -> None:  # noqa: ANN401  (a function)
+        self.node, self._looked_at = node, looked_at
+        own = node.name.rpartition(".")[2] or "(root)"
+        self._below = widgets.VBox([], layout=widgets.Layout(margin="0 0 0 18px", width="auto"))
+        fold = widgets.Layout(width="28px", padding="0", visibility="visible" if node.children else "hidden")
+        self._fold = widgets.Button(description="▸", tooltip=f"Unfold {own}", layout=fold)
+        self._fold.on_click(lambda _: self.turn())
+        sign = " ◉" if node.attention and node.attention.kind == "cross" else " ○" if node.attention else ""
+        look = widgets.Button(
+            description=f"{own}: {node.class_name}{sign}",
+            tooltip=f"{node.name or '(root)'} — {node.facts}",
+            layout=widgets.Layout(width="auto", max_width="460px"),
+            style={"button_color": "transparent"},
+        )
+        look.on_click(lambda _: looked_at(node))
+        self.widget: Any = widgets.VBox([widgets.HBox([self._fold, look]), self._below])
+        if unfolded:
+            self.turn()
+
+    def turn(self) -> None:
+        """Unfolds the branch, or folds it."""
+        below, folded = self._below.children, not self._below.children
+        self._below.children = [Branch(child, self._looked_at).widget for child in self.node.children] if folded else []
+        close(*below)
+        self._fold.description = "▾" if folded else "▸"
+        self._fold.tooltip = f"{'Fold' if folded else 'Unfold'} {self.node.name.rpartition('.')[2] or '(root)'}"
+
+
+class PartsSection(Section):
+    """Components, the tree of one of them, and the facts of the module that was clicked.
+
+    A filled circle marks cross-attention, an empty one self-attention.
+    """
+
+    title: ClassVar[str] = "Components"
+    needs_trace: ClassVar[bool] = False
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        self._parts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
+        self._facts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
+        self._to_attention = button(
+            "Where it looked", "Opens Attention with this layer alone", self._look, icon="search", disabled=True
+        )
+        self._tree = column([], flex="1 1 380px", max_height="520px", overflow="auto")
+        self._which = control(
+            widgets.Dropdown, "tree of", "Whose modules the tree shows", width="320px", options=["unet"]
+        )
+        self._node: ModuleNode | None = None
+        right = column([self._facts, self._to_attention], flex="1 1 300px")
+        self.widget = column(
+            [self._parts, self._which, row([self._tree, right], align_items="flex-start"), self.message.widget]
+        )
+        self._drawn: object = None
+
+    def _draw(self) -> None:
+        source = self.board.pipe if self.board.pipe is not None else self._trace()
+        if self._drawn is source:
+            return
+        self._drawn = source
+        if self.board.pipe is None:
+            self._recorded()
+            return
+        from ...model.inspection.components import components
+
+        found = components(self.board.pipe)
+        self._parts.value = found._repr_html_()
+        networks = [name for name, part in found.items() if part.parameters]
+        self._which.options = networks
+        self._which.value = "unet" if "unet" in networks else networks[0] if networks else None
+        self._which.observe(lambda _: self._grow(), "value")
+        self._grow()
+
+    def _grow(self) -> None:
+        if self.board.pipe is None or self._which.value is None:
+            return
+        from ...model.inspection.components import tree
+
+        found: ModuleTree = tree(self.board.pipe, self._which.value)
+        before = self._tree.children
+        self._tree.children = [Branch(found.root, self.look_at, unfolded=True).widget]
+        close(*before)
+        self.look_at(found.root)
+
+    def _recorded(self) -> None:
+        """What a stored trace says of its model, and its layers as buttons."""
+        trace = self._trace()
+        rows = [(name, str(cls)) for name, cls in trace.provenance.get("components", {}).items()]
+        scheduler = trace.provenance.get("scheduler", {})
+        rows += [(f"scheduler.{key}", repr(value)) for key, value in scheduler.get("config", {}).items()]
+        heading = Line(f"{trace.provenance.get('pipeline', '?')} of {trace.provenance.get('model', '?')}", strong=True)
+        note = Line("From the record; the tree needs the pipeline itself: sdx.explore(pipe).")
+        self._parts.value = to_html([heading, note, Table(("component or setting", "value"), rows)])
+        self._which.layout.display = "none"
+        layers = trace.cross_attention.get(self.board.state.role, {})
+        self._tree.children = [
+            button(name, f"Opens Attention with {name} alone", partial(self._open, name)) for name in layers
+        ]
+
+    def look_at(self, node: ModuleNode) -> None:
+        """Shows the facts of a module."""
+        self._node = node
+        attention = node.attention
+        rows = [("class", node.class_name), ("parameters", f"{node.parameters:,}")]
+        if node.output:
+            rows.append(("output", " × ".join(map(str, node.output))))
+        if attention:
+            rows += [
+                ("attention", f"{attention.kind}: {'keys from the prompt' if attention.kind == 'cross' else 'itself'}"),
+                ("heads", f"{attention.heads} of width {attention.head_dim}"),
+                ("keys made of", f"{attention.key_dim} features"),
+            ]
+            if attention.resolution:
+                rows.append(("grid of queries", "{} × {}".format(*attention.resolution)))
+        self._facts.value = to_html([Line(node.name or "(root)", strong=True), Table(("fact", "value"), rows)])
+        self._to_attention.disabled = not (attention and attention.kind == "cross" and self._which.value == "unet")
+
+    def _look(self) -> None:
+        if self._node is not None:
+            self._open(self._node.name)
+
+    def _open(self, layer: str) -> None:
+        self.board.state.layers = layer
+        self.board.state.section = ATTENTION
+
+    def figure(self) -> Picture:
+        """The components as a figure."""
+        if self.board.pipe is None:
+            raise TraceError("a stored trace has no components to draw; the section Attention has a figure")
+        from ...model.inspection.components import components
+        from ...views import components as drawn
+
+        return drawn(components(self.board.pipe))
+
+    def forget(self) -> None:
+        """Lets go of the tree."""
+        super().forget()
+        self._node, self._drawn, before = None, None, self._tree.children
+        self._tree.children = []
+        close(*before)

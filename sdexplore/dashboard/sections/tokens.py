@@ -1,0 +1,52 @@
+"""The section "Tokens": what the prompt becomes, while it is typed."""
+
+from typing import ClassVar
+
+import ipywidgets as widgets
+
+from ...base.display import Line, to_html
+from ...figures.picture import Picture
+from ...text.tokenization import Tokenizations
+from ..board import Board
+from ..controls import column
+from .section import Section
+
+
+class PromptSection(Section):
+    """The tokens of the prompt, and of the negative prompt: of the run that is looked at, or of what is typed."""
+
+    title: ClassVar[str] = "Tokens"
+    needs_trace: ClassVar[bool] = False
+    uses: ClassVar[tuple[str, ...]] = ("prompt", "negative_prompt")
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        self._tokens = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
+        self.widget = column([self.message.widget, self._tokens], padding="6px 0")
+
+    def _draw(self) -> None:
+        html = [to_html([Line(title, strong=True)]) + tokens._repr_html_() for title, tokens in self._found()]
+        self._tokens.value = "<br>".join(html) or to_html([Line("There is no prompt, so there are no tokens.")])
+        self.message.say("")
+
+    def _found(self) -> list[tuple[str, Tokenizations]]:
+        if self.board.pipe is None:
+            return [(f"role {role}", tokens) for role, tokens in self._trace().tokens.items()]
+        if "prompt" not in self.board.known:
+            return []
+        from ...model.components.tokens import tokens
+
+        state = self.board.state
+        found = [("Prompt, as typed", tokens(self.board.pipe, state.prompt))]
+        if state.negative_prompt:
+            found.append(("Negative prompt, as typed", tokens(self.board.pipe, state.negative_prompt)))
+        return found
+
+    def figure(self) -> Picture:
+        """The prompt's tokens as a figure."""
+        from ...views import tokens as drawn
+
+        found = self._found()
+        if not found:
+            return super().figure()
+        return drawn(found[0][1])

@@ -1,0 +1,139 @@
+"""What a dashboard is set to: one small object that is read and set from code, and that writes itself as code."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from traitlets import Any as Anything
+from traitlets import CaselessStrEnum, Float, HasTraits, Int, TraitError, Unicode, validate
+
+from ..base.errors import RunError, did_you_mean
+
+RUN: Final = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "num_inference_steps",
+    "guidance_scale",
+    "scheduler",
+    "height",
+    "width",
+)
+"""What a run is made with."""
+
+FIGURES: Final = ("words", "by step", "by layer", "where it all went", "segmentation")
+"""What the section Attention can draw."""
+
+SHOW: Final = ("section", "figure", "step", "words", "steps", "layers", "head", "role", "method", "scale")
+"""What is looked at."""
+
+
+class State(HasTraits):
+    """What a dashboard is set to. Setting a value moves its control, and a moved control sets the value.
+
+    Attributes:
+        prompt, negative_prompt: As the pipeline takes them; an empty negative prompt is not passed at all.
+        seed: Of the first image's noise.
+        num_inference_steps, guidance_scale: As the pipeline takes them.
+        scheduler: A name as in `load(scheduler=…)`, for the next run alone; "" for the pipeline's own.
+        height, width: In pixels; None for what the model was made for.
+        section: The title of the section that is open.
+        figure: What the section Attention draws: one of FIGURES.
+        step: The denoising step that is looked at, from 0.
+        words: The words whose attention is drawn; () for every word of the prompt, eight at most.
+        steps: (first, last) of the steps that attention is averaged over, both included; None for all.
+        layers: Attention layers by name, the beginning of one, or the longer side of its grid; None for all.
+        head: One head of each layer (needs Record(cross_attention="heads")); None for the mean over heads.
+        role: Whose prompt: "cond", or "uncond" for the negative one.
+        method: "mean", or a published method as `word_map` takes it.
+        scale: "shared" by all words' maps, or "each" its own.
+    """
+
+    prompt = Unicode("")
+    negative_prompt = Unicode("")
+    seed = Int(0, min=0)
+    num_inference_steps = Int(25, min=1)
+    guidance_scale = Float(7.5)
+    scheduler = Unicode("")
+    height = Int(None, allow_none=True, min=1)
+    width = Int(None, allow_none=True, min=1)
+    section = Unicode("")
+    figure = CaselessStrEnum(list(FIGURES), "words")
+    step = Int(0, min=0)
+    words = Anything(())
+    steps = Anything(None)
+    layers = Anything(None)
+    head = Int(None, allow_none=True, min=0)
+    role = Unicode("cond")
+    method = Unicode("mean")
+    scale = CaselessStrEnum(["shared", "each"], "shared")
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401  (a value of any trait)
+        _known(values)
+        super().__init__(**values)
+
+    @validate("words")
+    def _check_words(self, proposal: Mapping[str, Any]) -> tuple[str, ...]:
+        words = proposal["value"]
+        several = (words,) if isinstance(words, str) else words
+        if not isinstance(several, list | tuple) or not all(isinstance(word, str) for word in several):
+            raise TraitError(f"words={words!r}: words are names from the prompt, as in ('cat', 'rocket')")
+        return tuple(several)
+
+    @validate("steps")
+    def _check_steps(self, proposal: Mapping[str, Any]) -> tuple[int, int] | None:
+        steps = proposal["value"]
+        if steps is None:
+            return None
+        pair = isinstance(steps, list | tuple) and len(steps) == 2 and all(isinstance(step, int) for step in steps)  # noqa: PLR2004
+        if not pair or not 0 <= steps[0] <= steps[1]:
+            raise TraitError(f"steps={steps!r}: steps is (first, last), both included, as in (0, 9); None for all")
+        return (steps[0], steps[1])
+
+    def update(self, **values: Any) -> None:  # noqa: ANN401  (as above)
+        """Sets several values at once; all of them, or none if one does not fit.
+
+        Raises:
+            RunError: There is no such value.
+            TraitError: One does not fit.
+        """
+        _known(values)
+        State(**values)
+        with self.hold_trait_notifications():
+            for name, value in values.items():
+                setattr(self, name, value)
+
+    def follow(self, names: tuple[str, ...], changed: Callable[[], object]) -> Callable[[], None]:
+        """Calls `changed` whenever one of the values changes, until the function that is returned is called."""
+
+        def observer(_: object) -> None:
+            changed()
+
+        self.observe(observer, list(names))
+        return lambda: self.unobserve(observer, list(names))
+
+    def values(self, names: tuple[str, ...] = (*RUN, *SHOW)) -> dict[str, Any]:
+        """Name -> value, of `names`."""
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        usual = State()
+        said = {name: value for name, value in self.values().items() if value != getattr(usual, name)}
+        return f"State({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
+    def arguments(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """What the pipeline is called with: of the run's values those that its call names and that are set."""
+        given = {name: getattr(self, name) for name in RUN if name not in ("prompt", "seed", "scheduler")}
+        unset: dict[str, tuple[Any, ...]] = {"negative_prompt": ("",), "height": (None,), "width": (None,)}
+        return {name: value for name, value in given.items() if name in known and value not in unset.get(name, ())}
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """Which attention is looked at, as `word_map` and the views take it."""
+        steps = None if self.steps is None else slice(self.steps[0], self.steps[1] + 1)
+        return {"role": self.role, "steps": steps, "layers": self.layers, "heads": self.head}
+
+
+def _known(values: Mapping[str, Any]) -> None:
+    for name in values:
+        if name not in (*RUN, *SHOW):
+            raise RunError(f"a dashboard's state has no {name!r}; {did_you_mean(name, (*RUN, *SHOW))}")

@@ -1,0 +1,1 @@
+"""How every figure is drawn: Picture, themes, panels, titles, caches. Views and publishing share it."""

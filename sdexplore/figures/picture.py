@@ -1,0 +1,329 @@
+"""A figure that describes itself, shows itself once, and knows how it was made."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base import atomic_files
+from ..base.display import MOST_CHARACTERS, clip, escape, harmless
+from ..base.errors import PublishError
+from ..trace.trace import Trace
+from . import layout_cache
+from .fast_png import png
+from .themes import THEMES, Theme, themed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+DPI = 144  # of saved files
+_SCREEN_DPI = 110  # in a notebook, whose file holds each picture twice
+_CSS_PIXELS_PER_INCH = 96
+_JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
+_FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
+_IN_PIXELS = (".png", ".webp", ".jpg")
+_OPAQUE = 255
+_ONE_AT_A_TIME = RLock()
+_PAD = 0.05  # inches around a saved figure
+# Kana, Chinese characters, Hangul and what is set with them.
+_EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
+
+
+class CodeLine(str):
+    """A line of code that remembers which traces stand in it.
+
+    Attributes:
+        sources: `facts_of_traces`, in the order of their names in the line.
+        over: Where they are the cells of a Comparison: its axes; else None.
+    """
+
+    __slots__ = ("over", "sources")
+    sources: tuple[Mapping[str, Any], ...]
+    over: Mapping[str, Any] | None
+
+    def __new__(  # noqa: PYI034  (the tests' type checker does not know Self)
+        cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None
+    ) -> "CodeLine":
+        """The line, made from `traces`."""
+        made = super().__new__(cls, line)
+        made.sources = facts_of_traces(traces)
+        made.over = over
+        return made
+
+
+def facts_of_traces(traces: Iterable[Trace]) -> tuple[Mapping[str, Any], ...]:
+    """How each of `traces` was made: fingerprint, kind, call and provenance, as JSON."""
+    return tuple(
+        {
+            "fingerprint": trace.fingerprint,
+            "kind": trace.kind,
+            "call": dict(trace.call),
+            "provenance": dict(trace.provenance),
+        }
+        for trace in traces
+    )
+
+
+def summary(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Model, prompt, seed, scheduler and versions of the traces: one value where they agree, else the list of each."""
+    found: dict[str, list[Any]] = {"model": [], "prompt": [], "seed": [], "scheduler": [], "versions": []}
+    for source in sources:
+        provenance, call = source["provenance"], source["call"]
+        scheduler = provenance.get("scheduler", {})
+        found["model"].append(provenance.get("model"))
+        found["prompt"].append(call.get("prompt"))
+        found["seed"].append(call.get("seed"))
+        found["scheduler"].append(scheduler.get("class"))
+        found["versions"].append(provenance.get("versions"))
+    return {
+        name: values[0] if all(one == values[0] for one in values) else values
+        for name, values in found.items()
+        if values
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What a view returns: one figure with the arrays drawn in it, in words, and in code.
+
+    Attributes:
+        figure: The matplotlib figure, made without pyplot, so that it shows once and leaks nowhere.
+        data: Name -> array as drawn.
+        alt: What is to be seen, in a sentence or two.
+        call: The line of code that makes it again; a comment names the trace by its fingerprint. A `CodeLine`
+            also knows how the traces in it were made.
+    """
+
+    figure: "Figure"
+    data: Mapping[str, np.ndarray]
+    alt: str
+    call: str
+
+    @property
+    def sources(self) -> tuple[Mapping[str, Any], ...]:
+        """How the traces in it were made, as JSON; empty where none is known."""
+        return self.call.sources if isinstance(self.call, CodeLine) else ()
+
+    @property
+    def over(self) -> Mapping[str, Any] | None:
+        """The axes of the Comparison that it shows; else None."""
+        return self.call.over if isinstance(self.call, CodeLine) else None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of the figure should know: that no installed font has its Japanese, say."""
+        from matplotlib.text import Text
+
+        written = "".join(text.get_text() for text in self.figure.findobj(Text))
+        named = {int(code, 16) for code in re.findall(r"U\+([0-9A-F]{4,5})", written)}
+        lost = sorted(code for code in named if any(first <= code <= last for first, last in _EAST_ASIAN))
+        if not lost:
+            return ()
+        shown = "".join(map(chr, lost[:12])) + "…" * (len(lost) > 12)  # noqa: PLR2004  (enough to see which)
+        notice = (
+            f"No installed font has {shown}: the figure names them by number. Install a Japanese font, Noto Sans CJK "
+            "JP say (Debian: apt install fonts-noto-cjk), and start the kernel anew."
+        )
+        return (notice,)
+
+    def save(self, path: str | Path, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> Path:
+        """Writes the figure to `path` (.png, .svg, .pdf, .webp, .jpg), folders included, atomically; returns the path.
+
+        A PNG carries the alt text, the call, and model, prompt, seed, scheduler and versions as text chunks.
+
+        Args:
+            dpi: Dots per inch of a file of pixels.
+            width: Instead of dpi: how many pixels wide the file is, to a hundredth. A blog's column is about 700
+                wide, and twice that is sharp on every screen.
+            theme: The page that it is for: "light" (white), "dark", or "transparent", without a page of its own and
+                with ink that reads on both. Only page and ink differ; colours that carry data stay.
+
+        Raises:
+            PublishError: The ending is none of these; a width for a file without pixels; no such theme.
+        """
+        path = atomic_files.named(path)
+        ending = path.suffix.lower()
+        if ending not in _FORMATS:
+            raise PublishError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
+        if width is not None and ending not in _IN_PIXELS:
+            raise PublishError(f"{path.name!r} has no pixels: leave width={width!r} out, or save as .png")
+        if theme == "transparent" and ending == ".jpg":
+            raise PublishError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
+        content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write(path, content)
+        return path
+
+    def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> bytes:
+        """The figure as the bytes of a PNG file; arguments as those of `save`."""
+        return self._render("png", dpi, width=width, theme=theme)
+
+    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light") -> bytes:
+        if theme not in THEMES:
+            raise PublishError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+        if width is not None and width < 1:
+            raise PublishError(f"width={width!r}: a picture is at least one pixel wide")
+        metadata: dict[str, Any] = {"Description": self.alt, "Source": self.call, "Software": "sdexplore"}
+        if self.sources:
+            metadata["Comment"] = json.dumps(summary(self.sources), ensure_ascii=False)
+        if kind == "svg":
+            metadata = {"Description": self.alt, "Source": self.call, "Date": None}
+        elif kind == "pdf":
+            metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
+        buffer, density = io.BytesIO(), float(dpi)
+        with style(), _laid_out(self.figure), themed(self.figure, theme):
+            if width is not None:
+                density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
+            _canvas(self.figure).print_figure(
+                buffer,
+                format=kind,
+                dpi=density,
+                bbox_inches=_extent(self.figure, density).padded(_PAD) if f".{kind}" in _IN_PIXELS else "tight",
+                pad_inches=_PAD,
+                metadata=metadata if kind in ("png", "svg", "pdf") else None,
+            )
+        return buffer.getvalue()
+
+    def _pixels(self) -> np.ndarray:
+        """The pixels (Y, X, 3) uint8 of `png` at a notebook's density, on white."""
+        with style(), _laid_out(self.figure), themed(self.figure, "light"):
+            canvas = _canvas(self.figure)
+            around = _extent(self.figure, float(_SCREEN_DPI)).padded(_PAD)
+            canvas.print_figure(io.BytesIO(), format="rgba", dpi=_SCREEN_DPI, bbox_inches=around, pad_inches=_PAD)
+        pixels = np.asarray(canvas.buffer_rgba())
+        colours, opaque = pixels[..., :3], pixels[..., 3:]
+        if opaque.min() == _OPAQUE:
+            return colours
+        return np.asarray(np.round(_OPAQUE + (opaque / _OPAQUE) * (colours - float(_OPAQUE))), np.uint8)
+
+    def html(self) -> str:
+        """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures.
+
+        Its pixels are those of `png`, packed less tightly: a dashboard shows it and no file keeps it.
+        """
+        return self._html(png(self._pixels()))
+
+    def _html(self, png: bytes) -> str:
+        pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
+        wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
+        source = base64.b64encode(png).decode("ascii")
+        return (
+            f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{harmless(self.alt)}" '
+            f'style="width:{wide}px;max-width:100%;background:#fff">'
+            + "".join(f"<figcaption>{escape(notice)}</figcaption>" for notice in self.notices)
+            + "</figure>"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
+        try:
+            png = self.png(dpi=_SCREEN_DPI)
+        except Exception as error:  # noqa: BLE001  (a repr never raises)
+            return {"text/plain": f"{self!r}\ncannot be drawn, {type(error).__name__}: {error}"}, {}
+        bundle = {
+            "text/html": self._html(png),
+            "image/png": base64.b64encode(png).decode("ascii"),
+            "text/plain": repr(self),
+        }
+        return bundle, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        return "\n".join((f"Picture: {self.alt}", self.call, *self.notices))
+
+
+def _extent(figure: "Figure", dpi: float) -> "Bbox":
+    """What a file of this density holds, in inches: all that is drawn, found without drawing it.
+
+    matplotlib's "tight" draws the whole figure once more to find the same.
+    """
+    before = figure.dpi
+    try:
+        figure.set_dpi(dpi)
+        layout_cache.place(figure)
+        return figure.get_tightbbox(_canvas(figure).get_renderer())
+    finally:
+        figure.set_dpi(before)
+
+
+def _canvas(figure: "Figure") -> Any:  # noqa: ANN401  (matplotlib's types do not know what a canvas prints)
+    from . import text_cache
+
+    return figure.canvas if isinstance(figure.canvas, text_cache.Canvas) else text_cache.Canvas(figure)
+
+
+@contextmanager
+def _laid_out(figure: "Figure") -> Iterator[None]:
+    """The layout is done, so matplotlib, which would draw everything to see to it, has no engine in the block."""
+    _canvas(figure)  # with whose renderer texts are measured
+    layout_cache.lay_out(figure)
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of every figure, whatever the user's rcParams are; they are as before when the block ends.
+
+    rcParams are one for all threads, so one thread at a time is in such a block.
+    """
+    import matplotlib.style
+
+    from .text_cache import styled
+
+    look = {
+        "figure.dpi": _SCREEN_DPI,  # texts are measured once for layout and screen
+        "font.family": list(_fonts()),
+        "font.size": 9.0,
+        "axes.titlesize": 9.0,
+        "axes.titley": 1.0,  # no ticks are above, which matplotlib would look for at each drawing
+        "figure.facecolor": "white",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "image.interpolation": "nearest",
+        "text.hinting": "none",  # letters spaced as the font has it at every density; and in two thirds of the time
+        "svg.fonttype": "none",
+        "svg.hashsalt": "sdexplore",  # or its ids would be others at each saving
+    }
+    with _ONE_AT_A_TIME:
+        before = styled.set(True)
+        try:
+            with matplotlib.style.context(["default", look]):
+                yield
+        finally:
+            styled.reset(before)
+
+
+def drawable(text: str, most: int = MOST_CHARACTERS) -> str:
+    """`text` for a figure: on one line, cut at `most`, and what no installed font can draw named as "U+1F338"."""
+    known = _drawn_characters()
+    shown = clip(text, most).replace("$", r"\$")  # matplotlib would set what stands between two as mathematics
+    return "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in shown)
+
+
+@cache
+def _drawn_characters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(code for name in _fonts() for code in get_font(findfont(FontProperties(name))).get_charmap())
+
+
+@cache
+def _fonts() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    # Families that are not installed would print a warning for every text.
+    installed = {font.name for font in fontManager.ttflist}
+    return ("DejaVu Sans", *[name for name in _JAPANESE if name in installed][:1])

@@ -1,0 +1,1 @@
+"""What the miniature can do, in numbers."""

@@ -1,0 +1,115 @@
+"""Scenes as the UNet sees them: latents and masks of a whole table, and the latents' whitening."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKL
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from sdexplore.mini.world.dataset import GROUPS, SceneTable
+from sdexplore.mini.world.rendering import LATENT_SIZE, Renderer
+
+SCALING_FACTOR = 0.18215
+"""Stable Diffusion 1.5's: whitened latents have 1 / SCALING_FACTOR as standard deviation."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EncodedScenes:
+    """A table of scenes, encoded.
+
+    Attributes:
+        input_ids: Captions as tokens.
+        token_groups: The group that each token names; -1: none.
+        latents: Means of the VAE's posterior, not scaled.
+        pixel_masks: For each group, where it is to be seen: 0 to 255.
+        scaling_factor: What the UNet wants the latents multiplied by.
+    """
+
+    input_ids: Int[Tensor, "scene caption 77"]
+    token_groups: Int[Tensor, "scene caption 77"]
+    latents: Float[Tensor, "scene 4 32 32"]
+    pixel_masks: UInt8[Tensor, "scene 5 32 32"]
+    scaling_factor: float
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def scaled(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 4 32 32"]:
+        """Latents of these rows in float32, scaled for the UNet."""
+        return self.latents[rows].float() * self.scaling_factor
+
+    def masks(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 5 32 32"]:
+        """Masks of these rows, 0 to 1."""
+        return self.pixel_masks[rows].float() / 255
+
+
+@torch.no_grad()
+def encode(
+    vae: AutoencoderKL,
+    table: SceneTable,
+    renderer: Renderer,
+    *,
+    scaling_factor: float,
+    batch: int = 32,
+    precision: torch.dtype = torch.bfloat16,
+) -> EncodedScenes:
+    """Renders and encodes every scene of a table, on the VAE's device.
+
+    Args:
+        vae: What encodes; in float32.
+        table: The scenes.
+        renderer: Made for that table.
+        scaling_factor: What is noted as such; the latents are kept as they are.
+        batch: Scenes at a time.
+        precision: bfloat16 computes under autocast and keeps latents so; float32 does neither.
+    """
+    device = vae.device
+    latents = torch.empty(len(table), 4, LATENT_SIZE, LATENT_SIZE, dtype=precision, device=device)
+    masks = torch.empty(len(table), GROUPS, LATENT_SIZE, LATENT_SIZE, dtype=torch.uint8, device=device)
+    for rows in torch.split(torch.arange(len(table), device=device), batch):
+        images, shares = renderer.images_and_masks(rows)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision is torch.bfloat16):
+            latents[rows] = vae.encode(images).latent_dist.mean.to(precision)
+        masks[rows] = (shares * 255).round().to(torch.uint8)
+    return EncodedScenes(
+        input_ids=torch.from_numpy(table.input_ids).long().to(device),
+        token_groups=torch.from_numpy(table.token_groups).long().to(device),
+        latents=latents,
+        pixel_masks=masks,
+        scaling_factor=scaling_factor,
+    )
+
+
+@torch.no_grad()
+def whiten(vae: AutoencoderKL, scenes: EncodedScenes) -> None:
+    """Folds a linear map into the VAE so that scaled latents have mean 0 and covariance 1.
+
+    The mean half of `quant_conv` is followed by the map, `post_quant_conv` preceded by its
+    inverse: what the VAE makes of a picture stays the same. The scenes' latents are mapped alike,
+    and the scaling factor is noted in the VAE's config.
+
+    Args:
+        vae: Changed in place.
+        scenes: Encoded by it; changed in place.
+    """
+    sampled = scenes.latents[:50_000].float().permute(0, 2, 3, 1).reshape(-1, 4)
+    mean = sampled.mean(0)
+    variances, axes = torch.linalg.eigh(torch.cov((sampled - mean).T))
+    whitening = (axes * variances.rsqrt()) @ axes.T / scenes.scaling_factor
+    before, after = vae.quant_conv, vae.post_quant_conv  # channels of before: means, log variances
+    before.weight[:4] = torch.einsum("ij,jkab->ikab", whitening, before.weight[:4])
+    before.bias[:4] = whitening @ (before.bias[:4] - mean)
+    before.bias[4:] += 2 * whitening.diagonal().abs().log()  # a channel's noise grows with it
+    after.bias += torch.einsum("ijab,j->i", after.weight, mean)
+    after.weight.copy_(torch.einsum("ijab,jk->ikab", after.weight, torch.linalg.inv(whitening)))
+    for part in torch.split(scenes.latents, 20_000):
+        centred = part.float() - mean.view(1, 4, 1, 1)
+        part.copy_(torch.einsum("ij,bjyx->biyx", whitening, centred))
+    vae.register_to_config(scaling_factor=scenes.scaling_factor)
+    deviation = scenes.latents[:20_000].float().std((0, 2, 3)) * scenes.scaling_factor
+    _log.info("whitened: standard deviations %s", [round(value, 3) for value in deviation.tolist()])

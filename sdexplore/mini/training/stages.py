@@ -1,0 +1,139 @@
+"""The miniature from nothing: scenes, VAE, whitened latents, then UNet and text encoder."""
+
+import logging
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from sdexplore.base.errors import SdexploreError
+from sdexplore.mini.training.encoding import SCALING_FACTOR, encode, whiten
+from sdexplore.mini.training.networks import Architecture, Networks, build, claim, load, parameters, save
+from sdexplore.mini.training.optimization import Budget
+from sdexplore.mini.training.stage_unet import UnetStage, fit_unet
+from sdexplore.mini.training.stage_vae import VaeStage, fit_vae
+from sdexplore.mini.world.dataset import FIRST_SEED, VARIANTS, Draw, SceneTable, draw_table, known_tokens, spread
+from sdexplore.mini.world.rendering import Renderer
+
+_PARTS = 64
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How to train.
+
+    Attributes:
+        scenes: Scenes to train on; drawn in 64 parts, so a multiple of 64 is kept whole.
+        vocabulary_scenes: Scenes whose captions say which tokens the world can hold.
+        variants: Renderings of each background.
+        architecture: Sizes of the networks.
+        vae: Stage 1.
+        unet: Stage 2.
+        encode_batch: Scenes encoded at a time.
+        precision: bfloat16 or float32, of the encoded latents.
+        seed: Of torch's generator and of the crops; scenes have seeds of their own.
+        workers: Processes that draw scenes; 0: this one.
+        vae_from: A pipeline's folder whose VAE replaces stage 1.
+        init_from: A pipeline's folder whose UNet and text encoder stage 2 starts from.
+    """
+
+    scenes: int = 400_000
+    vocabulary_scenes: int = 40_000
+    variants: int = VARIANTS
+    architecture: Architecture = field(default_factory=Architecture)
+    vae: VaeStage = field(default_factory=VaeStage)
+    unet: UnetStage = field(default_factory=UnetStage)
+    encode_batch: int = 128
+    precision: torch.dtype = torch.bfloat16
+    seed: int = 0
+    workers: int = 0
+    vae_from: Path | None = None
+    init_from: Path | None = None
+
+    @classmethod
+    def smoke(cls) -> "Training":
+        """Every stage with tiny networks, in seconds on a CPU. It learns nothing to speak of."""
+        return cls(
+            scenes=16,
+            vocabulary_scenes=200,
+            variants=2,
+            architecture=Architecture(
+                vae_channels=(16, 16, 32, 32),
+                unet_channels=(32, 32, 32, 32),
+                hidden_size=32,
+                text_layers=1,
+            ),
+            vae=VaeStage(budget=Budget(60.0, steps=4), batch=2, compile=False, log_every=2),
+            unet=UnetStage(budget=Budget(60.0, steps=4), batch=2, alignment_rows=1, compile=False, log_every=2),
+            encode_batch=16,
+        )
+
+
+def train(training: Training, out: Path, device: torch.device | None = None) -> None:
+    """Trains a miniature and writes it to `out`, a folder that diffusers can load.
+
+    The VAE is there, beside untrained companions, as soon as stage 1 is done.
+
+    Args:
+        training: How.
+        out: Made where it is missing, overwritten where it is not empty.
+        device: Where to train; None: the CPU.
+
+    Raises:
+        SdexploreError: There are no scenes to train on, or `out` cannot be made.
+        LoadError: `vae_from` or `init_from` is no folder of a pipeline.
+    """
+    if training.scenes < 1:
+        raise SdexploreError(f"cannot train on {training.scenes} scenes; give 1 or more")
+    claim(out)
+    device = device or torch.device("cpu")
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        known = known_tokens(training.vocabulary_scenes)
+        table = _draw_scenes(training, known)
+        _log.info("%d scenes, %d tokens", len(table), len(known))
+        renderer = Renderer(table, device, workers=training.workers)
+        networks = _start(training)
+        networks.to(device)
+        if training.vae_from is None:
+            rng = random.Random(training.seed)  # noqa: S311  (crops, not secrets)
+            fit_vae(networks.vae, renderer, len(table), training.vae, rng)
+        networks.vae.eval().requires_grad_(requires_grad=False)
+        scenes = encode(
+            networks.vae,
+            table,
+            renderer,
+            scaling_factor=SCALING_FACTOR,
+            batch=training.encode_batch,
+            precision=training.precision,
+        )
+        whiten(networks.vae, scenes)
+        save(networks, out)
+        fit_unet(networks, scenes, known, training.unet)
+        networks.eval()
+        save(networks, out)
+    _log.info("written to %s", out)
+
+
+def _draw_scenes(training: Training, known: frozenset[int]) -> SceneTable:
+    part = max(1, training.scenes // _PARTS)
+    draws = [
+        Draw(FIRST_SEED + number, part, variants=training.variants, known=known)
+        for number in range(training.scenes // part)
+    ]
+    return SceneTable.joined(spread(draw_table, draws, training.workers))
+
+
+def _start(training: Training) -> Networks:
+    """Untrained networks, or those that earlier trainings left."""
+    networks = build(training.architecture)
+    if training.vae_from is not None:
+        networks.vae.load_state_dict(load(training.vae_from).vae.state_dict())
+    if training.init_from is not None:
+        earlier = load(training.init_from)
+        networks.unet.load_state_dict(earlier.unet.state_dict())
+        networks.text_encoder.load_state_dict(earlier.text_encoder.state_dict())
+    _log.info("parameters: %s", parameters(networks))
+    return networks

@@ -1,0 +1,1 @@
+"""The emoji world: words, backgrounds, layouts, scenes and their masks."""

@@ -1,0 +1,172 @@
+"""Rows that go to the file of a trace as they are made, so that memory does not grow with the steps of a run."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...base.atomic_files import draft_of, named
+from ...base.errors import RunError
+from ...trace.codec import sealed
+from ...trace.collections import Traces, file_of, write_index
+from ...trace.growing_file import TraceDraft
+from ...trace.trace import Trace
+from ..components.host_copies import HostCopies
+from .memory_sink import InMemory, Keeper, Key
+
+IN_FLIGHT = 1 << 28  # bytes that are gathered to be written; as many may be being written, and a row more
+_HEADER = 1 << 17  # bytes for what a header says beside its arrays, the preview above all
+_HEADER_OF_ARRAY = 1 << 11  # bytes, of some 900 with 50 steps and 20 columns
+
+
+class InFiles(Keeper):
+    """Writes rows to one draft an image: a thread writes what is complete while the next step is computed."""
+
+    def __init__(self, drafts: list[TraceDraft], target: Path) -> None:
+        super().__init__()
+        self._drafts, self._target = drafts, target
+        self._copies = HostCopies()
+        self._waiting: list[tuple[Key, torch.Tensor, int]] = []
+        self._bytes = 0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sdexplore-spill")
+        self._written: Future[None] | None = None
+        self._layouts: dict[Key, tuple[tuple[int, ...], torch.dtype]] = {}
+
+    def step_done(self) -> None:
+        """Begins to write the step's rows, once those of the step before are written."""
+        self._join()
+        if self._waiting:
+            self._written = self._writer.submit(self._write, self._waiting, self._copies.reached())
+        self._waiting, self._bytes = [], 0
+
+    def wait(self) -> None:
+        """Returns once every row is written."""
+        self.step_done()
+        self._join()
+
+    def arrays(self, image: int) -> dict[str, np.ndarray]:
+        """The arrays of one image by name, mapped from its draft."""
+        self.wait()
+        return self._drafts[image].arrays()
+
+    def seal(self, image: int, trace: Trace) -> None:
+        """Makes the image's draft the file of the trace."""
+        self.wait()
+        with _told(self._target):
+            sealed(self._drafts[image], trace)
+
+    def drop(self) -> None:
+        """Forgets what waits; what is being written is written first."""
+        self._waiting.clear()
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        for draft in self._drafts:
+            draft.close()
+
+    def result(self) -> Trace | Traces:
+        """The traces, opened where they were written."""
+        if len(self._drafts) == 1:
+            return Trace.load(self._target)
+        write_index(self._target, len(self._drafts))
+        return Traces.load(self._target)
+
+    def _append(self, key: Key, rows: torch.Tensor, dtype: torch.dtype, expected: int) -> None:
+        if key[0] >= len(self._drafts):
+            raise RunError(f"run(to={self._target.name!r}): the call makes more images than it says: leave out to=")
+        self._layouts[key] = (tuple(rows.shape[1:]), dtype)
+        self._waiting.append((key, self._copies.take(rows, dtype), expected))
+        self._bytes += self._waiting[-1][1].nbytes
+        if self._bytes > IN_FLIGHT:
+            self.step_done()
+
+    def _layout(self, key: Key) -> tuple[tuple[int, ...], torch.dtype]:
+        return self._layouts[key]
+
+    def _join(self) -> None:
+        if self._written is not None:
+            self._written.result()
+
+    def _write(self, rows: list[tuple[Key, torch.Tensor, int]], reached: list[Any]) -> None:
+        for event in reached:
+            event.synchronize()
+        with _told(self._target):
+            for (image, name), tensor, expected in rows:
+                self._drafts[image].append(name, tensor.numpy(), expected)
+
+
+@contextmanager
+def keeping(to: str | Path | None, images: int, layers: int) -> Iterator[Keeper]:
+    """A keeper in memory; or in files, which are there when the block ends well, and else as before.
+
+    Args:
+        to: None; or a file, for one image, or a folder for several.
+        layers: How many attention layers are read, about.
+    """
+    if to is None:
+        in_memory = InMemory()
+        try:
+            yield in_memory
+        except BaseException:
+            in_memory.drop()  # a traceback must not hold it
+            raise
+        return
+    target = target_of(to, images)
+    files = [target] if images == 1 else [target / file_of(image) for image in range(images)]
+    with ExitStack() as stack:
+        stack.enter_context(_made(files[0].parent))
+        with _told(target):
+            paths = [stack.enter_context(draft_of(file)) for file in files]
+            room = _HEADER + 2 * layers * _HEADER_OF_ARRAY
+            in_files = InFiles([TraceDraft(path, room) for path in paths], target)
+        stack.callback(in_files.drop)
+        yield in_files
+
+
+def target_of(to: str | Path, images: int) -> Path:
+    """The file or folder named by `to`.
+
+    Raises:
+        RunError: It is not fit for the trace of one image, or the traces of several.
+    """
+    target = named(to)
+    shown = f"run(to={str(to)!r}): "
+    if images > 1:
+        if target.suffix == ".safetensors" or (target.exists() and not target.is_dir()):
+            raise RunError(f"{shown}the call makes {images} images; name a folder, such as {target.stem!r}")
+        return target
+    if target.is_dir():
+        raise RunError(f"{shown}that is a folder; name a file in it, such as {str(target / 'trace.safetensors')!r}")
+    if target.suffix != ".safetensors":
+        right = target.with_name(f"{target.name}.safetensors").name
+        raise RunError(f"{shown}the name of a trace's file ends in .safetensors, as in {right!r}")
+    return target
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """The folder, with those around it; those that were new are gone again if the block ends with an exception."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for one in new:
+            if not any(one.iterdir()):
+                one.rmdir()
+        raise
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """A disk that is full, or may not be written to, as a RunError."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"run(to={target.name!r}): cannot write there: {error.strerror or error}. What was begun is taken away; "
+            "make room, keep less (Record), or name another place"
+        ) from error

@@ -1,0 +1,195 @@
+"""Which text each role was given: tokens of the prompts of a call, and prompts that change on the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
+from ...text.tokenization import Tokenizations
+from ...text.words import occurrences, without, word_spans
+from ..components.tokens import tokens as tokens_of
+
+TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
+_POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
+
+
+def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
+    """How many images a call makes: prompts (or embeddings, or batch_size) times num_images_per_prompt."""
+    embeds = arguments.get("prompt_embeds")
+    if isinstance(prompt, list):
+        prompts = len(prompt)
+    elif prompt is None and isinstance(embeds, torch.Tensor):
+        prompts = embeds.shape[0]
+    else:
+        prompts = arguments.get("batch_size", 1)
+    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+
+
+def prompts_of(
+    pipe: Any, prompt: Any, arguments: Mapping[str, Any], images: int, swapped: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[str, int], Tokenizations | None]:
+    """A function (role, image) -> tokens of the text that this role's embeddings were made of; None without text.
+
+    `swapped`: Role -> prompt of what a run exchanges on its way.
+    """
+    per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
+    texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
+    found: dict[tuple[str, int], Tokenizations | None] = {}
+
+    def text_of(value: Any, number: int) -> str | None:
+        text: str | None = value[number] if isinstance(value, list | tuple) else value
+        return text
+
+    def tokens(role: str, image: int) -> Tokenizations | None:
+        role, number = TEXT_OF.get(role, role), image // per_prompt
+        key = (role, number)
+        if role in swapped:
+            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}))
+        if role not in texts or image >= images:
+            return None
+        if key not in found:
+            value, argument = texts[role]
+            first = text_of(value, number)
+            if first is None and (role == "cond" or arguments.get(f"{argument}_embeds") is not None):
+                found[key] = None
+                return None
+            others = {
+                f"tokenizer_{n}": text_of(arguments.get(f"{argument}_{n}"), number)
+                for n in (2, 3)
+                if arguments.get(f"{argument}_{n}") is not None
+            }
+            found[key] = _tokenized(pipe, first or "", others)
+        return found[key]
+
+    return tokens
+
+
+def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
+    try:
+        found = dict(tokens_of(pipe, text))
+    except InspectionError:  # a pipeline without tokenizer
+        return None
+    for name, other in others.items():
+        if name in found and other is not None:
+            found[name] = tokens_of(pipe, other)[name]
+    return Tokenizations(found)
+
+
+@dataclass
+class Swaps:
+    """Prompts that take the first one's place at later steps, through diffusers' own `callback_on_step_end`.
+
+    Attributes:
+        images: How many the call makes.
+        embeds: Step -> what the pipeline's text encoders make of the prompt: (image, position, width), and pooled.
+        prompts: Role of the step's attention -> prompt.
+    """
+
+    images: int
+    first: tuple[torch.Tensor, torch.Tensor | None]
+    embeds: dict[int, tuple[torch.Tensor, torch.Tensor | None]]
+    prompts: dict[str, str]
+    _now: tuple[torch.Tensor, torch.Tensor | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._now = self.first
+
+    def role_at(self, step: int) -> str:
+        """What attention to the prompt is filed under at a step."""
+        reached = [one for one in self.embeds if one <= step]
+        return f"cond@{max(reached)}" if reached else "cond"
+
+    def callback_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The call's `callback_on_step_end` with the user's own, which is called first."""
+        own = arguments.get("callback_on_step_end")
+        wanted = (
+            getattr(own, "tensor_inputs", None) or arguments.get("callback_on_step_end_tensor_inputs") or ["latents"]
+        )
+        pooled = [_POOLED] if self.first[1] is not None else []
+
+        def exchange(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            changed = dict(values if own is None else own(pipe, step, timestep, values))
+            if (new := self.embeds.get(step + 1)) is not None:
+                for name, before, after in zip(("prompt_embeds", _POOLED), self._now, new, strict=True):
+                    if before is not None and after is not None:
+                        changed[name] = self._exchanged(changed.get(name, values[name]), before, after, name)
+                self._now = new
+            return changed
+
+        return {
+            "callback_on_step_end": exchange,
+            "callback_on_step_end_tensor_inputs": list(dict.fromkeys([*wanted, "prompt_embeds", *pooled])),
+        }
+
+    def _exchanged(self, rows: torch.Tensor, before: torch.Tensor, after: torch.Tensor, name: str) -> torch.Tensor:
+        """Those rows that are the prompt's, whatever roles stand beside them, become the next prompt's."""
+        chunks = torch.split(rows, self.images)
+        known, new = (one.to(rows.device, rows.dtype) for one in (before, after))
+        hits = [chunk.shape == known.shape and torch.equal(chunk, known) for chunk in chunks]
+        if not any(hits):
+            raise RunError(f"prompt_at: the pipeline's {name} do not hold the prompt that was to be exchanged")
+        return torch.cat([new if hit else chunk for hit, chunk in zip(hits, chunks, strict=True)])
+
+
+def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any], images: int) -> Swaps | None:
+    """The prompts that a run takes up on its way, encoded; None where it keeps its own.
+
+    Raises:
+        RunError: A step is no number from 1, a prompt is no text, or the pipeline lets nobody change its embeddings.
+    """
+    if not prompt_at:
+        return None
+    wrong = f"run(prompt_at={prompt_at!r}): name steps from 1 and their prompts, as in {{10: 'a dog'}}"
+    if not isinstance(prompt_at, Mapping) or not all(isinstance(text, str) for text in prompt_at.values()):
+        raise RunError(wrong)
+    if not all(isinstance(step, int) or str(step).isdecimal() for step in prompt_at):
+        raise RunError(wrong)
+    prompts = {int(step): text for step, text in prompt_at.items()}  # a call read from a file has text for keys
+    if min(prompts) < 1:
+        raise RunError(wrong)
+    if prompt is None:
+        raise RunError("run(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised")
+    allowed = getattr(pipe, "_callback_tensor_inputs", ())
+    if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt"):
+        raise RunError(f"run(prompt_at=…): {type(pipe).__name__} lets nobody change its prompt on the way")
+    return Swaps(
+        images=images,
+        first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),
+        embeds={step: _encoded(pipe, text, arguments, images, ("clip_skip",)) for step, text in prompts.items()},
+        prompts={f"cond@{step}": text for step, text in prompts.items()},
+    )
+
+
+def _encoded(
+    pipe: Any, text: str | list[str], arguments: Mapping[str, Any], images: int, names: tuple[str, ...]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Embeddings of every image as the pipeline makes them, and pooled ones where it lets them be changed."""
+    more = {name: arguments[name] for name in names if arguments.get(name) is not None}
+    with torch.no_grad():
+        found = pipe.encode_prompt(
+            prompt=text,
+            device=pipe._execution_device,  # noqa: SLF001  (as the pipeline itself asks)
+            num_images_per_prompt=images if isinstance(text, str) else images // len(text),
+            do_classifier_free_guidance=False,
+            **more,
+        )
+    pooled = found[2] if len(found) > 2 and _POOLED in pipe._callback_tensor_inputs else None  # noqa: PLR2004, SLF001
+    return found[0], pooled
+
+
+def without_word(prompt: Any, word: str) -> str:
+    """The prompt without every occurrence of a word or phrase.
+
+    Raises:
+        TokenError: The prompt has no such word.
+    """
+    if not isinstance(prompt, str):
+        raise RunError(f"compare: a word is left out of one prompt, and the prompt is {prompt!r}")
+    spans = occurrences(prompt, word)
+    if not spans:
+        known = [prompt[slice(*span)] for span in word_spans(prompt)]
+        raise TokenError(f"no word {word!r} in the prompt; {did_you_mean(word, known)}")
+    return without(prompt, *spans)

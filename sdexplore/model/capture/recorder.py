@@ -1,0 +1,225 @@
+"""What one call of a pipeline did, step by step: watched while it runs, made into traces when it is over."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import torch
+
+from ...base.errors import RunError
+from ...text.tokenization import Tokenizations
+from ...trace.record import Record
+from ..schedulers import noise_levels
+from .hooks import CallPlan, DenoiserCall, LayerPlan, StandIn, observing
+from .memory_sink import Keeper
+from .roles import Roles
+
+_UNSEEN = (
+    "the scheduler made its first step, and no call of the UNet was seen: the pipeline calls something else in its "
+    "place, or calls its forward past all hooks"
+)
+_DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+
+@dataclass
+class StepRecord:
+    """One call of `scheduler.step`: where it stood, by how much was guided, and the roles that predicted noise."""
+
+    mark: noise_levels.StepMark
+    roles: tuple[str, ...]
+    guidance: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Recorder:
+    """Has what the Record asks for kept while the pipeline runs.
+
+    Attributes:
+        keeper: Gets the rows, of every image's arrays under their names in a trace's file.
+        tokens: (role, image) -> what its prompt became; absent where there was no text.
+        layers: Attention layers to read, by dotted name.
+        after_step: Called with (step, timestep, latents on the device) once a step is recorded.
+        total: How many steps there will be.
+        guidance: Given a timestep, the scales that the pipeline guides by at it.
+        guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
+        swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
+        seen: The roles of the run so far, in order.
+        calls: (image, array of attention or queries) -> the step of each of its rows.
+        last: What the last step returned.
+    """
+
+    record: Record
+    keeper: Keeper
+    roles: Roles
+    tokens: Callable[[str, int], Tokenizations | None]
+    layers: dict[str, LayerPlan]
+    after_step: Callable[[int, Any, torch.Tensor], None]
+    total: Callable[[], int]
+    guidance: Callable[[Any], dict[str, float]] = lambda _: {}
+    guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
+    swapped: Callable[[int], str] = lambda _: "cond"
+    steps: list[StepRecord] = field(default_factory=list)
+    seen: dict[str, None] = field(default_factory=dict)
+    calls: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    last: torch.Tensor | None = None
+    _by_role: list[str] = field(default_factory=list)
+    _taken: set[str] = field(default_factory=set)
+    _wanted_steps: frozenset[int] | None = None
+
+    @contextmanager
+    def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
+        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` until the block ends; see `observing`."""
+        with (
+            replaced(pipe, "encode_prompt", self._encode_prompt),
+            replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
+            observing(denoiser, self.layers, self._begin, self._end, stand_in),
+        ):
+            yield
+
+    @property
+    def begun(self) -> bool:
+        """Whether the denoiser has been called."""
+        return bool(self.seen)
+
+    def finish(self) -> None:
+        """Waits for the copies; what was kept of all steps can be read now."""
+        if self.last is not None and self.record.latents:
+            self._keep("latents", self.last, len(self.steps) + 1)
+        for role in dict.fromkeys(role for step in self.steps for role in step.roles):
+            for image in range(self.roles.images):
+                self.keeper.fill((image, f"noise_preds/{role}"), len(self.steps))
+        self.keeper.wait()
+
+    def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
+        """Has a row of every image kept."""
+        for image, row in zip(range(self.roles.images), rows, strict=False):
+            self.keeper.take((image, name), row, expected, torch.float32, at)
+
+    def _encode_prompt(self, encode_prompt: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(encode_prompt)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            result = encode_prompt(*args, **kwargs)
+            if isinstance(result, tuple) and isinstance(result[0], torch.Tensor):
+                uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
+                self.roles.encode(result[0], uncond)
+            return result
+
+        return watched
+
+    def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(step)  # pipelines read its signature to decide what to pass
+            def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+                if not self.steps and not self._taken:
+                    raise RunError(_UNSEEN)
+                first_order = bool(getattr(scheduler, "state_in_first_order", True))
+                guidance, total = self.guidance(timestep), self.total()
+                if self.guide is not None:
+                    if self.record.noise_pred:
+                        self._keep("noise_pred_before_guide", model_output, total)
+                    model_output = self.guide(model_output, timestep, sample, len(self.steps))
+                if self.record.latents:
+                    self._keep("latents", sample, total + 1)
+                if self.record.noise_pred:
+                    self._keep("noise_pred", model_output, total)
+                result = step(model_output, timestep, sample, *args, **kwargs)
+                mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
+                self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
+                self._by_role, self._taken = [], set()
+                self.last = result[0] if isinstance(result, tuple) else result.prev_sample
+                self.keeper.step_done()
+                self.after_step(len(self.steps) - 1, timestep, self.last)
+                return result
+
+            return watched
+
+        return wrapper
+
+    def _begin(self, sample: torch.Tensor, embeds: torch.Tensor | None) -> CallPlan:
+        roles = self.roles.of_call(sample.shape[0], embeds, self._taken)
+        self._taken |= set(roles)
+        self.seen |= dict.fromkeys(roles)
+        if self._wanted_steps is None:
+            self._wanted_steps = self.record.attention_steps(self.total())
+        if len(self.steps) not in self._wanted_steps or not self.layers:
+            return CallPlan(roles)
+        rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
+        length = embeds.shape[1] if embeds is not None else 0
+        cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
+        return CallPlan(roles, rows, cuts)
+
+    def _cut(self, role: str, image: int, length: int) -> int | None:
+        """How many leading positions keep their own column; None keeps all."""
+        tokens = self.tokens(role, image)
+        if self.record.columns == "all" or tokens is None:
+            return None
+        return cut_of(tokens, length)
+
+    def _filed(self, role: str) -> str:
+        return self.swapped(len(self.steps)) if role == "cond" else role
+
+    def _end(self, call: DenoiserCall) -> None:
+        images, step = self.roles.images, len(self.steps)
+        if self.record.noise_pred and call.noise_pred is not None:
+            for start in range(0, len(call.plan.roles), images):
+                role = call.plan.roles[start]
+                self._keep(f"noise_preds/{role}", call.noise_pred[start : start + images], self.total(), at=step)
+                self._by_role.append(role)
+        expected = len(self._wanted_steps or ())
+        for queries, made in ((False, call.attention), (True, call.queries)):
+            for layer, rows in made.items():
+                kind = self.layers[layer].kind
+                for row, one in rows.items():
+                    role = call.plan.roles[row]
+                    filed = self._filed(role) if kind == "cross_attention" else role
+                    key = (row % images, f"{'queries' if queries else kind}/{filed}/{layer}")
+                    self.keeper.take(key, one, expected)
+                    self.calls.setdefault(key, []).append(step)
+
+
+def cut_of(tokens: Tokenizations, length: int) -> int | None:
+    """Positions up to the first end of the longest tokenization; None where they do not name the `length` keys."""
+    ends = [t.first_end for t in tokens.values() if len(t.ids) == length and t.first_end is not None]
+    return max(ends) + 1 if len(ends) == len(tokens) else None
+
+
+def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]:
+    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
+    dtype, plans = _DTYPES[record.dtype], {}
+    head_mean = record.cross_attention != "heads"
+    names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
+    grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
+    for name, module in modules.items():
+        if module.is_cross_attention:
+            if record.cross_attention and (record.layers is None or within(name, record.layers)):
+                plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
+        elif within(name, names):
+            plans[name] = LayerPlan("self_attention", head_mean, dtype)
+        elif grids:
+            plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
+    return plans
+
+
+def within(name: str, places: Sequence[str]) -> bool:
+    """Whether a module is one of these or inside one; "" is the whole network."""
+    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
+
+
+@contextmanager
+def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """owner.name becomes make(owner.name) on this one object, and is as before when the block ends."""
+    original = getattr(owner, name, None)
+    if original is None:
+        yield
+        return
+    own = vars(owner).get(name)
+    vars(owner)[name] = make(original)
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(owner)[name]
+        else:
+            vars(owner)[name] = own

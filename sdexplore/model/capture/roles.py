@@ -1,0 +1,117 @@
+"""Whose each row of a denoiser call is: cond, uncond, perturbed; told by the embeddings that the call got."""
+
+import inspect
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...base.errors import RunError
+from ..components.meta_networks import unwrapped
+
+_ORDER = ("uncond", "cond", "perturbed")  # of diffusers' batches
+_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
+
+
+@dataclass
+class Roles:
+    """Remembers what the pipeline encoded, and recognises it in a denoiser call.
+
+    A row that got the prompt's embeddings is "cond", the negative prompt's "uncond"; a second row of one batch with
+    the prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). Where embeddings tell nothing
+    (none, or exchanged in mid-run by a callback), the order of diffusers' batches does. A role that an earlier call
+    of the same step had is not given again: such rows are "extra_0" and so on.
+
+    Attributes:
+        images: How many images the call makes.
+        encoded: Role -> embeddings as the pipeline's `encode_prompt` returned them.
+        order: Of the roles in the pipeline's full batch, where it is its own: InstructPix2Pix has the row that sees
+            the picture and no prompt ("image") beside one that sees neither, with the same embeddings.
+    """
+
+    images: int
+    encoded: dict[str, torch.Tensor] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    _seen: list[tuple[torch.Tensor, frozenset[str], tuple[str, ...]]] = field(default_factory=list)
+
+    def encode(self, cond: torch.Tensor, uncond: torch.Tensor | None) -> None:
+        """Takes what `encode_prompt` returned."""
+        self.images = cond.shape[0]
+        self.encoded = {"cond": cond} if uncond is None else {"uncond": uncond, "cond": cond}
+        self._seen.clear()
+
+    @property
+    def zeroed(self) -> tuple[str, ...]:
+        """Roles whose embeddings are all zeros, as SDXL's are for an absent negative prompt."""
+        return tuple(role for role, embeds in self.encoded.items() if not bool(embeds.any()))
+
+    def of_call(self, rows: int, embeds: torch.Tensor | None, taken: Collection[str] = ()) -> tuple[str, ...]:
+        """The role of each of the call's `rows`; row r belongs to image r % images.
+
+        Args:
+            taken: Roles of earlier calls of the same step.
+
+        Raises:
+            RunError: The batch is no multiple of the images.
+        """
+        if rows % self.images:
+            raise RunError(
+                f"the denoiser was called with a batch of {rows} for {self.images} images; "
+                "only whole multiples can be told apart into roles"
+            )
+        for known, before, roles in self._seen:  # pipelines pass one tensor at every step: comparing it once is enough
+            if known is embeds and before == frozenset(taken) and len(roles) == rows:
+                return roles
+        names = self._by_content(rows // self.images, embeds, taken) or self._by_order(rows // self.images, taken)
+        roles = tuple(name for name in names for _ in range(self.images))
+        if embeds is not None:
+            self._seen.append((embeds, frozenset(taken), roles))
+        return roles
+
+    def _by_order(self, chunks: int, taken: Collection[str]) -> list[str]:
+        usual = self.order if len(self.order) == chunks else ("cond",) if chunks == 1 else _ORDER
+        return [name for name in (*usual, *_extras(chunks, taken)) if name not in taken][:chunks]
+
+    def _by_content(self, chunks: int, embeds: torch.Tensor | None, taken: Collection[str]) -> list[str] | None:
+        """None where the embeddings tell nothing."""
+        if embeds is None or len(embeds) != chunks * self.images or len(self.order) == chunks:
+            return None
+        extras = iter(_extras(chunks, taken))
+        found: list[str | None] = []
+        for part in embeds.chunk(chunks):
+            same = [role for role, known in self.encoded.items() if _equal(known, part)]
+            same.sort(key="cond".__ne__ if chunks == 1 else _ORDER.index)  # a row that is alone is the prompt's
+            fresh = [role for role in same if role not in (*found, *taken)]
+            if "cond" in found and "cond" in same:
+                fresh.append("perturbed")
+            fresh = [role for role in fresh if role not in found]
+            found.append(fresh[0] if fresh else next(extras) if same else None)
+        if not any(found):
+            return None
+        free = (role for role in ("cond", "uncond", "perturbed", *extras) if role not in (*found, *taken))
+        return [name or next(free) for name in found]
+
+
+def order_of(pipe: Any) -> tuple[str, ...]:
+    """The roles in the pipeline's full batch, where they are not recognised by their embeddings; else empty."""
+    if unconditional(pipe):
+        return ("uncond",)
+    return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
+
+
+def unconditional(pipe: Any) -> bool:
+    """Whether the pipeline is told nothing of what to draw: no text reaches its UNet, and no class."""
+    named = inspect.signature(type(unwrapped(pipe.unet)).forward).parameters.values()
+    # A UNet of one's own may pass what it is given on by **kwargs.
+    takes_text = any(one.name == "encoder_hidden_states" or one.kind is one.VAR_KEYWORD for one in named)
+    return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
+
+
+def _extras(chunks: int, taken: Collection[str]) -> list[str]:
+    """Enough names for rows that have no role."""
+    return [name for i in range(chunks + len(taken)) if (name := f"extra_{i}") not in taken]
+
+
+def _equal(known: torch.Tensor, part: torch.Tensor) -> bool:
+    return known.shape == part.shape and torch.equal(known.to(part.device, part.dtype), part)

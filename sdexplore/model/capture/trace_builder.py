@@ -1,0 +1,197 @@
+"""From what was recorded to traces: one per image, x0 by closed form, chosen steps decoded."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ...text.tokenization import Tokenizations
+from ...theory import pred_original_sample, variance_preserving
+from ...trace.layout import ARRAYS, MAPPINGS
+from ...trace.trace import Attention, Queries, Trace
+from ..runs.out_of_memory import give_back, ran_out
+from ..schedulers import noise_levels
+from .recorder import Recorder, cut_of
+
+Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
+_BY_STEP = ("decoded", "decoded_x0")
+_TO_THE_USER = 7  # frames from a warning here to who called `run`
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of a finished (or stopped) run.
+
+    Attributes:
+        recorder: Finished: its copies are complete.
+        decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
+        latent_rgb: Gives the linear preview's matrix; None where there is no VAE, or the run was stopped.
+    """
+
+    recorder: Recorder
+    scheduler: Any
+    call: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    decode: Decode | None
+    latent_rgb: Callable[[], np.ndarray] | None
+
+    def seal(self, output: Any | None) -> None:
+        """Has one Trace kept for each image of the pipeline's `output`; None when it was stopped."""
+        pictures, unsafe = _pictures(output)
+        images = self.recorder.roles.images
+        for image in range(images):
+            missing = self._complete(image, pictures[image] if pictures else None)
+            call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
+            flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
+            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, missing)
+            self.recorder.keeper.seal(image, trace)
+
+    def _trace(
+        self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Mapping[str, Any]
+    ) -> Trace:
+        """The Trace of what is kept of one image."""
+        arrays = self.recorder.keeper.arrays(image)
+        tokens, calls = self._calls(image, arrays)
+        mappings: dict[str, dict[Any, np.ndarray]] = {name: {} for name in MAPPINGS}
+        for name, array in arrays.items():
+            kind, _, key = name.partition("/")
+            if kind in mappings:
+                mappings[kind][int(key) if kind in _BY_STEP else key] = array
+        provenance = {**self.provenance, "guidance": self._guidance(), **missing}
+        parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays} | mappings | calls
+        return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts)
+
+    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> dict[str, Any]:
+        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture.
+
+        Returns:
+            What provenance must say of pictures that memory did not suffice for.
+        """
+        keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
+        keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
+        sigmas = noise_levels.sigmas(self.scheduler, marks)
+        if picture is not None:
+            keeper.add((image, "image"), picture)
+        if sigmas is not None:
+            keeper.add((image, "sigmas"), sigmas)
+            self._original_sample(image, sigmas)
+        wanted = [] if sigmas is None else self._to_decode(image, sigmas)
+        if self.latent_rgb is not None and "latents" in keeper.arrays(image):
+            wanted.insert(0, ("latent_rgb", self.latent_rgb))
+        for number, (name, make) in enumerate(wanted):
+            try:
+                keeper.add((image, name), make())
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+                give_back(error)
+                return _lacking([name for name, _ in wanted[number:]])
+        return {}
+
+    def _guidance(self) -> dict[str, list[float]]:
+        """The scales that the pipeline guided by, a number a step."""
+        steps = [step.guidance for step in self.recorder.steps]
+        return {name: [step[name] for step in steps] for name in steps[0]} if steps else {}
+
+    def _original_sample(self, image: int, sigmas: np.ndarray) -> None:
+        keeper, scheduler = self.recorder.keeper, self.provenance["scheduler"]
+        kept = keeper.arrays(image)
+        if not {"latents", "noise_pred"} <= kept.keys():
+            return
+        how = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
+        for step in range(len(sigmas)):  # one by one, as a long run may be in a file
+            rows = slice(step, step + 1)
+            sigma = sigmas[rows].reshape(-1, 1, 1, 1)
+            x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
+            keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
+
+    def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
+        """Names of the pictures of steps that the Record asks for, and what makes each."""
+        kept, space = self.recorder.keeper.arrays(image), self.provenance["scheduler"]["space"]
+        decode = self.decode
+        if decode is None or "latents" not in kept:
+            return []
+
+        def sample(step: int) -> np.ndarray:
+            return decode(variance_preserving(kept["latents"][step], sigmas[step], space))
+
+        def original_sample(step: int) -> np.ndarray:
+            return decode(kept["pred_original_sample"][step])
+
+        kinds = {"decoded": sample} | ({"decoded_x0": original_sample} if "pred_original_sample" in kept else {})
+        steps = self.recorder.record.decoded_steps(len(self.recorder.steps))
+        return [(f"{kind}/{step}", partial(make, step)) for kind, make in kinds.items() for step in steps]
+
+    def _calls(self, image: int, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Tokenizations], dict[str, Any]]:
+        """Tokens by role, and the fields of a Trace whose rows are denoiser calls."""
+        recorder = self.recorder
+        roles = dict.fromkeys(role for step in recorder.steps for role in step.roles) or dict.fromkeys(
+            recorder.roles.encoded
+        )
+        if "cond" in roles:  # and the prompts that took its place
+            roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
+        tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
+        fields: dict[str, dict[str, dict[str, Any]]] = {"cross_attention": {}, "self_attention": {}, "queries": {}}
+        for (owner, name), steps in recorder.calls.items():
+            if owner != image:
+                continue
+            kind, role, layer = name.split("/", 2)
+            there = fields[kind].setdefault(role, {})
+            if kind == "queries":
+                there[layer] = Queries(values=arrays[name], steps=tuple(steps))
+                continue
+            known = recorder.tokens(role, image) if kind == "cross_attention" else None
+            there[layer] = Attention(
+                probs=arrays[name],
+                steps=tuple(steps),
+                columns=_columns(known, arrays[name].shape[-1]) if kind == "cross_attention" else (),
+                tokenizer=next(iter(known)) if known else None,
+                head_mean=recorder.layers[layer].head_mean,
+            )
+        return tokens, fields
+
+
+def _lacking(names: list[str]) -> dict[str, Any]:
+    """The entry of provenance for pictures that are missing, of which a warning tells too."""
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
+    warnings.warn(
+        f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less",
+        stacklevel=_TO_THE_USER,
+    )
+    return {"out_of_memory": names}
+
+
+def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:
+    """The positions of the prompt in each of the recorded columns."""
+    apart = tuple((position,) for position in range(columns))
+    if not tokens:
+        return apart
+    length = max(len(t.ids) for t in tokens.values())
+    cut = cut_of(tokens, length)
+    if cut is None or columns != cut + 1 or columns == length:
+        return apart
+    return (*apart[:-1], tuple(range(cut, length)))
+
+
+def _pictures(output: Any | None) -> tuple[list[UInt8[np.ndarray, "Y X 3"]] | None, Any]:
+    """The pipeline's pictures as uint8, and the safety checker's verdicts; None for latents and for no output."""
+    if output is None:
+        return None, None
+    images = output[0] if isinstance(output, tuple) else output.images
+    unsafe = (
+        output[1] if isinstance(output, tuple) and len(output) > 1 else getattr(output, "nsfw_content_detected", None)
+    )
+    if isinstance(images, list) and all(isinstance(image, Image.Image) for image in images):
+        return [np.asarray(image.convert("RGB")) for image in images], unsafe
+    if isinstance(images, np.ndarray) and images.shape[-1] == 3:  # noqa: PLR2004  (RGB)
+        return [(image * 255).round().astype(np.uint8) for image in images], unsafe
+    if hasattr(images, "cpu") and images.shape[1] == 3:  # noqa: PLR2004  (RGB; latents have more channels)
+        array = images.detach().float().cpu().permute(0, 2, 3, 1).numpy()
+        return [(image * 255).round().astype(np.uint8) for image in array], unsafe
+    return None, unsafe

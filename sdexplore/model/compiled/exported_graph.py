@@ -1,0 +1,204 @@
+"""One call of a denoiser as a graph whose outputs are its noise prediction and the maps that a Record asks for.
+
+The graph is traced by `torch.export` from the model's own code with the probes of `probes` in place: what is read and
+how it is reduced is written down once, there. Its parameters are the model's own.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ..capture.hooks import CallPlan, DenoiserCall, LayerPlan, Observer, Shape, packed
+from .cuda_graph import Function, Replayed
+
+Forward = Callable[..., Any]
+Maps = tuple[tuple[int, ...], tuple[tuple[str, Shape], ...]]
+
+_SDPA = torch.ops.aten.scaled_dot_product_attention.default
+# Of a head on the CPU: torch's fused attention takes 0.77 of the time at 16 that it takes at 8, 1.7 times that at 32.
+WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a denoiser is called with: its tensors, and everything else as constants of the graph.
+
+    Attributes:
+        leaves: Of the call's arguments by name, flattened.
+        spec: How they were nested.
+    """
+
+    leaves: tuple[Any, ...]
+    spec: Any
+
+    @classmethod
+    def of(cls, named: Mapping[str, Any]) -> "Arguments":
+        """The arguments of a call by name."""
+        leaves, spec = pytree.tree_flatten(dict(named))
+        return cls(tuple(leaves), spec)
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """The tensors among the leaves, in their order."""
+        return tuple(leaf for leaf in self.leaves if isinstance(leaf, torch.Tensor))
+
+    def named(self, tensors: Sequence[torch.Tensor]) -> dict[str, Any]:
+        """The arguments by name, with these tensors in the places of their own."""
+        left = iter(tensors)
+        leaves = [next(left) if isinstance(leaf, torch.Tensor) else leaf for leaf in self.leaves]
+        named: dict[str, Any] = pytree.tree_unflatten(leaves, self.spec)
+        return named
+
+    def key(self) -> tuple[Any, ...]:
+        """What a graph is traced for: shapes, formats and places of tensors, and the values of all else."""
+        seen = [
+            (tuple(leaf.shape), leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, torch.Tensor) else (leaf,)
+            for leaf in self.leaves
+        ]
+        return (str(self.spec), *seen)  # a spec of torch 2.6 has no hash
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced denoiser, ready to run.
+
+    Attributes:
+        function: Tensors of the arguments -> noise prediction, then a tensor for each of `maps`, then one for each
+            of `queries`.
+        output_class: What the denoiser returns, made of `sample`.
+        maps: Rows, and layers with their (head, y, x), which lie in the tensor (row, place, column) one behind
+            the other.
+        queries: (layer, row) of each tensor.
+        layers: How each layer is read.
+        reused: Whether the next call overwrites the tensors of this one.
+    """
+
+    function: Function
+    output_class: type
+    maps: tuple[Maps, ...]
+    queries: tuple[tuple[str, int], ...]
+    layers: Mapping[str, LayerPlan]
+    reused: bool = False
+
+    def run(self, arguments: Arguments, call: DenoiserCall) -> torch.Tensor:
+        """The noise prediction; attention and queries of the planned rows go to `call`."""
+        noise_pred, *rest = self.function(*arguments.tensors)
+        for (rows, shapes), maps in zip(self.maps, rest, strict=False):
+            plan = self.layers[shapes[0][0]]
+            own = maps.clone() if self.reused and maps.dtype == plan.dtype else maps  # another dtype makes a copy
+            call.take(rows, shapes, own, plan)
+        for (layer, row), made in zip(self.queries, rest[len(self.maps) :], strict=True):
+            call.queries.setdefault(layer, {})[row] = made.clone() if self.reused else made
+        call.heard |= self.layers.keys()
+        return noise_pred.clone() if self.reused else noise_pred
+
+
+def traced(
+    denoiser: torch.nn.Module, forward: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
+) -> Graph:
+    """The graph of one call of `denoiser` by its own `forward`, with what `observer` reads of the plan's rows.
+
+    Every column of a prompt is an output: how many are kept is settled behind the graph, which serves every prompt.
+    """
+    outputs = _Outputs()
+    region = _Region(denoiser, forward, observer, arguments, replace(plan, cuts=(None,) * len(plan.rows)), outputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about torch's own inner workings
+        exported = torch.export.export(region, arguments.tensors, strict=False)
+        module = exported.module()
+    if arguments.tensors[0].device.type == "cpu":
+        widen_heads(module)
+    layers = observer.layers if plan.rows else {}
+    return Graph(module, outputs.output_class, outputs.maps, outputs.queries, layers)
+
+
+@dataclass
+class _Outputs:
+    """Which output is which, as `Graph` names them; filled in while a region is traced."""
+
+    output_class: type = object
+    maps: tuple[Maps, ...] = ()
+    queries: tuple[tuple[str, int], ...] = ()
+
+
+class _Region(torch.nn.Module):
+    """The denoiser with the probes' reductions as further outputs."""
+
+    def __init__(
+        self,
+        denoiser: torch.nn.Module,
+        forward: Forward,
+        observer: Observer,
+        arguments: Arguments,
+        plan: CallPlan,
+        outputs: _Outputs,
+    ) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self._forward, self._observer, self._arguments, self._plan = forward, observer, arguments, plan
+        self._outputs = outputs  # not attributes of the module: export sets those back
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        with self._observer.reading(self._plan) as call:
+            output = self._forward(**self._arguments.named(tensors), return_dict=True)
+        self._outputs.output_class = type(output)
+        groups: dict[tuple[tuple[int, ...], str, int], list[tuple[str, Shape, torch.Tensor]]] = {
+            (rows, "", columns): several for (rows, columns), several in call.waiting.items()
+        }
+        for layer, by_row in call.attention.items():
+            for row, maps in by_row.items():
+                alike = ((row,), self._observer.layers[layer].kind, maps.shape[-1])
+                several = groups.setdefault(alike, [])
+                several.append((layer, tuple(maps.shape[:-1]), maps.flatten(0, -2)[None, None]))
+        self._outputs.maps = tuple(
+            (rows, tuple((layer, shape) for layer, shape, _ in several)) for (rows, _, _), several in groups.items()
+        )
+        flat = [packed([maps for *_, maps in several]) for several in groups.values()]
+        queries = {(layer, row): made for layer, rows in call.queries.items() for row, made in rows.items()}
+        self._outputs.queries = tuple(queries)
+        return (output.sample, *flat, *queries.values())
+
+
+def widen_heads(module: torch.fx.GraphModule) -> int:
+    """Fills heads narrower than `WIDTH` up with zeros wherever attention is computed; returns how many places.
+
+    Zeros add nothing to a product: the numbers are the same but for the order of summation.
+    """
+    narrow = [
+        node
+        for node in module.graph.nodes
+        if node.target is _SDPA and all(arg.meta["val"].shape[-1] < WIDTH for arg in node.args[:3])
+    ]
+    for node in narrow:
+        width = node.args[0].meta["val"].shape[-1]
+        values = node.args[2].meta["val"].shape[-1]
+        scale = node.kwargs.get("scale") or width**-0.5
+        with module.graph.inserting_before(node):
+            wide = [
+                module.graph.call_function(
+                    torch.ops.aten.constant_pad_nd.default, (arg, [0, WIDTH - arg.meta["val"].shape[-1]], 0.0)
+                )
+                for arg in node.args[:3]
+            ]
+            attended = module.graph.call_function(_SDPA, (*wide, *node.args[3:]), {**node.kwargs, "scale": scale})
+            cut = module.graph.call_function(torch.ops.aten.slice.Tensor, (attended, -1, 0, values))
+        node.replace_all_uses_with(cut)
+        module.graph.erase_node(node)
+    module.recompile()
+    return len(narrow)
+
+
+def compiled(graph: Graph) -> Graph:
+    """The same graph through torch's compiler, which works at its first call."""
+    # Of CUDA graphs there is one kind here, `captured`: torch's own belong to the thread that made them.
+    function = torch.compile(graph.function, fullgraph=True, dynamic=False, options={"triton.cudagraphs": False})
+    return replace(graph, function=function)
+
+
+def captured(graph: Graph, arguments: Arguments) -> Graph:
+    """The same graph as one CUDA graph, that a run starts with a single call; warmed up here."""
+    return replace(graph, function=Replayed(graph.function, arguments.tensors), reused=True)

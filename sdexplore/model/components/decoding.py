@@ -1,0 +1,157 @@
+"""Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE.
+
+The autoencoder is the pipeline's `vae`, or the `vqvae` of latent diffusion's own pipelines. Pipelines in pixel space
+(DDPM) have none: their latents are the picture, from −1 to 1, and its preview is exact.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from jaxtyping import Float, Float32, UInt8
+
+from ...base.errors import InspectionError
+from .host_copies import float32_vae
+from .pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
+
+_FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
+_FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
+
+
+def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline would."""
+    if in_pixel_space(pipe):
+        image = torch.from_numpy(np.array(latents)).unsqueeze(0)
+        return uint8(image.clamp(-1, 1).expand(1, 3, *image.shape[2:]))
+    vae = _autoencoder(pipe)
+    with torch.inference_mode(), float32_vae(vae):
+        parameter = next(vae.parameters())
+        z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
+        image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
+        array = image_processor(pipe).postprocess(image, output_type="np")[0]
+    pixels: np.ndarray = (array * 255).round().astype(np.uint8)
+    return pixels
+
+
+def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Latents (image, channel, y, x) -> pictures (image, 3, Y, X) in 0..1, unclipped, with gradients.
+
+    A half-precision VAE that needs it computes in float32 until `until` closes, so that gradients find it so.
+    """
+
+    def decoded(latents: torch.Tensor) -> torch.Tensor:
+        until.enter_context(float32_vae(pipe.vae))
+        z = latents.to(_device(pipe), next(pipe.vae.parameters()).dtype)
+        picture: torch.Tensor = pipe.vae.decode(_unscaled(z, pipe.vae), return_dict=False)[0]
+        return picture.float() / 2 + 0.5
+
+    return decoded
+
+
+def encode(pipe: Any, picture: torch.Tensor) -> torch.Tensor:
+    """The latents (1, channel, y, x) that the pipeline would start from for a picture (1, 3, Y, X) in −1..1.
+
+    The mode of the VAE's posterior, so that the same picture always has the same latents.
+    """
+    return encode_with_spread(pipe, picture)[0]
+
+
+def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`encode`, beside the standard deviation of the VAE's posterior on the same scale; None of a VQ-VAE."""
+    vae = _autoencoder(pipe)
+    with torch.inference_mode(), float32_vae(vae):
+        parameter = next(vae.parameters())
+        encoded = vae.encode(picture.to(_device(pipe), parameter.dtype))
+        if not hasattr(encoded, "latent_dist"):  # a VQModel quantizes in its decoder
+            return _scaled(encoded.latents, vae).float(), None
+        posterior = encoded.latent_dist
+        _, std = _statistics(posterior.std, vae)
+        spread = posterior.std / std * float(vae.config.scaling_factor)
+        return _scaled(posterior.mode(), vae).float(), spread.float()
+
+
+def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents as the VAE itself has them, from latents as the UNet has them."""
+    return _unscaled(latents, _autoencoder(pipe))
+
+
+def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
+    """A matrix M for which [latents, 1] @ M is about the picture's RGB (0..1) at that latent pixel.
+
+    Least squares over smooth random colour fields that this VAE encodes: no prompt and no run enters, so the
+    preview of a model is always the same. Fitted once a VAE. Compare the constants that others publish for SD 1.x.
+    """
+    if in_pixel_space(pipe):
+        channels = int(pipe.unet.config.in_channels)
+        matrix = np.full((1, 3), 0.5) if channels == 1 else 0.5 * np.eye(3)
+        return np.vstack([matrix, np.full((1, 3), 0.5)]).astype(np.float32)
+    vae = _autoencoder(pipe)
+    if vae not in _FITTED:
+        _FITTED[vae] = _fit(pipe)
+    return _FITTED[vae]
+
+
+def fitted(pipe: Any) -> bool:
+    """Whether `latent_rgb` of this pipeline is known already, so that asking costs nothing."""
+    return in_pixel_space(pipe) or autoencoder(pipe) in _FITTED
+
+
+def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
+    factor = vae_scale_factor(pipe)
+    rng = np.random.default_rng(0)
+    colours = torch.from_numpy(rng.random((_FIT_PICTURES, 3, _FIT_COLOURS, _FIT_COLOURS), np.float32))
+    cells = torch.nn.functional.interpolate(colours, size=_FIT_SIDE, mode="bicubic", align_corners=False).clamp(0, 1)
+    fields = torch.nn.functional.interpolate(cells, scale_factor=factor, mode="bilinear", align_corners=False)
+    z = torch.cat([encode(pipe, one.unsqueeze(0) * 2 - 1) for one in fields]).cpu().numpy()
+    rgb = torch.nn.functional.avg_pool2d(fields, factor).numpy()
+    features = np.moveaxis(z, 1, -1).reshape(-1, z.shape[1])
+    features = np.concatenate([features, np.ones_like(features[:, :1])], axis=1)
+    matrix, *_ = np.linalg.lstsq(features, np.moveaxis(rgb, 1, -1).reshape(-1, 3), rcond=None)
+    return np.asarray(matrix, np.float32)
+
+
+def _device(pipe: Any) -> torch.device:
+    device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
+    return torch.device(device) if device is not None else next(_autoencoder(pipe).parameters()).device
+
+
+def _autoencoder(pipe: Any) -> Any:
+    found = autoencoder(pipe)
+    if found is None:
+        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its UNet works on pixels")
+    return found
+
+
+def image_processor(pipe: Any) -> Any:
+    """The pipeline's own, or diffusers' for its scale factor where it has none."""
+    return getattr(pipe, "image_processor", None) or VaeImageProcessor(vae_scale_factor=vae_scale_factor(pipe))
+
+
+def uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
+    """A picture (1, 3, Y, X) in −1..1 as bytes."""
+    array: np.ndarray = (
+        ((pixels[0].float().permute(1, 2, 0) / 2 + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    )
+    return array
+
+
+def _scaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
+    mean, std = _statistics(z, vae)
+    return (z - mean) / std * float(vae.config.scaling_factor)
+
+
+def _unscaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
+    mean, std = _statistics(z, vae)
+    return z / float(vae.config.scaling_factor) * std + mean
+
+
+def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = getattr(vae.config, "latents_mean", None), getattr(vae.config, "latents_std", None)
+    if mean is not None and std is not None:
+        return z.new_tensor(mean).view(1, -1, 1, 1), z.new_tensor(std).view(1, -1, 1, 1)
+    shift = getattr(vae.config, "shift_factor", None)
+    return z.new_tensor(0.0 if shift is None else shift), z.new_tensor(1.0)

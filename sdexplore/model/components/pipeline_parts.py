@@ -1,0 +1,148 @@
+"""A pipeline's parts by name, its UNet, and where the UNet's attention layers look."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import nn
+
+from sdexplore.base.errors import InspectionError, did_you_mean
+from sdexplore.records.components import AttentionLayer
+
+from .meta_networks import Grid, attention_facts, example_inputs, from_config, grids, pair, unwrapped
+
+
+def parts(pipe: Any) -> dict[str, Any]:
+    """The components of a pipeline by name, null ones as None.
+
+    Raises:
+        InspectionError: `pipe` is no diffusers pipeline.
+    """
+    if not isinstance(pipe, DiffusionPipeline):
+        hint = f"; sdx.load({pipe!r:.80}) makes one" if isinstance(pipe, str) else ""
+        raise InspectionError(f"a diffusers pipeline is needed, not a {type(pipe).__name__}{hint}")
+    registered = (name for name, value in pipe.config.items() if _is_entry(value))
+    return {name: getattr(pipe, name, None) for name in (*pipe.components, *registered)}
+
+
+def _is_entry(value: object) -> bool:
+    """Whether a value in a pipeline's config names a component: (library, class)."""
+    return isinstance(value, (tuple, list)) and len(value) == 2  # noqa: PLR2004
+
+
+def part(pipe: Any, name: str) -> Any:
+    """One component of a pipeline; InspectionError if there is none of that name, or null."""
+    known = parts(pipe)
+    if name not in known:
+        near = did_you_mean(str(name), known)
+        raise InspectionError(f"the {type(pipe).__name__} has no component {name!r}; {near}")
+    if known[name] is None:
+        raise InspectionError(f"component {name!r} of this {type(pipe).__name__} is null: there is nothing to show")
+    return known[name]
+
+
+def denoiser(pipe: Any) -> nn.Module:
+    """The pipeline's UNet, out of torch.compile's shell; InspectionError where there is none."""
+    unet = getattr(pipe, "unet", None)
+    if isinstance(unet, nn.Module):
+        return unwrapped(unet)
+    if isinstance(pipe, str):
+        raise InspectionError(f"the pipeline comes first, as in sdx.run(pipe, 'a cat'), and {pipe!r:.80} is a text")
+    what = "a transformer" if getattr(pipe, "transformer", None) is not None else "no UNet"
+    raise InspectionError(f"the {type(pipe).__name__} has {what} where a UNet is needed")
+
+
+def device_of(pipe: Any) -> torch.device:
+    """Where the denoiser computes, wherever offloaded weights wait."""
+    device = next(denoiser(pipe).parameters()).device
+    waiting = device.type == "meta" or (device.type == "cpu" and torch.accelerator.is_available())
+    # The pipeline knows where offloaded weights go; it takes milliseconds to say so.
+    return torch.device(getattr(pipe, "_execution_device", device)) if waiting else device
+
+
+def latent_grid(
+    pipe: Any,
+    height: int | None = None,
+    width: int | None = None,
+) -> Grid:
+    """Latent (y, x) of an image in pixels, by default of the size that the UNet was made for."""
+    y, x = pair(getattr(denoiser(pipe).config, "sample_size", None))
+    factor = vae_scale_factor(pipe)
+    grid = (y if height is None else height // factor, x if width is None else width // factor)
+    if min(grid) < 1:
+        raise InspectionError(
+            f"an image of height={height} and width={width} has no latents: one latent is {factor} × {factor} pixels"
+        )
+    return grid
+
+
+def autoencoder(pipe: Any) -> Any | None:
+    """The network between pixels and latents: `vae`, or the `vqvae` of latent diffusion's own pipelines."""
+    return next((found for name in ("vae", "vqvae") if (found := getattr(pipe, name, None)) is not None), None)
+
+
+def in_pixel_space(pipe: Any) -> bool:
+    """Whether the UNet works on pixels, grey or RGB, as DDPM's does: there is no autoencoder to go through."""
+    if autoencoder(pipe) is not None:
+        return False
+    config = getattr(getattr(pipe, "unet", None), "config", None)
+    return getattr(config, "in_channels", None) in (1, 3) and "vae" not in getattr(pipe, "config", {})
+
+
+def vae_scale_factor(pipe: Any) -> int:
+    """Image pixels along the side of one latent."""
+    known = getattr(pipe, "vae_scale_factor", None)
+    if isinstance(known, int):
+        return known
+    config = getattr(autoencoder(pipe), "config", None)
+    return int(2 ** (len(getattr(config, "block_out_channels", (1,))) - 1))
+
+
+def attention_layers(
+    pipe: Any,
+    height: int | None = None,
+    width: int | None = None,
+) -> tuple[AttentionLayer, ...]:
+    """Every attention layer of the pipeline's UNet with its grid (y, x) for one image size.
+
+    Args:
+        height: Image's height in pixels; by default what the UNet was made for.
+        width: Image's width in pixels.
+
+    Returns:
+        Layers in the order of `unet.named_modules()`, cross and self.
+
+    Raises:
+        InspectionError: The pipeline has no UNet, the size is not positive, or the UNet's config
+            does not describe it (any more).
+    """
+    unet = denoiser(pipe)
+    cls: Any = type(unet)
+    grid = latent_grid(pipe, height, width)
+    try:
+        where = _grids_by_config(cls, _config_text(unet), grid)
+    except Exception as error:
+        raise InspectionError(
+            f"the layers of this {cls.__name__} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"
+        ) from error
+    layers = attention_facts(unet, where)
+    lost = [layer.name for layer in layers if layer.resolution is None]
+    if lost:
+        raise InspectionError(
+            f"this {cls.__name__} has layers that its config does not describe, "
+            f"such as {lost[0]!r}: their grids are not known before a run"
+        )
+    return layers
+
+
+def _config_text(network: nn.Module) -> str:
+    config: Any = network.config
+    return json.dumps(dict(config), sort_keys=True, default=str)
+
+
+@lru_cache(maxsize=64)
+def _grids_by_config(cls: Any, config: str, size: Grid) -> dict[str, Grid]:
+    network = from_config(cls, json.loads(config))
+    return grids(network, example_inputs(network, size))

@@ -1,0 +1,1 @@
+"""Questions that are answered by running the model again: look, invert, occlusion, interpolation, encoders."""

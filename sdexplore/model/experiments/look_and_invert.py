@@ -1,0 +1,280 @@
+"""`look`, `invert`, `redraw`: what the model sees in a picture that it did not draw.
+
+All run the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's sizes,
+adapters, guidance) is the pipeline's; the own scheduler is back when they return.
+"""
+
+import inspect
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, SupportsIndex, cast
+
+import numpy as np
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler
+
+from ...base.errors import RunError
+from ...trace.collections import Traces
+from ...trace.record import USUAL, Record
+from ...trace.trace import Trace
+from ..capture.prompts import image_count
+from ..capture.roles import unconditional
+from ..components import decoding
+from ..components.pipeline_lock import lock_of
+from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..runs.check_call import check
+from ..runs.provenance import described
+from ..runs.run_pipeline import run_locked
+from ..schedulers import noise_levels
+from ..series.comparison import exchanged_scheduler
+from .autoencoder import Picture, pixels_of, psnr
+
+_OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
+
+
+class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is untyped
+    """DDIM that makes one step only: from the timestep `at` to x0."""
+
+    at = 0
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        """One timestep, whatever is asked for."""
+        del num_inference_steps
+        self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
+        self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
+
+    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
+        """DDIM's step; LCM's pipeline passes no eta where it means none."""
+        return super().step(model_output, timestep, sample, eta=eta or 0.0, **more)
+
+
+def look(
+    pipe: Any,
+    image: Picture,
+    prompt: str | None = None,
+    *,
+    t: SupportsIndex | Sequence[SupportsIndex],
+    seed: int = 0,
+    record: Record = USUAL,
+    guidance_scale: float = 1.0,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """A Trace of one denoiser call on a given picture, noised to timestep `t`; Traces for several.
+
+    The picture is resized to `height` × `width` (by default the pipeline's size), encoded by the VAE (the mode of
+    its posterior) and noised by DDPM's Eq. 4 with noise from `seed`. `latents` of the trace are x_t, then x0 as
+    predicted from it; `image` is the picture that was given, as the VAE got it.
+
+    Args:
+        image: A PIL image or uint8 array (Y, X, 3).
+        t: Training timestep, 0 to 999: at 0 there is next to no noise, at 999 next to no picture.
+        seed: Of the noise.
+        guidance_scale: 1 by default: one call, of role "cond".
+        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+
+    Raises:
+        RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; there is no prompt; an
+            argument is given that `look` sets itself; the pipeline takes pictures, is unconditional, or of flow
+            matching.
+    """
+    _check_text_to_image(pipe, "look", prompt, pipeline_arguments)
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
+    times = _timesteps(pipe, t)
+    pixels = pixels_of(pipe, image, pipeline_arguments)
+    with lock_of(pipe):
+        z = decoding.encode(pipe, pixels)
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
+    traces = []
+    for one in times:
+        scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
+        scheduler.at = one
+        noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
+        arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
+        trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
+        call = _call_of(trace, "look", image, {"t": one})
+        traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
+    return Traces(traces) if _several(t) else traces[0]
+
+
+def _several(t: Any) -> bool:
+    return t.ndim == 1 if isinstance(t, np.ndarray) else isinstance(t, Sequence) and not isinstance(t, str)
+
+
+def _timesteps(pipe: Any, t: Any) -> tuple[int, ...]:
+    """One training timestep or several, whole numbers of any kind, as ints; RunError where they are none."""
+    last = int(pipe.scheduler.config.num_train_timesteps) - 1
+    times = tuple(t) if _several(t) else (t,)
+    whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in times)
+    if not times or not whole or any(not 0 <= one <= last for one in times):
+        raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, a whole number, or several")
+    scheduler = OneStepScheduler.from_config(pipe.scheduler.config)
+    for one in times:
+        if scheduler.config.prediction_type == "epsilon" and scheduler.alphas_cumprod[one] <= 0:
+            raise RunError(f"look(t={one}): this schedule then holds noise alone, from which ε says nothing of x0")
+    return tuple(int(one) for one in times)
+
+
+def invert(
+    pipe: Any,
+    image: Picture,
+    prompt: str | None = None,
+    *,
+    num_inference_steps: SupportsIndex = 50,
+    record: Record = USUAL,
+    **pipeline_arguments: Any,
+) -> Trace:
+    """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
+
+    `latents[-1]` is the noise from which `redraw` draws the picture again. That is done once here, and the trace says
+    how well (provenance["reconstruction"]): the peak signal-to-noise ratio in dB of the redrawn picture against the
+    given one, and, as the best that could be, of the VAE's own round trip. Attention is recorded on the way.
+
+    Args:
+        image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
+        num_inference_steps: From 1; more steps invert better.
+        pipeline_arguments: Further arguments of the pipeline's call; none of guidance or chance, which it has not.
+
+    Raises:
+        RunError: An argument is given that `invert` sets itself, or there is no prompt; the pipeline takes pictures,
+            is unconditional, of flow matching, or a consistency model's, which has no such way back.
+
+    Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
+    """
+    for name, why in (("guidance_scale", "inverts without guidance"), ("seed", "draws nothing by chance")):
+        if name in pipeline_arguments:
+            given = pipeline_arguments[name]
+            raise RunError(f"invert({name}={given!r}): it {why}; leave {name} out, redraw takes guidance_scale")
+    if "original_inference_steps" in _check_text_to_image(pipe, "invert", prompt, pipeline_arguments):
+        raise RunError(f"invert: {type(pipe).__name__} draws by leaps that no DDIM step undoes; use its teacher model")
+    most, steps = int(pipe.scheduler.config.num_train_timesteps), num_inference_steps
+    if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
+        raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
+    num_inference_steps = int(steps)
+    check(pipe, {"seed": 0, **pipeline_arguments}, record)
+    pixels = pixels_of(pipe, image, pipeline_arguments)
+    with lock_of(pipe):
+        z = decoding.encode(pipe, pixels)
+    arguments = {**pipeline_arguments, "guidance_scale": 1.0}
+    inverse = _ddim(DDIMInverseScheduler, pipe)
+    trace = _observed(pipe, inverse, z, prompt, 0, record, num_inference_steps, arguments)
+    bare = Record(cross_attention=False, noise_pred=False, decode=0)
+    again = _observed(
+        pipe, _ddim(DDIMScheduler, pipe), _noise_of(trace), prompt, 0, bare, num_inference_steps, arguments
+    )
+    given = decoding.uint8(pixels)
+    with lock_of(pipe):
+        redrawn, best = (
+            decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy())
+        )
+    reconstruction = {"psnr_db": psnr(redrawn, given), "vae_psnr_db": psnr(best, given)}
+    call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
+    provenance = {**trace.provenance, "reconstruction": reconstruction}
+    return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
+
+
+def redraw(
+    pipe: Any,
+    inversion: Trace,
+    prompt: str | None = None,
+    *,
+    record: Record = USUAL,
+    guidance_scale: float = 1.0,
+    **pipeline_arguments: Any,
+) -> Trace:
+    """A run from the noise that `invert` found, by DDIM over the same timesteps: the picture as the model draws it.
+
+    With the same prompt and without guidance that is the given picture again, as far as the inversion was good; what
+    the model looked at on the way is in the trace. With another prompt, or with guidance, it is another picture.
+
+    Args:
+        inversion: What `invert` returned.
+        prompt: None takes the inversion's own.
+        guidance_scale: 1 by default, as in the inversion.
+        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+
+    Raises:
+        RunError: The trace is no inversion, or an argument is given that `redraw` sets itself.
+    """
+    if inversion.kind != "invert":
+        raise RunError(f"redraw takes what invert returned, and {inversion.fingerprint} is of kind {inversion.kind!r}")
+    arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
+    words = inversion.prompt if prompt is None and "prompt_embeds" not in arguments else prompt
+    _check_text_to_image(pipe, "redraw", words, pipeline_arguments)
+    steps = int(inversion.call["arguments"]["num_inference_steps"])
+    forward = _ddim(DDIMScheduler, pipe)
+    trace = _observed(pipe, forward, _noise_of(inversion), words, 0, record, steps, arguments | {"output_type": "pil"})
+    given = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
+    call = {**trace.call, "function": "redraw", "arguments": {"inversion": inversion.fingerprint, **given}}
+    return replace(trace, call=call)
+
+
+def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
+    """The names of the arguments of the pipeline's call; RunError where it is not text to image, or ours are given."""
+    denoiser(pipe)
+    if unconditional(pipe):
+        raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
+    if clash := sorted(set(given) & set(_OURS)):
+        raise RunError(f"{clash[0]!r} is set by {function} itself; leave it out")
+    known = inspect.signature(type(pipe).__call__).parameters
+    if "latents" not in known or "image" in known:
+        usual = pipe.unet.config.in_channels == pipe.unet.config.out_channels
+        name = type(pipe).__name__
+        plain = "StableDiffusionXLPipeline" if "XL" in name else "StableDiffusionPipeline"
+        out = f"diffusers.{plain}.from_pipe(pipe) makes one that starts from noise, of the same parts"
+        none = f"its UNet of {pipe.unet.config.in_channels} channels cannot do without"
+        raise RunError(f"{function} makes latents of its own, and {name} of a picture; {out if usual else none}")
+    if prompt is None and given.get("prompt_embeds") is None:
+        raise RunError(f"{function}: give a prompt; an empty one, '', is one too")
+    scheduler, prediction = pipe.scheduler, str(pipe.scheduler.config.get("prediction_type"))
+    flow = noise_levels.space(scheduler) == "flow matching" or prediction == "flow_prediction"
+    if flow or "Flow" in type(scheduler).__name__:
+        raise RunError(f"{function} noises as diffusion does, and this {type(scheduler).__name__} is of flow matching")
+    return known.keys()
+
+
+def _ddim(kind: Any, pipe: Any) -> Any:
+    """A DDIM scheduler with the pipeline's noise levels, so spaced that the way there is the way back."""
+    names = set(inspect.signature(kind.__init__).parameters)
+    known = {name: value for name, value in pipe.scheduler.config.items() if name in names}
+    ours = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0, "set_alpha_to_one": False}
+    if kind is DDIMInverseScheduler:
+        del ours["set_alpha_to_one"]
+    return kind(**{**known, **ours})
+
+
+def _noise_of(inversion: Trace) -> torch.Tensor:
+    return torch.from_numpy(np.array(inversion.recorded("latents")[-1:]))
+
+
+def _observed(
+    pipe: Any,
+    scheduler: Any,
+    latents: torch.Tensor,
+    prompt: Any,
+    seed: int,
+    record: Record,
+    steps: int,
+    given: dict[str, Any],
+) -> Trace:
+    if (images := image_count(prompt, given)) != 1:
+        raise RunError(f"look and invert take one picture and one prompt; this call makes {images} images")
+    check(pipe, {"seed": seed, **given})
+    y, x = latents.shape[2:]
+    factor = vae_scale_factor(pipe)
+    arguments = {
+        "output_type": "latent",
+        **given,
+        "height": y * factor,
+        "width": x * factor,
+        "latents": latents.to(getattr(pipe, "_execution_device", latents.device), pipe.unet.dtype),
+        "num_inference_steps": steps,
+    }
+    with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
+        trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
+    return cast("Trace", trace)
+
+
+def _call_of(trace: Trace, function: str, image: Picture, own: dict[str, Any]) -> dict[str, Any]:
+    """The call as the user made it: the picture instead of the latents that were made of it."""
+    arguments = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
+    return {**trace.call, "function": function, "arguments": {"image": described(image), **own, **arguments}}

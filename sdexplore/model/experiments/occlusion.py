@@ -1,0 +1,220 @@
+"""`occlusion`: the denoiser asked again at a run's own latents, with one word left out of the prompt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+from jaxtyping import Float32
+
+from ...base.errors import RunError, TraceError
+from ...records.occlusion import Occlusion
+from ...text.tokenization import Tokenization
+from ...text.words import occurrences, without
+from ...trace.collections import Traces
+from ...trace.record import Record
+from ...trace.trace import Steps, Trace
+from ..components.pipeline_lock import lock_of
+from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..runs.check_call import check
+from ..runs.provenance import given_again, is_summary
+from ..runs.run_pipeline import run_locked
+from ..series.comparison import exchanged_scheduler
+from .look_and_invert import OneStepScheduler
+
+_STEPS = 4  # asked by default
+_AT_ONCE = 8  # prompts in a batch
+_SAME = 0.05  # of the prediction's root mean square: more is another pipeline, or other arguments
+_BARE = Record(latents=False, cross_attention=False, decode=0)
+# Arguments of the run that have no say in one conditional prediction at given latents, or that are set here.
+_OURS = frozenset(
+    {"prompt", "negative_prompt", "negative_prompt_2", "num_inference_steps", "timesteps", "sigmas", "latents"}
+    | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
+    | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "guide", "guide_scale"}
+)
+
+
+class StandingScheduler(OneStepScheduler):
+    """Asks the denoiser once, at any timestep, and leaves the sample as it is."""
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        """One timestep, as a whole number where it is one."""
+        super().set_timesteps(num_inference_steps)
+        whole = float(self.at).is_integer()
+        self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
+
+    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
+        """The sample itself."""
+        del model_output, timestep, eta
+        # A consistency model's pipeline takes two: the next sample and the denoised one.
+        return DDIMSchedulerOutput(prev_sample=sample) if more.get("return_dict", True) else (sample, sample)
+
+
+def occlusion(
+    pipe: Any,
+    trace: Trace,
+    words: Sequence[str] | None = None,
+    *,
+    steps: Steps = None,
+    **pipeline_arguments: Any,
+) -> Occlusion:
+    """What each word does: the change of the conditional noise prediction with that word left out of the prompt.
+
+    At chosen steps of the trace, the pipeline's denoiser is asked again at the very latents of the run, once with the
+    whole prompt and once without each word (its characters are deleted, and the rest is tokenized anew: the words
+    behind it move up). No attention map enters, so this is what attention maps are to be held against. It costs one
+    row of a denoiser call a word and step. Guidance of any kind, a `guide` too, has no say in that prediction and is
+    left out.
+
+    `word_effect` asks the same of any picture, noised to one timestep.
+
+    Args:
+        pipe: The pipeline that made the trace.
+        words: Words or phrases of the prompt, every occurrence left out together; by default each word by itself.
+        steps: A step of the trace, or several; by default four, evenly spread.
+        pipeline_arguments: What the run was given beside the prompt that is no plain value, and so is in the trace by
+            name only: ip_adapter_image_embeds, say. Plain values are taken from the trace.
+
+    Raises:
+        TraceError: The trace holds no prompt, latents or noise levels; its prompt has no word.
+        TokenError: The prompt has no such word.
+        RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments. The
+            run had more than one prompt (prompt_at, prompt_2), or embeddings that were made otherwise than from it.
+    """
+    _check_one_prompt(trace, pipeline_arguments)
+    tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
+    if tokens is None:
+        raise TraceError("this trace holds no prompt: there is no word to leave out")
+    recorded = trace.recorded("noise_preds").get("cond")
+    if recorded is None:
+        raise TraceError("this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)")
+    named = _left_out(tokens, words)
+    count = trace.num_steps
+    usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
+    chosen = trace.check_steps(usual if steps is None else steps)
+    if not chosen:
+        raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
+    arguments = _arguments(pipe, trace, pipeline_arguments)
+    prompts = [tokens.text, "", *named.values()]
+    changes, of_prompt, deviation = [], [], []
+    for step in chosen:
+        full, empty, *rest = _predictions(pipe, trace, step, prompts, arguments)
+        deviation.append(_checked(full, recorded[step], step))
+        of_prompt.append(np.sqrt(np.square(full - empty).mean()))
+        changes.append([np.sqrt(np.square(full - one).mean(axis=0)) for one in rest])
+    return Occlusion(
+        prompt=tokens.text,
+        words=tuple(named),
+        asked=None if words is None else tuple(named),
+        steps=chosen,
+        timesteps=trace.timesteps[list(chosen)],
+        changes=np.array(changes, np.float32).swapaxes(0, 1),
+        of_prompt=np.array(of_prompt, np.float32),
+        deviation=np.array(deviation, np.float32),
+        prediction_type=str(trace.provenance.get("scheduler", {}).get("prediction_type")),
+        fingerprint=trace.fingerprint,
+    )
+
+
+def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, str]:
+    """Name of each word -> the prompt without it."""
+    if isinstance(words, str):
+        words = (words,)
+    if not tokens.words:
+        raise TraceError(f"the prompt {tokens.text!r} has no word to leave out")
+    if words is None:
+        names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
+        return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
+    found = {}
+    for word in words:
+        tokens.positions(word)  # says what is wrong, if anything is
+        found[word] = without(tokens.text, *occurrences(tokens.text, word))
+    if not found:
+        raise TraceError("occlusion(words=()): name at least one word of the prompt, or leave words out")
+    return found
+
+
+def _check_one_prompt(trace: Trace, given: Mapping[str, Any]) -> None:
+    """RunError where words left out of the prompt would not be left out of all that the denoiser was told."""
+    told = {**trace.call.get("arguments", {}), **given}
+    if "prompt_at" in told:
+        raise RunError(
+            f"the run changed its prompt on the way, prompt_at={told['prompt_at']!r:.120}: occlusion leaves words out "
+            "of one prompt; ask a run of each"
+        )
+    if (made := trace.call.get("conditioning")) is not None:
+        raise RunError(
+            f"this run's embeddings were made as {dict(made)!r:.160}, which occlusion cannot make again with a word "
+            "left out; ask a run of the prompt itself"
+        )
+    if told.get("prompt_2") not in (None, trace.prompt):
+        raise RunError(
+            f"the run told its second text encoder another prompt, prompt_2={told['prompt_2']!r:.80}: words left out "
+            "of the first would not be left out of that one; ask a run without prompt_2"
+        )
+
+
+def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's own arguments that one prediction depends on."""
+    ours = _OURS | ({"image", "t"} if trace.kind == "look" else set())
+    told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
+    for name in told.keys() - given.keys():
+        if is_summary(told[name]):
+            raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")
+    # Consistency models are told the scale itself; all others would make the unconditional half as well.
+    embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
+    scale = trace.call.get("arguments", {}).get("guidance_scale")
+    guidance = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
+    again = {name: given_again(name, value) for name, value in told.items()}
+    return {name: value for name, value in {**again, **guidance, **given}.items() if name != "prompt_2"}
+
+
+def _predictions(
+    pipe: Any, trace: Trace, step: int, prompts: Sequence[str], arguments: Mapping[str, Any]
+) -> list[Float32[np.ndarray, "channel y x"]]:
+    """The model's prediction for each prompt at the latents before `step`."""
+    sample = torch.from_numpy(_model_input(trace, step)).to(next(denoiser(pipe).parameters()).dtype)
+    factor = vae_scale_factor(pipe)
+    scheduler = StandingScheduler.from_config(pipe.scheduler.config)
+    scheduler.at = trace.timesteps[step].item()
+    found: list[np.ndarray] = []
+    for first in range(0, len(prompts), _AT_ONCE):
+        batch = list(prompts[first : first + _AT_ONCE])
+        call = {
+            **arguments,
+            "height": sample.shape[1] * factor,
+            "width": sample.shape[2] * factor,
+            "latents": sample.expand(len(batch), *sample.shape),
+            "num_inference_steps": 1,
+            "output_type": "latent",
+        }
+        check(pipe, {"seed": 0, **call})
+        with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
+            made = run_locked(pipe, batch, seed=0, record=_BARE, on_step=None, **call)
+        traces = list(made) if isinstance(made, Traces) else [made]
+        found += [one.noise_preds["cond"][0] for one in traces]
+    return found
+
+
+def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
+    """x_t as the denoiser was given it: flow models take it as it is, EDM's scheduler divides it by its spread."""
+    told = trace.provenance.get("scheduler", {})
+    if trace.space == "flow matching":
+        return np.array(trace.recorded("latents")[step])
+    if trace.space == "variance exploding":
+        spread = np.hypot(trace.recorded("sigmas")[step], told.get("sigma_data", 1.0))
+        return np.asarray(trace.recorded("latents")[step] / spread, np.float32)
+    return np.array(trace.scaled_latents(step))
+
+
+def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:
+    """The largest difference to what was recorded; RunError where the two are not the same prediction."""
+    if np.isnan(recorded).any():
+        raise TraceError(f"step {step} of this trace has no conditional prediction; choose others")
+    if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
+        raise RunError(
+            f"at step {step} this pipeline does not predict what the trace recorded: it is another one, or it has "
+            "changed, or the run had arguments that must be given again"
+        )
+    return float(np.abs(made - recorded).max())

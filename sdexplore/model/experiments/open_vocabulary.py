@@ -1,0 +1,117 @@
+"""`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from ...base.errors import RunError, TokenError, TraceError, did_you_mean
+from ...trace.trace import Queries, Steps, Trace
+from ..capture.hooks import attention_modules, by_head
+from ..capture.prompts import TEXT_OF
+from ..components.pipeline_lock import lock_of
+from ..components.pipeline_parts import denoiser
+from ..components.tokens import tokens as tokens_of
+from .prompt_embeddings import clip_skip_embeds
+
+_ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
+
+
+def open_word_map(
+    pipe: Any,
+    trace: Trace,
+    text: str,
+    *,
+    word: str | None = None,
+    role: str = "cond",
+    steps: Steps = None,
+) -> Float32[np.ndarray, "y x"]:
+    """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
+
+    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions,
+    mean over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text
+    encoder and each layer's to_k. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own
+    prompt it is `word_map`.
+
+    Args:
+        text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
+        word: Which word or phrase of `text`; None takes all of it.
+        role: Whose queries.
+        steps: A step, a slice, or several; None takes every recorded one.
+
+    Raises:
+        TraceError: The run kept no queries, or not of this role or step.
+        TokenError: `text` has no such word.
+        RunError: The pipeline has other layers than the one that made the trace; or the run was given embeddings,
+            so that nobody knows how a text would be encoded alike.
+
+    Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
+    """
+    if role not in trace.queries:
+        hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
+        raise TraceError(f"this trace holds no queries of role {role!r}: {hint}")
+    tokens = next(iter(tokens_of(pipe, text).values()))
+    places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
+    modules = attention_modules(denoiser(pipe))
+    if strange := trace.queries[role].keys() - modules.keys():
+        raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
+    wanted = trace.check_steps(steps)
+    latents = trace.recorded("latents")
+    total = torch.zeros(latents.shape[2:])
+    clip_skip = _clip_skip(trace, role)
+    embeds = clip_skip_embeds(pipe, text, clip_skip)["prompt_embeds"] if clip_skip else None
+    with lock_of(pipe), torch.inference_mode():
+        if embeds is None:
+            embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]
+        for name, queries in trace.queries[role].items():
+            total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
+    return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)
+
+
+def _clip_skip(trace: Trace, role: str) -> int:
+    """How many of the text encoder's last layers the run left out for the text of this role."""
+    if TEXT_OF.get(role, role) == "uncond":
+        return 0  # diffusers never skips for the negative prompt
+    arguments, made = trace.call.get("arguments", {}), trace.call.get("conditioning", {})
+    if "clip_skip" in made:
+        return int(made["clip_skip"])
+    if made or arguments.get("prompt_embeds") is not None:
+        how = f"mixed of {made['prompt']!r} and {made['other']!r}" if "other" in made else "given as prompt_embeds"
+        raise RunError(f"open_word_map: this run's text was {how}, and {role!r} of a plain prompt is no answer for it")
+    return int(arguments.get("clip_skip") or 0)
+
+
+def _all_of(tokens: Any, text: str) -> list[int]:
+    places = [token.position for token in tokens.tokens if token.kind == "text"]
+    if not places:
+        raise TokenError(f"open_word_map(text={text!r}): there is no token in it to look at")
+    return places
+
+
+def _layer(
+    module: Any, embeds: torch.Tensor, queries: Queries, places: tuple[int, ...], steps: tuple[int, ...]
+) -> torch.Tensor:
+    """The word's probability on the layer's grid, mean over calls and heads."""
+    calls = [call for call, at in enumerate(queries.steps) if at in steps]
+    if not calls:
+        raise TraceError(f"queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}")
+    fused = getattr(module, "fused_projections", False)
+    projection = module.to_kv if fused else module.to_k
+    home = next(projection.parameters()).device
+    if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
+        embeds = embeds.to(home)
+    made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
+    _, key, _ = by_head(module, made, made)
+    grid = queries.values.shape[2:4]
+    total = torch.zeros(grid)
+    for call in calls:  # one at a time: all heads of all steps at once would not fit
+        q = torch.from_numpy(np.array(queries.values[call])).to(key.device, torch.float32).flatten(1, 2)
+        probs = torch.softmax(q @ key[0].transpose(-1, -2), dim=-1)
+        total += probs[..., list(places)].sum(-1).mean(0).reshape(grid).cpu()
+    return total / len(calls)
+
+
+def _resized(pixels: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    larger = torch.nn.functional.interpolate(pixels[None, None], size=shape, mode="bilinear", align_corners=False)
+    return larger[0, 0]

@@ -1,0 +1,191 @@
+"""What a pipeline is made of: records of `anatomy` from objects of diffusers and transformers."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import nn
+
+from sdexplore.base.errors import InspectionError
+from sdexplore.records.components import AttentionLayer, Component, Components, ModuleNode, ModuleTree
+
+from ..components.meta_networks import Grid, attention_facts, blueprint, example_inputs, grids, output_shapes, unwrapped
+from ..components.pipeline_parts import attention_layers, denoiser, latent_grid, part, parts, vae_scale_factor
+from ..loading.fit_to_machine import fit_of
+from ..loading.networks_from_configs import configured
+
+
+def components(pipe: DiffusionPipeline) -> Components:
+    """The components of a pipeline: classes, parameters, number formats, devices, sizes, a summary.
+
+    Raises:
+        InspectionError: `pipe` is no diffusers pipeline.
+    """
+    found = {name: _component(name, one) for name, one in parts(pipe).items()}
+    return Components(type(pipe).__name__, found, dict(_summary(pipe)))
+
+
+def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
+    """The modules of a component (of the UNet without a name), of a bare `nn.Module`, or of a configuration alone.
+
+    A path of a config.json, or of a folder with one, needs no weights: the network is made on the meta device.
+
+    All levels are recorded; `depth` says how many are shown in text, and unfolded in HTML. Output
+    shapes are those of one image of the pipeline's default size, found on the meta device by
+    torchinfo; of several tensors the first counts.
+
+    Raises:
+        InspectionError: There is no such component, it is null or no network, or depth is negative; there is no such
+            configuration, or it is no network's.
+    """
+    if isinstance(pipe, (str, os.PathLike)):
+        name, network = configured(pipe, component)
+        tree_of = tree(network, depth=depth)
+        return ModuleTree(name, tree_of.root, depth, tree_of.note)
+    if depth < 0:
+        raise InspectionError(f"depth={depth} is no number of levels; 0 shows the root alone")
+    bare = isinstance(pipe, nn.Module) and component is None
+    name = "" if bare else component or "unet"
+    module = pipe if bare else part(pipe, name)
+    if not isinstance(module, nn.Module):
+        raise InspectionError(
+            f"component {name!r} is a {type(module).__name__}, no network with modules; "
+            f"config(pipe, {name!r}) shows what it holds"
+        )
+    network = unwrapped(module)
+    size = None if bare else _sample_size(pipe, name)
+    facts = _facts(network, size)
+    return ModuleTree(name, _node("", network, facts, {}), depth, facts.note)
+
+
+def _sample_size(pipe: Any, name: str) -> Grid | None:
+    """Size (y, x) of what goes into the UNet or the VAE for the pipeline's default image."""
+    try:
+        y, x = latent_grid(pipe)
+    except InspectionError:
+        return None
+    factor = vae_scale_factor(pipe) if name == "vae" else 1
+    return (y * factor, x * factor) if name in ("unet", "vae") else None
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What was found out about a network's modules, by name; `shapes` are of own parameters."""
+
+    outputs: Mapping[str, tuple[int, ...]]
+    attention: Mapping[str, AttentionLayer]
+    shapes: Mapping[str, list[torch.Size]]
+    note: str
+
+
+def _facts(network: nn.Module, size: Grid | None) -> _Facts:
+    try:
+        copied = blueprint(network)
+        inputs = example_inputs(copied, size)
+        outputs = output_shapes(copied, inputs)
+        where = grids(copied, inputs)
+        shapes = {name: _own_shapes(module) for name, module in copied.named_modules()}
+        tensors = {k: tuple(v.shape) for k, v in inputs.items() if isinstance(v, torch.Tensor)}
+        note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
+    except Exception as error:  # noqa: BLE001  (any network may refuse: then without)
+        outputs, where, shapes = {}, {}, {}
+        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it met
+    layers = {layer.name: layer for layer in attention_facts(network, where)}
+    return _Facts(outputs, layers, shapes, note)
+
+
+def _own_shapes(module: nn.Module) -> list[torch.Size]:
+    return [parameter.shape for parameter in module.parameters(recurse=False)]
+
+
+def _node(name: str, module: nn.Module, facts: _Facts, seen: dict[int, str]) -> ModuleNode:
+    """The record of a module and all below; `seen` holds modules and parameters already counted."""
+    first = seen.setdefault(id(module), name)
+    if first != name:
+        return ModuleNode(name, type(module).__name__, shared_with=first)
+    own = [p for p in module.parameters(recurse=False) if seen.setdefault(id(p), name) == name]
+    # A module that was exchanged after the config was written does not have the blueprint's shapes.
+    same = facts.shapes.get(name) == _own_shapes(module)
+    return ModuleNode(
+        name,
+        type(module).__name__,
+        sum(parameter.numel() for parameter in own),
+        facts.outputs.get(name) if same else None,
+        facts.attention.get(name),
+        children=tuple(
+            _node(f"{name}.{key}" if name else key, child, facts, seen)
+            for key, child in module._modules.items()  # noqa: SLF001  (named_children hides repeats)
+            if child is not None
+        ),
+    )
+
+
+def _component(name: str, held: Any) -> Component:
+    if held is None:
+        return Component(name)
+    inner = unwrapped(held) if isinstance(held, nn.Module) else held
+    cls = type(inner)
+    library = cls.__module__.partition(".")[0]
+    if not isinstance(inner, nn.Module):
+        return Component(name, cls.__name__, library)
+    parameters, buffers = list(inner.parameters()), list(inner.buffers())
+    formats: Counter[str] = Counter()
+    for parameter in parameters:
+        formats[str(parameter.dtype).removeprefix("torch.")] += parameter.numel()
+    return Component(
+        name,
+        cls.__name__,
+        library,
+        sum(parameter.numel() for parameter in parameters),
+        tuple(dtype for dtype, _ in formats.most_common()),
+        tuple(sorted({str(parameter.device) for parameter in parameters})),
+        sum(tensor.numel() * tensor.element_size() for tensor in (*parameters, *buffers)),
+    )
+
+
+def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
+    if chosen := fit_of(pipe):
+        yield "fit", str(chosen)
+    yield "guidance", _guidance(pipe)
+    scheduler = getattr(pipe, "scheduler", None)
+    if scheduler is not None:
+        yield "scheduler", type(scheduler).__name__
+        flow = "flow" if "Flow" in type(scheduler).__name__ else "not in the scheduler's config"
+        yield "prediction type", str(getattr(scheduler.config, "prediction_type", flow))
+    try:
+        yield "latents", _latents(pipe)
+        layers = attention_layers(pipe)
+    except InspectionError as error:
+        yield "attention", str(error)
+        return
+    for kind in ("cross", "self"):
+        yield f"{kind}-attention", _by_resolution([one for one in layers if one.kind == kind])
+
+
+def _latents(pipe: Any) -> str:
+    (y, x), factor = latent_grid(pipe), vae_scale_factor(pipe)
+    taken = getattr(denoiser(pipe).config, "in_channels", None)
+    vae = getattr(getattr(pipe, "vae", None), "config", None)
+    channels = getattr(vae, "latent_channels", taken)
+    extra = f"; the UNet takes {taken} channels" if taken != channels else ""
+    image = f"an image of {y * factor} × {x * factor} pixels"
+    return f"{channels} channels of {y} × {x} for {image}{extra}"
+
+
+def _guidance(pipe: Any) -> str:
+    try:
+        scale, active = pipe.guidance_scale, pipe.do_classifier_free_guidance
+    except AttributeError:  # diffusers keeps both nowhere until the first call
+        return "not run yet"
+    return f"{'in use' if active else 'not in use'} in the last run, guidance_scale {scale}"
+
+
+def _by_resolution(layers: list[AttentionLayer]) -> str:
+    grouped = Counter(layer.resolution for layer in layers if layer.resolution)
+    largest_first = sorted(grouped.items(), key=lambda item: item[0], reverse=True)
+    where = ", ".join(f"{number} at {y} × {x}" for (y, x), number in largest_first)
+    return f"{len(layers)} layers{': ' * bool(where)}{where}"

@@ -1,0 +1,87 @@
+"""`schedule`: which noise levels a pipeline's scheduler goes through, call by call, without running the model."""
+
+import copy
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...base.errors import RunError, SdexploreError
+from ...records.schedule import Schedule, schedule_of_trace, trained
+from ...trace.trace import Trace
+from ..loading.load_pipeline import model_source, scheduler_from_name
+from ..runs.check_call import check_counts
+from ..runs.provenance import plain
+from ..schedulers import noise_levels
+
+_USUAL_STEPS = 50
+
+
+def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: Any | None = None) -> Schedule:
+    """Timestep, σ, SNR and log-SNR of every call of the denoiser: a row a call, as a table.
+
+    Of a Trace: what its run went through. Of a pipeline: what a run of `num_inference_steps` will; a copy of the
+    scheduler walks the way with a model that predicts 0, so that second-order schedulers show all their calls (Heun
+    2N − 1, PNDM N + 1) at the levels that they really make them. The pipeline is not changed.
+
+    Args:
+        source: A Trace, or a pipeline.
+        num_inference_steps: Of a pipeline; None: its call's own default.
+        scheduler: Of a pipeline, in place of its own: a name as in `load(scheduler=…)`, or an object.
+
+    Raises:
+        RunError: The number of steps is below 1; the scheduler cannot be walked, or its noise levels are refused: the
+            message says why.
+        TraceError: The trace does not know its noise levels.
+        LoadError: No scheduler that fits has that name.
+    """
+    if isinstance(source, Trace):
+        if num_inference_steps is not None or scheduler is not None:
+            raise RunError("schedule(trace, …): a trace has its own steps and scheduler; leave both out")
+        return schedule_of_trace(source)
+    if not hasattr(source, "scheduler"):
+        raise RunError(f"schedule({type(source).__name__}): give a Trace, or a pipeline with a scheduler")
+    check_counts({"num_inference_steps": num_inference_steps})
+    own = source.scheduler
+    chosen = scheduler_from_name(source, scheduler) if isinstance(scheduler, str) else scheduler or own
+    name = type(chosen).__name__
+    if (reason := noise_levels.refusal(chosen)) is not None:
+        raise RunError(f"schedule: noise levels of {name} are not computed: {reason}")
+    steps = _usual_steps(source) if num_inference_steps is None else num_inference_steps
+    walked = copy.deepcopy(chosen)
+    try:
+        marks = _walk(walked, steps)
+    except SdexploreError:
+        raise
+    except Exception as error:
+        raise RunError(f"schedule: {name} does not go through {steps} steps: {error}") from error
+    timesteps = np.array([float(mark.timestep) for mark in marks])
+    sigmas = noise_levels.sigmas(walked, marks)
+    if sigmas is None:
+        raise RunError(f"schedule: noise levels of {name} are not known")
+    return Schedule(
+        scheduler=name,
+        space=noise_levels.space(walked) or "unknown",
+        timesteps=timesteps,
+        sigmas=sigmas,
+        source=model_source(source),
+        **trained(name, plain(dict(chosen.config)), timesteps),
+    )
+
+
+def _walk(scheduler: Any, steps: int) -> list[noise_levels.StepMark]:
+    """Takes every step with a model that predicts 0; where the scheduler stood at each."""
+    scheduler.set_timesteps(steps)
+    sample, marks = torch.zeros(1, 4, 1, 1), []
+    for timestep in scheduler.timesteps:
+        first = bool(getattr(scheduler, "state_in_first_order", True))
+        scaled = scheduler.scale_model_input(sample, timestep)
+        sample = scheduler.step(torch.zeros_like(scaled), timestep, sample, return_dict=False)[0]
+        marks.append(noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first))
+    return marks
+
+
+def _usual_steps(pipe: Any) -> int:
+    given = inspect.signature(type(pipe).__call__).parameters.get("num_inference_steps")
+    return given.default if given is not None and isinstance(given.default, int) else _USUAL_STEPS

@@ -1,0 +1,1 @@
+"""One observed call from check to Trace: arguments, memory, guidance, provenance."""

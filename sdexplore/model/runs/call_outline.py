@@ -1,0 +1,174 @@
+"""What a call will do, told from its arguments and the pipeline's configuration: steps, rows, sizes. Nothing is run."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ...text.tokenization import Tokenizations
+from ...trace.record import Record
+from ..capture.prompts import image_count, prompts_of
+from ..capture.recorder import cut_of
+from ..capture.roles import order_of, unconditional
+from ..components.pipeline_parts import autoencoder, denoiser, in_pixel_space, latent_grid, vae_scale_factor
+from ..schedulers import noise_levels
+
+_LONGEST = 1 << 16  # tokenizers that know no length say 1e30
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One call of a pipeline.
+
+    Attributes:
+        grid: Latent (y, x).
+        channels: Of the latents.
+        factor: Pixels along the side of a latent.
+        roles: Which predict noise at every step.
+        swaps: Step -> role that attention to the prompt is filed under from that step on, in place of "cond".
+        x0: Whether the scheduler's noise levels are known, so that there is x0 and a picture of a step.
+        decodes: Whether latents can be decoded.
+        draws: Whether the pipeline gives a picture.
+        guide: Whether a guide changes what the scheduler gets.
+        positions: Of the prompt; None where there are no tokens to tell, and none are given as embeddings.
+        identity: Patterns of layers whose "perturbed" rows attend to nothing but themselves, and are not seen.
+        tokens: (role, image) -> what its prompt becomes.
+    """
+
+    images: int
+    steps: int
+    grid: tuple[int, int]
+    channels: int
+    factor: int
+    roles: tuple[str, ...]
+    swaps: Mapping[int, str]
+    x0: bool
+    decodes: bool
+    draws: bool
+    guide: bool
+    positions: int | None
+    identity: tuple[str, ...]
+    tokens: Callable[[str, int], Tokenizations | None] = field(repr=False)
+
+    def filed(self, step: int) -> str:
+        """The role that attention to the prompt is filed under at a step."""
+        reached = [one for one in self.swaps if one <= step]
+        return self.swaps[max(reached)] if reached else "cond"
+
+    def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
+        """(columns kept, positions there are) of a role's cross-attention."""
+        found = self.tokens(role, image)
+        ids = max((len(t.ids) for t in found.values()), default=0) if found else 0
+        positions = ids or self.positions or 0
+        cut = cut_of(found, positions) if found and record.columns == "prompt" else None
+        return (positions if cut is None else min(cut + 1, positions)), positions
+
+
+def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: Any = None) -> Outline:
+    """The outline of `run(pipe, prompt, **arguments)`, with another scheduler if one is given.
+
+    Raises:
+        InspectionError: The pipeline has no UNet.
+    """
+    given, scheduler = _with_defaults(pipe, arguments), scheduler or pipe.scheduler
+    unet: Any = denoiser(pipe)
+    images, swaps = image_count(prompt, arguments), arguments.get("prompt_at") or {}
+    names = {int(step): f"cond@{int(step)}" for step in swaps}
+    texts = {names[int(step)]: text for step, text in swaps.items()}
+    return Outline(
+        images=images,
+        steps=_steps(pipe, given, scheduler),
+        grid=_grid(pipe, given),
+        channels=int(unet.config.out_channels),
+        factor=vae_scale_factor(pipe),
+        roles=_roles(pipe, unet, given),
+        swaps=names,
+        x0=noise_levels.refusal(scheduler) is None,
+        decodes=autoencoder(pipe) is not None or in_pixel_space(pipe),
+        draws=given.get("output_type") != "latent",
+        guide=arguments.get("guide") is not None,
+        positions=_positions(pipe, arguments),
+        identity=tuple(getattr(pipe, "pag_applied_layers", None) or ()),
+        tokens=prompts_of(pipe, prompt, arguments, images, texts),
+    )
+
+
+def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with the defaults of the pipeline's call."""
+    named = inspect.signature(type(pipe).__call__).parameters.values()
+    return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
+
+
+def _roles(pipe: Any, unet: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+    if unconditional(pipe):
+        return ("uncond",)
+    # A UNet with time_cond_proj_dim (LCM) takes the scale embedded.
+    embedded = getattr(unet.config, "time_cond_proj_dim", None) is not None
+    guided = float(given.get("guidance_scale") or 0) > 1 and not embedded
+    if order := order_of(pipe):
+        return order if guided and float(given.get("image_guidance_scale") or 1) >= 1 else ("cond",)
+    perturbed = float(given.get("pag_scale") or 0) > 0 and bool(getattr(pipe, "pag_applied_layers", True))
+    return (*(("uncond",) if guided else ()), "cond", *(("perturbed",) if perturbed else ()))
+
+
+def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
+    """How often a scheduler like this one steps; itself is not touched."""
+    scheduler = copy.deepcopy(own)
+    lists = {name: given[name] for name in ("timesteps", "sigmas") if given.get(name) is not None}
+    count = len(next(iter(lists.values()))) if lists else int(given.get("num_inference_steps", 50))
+    leaps = given.get("original_inference_steps")
+    more = {"original_inference_steps": leaps} if leaps is not None else {}
+    if lists:
+        scheduler.set_timesteps(**lists, **more)
+    else:
+        scheduler.set_timesteps(count, **more)
+    times = scheduler.timesteps
+    trained = scheduler.config.get("num_train_timesteps", 1000)
+    begin, end = given.get("denoising_start"), given.get("denoising_end")
+    if isinstance(begin, float) and 0 < begin < 1:
+        times = times[times < round(trained - begin * trained)]
+    elif given.get("strength") is not None and "LatentConsistency" not in type(pipe).__name__:
+        skipped = max(count - min(int(count * float(given["strength"])), count), 0)
+        times = times[skipped * int(getattr(scheduler, "order", 1)) :]
+    if isinstance(end, float) and 0 < end < 1:
+        times = times[times >= round(trained - end * trained)]
+    return max(1, len(times))
+
+
+def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
+    """Latent (y, x): of the size given, of the picture given, or of the model."""
+    height, width = given.get("height"), given.get("width")
+    if "height" not in given or ("ControlNet" in type(pipe).__name__ and not (height and width)):
+        found = size_of(given.get("image"))
+        if found is not None:
+            height, width = found
+    elif not (height and width) and "XL" not in type(pipe).__name__:
+        height = width = None  # all but SDXL's drop the one if the other is missing
+    return latent_grid(pipe, height, width)
+
+
+def size_of(picture: Any) -> tuple[int, int] | None:
+    """(height, width) of a picture in any form that pipelines take; None of none."""
+    while isinstance(picture, list | tuple) and picture:
+        picture = picture[0]
+    match picture:
+        case Image.Image():
+            return picture.height, picture.width
+        case torch.Tensor():
+            return int(picture.shape[-2]), int(picture.shape[-1])
+        case np.ndarray():
+            return int(picture.shape[-3]), int(picture.shape[-2])
+    return None
+
+
+def _positions(pipe: Any, arguments: Mapping[str, Any]) -> int | None:
+    if (embeds := arguments.get("prompt_embeds")) is not None:
+        return int(embeds.shape[1])
+    tokenizers = [one for name in ("tokenizer", "tokenizer_2") if (one := getattr(pipe, name, None)) is not None]
+    longest = max((int(one.model_max_length) for one in tokenizers), default=0)
+    return longest if 0 < longest < _LONGEST else None

@@ -1,0 +1,114 @@
+"""Classifier guidance: a user's own log-probability pushes the noise prediction, at every call of the scheduler."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...base.errors import RunError
+from ...theory import original_sample_weights, output_per_epsilon, signal_and_noise
+from ..components import decoding
+from ..schedulers import noise_levels
+
+
+@dataclass(frozen=True)
+class GuideStep:
+    """What a guide sees of one call; tensors of axes (image, channel, y, x), in float32, that gradients flow through.
+
+    Attributes:
+        step: Number of the call, from 0.
+        timestep: As the denoiser was given it.
+        sigma: √(1−ᾱ)/√ᾱ of the sample.
+        latents: x_t on the variance-preserving scale.
+        pred_original_sample: x_0 as the model predicts it after classifier-free guidance. Its gradient with respect to
+            `latents` is 1/√ᾱ: the noise prediction is held fixed, and the denoiser is not differentiated.
+    """
+
+    step: int
+    timestep: float
+    sigma: float
+    latents: torch.Tensor
+    pred_original_sample: torch.Tensor
+    _decode: Callable[[torch.Tensor], torch.Tensor] = field(repr=False)
+
+    def decode(self, latents: torch.Tensor | None = None) -> torch.Tensor:
+        """The picture (image, 3, Y, X) in 0..1, not clipped, that the VAE makes of `latents`, or of predicted x_0."""
+        return self._decode(self.pred_original_sample if latents is None else latents)
+
+
+GuideFunction = Callable[[GuideStep], torch.Tensor | None]
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A guide with its scale, for one pipeline.
+
+    Attributes:
+        function: GuideStep -> log p, one number an image (image,) or their sum; or the gradient of it with respect to
+            x_t, of the latents' shape; or None to leave this call as it is.
+        scale: Dhariwal & Nichol's s.
+    """
+
+    function: GuideFunction
+    scale: float
+    pipe: Any
+
+    def __call__(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, step: int) -> torch.Tensor:
+        """The model's output after ε − √(1−ᾱ) s ∇ log p, in the parametrisation that it had.
+
+        Raises:
+            RunError: What the function returned is neither a number an image nor a gradient.
+        """
+        scheduler = self.pipe.scheduler
+        sigma = noise_levels.before_step(scheduler, timestep)
+        kind, data = noise_levels.prediction_type(scheduler), noise_levels.sigma_data(scheduler)
+        if kind is None or sigma in (0.0, float("inf")):  # no noise left to move, or nothing but noise
+            return model_output
+        a, b = map(float, signal_and_noise(sigma))
+        scales = {"variance preserving": 1.0, "variance exploding": a, "flow matching": a + b}
+        of_sample, of_output = map(float, original_sample_weights(sigma, kind, data))
+        with torch.enable_grad(), ExitStack() as open_until_differentiated:
+            scaled = sample.detach().float() * scales[str(noise_levels.space(scheduler))]
+            x = scaled.clone().requires_grad_()
+            x0 = of_sample * scaled + of_output * model_output.detach().float() + (x - scaled) / a
+            decode = decoding.differentiable(self.pipe, open_until_differentiated)
+            told = self.function(GuideStep(step, float(timestep), sigma, x, x0, decode))
+            if told is None:
+                return model_output
+            gradient = _gradient(told, x)
+        shift = -b * self.scale * gradient * output_per_epsilon(sigma, kind, data)
+        return model_output + shift.to(model_output)
+
+
+def guide_of(pipe: Any, function: Any, scale: Any) -> Guide | None:
+    """The guide of a run, or None for none.
+
+    Raises:
+        RunError: It is not callable, the scale is no number, or x_0 of the pipeline's scheduler is refused.
+    """
+    if function is None:
+        return None
+    if not callable(function):
+        raise RunError(f"run(guide={function!r}): guide is a function of a GuideStep that returns log p")
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise RunError(f"run(guide_scale={scale!r}): guide_scale is a number")
+    if (reason := noise_levels.refusal(pipe.scheduler)) is not None:
+        raise RunError(f"run(guide=…): {type(pipe.scheduler).__name__} tells no x0 to guide by: {reason}")
+    return Guide(function, float(scale), pipe)
+
+
+def _gradient(told: Any, x: torch.Tensor) -> torch.Tensor:
+    if not isinstance(told, torch.Tensor) or told.shape not in (x.shape, x.shape[:1], torch.Size([])):
+        shown = tuple(told.shape) if isinstance(told, torch.Tensor) else type(told).__name__
+        raise RunError(
+            f"guide returned {shown}; it returns log p as a tensor ({x.shape[0]},), one number an image, "
+            f"or its gradient {tuple(x.shape)}, or None"
+        )
+    if told.shape == x.shape:
+        return told.detach()
+    if not told.requires_grad:
+        raise RunError("guide returned a log p that does not depend on the sample: no gradient leads back to it")
+    (gradient,) = torch.autograd.grad(told.sum(), x)
+    return gradient

@@ -1,0 +1,164 @@
+"""Whether what a run keeps fits into what is free, asked before anything is computed; and what to leave out if not."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from ...base.atomic_files import named
+from ...base.display import size
+from ...base.errors import RunError
+from ...records.cost import Cost
+from ...trace.record import Record
+from ..components.pipeline_parts import device_of
+from ..loading.load_pipeline import scheduler_from_name
+from .call_outline import Outline, outline_of
+from .cost import cost_of, together
+
+_OFFERED = 4  # ways out that a message names
+_WORTH = 0.02  # share of the whole that a way out must save to be named
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a pipeline: what `run` is given; and a scheduler, or its name, in place of the pipeline's."""
+
+    prompt: Any
+    arguments: Mapping[str, Any]
+    scheduler: Any = None
+
+
+def ensure_affordable(
+    pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None = None, *, spilled: bool = False
+) -> None:
+    """RunError if the traces of the calls need more than is free of memory, of the device's, or of disk.
+
+    A pipeline of which too little is known to tell is not refused.
+
+    Args:
+        to: Where they go, each when it is made; None: all are held.
+        spilled: Whether they go there while they are made.
+    """
+    try:
+        refusal = _refusal(pipe, calls, record, to, spilled=spilled)
+    except Exception:  # noqa: BLE001  (an estimate that fails must not keep a run from being made)
+        return
+    if refusal is not None:
+        raise RunError(refusal)
+
+
+def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None, *, spilled: bool) -> str | None:
+    outlines = [outline_of(pipe, call.prompt, call.arguments, _scheduler(pipe, call)) for call in calls]
+    device = device_of(pipe)
+    free = {"memory": free_memory(), "device": free_on(device), "disk": None if to is None else free_on_disk(to)}
+
+    def needs(
+        record: Record, *, held: bool = to is None, spilled: bool = spilled, bound: bool = False
+    ) -> dict[str, int]:
+        costs = [cost_of(pipe, record, one, spilled=spilled, bound=bound) for one in outlines]
+        return needed(together(costs, held=held), device)
+
+    def short(needed: Mapping[str, int]) -> list[str]:
+        return [kind for kind, there in free.items() if there is not None and needed[kind] > there]
+
+    bounded = all(outline.positions is not None or _without_text(outline) for outline in outlines)
+    if bounded and not short(needs(record, bound=True)):
+        return None
+    now = needs(record)
+    for kind in short(now):
+        there = free[kind] or 0
+        several = f"these {len(calls)} runs" if len(calls) > 1 else "this run"
+        what = {
+            "memory": f"{several} would hold {size(now[kind])} in memory",
+            "device": f"recording {several} takes {size(now[kind])} on {device} beside the pipeline",
+            "disk": f"{several} would write {size(now[kind])}",
+        }[kind]
+        saved = savings(record, lambda one: needs(one)[kind], now[kind])  # noqa: B023  (called at once)
+        if kind == "memory" and to is None:
+            name = "'folder'" if len(calls) > 1 or outlines[0].images > 1 else "'trace.safetensors'"
+            saved = {f"to={name}": now[kind] - needs(record, held=False, spilled=len(calls) == 1)[kind], **saved}
+        return f"{what}, and {size(there)} are free. {way_out(saved, now[kind] - there)}"
+    return None
+
+
+def _scheduler(pipe: Any, call: Call) -> Any:
+    return scheduler_from_name(pipe, call.scheduler) if isinstance(call.scheduler, str) else call.scheduler
+
+
+def _without_text(outline: Outline) -> bool:
+    """Whether there is no prompt to attend to."""
+    return outline.roles == ("uncond",)
+
+
+def needed(told: Cost, device: torch.device) -> dict[str, int]:
+    """Bytes by what they are taken of; on the CPU, device and host are one memory."""
+    own = device.type != "cpu"
+    return {"memory": told.host + (0 if own else told.device), "device": told.device if own else 0, "disk": told.disk}
+
+
+def savings(record: Record, needed_by: Callable[[Record], int], whole: int) -> dict[str, int]:
+    """Change of the Record, as typed -> bytes that it saves, where that is worth telling; the largest first."""
+    found = {text: whole - needed_by(smaller) for text, smaller in _smaller(record).items()}
+    worth = {text: saved for text, saved in found.items() if saved > _WORTH * whole}
+    return dict(sorted(worth.items(), key=lambda one: -one[1]))
+
+
+def way_out(saved: Mapping[str, int], missing: int) -> str:
+    """What to change, in a sentence; the gentlest changes that are enough alone come first."""
+    if not saved:
+        return "Make smaller or fewer pictures, with fewer steps"
+    order = sorted(saved, key=lambda text: (saved[text] < missing, list(saved).index(text)))[:_OFFERED]
+    told = [f"{text} saves {size(saved[text])}{' and is enough' if saved[text] >= missing else ''}" for text in order]
+    return "Leave something out: " + "; ".join(told)
+
+
+def _smaller(record: Record) -> dict[str, Record]:
+    """Each way to keep less than a Record does, one thing at a time, as typed."""
+    roles = record.roles[:1]
+    changes: tuple[tuple[object, str, dict[str, Any]], ...] = (
+        (record.self_attention, "self_attention=()", {"self_attention": ()}),
+        (record.queries, "queries=False", {"queries": False}),
+        (record.roles[1:], f"roles=({', '.join(map(repr, roles))},)", {"roles": roles}),
+        (record.cross_attention == "heads", "cross_attention='mean'", {"cross_attention": "mean"}),
+        (record.columns == "all", "columns='prompt'", {"columns": "prompt"}),
+        (record.dtype == "float32", "dtype='float16'", {"dtype": "float16"}),
+        (record.steps is None, "steps=slice(None, None, 4)", {"steps": slice(None, None, 4)}),
+        (record.cross_attention, "cross_attention=False", {"cross_attention": False, "queries": False}),
+        (record.decode, "decode=0", {"decode": 0}),
+        (record.noise_pred, "noise_pred=False", {"noise_pred": False}),
+    )
+    return {f"Record({text})": replace(record, **change) for there, text, change in changes if there}
+
+
+def free_memory() -> int:
+    """Bytes of the machine's memory that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def free_on(device: torch.device) -> int | None:
+    """Bytes that can be had of a CUDA device's memory; None of other devices."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free) + _kept_for_later(torch.cuda.current_device() if device.index is None else device.index)
+
+
+def _kept_for_later(device: int) -> int:
+    """Bytes that torch holds of a CUDA device and nobody uses; what CUDA graphs hold is theirs, in use or not."""
+    try:
+        every = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
+    except RuntimeError:  # cudaMallocAsync has none to tell of
+        return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    segments = [one for one in every if one["device"] == device]
+    common = [one for one in segments if tuple(one.get("segment_pool_id", ())) in ((), (0, 0))]
+    return sum(one["total_size"] - one["allocated_size"] for one in common)
+
+
+def free_on_disk(path: str | Path) -> int:
+    """Bytes that are free where a file or folder is to be."""
+    place = named(path).absolute()
+    return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free

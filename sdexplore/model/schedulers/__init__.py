@@ -1,0 +1,1 @@
+"""Schedulers by name, and the noise level of every step."""

@@ -1,0 +1,1 @@
+"""Several runs that belong together: compare, make again, wait in a queue."""

@@ -1,0 +1,155 @@
+"""Runs that a dashboard asks for: they wait for their turn, can be given up, and print no progress bar of their own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import psutil
+import torch
+
+from ...trace.collections import Comparison, Traces
+from ...trace.record import USUAL, Record
+from ...trace.trace import Trace
+from ..compiled.denoiser import telling
+from ..components.pipeline_lock import lock_of
+from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
+from ..loading.load_pipeline import model_source
+from ..runs.check_call import check
+from ..runs.run_pipeline import Progress, run_locked
+from .comparison import compared, exchanged_scheduler
+
+
+def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard wants to hear)
+    cancelled: Callable[[], bool],
+    pipe: Any,
+    prompt: str | None = None,
+    *,
+    seed: int = 0,
+    record: Record = USUAL,
+    on_step: Callable[[Progress], object] | None = None,
+    scheduler: str | None = None,
+    begun: Callable[[], object] = lambda: None,
+    told: Callable[[str], object] = print,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """`run` that is given up once `cancelled` says so, while it waits for its turn or after any step.
+
+    Args:
+        cancelled: Asked while waiting, and after each step.
+        scheduler: A name as in `load(scheduler=…)`, for this run alone; None: the pipeline's own.
+        begun: Called when its turn has come.
+        told: Gets what a compiled run says aloud (`compile_denoiser`).
+
+    Raises:
+        Stopped: It was given up; carries what was recorded, or None.
+    """
+    check(pipe, {"seed": seed, **pipeline_arguments}, record)
+    heard = _stopping(cancelled, on_step)
+    with _turn(cancelled, pipe, begun), exchanged_scheduler(pipe, scheduler), telling(told):
+        return run_locked(pipe, prompt, seed=seed, record=record, on_step=heard, **pipeline_arguments)
+
+
+def compare_unless(  # noqa: PLR0913  (as above)
+    cancelled: Callable[[], bool],
+    pipe: Any,
+    prompt: str | None = None,
+    *,
+    over: Mapping[str, Sequence[Any]],
+    seed: int = 0,
+    record: Record = USUAL,
+    on_step: Callable[[Progress], object] | None = None,
+    begun: Callable[[], object] = lambda: None,
+    told: Callable[[str], object] = print,
+    **pipeline_arguments: Any,
+) -> Comparison:
+    """`compare` that is given up once `cancelled` says so, while a run of it waits for its turn or after any step.
+
+    Args:
+        cancelled, told: As `run_unless` takes them.
+        begun: Called whenever a run's turn has come.
+
+    Raises:
+        Stopped: It was given up; carries what was recorded of the run under way, or None.
+    """
+    heard = _stopping(cancelled, on_step)
+    arguments = {"over": over, "seed": seed, "record": record, "on_step": heard, **pipeline_arguments}
+    with telling(told):
+        return compared(lambda: _turn(cancelled, pipe, begun), pipe, prompt, **arguments)
+
+
+def _stopping(
+    cancelled: Callable[[], bool], on_step: Callable[[Progress], object] | None
+) -> Callable[[Progress], object]:
+    def after_step(progress: Progress) -> None:
+        if cancelled():
+            progress.stop()
+        elif on_step is not None:
+            on_step(progress)
+
+    return after_step
+
+
+@contextmanager
+def _turn(cancelled: Callable[[], bool], pipe: Any, begun: Callable[[], object]) -> Iterator[None]:
+    """A turn of the pipeline's lock, without its progress bar."""
+    with lock_of(pipe).turn(cancelled), quiet(pipe):
+        begun()
+        yield
+
+
+@contextmanager
+def quiet(pipe: Any) -> Iterator[None]:
+    """The pipeline without its own progress bar, which a thread would print somewhere; its setting comes back."""
+    own = getattr(pipe, "_progress_bar_config", None)
+    pipe.set_progress_bar_config(**{**(own or {}), "disable": True})
+    try:
+        yield
+    finally:
+        if own is None:
+            del pipe._progress_bar_config  # noqa: SLF001  (where diffusers keeps it)
+        else:
+            pipe._progress_bar_config = own  # noqa: SLF001
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a pipeline is, and what its process holds just now.
+
+    Attributes:
+        model: Where it came from.
+        pipeline: Its class.
+        device, dtype: Of the denoiser; where an offloaded one computes.
+        bytes: Allocated on the GPU, or the memory of the whole process where there is none.
+        side: Pixels along each side of the pictures that the model was made for; None if not known.
+    """
+
+    model: str
+    pipeline: str
+    device: str
+    dtype: str
+    bytes: int
+    side: int | None
+
+
+def situation(pipe: Any) -> Situation:
+    """Where the pipeline is just now."""
+    unet = denoiser(pipe)
+    parameter = next(unet.parameters())
+    device = device_of(pipe)
+    sample = getattr(unet.config, "sample_size", None)
+    return Situation(
+        model=model_source(pipe),
+        pipeline=type(pipe).__name__,
+        device=str(device),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+        bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss,
+        side=sample * vae_scale_factor(pipe) if isinstance(sample, int) else None,
+    )
+
+
+def call_defaults(pipe: Any) -> Mapping[str, Any]:
+    """Every argument that the pipeline's call names, with its default; None where it has none."""
+    named = signature(type(pipe).__call__).parameters.values()
+    return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}

@@ -1,0 +1,128 @@
+"""A run made again from what a trace says of itself; refused where that is not enough."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import diffusers
+from diffusers import SchedulerMixin
+
+from ...base.errors import RunError, did_you_mean
+from ...trace.collections import Traces
+from ...trace.record import Record
+from ...trace.trace import Trace
+from ..components.pipeline_lock import lock_of
+from ..loading.load_pipeline import load, model_source
+from ..loading.sources import HUB_ID
+from ..runs.check_call import check
+from ..runs.provenance import described, given_again, is_summary
+from ..runs.run_pipeline import run_locked
+from .comparison import exchanged_scheduler
+
+
+def pipeline_for(source: Mapping[str, Any]) -> Any:
+    """The pipeline that the trace came from, loaded anew.
+
+    Args:
+        source: fingerprint, kind, call and provenance of a trace, as a sidecar has them.
+
+    Raises:
+        RunError: Its model has no name that leads to it.
+    """
+    provenance = source["provenance"]
+    model, kind = provenance.get("model"), provenance.get("pipeline")
+    if model != "mini" and not (isinstance(model, str) and HUB_ID.fullmatch(model)):
+        raise RunError(
+            f"the model of trace {source['fingerprint']} is {model!r}, which is neither 'mini' nor a hub id, so it "
+            "cannot be loaded by name: load it yourself and give pipe="
+        )
+    pipe = load(model, dtype=provenance.get("dtype"))
+    if type(pipe).__name__ != kind:
+        raise RunError(
+            f"trace {source['fingerprint']} came from a {kind}, and {model!r} loads as a {type(pipe).__name__}: make "
+            "the pipeline yourself and give pipe="
+        )
+    return pipe
+
+
+def rerun(pipe: Any, source: Mapping[str, Any], given: Mapping[str, Any]) -> Trace:
+    """The trace made again by `pipe`, with the scheduler it had; the pipeline is as before afterwards.
+
+    Args:
+        source: fingerprint, kind, call and provenance of a trace, as a sidecar has them.
+        given: Arguments of which the call has only a summary: embeddings, pictures. Each must be the same as then.
+
+    Raises:
+        RunError: The call cannot be made again; the message says why and what would help.
+    """
+    call, name = source["call"], source["fingerprint"]
+    if source["kind"] != "run":
+        raise RunError(
+            f"trace {name} is a {source['kind']} at a picture, which the sidecar does not hold: make it again with "
+            f"sdx.{source['kind']}(pipe, image, …)"
+        )
+    if call.get("stopped"):
+        raise RunError(f"trace {name} was stopped by hand after some steps: there is no call that makes it again")
+    arguments = {key: _argument(name, key, value, given) for key, value in dict(call.get("arguments", {})).items()}
+    if unknown := sorted(given.keys() - arguments.keys()):
+        raise RunError(f"trace {name} was made without {unknown[0]!r}; {did_you_mean(unknown[0], arguments)}")
+    record = Record.from_json(call.get("record", {}))
+    seed = call.get("seed")
+    prompt = _argument(name, "prompt", call.get("prompt"), {})
+    check(pipe, {"seed": seed, **arguments})
+    with lock_of(pipe), _scheduler(pipe, source):
+        made = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
+    number = call.get("image", 0)
+    if isinstance(made, Traces):
+        if not isinstance(number, int) or not 0 <= number < len(made):
+            raise RunError(f"trace {name} is said to be image {number!r} of {len(made)}")
+        return made[number]
+    return made
+
+
+def differences(pipe: Any, source: Mapping[str, Any], now: Trace) -> list[str]:
+    """What was otherwise when the trace was made: model, pipeline, device, dtype, versions."""
+    then, today = source["provenance"], now.provenance
+    found = [
+        f"{name} {then.get(name)} then, {today.get(name)} now"
+        for name in ("model", "pipeline", "device", "dtype")
+        if then.get(name) != today.get(name)
+    ]
+    old, new = then.get("versions", {}), today.get("versions", {})
+    found += [f"{name} {old.get(name)} then, {new.get(name)} now" for name in old if old.get(name) != new.get(name)]
+    if model_source(pipe) == "unknown":
+        found.append("the pipeline given does not say where its weights are from")
+    return found
+
+
+@contextmanager
+def _scheduler(pipe: Any, source: Mapping[str, Any]) -> Iterator[None]:
+    """The pipeline with the scheduler that the trace had."""
+    then = source["provenance"].get("scheduler", {})
+    config, name = then.get("config", {}), then.get("class")
+    own = {key: described(value) for key, value in pipe.scheduler.config.items() if key != "_name_or_path"}
+    if name == type(pipe.scheduler).__name__ and config == own:
+        yield
+        return
+    found = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
+    if not (isinstance(found, type) and issubclass(found, SchedulerMixin)):
+        raise RunError(f"trace {source['fingerprint']} had scheduler {name!r}, which this diffusers does not have")
+    with exchanged_scheduler(pipe, found.from_config(config)):  # type: ignore[attr-defined]  # of ConfigMixin
+        yield
+
+
+def _argument(trace: str, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+    """The argument as it was given; where only a summary is kept, the one in `given`, if it is the same."""
+    if name in given:
+        if described(given[name]) != value:
+            raise RunError(f"the {name} given is not the one that trace {trace} was made with: {_short(value)}")
+        return given[name]
+    if is_summary(value):
+        raise RunError(
+            f"trace {trace} was made with {name}={_short(value)}, of which only that is kept: give it as {name}="
+        )
+    return given_again(name, value)
+
+
+def _short(value: Any) -> str:
+    return f"{value!r:.120}"

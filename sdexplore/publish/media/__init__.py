@@ -1,0 +1,1 @@
+"""Pictures and frames as bytes that fit a limit."""

@@ -1,0 +1,1 @@
+"""What each site wants, one file a site: folders, head, pictures, addresses, what it refuses."""

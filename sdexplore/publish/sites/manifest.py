@@ -1,0 +1,109 @@
+"""What an article remembers between sessions: which key has which number, and what was written where."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...base.display import clip
+from ...base.errors import PublishError
+from ..sidecars import as_json
+from .places import Place
+
+SCHEMA = 1
+FILE = "manifest.json"
+_NUMBERED = re.compile(r"([0-9]{3,9})\.[a-z0-9]+")
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """A published picture: its number for ever, its file and words now; `captioned`: its caption was given by hand."""
+
+    number: int
+    file: str
+    alt: str
+    caption: str
+    width: int | None = None
+    note: str = ""
+    captioned: bool = False
+
+    def __post_init__(self) -> None:
+        known = [(self.file, str), (self.alt, str), (self.caption, str), (self.note, str), (self.width, int | None)]
+        whole = isinstance(self.number, int) and isinstance(self.captioned, bool)
+        if not whole or not all(isinstance(value, kind) for value, kind in known):
+            raise TypeError("an entry is not what it was")
+        match = _NUMBERED.fullmatch(self.file)
+        if match is None or int(match[1]) != self.number:
+            raise ValueError(f"{clip(repr(self.file))} is no numbered picture")
+
+
+@dataclass(kw_only=True)
+class Manifest:
+    """The state of an article, kept beside its pictures.
+
+    Attributes:
+        facts: Title, emoji, type, topics, published, address.
+        pictures: Key -> Entry.
+        pieces: The article in order: {"picture": key}, {"text": …} or {"code": …, "language": …}, some with a "key".
+        pages: Flavor -> {"sha256": of the page as last written, "blocks": [[piece's name, block], …]}.
+        following: The number that the next new key gets; it never goes back.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Entry] = field(default_factory=dict)
+    pieces: list[dict[str, str]] = field(default_factory=list)
+    pages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    following: int = 1
+
+    def number_of(self, key: str, folder: Path) -> int:
+        """The number of `key`, which it keeps for ever; a new key gets one that no file there has had."""
+        if key in self.pictures:
+            return self.pictures[key].number
+        taken = [int(match[1]) for file in folder.iterdir() if (match := _NUMBERED.fullmatch(file.name))]
+        number = max([self.following, *(one + 1 for one in taken)])
+        self.following = number + 1
+        return number
+
+    def save(self, place: Place, folder: PurePosixPath) -> None:
+        """Writes it, atomically."""
+        place.write(folder / FILE, as_json({"schema": SCHEMA, **asdict(self)}))
+
+    @classmethod
+    def load(cls, place: Place, folder: PurePosixPath) -> "Manifest":
+        """The manifest in `folder`; a new one where there is none.
+
+        Raises:
+            PublishError: It is damaged.
+        """
+        content = place.read(folder / FILE)
+        if content is None:
+            return cls()
+        try:
+            return cls._of(json.loads(content))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise PublishError(
+                f"{str(folder / FILE)!r} is damaged ({type(error).__name__}: {clip(str(error))}). It says which "
+                "picture has which number, so nothing was written: mend it, or take an older version of it"
+            ) from error
+
+    @classmethod
+    def _of(cls, read: dict[str, Any]) -> "Manifest":
+        if read.pop("schema") != SCHEMA:
+            raise ValueError("another layout")
+        pictures = {key: Entry(**entry) for key, entry in read.pop("pictures").items()}
+        made = cls(pictures=pictures, **read)
+        numbers = [entry.number for entry in pictures.values()]
+        if len(set(numbers)) != len(numbers) or not isinstance(made.following, int):
+            raise ValueError("two keys have one number")
+        made.following = max([made.following, *(number + 1 for number in numbers)])
+        for piece in made.pieces:
+            if len(piece.keys() & {"picture", "text", "code"}) != 1 or piece.get("picture", None) not in (
+                None,
+                *pictures,
+            ):
+                raise ValueError(f"a piece is {clip(repr(piece))}")
+        for page in made.pages.values():
+            if not isinstance(page["sha256"], str) or not all(len(block) == 2 for block in page["blocks"]):  # noqa: PLR2004
+                raise ValueError("a page is not what it was")
+        return made

@@ -1,0 +1,59 @@
+"""Words from outside as Markdown that shows them as they are."""
+
+import html
+import json
+import re
+
+from ...base.display import clip
+
+MOST_WORDS = 2000
+# What CommonMark, GitHub, Zenn or Pandoc would take as their own within a line, and what typographers would join.
+_PUNCTUATION = re.compile(
+    r"[\\`*{}\[\]<>#|~$&@^]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word: guidance_scale
+    r"|:(?=[\w+-]+:|:|//)|(?<=:):|^:"  # :tada:, :::, addresses
+    r"|(?<=-)-|(?<=\.)\.|(?<==)="
+)
+# Zenn's renderer drops what is escaped from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4): there,
+# what Markdown would take as its own is written by its full-width twin, which reads the same.
+_TWINS = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "\\`*_[]<>~$&|^:@!"})
+
+_LIST = re.compile(r"^(\d{0,9})([.)+-])")
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters, and without what no encoding takes."""
+    return clip(" ".join(text.split()), MOST_WORDS)
+
+
+def inline(text: str, *, quotes: bool = False) -> str:
+    """`text` as Markdown within a line (CommonMark, GitHub's, Zenn's, Pandoc's): every character stands for itself.
+
+    Args:
+        quotes: Whether to keep Pandoc and Hugo from making typographer's quotes.
+    """
+    escaped = _LIST.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\g<0>", one_line(text)))
+    return re.sub(r"['\"]", r"\\\g<0>", escaped) if quotes else escaped
+
+
+def twins(text: str) -> str:
+    """`text` for Zenn's alt texts: special characters full-width."""
+    return one_line(text).translate(_TWINS)
+
+
+def attribute(text: str) -> str:
+    """`text` as a quoted attribute of HTML, on one line."""
+    return f'"{html.escape(one_line(text), quote=True)}"'
+
+
+def quoted(text: str) -> str:
+    """`text` as a double-quoted scalar of YAML: JSON's strings are YAML's."""
+    return json.dumps(one_line(text), ensure_ascii=False)
+
+
+def fenced(source: str, language: str = "python") -> str:
+    """`source` as a block of code; the fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
+    fence = "`" * max(3, longest + 1)
+    body = source.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    return f"{fence}{language}\n{body}\n{fence}"

@@ -1,0 +1,110 @@
+"""Where an article may write: beneath its root, and nowhere else."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from ...base import atomic_files
+from ...base.display import clip
+from ...base.errors import PublishError
+
+SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+
+
+class Place:
+    """A folder beneath which everything is written, checked at each writing; the first makes it.
+
+    Raises:
+        PublishError: It is a file.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = atomic_files.named(root).resolve()
+        if self.root.exists() and not self.root.is_dir():
+            raise PublishError(f"root={str(root)!r} is no folder; name the folder of your articles, or a new one")
+
+    def path(self, relative: PurePosixPath, *, make: bool = True) -> Path:
+        """`relative` beneath the root, its folders made if `make`.
+
+        Raises:
+            PublishError: It leads outside, by its name or by a link on the way.
+        """
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+            raise PublishError(f"{str(relative)!r} leads out of root={str(self.root)!r}; nothing was written")
+        folder = self.root
+        for part in (".", *relative.parts[:-1]):
+            folder = folder / part
+            try:
+                if make:
+                    folder.mkdir(exist_ok=True, parents=part == ".")
+            except OSError as error:
+                raise PublishError(f"{str(folder)!r} cannot be made a folder: {error.strerror}") from error
+            if not folder.resolve().is_relative_to(self.root):
+                raise PublishError(
+                    f"{str(folder)!r} is a link that leads out of root={str(self.root)!r}; nothing was written. "
+                    "Put a folder in its place, or name as root the folder that it leads to"
+                )
+        return folder / relative.parts[-1]
+
+    def write(self, relative: PurePosixPath, content: bytes) -> Path:
+        """Writes `content`, atomically; a link of that name is replaced, not followed."""
+        path = self.path(relative)
+        if path.is_dir() and not path.is_symlink():
+            raise PublishError(f"{str(path)!r} is a folder where a file is to be written; move it away")
+        atomic_files.write(path, content)
+        return path
+
+    def read(self, relative: PurePosixPath) -> bytes | None:
+        """What stands there; None where there is nothing, or a link that leads outside."""
+        path = self.path(relative, make=False)
+        if not path.is_file() or not path.resolve().is_relative_to(self.root):
+            return None
+        return path.read_bytes()
+
+    def remove(self, relative: PurePosixPath) -> None:
+        """Removes the file, or the link, if it is there."""
+        self.path(relative).unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, folder: PurePosixPath) -> Iterator[None]:
+        """Keeps other sessions from writing into `folder` while the block runs; they wait."""
+        with _lock(self.path(folder / "_").parent):
+            yield
+
+
+def checked_slug(slug: str) -> str:
+    """`slug`, if it can be the name of a folder anywhere."""
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith("."):
+        raise PublishError(
+            f"slug {clip(repr(slug), 80)} cannot name a folder: use letters a to z, digits, - and _"
+            f"{_proposal(slug) if isinstance(slug, str) else ''}"
+        )
+    return slug
+
+
+def _proposal(slug: str) -> str:
+    near = re.sub(r"[^a-z0-9_-]+", "-", slug.lower()[:100]).strip("-")[:50]
+    return f"; {near!r}, say" if near else ""
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Holds `folder`; the end of the process lets go of it too, so that nothing is ever left locked."""
+    if sys.platform == "win32":  # which locks no folders
+        import msvcrt
+
+        with (folder / ".lock").open("a+b") as file:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            yield
+    else:
+        import fcntl
+
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(number)

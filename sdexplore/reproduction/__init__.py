@@ -1,0 +1,1 @@
+"""A published picture, made again from its sidecar."""

@@ -1,0 +1,1 @@
+"""Prompts: words, vocabulary pieces, tokens, and where each stands. No torch."""

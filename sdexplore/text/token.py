@@ -1,0 +1,229 @@
+"""Tokens and words of a prompt: the parts of a Tokenization, how they are made and shown."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Literal, TypeAlias
+
+from ..base.display import MOST_ROWS, Chip, Chips, Table, clip, count
+from .pieces import Cover, piece_bytes
+from .words import Span, fold, lone_surrogate, word_spans
+
+Kind: TypeAlias = Literal["start", "text", "end", "padding", "truncated"]
+
+# What a stored Tokenization holds; the rest follows from it.
+FACTS = ("tokenizer", "text", "max_length", "ids", "pieces", "kinds", "spans")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """One entry of the vocabulary in a prompt's sequence.
+
+    Attributes:
+        position: Its place in the padded sequence, from 0; None where it was cut off.
+        id: Its number in the vocabulary.
+        piece: Its entry in the vocabulary, as it stands there: "cafÃ©</w>".
+        text: The characters of the prompt that it covers, as typed: "café"; "" where special.
+        span: Their (start, stop) in the prompt; None where special.
+        kind: "start", "text", "end", "padding", or "truncated": text that was cut off.
+        part: (i, n) where n tokens share characters, as the bytes of one, and this is the i-th
+            of them from 1; else None.
+        word: The index in `Tokenization.words` of its word, the first one where it covers
+            several; None where it belongs to none.
+    """
+
+    position: int | None
+    id: int
+    piece: str
+    text: str
+    span: Span | None
+    kind: Kind
+    part: tuple[int, int] | None = None
+    word: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A run of letters, digits and marks in a prompt, of one script where scripts set no spaces; or an emoji.
+
+    Attributes:
+        text: As typed.
+        span: (start, stop) in the prompt's characters.
+        positions: Of every token that covers some of it; fewer, or none, where it was cut off.
+        occurrence: How many equal words, whatever their case, stand before it.
+    """
+
+    text: str
+    span: Span
+    positions: tuple[int, ...]
+    occurrence: int
+
+
+class Spelling:
+    """The tokens that cover characters, in order of the text.
+
+    Args:
+        spans: (start, stop) of every token, in order of their starts but for what was cut off.
+    """
+
+    def __init__(self, spans: Sequence[Span | None]) -> None:
+        covering = [(span, index) for index, span in enumerate(spans) if span is not None]
+        covering.sort(key=lambda pair: pair[0][0])  # at some tokenizers the front is cut off
+        self.order = [index for _, index in covering]
+        self._cover = Cover([span for span, _ in covering])
+
+    def over(self, span: Span) -> list[int]:
+        """The indices of the tokens that share a character with `span`."""
+        return [self.order[k] for k in self._cover.over(span)]
+
+    def widened(self, span: Span) -> Span:
+        """`span` and what it cuts through: the least around it that begins and ends with tokens."""
+        return self._cover.widened(span)
+
+    def parts(self) -> dict[int, tuple[int, int] | None]:
+        """Index of a token → its `part`."""
+        return dict(zip(self.order, self._cover.parts(), strict=True))
+
+
+def parts_of(
+    text: str,
+    ids: Sequence[int],
+    pieces: Sequence[str],
+    kinds: Sequence[Kind],
+    spans: Sequence[Span | None],
+) -> tuple[tuple[Token, ...], tuple[Word, ...]]:
+    """The tokens and words of `text`; of each sequence one entry is one token."""
+    spelling = Spelling(spans)
+    word_of: dict[int, int] = {}
+    seen: dict[str, int] = {}
+    words = []
+    for index, (start, stop) in enumerate(word_spans(text)):
+        owned = spelling.over((start, stop))
+        for token in owned:
+            word_of.setdefault(token, index)
+        key = fold(text[start:stop])
+        words.append(
+            Word(
+                text=text[start:stop],
+                span=(start, stop),
+                positions=tuple(k for k in owned if kinds[k] != "truncated"),
+                occurrence=seen.setdefault(key, 0),
+            )
+        )
+        seen[key] += 1
+    parts = spelling.parts()
+    tokens = tuple(
+        Token(
+            position=None if kind == "truncated" else index,
+            id=number,
+            piece=piece,
+            text=text[slice(*span)] if span else "",
+            span=span,
+            kind=kind,
+            part=parts.get(index),
+            word=word_of.get(index),
+        )
+        for index, (number, piece, kind, span) in enumerate(zip(ids, pieces, kinds, spans, strict=True))
+    )
+    return tokens, tuple(words)
+
+
+def faults(value: object) -> Iterator[str]:
+    """What is wrong with `value` as a stored Tokenization; only the first fault is reliable."""
+    if not isinstance(value, Mapping):
+        yield f"an object was expected, not {clip(repr(value))}"
+        return
+    yield from (f"{name!r} is missing" for name in FACTS if name not in value)
+    name, text, max_length, ids, pieces, kinds, spans = (value[name] for name in FACTS)
+    lists = (ids, pieces, kinds, spans)
+    if not all(isinstance(each, list) for each in lists) or len(set(map(len, lists))) != 1:
+        yield "'ids', 'pieces', 'kinds' and 'spans' must be lists of one length"
+    strings = (name, text, *pieces)
+    if not all(isinstance(each, str) and lone_surrogate(each) is None for each in strings):
+        yield "'tokenizer', 'text' and each of 'pieces' must be text"
+    if not all(type(each) is int for each in ids) or type(max_length) not in (int, type(None)):
+        yield "'ids' and 'max_length' must be whole numbers"
+    for index, (kind, span) in enumerate(zip(kinds, spans, strict=True)):
+        match kind, span:
+            case "start" | "end" | "padding", None:
+                pass
+            case "text" | "truncated", [int(start), int(stop)] if 0 <= start <= stop <= len(text):
+                pass
+            case _:
+                yield f"token {index} cannot be {clip(repr(kind))} with span {clip(repr(span))}"
+    if any(a == "truncated" != b for a, b in pairwise(kinds)):
+        yield "what was cut off must stand last"
+
+
+def token_chips(tokens: Sequence[Token]) -> Chips:
+    """A chip a token: every second word shaded, special ones faint, what was cut off struck."""
+    runs = list(_runs(tokens))
+    shown = runs if len(runs) <= MOST_ROWS else runs[: MOST_ROWS - 1]
+    chips = [_chip(run) for run in shown]
+    if len(runs) > len(shown):
+        chips.append(Chip(f"… {count(len(runs) - len(shown))} more", kind="special"))
+    return Chips(chips, in_text=False)
+
+
+def _chip(run: Sequence[Token]) -> Chip:
+    token = run[0]
+    if token.span is None:
+        return Chip(token.kind, _place(run), "special")
+    shaded = token.word is not None and token.word % 2 == 1
+    look = "lost" if token.kind == "truncated" else "shade" if shaded else "plain"
+    return Chip(_legible(token.text), f"{_place(run)}  {_part(token)}".rstrip(), look)
+
+
+def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
+    """A row a token, paddings in one row; repeated words with their occurrence: "cat #1"."""
+    keys = [fold(word.text) for word in words]
+    often = Counter(keys)
+    names = [
+        f"{word.text} #{word.occurrence}" if often[key] > 1 else word.text
+        for key, word in zip(keys, words, strict=True)
+    ]
+    rows = [
+        (
+            _place(run),
+            str(run[0].id),
+            _legible(run[0].text) if run[0].span else f"({run[0].kind})",
+            run[0].piece,
+            "{}:{}".format(*run[0].span) if run[0].span else "",
+            names[run[0].word] if run[0].word is not None else "",
+            _part(run[0]),
+        )
+        for run in _runs(tokens)
+    ]
+    headers = ("position", "id", "text", "piece", "characters", "word", "part")
+    return Table(headers, rows, numeric=frozenset({"position", "id"}))
+
+
+def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """Each token alone, but paddings together."""
+    for padding, run in groupby(tokens, lambda token: (token.kind == "padding", token.id)):
+        if padding[0]:
+            yield list(run)
+        else:
+            yield from ([token] for token in run)
+
+
+def _place(run: Sequence[Token]) -> str:
+    first, last = run[0].position, run[-1].position
+    if first is None:
+        return "cut off"
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _legible(text: str) -> str:
+    """`text`, with a circle to carry a mark that stands alone."""
+    return f"◌{text}" if text and unicodedata.category(text[0]).startswith("M") else text
+
+
+def _part(token: Token) -> str:
+    """Which of how many tokens that share characters, and its bytes: "1/3  E6"."""
+    if token.part is None:
+        return ""
+    spelled = piece_bytes(token.piece) or b""
+    return f"{token.part[0]}/{token.part[1]}  {spelled.hex(' ').upper()}".rstrip()

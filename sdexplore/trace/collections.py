@@ -1,0 +1,271 @@
+"""Several traces that belong together: the images of one call, and the cells of a comparison."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from ..base.atomic_files import named
+from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
+from ..base.errors import RunError, TraceError
+from .file import INDEX, kind_of_folder
+from .trace import Trace, thumbnail_of
+
+_PLAN = "plan.json"
+_SCHEMA = 1
+_MOST_SHOWN = 12
+
+
+class Traces(Sequence[Trace], Shown):
+    """The traces of one call that made several images, in the pipeline's order."""
+
+    def __init__(self, traces: Sequence[Trace]) -> None:
+        self._traces = tuple(traces)
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Traces": ...
+    def __getitem__(self, index: int | slice) -> "Trace | Traces":
+        """The trace at `index`, or a slice of the sequence."""
+        return Traces(self._traces[index]) if isinstance(index, slice) else self._traces[index]
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
+        if name in Trace.__dataclass_fields__ or hasattr(Trace, name):
+            raise AttributeError(f"{len(self)} traces together have no {name!r}; take one of them: traces[0]")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes one file a trace and an index into `folder`; returns it."""
+        return _save(named(folder), {"kind": "traces"}, self._traces)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Traces":
+        """The traces saved in `folder`, read lazily; TraceError if it holds none."""
+        _, traces = _load(named(folder), "traces")
+        return cls(traces)
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: the first twelve pictures, small, and one row a trace."""
+        rows = [
+            (str(i), trace.fingerprint, clip(trace.prompt or "", 60), str(trace.num_steps))
+            for i, trace in enumerate(self._traces)
+        ]
+        table = Table(("image", "trace", "prompt", "steps"), rows, frozenset({"image", "steps"}))
+        heading = Line(f"Traces: {counted(len(self), 'image')} of one call", strong=True)
+        shown = [one for trace in self._traces[:_MOST_SHOWN] if (one := thumbnail_of(trace)) is not None]
+        return [heading, *([Thumbnails(shown)] if shown else []), table]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
+    """Traces on a grid: the same call, one argument (or several) taking each of its values.
+
+    Attributes:
+        over: Argument -> its values; the grid's axes, the first the slowest.
+        traces: One a cell, last axis fastest.
+    """
+
+    over: Mapping[str, tuple[Any, ...]]
+    traces: tuple[Trace, ...]
+
+    def __post_init__(self) -> None:
+        cells = len(list(self.settings()))
+        if not self.over or not cells:
+            raise TraceError(f"a comparison over {dict(self.over)!r} has no cells: name an argument and its values")
+        if cells != len(self.traces):
+            raise TraceError(f"a comparison over {dict(self.over)!r} has {cells} cells, not {len(self.traces)} traces")
+
+    def __len__(self) -> int:
+        return len(self.traces)
+
+    def __iter__(self) -> Iterator[Trace]:
+        return iter(self.traces)
+
+    def settings(self) -> Iterator[dict[str, Any]]:
+        """What each cell was run with, in the order of `traces`."""
+        cells: list[dict[str, Any]] = [{}]
+        for name, values in self.over.items():
+            cells = [{**cell, name: value} for cell in cells for value in values]
+        yield from cells
+
+    def at(self, **settings: Any) -> Trace:  # noqa: ANN401  (any call argument)
+        """The trace of the cell with these settings, for example `at(guidance_scale=7.5)`.
+
+        Raises:
+            TraceError: No cell, or more than one, has them.
+        """
+        hits = [
+            trace
+            for cell, trace in zip(self.settings(), self.traces, strict=True)
+            if all(name in cell and cell[name] == value for name, value in settings.items())
+        ]
+        if len(hits) != 1:
+            raise TraceError(f"{len(hits)} cells have {settings!r}; the comparison is over {dict(self.over)!r}")
+        return hits[0]
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes one file a cell and an index into `folder`; returns it.
+
+        Raises:
+            TraceError: A value of `over` cannot be written as JSON.
+        """
+        try:
+            over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
+        except TypeError as error:
+            raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
+        return _save(named(folder), {"kind": "comparison", "over": over}, self.traces)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Comparison":
+        """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
+        index, traces = _load(named(folder), "comparison")
+        over = index.get("over")
+        if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
+            raise TraceError(f"{INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
+        return cls(over={name: tuple(values) for name, values in over.items()}, traces=tuple(traces))
+
+    def blocks(self) -> list[Block]:
+        """What the repr shows: one row a cell."""
+        names = list(self.over)
+        rows = [
+            (*(clip(repr(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
+            for cell, trace in zip(self.settings(), self.traces, strict=True)
+        ]
+        made = self.traces[0].call.get("conditioning", {})
+        prompts = {trace.prompt or "" for trace in self.traces}
+        ends = [made["prompt"], made["other"]] if "other" in made else list(prompts) * (len(prompts) == 1)
+        subject = f" of {' to '.join(repr(clip(prompt, 80)) for prompt in ends)}" if ends else ""
+        title = f"Comparison over {', '.join(names)}: {counted(len(self), 'run')}{subject}"
+        return [Line(title, strong=True), Table((*names, "trace", "steps"), rows, frozenset({"steps"}))]
+
+
+def opened(path: str | Path) -> "Trace | Traces | Comparison":
+    """What is saved at `path`, whichever it is; TraceError where nothing is."""
+    path = named(path)
+    match kind_of_folder(path):
+        case "traces":
+            return Traces.load(path)
+        case "comparison":
+            return Comparison.load(path)
+        case _:
+            return Trace.load(path)
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """A folder that a comparison fills run by run: a plan of what was asked, a file a cell, the index at the end.
+
+    Attributes:
+        path: The folder.
+        over: The comparison's axes, as JSON.
+    """
+
+    path: Path
+    over: dict[str, list[Any]]
+
+    @classmethod
+    def opened(cls, path: str | Path, over: Mapping[str, Sequence[Any]], asked: Mapping[str, Any]) -> "CellFolder":
+        """The folder at `path`, new or of this very comparison.
+
+        Raises:
+            RunError: It holds another comparison, or other files; a value of `over` cannot be written as JSON.
+        """
+        path = named(path)
+        try:
+            axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
+            plan = json.loads(json.dumps({"schema": _SCHEMA, "kind": "plan", "over": axes, **asked}))
+        except TypeError as error:
+            raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
+        if (path / _PLAN).exists():
+            known = _read_plan(path)
+            if changed := [name for name in {**plan, **known} if plan.get(name) != known.get(name)]:
+                raise RunError(
+                    f"compare(to={path.name!r}): the folder holds another comparison, with other {', '.join(changed)}; "
+                    "give another folder, or the same arguments to go on"
+                )
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"compare(to={path.name!r}): there is something else already; give a new folder")
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            _write(path / _PLAN, plan)
+        return cls(path, axes)
+
+    def trace(self, number: int) -> Trace:
+        """The trace of a finished cell, its content checked; TraceError where it is missing or damaged."""
+        return Trace.load(self.path / file_of(number)).verify()
+
+    def keep(self, number: int, trace: Trace) -> Trace:
+        """Writes the trace of a cell; returns it as read from its file, lazily."""
+        return Trace.load(trace.save(self.path / file_of(number)))
+
+    def close(self, count: int) -> None:
+        """Writes the index: the folder is a Comparison now."""
+        _write_index(self.path, {"kind": "comparison", "over": self.over}, count)
+
+
+def _read_plan(folder: Path) -> dict[str, Any]:
+    try:
+        plan = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{_PLAN} of {folder.name!r} cannot be read: {error}; give another folder") from error
+    if not isinstance(plan, dict):
+        raise RunError(f"{_PLAN} of {folder.name!r} is damaged; give another folder")
+    return plan
+
+
+def file_of(number: int) -> str:
+    """The name of a trace's file in a folder of several."""
+    return f"{number:03d}.safetensors"
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
+def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, trace in enumerate(traces):
+        trace.save(folder / file_of(number))
+    _write_index(folder, index, len(traces))  # last: it names no file that is not there
+    return folder
+
+
+def write_index(folder: Path, count: int) -> None:
+    """Makes a folder of `count` traces' files the Traces of one call."""
+    _write_index(folder, {"kind": "traces"}, count)
+
+
+def _write_index(folder: Path, index: Mapping[str, Any], count: int) -> None:
+    files = [file_of(number) for number in range(count)]
+    _write(folder / INDEX, {"schema": _SCHEMA, **index, "files": files})
+
+
+def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        cells = len(list(folder.glob("*.safetensors"))) if (folder / _PLAN).exists() else None
+        begun = "" if cells is None else f"; {cells} of its runs are there, and compare(…, to=…) goes on"
+        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {INDEX}{begun}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TraceError(f"{INDEX} of {folder.name!r} cannot be read: {error}") from error
+    files = index.get("files") if isinstance(index, dict) else None
+    if not isinstance(files, list) or index.get("kind") != kind:
+        raise TraceError(f"{folder.name!r} holds no {kind}: its {INDEX} is of another kind")
+    if index.get("schema") != _SCHEMA:
+        raise TraceError(
+            f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {_SCHEMA}: "
+            "update it, or save anew"
+        )
+    for file in files:
+        if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
+            raise TraceError(f"{INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
+    return index, [Trace.load(folder / file) for file in files]

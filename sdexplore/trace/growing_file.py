@@ -1,0 +1,157 @@
+"""The file of a trace while it is made: arrays grow row by row, in any order, and none of them is held in memory.
+
+While it grows, the file has room for the header and behind it a region an array, as long as its rows are expected to
+be; what is not written yet takes no space on a file system that knows sparse files. At the end the regions are closed
+up, as safetensors allow no holes, and the header is written, padded with spaces, as they allow. Where everything went
+as expected nothing is moved.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .file import DTYPES, metadata_of
+
+_ALIGNED = 8  # bytes: no dtype of a trace is longer
+_PIECE = 1 << 24  # bytes that are moved at a time
+_NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+
+
+@dataclass
+class _Region:
+    """Where the rows of one array lie."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    capacity: int
+    rows: int = 0
+    content: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def row(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def used(self) -> int:
+        return self.rows * self.row
+
+
+class TraceDraft:
+    """Writes the file of one trace. Not for several threads at once.
+
+    Attributes:
+        path: Of the draft; it has content already only if there was nothing in it before.
+    """
+
+    def __init__(self, path: Path, room: int = 1 << 16) -> None:
+        """Begins to write to `path`, with `room` bytes for the header; a longer one costs a move of all arrays."""
+        self.path = path
+        self._file: io.FileIO = path.open("r+b", buffering=0)
+        self._regions: dict[str, _Region] = {}
+        self._room = self._end = _aligned(room)
+
+    def append(self, name: str, rows: np.ndarray, expected: int) -> None:
+        """Adds rows to the end of an array.
+
+        Args:
+            rows: First axis along the rows; shape and dtype of a row are those of the first that came.
+            expected: How many there will be in all, of which the first call takes note; more cost a move.
+        """
+        rows = np.ascontiguousarray(rows)
+        region = self._regions.get(name)
+        if region is None:
+            region = self._regions[name] = _Region(rows.dtype, rows.shape[1:], self._end, max(expected, len(rows)))
+            self._end = _aligned(self._end + region.capacity * region.row)
+        if (region.dtype, region.shape) != (rows.dtype, rows.shape[1:]):
+            raise ValueError(f"a row of {name!r} is {rows.dtype} {rows.shape[1:]}, not {region.dtype} {region.shape}")
+        if region.rows + len(rows) > region.capacity:
+            self._relocate(region, max(2 * region.capacity, region.rows + len(rows)))
+        content = rows.reshape(-1).view(np.uint8).data
+        self._write(region.start + region.used, content)
+        region.content.update(content)
+        region.rows += len(rows)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array as it is now, mapped from the file; not to be used any more after `seal`."""
+        if not any(region.used for region in self._regions.values()):
+            return {}
+        whole = np.memmap(self.path, dtype=np.uint8, mode="r").view(np.ndarray)
+        return {
+            name: whole[one.start : one.start + one.used].view(one.dtype).reshape(one.rows, *one.shape)
+            for name, one in self._regions.items()
+        }
+
+    def seal(self, facts: Mapping[str, Any], preview: str | None) -> None:
+        """Makes it a trace's file, of these facts and the arrays that were added, and closes it."""
+        regions = self._regions
+        # What would leave those behind it between two words goes to the end, the wider types first.
+        for odd in sorted((r for r in regions.values() if r.used % _ALIGNED), key=lambda r: -r.dtype.itemsize):
+            self._relocate(odd, odd.rows)
+        end = self._room
+        for region in sorted(regions.values(), key=lambda region: region.start):
+            self._move(region.start, end, region.used)
+            region.start = end
+            end += region.used
+        self._file.truncate(end)
+        header = self._header(facts, preview)
+        if len(header) > self._room:
+            self._move(self._room, len(header), end - self._room)
+        else:
+            header += b" " * (self._room - len(header))
+        self._write(0, memoryview(header))
+        self._write(0, memoryview((len(header) - 8).to_bytes(8, "little")))
+        self.close()
+
+    def close(self) -> None:
+        """Writes no more; the draft is as it is."""
+        self._file.close()
+
+    def _header(self, facts: Mapping[str, Any], preview: str | None) -> bytes:
+        """The header behind eight bytes for its length, its own length a multiple of eight."""
+        digests = {name: region.content.hexdigest() for name, region in self._regions.items()}
+        entries: dict[str, Any] = {"__metadata__": metadata_of(facts, digests, preview)}
+        for name, one in self._regions.items():
+            start = one.start - self._room
+            place = {"shape": [one.rows, *one.shape], "data_offsets": [start, start + one.used]}
+            entries[name] = {"dtype": _NAMES[one.dtype], **place}
+        text = json.dumps(entries, separators=(",", ":")).encode()
+        return bytes(8) + text.ljust(_aligned(len(text)))
+
+    def _relocate(self, region: _Region, capacity: int) -> None:
+        """Gives an array another region, behind all others."""
+        self._move(region.start, self._end, region.used)
+        region.start, region.capacity = self._end, capacity
+        self._end = _aligned(self._end + capacity * region.row)
+
+    def _move(self, source: int, target: int, length: int) -> None:
+        """Copies bytes within the file; the two places may overlap."""
+        if source == target:
+            return
+        pieces = range(0, length, _PIECE)
+        for piece in pieces if target < source else reversed(pieces):
+            self._file.seek(source + piece)
+            self._write(target + piece, memoryview(self._read(min(_PIECE, length - piece))))
+
+    def _read(self, length: int) -> bytes:
+        parts = list[bytes]()
+        while length:
+            parts.append(self._file.read(length))
+            length -= len(parts[-1])
+        return b"".join(parts)
+
+    def _write(self, place: int, content: memoryview) -> None:
+        self._file.seek(place)
+        while len(content):  # one call writes no more than 2 GiB
+            content = content[self._file.write(content) :]
+
+
+def _aligned(place: int) -> int:
+    return -(-place // _ALIGNED) * _ALIGNED

@@ -1,0 +1,105 @@
+"""Where attention goes as a whole."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from ..analysis.mass import KINDS
+from ..analysis.mass import attention_mass as mass_of
+from ..analysis.selection import Heads, Layers, select
+from ..figures.many_texts import Written
+from ..figures.panels import BLOG_COLUMN
+from ..figures.picture import Picture
+from ..figures.reusable_figure import drawn_on
+from ..figures.titles import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
+from ..trace.trace import Steps, Trace
+
+_COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
+_MOST_SHARES = 22  # side by side over the bars
+_MOST_UPRIGHT, _MOST_NAMES = 40, 20  # beneath them
+_SHORT = 3  # letters that stand side by side
+_WIDTH = 0.85
+
+
+def attention_mass(
+    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
+) -> Picture:
+    """Draws where all of the cross-attention went: to the start of text, the prompt's tokens, the first end, padding.
+
+    Above, a stacked bar a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
+    beneath, a bar a step, mean over the layers. A segment's height is a share of attention (axis from 0 to 1,
+    averaged over pixels and heads): start light blue, words dark blue, end orange, padding grey, from the bottom;
+    the four add up to 1. Over each bar stands the words' share, where there is room. The legend gives the mean
+    shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
+
+    Args:
+        role, steps, layers, heads: As `attention_mass` of the analysis takes them.
+
+    Raises:
+        TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
+    """
+    mass = mass_of(trace, role=role, steps=steps, layers=layers, heads=heads)
+    by_layer, by_step = (np.nanmean(mass.shares, axis=axis) for axis in (1, 0))
+    short = short_layers(mass.layers)
+    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    with drawn_on((Bars,), _figure) as (figure, (above, below)):
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        above.stack("layer", by_layer, [short[name] for name in mass.layers])
+        below.stack("step", by_step, [str(step) for step in mass.steps])
+        mean = mass.mean
+        named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
+        figure.legend(above.collections, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
+    most, least = (by_layer[:, 1].argmax(), by_layer[:, 1].argmin())
+    extremes = (
+        f" The words get most in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in "
+        f"{short[mass.layers[least]]} ({by_layer[least, 1]:.1%})."
+    ) * bool(by_layer[most, 1])
+    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    return Picture(
+        figure=figure,
+        data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
+        alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
+        call=line_of_code(
+            "attention_mass",
+            f"trace{options(asked, {'role': 'cond', 'steps': None, 'layers': None, 'heads': None})}",
+            trace,
+        ),
+    )
+
+
+def _figure() -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
+    return figure, figure.subplots(2, 1, height_ratios=(1.3, 1), subplot_kw={"axes_class": Bars})
+
+
+class Bars(Axes):
+    """Stacked bars, their names beneath them and the words' share over each; what is drawn again moves them."""
+
+    bare, left = True, False
+    _names: Written | None = None
+
+    def start_again(self) -> None:
+        """There is nothing to be taken off."""
+
+    def stack(self, what: str, shares: np.ndarray, names: list[str]) -> None:
+        """A bar a row of `shares`, its kinds stacked; as many of them named as there is room for."""
+        if self._names is None:
+            self._bars = [PolyCollection([], facecolor=_COLOURS[kind], linewidth=0) for kind in KINDS]
+            for bars in self._bars:
+                self.add_collection(bars, autolim=False)
+            self._names = Written(self, -0.03, side="below", fontsize=7.5)
+            self._words = Written(self, 1.02, side="above", fontsize=6, color=_COLOURS["words"])
+            self.set(ylim=(0, 1), xticks=(), yticks=(0, 0.5, 1))
+        places, tops = np.arange(float(len(shares))), np.cumsum(shares, axis=1)
+        left, right = places - _WIDTH / 2, places + _WIDTH / 2
+        for bars, low, top in zip(self._bars, (tops - shares).T, tops.T, strict=True):
+            corners = np.array([[left, low], [left, top], [right, top], [right, low]]).transpose(2, 0, 1)
+            bars.set_verts(list(corners))
+        upright = max(map(len, names)) > _SHORT
+        every = max(1, -(-len(names) // (_MOST_UPRIGHT if upright else _MOST_NAMES)))
+        self._names.write(places[::every].tolist(), names[::every], upright=upright)
+        room = len(shares) <= _MOST_SHARES
+        words = [f"{share:.1%}" for share in shares[:, KINDS.index("words")]] if room else []
+        self._words.write(places[: len(words)].tolist(), words)
+        self.set(xlim=(-0.6, len(shares) - 0.4), ylabel=f"share of attention\nby {what}")

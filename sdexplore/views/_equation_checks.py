@@ -1,0 +1,99 @@
+"""Equations held against code, and how a UNet is told the time."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..figures.panels import BLOG_COLUMN
+from ..figures.picture import Picture, style
+from ..figures.titles import DIVERGING, PALETTE
+from ..records.equation_checks import EquationChecks, TimestepEmbedding
+
+_LEAST = 1e-17  # drawn for an exact 0, which a logarithmic axis cannot show
+
+
+def equation_checks(found: EquationChecks) -> Picture:
+    """Draws how far DDPM's equations and a scheduler's own code differ, at every timestep.
+
+    One panel an equation. Logarithmic axis: the largest absolute difference of all numbers compared at that timestep.
+    Blue with the scheduler as it is, in float32; orange with its schedule in float64; a difference of exactly 0 is
+    drawn at 1e-17. The grey line is the size (root mean square) of what the equation gives. Where blue lies far below
+    grey and orange at 1e-13 and less, code and equation agree and blue is rounding.
+
+    Args:
+        found: What `sdx.equation_checks(pipe)` returns.
+    """
+    t = found.timesteps
+    asked = found.num_inference_steps
+    steps = "" if asked is None else f", num_inference_steps={asked}"
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN, 4.6), layout="constrained")
+        figure.suptitle(found.scheduler, fontsize=9)
+        axes = figure.subplots(2, -(-len(found) // 2), sharex=True, sharey=True, squeeze=False)
+        for ax, (name, one) in zip(axes.flat, found.items(), strict=False):
+            ax.semilogy(t, np.maximum(one.size, _LEAST), color="#bbbbbb", linewidth=1.2, label="size")
+            ax.semilogy(t, np.maximum(one.float32, _LEAST), color=PALETTE[0], linewidth=0.9, label="float32")
+            ax.semilogy(t, np.maximum(one.float64, _LEAST), color=PALETTE[5], linewidth=0.9, label="float64")
+            ax.set_title(f"{name}\n{one.formula}", fontsize=7.5)
+            ax.set_ylim(_LEAST / 3, 30)
+        for ax in axes.flat[len(found) :]:
+            ax.set_visible(False)
+        for ax in axes[-1]:
+            ax.set_xlabel("timestep t")
+        for ax in axes[:, 0]:
+            ax.set_ylabel("largest difference", fontsize=8)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    worst = ", ".join(f"{name} {one.float32.max():.1g} and {one.float64.max():.1g}" for name, one in found.items())
+    return Picture(
+        figure=figure,
+        data={
+            f"{name}/{kind}": getattr(one, kind)
+            for name, one in found.items()
+            for kind in ("float32", "float64", "size")
+        }
+        | {"timesteps": t},
+        alt=f"Largest difference of DDPM's equations from {found.scheduler}, over {len(t)} timesteps, in float32 and "
+        f"float64: {worst}.",
+        call=f"sdx.views.equation_checks(sdx.equation_checks(pipe{steps}))",
+    )
+
+
+def time_embedding(found: TimestepEmbedding) -> Picture:
+    """Draws how a UNet is told the time: the sinusoids of each timestep, and how alike timesteps are by them.
+
+    Left, the sinusoids: a row a timestep, a column a dimension, from −1 (blue) to 1 (red). Middle, cosine similarity of
+    the sinusoids of every two timesteps, on the same scale. Right, the same of what the UNet's two linear layers make
+    of them, which is what its residual blocks are given.
+
+    Args:
+        found: What `sdx.time_embedding(pipe)` returns.
+    """
+    first, last = found.timesteps[[0, -1]]
+    before, after = found.similarity(), found.similarity(learned=True)
+    with style():
+        figure = Figure(figsize=(BLOG_COLUMN + 0.6, 3.1), layout="constrained")
+        figure.suptitle(
+            f"{found.unet}: {found.sinusoids.shape[1]} sinusoids, then time_embedding to {found.learned.shape[1]}",
+            fontsize=9,
+        )
+        axes = figure.subplots(1, 3)
+        shown = ((found.sinusoids, "sinusoids"), (before, "cosine of sinusoids"), (after, "cosine, learned"))
+        places = np.unique(np.linspace(0, len(found.timesteps) - 1, min(6, len(found.timesteps))).round().astype(int))
+        names = [f"{found.timesteps[place]:g}" for place in places]
+        for ax, (matrix, title) in zip(axes, shown, strict=True):
+            drawn = ax.imshow(matrix, cmap=DIVERGING, vmin=-1.0, vmax=1.0, aspect="auto")
+            ax.set_title(title, fontsize=8)
+            ax.set_xlabel("dimension" if ax is axes[0] else "timestep", fontsize=8)
+            ax.set_yticks(places, names)
+            if ax is not axes[0]:
+                ax.set_xticks(places, names)
+            ax.tick_params(labelsize=7)
+        axes[0].set_ylabel("timestep", fontsize=8)
+        figure.colorbar(drawn, ax=axes, shrink=0.9, pad=0.01)
+    return Picture(
+        figure=figure,
+        data={"timesteps": found.timesteps, "sinusoids": found.sinusoids, "similarity": before, "learned": after},
+        alt=f"Sinusoidal embedding of timesteps {first:g} to {last:g}, and how alike they are: the first and last have "
+        f"cosine {before[0, -1]:.2f} by the sinusoids and {after[0, -1]:.2f} by what the {found.unet} makes of them.",
+        call="sdx.views.time_embedding(sdx.time_embedding(pipe))",
+    )

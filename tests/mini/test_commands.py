@@ -1,0 +1,81 @@
+"""The command lines of the miniature: what they explain, refuse and hand on."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+import torch
+
+from sdexplore.base.errors import LoadError
+from sdexplore.mini import PIPELINE
+from sdexplore.mini.evaluation import measure
+from sdexplore.mini.training import __main__, finetune
+from sdexplore.mini.training.networks import build, load, save
+from sdexplore.mini.training.optimization import Budget
+from sdexplore.mini.training.stage_alignment import Finetuning
+from sdexplore.mini.training.stages import Training
+
+REFUSED = [
+    (__main__, ["--scenes", "0"], "cannot train on 0 scenes; give 1 or more"),
+    (__main__, ["--vae-seconds", "0"], "a stage of 0.0 seconds"),
+    (__main__, ["--out", str(PIPELINE)], "is the pipeline that the package carries; give another folder"),
+    (__main__, ["--out", __file__], "cannot make the folder '"),
+    (finetune, ["--held-out", "0"], "unrecognized arguments: --held-out 0"),
+    (finetune, ["--scenes", "0"], "cannot learn from 0 scenes and score 60"),
+    (finetune, ["--pipeline", "東京"], "'東京' has no vae and no unet and no text_encoder; give a folder with"),
+    (measure, ["--scenes", "-1"], "cannot measure on -1 scenes; give 1 or more"),
+    (measure, ["--pipeline", "</script>"], "'</script>' has no vae"),
+]
+
+
+@pytest.mark.parametrize(("module", "arguments", "message"), REFUSED)
+def test_what_cannot_be_done_is_said_before_it_is_begun(module, arguments, message, tmp_path, capsys):
+    out = [] if module is measure or "--out" in arguments else ["--out", str(tmp_path / "new")]
+    with pytest.raises(SystemExit) as stopped:
+        module.main([*out, *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_without_a_pipeline_is_refused(tmp_path):
+    (tmp_path / "vae").mkdir()
+    with pytest.raises(LoadError, match=r"has no vae and no unet and no text_encoder; .*mini\.train` writes it"):
+        load(tmp_path)
+    save(build(Training.smoke().architecture), tmp_path)
+    (tmp_path / "unet" / "config.json").unlink()
+    with pytest.raises(LoadError, match="has no unet; give"):
+        load(tmp_path)
+
+
+def test_options_reach_the_training(tmp_path):
+    with mock.patch.object(__main__, "train") as called:
+        __main__.main(
+            ["--out", str(tmp_path), "--device", "cpu", "--alignment", "0", "--max-steps", "7", "--no-compile"]
+        )
+    (training, out, device), _ = called.call_args
+    assert (out, device) == (tmp_path, torch.device("cpu"))
+    assert training.unet == replace(Training().unet, alignment=0.0, budget=Budget(1080.0, steps=7), compile=False)
+    assert training.vae == replace(Training().vae, budget=Budget(300.0, steps=7), compile=False)
+    with mock.patch.object(finetune, "finetune") as called:
+        finetune.main(["--out", str(tmp_path), "--local-seconds", "0", "--polish-seconds", "5", "--batch", "3"])
+    (finetuning, folder, _), _ = called.call_args
+    assert folder == PIPELINE
+    polish = replace(Finetuning().polish, budget=Budget(5.0, warmup=0))
+    assert finetuning == replace(Finetuning(), local=None, polish=polish, batch=3)
+
+
+def test_command_lines_explain_themselves():
+    options = {"train": "--vae-seconds", "finetune": "--joint-share", "measure": "--scenes"}
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", f"sdexplore.mini.{name}", "--help"], stdout=subprocess.PIPE, text=True
+        )
+        for name in options
+    }
+    for name, process in running.items():
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert f"python -m sdexplore.mini.{name}" in said
+        assert options[name] in said

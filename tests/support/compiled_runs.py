@@ -1,0 +1,56 @@
+"""Runs with and without a graph of one pipeline, and whether they tell the same."""
+
+import numpy as np
+
+import sdexplore as sdx
+from sdexplore.model.compiled import denoiser
+
+PROMPT = "a photo of a cat and a cat"
+SHORT = sdx.Record(decode=0)
+
+
+def assert_alike(found, expected, tolerance=1e-3):
+    """Every array within `tolerance` of its largest value, the picture within one level of 255."""
+    arrays, others = found.arrays(), expected.arrays()
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        other = others[name]
+        assert (array.shape, array.dtype) == (other.shape, other.dtype), name
+        assert np.array_equal(np.isnan(array), np.isnan(other)), name
+        off = np.abs(np.nan_to_num(array.astype(np.float64) - other))
+        scale = 255 if array.dtype == np.uint8 else np.abs(np.nan_to_num(other.astype(np.float64))).max(initial=1e-9)
+        bound = 1 if array.dtype == np.uint8 else tolerance * scale
+        assert off.max(initial=0) <= bound, name
+
+
+def run(pipe, prompt=PROMPT, **arguments):
+    return sdx.run(pipe, prompt, **{"record": SHORT, "num_inference_steps": 2, **arguments})
+
+
+def eager(pipe, prompt=PROMPT, **arguments):
+    """The same run without a graph, of a pipeline that has one and keeps it."""
+    kept = denoiser._MADE.pop(pipe.unet)
+    try:
+        return run(pipe, prompt, **arguments)
+    finally:
+        denoiser._MADE[pipe.unet] = kept
+
+
+def traced(capsys):
+    """How many graphs were traced since this was last asked."""
+    return capsys.readouterr().out.count("sdexplore: tracing ")
+
+
+def hook(pipe):
+    pipe.unet.mid_block.register_forward_hook(lambda *_: None)
+
+
+def once(change):
+    """A callback that makes the change after the first step; `change` has the pipeline alone."""
+
+    def callback(pipe, step, _timestep, given):
+        if step == 0:
+            change(pipe)
+        return given
+
+    return callback
