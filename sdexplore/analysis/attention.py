@@ -33,7 +33,7 @@ def word_map(
     end and padding they add up to 1.
 
     "daam", "p2p" and "amd" are the published formulas, each on its own grid and with its own scale; see
-    `sdexplore.analysis.published_methods`. None is better founded than the others; "mean" is the default as the plainest.
+    `analysis.published_methods`. None is better founded than the others; "mean" is the default as the plainest.
 
     Args:
         word: A word or phrase of the prompt, or positions in the padded prompt.

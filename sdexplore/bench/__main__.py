@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fill(chosen: argparse.Namespace) -> None:
     """The defaults that depend on the device and on --quick."""
-    from ..model.loading.load_pipeline import chosen_device
+    from ..model.components.devices import chosen_device
 
     chosen.device = chosen_device(chosen.device)
     usual = 2 if chosen.quick else 8 if chosen.device.type == "cpu" else 30
@@ -51,7 +51,7 @@ _QUICK = ("mean", "heads", "reading", "layers")
 
 
 def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
-    from .timing import facts
+    from ..model.runs.timing import facts
 
     device = chosen.device
     found = Benchmark(facts={**facts(device), "pairs": str(chosen.pairs)})

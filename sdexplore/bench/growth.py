@@ -43,7 +43,7 @@ def _sides(subject: Subject) -> Sequence[int]:
 
 
 def _point(subject: Subject, axis: Axis, amount: int, record: Record, pairs: int) -> CostPoint:
-    from .timing import timed
+    from ..model.runs.timing import timed
 
     runs: dict[str, Callable[[], object]] = {"untraced": subject.untraced, "traced": lambda: subject.traced(record)}
     times = timed(runs, pairs, subject.device)

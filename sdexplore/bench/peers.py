@@ -159,7 +159,7 @@ PEERS: Final = (
 
 def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
     """A row a peer; one that is not installed, cannot be imported, or fails on this pipeline, says so."""
-    from .timing import as_numbers, peak_memory, timed, waits
+    from ..model.runs.timing import as_numbers, peak_memory, timed, waits
 
     reference = subject.reference()
     memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)

@@ -58,7 +58,7 @@ class Subject:
 
     def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
         """What diffusers gives by itself."""
-        from .timing import plain_latents
+        from ..model.runs.timing import plain_latents
 
         return plain_latents(self.pipe, PROMPT, SEED, **self._call(more))
 
@@ -84,7 +84,7 @@ class Subject:
 
     def reference(self) -> np.ndarray:
         """The last latents of an untraced run, as a trace holds them."""
-        from .timing import as_numbers
+        from ..model.runs.timing import as_numbers
 
         return as_numbers(self.untraced())
 

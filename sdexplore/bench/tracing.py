@@ -54,7 +54,7 @@ def traced_rows(subject: Subject, pairs: int, only: Collection[str] = KEYS) -> I
     Raises:
         SdexploreError: Tracing changed the latents, or captured not every layer and call.
     """
-    from .timing import peak_memory, timed, waits
+    from ..model.runs.timing import peak_memory, timed, waits
 
     reference = subject.reference()
     memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)
@@ -106,8 +106,8 @@ def beyond(amount: int | None, base: int | None) -> int | None:
 def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Iterator[BenchmarkRow]:
     """Compiled and untraced, as diffusers does it; compiled and traced; both beside the eager untraced run."""
     from ..model.compiled.denoiser import compile_denoiser
+    from ..model.runs.timing import compiled_by_diffusers, plain_latents, timed
     from .subjects import PROMPT, SEED
-    from .timing import compiled_by_diffusers, plain_latents, timed
 
     name = "compiled and traced: head mean, noise predictions, latents, x0"
     runs: dict[str, Callable[[], object]] = {UNTRACED: subject.untraced}
@@ -172,6 +172,6 @@ def _maps_apart(trace: Trace, eager: Trace) -> float:
 
 def first_line(error: Exception) -> str:
     """An error on one short line."""
-    from ..model.loading.load_errors import named_line
+    from ..base.error_lines import named_line
 
     return named_line(error)[:160]

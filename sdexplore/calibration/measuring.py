@@ -9,7 +9,7 @@ import numpy as np
 from .. import mini
 from ..analysis.attention import METHODS, word_map
 from ..base.errors import RunError, TraceError, did_you_mean
-from ..model.loading.load_pipeline import model_source
+from ..model.components.source_name import model_source
 from ..records.calibration import ALL_LAYERS, CAUSAL, Calibration
 from ..text.words import without
 from ..trace.record import Record

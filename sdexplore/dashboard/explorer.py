@@ -375,6 +375,6 @@ def _each(result: Trace | Traces | None) -> list[Trace]:
 def _known(pipe: Any) -> Mapping[str, Any]:  # noqa: ANN401  (any diffusers pipeline)
     if pipe is None:
         return {}
-    from ..model.series.queued_runs import call_defaults
+    from ..model.inspection.situation import call_defaults
 
     return call_defaults(pipe)

@@ -21,7 +21,7 @@ def header(board: Board, runs: str) -> str:
         model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
         facts = ["a stored trace, no model needed", runs]
     else:
-        from ..model.series.queued_runs import situation
+        from ..model.inspection.situation import situation
 
         now = situation(board.pipe)
         held = (

@@ -66,8 +66,8 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
 
 def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
     from ..model.components.pipeline_parts import parts
+    from ..model.inspection.situation import call_defaults
     from ..model.runs.check_call import check
-    from ..model.series.queued_runs import call_defaults
 
     parts(pipe)  # refuses what is no pipeline
     check(pipe, {"seed": 0, **fixed})

@@ -83,6 +83,6 @@ def _Pixels(*, side: int | None, **options: Any) -> Any:  # noqa: ANN401, N802  
 
 
 def _side(pipe: Any) -> int | None:  # noqa: ANN401  (any diffusers pipeline)
-    from ..model.series.queued_runs import situation
+    from ..model.inspection.situation import situation
 
     return situation(pipe).side

@@ -23,10 +23,12 @@ class Refillable(Protocol):
     """
 
     @property
-    def bare(self) -> bool: ...
+    def bare(self) -> bool:
+        """Whether nothing but what they can draw again is in them."""
 
     @property
-    def left(self) -> bool: ...
+    def left(self) -> bool:
+        """Whether something that was not drawn again is still in them."""
 
     def start_again(self) -> None:
         """From now on they draw into what they drew before."""

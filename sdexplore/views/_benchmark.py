@@ -24,7 +24,7 @@ def benchmark(record: Benchmark) -> Picture:
     and solid: 1, no cost; grey and dashed: 1.05, what is allowed. Each pipeline has its colour.
 
     Args:
-        record: Of `python -m sdexplore.bench --json FILE`, as `sdexplore.records.benchmark.Benchmark.load(FILE)` reads it.
+        record: Of `python -m sdexplore.bench --json FILE`, as `records.benchmark.Benchmark.load(FILE)` reads it.
 
     Raises:
         SdexploreError: It holds no cost against the amount of work.

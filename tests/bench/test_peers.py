@@ -13,8 +13,9 @@ from diffusers import DDIMScheduler
 
 import sdexplore as sdx
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import growth, peers, timing, tracing
+from sdexplore.bench import growth, peers, tracing
 from sdexplore.bench.subjects import WORD, Subject
+from sdexplore.model.runs import timing
 from sdexplore.records.benchmark import Benchmark, BenchmarkRow
 from sdexplore.trace.record import Record
 

@@ -13,10 +13,11 @@ from published_configs import UNETS as PUBLISHED
 from sdexplore import views
 from sdexplore.base.errors import LoadError, SdexploreError
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import growth, reading, timing, tracing
+from sdexplore.bench import growth, reading, tracing
 from sdexplore.bench.stored import stored_trace
 from sdexplore.bench.subjects import PROMPT, SEED, Subject
 from sdexplore.model.loading import random_weights
+from sdexplore.model.runs import timing
 from sdexplore.records.benchmark import Benchmark, BenchmarkRow, CostPoint, Reading, Spread
 from sdexplore.trace.record import Record
 

@@ -88,7 +88,7 @@ def test_the_correlation_of_ranks_is_spearman_s_with_ties():
 
 
 def test_what_is_no_timestep_is_named(tiny):
-    effects, measuring = unchecked("calibration.effects"), unchecked("calibration.measuring")
+    effects, measuring = unchecked("calibration.word_effect"), unchecked("calibration.measuring")
     for t in ([300], 300.0, True):
         with pytest.raises(sdx.RunError, match=r"word_effect\(t=.*\): t is one training timestep, a whole number"):
             effects.word_effect(tiny, PICTURE, "a dog", "dog", t=t)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lab import COLOURS, contrast, open_notebook
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
   .some(one => one.offsetParent && one.textContent.includes(text))"""
 CELLS = [

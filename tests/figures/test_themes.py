@@ -133,7 +133,7 @@ def test_what_cannot_be_saved_so_is_refused(tmp_path, pictures, name, options, s
     from unchecked import unchecked
 
     picture = pictures["tokens"]
-    other = unchecked("picture").Picture(picture.figure, picture.data, picture.alt, picture.call)
+    other = unchecked("figures.picture").Picture(picture.figure, picture.data, picture.alt, picture.call)
     with pytest.raises(PublishError, match=said):
         other.save(tmp_path / name, **options)
     assert not list(tmp_path.iterdir())

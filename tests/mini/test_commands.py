@@ -11,17 +11,18 @@ import torch
 from sdexplore.base.errors import LoadError
 from sdexplore.mini import PIPELINE
 from sdexplore.mini.evaluation import measure
-from sdexplore.mini.training import __main__, finetune
+from sdexplore.mini.training import __main__ as train
+from sdexplore.mini.training import finetune
 from sdexplore.mini.training.networks import build, load, save
 from sdexplore.mini.training.optimization import Budget
 from sdexplore.mini.training.stage_alignment import Finetuning
 from sdexplore.mini.training.stages import Training
 
 REFUSED = [
-    (__main__, ["--scenes", "0"], "cannot train on 0 scenes; give 1 or more"),
-    (__main__, ["--vae-seconds", "0"], "a stage of 0.0 seconds"),
-    (__main__, ["--out", str(PIPELINE)], "is the pipeline that the package carries; give another folder"),
-    (__main__, ["--out", __file__], "cannot make the folder '"),
+    (train, ["--scenes", "0"], "cannot train on 0 scenes; give 1 or more"),
+    (train, ["--vae-seconds", "0"], "a stage of 0.0 seconds"),
+    (train, ["--out", str(PIPELINE)], "is the pipeline that the package carries; give another folder"),
+    (train, ["--out", __file__], "cannot make the folder '"),
     (finetune, ["--held-out", "0"], "unrecognized arguments: --held-out 0"),
     (finetune, ["--scenes", "0"], "cannot learn from 0 scenes and score 60"),
     (finetune, ["--pipeline", "東京"], "'東京' has no vae and no unet and no text_encoder; give a folder with"),
@@ -50,10 +51,8 @@ def test_a_folder_without_a_pipeline_is_refused(tmp_path):
 
 
 def test_options_reach_the_training(tmp_path):
-    with mock.patch.object(__main__, "train") as called:
-        __main__.main(
-            ["--out", str(tmp_path), "--device", "cpu", "--alignment", "0", "--max-steps", "7", "--no-compile"]
-        )
+    with mock.patch.object(train, "train") as called:
+        train.main(["--out", str(tmp_path), "--device", "cpu", "--alignment", "0", "--max-steps", "7", "--no-compile"])
     (training, out, device), _ = called.call_args
     assert (out, device) == (tmp_path, torch.device("cpu"))
     assert training.unet == replace(Training().unet, alignment=0.0, budget=Budget(1080.0, steps=7), compile=False)
@@ -67,7 +66,7 @@ def test_options_reach_the_training(tmp_path):
 
 
 def test_command_lines_explain_themselves():
-    options = {"train": "--vae-seconds", "finetune": "--joint-share", "measure": "--scenes"}
+    options = {"training": "--vae-seconds", "training.finetune": "--joint-share", "evaluation.measure": "--scenes"}
     running = {
         name: subprocess.Popen(
             [sys.executable, "-m", f"sdexplore.mini.{name}", "--help"], stdout=subprocess.PIPE, text=True

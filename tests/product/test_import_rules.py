@@ -1,9 +1,11 @@
-"""Who may import whom: levels, rooms, outside packages; and that importing sdexplore stays light."""
+"""Who may import whom: rooms on levels, outside packages, private names; and that importing sdexplore stays light."""
 
 import ast
 import inspect
 import subprocess
 import sys
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,186 +14,254 @@ import sdexplore
 from sdexplore import views
 
 ROOT = Path(sdexplore.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
 MOST_LINES = 400
 
-# A room is a folder, or the single files of one level; it imports from lower levels and from itself.
-LEVELS = {
-    0: {"base": ("errors", "display", "drafts", "naming", "theory", "ddpm", "embeddings")},
-    1: {
-        "records": (
-            *(
-                "tokenization",
-                "words",
-                "pieces",
-                "tokenparts",
-                "anatomy",
-                "checkpoint",
-                "fit",
-                "record",
-                "picture",
-                "placements",
-                "rasters",
-                "pngs",
-                "theming",
-                "previews",
-                "costs",
-                "calibrations",
-                "diagnosis",
-                "benchmarks",
-            ),
-            *("trace", "traceparts", "traceassembly", "tracefile", "traces", "tracedraft", "datatree", "schedules"),
-            *("textencodings", "occlusions", "reconstructions", "architectures", "checks"),
-        )
-    },
-    2: {"analysis": ("analysis",), "model": ("model",), "mini": ("mini",)},
-    3: {"views": ("views",), "canvas": ("canvas",), "calibration": ("calibration",)},
-    4: {"publish": ("publish",)},
-    5: {"widgets": ("widgets",)},
-    6: {"faces": ("magics", "reproduction", "bench", "")},
-}
-ROOMS = {top: (room, level) for level, rooms in LEVELS.items() for room, tops in rooms.items() for top in tops}
-WITHOUT_MODEL = (
-    "analysis",
-    "views",
-    "canvas",
-    "publish",
-)  # a saved trace is opened and shown without torch
+# A room is a folder. It imports from rooms of lower levels, and from itself.
+LEVELS = (
+    ("base", "theory"),
+    ("text",),
+    ("trace", "mini.world"),
+    ("mini",),
+    ("records", "analysis", "changes"),
+    ("figures", "browser", "model"),
+    ("views", "calibration", "studies", "mini.training"),
+    ("mini.evaluation",),
+    ("publish",),
+    ("dashboard", "reproduction"),
+    ("magics", "bench"),
+    ("",),
+)
+# The rooms inside model/, which is one room to the others.
+MODEL_LEVELS = (
+    ("families", "schedulers"),
+    ("components",),
+    ("interventions",),
+    ("capture",),
+    ("compiled",),
+    ("runs", "loading"),
+    ("inspection", "experiments", "series"),
+)
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+MODEL_LEVEL = {room: level for level, rooms in enumerate(MODEL_LEVELS) for room in rooms}
+# A stored trace opens, is analysed, drawn and published without a model.
+WITHOUT_MODEL = ("text", "trace", "records", "analysis", "changes", "figures", "browser", "views", "publish")
+LATE = ("calibration", "studies", "publish", "dashboard", "magics")  # they import model/ in the function that needs it
 
-MODEL = {
-    "numpy",
-    "jaxtyping",
-    "torch",
-    "diffusers",
-    "transformers",
-    "torchinfo",
-    "safetensors",
-    "huggingface_hub",
-    "psutil",
-    "PIL",
-}
+ARRAYS = {"numpy", "jaxtyping"}
+MODEL = ARRAYS | {"torch", "diffusers", "transformers", "torchinfo", "safetensors", "huggingface_hub", "psutil", "PIL"}
 OUTSIDE = {
-    "base": {"numpy", "jaxtyping"},
-    "records": {"numpy", "jaxtyping", "safetensors"},
-    "analysis": {"numpy", "jaxtyping"},
+    "base": ARRAYS,
+    "theory": ARRAYS,
+    "text": set(),
+    "trace": ARRAYS | {"safetensors"},
+    "mini": ARRAYS,
+    "mini.world": ARRAYS | {"PIL", "tokenizers"},
+    "mini.training": MODEL | {"tokenizers"},
+    "mini.evaluation": MODEL,
+    "records": ARRAYS,
+    "analysis": ARRAYS,
+    "changes": set(),
+    "figures": ARRAYS | {"matplotlib", "PIL"},
+    "browser": ARRAYS | {"PIL"},
     "model": MODEL,
-    "mini": MODEL | {"tokenizers"},
-    "views": {"numpy", "jaxtyping", "matplotlib"},
-    "canvas": {"numpy", "jaxtyping", "PIL"},
-    "calibration": {"numpy", "jaxtyping"},
-    "publish": {"numpy", "jaxtyping", "PIL", "matplotlib", "av"},
-    "widgets": {"numpy", "jaxtyping", "ipywidgets", "anywidget", "traitlets", "PIL"},
-    "faces": {"IPython"},
+    "views": ARRAYS | {"matplotlib"},
+    "calibration": ARRAYS,
+    "studies": ARRAYS,
+    "publish": ARRAYS | {"PIL", "matplotlib", "av"},
+    "dashboard": ARRAYS | {"ipywidgets", "anywidget", "traitlets", "PIL"},
+    "reproduction": set(),
+    "magics": {"IPython"},
+    "bench": {"numpy"},
+    "": set(),
 }
 OUTSIDE_OF_FILE = {
-    "picture": {"matplotlib"},
-    "placements": {"matplotlib"},
-    "rasters": {"matplotlib"},
-    "theming": {"matplotlib"},
-    "previews": {"PIL"},
-    "views._panels": {"PIL"},
-    "datatree": {"xarray"},
-    "bench.peers": {"numpy", "daam", "attention_map_diffusers"},  # what is measured beside us, where installed
-    "bench.stored": {"numpy"},
-    "bench.subjects": {"numpy"},
-    "bench.tracing": {"numpy"},
+    "trace.preview": {"PIL"},
+    "trace.xarray": {"xarray"},
+    "bench.peers": {"daam", "attention_map_diffusers"},  # what is measured beside us, where installed
 }
 
 
-def name_of(path):
+@dataclass(frozen=True)
+class Arrow:
+    """One name that one module imports: `target` is the module it comes from, `inside` whether a function does it."""
+
+    line: int
+    target: str
+    name: str
+    inside: bool
+
+    @property
+    def ours(self):
+        return self.target.split(".")[0] == "sdexplore"
+
+    @property
+    def module(self):
+        return self.target.removeprefix("sdexplore").removeprefix(".")
+
+
+def name_of(path, root=ROOT):
     """The dotted name of a file's module, without "sdexplore."."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip(".")
 
 
-MODULES = {name_of(path) for path in FILES}
-
-
-def imports(path):
-    """(line, dotted name, whether inside a function) of every import, relative ones resolved."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def imports(path, tree, modules, root=ROOT):
+    """Every import of a parsed file as an Arrow, relative ones resolved."""
     inside = {
         child
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for child in ast.walk(node)
     }
-    package = ["sdexplore", *path.relative_to(ROOT).parent.parts]
+    package = ["sdexplore", *path.relative_to(root).parent.parts]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name, node in inside
+                yield Arrow(node.lineno, alias.name, "", node in inside)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
                 whole = f"{source}.{alias.name}"
-                yield node.lineno, whole if whole.removeprefix("sdexplore.") in MODULES else source, node in inside
+                target = whole if whole.removeprefix("sdexplore.") in modules else source
+                yield Arrow(node.lineno, target, alias.name, node in inside)
+
+
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
+TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
+MODULES = {name_of(path) for path in SOURCES}
+ARROWS = {name_of(path): tuple(imports(path, tree, MODULES)) for path, tree in TREES.items()}
 
 
 def room_of(module):
-    return ROOMS[module.split(".")[0]]
+    """The folder that a module belongs to: the longest one that has a level."""
+    parts = module.split(".")
+    names = (".".join(parts[:depth]) for depth in range(len(parts), -1, -1))
+    return next(name for name in names if name in LEVEL)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_room_imports_from_lower_levels_and_itself(path):
-    room, level = room_of(name_of(path))
-    for line, target, inside in imports(path):
-        if target.split(".")[0] != "sdexplore":
-            continue
-        other, lower = room_of(target.removeprefix("sdexplore").removeprefix("."))
-        where = f"{name_of(path)}, line {line}: imports {target}"
-        assert other == room or lower < level, f"{where}, of level {lower}, from level {level}"
-        if room in WITHOUT_MODEL:
-            assert other not in ("model", "mini"), f"{where}: {room} works without a model"
-        if level >= 4 and other == "model":
-            assert inside or room == "faces", f"{where}: import it in the function that needs it"
+def model_room_of(module):
+    return [*module.split("."), ""][1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_room_imports_only_its_own_packages(path):
-    name = name_of(path)
-    allowed = OUTSIDE[room_of(name)[0]] | OUTSIDE_OF_FILE.get(name, set()) | sys.stdlib_module_names | {"sdexplore"}
-    found = {(line, target) for line, target, _ in imports(path) if target.split(".")[0] not in allowed}
-    assert not found
+def ours():
+    """(importing module, arrow) of every arrow within sdexplore."""
+    return [(module, arrow) for module, arrows in ARROWS.items() for arrow in arrows if arrow.ours]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_nothing_is_imported_by_a_name_that_this_test_cannot_read(path):
+def told(module, arrow):
+    return f"{module}, line {arrow.line}: imports {arrow.target} ({arrow.name})"
+
+
+def test_every_module_lies_in_a_room():
+    assert not [module for module in MODULES if module and not room_of(module)]
+    assert {model_room_of(module) for module in MODULES if room_of(module) == "model"} <= {"", *MODEL_LEVEL}
+
+
+def test_a_room_imports_from_lower_levels_and_itself():
+    wrong = [
+        told(module, arrow)
+        for module, arrow in ours()
+        if room_of(module) != room_of(arrow.module) and LEVEL[room_of(arrow.module)] >= LEVEL[room_of(module)]
+    ]
+    assert not wrong
+
+
+def test_the_rooms_of_the_model_import_from_lower_levels_and_themselves():
+    wrong = [
+        told(module, arrow)
+        for module, arrow in ours()
+        if room_of(module) == room_of(arrow.module) == "model"
+        and model_room_of(module) != model_room_of(arrow.module)
+        and MODEL_LEVEL[model_room_of(arrow.module)] >= MODEL_LEVEL[model_room_of(module)]
+    ]
+    assert not wrong
+
+
+def test_no_module_leads_back_to_itself():
+    graph = {module: {arrow.module for arrow in arrows if arrow.ours} - {module} for module, arrows in ARROWS.items()}
+    graph.pop("")  # it loads names on first use
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(f"a circle of imports: {' -> '.join(circle.args[1])}")
+
+
+def test_private_names_stay_in_their_room():
+    def private(arrow):
+        parts = [*arrow.module.split("."), arrow.name]
+        return any(part.startswith("_") and not part.startswith("__") for part in parts)
+
+    def home(module):
+        return (room_of(module), model_room_of(module) if room_of(module) == "model" else "")
+
+    assert not [told(m, arrow) for m, arrow in ours() if private(arrow) and home(m) != home(arrow.module)]
+
+
+def test_rooms_without_a_model_import_none():
+    wrong = [
+        told(module, arrow)
+        for module, arrow in ours()
+        if room_of(module) in WITHOUT_MODEL
+        and room_of(arrow.module) in ("model", "mini", "mini.training", "mini.evaluation")
+    ]
+    assert not wrong
+
+
+def test_rooms_that_work_on_stored_traces_too_import_the_model_late():
+    wrong = [
+        told(module, arrow)
+        for module, arrow in ours()
+        if room_of(module) in LATE and room_of(arrow.module) == "model" and not arrow.inside
+    ]
+    assert not wrong
+
+
+def test_a_room_imports_only_its_own_packages():
+    wrong = [
+        told(module, arrow)
+        for module, arrows in ARROWS.items()
+        for arrow in arrows
+        if arrow.target.split(".")[0]
+        not in OUTSIDE[room_of(module)] | OUTSIDE_OF_FILE.get(module, set()) | sys.stdlib_module_names | {"sdexplore"}
+    ]
+    assert not wrong
+
+
+def test_nothing_is_imported_by_a_name_that_this_test_cannot_read():
     called = {
-        ast.unparse(node.func).rpartition(".")[2]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
+        name_of(path)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__")
     }
-    assert name_of(path) == "" or not called & {"import_module", "__import__"}  # __init__ loads names on first use
+    assert called <= {""}  # __init__ loads names on first use
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_pyplot_is_imported_nowhere(path):
-    assert not [line for line, target, _ in imports(path) if target.startswith("matplotlib.pyplot")]
-    assert "pyplot" not in {
-        alias.name
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+def test_pyplot_is_imported_nowhere():
+    assert not [
+        told(module, arrow)
+        for module, arrows in ARROWS.items()
+        for arrow in arrows
+        if arrow.target.startswith("matplotlib.pyplot") or arrow.name == "pyplot"
+    ]
 
 
-def test_the_walker_reads_every_kind_of_import(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+def test_the_walker_reads_every_kind_of_import(tmp_path):
     path = tmp_path / "views" / "_new.py"
-    path.parent.mkdir()
-    path.write_text(
-        "import torch.nn, numpy as np\nfrom ..model import running\nfrom .. import trace\nfrom ._figure import bare\n"
-        "from sdexplore.base.errors import TraceError\ndef f():\n    from ..model.running import run\n    import diffusers\n"
+    tree = ast.parse(
+        "import torch.nn, numpy as np\nfrom ..model import runs\nfrom .. import trace\nfrom ._maps import bare\n"
+        "from sdexplore.base.errors import TraceError\n"
+        "def f():\n    from ..model.runs.cost import cost\n    import diffusers\n"
     )
-    assert sorted(imports(path)) == [
+    found = imports(path, tree, MODULES, tmp_path)
+    assert sorted((arrow.line, arrow.target, arrow.inside) for arrow in found) == [
         (1, "numpy", False),
         (1, "torch.nn", False),
-        (2, "sdexplore.model.runs.run_pipeline", False),
-        (3, "sdexplore.trace.trace", False),
-        (4, "sdexplore.figures.titles", False),
+        (2, "sdexplore.model.runs", False),
+        (3, "sdexplore.trace", False),
+        (4, "sdexplore.views._maps", False),
         (5, "sdexplore.base.errors", False),
-        (7, "sdexplore.model.runs.run_pipeline", True),
+        (7, "sdexplore.model.runs.cost", True),
         (8, "diffusers", True),
     ]
 
@@ -230,8 +300,11 @@ def test_every_public_name_resolves_and_is_listed():
 
 
 def test_what_the_type_checker_sees_is_what_there_is():
-    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    (block,) = (
+        node
+        for node in TREES[ROOT / "__init__.py"].body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
     seen = {alias.name: (node.module or alias.name) for node in block.body for alias in node.names}
     assert set(seen) == set(sdexplore.__all__)
     assert {name: home for name, home in seen.items() if home != name} == sdexplore._HOMES
@@ -242,16 +315,15 @@ def test_an_unknown_name_is_an_attribute_error():
         sdexplore.imagine  # noqa: B018
 
 
-def test_no_module_bears_the_name_of_a_public_function():
+def test_no_module_shadows_a_public_function():
+    """Importing `sdexplore.run` as a module would put it in the place of the function `sdexplore.run`."""
     functions = {name for name in sdexplore.__all__ if inspect.isfunction(getattr(sdexplore, name))}
     assert "word_map" in functions
-    assert not functions & {path.stem for path in FILES if path.name != "__init__.py"}
-    assert not functions & {path.name for path in ROOT.iterdir()}
+    assert not functions & {path.stem for path in ROOT.iterdir()}
     assert not set(views.__all__) & {path.stem for path in (ROOT / "views").iterdir()}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_files_are_of_a_size_to_be_read(path):
-    source = path.read_text(encoding="utf-8")
-    assert source.count("\n") <= MOST_LINES
-    assert ast.get_docstring(ast.parse(source)), "a file says what it holds"
+    assert SOURCES[path].count("\n") <= MOST_LINES
+    assert ast.get_docstring(TREES[path]), "a file says what it holds"

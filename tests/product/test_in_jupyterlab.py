@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lab import COLOURS, contrast, open_notebook
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SETUP = """
 import sdexplore as sdx
 pipe = sdx.load()

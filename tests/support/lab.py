@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -99,7 +99,7 @@ def test_a_wrong_equation_is_found_out(pipe, monkeypatch, name, equations):
 def test_what_cannot_be_checked_is_refused(tiny):
     with pytest.raises(sdx.RunError, match="num_inference_steps=0"):
         sdx.equation_checks(tiny, num_inference_steps=0)
-    unhinted = unchecked("model.checking")
+    unhinted = unchecked("model.inspection.equation_checks")
     with pytest.raises(sdx.RunError, match=r"num_inference_steps=2\.5\): a whole number from 1 to 1000"):
         unhinted.equation_checks(tiny, num_inference_steps=2.5)
     for timesteps in ([], ["x"]):

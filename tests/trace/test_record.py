@@ -11,7 +11,7 @@ from unchecked import unchecked
 from sdexplore.base.errors import RunError
 from sdexplore.trace.record import Record
 
-Anything = unchecked("record").Record  # takes what no annotation allows
+Anything = unchecked("trace.record").Record  # takes what no annotation allows
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from unchecked import unchecked
 from sdexplore.base.errors import TraceError
 from sdexplore.text.tokenization import Tokenizations
 
-AnyTrace = unchecked("trace").Trace  # takes what no annotation allows
-AnyAttention = unchecked("traceparts").Attention
+AnyTrace = unchecked("trace.trace").Trace  # takes what no annotation allows
+AnyAttention = unchecked("trace.layout").Attention
 
 
 def fields_of(trace):

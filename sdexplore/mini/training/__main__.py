@@ -1,4 +1,4 @@
-"""Trains the miniature: `python -m sdexplore.mini.training.__main__ --out FOLDER`.
+"""Trains the miniature: `python -m sdexplore.mini.training --out FOLDER`.
 
 With the defaults it takes one GPU about 25 minutes; `--smoke` walks the same way with tiny
 networks, in seconds on a CPU.
@@ -21,7 +21,7 @@ from sdexplore.mini.training.stages import Training, train
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m sdexplore.mini.training.__main__", description="Trains the miniature from nothing."
+        prog="python -m sdexplore.mini.training", description="Trains the miniature from nothing."
     )
     whole = Training()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")

@@ -154,7 +154,7 @@ def load(folder: Path) -> Networks:
     if missing:
         raise LoadError(
             f"{str(folder)!r} has no {' and no '.join(missing)}; give a folder with vae, unet and "
-            "text_encoder, as `python -m sdexplore.mini.training.__main__` writes it"
+            "text_encoder, as `python -m sdexplore.mini.training` writes it"
         )
     networks = Networks(
         AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32),

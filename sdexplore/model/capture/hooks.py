@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -19,52 +19,7 @@ from jaxtyping import Float
 from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import RunError
-
-Kind = Literal["cross_attention", "self_attention"]
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """How one attention layer is read.
-
-    Attributes:
-        head_mean: The mean over heads, or each of them.
-        queries: Also keep each head's queries, times the scale.
-        grids: If given, the layer is read only where its grid is (y, x) of one of these, or its longer side is the
-            number.
-    """
-
-    kind: Kind
-    head_mean: bool
-    dtype: torch.dtype
-    grids: tuple[int | tuple[int, int], ...] | None = None
-    queries: bool = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether its maps are small enough to wait for those of the other layers."""
-        return self.kind == "cross_attention" and self.head_mean
-
-    def wants(self, grid: tuple[int, int]) -> bool:
-        """Whether a layer of this grid is read."""
-        return self.grids is None or grid in self.grids or max(grid) in self.grids
-
-
-@dataclass(frozen=True)
-class CallPlan:
-    """Which rows of one denoiser call are read, and how many leading columns stay apart.
-
-    Attributes:
-        roles: Role of every row of the batch.
-        rows: The rows whose attention is read; none for a call whose attention is not kept.
-        cuts: For each of `rows`, how many leading positions keep a column of their own before the rest is
-            summed in one; None keeps all.
-    """
-
-    roles: tuple[str, ...]
-    rows: tuple[int, ...] = ()
-    cuts: tuple[int | None, ...] = ()
+from .plans import CallPlan, LayerPlan, Shape
 
 
 @dataclass

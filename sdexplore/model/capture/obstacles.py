@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ...base.errors import RunError
-from .hooks import LayerPlan
+from .plans import LayerPlan
 
 # Hooks of diffusers that reuse what a layer gave at an earlier step, by words in their names.
 _REUSING = ("cache", "broadcast", "skip")

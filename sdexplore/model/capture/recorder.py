@@ -1,6 +1,6 @@
 """What one call of a pipeline did, step by step: watched while it runs, made into traces when it is over."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,16 +11,17 @@ import torch
 from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
+from ..components.patching import replaced
 from ..schedulers import noise_levels
-from .hooks import CallPlan, DenoiserCall, LayerPlan, StandIn, observing
+from .hooks import DenoiserCall, StandIn, observing
 from .memory_sink import Keeper
+from .plans import CallPlan, LayerPlan, cut_of
 from .roles import Roles
 
 _UNSEEN = (
     "the scheduler made its first step, and no call of the UNet was seen: the pipeline calls something else in its "
     "place, or calls its forward past all hooks"
 )
-_DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 @dataclass
@@ -177,49 +178,3 @@ class Recorder:
                     key = (row % images, f"{'queries' if queries else kind}/{filed}/{layer}")
                     self.keeper.take(key, one, expected)
                     self.calls.setdefault(key, []).append(step)
-
-
-def cut_of(tokens: Tokenizations, length: int) -> int | None:
-    """Positions up to the first end of the longest tokenization; None where they do not name the `length` keys."""
-    ends = [t.first_end for t in tokens.values() if len(t.ids) == length and t.first_end is not None]
-    return max(ends) + 1 if len(ends) == len(tokens) else None
-
-
-def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]:
-    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
-    dtype, plans = _DTYPES[record.dtype], {}
-    head_mean = record.cross_attention != "heads"
-    names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
-    grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
-    for name, module in modules.items():
-        if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or within(name, record.layers)):
-                plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
-        elif within(name, names):
-            plans[name] = LayerPlan("self_attention", head_mean, dtype)
-        elif grids:
-            plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
-    return plans
-
-
-def within(name: str, places: Sequence[str]) -> bool:
-    """Whether a module is one of these or inside one; "" is the whole network."""
-    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
-
-
-@contextmanager
-def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-    """owner.name becomes make(owner.name) on this one object, and is as before when the block ends."""
-    original = getattr(owner, name, None)
-    if original is None:
-        yield
-        return
-    own = vars(owner).get(name)
-    vars(owner)[name] = make(original)
-    try:
-        yield
-    finally:
-        if own is None:
-            del vars(owner)[name]
-        else:
-            vars(owner)[name] = own

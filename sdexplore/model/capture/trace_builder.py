@@ -14,9 +14,10 @@ from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.layout import ARRAYS, MAPPINGS
 from ...trace.trace import Attention, Queries, Trace
-from ..runs.out_of_memory import give_back, ran_out
+from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
-from .recorder import Recorder, cut_of
+from .plans import cut_of
+from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 _BY_STEP = ("decoded", "decoded_x0")

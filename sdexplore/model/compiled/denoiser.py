@@ -17,12 +17,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ...base.error_lines import named_line
 from ...base.errors import RunError, did_you_mean
-from ..capture.hooks import CallPlan, Observer
-from ..capture.recorder import replaced
+from ..capture.hooks import Observer
+from ..capture.plans import CallPlan
+from ..components.patching import replaced
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser as denoiser_of
-from ..loading.load_errors import named_line
 from .exported_graph import Arguments, Forward, Graph, captured, compiled, traced
 from .guards import Likeness
 from .traceability import foreign_hooks, obstacle
@@ -201,7 +202,7 @@ class CompiledDenoiser:
 
     def _gave_back(self, error: Exception) -> bool:
         """Whether memory had run out; then the graphs there are, and what the error holds, are let go."""
-        from ..runs.out_of_memory import give_back, ran_out  # which know, by way of `loading`, this module
+        from ..components.memory import give_back, ran_out
 
         if not ran_out(error):
             return False

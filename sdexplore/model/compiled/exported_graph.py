@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from ..capture.hooks import CallPlan, DenoiserCall, LayerPlan, Observer, Shape, packed
+from ..capture.hooks import DenoiserCall, Observer, packed
+from ..capture.plans import CallPlan, LayerPlan, Shape
 from .cuda_graph import Function, Replayed
 
 Forward = Callable[..., Any]

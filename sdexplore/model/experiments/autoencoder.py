@@ -15,7 +15,7 @@ from ..components import decoding
 from ..components.meta_networks import pair
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, vae_scale_factor
-from ..loading.load_pipeline import model_source
+from ..components.source_name import model_source
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 

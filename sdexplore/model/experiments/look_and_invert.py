@@ -22,30 +22,15 @@ from ..capture.roles import unconditional
 from ..components import decoding
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..components.scheduler_exchange import exchanged_scheduler
 from ..runs.check_call import check
 from ..runs.provenance import described
 from ..runs.run_pipeline import run_locked
 from ..schedulers import noise_levels
-from ..series.comparison import exchanged_scheduler
+from ..schedulers.one_step import OneStepScheduler
 from .autoencoder import Picture, pixels_of, psnr
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
-
-
-class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is untyped
-    """DDIM that makes one step only: from the timestep `at` to x0."""
-
-    at = 0
-
-    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
-        """One timestep, whatever is asked for."""
-        del num_inference_steps
-        self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
-        self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
-
-    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
-        """DDIM's step; LCM's pipeline passes no eta where it means none."""
-        return super().step(model_output, timestep, sample, eta=eta or 0.0, **more)
 
 
 def look(

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from jaxtyping import Float32
 
 from ...base.errors import RunError, TraceError
@@ -17,11 +16,11 @@ from ...trace.record import Record
 from ...trace.trace import Steps, Trace
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..components.scheduler_exchange import exchanged_scheduler
 from ..runs.check_call import check
 from ..runs.provenance import given_again, is_summary
 from ..runs.run_pipeline import run_locked
-from ..series.comparison import exchanged_scheduler
-from .look_and_invert import OneStepScheduler
+from ..schedulers.one_step import StandingScheduler
 
 _STEPS = 4  # asked by default
 _AT_ONCE = 8  # prompts in a batch
@@ -33,22 +32,6 @@ _OURS = frozenset(
     | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
     | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "guide", "guide_scale"}
 )
-
-
-class StandingScheduler(OneStepScheduler):
-    """Asks the denoiser once, at any timestep, and leaves the sample as it is."""
-
-    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
-        """One timestep, as a whole number where it is one."""
-        super().set_timesteps(num_inference_steps)
-        whole = float(self.at).is_integer()
-        self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
-
-    def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
-        """The sample itself."""
-        del model_output, timestep, eta
-        # A consistency model's pipeline takes two: the next sample and the denoised one.
-        return DDIMSchedulerOutput(prev_sample=sample) if more.get("return_dict", True) else (sample, sample)
 
 
 def occlusion(

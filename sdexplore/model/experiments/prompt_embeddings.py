@@ -16,8 +16,8 @@ from ...trace.trace import Trace
 from ..components.pipeline_lock import lock_of
 from ..components.tokens import tokens
 from ..runs.check_call import check
-from ..runs.run_pipeline import Progress, run_locked
-from ..series.comparison import one_image
+from ..runs.progress import Progress
+from ..runs.run_pipeline import one_image, run_locked
 from .text_encoding import encode, encoders_of, penultimate
 
 Method = Literal["slerp", "lerp"]

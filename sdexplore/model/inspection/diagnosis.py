@@ -9,9 +9,9 @@ from diffusers.models.attention_processor import Attention
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
 from ...trace.record import USUAL, Record
-from ..capture.hooks import LayerPlan, attention_modules
+from ..capture.hooks import attention_modules
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
-from ..capture.recorder import plan_layers
+from ..capture.plans import LayerPlan, plan_layers
 from ..capture.roles import order_of, unconditional
 from ..compiled.denoiser import compiled_denoiser
 from ..components.pipeline_parts import attention_layers, denoiser, device_of

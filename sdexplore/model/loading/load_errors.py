@@ -9,6 +9,7 @@ from huggingface_hub import errors as hub
 
 from sdexplore.base.errors import LoadError
 
+from ...base.error_lines import first_line
 from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, check_vocabularies, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.
@@ -46,17 +47,6 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
     unknown = LoadError(f"{name} could not be loaded: {type(error).__name__}: {first_line(error)}")
     unknown.__cause__ = error
     return unknown
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its class."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
-
-
-def named_line(error: BaseException) -> str:
-    """An error's class and the first line of its message."""
-    return type(error).__name__ + (f": {first_line(error):.200}" if str(error).strip() else "")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -2,13 +2,11 @@
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args
 
 import diffusers
@@ -22,13 +20,15 @@ from sdexplore.base.errors import LoadError, did_you_mean
 from sdexplore.records.fit import Fit
 
 from ..compiled.denoiser import Backend, compile_denoiser
+from ..components.devices import chosen_device
+from ..components.source_name import model_source
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
-from .load_errors import explained, first_line
+from .load_errors import explained
 from .newer_transformers import components_of_newer
 from .single_files import load_single_file
-from .sources import HUB_ID, MINI, Source, cached_folder, check_folder, check_index, find, without_checker
+from .sources import Source, cached_folder, check_folder, check_index, find, without_checker
 
 __all__ = ["load", "model_source", "scheduler_from_name"]
 
@@ -143,24 +143,6 @@ def _place(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | N
     print(chosen)  # noqa: T201  (fit=True asks to be told)
 
 
-def model_source(pipe: Any) -> str:
-    """Where a pipeline came from: "mini", a hub id, the last name of a folder, or "unknown".
-
-    It never tells a local path.
-    """
-    name = str(getattr(getattr(pipe, "config", None), "_name_or_path", None) or "")
-    if not name:
-        return "unknown"
-    path = Path(name)
-    if name == "mini" or path.resolve() == MINI:
-        return "mini"
-    if cached := re.search(r"models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]", name):
-        return f"{cached[1]}/{cached[2]}"
-    if HUB_ID.fullmatch(name) and not path.is_dir():
-        return name
-    return re.split(r"[/\\]", str(path.resolve()))[-1]
-
-
 def _refuse(kw: dict[str, Any], *, allow_pickle: bool) -> None:
     """Takes out of `kw` what would run foreign code, with an error where it was asked for."""
     for name in REMOTE:
@@ -168,30 +150,6 @@ def _refuse(kw: dict[str, Any], *, allow_pickle: bool) -> None:
             raise LoadError(f"{name}= would run code from the hub; remote code is never run")
     if kw.pop("use_safetensors", None) is False and not allow_pickle:
         raise LoadError("use_safetensors=False asks for pickles, which can run any code; allow_pickle=True insists")
-
-
-def chosen_device(asked: str | int | torch.device | None) -> torch.device:
-    """The device asked for; else cuda, else mps, else the CPU.
-
-    Raises:
-        LoadError: There is no such device, or it cannot be used.
-    """
-    mps = torch.backends.mps.is_available()
-    if asked is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
-    there = [f"cuda:{n}" for n in range(torch.cuda.device_count())] + ["mps"] * mps + ["cpu"]
-    try:
-        device = torch.device(asked)
-    except (RuntimeError, TypeError) as error:
-        raise LoadError(f"no device is called {asked!r}; here is {', '.join(there)}") from error
-    try:
-        torch.empty(0, device=device)
-    except Exception as error:
-        reason = first_line(error).partition(". ")[0]
-        raise LoadError(f"device {asked!r} cannot be used ({reason}); here is {', '.join(there)}") from error
-    if device.type == "meta":
-        raise LoadError("device 'meta' holds no weights: nothing could run there")
-    return device
 
 
 def _dtype(asked: str | torch.dtype | None, device: torch.device) -> torch.dtype:

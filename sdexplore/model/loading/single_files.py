@@ -21,11 +21,12 @@ from transformers import CLIPTextConfig, CLIPTokenizerFast
 
 from sdexplore.base.errors import LoadError, did_you_mean
 
+from ..components.source_name import MINI
 from .checkpoint_families import CLIP, CLIP_XL, UNET, VAE, Family, family_of, predicting
 from .configs_from_shapes import component_configs, scheduler_config
 from .networks_from_configs import network_of
 from .safetensors_headers import Header, Tensor, read_header
-from .sources import MINI, PICKLES, Source
+from .sources import PICKLES, Source
 
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")

@@ -15,12 +15,11 @@ from safetensors import SafetensorError, safe_open
 
 from sdexplore.base.errors import LoadError, did_you_mean
 
+from ..components.source_name import HUB_ID, MINI
 from .safetensors_headers import climbs_out
 from .weight_files import weight_files
 
-MINI = Path(__file__).resolve().parents[2] / "mini" / "pipeline"
 EMBEDDED = "sdx.load() loads the embedded model without any download"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 WEIGHTS = (*PICKLES, ".safetensors", ".onnx", ".msgpack", ".flashpack")
 VOCABULARIES = ("tokenizer.json", "*vocab*", "*.model")

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
+from ..capture.plans import cut_of
 from ..capture.prompts import image_count, prompts_of
-from ..capture.recorder import cut_of
 from ..capture.roles import order_of, unconditional
 from ..components.pipeline_parts import autoencoder, denoiser, in_pixel_space, latent_grid, vae_scale_factor
 from ..schedulers import noise_levels

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...base.display import clip
+from ...base.error_lines import first_line
 from ...base.errors import RunError, did_you_mean
 from ...trace.record import USUAL, Record
 from ..components.pipeline_parts import denoiser
-from ..loading.load_errors import first_line
 from .check_record import check_record
 
 OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees

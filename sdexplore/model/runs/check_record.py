@@ -9,8 +9,9 @@ from typing import Any
 from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings
 from ...trace.record import Record
-from ..capture.hooks import LayerPlan, attention_modules
-from ..capture.recorder import Recorder, within
+from ..capture.hooks import attention_modules
+from ..capture.plans import LayerPlan, within
+from ..capture.recorder import Recorder
 from ..components.meta_networks import Grid
 from ..components.pipeline_parts import attention_layers, denoiser
 from .call_outline import outline_of, size_of

@@ -10,8 +10,8 @@ from typing import Any
 from ...records.cost import Cost
 from ...trace.record import USUAL, Record
 from ..capture.file_sink import IN_FLIGHT
-from ..capture.hooks import LayerPlan, attention_modules
-from ..capture.recorder import plan_layers
+from ..capture.hooks import attention_modules
+from ..capture.plans import LayerPlan, plan_layers
 from ..components.pipeline_parts import attention_layers, denoiser
 from .call_outline import Outline, outline_of
 from .check_call import check_counts

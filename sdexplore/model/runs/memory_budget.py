@@ -1,21 +1,19 @@
 """Whether what a run keeps fits into what is free, asked before anything is computed; and what to leave out if not."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
-from ...base.atomic_files import named
 from ...base.display import size
 from ...base.errors import RunError
 from ...records.cost import Cost
 from ...trace.record import Record
+from ..components.memory import free_memory, free_on, free_on_disk
 from ..components.pipeline_parts import device_of
-from ..loading.load_pipeline import scheduler_from_name
+from ..schedulers.names import scheduler_from_name
 from .call_outline import Outline, outline_of
 from .cost import cost_of, together
 
@@ -132,33 +130,3 @@ def _smaller(record: Record) -> dict[str, Record]:
         (record.noise_pred, "noise_pred=False", {"noise_pred": False}),
     )
     return {f"Record({text})": replace(record, **change) for there, text, change in changes if there}
-
-
-def free_memory() -> int:
-    """Bytes of the machine's memory that can be had without swapping."""
-    return int(psutil.virtual_memory().available)
-
-
-def free_on(device: torch.device) -> int | None:
-    """Bytes that can be had of a CUDA device's memory; None of other devices."""
-    if device.type != "cuda":
-        return None
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free) + _kept_for_later(torch.cuda.current_device() if device.index is None else device.index)
-
-
-def _kept_for_later(device: int) -> int:
-    """Bytes that torch holds of a CUDA device and nobody uses; what CUDA graphs hold is theirs, in use or not."""
-    try:
-        every = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
-    except RuntimeError:  # cudaMallocAsync has none to tell of
-        return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    segments = [one for one in every if one["device"] == device]
-    common = [one for one in segments if tuple(one.get("segment_pool_id", ())) in ((), (0, 0))]
-    return sum(one["total_size"] - one["allocated_size"] for one in common)
-
-
-def free_on_disk(path: str | Path) -> int:
-    """Bytes that are free where a file or folder is to be."""
-    place = named(path).absolute()
-    return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free

@@ -1,55 +1,25 @@
 """Memory that runs out in the middle of a run: given back, and told what it was and what to change."""
 
-import gc
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...base.display import size
+from ...base.error_lines import first_line
 from ...base.errors import RunError
 from ...trace.record import Record
+from ..components.memory import give_back, ran_out
 from ..components.pipeline_parts import denoiser, device_of
-from ..loading.load_errors import first_line
 from .call_outline import outline_of
 from .cost import cost_of
 from .memory_budget import Call, needed, savings, way_out
 
-_HERE = Path(__file__).parent
-_RECORDING = frozenset(
-    {"probes", "graphs", "replaying", "recording", "keeping", "spilling", "hosting", "assembling", "decoding"}
-)
-# What a RuntimeError says that is no OutOfMemoryError: of torch on the CPU, on MPS, of CUDA's libraries and of pinning.
-_SAID = (
-    "defaultcpuallocator: can't allocate memory",
-    "defaultcpuallocator: not enough memory",
-    "cuda error: out of memory",
-    "cublas_status_alloc_failed",
-    "mps backend out of memory",
-    "hip out of memory",
-)
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, of the host or of a device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
-
-
-def give_back(error: BaseException) -> None:
-    """Lets go of what the frames of a traceback hold, and of what torch keeps for later."""
-    seen: BaseException | None = error
-    while seen is not None:
-        traceback.clear_frames(seen.__traceback__)
-        seen = seen.__cause__ or seen.__context__
-    gc.collect()
-    if torch.cuda.is_available():
-        with suppress(RuntimeError):  # of a capture that another thread is in the middle of
-            torch.cuda.empty_cache()
+_MODEL = Path(__file__).parents[1]
+_RECORDING = ("capture", "compiled", "components/host_copies.py", "components/decoding.py")
 
 
 @contextmanager
@@ -84,8 +54,9 @@ def _asked_by_us(error: BaseException) -> bool:
     """Whether the allocation that failed was made by what records, not by the pipeline, a guide or a callback."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if path.parent == _HERE:
-            return path.stem in _RECORDING and frame.name != "watched"  # that calls the pipeline's own
+        if path.is_relative_to(_MODEL):
+            place = path.relative_to(_MODEL).as_posix()
+            return place.startswith(_RECORDING) and frame.name != "watched"  # that calls the pipeline's own
         if "diffusers" in path.parts or "transformers" in path.parts:
             return False
     return False

@@ -16,7 +16,7 @@ from PIL import Image
 from ...trace.record import Record
 from ..capture.roles import unconditional
 from ..components.pipeline_parts import device_of
-from ..loading.load_pipeline import model_source
+from ..components.source_name import model_source
 from ..schedulers import noise_levels
 
 _SUMMARIES = ("tensor", "array", "image", "path", "object")

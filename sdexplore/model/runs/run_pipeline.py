@@ -4,30 +4,31 @@ To the bit; within rounding where runs are compiled (`compile_denoiser`).
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from ...base.errors import RunError, Stopped
-from ...theory import linear_preview, variance_preserving
+from ...theory import variance_preserving
 from ...trace.collections import Traces
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
 from ..capture.hooks import attention_modules
 from ..capture.obstacles import refuse
+from ..capture.plans import plan_layers
 from ..capture.prompts import image_count, prompts_of, swaps_of
-from ..capture.recorder import Recorder, plan_layers
+from ..capture.recorder import Recorder
 from ..capture.roles import Roles, order_of, unconditional
 from ..capture.trace_builder import Assembly
 from ..compiled.denoiser import compiled_denoiser
 from ..components import decoding
+from ..components.patching import restored
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space
 from ..components.pipeline_parts import denoiser as denoiser_of
@@ -37,41 +38,8 @@ from .check_record import tell_if_nothing_was_kept
 from .classifier_guidance import GuideFunction, guide_of
 from .memory_budget import Call, ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
+from .progress import Progress
 from .provenance import call_of, provenance_of
-
-
-@dataclass
-class Progress:
-    """Where a run stands, for `on_step`; valid during the callback.
-
-    Attributes:
-        step: The step just finished, from 0.
-        total: How many steps the scheduler will make.
-        timestep: Training time of that step.
-        cell, cells: Of `compare`: which of how many runs this is, from 0; settings: what it was given.
-    """
-
-    step: int
-    total: int
-    timestep: float
-    _latents: Callable[[int], Float32[np.ndarray, "channel y x"]]
-    _matrix: Callable[[], Float32[np.ndarray, "features 3"]]
-    cell: int = 0
-    cells: int = 1
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    _stop: bool = False
-
-    def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
-        """The latents after this step, on the variance-preserving scale; asking makes the device wait."""
-        return self._latents(image)
-
-    def preview(self, image: int = 0) -> UInt8[np.ndarray, "y x 3"]:
-        """A linear preview of the latents, one pixel a latent pixel; no VAE call after the first."""
-        return linear_preview(self.latents(image), self._matrix())
-
-    def stop(self) -> None:
-        """Ends the run after this step: `run` raises Stopped with what was recorded."""
-        self._stop = True
 
 
 class _StopRun(BaseException):
@@ -107,7 +75,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         guide: Classifier guidance: a function that is given a GuideStep (x_t, predicted x_0, its picture) at every call
             and returns log p, one number an image, or the gradient of log p with respect to x_t. ε becomes
             ε − √(1−ᾱ) s ∇ log p (Dhariwal & Nichol 2021, Algorithm 2), after classifier-free guidance; the trace keeps
-            both. What a guide changes is meant: this is no observation. `sdexplore.model.runs.classifier_guidance` has the contract.
+            both. What a guide changes is meant: this is no observation. `runs.classifier_guidance` has the contract.
         guide_scale: Dhariwal & Nichol's s.
         prompt_at: Step -> the prompt from that step on, in place of the first. Attention to it is recorded
             under the role "cond@10" for step 10, with its own tokens.
@@ -281,21 +249,10 @@ def _preserving(pipe: Any, recorder: Recorder, latents: torch.Tensor) -> Float32
     return variance_preserving(sample, sigma, space).astype(np.float32)
 
 
-@contextmanager
-def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
-    """Whatever ends the block, attention processors and VAE precision are as they were; offloaded parts go back."""
-    processors = dict(getattr(denoiser, "attn_processors", {}))
-    reset: Any = getattr(denoiser, "set_attn_processor", None)
-    vae = getattr(pipe, "vae", None)
-    dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
-    try:
-        yield
-    finally:
-        # Pipelines tidy up in their last lines, which an exception skips; decoding wakes an offloaded VAE.
-        now = getattr(denoiser, "attn_processors", {})
-        if any(now.get(name) is not processor for name, processor in processors.items()):
-            reset(dict(processors))  # set_attn_processor empties the dict that it gets
-        if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
-            vae.to(dtype=dtype)
-        if hasattr(pipe, "maybe_free_model_hooks"):
-            pipe.maybe_free_model_hooks()
+def one_image(trace: Any) -> Trace:
+    """The trace of a run that must make one image; RunError where it made several."""
+    if isinstance(trace, Trace):
+        return trace
+    raise RunError(
+        f"compare: each run must make one image; this one made {len(trace)}. Compare over 'seed' or 'prompt'"
+    )

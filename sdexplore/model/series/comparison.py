@@ -1,8 +1,8 @@
 """`compare`: the same call with one argument taking several values, everything else equal."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,11 +15,12 @@ from ...trace.trace import Trace
 from ..capture.prompts import without_word
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
-from ..loading.load_pipeline import scheduler_from_name
+from ..components.scheduler_exchange import exchanged_scheduler
 from ..runs.check_call import check
 from ..runs.memory_budget import Call, ensure_affordable
+from ..runs.progress import Progress
 from ..runs.provenance import call_of, described, identity_of
-from ..runs.run_pipeline import Progress, as_given, run_locked
+from ..runs.run_pipeline import as_given, one_image, run_locked
 
 
 @dataclass(frozen=True)
@@ -183,26 +184,3 @@ def _finished(folder: CellFolder, number: int, cell: _Cell, record: Record) -> T
     own = {name: given.pop(name) for name in ("guide", "guide_scale", "prompt_at") if name in given}
     expected = call_of("run", prompt, seed, record, as_given(given, **own))
     return trace if trace.call == json.loads(json.dumps(expected)) else None  # a file knows no tuples
-
-
-def one_image(trace: Any) -> Trace:
-    """The trace of a run that must make one image; RunError where it made several."""
-    if isinstance(trace, Trace):
-        return trace
-    raise RunError(
-        f"compare: each run must make one image; this one made {len(trace)}. Compare over 'seed' or 'prompt'"
-    )
-
-
-@contextmanager
-def exchanged_scheduler(pipe: Any, scheduler: Any | None) -> Iterator[None]:
-    """The pipeline with another scheduler, by name or as an object; its own is back when the block ends."""
-    if scheduler is None:
-        yield
-        return
-    own = pipe.scheduler
-    pipe.scheduler = scheduler_from_name(pipe, scheduler) if isinstance(scheduler, str) else scheduler
-    try:
-        yield
-    finally:
-        pipe.scheduler = own

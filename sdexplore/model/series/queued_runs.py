@@ -2,23 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from inspect import signature
 from typing import Any
-
-import psutil
-import torch
 
 from ...trace.collections import Comparison, Traces
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..compiled.denoiser import telling
 from ..components.pipeline_lock import lock_of
-from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
-from ..loading.load_pipeline import model_source
+from ..components.scheduler_exchange import exchanged_scheduler
 from ..runs.check_call import check
-from ..runs.run_pipeline import Progress, run_locked
-from .comparison import compared, exchanged_scheduler
+from ..runs.progress import Progress
+from ..runs.run_pipeline import run_locked
+from .comparison import compared
 
 
 def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard wants to hear)
@@ -111,45 +106,3 @@ def quiet(pipe: Any) -> Iterator[None]:
             del pipe._progress_bar_config  # noqa: SLF001  (where diffusers keeps it)
         else:
             pipe._progress_bar_config = own  # noqa: SLF001
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Where a pipeline is, and what its process holds just now.
-
-    Attributes:
-        model: Where it came from.
-        pipeline: Its class.
-        device, dtype: Of the denoiser; where an offloaded one computes.
-        bytes: Allocated on the GPU, or the memory of the whole process where there is none.
-        side: Pixels along each side of the pictures that the model was made for; None if not known.
-    """
-
-    model: str
-    pipeline: str
-    device: str
-    dtype: str
-    bytes: int
-    side: int | None
-
-
-def situation(pipe: Any) -> Situation:
-    """Where the pipeline is just now."""
-    unet = denoiser(pipe)
-    parameter = next(unet.parameters())
-    device = device_of(pipe)
-    sample = getattr(unet.config, "sample_size", None)
-    return Situation(
-        model=model_source(pipe),
-        pipeline=type(pipe).__name__,
-        device=str(device),
-        dtype=str(parameter.dtype).removeprefix("torch."),
-        bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss,
-        side=sample * vae_scale_factor(pipe) if isinstance(sample, int) else None,
-    )
-
-
-def call_defaults(pipe: Any) -> Mapping[str, Any]:
-    """Every argument that the pipeline's call names, with its default; None where it has none."""
-    named = signature(type(pipe).__call__).parameters.values()
-    return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}

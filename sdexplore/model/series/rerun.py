@@ -12,12 +12,12 @@ from ...trace.collections import Traces
 from ...trace.record import Record
 from ...trace.trace import Trace
 from ..components.pipeline_lock import lock_of
-from ..loading.load_pipeline import load, model_source
-from ..loading.sources import HUB_ID
+from ..components.scheduler_exchange import exchanged_scheduler
+from ..components.source_name import HUB_ID, model_source
+from ..loading.load_pipeline import load
 from ..runs.check_call import check
 from ..runs.provenance import described, given_again, is_summary
 from ..runs.run_pipeline import run_locked
-from .comparison import exchanged_scheduler
 
 
 def pipeline_for(source: Mapping[str, Any]) -> Any:

@@ -9,8 +9,8 @@ import pytest
 import tiny_families as families
 import torch
 from diffusers.callbacks import SDCFGCutoffCallback
+from plain_runs import PROMPT, hooks_of, plain
 from safetensors.torch import load_file
-from test_run import PROMPT, hooks_of, plain
 from tiny_pipelines import ddpm, stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx

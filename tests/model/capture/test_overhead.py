@@ -15,12 +15,13 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sdexplore as sdx
-from sdexplore.bench.timing import peak_memory, waits
 from sdexplore.model.capture.hooks import _probabilities, attention_modules, by_head
 from sdexplore.model.capture.memory_sink import InMemory
-from sdexplore.model.capture.recorder import Recorder, plan_layers
+from sdexplore.model.capture.plans import plan_layers
+from sdexplore.model.capture.recorder import Recorder
 from sdexplore.model.capture.roles import Roles
 from sdexplore.model.components.host_copies import HostCopies
+from sdexplore.model.runs.timing import peak_memory, waits
 
 PROMPT = "a photo of a cat"
 # They make no work for a device: another look at the same numbers, or only a promise of autograd's.

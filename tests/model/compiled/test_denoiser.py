@@ -5,7 +5,7 @@ import pytest
 import tiny_families as families
 import torch
 from compiled_runs import PROMPT, SHORT, assert_alike, eager, hook, run, traced
-from test_families import EVERYTHING, MATRIX, arguments_of
+from family_matrix import EVERYTHING, MATRIX, arguments_of
 from tiny_pipelines import stable_diffusion
 from unchecked import unchecked
 from witness import hooks_of, state_of, untraced
@@ -201,9 +201,9 @@ def test_back_to_eager_runs(compiled):
 
 def test_an_unknown_backend_is_named(tiny):
     with pytest.raises(sdx.RunError, match="no backend 'inducter'; did you mean 'inductor'"):
-        unchecked("model.compiling").compile_denoiser(tiny, "inducter")
+        unchecked("model.compiled.denoiser").compile_denoiser(tiny, "inducter")
     with pytest.raises(sdx.LoadError, match="no backend 'grph' to compile with; did you mean 'graph'"):
-        unchecked("model.loading").load(compile="grph")
+        unchecked("model.loading.load_pipeline").load(compile="grph")
 
 
 def test_the_embedded_model_is_loaded_compiled():

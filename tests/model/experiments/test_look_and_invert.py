@@ -120,7 +120,7 @@ def test_what_cannot_be_looked_at_says_why(pipe, scene):
 
 def test_plain_bad_input_is_named_before_anything_is_computed(tiny):
     """As users meet it, without the type checker of the tests."""
-    looking, picture = unchecked("model.looking"), np.zeros((64, 64, 3), np.uint8)
+    looking, picture = unchecked("model.experiments.look_and_invert"), np.zeros((64, 64, 3), np.uint8)
     size = {"height": 64, "width": 64}
     for t in (200.5, [200.7], True, "300", [], np.array([[1]]), -1, None):
         with pytest.raises(sdx.RunError, match=r"t is a training timestep from 0 to 999, a whole number, or several"):
@@ -144,7 +144,7 @@ def test_plain_bad_input_is_named_before_anything_is_computed(tiny):
 
 
 def test_what_is_no_picture_is_named(tiny):
-    autoencoding = unchecked("model.autoencoding")
+    autoencoding = unchecked("model.experiments.autoencoder")
     for wrong in (np.zeros((64, 64, 3), np.float32), "cat.png", np.zeros((64, 64), np.uint8), None):
         with pytest.raises(sdx.RunError, match=r"a picture is a PIL image or a uint8 array \(Y, X, 3\)"):
             autoencoding.pixels_of(tiny, wrong, {})

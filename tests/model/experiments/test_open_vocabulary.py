@@ -58,7 +58,7 @@ def test_a_fused_projection_makes_the_same_keys():
     before = sdx.open_word_map(pipe, trace, "a dog")
     step = np.int64(0)  # as argmax gives it
     np.testing.assert_array_equal(
-        unchecked("model.open_vocabulary").open_word_map(pipe, trace, "a dog", steps=step), before
+        unchecked("model.experiments.open_vocabulary").open_word_map(pipe, trace, "a dog", steps=step), before
     )
     assert unchecked("analysis.selection").steps_of(trace, step, [0]) == (0,)
     pipe.fuse_qkv_projections()

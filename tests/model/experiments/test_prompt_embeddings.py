@@ -77,7 +77,7 @@ def test_more_layers_than_there_are_cannot_be_skipped(tiny, skip):
     from unchecked import unchecked
 
     with pytest.raises(sdx.RunError, match=f"clip_skip={skip}: text_encoder has 2 layers; 0 to 2 can be skipped"):
-        unchecked("model.conditioning").clip_skip_embeds(tiny, PROMPT, skip)
+        unchecked("model.experiments.prompt_embeddings").clip_skip_embeds(tiny, PROMPT, skip)
 
 
 def test_what_cannot_be_run_is_refused_with_the_reason(tiny):
@@ -124,6 +124,6 @@ def test_an_unknown_method_is_refused(tiny):
     from unchecked import unchecked
 
     with pytest.raises(sdx.RunError, match="'slerp' or 'lerp'"):
-        unchecked("model.conditioning").interpolation(tiny, "a", "b", method="nlerp")
+        unchecked("model.experiments.prompt_embeddings").interpolation(tiny, "a", "b", method="nlerp")
     with pytest.raises(sdx.RunError, match="'x' is no number"):
-        unchecked("model.conditioning").interpolation(tiny, "a", "b", weights=("x",))
+        unchecked("model.experiments.prompt_embeddings").interpolation(tiny, "a", "b", weights=("x",))

@@ -24,7 +24,7 @@ from sdexplore.base.errors import InspectionError
 from sdexplore.model.components.pipeline_parts import attention_layers, latent_grid
 
 EVIL = "</script><script>alert(1)</script>"
-GOLDEN = Path(__file__).parent / "golden" / "tiny_unet.txt"  # OVERWRITE_GOLDEN=1 pytest ... writes it anew
+GOLDEN = Path(__file__).parents[2] / "golden" / "tiny_unet.txt"  # OVERWRITE_GOLDEN=1 pytest ... writes it anew
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,9 @@ class TestComponents:
 
     def test_what_is_no_pipeline(self, sd):
         with pytest.raises(InspectionError, match=r"not a str; sdx\.load\('mini'\) makes one"):
-            unchecked("model.inspection").components("mini")
+            unchecked("model.inspection.components").components("mini")
         with pytest.raises(InspectionError, match=r"a diffusers pipeline is needed, not a UNet2DConditionModel$"):
-            unchecked("model.inspection").components(sd.unet)
+            unchecked("model.inspection.components").components(sd.unet)
 
     def test_print_stays_diffusers_own(self, sd):
         components(sd)

@@ -4,7 +4,7 @@ import pytest
 import tiny_families as families
 import torch
 from diffusers.models.attention_dispatch import attention_backend
-from test_families import MATRIX, arguments_of
+from family_matrix import MATRIX, arguments_of
 from tiny_families import fused, groups, lora, lora_fused, sequential
 from tiny_pipelines import ddpm, stable_diffusion, stable_diffusion_xl
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from checkpoint_layouts import LAYOUTS, edit, single_file, tiny_networks
 from fake_hub import cached, close_session, serving, use
-from test_headers import GOOD, written
+from header_files import GOOD, written
 
 import sdexplore as sdx
 from sdexplore.base.errors import LoadError

@@ -6,7 +6,7 @@ from tiny_pipelines import VOCABULARY, stable_diffusion
 
 from sdexplore import load
 from sdexplore.base.errors import LoadError
-from sdexplore.model.loading.load_pipeline import model_source
+from sdexplore.model.components.source_name import model_source
 
 
 @pytest.fixture(scope="module")

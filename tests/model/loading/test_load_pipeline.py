@@ -21,8 +21,8 @@ from unchecked import unchecked
 
 from sdexplore import load
 from sdexplore.base.errors import LoadError
+from sdexplore.model.components.source_name import model_source
 from sdexplore.model.loading import load_pipeline
-from sdexplore.model.loading.load_pipeline import model_source
 
 CUDA = torch.cuda.is_available()
 
@@ -109,7 +109,7 @@ class TestSources:
             load("runwayml/stable-diffusion-v1-5", cache_dir=tmp_path, device="cpu")
 
     def test_the_notice_points_at_the_user_s_line(self):
-        free = unchecked("model.loading")  # the checker's frames stand between otherwise
+        free = unchecked("model.loading.load_pipeline")  # the checker's frames stand between otherwise
         with pytest.warns(UserWarning, match="gone from the hub") as said, pytest.raises(LoadError):
             free.load("runwayml/stable-diffusion-v1-5")
         assert said[0].filename == __file__
@@ -217,7 +217,7 @@ class TestScheduler:
     def test_a_class_is_none(self):
         message = "a scheduler is a name such as 'DDIM' or an object, not <class '.*DDIMScheduler'>"
         with pytest.raises(LoadError, match=message):
-            unchecked("model.loading").load(scheduler=diffusers.DDIMScheduler)
+            unchecked("model.loading.load_pipeline").load(scheduler=diffusers.DDIMScheduler)
 
 
 class TestArguments:

@@ -1,27 +1,15 @@
 """Headers: what they say, and hostile ones refused in words before anything is believed."""
 
-import json
-import struct
-
 import pytest
 import torch
 from checkpoint_layouts import LAYOUTS, edit, tiny_networks
+from header_files import GOOD, written
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 import sdexplore as sdx
 from sdexplore.base.errors import LoadError
 from sdexplore.model.loading.safetensors_headers import LONGEST, climbs_out, read_header
-
-GOOD = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
-
-
-def written(path, entries, data=24, *, length=None):
-    """A file with these entries (a dict, or the header's text), `data` bytes, and perhaps a lie about its length."""
-    text = (entries if isinstance(entries, str) else json.dumps(entries)).encode(errors="surrogateescape")
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + bytes(data))
-    return path
 
 
 def test_it_reads_what_safetensors_wrote(tmp_path):

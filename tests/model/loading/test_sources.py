@@ -96,7 +96,7 @@ class TestFind:
     @pytest.mark.parametrize("source", [None, 42, b"mini", ["mini"]])
     def test_other_types(self, source):
         with pytest.raises(LoadError, match="a source is 'mini', a hub id, a folder or a file, not "):
-            unchecked("model.sources").find(source, allow_pickle=False)
+            unchecked("model.loading.sources").find(source, allow_pickle=False)
 
     def test_files_that_hold_no_weights(self, tmp_path):
         for name, message in (("photo.png", "is no file of weights"), ("config.json", "is a configuration, without")):

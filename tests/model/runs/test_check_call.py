@@ -69,7 +69,7 @@ def test_every_seed_that_torch_takes_is_taken(tiny, seed):
 
 
 def test_a_text_in_the_place_of_the_pipeline_says_what_comes_first(tiny):
-    run, compare = unchecked("model.running").run, unchecked("model.comparing").compare
+    run, compare = unchecked("model.runs.run_pipeline").run, unchecked("model.series.comparison").compare
     for call in (run, lambda *given: compare(*given, over={"seed": [0]})):
         with pytest.raises(sdx.InspectionError) as raised:
             call("a cat", tiny)
@@ -91,7 +91,7 @@ def test_what_is_no_record_is_repeated():
 )
 def test_what_the_pipeline_refuses_is_said_in_its_words_with_what_it_was_given(tiny, prompt, arguments, message):
     with pytest.raises(sdx.RunError) as raised:
-        unchecked("model.running").run(tiny, prompt, **arguments)
+        unchecked("model.runs.run_pipeline").run(tiny, prompt, **arguments)
     assert str(raised.value).startswith(f"StableDiffusionPipeline refuses this call {message}")
     assert raised.value.__cause__ is not None
 

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from test_run import PROMPT, hooks_of, plain
+from plain_runs import PROMPT, hooks_of, plain
 from unchecked import unchecked
 from witness import state_of
 
@@ -196,7 +196,7 @@ def test_a_run_is_not_lost_because_its_steps_could_not_be_decoded(tiny, monkeypa
         with monkeypatch.context() as patch:
             patch.setattr(decoding, "decode", failing(2, "cuda", decoding.decode))
             with pytest.warns(UserWarning, match="the run is whole, but .*; missing: decoded/3, decoded_x0/0") as told:
-                trace = unchecked("model.running").run(
+                trace = unchecked("model.runs.run_pipeline").run(
                     tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3), to=to
                 )
         assert len(told) == 1

@@ -8,33 +8,14 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
 from diffusers.callbacks import SDCFGCutoffCallback
 from diffusers.models.attention_processor import Attention, AttnProcessor
+from plain_runs import PROMPT, assert_same_picture, hooks_of, plain
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
 from sdexplore.model.capture.hooks import attention_modules
 from sdexplore.theory import guided, rescaled
 
-PROMPT = "a photo of a cat and a cat"
 CROSS = ("down_blocks.0.attentions.0", "up_blocks.1.attentions.0", "up_blocks.1.attentions.1", "mid_block.attentions.0")
-
-
-def plain(pipe, prompt=PROMPT, seed=0, images=1, **arguments):
-    """The same call without sdexplore: pictures as float arrays (image, Y, X, 3)."""
-    generators = [torch.Generator().manual_seed(seed + i) for i in range(images)]
-    given = {} if prompt is None else {"prompt": prompt}
-    return pipe(**given, generator=generators if images > 1 else generators[0], output_type="np", **arguments).images
-
-
-def assert_same_picture(trace, picture):
-    assert np.array_equal(trace.image, (picture * 255).round().astype(np.uint8))
-
-
-def hooks_of(module):
-    return [
-        (name, len(part._forward_hooks), len(part._forward_pre_hooks))
-        for name, part in module.named_modules()
-        if part._forward_hooks or part._forward_pre_hooks
-    ]
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 7.5])

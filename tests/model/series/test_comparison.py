@@ -61,7 +61,7 @@ def test_what_cannot_be_compared_says_why(tiny):
     with pytest.raises(sdx.RunError, match="name at least one argument"):
         sdx.compare(tiny, PROMPT, over={})
     with pytest.raises(sdx.RunError, match="name at least one argument"):
-        unchecked("model.comparing").compare(tiny, PROMPT, over={"seed": 3})
+        unchecked("model.series.comparison").compare(tiny, PROMPT, over={"seed": 3})
     with pytest.raises(sdx.RunError, match="'guidance_scale' is given as 3"):
         sdx.compare(tiny, PROMPT, over={"guidance_scale": [1, 2]}, guidance_scale=3)
     with pytest.raises(sdx.RunError, match="one image; this one made 2"):

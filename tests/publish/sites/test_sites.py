@@ -186,7 +186,7 @@ article = sdx.Article({SLUG!r}, root={str(tmp_path)!r})
 article.add(trace).add(sdx.views.attention(trace, ["cat"])).add(sdx.animation(trace)).save()
 assert not {{"matplotlib.pyplot", "torch", "diffusers", "av"}} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
     assert len(numbers(tmp_path)) == 7
 
 

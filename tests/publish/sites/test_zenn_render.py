@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from hostile import EVIL, Seen
 from PIL import Image
-from test_article_hostile import EVIL, Seen
 
 import sdexplore as sdx
 
-ROOT = Path(os.environ.get("SDEXPLORE_ZENN", Path(__file__).parents[1]))
+ROOT = Path(os.environ.get("SDEXPLORE_ZENN", Path(__file__).parents[3]))
 PACKAGE = ROOT / "node_modules" / "zenn-markdown-html"
 SLUG = "seen-through-zenn"
 RENDER = """

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..records.benchmark import Spread
+from ...records.benchmark import Spread
 
 Run = Callable[[], object]
 
@@ -151,7 +151,7 @@ def _processor() -> str:
 
 def _commit() -> str | None:
     """Of the repository that this file is read from, where there is one; "+" says that files were changed since."""
-    here = Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():
         return None
     ask = ("git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*")

@@ -1,0 +1,45 @@
+"""Attributes that are replaced for a while and restored afterwards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+@contextmanager
+def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """owner.name becomes make(owner.name) on this one object, and is as before when the block ends."""
+    original = getattr(owner, name, None)
+    if original is None:
+        yield
+        return
+    own = vars(owner).get(name)
+    vars(owner)[name] = make(original)
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(owner)[name]
+        else:
+            vars(owner)[name] = own
+
+
+@contextmanager
+def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
+    """Whatever ends the block, attention processors and VAE precision are as they were; offloaded parts go back."""
+    processors = dict(getattr(denoiser, "attn_processors", {}))
+    reset: Any = getattr(denoiser, "set_attn_processor", None)
+    vae = getattr(pipe, "vae", None)
+    dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
+    try:
+        yield
+    finally:
+        # Pipelines tidy up in their last lines, which an exception skips; decoding wakes an offloaded VAE.
+        now = getattr(denoiser, "attn_processors", {})
+        if any(now.get(name) is not processor for name, processor in processors.items()):
+            reset(dict(processors))  # set_attn_processor empties the dict that it gets
+        if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
+            vae.to(dtype=dtype)
+        if hasattr(pipe, "maybe_free_model_hooks"):
+            pipe.maybe_free_model_hooks()

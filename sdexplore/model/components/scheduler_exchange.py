@@ -1,0 +1,21 @@
+"""A pipeline with another scheduler for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..schedulers.names import scheduler_from_name
+
+
+@contextmanager
+def exchanged_scheduler(pipe: Any, scheduler: Any | None) -> Iterator[None]:
+    """The pipeline with another scheduler, by name or as an object; its own is back when the block ends."""
+    if scheduler is None:
+        yield
+        return
+    own = pipe.scheduler
+    pipe.scheduler = scheduler_from_name(pipe, scheduler) if isinstance(scheduler, str) else scheduler
+    try:
+        yield
+    finally:
+        pipe.scheduler = own

@@ -1,0 +1,54 @@
+"""Where a pipeline is just now, and what its call takes by default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import psutil
+import torch
+
+from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
+from ..components.source_name import model_source
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a pipeline is, and what its process holds just now.
+
+    Attributes:
+        model: Where it came from.
+        pipeline: Its class.
+        device, dtype: Of the denoiser; where an offloaded one computes.
+        bytes: Allocated on the GPU, or the memory of the whole process where there is none.
+        side: Pixels along each side of the pictures that the model was made for; None if not known.
+    """
+
+    model: str
+    pipeline: str
+    device: str
+    dtype: str
+    bytes: int
+    side: int | None
+
+
+def situation(pipe: Any) -> Situation:
+    """Where the pipeline is just now."""
+    unet = denoiser(pipe)
+    parameter = next(unet.parameters())
+    device = device_of(pipe)
+    sample = getattr(unet.config, "sample_size", None)
+    return Situation(
+        model=model_source(pipe),
+        pipeline=type(pipe).__name__,
+        device=str(device),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+        bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss,
+        side=sample * vae_scale_factor(pipe) if isinstance(sample, int) else None,
+    )
+
+
+def call_defaults(pipe: Any) -> Mapping[str, Any]:
+    """Every argument that the pipeline's call names, with its default; None where it has none."""
+    named = signature(type(pipe).__call__).parameters.values()
+    return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}
