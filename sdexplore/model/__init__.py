@@ -1,1 +1,4 @@
-"""What touches a pipeline: loading, inspection, probes and running make the records of level 1."""
+"""The wall: everything that touches a pipeline. Other rooms read the records that it makes.
+
+`families, schedulers` < `components` < `capture` < `compiled` < `runs, loading` < `inspection, experiments, series`.
+"""

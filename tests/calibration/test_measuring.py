@@ -15,7 +15,7 @@ from sdexplore import mini
 from sdexplore.calibration.scenes import draw_scenes, other_span, positions_in
 from sdexplore.calibration.scoring import by_chance, in_the_centre, mask_on, overlap, scored, top
 from sdexplore.calibration.statistics import Observation, Observations, bootstrap_weights, interval
-from sdexplore.mini.world.dataset import Draw, draw_table
+from sdexplore.mini.training.dataset import Draw, draw_table
 from sdexplore.model.components.tokens import tokens
 from sdexplore.records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration
 from sdexplore.text.words import without

@@ -45,7 +45,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 MODEL_LEVEL = {room: level for level, rooms in enumerate(MODEL_LEVELS) for room in rooms}
 # A stored trace opens, is analysed, drawn and published without a model.
 WITHOUT_MODEL = ("text", "trace", "records", "analysis", "changes", "figures", "browser", "views", "publish")
-LATE = ("calibration", "studies", "publish", "dashboard", "magics")  # they import model/ in the function that needs it
+LATE = ("publish", "dashboard", "magics")  # they import model/ in the function that needs it
 
 ARRAYS = {"numpy", "jaxtyping"}
 MODEL = ARRAYS | {"torch", "diffusers", "transformers", "torchinfo", "safetensors", "huggingface_hub", "psutil", "PIL"}
@@ -55,7 +55,7 @@ OUTSIDE = {
     "text": set(),
     "trace": ARRAYS | {"safetensors"},
     "mini": ARRAYS,
-    "mini.world": ARRAYS | {"PIL", "tokenizers"},
+    "mini.world": ARRAYS | {"PIL"},
     "mini.training": MODEL | {"tokenizers"},
     "mini.evaluation": MODEL,
     "records": ARRAYS,

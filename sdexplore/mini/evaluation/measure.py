@@ -17,11 +17,11 @@ from torch import Tensor
 from sdexplore.base.display import Block, Line, Shown, Table, count
 from sdexplore.base.errors import SdexploreError
 from sdexplore.mini import PIPELINE
+from sdexplore.mini.training.dataset import HELD_OUT_SEED, VARIANTS, Draw, draw_table
 from sdexplore.mini.training.encoding import EncodedScenes, encode
 from sdexplore.mini.training.networks import Networks, load, parameters
 from sdexplore.mini.training.pointing import TIMESTEPS, Pointing, pointing
-from sdexplore.mini.world.dataset import HELD_OUT_SEED, VARIANTS, Draw, draw_table
-from sdexplore.mini.world.rendering import Renderer
+from sdexplore.mini.training.rendering import Renderer
 
 ERROR_TIMESTEPS = (50, 250, 500, 750, 950)
 _BATCH = 20

@@ -24,10 +24,10 @@ from torch import Tensor
 
 from sdexplore.base.display import Block, Line, Shown
 from sdexplore.mini.evaluation.classifier import CELLS, SIDE, THINGS, THRESHOLD, WEIGHTS, Classifier, shrunk
+from sdexplore.mini.training.dataset import SPRITES, VARIANTS, Draw, SceneTable, draw_table
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.world.atlas import load_atlas
 from sdexplore.mini.world.backgrounds import SIZE, background
-from sdexplore.mini.world.dataset import SPRITES, VARIANTS, Draw, SceneTable, draw_table
-from sdexplore.mini.world.rendering import Renderer
 from sdexplore.mini.world.vocabulary import BACKGROUNDS, COLORS, NAMES, STYLES
 from sdexplore.mini.world.world import MONO, SEPIA
 

@@ -12,7 +12,7 @@ from diffusers import UNet2DConditionModel
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sdexplore.mini.world.dataset import GROUPS
+from sdexplore.mini.training.dataset import GROUPS
 
 
 class CrossAttention:

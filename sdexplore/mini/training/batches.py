@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sdexplore.mini.training.alignment import named_and_seen, select_groups
+from sdexplore.mini.training.dataset import END, GROUND_GROUP, GROUPS, START, TOKENS
 from sdexplore.mini.training.encoding import EncodedScenes
 from sdexplore.mini.training.noise import draw_noise, draw_timesteps, noised
-from sdexplore.mini.world.dataset import END, GROUND_GROUP, GROUPS, START, TOKENS
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from sdexplore.mini.world.dataset import GROUPS, SceneTable
-from sdexplore.mini.world.rendering import LATENT_SIZE, Renderer
+from sdexplore.mini.training.dataset import GROUPS, SceneTable
+from sdexplore.mini.training.rendering import LATENT_SIZE, Renderer
 
 SCALING_FACTOR = 0.18215
 """Stable Diffusion 1.5's: whitened latents have 1 / SCALING_FACTOR as standard deviation."""

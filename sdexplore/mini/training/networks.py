@@ -12,9 +12,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdexplore.base.errors import LoadError, SdexploreError
 from sdexplore.mini import PIPELINE
+from sdexplore.mini.training.dataset import END, START, TOKENS, VOCABULARY_SIZE
+from sdexplore.mini.training.rendering import LATENT_SIZE
 from sdexplore.mini.world.backgrounds import SIZE
-from sdexplore.mini.world.dataset import END, START, TOKENS, VOCABULARY_SIZE
-from sdexplore.mini.world.rendering import LATENT_SIZE
 
 _UNTRAINED = ("model_index.json", "scheduler", "tokenizer")
 

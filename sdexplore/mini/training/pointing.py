@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdexplore.mini.training.alignment import CrossAttention
+from sdexplore.mini.training.dataset import SPRITES
 from sdexplore.mini.training.encoding import EncodedScenes
 from sdexplore.mini.training.networks import Networks
 from sdexplore.mini.training.noise import noised
-from sdexplore.mini.world.dataset import SPRITES
 
 TIMESTEPS = (200, 400, 600)
 _SHOWN = 0.3  # a latent pixel belongs to a mask from this share on

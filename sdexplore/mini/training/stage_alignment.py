@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from sdexplore.base.errors import SdexploreError
 from sdexplore.mini.training.alignment import CrossAttention, alignment_loss
 from sdexplore.mini.training.batches import draw_batch
+from sdexplore.mini.training.dataset import FIRST_SEED, HELD_OUT_SEED, VARIANTS, Draw, draw_table
 from sdexplore.mini.training.encoding import EncodedScenes, encode
 from sdexplore.mini.training.networks import Networks, claim, load, save
 from sdexplore.mini.training.noise import noise_loss
 from sdexplore.mini.training.optimization import AveragedWeights, Budget, set_rates
 from sdexplore.mini.training.pointing import Pointing, pointing
-from sdexplore.mini.world.dataset import FIRST_SEED, HELD_OUT_SEED, VARIANTS, Draw, draw_table
-from sdexplore.mini.world.rendering import Renderer
+from sdexplore.mini.training.rendering import Renderer
 
 _log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from sdexplore.mini.training.alignment import CrossAttention, alignment_loss
 from sdexplore.mini.training.batches import Batch, draw_batch
+from sdexplore.mini.training.dataset import VOCABULARY_SIZE
 from sdexplore.mini.training.encoding import EncodedScenes
 from sdexplore.mini.training.networks import Networks
 from sdexplore.mini.training.noise import noise_loss
 from sdexplore.mini.training.optimization import AveragedWeights, Budget, set_rates
-from sdexplore.mini.world.dataset import VOCABULARY_SIZE
 
 _log = logging.getLogger(__name__)
 

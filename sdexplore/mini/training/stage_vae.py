@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdexplore.mini.training.optimization import AveragedWeights, Budget, set_rates
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.world.backgrounds import SIZE
-from sdexplore.mini.world.rendering import Renderer
 
 _CROP = SIZE // 2
 _log = logging.getLogger(__name__)

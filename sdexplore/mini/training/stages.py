@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from sdexplore.base.errors import SdexploreError
+from sdexplore.mini.training.dataset import FIRST_SEED, VARIANTS, Draw, SceneTable, draw_table, known_tokens, spread
 from sdexplore.mini.training.encoding import SCALING_FACTOR, encode, whiten
 from sdexplore.mini.training.networks import Architecture, Networks, build, claim, load, parameters, save
 from sdexplore.mini.training.optimization import Budget
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.training.stage_unet import UnetStage, fit_unet
 from sdexplore.mini.training.stage_vae import VaeStage, fit_vae
-from sdexplore.mini.world.dataset import FIRST_SEED, VARIANTS, Draw, SceneTable, draw_table, known_tokens, spread
-from sdexplore.mini.world.rendering import Renderer
 
 _PARTS = 64
 _log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from sdexplore.mini.evaluation.train_classifier import (
     measure_classifier,
     train_classifier,
 )
-from sdexplore.mini.world.dataset import Draw, draw_table
+from sdexplore.mini.training.dataset import Draw, draw_table
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from sdexplore.mini import PIPELINE
 from sdexplore.mini.training.alignment import CrossAttention, alignment_loss, select_groups
+from sdexplore.mini.training.dataset import GROUND_GROUP, HELD_OUT_SEED, Draw, draw_table
 from sdexplore.mini.training.encoding import encode
 from sdexplore.mini.training.networks import build, load
 from sdexplore.mini.training.pointing import _score_words, pointing
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.training.stages import Training
-from sdexplore.mini.world.dataset import GROUND_GROUP, HELD_OUT_SEED, Draw, draw_table
-from sdexplore.mini.world.rendering import Renderer
 
 
 @pytest.fixture(scope="module")

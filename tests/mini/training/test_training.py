@@ -15,15 +15,15 @@ from sdexplore.mini.evaluation import measure
 from sdexplore.mini.training import __main__, finetune
 from sdexplore.mini.training.alignment import CrossAttention, alignment_loss
 from sdexplore.mini.training.batches import draw_batch
+from sdexplore.mini.training.dataset import Draw, draw_table, known_tokens
 from sdexplore.mini.training.encoding import encode, whiten
 from sdexplore.mini.training.networks import build, load, parameters
 from sdexplore.mini.training.optimization import AveragedWeights, Budget
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.training.stage_alignment import AlignmentStage, Finetuning, fit
 from sdexplore.mini.training.stage_alignment import finetune as align
 from sdexplore.mini.training.stages import Training
 from sdexplore.mini.training.stages import train as train_from
-from sdexplore.mini.world.dataset import Draw, draw_table, known_tokens
-from sdexplore.mini.world.rendering import Renderer
 
 COMPONENTS = ("vae", "unet", "text_encoder")
 SMOKE = Training.smoke()

@@ -12,9 +12,9 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from sdexplore.mini.training.dataset import GROUND_GROUP, GROUPS, SPRITES, SceneTable, spread
 from sdexplore.mini.world.atlas import TILE, load_atlas
 from sdexplore.mini.world.backgrounds import SIZE, background
-from sdexplore.mini.world.dataset import GROUND_GROUP, GROUPS, SPRITES, SceneTable, spread
 from sdexplore.mini.world.vocabulary import BACKGROUNDS, STYLES
 from sdexplore.mini.world.world import SEPIA
 

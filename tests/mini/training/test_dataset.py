@@ -12,9 +12,7 @@ from tokenizers import Tokenizer
 
 from sdexplore.mini import GROUND, PIPELINE, render, sample
 from sdexplore.mini.training.batches import draw_batch
-from sdexplore.mini.training.encoding import EncodedScenes
-from sdexplore.mini.training.noise import draw_timesteps, noise_loss, noised
-from sdexplore.mini.world.dataset import (
+from sdexplore.mini.training.dataset import (
     END,
     GROUND_GROUP,
     START,
@@ -25,7 +23,9 @@ from sdexplore.mini.world.dataset import (
     known_tokens,
     spread,
 )
-from sdexplore.mini.world.rendering import Renderer
+from sdexplore.mini.training.encoding import EncodedScenes
+from sdexplore.mini.training.noise import draw_timesteps, noise_loss, noised
+from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.world.vocabulary import PLACE_WORDS, STYLES
 
 TABLE = Draw(seed=44, scenes=60, variants=2)
