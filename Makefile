@@ -1,21 +1,22 @@
-# `make demo` and `make test` are all a newcomer needs; each makes its own virtual environment.
+# `make demo` and `make test` are all that a newcomer needs; each makes the virtual environment that it runs in.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-oldest bench lint lab notebooks readme-pictures clean help
+.PHONY: demo test test-oldest test-newest bench lint lab notebooks readme-pictures clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
 	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
 	@echo "make bench  what tracing costs on this machine: a table, $(BENCH)/benchmark.json and .png"
 	@echo "make test-oldest   the whole test-suite, with the oldest versions that pyproject.toml allows"
+	@echo "make test-newest   the whole test-suite, with the newest versions that the package registry has"
 	@echo "make lab    JupyterLab on notebooks/"
 	@echo "make lint   ruff and mypy"
 
-# torch first: without it, what depends on it would bring a build of its own choice.
+# torch comes first. Without it, the packages that depend on it would install a build of their own choice.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("sdexplore needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +40,7 @@ demo: $(VENV)/.package
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-# The oldest versions that pyproject.toml allows, in an environment of their own; ruff and mypy alone are the newest.
+# The oldest versions that pyproject.toml allows, in their own environment; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest
 
 $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
@@ -51,7 +52,19 @@ $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 test-oldest: $(OLDEST)/.made
 	$(OLDEST)/bin/python -m pytest
 
-# Ratios of one run; quiet machines give narrow intervals. BENCH_OPTIONS=--quick takes a minute.
+# The newest versions, without any constraint, in an environment of their own. It is upgraded at every call, so that a release
+# of last night is tested today. The versions are printed first: a failure names what it was seen with.
+NEWEST := $(VENV)-newest
+NEWEST_INSTALL := $(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
+
+test-newest:
+	test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	$(NEWEST_INSTALL) torch
+	$(NEWEST_INSTALL) --editable ".[test]"
+	$(NEWEST)/bin/python -m pip list --disable-pip-version-check
+	$(NEWEST)/bin/python -m pytest
+
+# Ratios within one run; a quiet machine gives narrow intervals. BENCH_OPTIONS=--quick takes a minute.
 BENCH := images/benchmark
 bench: $(VENV)/.package
 	@mkdir -p $(BENCH)
@@ -65,13 +78,13 @@ lint: $(VENV)/.test
 lab: $(VENV)/.package
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-# Runs every notebook anew, keeping its output: what GitHub shows, where progress bars would stand still at 0 %.
+# Runs every notebook anew and keeps its output, which GitHub shows. Progress bars are off: there they would stay at 0 %.
 notebooks: $(VENV)/.package
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 \
 		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
 	$(BIN)/python .ci/without_bars.py $(NOTEBOOKS)
 
-# As notebook 07 wrote them into its article (`make notebooks`); the keys stand in its manifest.json.
+# Notebook 07 writes these pictures into its article (`make notebooks`); the article's manifest.json names their keys.
 ARTICLE := images/a-small-model-from-inside
 readme-pictures:
 	@mkdir -p images/readme
@@ -81,4 +94,4 @@ readme-pictures:
 	cp $(ARTICLE)/007.png images/readme/guidance.png
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(DEMO) artifacts build dist
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(DEMO) artifacts build dist

@@ -16,7 +16,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 install="$folder/venv/bin/python -m pip install --quiet --disable-pip-version-check"
 $install torch==2.13.0
-$install diffusers==0.42.1 transformers==5.23.0 ftfy==6.3.1 regex
+$install diffusers==0.42.1 transformers==5.23.0 ftfy==6.3.1 regex==2026.11.19
 $install --no-deps open_clip_torch==3.3.0 # its tokenizer and vocabulary; the rest of it needs torchvision
 export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
 cat > "$folder/finding.py" <<'PYTHON'
