@@ -3,8 +3,8 @@
     scene = sample(random.Random(7))
     image, masks = render(scene, random.Random(0))
 
-Scenes need numpy and pillow alone. The modules that train or measure the model import torch;
-MODEL_CARD.md says what the model is, how it was made, and what it can do.
+`world/` makes scenes with numpy and Pillow alone. `training/` and `evaluation/` import torch; nothing imports them
+while a pipeline runs. MODEL_CARD.md says what the model is, how it was made, and what it can do.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from sdexplore.mini.world.layouts import Sprite, Thing
 from sdexplore.mini.world.world import GROUND, Scene, render, sample, spans
 
 PIPELINE = Path(__file__).parent / "pipeline"
-"""Folder of the trained pipeline, as diffusers saves one; weights in float16."""
+"""Folder of the trained pipeline, in the form in which diffusers saves one; the weights are float16."""
 
 __all__ = [
     "GROUND",

@@ -1,4 +1,4 @@
-"""The command lines of the miniature: what they explain, refuse and hand on."""
+"""The command lines of the miniature: their help, their refusals, and the settings that they pass on."""
 
 import subprocess
 import sys
@@ -20,8 +20,8 @@ from sdexplore.mini.training.stages import Training
 
 REFUSED = [
     (train, ["--scenes", "0"], "cannot train on 0 scenes; give 1 or more"),
-    (train, ["--vae-seconds", "0"], "a stage of 0.0 seconds"),
-    (train, ["--out", str(PIPELINE)], "is the pipeline that the package carries; give another folder"),
+    (train, ["--vae-seconds", "0"], "0.0 seconds"),
+    (train, ["--out", str(PIPELINE)], "the package carries; give another folder"),
     (train, ["--out", __file__], "cannot make the folder '"),
     (finetune, ["--held-out", "0"], "unrecognized arguments: --held-out 0"),
     (finetune, ["--scenes", "0"], "cannot learn from 0 scenes and score 60"),
@@ -32,7 +32,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("module", "arguments", "message"), REFUSED)
-def test_what_cannot_be_done_is_said_before_it_is_begun(module, arguments, message, tmp_path, capsys):
+def test_impossible_settings_are_refused_before_anything_is_computed(module, arguments, message, tmp_path, capsys):
     out = [] if module is measure or "--out" in arguments else ["--out", str(tmp_path / "new")]
     with pytest.raises(SystemExit) as stopped:
         module.main([*out, *arguments])
@@ -42,7 +42,7 @@ def test_what_cannot_be_done_is_said_before_it_is_begun(module, arguments, messa
 
 def test_a_folder_without_a_pipeline_is_refused(tmp_path):
     (tmp_path / "vae").mkdir()
-    with pytest.raises(LoadError, match=r"has no vae and no unet and no text_encoder; .*mini\.train` writes it"):
+    with pytest.raises(LoadError, match=r"has no vae and no unet and no text_encoder; .*sdexplore\.mini\.training"):
         load(tmp_path)
     save(build(Training.smoke().architecture), tmp_path)
     (tmp_path / "unet" / "config.json").unlink()

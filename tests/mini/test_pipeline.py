@@ -1,4 +1,4 @@
-"""The embedded model: loaded and traced as its users do; its words look where its objects are."""
+"""The embedded model, loaded and traced as users do it: it draws its prompt, and words look at their things."""
 
 import subprocess
 import sys

@@ -30,7 +30,7 @@ def test_the_wheel_carries_the_model_the_licences_and_nothing_else(wheel):
         "sdexplore/mini/pipeline/model_index.json",
         "sdexplore/mini/pipeline/unet/diffusion_pytorch_model.safetensors",
         "sdexplore/mini/pipeline/tokenizer/tokenizer.json",
-        "sdexplore/mini/atlas.npz",
+        "sdexplore/mini/world/atlas.npz",
         "sdexplore/mini/MODEL_CARD.md",
         "sdexplore/py.typed",
     ):

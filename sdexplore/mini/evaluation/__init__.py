@@ -1,1 +1,1 @@
-"""What the miniature can do, in numbers."""
+"""What the miniature can do, in numbers. MODEL_CARD.md quotes them."""

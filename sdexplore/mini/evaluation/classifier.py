@@ -1,7 +1,7 @@
-"""Which things of the emoji world are in a picture: a small network that was taught by renderings alone.
+"""Names the things of the emoji world in a picture: a small network that was trained on renderings only.
 
-It reads pictures, not the model that drew them, so that it can say how often a drawn picture holds what its prompt
-names. MODEL_CARD.md says how well it does on scenes that it never saw.
+It reads the picture and knows nothing of the model that drew it. So it can say how often a drawn picture shows the
+things that its prompt names. MODEL_CARD.md says how accurate it is on scenes that it never saw.
 """
 
 from functools import cache
@@ -21,22 +21,22 @@ WEIGHTS = Path(__file__).parent / "classifier.safetensors"
 """The trained network, in float16."""
 
 THINGS: tuple[str, ...] = (*(names[0] for names in NAMES), *SHAPES)
-"""What it knows: the usual name of each glyph, then the shapes whatever their colour; in the atlas's order."""
+"""The things that it knows, in the order of the atlas: the usual name of each glyph, then the shapes without colour."""
 
 THRESHOLD = 0.45
-"""From which score on a thing counts as there: most recall and precision together on 400 scenes of seed 33,000."""
+"""From this score on, a thing counts as found. On 400 scenes of seed 33,000 it gives the best recall and precision."""
 
 SIDE = 128
-"""Pictures are looked at in this size."""
+"""Height and width of the pictures that the network reads."""
 
 CELLS = 16
-"""Cells along each side."""
+"""Number of cells along each side."""
 
 _WIDTHS = (32, 64, 128)
 
 
 class Classifier(nn.Module):
-    """Says of each cell of 16 × 16 which share of it shows which thing; the last class is the background."""
+    """Estimates for each of 16 × 16 cells the share that shows each thing; the last class is the background."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,20 +48,20 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(_Block(middle, 5), nn.Conv2d(middle, len(THINGS) + 1, 1))
 
     def forward(self, images: Float[Tensor, "picture 3 128 128"]) -> Float[Tensor, "picture class 16 16"]:
-        """Logits of each cell; pictures are RGB in −1..1."""
+        """Returns the logits of each cell; pictures are RGB in −1..1."""
         middle = self.middle(self.stem(images))
         wide = F.interpolate(self.back(self.coarse(middle)), scale_factor=2.0)
         logits: Tensor = self.head(middle + wide)
         return logits
 
     def presence(self, images: Float[Tensor, "picture 3 128 128"]) -> Float[Tensor, "picture thing"]:
-        """For each thing, 0 to 1: the largest share of a 2 × 2 of cells that shows it."""
+        """Returns for each thing, 0 to 1, the largest share of a square of 2 × 2 cells that shows it."""
         shares = self(images).softmax(1)[:, :-1]
         return F.avg_pool2d(shares, 2, 1).amax((2, 3))
 
 
 class _Block(nn.Module):
-    """What the neighbours show, then what that means; added to what was known."""
+    """A residual block: a convolution over neighbours in each channel, then two that mix the channels."""
 
     def __init__(self, width: int, reach: int) -> None:
         super().__init__()
@@ -79,15 +79,15 @@ class _Block(nn.Module):
 
 
 def shrunk(images: Float[Tensor, "picture 3 y x"]) -> Float[Tensor, "picture 3 128 128"]:
-    """Pictures in the size that the network takes: each pixel the mean of those that it covers."""
+    """Returns pictures in the size of the network: each pixel is the mean of the pixels that it covers."""
     return F.interpolate(images, size=(SIDE, SIDE), mode="area")
 
 
 @torch.no_grad()
 def presence(images: UInt8[np.ndarray, "picture Y X 3"]) -> Float32[np.ndarray, "picture thing"]:
-    """How sure the classifier is, 0 to 1, that each of THINGS is in each picture; from THRESHOLD on it is.
+    """Returns a score from 0 to 1 for each of THINGS in each picture. From THRESHOLD on, the thing counts as found.
 
-    Pictures are RGB, made for 256 × 256; others are resized.
+    Pictures are RGB. The network was trained on 256 × 256; other sizes are resized.
     """
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
     parts = [load_classifier().presence(shrunk(some)) for some in torch.split(pixels, 32)]
@@ -95,9 +95,9 @@ def presence(images: UInt8[np.ndarray, "picture Y X 3"]) -> Float32[np.ndarray, 
 
 
 def things_in(image: UInt8[np.ndarray, "Y X 3"], threshold: float = THRESHOLD) -> dict[str, float]:
-    """The things in one picture, surest first: name → score from `threshold` to 1.
+    """Returns the things in one picture, the highest score first: name → score from `threshold` to 1.
 
-    A thing is called by its usual name ("cat", not "kitten"); a shape is named without its colour.
+    A thing has its usual name ("cat", not "kitten"). A shape has no colour.
     """
     scores = presence(image[None])[0]
     order = np.argsort(-scores, kind="stable")
@@ -105,10 +105,10 @@ def things_in(image: UInt8[np.ndarray, "Y X 3"], threshold: float = THRESHOLD) -
 
 
 def thing_of(word: str) -> str:
-    """The name in THINGS of what a caption calls `word`: "kitten" → "cat", "red circle" → "circle".
+    """Returns the name in THINGS for a word of a caption: "kitten" → "cat", "red circle" → "circle".
 
     Raises:
-        SdexploreError: The world has no such thing.
+        SdexploreError: The world has no thing of this name.
     """
     found = _known().get(word) or _known().get(word.rpartition(" ")[2])
     if found is None:
@@ -123,7 +123,7 @@ def _known() -> dict[str, str]:
 
 @cache
 def load_classifier() -> Classifier:
-    """The trained network, in float32 on the CPU."""
+    """Returns the trained network, in float32 on the CPU."""
     network = Classifier()
     network.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in load_file(WEIGHTS).items()}

@@ -1,6 +1,7 @@
-"""Does a drawn picture show what its prompt names? `python -m sdexplore.mini.evaluation.faithfulness`.
+"""Does a drawn picture show the things that its prompt names? `python -m sdexplore.mini.evaluation.faithfulness`.
 
-The classifier looks, which errs itself (see MODEL_CARD.md): a thing counts as drawn where it is found.
+The classifier looks for them. A thing counts as drawn where it is found, so the errors of the classifier count too
+(MODEL_CARD.md says how many it makes).
 """
 
 import argparse
@@ -28,13 +29,13 @@ _Z = 1.96
 
 @dataclass(frozen=True)
 class Found:
-    """Of prompts that name so many things.
+    """Results for prompts that name the same number of things.
 
     Attributes:
-        prompts: How many were drawn, one picture each.
-        whole: In how many pictures everything was found.
-        things: How many of the named things were found, of prompts × number.
-        strangers: Things found that no prompt named, per picture.
+        prompts: Number of prompts, one picture each.
+        whole: Number of pictures in which every named thing was found.
+        things: Number of named things that were found, of prompts × number.
+        strangers: Number of things found in a picture that its prompt does not name; mean over pictures.
     """
 
     prompts: int
@@ -45,11 +46,11 @@ class Found:
 
 @dataclass(frozen=True, repr=False)
 class Faithfulness(Shown):
-    """How often pictures show what was asked for.
+    """How often pictures show the things that their prompts name.
 
     Attributes:
-        by_number: Number of things named → what was found.
-        steps, guidance_scale: How the pictures were drawn.
+        by_number: Number of named things → results.
+        steps, guidance_scale: The settings of the runs.
     """
 
     by_number: Mapping[int, Found]
@@ -57,7 +58,7 @@ class Faithfulness(Shown):
     guidance_scale: float
 
     def blocks(self) -> Sequence[Block]:
-        """A row for each number of things."""
+        """One row for each number of things."""
         headers = ("things", "pictures", "all found", "95 %", "things found", "not named, per picture")
         rows = [
             (
@@ -72,7 +73,7 @@ class Faithfulness(Shown):
 
 
 def prompts_of(number: int, prompts: int, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Prompts that name so many different things, half of them in a place; and the things, as in THINGS."""
+    """Yields prompts that name `number` different things, about half of them with a place; and the names in THINGS."""
     rng = random.Random(f"faithfulness {seed} {number}")  # noqa: S311  (prompts, not secrets)
     for _ in range(prompts):
         things = tuple(rng.sample(THINGS, number))
@@ -83,7 +84,7 @@ def prompts_of(number: int, prompts: int, seed: int) -> Iterator[tuple[str, tupl
 
 
 def judge(pictures: UInt8[np.ndarray, "picture Y X 3"], named: Sequence[tuple[str, ...]]) -> Found:
-    """What the classifier finds in pictures whose prompts all name as many things."""
+    """Returns what the classifier finds in pictures whose prompts name the same number of things."""
     there = presence(pictures) >= THRESHOLD
     asked = np.array([[thing in things for thing in THINGS] for things in named])
     return Found(
@@ -95,7 +96,7 @@ def judge(pictures: UInt8[np.ndarray, "picture Y X 3"], named: Sequence[tuple[st
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
+    """Returns the 95 % interval of a share (Wilson 1927)."""
     share, spread = hits / of, _Z**2 / of
     middle = (share + spread / 2) / (1 + spread)
     half = _Z * (share * (1 - share) / of + spread / (4 * of)) ** 0.5 / (1 + spread)
@@ -112,15 +113,15 @@ def measure_faithfulness(
     guidance_scale: float = 5.0,
     seed: int = 0,
 ) -> Faithfulness:
-    """Draws a picture for each prompt, on the CPU, and looks for what it names.
+    """Draws a picture for each prompt, on the CPU, and counts the named things that the classifier finds.
 
     Raises:
-        SdexploreError: There is nothing to draw.
+        SdexploreError: There is no prompt to draw, or a prompt without things.
     """
     if prompts < 1 or not numbers or min(numbers) < 1:
         raise SdexploreError(f"cannot draw {prompts} prompts of {tuple(numbers)} things; give at least one of each")
     pipe = DiffusionPipeline.from_pretrained(folder, **vars(load(folder)), tokenizer=None)
-    # older versions do not read it by themselves
+    # older versions of diffusers do not load this tokenizer with the pipeline
     pipe.register_modules(tokenizer=CLIPTokenizerFast.from_pretrained(folder / "tokenizer"))
     pipe.set_progress_bar_config(disable=True)
     found = {}
@@ -136,13 +137,15 @@ def measure_faithfulness(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sdexplore.mini.evaluation.faithfulness",
-        description="Measures how often named things are drawn.",
+        description="Measures how often the things that a prompt names are drawn.",
     )
     parser.add_argument("--pipeline", type=Path, default=PIPELINE, help="folder of the pipeline")
-    parser.add_argument("--prompts", type=int, default=30, help="of one, of two and of three things each")
+    parser.add_argument(
+        "--prompts", type=int, default=30, help="number of prompts with one thing, with two, and with three"
+    )
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     try:

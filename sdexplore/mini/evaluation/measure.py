@@ -1,7 +1,7 @@
-"""What a miniature can do, in figures: `python -m sdexplore.mini.evaluation.measure`.
+"""Measures a miniature: `python -m sdexplore.mini.evaluation.measure`.
 
-MODEL_CARD.md quotes what this prints for the shipped weights: float32, on a CPU, on scenes that no
-training drew. Their backgrounds, though, are of the variants that the trainings drew from.
+MODEL_CARD.md quotes the output for the shipped weights: float32, on a CPU, on scenes that no training drew. But their
+backgrounds are among the variants that the trainings used.
 """
 
 import argparse
@@ -29,15 +29,15 @@ _BATCH = 20
 
 @dataclass(frozen=True, repr=False)
 class Measurement(Shown):
-    """Figures of one miniature.
+    """The measured numbers of one miniature.
 
     Attributes:
-        scenes: Scenes measured on.
-        seed: What they were drawn with.
-        parameters: Component → count.
-        psnr: Peak signal-to-noise ratio in dB of pictures that the VAE encoded and decoded; mean.
+        scenes: Number of scenes.
+        seed: Seed of the scenes.
+        parameters: Component → number of parameters.
+        psnr: Peak signal-to-noise ratio of encoded and decoded pictures, in dB; mean over pictures.
         latent_std: Standard deviation of each channel of the scaled latents.
-        scores: Noise error and pointing for each timestep.
+        scores: Noise error and pointing at each timestep.
     """
 
     scenes: int
@@ -48,11 +48,11 @@ class Measurement(Shown):
     scores: tuple[Pointing, ...]
 
     def blocks(self) -> Sequence[Block]:
-        """Parameters, the VAE's figures, and a row for every timestep."""
+        """Parameters, the numbers of the VAE, and one row for each timestep."""
         headers = ("timestep", "noise error", "pointing", "IoU")
         rows = [(str(s.timestep), f"{s.noise_error:.4f}", f"{s.pointing:.2f}", f"{s.iou:.2f}") for s in self.scores]
         sizes = ", ".join(f"{name} {count(number)}" for name, number in self.parameters.items())
-        first = self.scores[0]  # all are of the same words
+        first = self.scores[0]  # all scores are of the same words
         return (
             Line(f"Miniature, {self.scenes} scenes of seed {self.seed}", strong=True),
             Line(f"parameters: {sizes}"),
@@ -74,14 +74,14 @@ def measure(
     """Measures a miniature on random scenes, in float32 on the CPU.
 
     Args:
-        folder: Of the pipeline.
-        scenes: How many.
-        seed: What they are drawn with; the trainings use 1000 and above.
+        folder: Folder of the pipeline.
+        scenes: Number of scenes.
+        seed: Seed of the scenes; the trainings use 1000 and above.
         variants: Renderings of each background.
 
     Raises:
         SdexploreError: There are no scenes to measure on.
-        LoadError: The folder is not one of a pipeline.
+        LoadError: The folder holds no pipeline.
     """
     if scenes < 1:
         raise SdexploreError(f"cannot measure on {scenes} scenes; give 1 or more")
@@ -113,7 +113,7 @@ def measure(
 
 
 def _psnr(networks: Networks, scenes: EncodedScenes, renderer: Renderer) -> Float[Tensor, " scene"]:
-    """Of each picture, after the VAE has encoded it (posterior mean) and decoded it."""
+    """PSNR of each picture after the VAE has encoded it (posterior mean) and decoded it."""
     ratios = []
     for rows in torch.split(torch.arange(len(scenes)), _BATCH):
         images = renderer.images(rows)
@@ -124,7 +124,7 @@ def _psnr(networks: Networks, scenes: EncodedScenes, renderer: Renderer) -> Floa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sdexplore.mini.evaluation.measure", description="Measures a miniature."
     )

@@ -1,1 +1,1 @@
-"""How the shipped weights were made: `python -m sdexplore.mini.training`. No run needs it."""
+"""How the shipped weights were made: `python -m sdexplore.mini.training`. A pipeline runs without it."""

@@ -1,7 +1,7 @@
 """Trains the miniature: `python -m sdexplore.mini.training --out FOLDER`.
 
-With the defaults it takes one GPU about 25 minutes; `--smoke` walks the same way with tiny
-networks, in seconds on a CPU.
+With the defaults it takes about 25 minutes on one GPU. `--smoke` runs the same stages with tiny networks, in seconds on
+a CPU.
 """
 
 import argparse
@@ -19,28 +19,30 @@ from sdexplore.mini.training.stages import Training, train
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sdexplore.mini.training", description="Trains the miniature from nothing."
     )
     whole = Training()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")
-    parser.add_argument("--smoke", action="store_true", help="tiny networks, a few steps; sizes and times are its own")
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny networks and a few steps; it ignores the options for sizes and times"
+    )
     parser.add_argument("--vae-seconds", type=float, default=whole.vae.budget.seconds)
     parser.add_argument("--unet-seconds", type=float, default=whole.unet.budget.seconds)
-    parser.add_argument("--max-steps", type=int, help="of each stage, where time allows more")
+    parser.add_argument("--max-steps", type=int, help="of each stage, also where time is left")
     parser.add_argument("--scenes", type=int, default=whole.scenes)
     parser.add_argument("--vae-batch", type=int, default=whole.vae.batch)
     parser.add_argument("--batch", type=int, default=whole.unet.batch)
-    parser.add_argument("--rate", type=float, default=whole.unet.rate, help="peak, of stage 2")
+    parser.add_argument("--rate", type=float, default=whole.unet.rate, help="highest learning rate of stage 2")
     parser.add_argument(
         "--alignment",
         type=float,
         default=whole.unet.alignment,
-        help="weight of the alignment loss; 0 leaves cross-attention to itself",
+        help="weight of the alignment loss; 0 trains without it",
     )
-    parser.add_argument("--vae-from", type=Path, help="a pipeline's folder; skips stage 1")
-    parser.add_argument("--init-from", type=Path, help="a pipeline's folder to start stage 2 from")
+    parser.add_argument("--vae-from", type=Path, help="folder of a pipeline whose VAE is used; skips stage 1")
+    parser.add_argument("--init-from", type=Path, help="folder of a pipeline from which stage 2 starts")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 0)
     parser.add_argument("--device", help="default: cuda, else cpu")
     parser.add_argument("--no-compile", dest="compile", action="store_false")

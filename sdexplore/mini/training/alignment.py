@@ -1,4 +1,4 @@
-"""Where words look, and the loss that makes them look at what they mean."""
+"""Reads where words look, and the loss that teaches them to look at the things that they name."""
 
 import functools
 import math
@@ -16,12 +16,12 @@ from sdexplore.mini.training.dataset import GROUPS
 
 
 class CrossAttention:
-    """Cross-attention of a UNet's last call, every layer but the mid block's, within a `with`.
+    """The cross-attention of a UNet's last call inside a `with`, in every layer except the mid block's.
 
     Args:
-        unet: The network to watch.
-        local: Whether gradients stay within a layer: they reach its `to_q` and `to_k` and go no
-            further, so that the call itself needs none.
+        unet: The network to read.
+        local: Whether gradients stay inside a layer. Then they reach its `to_q` and `to_k` only, and the call of the
+            UNet needs no gradient.
     """
 
     def __init__(self, unet: UNet2DConditionModel, *, local: bool = False) -> None:
@@ -53,15 +53,15 @@ class CrossAttention:
 
     @property
     def projections(self) -> list[nn.Parameter]:
-        """Weights of every `to_q` and `to_k`."""
+        """The weights of every `to_q` and `to_k`."""
         parts = (part for layer in self.layers.values() for part in (layer.to_q, layer.to_k))
         return [weight for part in parts for weight in part.parameters()]
 
     def probs(self, rows: int | None = None) -> Iterator[Float[Tensor, "batch query token"]]:
-        """Layer by layer the probabilities of the last call, averaged over heads, then forgotten.
+        """Yields the probabilities of the last call layer by layer, as a mean over heads, and then deletes them.
 
         Args:
-            rows: How many rows of the batch, from the first; None: all.
+            rows: Number of rows of the batch, from the first; None takes all.
         """
         for name, layer in self.layers.items():
             query, key = (
@@ -83,7 +83,7 @@ class CrossAttention:
 def select_groups(
     token_groups: Int[Tensor, "batch token"],
 ) -> Float[Tensor, "batch 5 token"]:
-    """1 where a token names a group, else 0."""
+    """Returns 1 where a token names a group, else 0."""
     groups = torch.arange(GROUPS, device=token_groups.device).view(1, GROUPS, 1)
     return (token_groups[:, None] == groups).float()
 
@@ -91,7 +91,7 @@ def select_groups(
 def named_and_seen(
     selectors: Float[Tensor, "batch 5 token"], masks: Float[Tensor, "batch 5 y x"]
 ) -> Float[Tensor, "batch 5"]:
-    """1 for groups that the caption names and of which more than 4 latent pixels show, else 0."""
+    """Returns 1 for the groups that the caption names and that cover more than 4 latent pixels, else 0."""
     return ((selectors.sum(-1) > 0) & (masks.sum((2, 3)) > 4)).float()  # noqa: PLR2004  (as said)
 
 
@@ -101,16 +101,16 @@ def alignment_loss(
     masks: Float[Tensor, "batch 5 y x"],
     weights: Float[Tensor, "batch 5"],
 ) -> Float[Tensor, ""]:
-    """-log of the share of each word's attention that lies inside its mask; mean over layers.
+    """Returns -log of the share of each word's attention that lies inside its mask, as a mean over layers.
 
-    It says where a word looks and not how much of the attention the word gets: multiplying a map
-    changes nothing.
+    The loss depends on where a word looks, and not on how much attention it gets: a map times a constant gives the same
+    loss.
 
     Args:
-        probs: Layer by layer; queries are the pixels of a square, row by row.
+        probs: One entry for each layer. Queries are the pixels of a square, row by row.
         selectors: Which tokens name a group.
-        masks: Where the group is to be seen, 0 to 1.
-        weights: How much each group of each row counts.
+        masks: Where the group is visible, 0 to 1.
+        weights: Weight of each group in each row.
     """
     losses = []
     for layer in probs:

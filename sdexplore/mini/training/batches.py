@@ -1,4 +1,4 @@
-"""What one step of training looks at: noisy scenes, their captions, and where their words are."""
+"""The data of one training step: noisy scenes, their captions, and the masks of their words."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ from sdexplore.mini.training.noise import draw_noise, draw_timesteps, noised
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step looks at.
+    """The data of one step.
 
     Attributes:
-        noisy: Latents at their timesteps.
-        noise: What was added.
+        noisy: Latents with noise, each at its timestep.
+        noise: The noise that was added.
         timesteps: 0 to 999.
-        input_ids: Captions, some of them empty.
+        input_ids: Captions as tokens; some are empty.
         selectors: Which tokens name a group.
-        masks: Where each group is to be seen.
-        weights: How much the alignment of each group counts.
+        masks: Where each group is visible.
+        weights: Weight of each group in the alignment loss.
     """
 
     noisy: Float[Tensor, "batch 4 32 32"]
@@ -43,17 +43,17 @@ def draw_batch(
     evenly: bool = False,
     ground: float = 1.0,
 ) -> Batch:
-    """Scenes at random, each at a random timestep, one in ten without its caption.
+    """Draws scenes at random, each at a random timestep, one in ten without its caption.
 
-    The alignment of a scene counts the less the noisier it is, and not at all from timestep 900 on
-    or without its caption.
+    The more noise a scene has, the less its alignment counts. From timestep 900 on, and without a caption, it does not
+    count at all.
 
     Args:
-        scenes: What to draw from, with torch's generator.
-        size: How many.
-        aligned: For how many of them words and masks are given; None: for all.
+        scenes: The scenes to draw from, with torch's generator.
+        size: Number of scenes.
+        aligned: Number of scenes with words and masks, from the first; None gives them for all.
         evenly: Whether the timesteps are spread evenly, one in each of `size` equal parts.
-        ground: How much the background's alignment counts beside that of a sprite.
+        ground: Weight of the background's alignment, where that of a sprite is 1.
     """
     device = scenes.latents.device
     rows = torch.randint(len(scenes), (size,), device=device)
@@ -79,7 +79,7 @@ def draw_batch(
 
 
 def _silenced(input_ids: Int[Tensor, "batch 77"], silent: Bool[Tensor, " batch"]) -> Int[Tensor, "batch 77"]:
-    """The captions, the silent ones replaced by the empty caption, for guidance's sake."""
+    """Replaces the silent captions by the empty one, so that guidance can be used later."""
     empty = torch.full((TOKENS,), END, device=input_ids.device)
     empty[0] = START
     return torch.where(silent[:, None], empty, input_ids)

@@ -1,7 +1,7 @@
-"""Scenes by the thousand as arrays, with their captions as CLIP's tokens. No torch.
+"""Thousands of scenes as arrays, with their captions as CLIP's tokens. This module does not import torch.
 
-Words and the background of a scene are its *groups*: 0 to 3 are the sprites' words in the order in
-which they stand, 4 is the background. A group links tokens to the mask of what they mean.
+The words and the background of a scene are its *groups*. Groups 0 to 3 are the words of the sprites, in the order of
+the sprites; group 4 is the background. A group links tokens to the mask of the thing that they name.
 """
 
 import functools
@@ -28,10 +28,10 @@ SPRITES = 4
 GROUPS = SPRITES + 1
 GROUND_GROUP = SPRITES
 VARIANTS = 48
-"""Renderings kept of each background."""
+"""Number of renderings of each background."""
 
 FIRST_SEED, HELD_OUT_SEED = 1000, 777
-"""Of scenes to train on, seeds go up from the first; the other one's are for measuring alone."""
+"""Scenes to train on have seeds from the first one upwards. The second is for measurements only."""
 
 _STYLE_IDS = {style: number for number, style in enumerate(STYLES)}
 _LINKS = ("and", "next to", "with", "a", "an", ",", "on", "background", "in", "the", "at")
@@ -42,16 +42,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SceneTable:
-    """Scenes as arrays, one row a scene.
+    """Scenes as arrays, one row for each scene.
 
     Attributes:
         sprites: Back to front: tile, x, y, size (pixels), flipped (0, 1), tint (RGB, 0 to 255),
             present (0, 1).
         sprite_groups: The group of each sprite.
-        backgrounds: Index into BACKGROUNDS, and which variant of it.
+        backgrounds: Index into BACKGROUNDS, and the number of the variant.
         styles: Index into STYLES.
-        input_ids: Captions as tokens: START, words, END to the last.
-        token_groups: The group that a token names; -1: none.
+        input_ids: Captions as tokens: START, words, then END in all other places.
+        token_groups: The group that a token names; -1 for none.
     """
 
     sprites: Float32[np.ndarray, "scene 4 9"]
@@ -66,7 +66,7 @@ class SceneTable:
 
     @classmethod
     def empty(cls, scenes: int, captions: int) -> "SceneTable":
-        """Rows to be filled in: no sprites, empty captions."""
+        """Returns rows to fill in: no sprites, empty captions."""
         input_ids = np.full((scenes, captions, TOKENS), END, np.int32)
         input_ids[..., 0] = START
         return cls(
@@ -80,22 +80,22 @@ class SceneTable:
 
     @classmethod
     def joined(cls, tables: Sequence["SceneTable"]) -> "SceneTable":
-        """The rows of all tables."""
+        """Returns one table with the rows of all."""
         columns = (np.concatenate([getattr(table, column.name) for table in tables]) for column in fields(cls))
         return cls(*columns)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What to draw a table from.
+    """Settings from which a table is drawn.
 
     Attributes:
-        seed: Of the generator; trainings use FIRST_SEED and above, never HELD_OUT_SEED.
-        scenes: How many rows.
-        captions: How many captions a scene.
-        variants: How many renderings of each background there are to choose from.
-        known: Tokens that the captions of the world can hold. Where given, one caption in ten gets
-            up to four others mixed in, so that the model learns to pass over them.
+        seed: Seed of the generator. Trainings use FIRST_SEED and above, never HELD_OUT_SEED.
+        scenes: Number of rows.
+        captions: Number of captions for each scene.
+        variants: Number of renderings of each background to choose from.
+        known: Tokens that captions of the world can hold. If they are given, one caption in ten gets up to four other
+            tokens, so that the model learns to ignore them.
     """
 
     seed: int
@@ -106,7 +106,7 @@ class Draw:
 
 
 def draw_table(draw: Draw) -> SceneTable:
-    """Random scenes; equal draws give equal tables."""
+    """Draws random scenes. Equal settings give equal tables."""
     rng = random.Random(draw.seed)  # noqa: S311  (scenes, not secrets)
     table = SceneTable.empty(draw.scenes, draw.captions)
     for row in range(draw.scenes):
@@ -135,7 +135,7 @@ def draw_table(draw: Draw) -> SceneTable:
 
 
 def known_tokens(scenes: int = 40_000) -> frozenset[int]:
-    """Every token that captions hold, found by writing those of many scenes."""
+    """Returns the tokens of the captions of many random scenes."""
     rng = random.Random(1)  # noqa: S311  (scenes, not secrets)
     texts = {*FILLERS, *_LINKS}
     for _ in range(scenes):
@@ -145,7 +145,7 @@ def known_tokens(scenes: int = 40_000) -> frozenset[int]:
 
 
 def spread(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int = 0) -> list[Result]:
-    """The function's result for each job, in order; worked out in `workers` processes, or here."""
+    """Returns the function's result for each job, in order. `workers` processes compute it; 0 computes it here."""
     if not workers:
         return [function(job) for job in jobs]
     chunk = max(1, len(jobs) // (8 * workers))
@@ -162,7 +162,7 @@ def _tokenizer() -> Tokenizer:
 
 
 def _tokens(scene: Scene, caption: str, words: Sequence[str]) -> tuple[list[int], list[int]]:
-    """The caption's tokens, and the group that each of them names."""
+    """The tokens of a caption, and the group that each of them names."""
     encoded = _tokenizer().encode(caption, add_special_tokens=False)
     groups = [-1] * len(encoded.ids)
     for word, (start, end) in spans(scene, caption).items():

@@ -1,4 +1,4 @@
-"""Scenes as the UNet sees them: latents and masks of a whole table, and the latents' whitening."""
+"""Encodes a table of scenes for the UNet: latents and masks; and whitens the latents."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sdexplore.mini.training.dataset import GROUPS, SceneTable
 from sdexplore.mini.training.rendering import LATENT_SIZE, Renderer
 
 SCALING_FACTOR = 0.18215
-"""Stable Diffusion 1.5's: whitened latents have 1 / SCALING_FACTOR as standard deviation."""
+"""The factor of Stable Diffusion 1.5. Whitened latents have the standard deviation 1 / SCALING_FACTOR."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ class EncodedScenes:
 
     Attributes:
         input_ids: Captions as tokens.
-        token_groups: The group that each token names; -1: none.
+        token_groups: The group that each token names; -1 for none.
         latents: Means of the VAE's posterior, not scaled.
-        pixel_masks: For each group, where it is to be seen: 0 to 255.
-        scaling_factor: What the UNet wants the latents multiplied by.
+        pixel_masks: Where each group is visible, 0 to 255.
+        scaling_factor: The factor between these latents and those of the UNet.
     """
 
     input_ids: Int[Tensor, "scene caption 77"]
@@ -39,11 +39,11 @@ class EncodedScenes:
         return len(self.latents)
 
     def scaled(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 4 32 32"]:
-        """Latents of these rows in float32, scaled for the UNet."""
+        """Returns the latents of these rows in float32, scaled for the UNet."""
         return self.latents[rows].float() * self.scaling_factor
 
     def masks(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 5 32 32"]:
-        """Masks of these rows, 0 to 1."""
+        """Returns the masks of these rows, 0 to 1."""
         return self.pixel_masks[rows].float() / 255
 
 
@@ -60,12 +60,12 @@ def encode(
     """Renders and encodes every scene of a table, on the VAE's device.
 
     Args:
-        vae: What encodes; in float32.
+        vae: The encoder, in float32.
         table: The scenes.
-        renderer: Made for that table.
-        scaling_factor: What is noted as such; the latents are kept as they are.
-        batch: Scenes at a time.
-        precision: bfloat16 computes under autocast and keeps latents so; float32 does neither.
+        renderer: Made for this table.
+        scaling_factor: Stored in the result; the latents are stored unscaled.
+        batch: Number of scenes at a time.
+        precision: With bfloat16, autocast is on and the latents are stored in it; with float32, neither.
     """
     device = vae.device
     latents = torch.empty(len(table), 4, LATENT_SIZE, LATENT_SIZE, dtype=precision, device=device)
@@ -87,24 +87,24 @@ def encode(
 
 @torch.no_grad()
 def whiten(vae: AutoencoderKL, scenes: EncodedScenes) -> None:
-    """Folds a linear map into the VAE so that scaled latents have mean 0 and covariance 1.
+    """Folds a linear map into the VAE, so that scaled latents have mean 0 and covariance 1.
 
-    The mean half of `quant_conv` is followed by the map, `post_quant_conv` preceded by its
-    inverse: what the VAE makes of a picture stays the same. The scenes' latents are mapped alike,
-    and the scaling factor is noted in the VAE's config.
+    The map follows the mean half of `quant_conv`, and its inverse precedes `post_quant_conv`. So the VAE still gives
+    the same picture for a picture. The latents of the scenes are mapped too, and the VAE's config gets the scaling
+    factor.
 
     Args:
         vae: Changed in place.
-        scenes: Encoded by it; changed in place.
+        scenes: Encoded by this VAE; changed in place.
     """
     sampled = scenes.latents[:50_000].float().permute(0, 2, 3, 1).reshape(-1, 4)
     mean = sampled.mean(0)
     variances, axes = torch.linalg.eigh(torch.cov((sampled - mean).T))
     whitening = (axes * variances.rsqrt()) @ axes.T / scenes.scaling_factor
-    before, after = vae.quant_conv, vae.post_quant_conv  # channels of before: means, log variances
+    before, after = vae.quant_conv, vae.post_quant_conv  # channels of `before`: means, then log variances
     before.weight[:4] = torch.einsum("ij,jkab->ikab", whitening, before.weight[:4])
     before.bias[:4] = whitening @ (before.bias[:4] - mean)
-    before.bias[4:] += 2 * whitening.diagonal().abs().log()  # a channel's noise grows with it
+    before.bias[4:] += 2 * whitening.diagonal().abs().log()  # the noise of a channel grows with its scale
     after.bias += torch.einsum("ijab,j->i", after.weight, mean)
     after.weight.copy_(torch.einsum("ijab,jk->ikab", after.weight, torch.linalg.inv(whitening)))
     for part in torch.split(scenes.latents, 20_000):

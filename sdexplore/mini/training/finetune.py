@@ -1,6 +1,6 @@
 """Aligns a miniature's cross-attention: `python -m sdexplore.mini.training.finetune --out FOLDER`.
 
-With the defaults it takes two CPU cores about two hours; `--smoke` takes one step of each stage.
+With the defaults it takes about two hours on two CPU cores. `--smoke` runs one step of each stage.
 """
 
 import argparse
@@ -16,21 +16,23 @@ from sdexplore.mini.training.stage_alignment import AlignmentStage, Finetuning, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sdexplore.mini.training.finetune",
-        description="Teaches a miniature's words to look at what they mean.",
+        description="Teaches the words of a miniature to look at the things that they name.",
     )
     whole = Finetuning()
     parser.add_argument("--out", type=Path, required=True, help="folder to write the pipeline to")
     parser.add_argument("--pipeline", type=Path, default=PIPELINE, help="folder to start from")
-    parser.add_argument("--smoke", action="store_true", help="one step of each stage; sizes and times are its own")
+    parser.add_argument(
+        "--smoke", action="store_true", help="one step of each stage; it ignores the options for sizes and times"
+    )
     for stage in ("local", "joint", "polish"):
         parser.add_argument(
             f"--{stage}-seconds",
             type=float,
             default=getattr(whole, stage).budget.seconds,
-            help="0 leaves the stage out",
+            help="0 skips the stage",
         )
     parser.add_argument("--joint-share", type=float, default=whole.joint_share)
     parser.add_argument("--polish-share", type=float, default=whole.polish_share)

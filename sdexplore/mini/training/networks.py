@@ -1,4 +1,4 @@
-"""The three networks of the miniature: VAE, UNet and text encoder; built, saved and read back."""
+"""Builds, saves and loads the three networks of the miniature: VAE, UNet and text encoder."""
 
 import copy
 import shutil
@@ -21,15 +21,15 @@ _UNTRAINED = ("model_index.json", "scheduler", "tokenizer")
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Sizes of the networks. The module tree is Stable Diffusion 1.5's whatever they are.
+    """Sizes of the networks. With every choice of sizes, the module tree is that of Stable Diffusion 1.5.
 
     Attributes:
         vae_channels: Widths of the VAE's four levels.
-        vae_groups: Groups of its normalisations; each width is a multiple.
-        unet_channels: Widths of the UNet's four levels, the last without attention.
-        unet_groups: Groups of its normalisations; each width is a multiple.
-        hidden_size: Width of the text encoder, and so of the keys and values of cross-attention.
-        text_layers: Transformer layers of the text encoder, of 4 heads each.
+        vae_groups: Groups of its group norms; each width is a multiple of it.
+        unet_channels: Widths of the UNet's four levels; the last level has no attention.
+        unet_groups: Groups of its group norms; each width is a multiple of it.
+        hidden_size: Width of the text encoder, which is what cross-attention makes keys and values of.
+        text_layers: Transformer layers of the text encoder, with 4 heads each.
     """
 
     vae_channels: tuple[int, int, int, int] = (32, 64, 128, 128)
@@ -42,7 +42,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Networks:
-    """The trained parts of a StableDiffusionPipeline, in float32."""
+    """The parts of a StableDiffusionPipeline that are trained, in float32."""
 
     vae: AutoencoderKL
     unet: UNet2DConditionModel
@@ -50,23 +50,23 @@ class Networks:
 
     @property
     def scaling_factor(self) -> float:
-        """What the VAE's latents are multiplied by for the UNet."""
+        """The factor between the VAE's latents and those of the UNet."""
         return float(self.vae.config.scaling_factor)
 
     def to(self, device: torch.device) -> None:
-        """Moves all three, the convolutional two to the layout that is fastest for them."""
+        """Moves all three; the two convolutional ones get channels last, which is the fastest layout for them."""
         self.vae.to(device, memory_format=torch.channels_last)
         self.unet.to(device, memory_format=torch.channels_last)
         self.text_encoder.to(device)
 
     def eval(self) -> None:
-        """Puts all three in evaluation mode."""
+        """Sets evaluation mode for all three."""
         for network in (self.vae, self.unet, self.text_encoder):
             network.eval()
 
 
 def build(architecture: Architecture) -> Networks:
-    """Untrained networks; their weights come from torch's generator."""
+    """Builds untrained networks; their weights come from torch's generator."""
     vae = AutoencoderKL(
         in_channels=3,
         out_channels=3,
@@ -108,18 +108,20 @@ def build(architecture: Architecture) -> Networks:
 
 
 def parameters(networks: Networks) -> dict[str, int]:
-    """Component → how many parameters it has."""
+    """Returns component → number of parameters."""
     return {name: sum(weight.numel() for weight in network.parameters()) for name, network in vars(networks).items()}
 
 
 def claim(folder: Path) -> None:
-    """Makes the folder that a training will write to, before the hours that the training takes.
+    """Makes the folder that a training writes to. It is called first, since a training can take hours.
 
     Raises:
-        SdexploreError: It is the package's own pipeline, or cannot be made.
+        SdexploreError: The folder is the package's own pipeline, or cannot be made.
     """
     if folder.resolve() == PIPELINE.resolve():
-        raise SdexploreError(f"{str(folder)!r} is the pipeline that the package carries; give another folder")
+        raise SdexploreError(
+            f"{str(folder)!r} is the pipeline that the package carries; give another folder for the weights"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,11 +129,11 @@ def claim(folder: Path) -> None:
 
 
 def save(networks: Networks, folder: Path) -> None:
-    """Writes the whole pipeline as diffusers does: float16 weights, tokenizer and scheduler.
+    """Writes the whole pipeline in diffusers' form: float16 weights, tokenizer and scheduler.
 
     Args:
-        networks: What to write.
-        folder: Claimed before.
+        networks: The networks to write.
+        folder: Made by `claim`.
     """
     for name in _UNTRAINED:
         source = PIPELINE / name
@@ -145,16 +147,16 @@ def save(networks: Networks, folder: Path) -> None:
 
 
 def load(folder: Path) -> Networks:
-    """The networks of such a folder, on the CPU, in float32 and evaluation mode.
+    """Loads the networks of a folder that `save` wrote: on the CPU, in float32, in evaluation mode.
 
     Raises:
-        LoadError: The folder is not one of a pipeline.
+        LoadError: The folder holds no pipeline.
     """
     missing = [name for name in ("vae", "unet", "text_encoder") if not (folder / name / "config.json").is_file()]
     if missing:
         raise LoadError(
             f"{str(folder)!r} has no {' and no '.join(missing)}; give a folder with vae, unet and "
-            "text_encoder, as `python -m sdexplore.mini.training` writes it"
+            "text_encoder, such as `python -m sdexplore.mini.training` writes"
         )
     networks = Networks(
         AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32),
@@ -167,7 +169,7 @@ def load(folder: Path) -> Networks:
 
 
 def _text_encoder(folder: Path) -> CLIPTextModel:
-    """One whose keys are with or without `text_model.`: versions of transformers differ, and so do their files."""
+    """Loads keys with or without `text_model.`: versions of transformers differ in this, and so do their files."""
     network = CLIPTextModel(CLIPTextConfig.from_pretrained(folder))
     saved = {key.removeprefix("text_model."): tensor for key, tensor in load_file(folder / "model.safetensors").items()}
     network.load_state_dict({key: saved[key.removeprefix("text_model.")] for key in network.state_dict()})

@@ -1,4 +1,4 @@
-"""Noise as Stable Diffusion 1.5 is trained on it: its schedule, how it is drawn, and its loss."""
+"""The noise that Stable Diffusion 1.5 is trained on: schedule, drawing, loss."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def alphas_cumprod(device: torch.device) -> Float[Tensor, " timestep"]:
-    """Share of the signal's variance at each of Stable Diffusion 1.5's 1000 timesteps."""
+    """Returns the share of the signal's variance at each of the 1000 timesteps of Stable Diffusion 1.5."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, device=device) ** 2
     return torch.cumprod(1 - betas, 0)
 
@@ -16,7 +16,7 @@ def noised(
     noise: Float[Tensor, "batch 4 y x"],
     timesteps: Int[Tensor, " batch"],
 ) -> Float[Tensor, "batch 4 y x"]:
-    """The latents at these timesteps. Source: DDPM (Ho et al. 2020), Eq. 4."""
+    """Adds noise to the latents, at these timesteps. Source: DDPM (Ho et al. 2020), Eq. 4."""
     share = alphas_cumprod(latents.device)[timesteps].view(-1, 1, 1, 1)
     mixed = share.sqrt() * latents + (1 - share).sqrt() * noise
     return mixed.contiguous(memory_format=torch.channels_last)
@@ -27,7 +27,7 @@ def noise_loss(
     noise: Float[Tensor, "batch 4 y x"],
     timesteps: Int[Tensor, " batch"],
 ) -> Float[Tensor, ""]:
-    """Squared error of the predicted noise, weighted min(SNR, 5) / SNR over the timesteps.
+    """Returns the squared error of the predicted noise; each timestep has the weight min(SNR, 5) / SNR.
 
     Source: Min-SNR weighting (Hang et al. 2023), Section 3.4, for epsilon prediction.
     """
@@ -38,11 +38,11 @@ def noise_loss(
 
 
 def draw_timesteps(batch: int, device: torch.device, *, evenly: bool = False) -> Int[Tensor, " batch"]:
-    """Timesteps at random, 0 to 999.
+    """Draws timesteps, 0 to 999.
 
     Args:
-        batch: How many.
-        device: Where to leave them.
+        batch: Number of timesteps.
+        device: Device of the result.
         evenly: Whether to draw one from each of `batch` equal parts, in order.
     """
     if not evenly:
@@ -52,7 +52,7 @@ def draw_timesteps(batch: int, device: torch.device, *, evenly: bool = False) ->
 
 
 def draw_noise(batch: int, size: int, device: torch.device) -> Float[Tensor, "batch 4 y x"]:
-    """Gaussian noise with a little of it common to each channel, so that brightness is learnt.
+    """Draws Gaussian noise; a small part of it is the same in a whole channel, so that the model learns brightness.
 
     Source: offset noise (N. Guttenberg, "Diffusion with Offset Noise", 2023), strength 0.05.
     """

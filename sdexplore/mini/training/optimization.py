@@ -1,4 +1,4 @@
-"""What all trainings share: how long, how fast, and averaged weights."""
+"""What all stages share: a budget of time and steps, learning rates, averaged weights."""
 
 import itertools
 import math
@@ -15,12 +15,12 @@ from sdexplore.base.errors import SdexploreError
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a stage may take: iterating over it yields the share that is used up, step by step.
+    """The time and steps of a stage. Iterating over it yields, step by step, the share that is used.
 
     Attributes:
-        seconds: Time from the end of the warm-up.
-        steps: Most steps, or None for as many as the time allows.
-        warmup: Steps, of compilation, before the clock starts.
+        seconds: Time from the end of the warm-up on.
+        steps: Largest number of steps; None for as many as the time allows.
+        warmup: Steps before the clock starts, in which torch compiles.
     """
 
     seconds: float
@@ -30,8 +30,8 @@ class Budget:
     def __post_init__(self) -> None:
         if not self.seconds > 0 or (self.steps is not None and self.steps < 0):
             raise SdexploreError(
-                f"a stage of {self.seconds} seconds and {self.steps} steps does not exist; give a "
-                "time above 0 and no or at least 0 steps"
+                f"a stage cannot have {self.seconds} seconds and {self.steps} steps; give a time above 0, "
+                "and steps of 0 or more, or none"
             )
 
     def __iter__(self) -> Iterator[float]:
@@ -48,13 +48,13 @@ class Budget:
 
 
 def learning_rate(used: float, peak: float, *, warmup: float = 0.03, last: float = 0.02) -> float:
-    """Linear up to `peak` at `warmup`, then half a cosine down to `last` of it.
+    """Returns the rate: it rises linearly to `peak`, then falls by half a cosine to `last` of the peak.
 
     Args:
-        used: Share of the budget, 0 to 1.
-        peak: The highest rate.
-        warmup: Share of the budget until the peak.
-        last: What is left in the end, as a share of the peak.
+        used: Share of the budget that is used, 0 to 1.
+        peak: Highest rate.
+        warmup: Share of the budget at which the peak is reached.
+        last: Rate at the end, as a share of the peak.
     """
     if used < warmup:
         return peak * used / warmup
@@ -63,7 +63,7 @@ def learning_rate(used: float, peak: float, *, warmup: float = 0.03, last: float
 
 
 def set_rates(optimizer: torch.optim.Optimizer, used: float, *, least: float) -> None:
-    """Gives each group its rate; it carries its peak. Counts at least `least` as used."""
+    """Sets the rate of each group from its "peak". `used` counts as at least `least`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(max(used, least), group["peak"])
 
@@ -72,8 +72,8 @@ class AveragedWeights:
     """An exponential moving average of parameters: decay min(d, (1 + n) / (10 + n)) at step n.
 
     Args:
-        networks: Whose parameters to follow.
-        decay: The final decay d per step.
+        networks: The networks whose parameters are averaged.
+        decay: The final decay d of a step.
     """
 
     def __init__(self, networks: Iterable[nn.Module], decay: float) -> None:
@@ -82,7 +82,7 @@ class AveragedWeights:
         self._decay, self._steps = decay, 0
 
     def update(self) -> None:
-        """Takes the step that the parameters have just made into the average."""
+        """Adds the present parameters to the average; called after each step."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
@@ -90,6 +90,6 @@ class AveragedWeights:
 
     @torch.no_grad()
     def store(self) -> None:
-        """Puts the averages in the parameters' place."""
+        """Replaces the parameters by their averages."""
         for weight, average in zip(self._live, self._average, strict=True):
             weight.copy_(average)

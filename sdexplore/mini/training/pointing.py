@@ -1,4 +1,4 @@
-"""Whether a word's attention points at what the word means, scored on scenes with known masks."""
+"""Scores on scenes with known masks whether the attention of a word points at the thing that it names."""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from sdexplore.mini.training.networks import Networks
 from sdexplore.mini.training.noise import noised
 
 TIMESTEPS = (200, 400, 600)
-_SHOWN = 0.3  # a latent pixel belongs to a mask from this share on
-_HIGH = 0.4  # a map is high from this share of its range on
+_SHOWN = 0.3  # from this share on, a latent pixel belongs to a mask
+_HIGH = 0.4  # from this share of its range on, a map is high
 _BATCH = 20
 
 
@@ -28,12 +28,13 @@ class Pointing:
 
     Attributes:
         timestep: 0 to 999.
-        words: Words of sprites that were scored.
-        pointing: Share of words whose map peaks inside their mask.
-        iou: Mean intersection over union of the mask and where the map is above 0.4 of its range.
-        chance: What `pointing` would be for a peak anywhere: the masks' mean share of the picture.
-        center: What it would be for a peak in the picture's centre.
-        noise_error: Mean squared error of the predicted noise over all scenes.
+        words: Number of sprites' words that were scored.
+        pointing: Share of the words whose map has its maximum inside their mask.
+        iou: Intersection over union of the mask and of the pixels where the map is above 0.4 of its range; mean over
+            words.
+        chance: `pointing` of a maximum at a random place: the mean share of the picture that a mask covers.
+        center: `pointing` of a maximum in the centre of the picture.
+        noise_error: Mean squared error of the predicted noise, over all scenes.
     """
 
     timestep: int
@@ -54,17 +55,17 @@ def pointing(
     seed: int = 5,
     precision: torch.dtype = torch.bfloat16,
 ) -> list[Pointing]:
-    """Scores the maps of one UNet call a scene: means over heads and layers, in the first caption.
+    """Scores the maps of one UNet call for each scene: means over heads and layers, for its first caption.
 
     Args:
         networks: On the CPU.
-        scenes: On the CPU, encoded by their VAE.
-        timesteps: How noisy the scenes are, one score each.
-        seed: Of the noise.
-        precision: bfloat16 computes under autocast, float32 does not.
+        scenes: On the CPU, encoded by the VAE of these networks.
+        timesteps: Timesteps of the noise; each gives one score.
+        seed: Seed of the noise.
+        precision: With bfloat16, autocast is on; with float32, it is off.
 
     Returns:
-        A score for each timestep; NaN, but for the noise error, where there is no word to score.
+        One score for each timestep. Where there is no word to score, all but the noise error is NaN.
     """
     generator = torch.Generator().manual_seed(seed)
     everything = torch.arange(len(scenes))
@@ -82,7 +83,7 @@ def pointing(
                     predicted = networks.unet(noisy, steps, words[rows]).sample
                 errors.append((predicted.float() - noise[rows]).square().mean((1, 2, 3)))
                 maps.append(_mean_map(attention, masks.shape[-1]))
-        scored = _score_words(torch.cat(maps), scenes.token_groups[:, 0], masks)
+        scored = score_words(torch.cat(maps), scenes.token_groups[:, 0], masks)
         hit, iou, chance, center = np.mean(scored, axis=0) if scored else np.full(4, math.nan)
         scores.append(
             Pointing(
@@ -99,7 +100,7 @@ def pointing(
 
 
 def _mean_map(attention: CrossAttention, size: int) -> Float[Tensor, "batch token y x"]:
-    """Maps of the last call, brought to one size; mean over layers."""
+    """The maps of the last call, resized to one size; mean over layers."""
     layers = []
     for probs in attention.probs():
         side = math.isqrt(probs.shape[1])
@@ -108,18 +109,18 @@ def _mean_map(attention: CrossAttention, size: int) -> Float[Tensor, "batch toke
     return torch.stack(layers).mean(0)
 
 
-def _score_words(
+def score_words(
     maps: Float[Tensor, "scene token y x"],
     token_groups: Int[Tensor, "scene token"],
     masks: Float[Tensor, "scene 5 y x"],
 ) -> list[tuple[float, float, float, float]]:
-    """For each word to be seen: does its map peak in its mask, their overlap, chance, centre."""
+    """For each visible word: whether its maximum lies in its mask (0 or 1), overlap, chance, centre (0 or 1)."""
     scored = []
     middle = masks.shape[-1] // 2
     for row, group in np.ndindex(len(maps), SPRITES):
         named = token_groups[row] == group
         true = masks[row, group] > _SHOWN
-        if not named.any() or true.sum() < 4:  # noqa: PLR2004  (hidden, or nearly)
+        if not named.any() or true.sum() < 4:  # noqa: PLR2004  (nearly hidden)
             continue
         seen = maps[row, named].mean(0)
         high = (seen - seen.min()) / (seen.max() - seen.min()) > _HIGH

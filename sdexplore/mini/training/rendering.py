@@ -1,7 +1,7 @@
-"""Scenes to pictures by the batch, on any device; `world.render` is what it agrees with, nearly.
+"""Draws a batch of scenes at once, on any device. `mini.render` is the reference.
 
-It differs where it must to be fast: sprites are sampled bilinearly at fractions of a pixel, and
-backgrounds come from a bank of variants.
+Two differences make it fast: sprites are sampled bilinearly at fractions of a pixel, and backgrounds come from a fixed
+set of variants.
 """
 
 import random
@@ -19,7 +19,7 @@ from sdexplore.mini.world.vocabulary import BACKGROUNDS, STYLES
 from sdexplore.mini.world.world import SEPIA
 
 LATENT_SIZE = SIZE // 8
-_COARSE_BELOW = 90  # sprites smaller than this are drawn from a smoothed tile, against aliasing
+_COARSE_BELOW = 90  # smaller sprites are drawn from a smoothed tile, against aliasing
 _BLUR_RADIUS, _BLUR_SIGMA = 15, 6.0
 
 
@@ -28,8 +28,8 @@ class Renderer:
 
     Args:
         table: The scenes.
-        device: Where to draw, and where the pictures are left.
-        workers: Processes that paint the backgrounds; 0: this one does.
+        device: The device that draws and holds the pictures; None takes the CPU.
+        workers: Processes that paint the backgrounds; 0 paints them in this process.
     """
 
     def __init__(self, table: SceneTable, device: torch.device | None = None, *, workers: int = 0) -> None:
@@ -45,13 +45,13 @@ class Renderer:
         self._styles = torch.from_numpy(table.styles).long().to(device)
 
     def images(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 3 256 256"]:
-        """Pictures of these rows of the table, RGB in -1..1."""
+        """Returns the pictures of these rows of the table, RGB in -1..1."""
         return self._draw(rows, None)
 
     def images_and_masks(
         self, rows: Int[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch 3 256 256"], Float[Tensor, "batch 5 32 32"]]:
-        """Pictures and, for each group, the share of each latent's 8 x 8 pixels that shows it."""
+        """Returns pictures, and masks: for each group the share of the 8 x 8 pixels of a latent that shows it."""
         shape = (len(rows), GROUPS, SIZE, SIZE)
         masks = torch.zeros(shape, device=self._bank.device)
         masks[:, GROUND_GROUP] = 1
@@ -62,7 +62,7 @@ class Renderer:
     def _draw(
         self, rows: Int[Tensor, " batch"], masks: Float[Tensor, "batch 5 256 256"] | None
     ) -> Float[Tensor, "batch 3 256 256"]:
-        """Pictures; masks, where given, are painted over alike."""
+        """Draws the pictures, and the masks into `masks` if it is given."""
         images = self._bank[self._which[rows]].float() / 255
         for place in range(SPRITES):
             present = self._sprites[rows, place, 8].nonzero()[:, 0]
@@ -78,7 +78,7 @@ class Renderer:
         return _stylized(images, self._styles[rows]) * 2 - 1
 
     def _placed(self, sprites: Float[Tensor, "sprite 9"]) -> Float[Tensor, "sprite 4 256 256"]:
-        """Each sprite alone on a transparent canvas, premultiplied, not tinted."""
+        """Each sprite alone on a transparent canvas: premultiplied, without its tint."""
         tile, x, y, size, flipped = sprites[:, :5].T
         scale, sign = SIZE / size, 1 - 2 * flipped
         zero = torch.zeros_like(scale)
@@ -101,7 +101,7 @@ def _paint(job: tuple[int, int]) -> UInt8[np.ndarray, "256 256 3"]:
 
 
 def _load_tiles(device: torch.device) -> Float[Tensor, "tile 4 128 128"]:
-    """The atlas premultiplied, in 0..1; behind it the same smoothed to half the resolution."""
+    """The premultiplied atlas in 0..1, followed by the same tiles smoothed to half the resolution."""
     atlas = torch.from_numpy(load_atlas().copy()).to(device).permute(0, 3, 1, 2).float() / 255
     tiles = torch.cat([atlas[:, :3] * atlas[:, 3:], atlas[:, 3:]], 1)
     half = F.interpolate(tiles, size=TILE // 2, mode="bilinear", antialias=True)

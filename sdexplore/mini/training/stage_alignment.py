@@ -1,10 +1,10 @@
-"""How the shipped weights got their last stage: aligning cross-attention with masks, on a CPU.
+"""The last stages of the shipped weights, on a CPU: cross-attention is aligned with masks.
 
-The network trained without alignment drew well and looked at the padding: nothing asked a word to
-look at its own picture. Three stages mend that. *Local*: only `to_q` and `to_k` of each layer
-learn, each from its own input. *Joint*: everything learns, noise prediction and alignment together.
-Small batches cost drawing quality, so the result is averaged with the weights it started from,
-*polished* at a lower rate, and averaged once more.
+The network that was trained without alignment draws well, and its words look at the padding, since no loss asks a word
+to look at the thing that it names. Three stages change that. *Local*: only `to_q` and `to_k` of each layer learn, each
+from the input of its own layer. *Joint*: everything learns, from the noise loss and the alignment loss together. Small
+batches cost drawing quality, so the weights are then averaged with those from before. *Polish*: the same at a lower
+rate, and averaged once more.
 """
 
 import logging
@@ -31,14 +31,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentStage:
-    """One stage.
+    """Settings of one stage.
 
     Attributes:
-        budget: How long.
-        rate: Peak of the learning rate of `to_q` and `to_k`.
-        joint: Whether all else learns too, from the noise loss and the alignment loss.
-        alignment: Weight of the alignment loss beside the noise loss.
-        decay: Of the averaged weights.
+        budget: Time and steps.
+        rate: Highest learning rate of `to_q` and `to_k`.
+        joint: Whether all other weights learn too, from the noise loss and the alignment loss.
+        alignment: Weight of the alignment loss, where that of the noise loss is 1.
+        decay: Decay of the averaged weights.
     """
 
     budget: Budget
@@ -50,20 +50,20 @@ class AlignmentStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Finetuning:
-    """How to fine-tune.
+    """Settings of a fine-tuning.
 
     Attributes:
-        scenes: Scenes to learn from.
-        held_out: Scenes to score before and after.
-        batch: Scenes a step.
+        scenes: Number of scenes to learn from.
+        held_out: Number of scenes to score before and after.
+        batch: Scenes in one step.
         variants: Renderings of each background.
-        local: First stage; None leaves it out, as with the others.
+        local: First stage. None skips a stage.
         joint: Second stage.
         joint_share: Share of its weights in the average with those from before the first stage.
         polish: Last stage.
-        polish_share: Share of its weights in the average with those from before it.
-        seed: Of torch's generator; scenes have seeds of their own.
-        workers: Processes that paint backgrounds; 0: this one.
+        polish_share: Share of its weights in the average with those from before this stage.
+        seed: Seed of torch's generator; scenes have their own seeds.
+        workers: Processes that paint backgrounds; 0 paints them in this process.
     """
 
     scenes: int = 6000
@@ -86,7 +86,7 @@ class Finetuning:
 
     @classmethod
     def smoke(cls) -> "Finetuning":
-        """One step of every stage, in seconds on a CPU."""
+        """Returns settings for one step of every stage: seconds on a CPU."""
         whole = cls()
         budget = Budget(60.0, steps=1, warmup=0)
         shortened = {
@@ -101,16 +101,16 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
     """Aligns a trained miniature on the CPU and writes it to `out`.
 
     Args:
-        finetuning: How.
-        folder: Of the trained pipeline.
-        out: Made where it is missing, overwritten where it is not empty.
+        finetuning: The settings.
+        folder: Folder of the trained pipeline.
+        out: The folder to write to. It is made if it does not exist, and its files are overwritten.
 
     Returns:
         Scores on held-out scenes, before and after.
 
     Raises:
-        SdexploreError: There are no scenes to learn from, or none to score, or `out` cannot be made.
-        LoadError: The folder is not one of a pipeline.
+        SdexploreError: There are no scenes to learn from or to score, or `out` cannot be made.
+        LoadError: The folder holds no pipeline.
     """
     if min(finetuning.scenes, finetuning.held_out) < 1:
         raise SdexploreError(
@@ -141,17 +141,17 @@ def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Poin
 
 
 def fit(networks: Networks, scenes: EncodedScenes, stage: AlignmentStage, batch: int) -> None:
-    """One stage, in place; UNet and text encoder end with their averaged weights.
+    """Runs one stage in place. At the end, UNet and text encoder have their averaged weights.
 
     Args:
-        networks: In float32, on the CPU, as the scenes.
-        scenes: What to learn from.
-        stage: How; what is random comes from torch's generator.
-        batch: Scenes a step.
+        networks: In float32, on the CPU.
+        scenes: The scenes to learn from, on the CPU.
+        stage: The settings; random numbers come from torch's generator.
+        batch: Scenes in one step.
     """
     unet, text_encoder = networks.unet, networks.text_encoder
     embedding = text_encoder.get_input_embeddings().weight
-    known = (embedding.detach().abs().sum(1, keepdim=True) > 0).float()  # the others stay zero
+    known = (embedding.detach().abs().sum(1, keepdim=True) > 0).float()  # all others stay zero
     average, step = AveragedWeights((unet, text_encoder), stage.decay), 0
     with CrossAttention(unet, local=not stage.joint) as attention:
         optimizer = _optimizer(networks, attention, stage)
@@ -182,7 +182,7 @@ def fit(networks: Networks, scenes: EncodedScenes, stage: AlignmentStage, batch:
 
 
 def _optimizer(networks: Networks, attention: CrossAttention, stage: AlignmentStage) -> torch.optim.Optimizer:
-    """Lets learn what the stage is to teach, and nothing else."""
+    """An optimizer of the weights that the stage trains; all others get no gradient."""
     projections = attention.projections
     networks.unet.requires_grad_(stage.joint)
     networks.text_encoder.requires_grad_(stage.joint)
@@ -204,13 +204,13 @@ def _encode(networks: Networks, seed: int, scenes: int, finetuning: Finetuning) 
 
 
 def _weights(networks: Networks) -> list[Tensor]:
-    """Copies of UNet's and text encoder's weights."""
+    """Copies of the weights of UNet and text encoder."""
     return [weight.detach().clone() for weight in _aligned(networks)]
 
 
 @torch.no_grad()
 def _average(networks: Networks, earlier: list[Tensor], share: float) -> None:
-    """Leaves `share` of the weights' way from the earlier ones to the present."""
+    """Replaces the weights by (1 − share) × the earlier ones + share × the present ones."""
     for weight, before in zip(_aligned(networks), earlier, strict=True):
         weight.copy_(torch.lerp(before, weight, share))
 

@@ -1,4 +1,4 @@
-"""Stage 2: UNet and text encoder learn, together, to tell noise from what a caption describes."""
+"""Stage 2: UNet and text encoder learn together to predict the noise in a scene from its caption."""
 
 import contextlib
 import functools
@@ -22,17 +22,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class UnetStage:
-    """How UNet and text encoder are trained.
+    """Settings of the training of UNet and text encoder.
 
     Attributes:
-        budget: How long.
-        batch: Scenes a step.
-        rate: Peak of the learning rate.
-        decay: Of the averaged weights.
-        alignment: Weight of the alignment loss; 0: cross-attention is left to itself.
-        alignment_rows: Scenes of a batch that the alignment loss looks at.
+        budget: Time and steps.
+        batch: Scenes in one step.
+        rate: Highest learning rate.
+        decay: Decay of the averaged weights.
+        alignment: Weight of the alignment loss; 0 trains without it.
+        alignment_rows: Scenes of a batch that the alignment loss reads.
         compile: Whether to compile the step.
-        log_every: Steps between two lines in the log.
+        log_every: Steps between two lines of the log.
     """
 
     budget: Budget = field(default_factory=lambda: Budget(1080.0))
@@ -54,7 +54,7 @@ class NoisePrediction(nn.Module):
         self.attention = attention
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Noise loss and, unweighted, alignment loss (0 where attention is left to itself)."""
+        """Returns the noise loss and the alignment loss without its weight (0 where it is not trained)."""
         words = self.text_encoder(batch.input_ids)[0]
         predicted = self.unet(batch.noisy, batch.timesteps, words).sample
         error = noise_loss(predicted, batch.noise, batch.timesteps)
@@ -65,13 +65,13 @@ class NoisePrediction(nn.Module):
 
 
 def fit_unet(networks: Networks, scenes: EncodedScenes, known: frozenset[int], stage: UnetStage) -> None:
-    """Trains UNet and text encoder in place; they end with their averaged weights.
+    """Trains UNet and text encoder in place. At the end they have their averaged weights.
 
     Args:
         networks: In float32, on the scenes' device.
-        scenes: What to train on.
-        known: Tokens that the world can hold; the others' embeddings become zero and stay so.
-        stage: How to train; what is random comes from torch's generator.
+        scenes: The scenes to train on.
+        known: Tokens that captions of the world can hold. The embeddings of all others become zero and stay zero.
+        stage: The settings; random numbers come from torch's generator.
     """
     device = scenes.latents.device
     embedding = networks.text_encoder.get_input_embeddings().weight

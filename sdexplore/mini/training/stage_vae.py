@@ -1,4 +1,4 @@
-"""Stage 1: the VAE learns to draw scenes, from crops."""
+"""Stage 1: the VAE learns from crops of scenes."""
 
 import logging
 import random
@@ -20,15 +20,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class VaeStage:
-    """How the VAE is trained.
+    """Settings of the training of the VAE.
 
     Attributes:
-        budget: How long.
-        batch: Crops of 128 x 128 a step.
-        rate: Peak of the learning rate.
-        decay: Of the averaged weights.
+        budget: Time and steps.
+        batch: Crops of 128 x 128 in one step.
+        rate: Highest learning rate.
+        decay: Decay of the averaged weights.
         compile: Whether to compile the step.
-        log_every: Steps between two lines in the log.
+        log_every: Steps between two lines of the log.
     """
 
     budget: Budget = field(default_factory=lambda: Budget(300.0))
@@ -40,14 +40,14 @@ class VaeStage:
 
 
 class Reconstruction(nn.Module):
-    """The VAE's loss: pixels, edges and coarse pixels, with a little regard to the prior."""
+    """The loss of the VAE: pixels, edges and coarse pixels, and a small weight on the divergence from the prior."""
 
     def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()
         self.vae = vae
 
     def forward(self, images: Float[Tensor, "batch 3 y x"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """The loss of drawing these pictures (RGB in -1..1) again, and its absolute error."""
+        """Returns the loss of encoding and decoding these pictures (RGB in -1..1), and the absolute error."""
         posterior = self.vae.encode(images).latent_dist
         spread = torch.exp(0.5 * posterior.logvar)
         latents = posterior.mean + spread * torch.randn_like(posterior.mean)
@@ -64,14 +64,14 @@ class Reconstruction(nn.Module):
 
 
 def fit_vae(vae: AutoencoderKL, renderer: Renderer, scenes: int, stage: VaeStage, rng: random.Random) -> None:
-    """Trains the VAE in place, on its device; it ends with its averaged weights.
+    """Trains the VAE in place, on its device. At the end it has its averaged weights.
 
     Args:
         vae: In float32.
         renderer: Draws the scenes.
-        scenes: How many there are.
-        stage: How to train.
-        rng: Where crops are taken; all else comes from torch's generator.
+        scenes: Number of scenes.
+        stage: The settings.
+        rng: Draws the places of the crops; all other random numbers come from torch's generator.
     """
     device = vae.device
     objective: nn.Module = Reconstruction(vae)
@@ -102,7 +102,7 @@ def fit_vae(vae: AutoencoderKL, renderer: Renderer, scenes: int, stage: VaeStage
 
 
 def _crops(renderer: Renderer, rows: Int[Tensor, " batch"], rng: random.Random) -> Float[Tensor, "batch 3 y x"]:
-    """The same part of all these pictures."""
+    """The same crop of all these pictures."""
     top, left = (rng.randrange(0, SIZE - _CROP + 1, 8) for _ in range(2))
     crops = renderer.images(rows)[:, :, top : top + _CROP, left : left + _CROP]
     return crops.contiguous(memory_format=torch.channels_last)

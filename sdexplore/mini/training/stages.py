@@ -1,4 +1,4 @@
-"""The miniature from nothing: scenes, VAE, whitened latents, then UNet and text encoder."""
+"""Trains the miniature from nothing: scenes, VAE, whitened latents, then UNet and text encoder."""
 
 import logging
 import random
@@ -22,21 +22,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How to train.
+    """Settings of a training.
 
     Attributes:
-        scenes: Scenes to train on; drawn in 64 parts, so a multiple of 64 is kept whole.
-        vocabulary_scenes: Scenes whose captions say which tokens the world can hold.
+        scenes: Number of scenes to train on. They are drawn in 64 equal parts; a remainder is dropped.
+        vocabulary_scenes: Number of scenes whose captions say which tokens the world can hold.
         variants: Renderings of each background.
         architecture: Sizes of the networks.
         vae: Stage 1.
         unet: Stage 2.
         encode_batch: Scenes encoded at a time.
-        precision: bfloat16 or float32, of the encoded latents.
-        seed: Of torch's generator and of the crops; scenes have seeds of their own.
-        workers: Processes that draw scenes; 0: this one.
-        vae_from: A pipeline's folder whose VAE replaces stage 1.
-        init_from: A pipeline's folder whose UNet and text encoder stage 2 starts from.
+        precision: bfloat16 or float32, for the encoded latents.
+        seed: Seed of torch's generator and of the crops; scenes have their own seeds.
+        workers: Processes that draw scenes; 0 draws them in this process.
+        vae_from: Folder of a pipeline whose VAE replaces stage 1.
+        init_from: Folder of a pipeline; stage 2 starts from its UNet and text encoder.
     """
 
     scenes: int = 400_000
@@ -54,7 +54,7 @@ class Training:
 
     @classmethod
     def smoke(cls) -> "Training":
-        """Every stage with tiny networks, in seconds on a CPU. It learns nothing to speak of."""
+        """Returns settings for every stage with tiny networks: seconds on a CPU, too few steps to draw anything."""
         return cls(
             scenes=16,
             vocabulary_scenes=200,
@@ -74,16 +74,16 @@ class Training:
 def train(training: Training, out: Path, device: torch.device | None = None) -> None:
     """Trains a miniature and writes it to `out`, a folder that diffusers can load.
 
-    The VAE is there, beside untrained companions, as soon as stage 1 is done.
+    The folder is written after stage 1 too, with the trained VAE and the other networks untrained.
 
     Args:
-        training: How.
-        out: Made where it is missing, overwritten where it is not empty.
-        device: Where to train; None: the CPU.
+        training: The settings.
+        out: The folder to write to. It is made if it does not exist, and its files are overwritten.
+        device: The device to train on; None takes the CPU.
 
     Raises:
         SdexploreError: There are no scenes to train on, or `out` cannot be made.
-        LoadError: `vae_from` or `init_from` is no folder of a pipeline.
+        LoadError: The folder `vae_from` or `init_from` holds no pipeline.
     """
     if training.scenes < 1:
         raise SdexploreError(f"cannot train on {training.scenes} scenes; give 1 or more")
@@ -127,7 +127,7 @@ def _draw_scenes(training: Training, known: frozenset[int]) -> SceneTable:
 
 
 def _start(training: Training) -> Networks:
-    """Untrained networks, or those that earlier trainings left."""
+    """Untrained networks; those of earlier trainings where the settings name them."""
     networks = build(training.architecture)
     if training.vae_from is not None:
         networks.vae.load_state_dict(load(training.vae_from).vae.state_dict())

@@ -1,6 +1,6 @@
-"""The atlas: one tile for every glyph and shape, drawn once from Noto Color Emoji.
+"""The atlas: one tile for every glyph and shape, drawn from Noto Color Emoji.
 
-The package carries the tiles, so that scenes need no font. `draw_atlas` makes them again.
+The package holds the tiles, so scenes need no font. `draw_atlas` draws the tiles again.
 """
 
 import functools
@@ -17,7 +17,7 @@ from sdexplore.mini.world.vocabulary import GLYPHS, SHAPES
 ATLAS = Path(__file__).parent / "atlas.npz"
 TILE = 128
 _GLYPH_SIZE = 109  # the one size of Noto Color Emoji's bitmaps
-_WIDEST_GLYPH = 150  # pixels; wider is two glyphs side by side: the font knows no such sequence
+_WIDEST_GLYPH = 150  # pixels; a wider one is two glyphs side by side, since the font does not know the sequence
 _SHAPE_SIZE = 512
 _FULL = 255
 
@@ -27,7 +27,7 @@ Atlas: TypeAlias = UInt8[np.ndarray, "sprite 128 128 4"]
 
 @functools.cache
 def load_atlas() -> Atlas:
-    """The tiles of NAMES, then of SHAPES: RGBA, not premultiplied, read-only; shapes are white."""
+    """Returns the tiles of NAMES, then of SHAPES: RGBA, not premultiplied, read-only. Shapes are white."""
     with np.load(ATLAS) as file:
         tiles: np.ndarray = file["atlas"]
     tiles.flags.writeable = False
@@ -35,27 +35,27 @@ def load_atlas() -> Atlas:
 
 
 def draw_atlas(font: str | Path) -> Atlas:
-    """The same tiles drawn again.
+    """Draws the same tiles again.
 
-    `numpy.savez_compressed(path, atlas=draw_atlas(font))` writes them as the package carries them.
+    `numpy.savez_compressed(path, atlas=draw_atlas(font))` writes the file that the package holds.
 
     Args:
         font: Path of NotoColorEmoji.ttf, the edition with bitmaps (CBDT). Debian's package
             fonts-noto-color-emoji has it under /usr/share/fonts/truetype/noto.
 
     Raises:
-        LoadError: There is no such font, or it has not every glyph of the world in colour.
+        LoadError: The font cannot be read, or it does not draw every glyph of the world in colour.
     """
     try:
         face = ImageFont.truetype(str(font), _GLYPH_SIZE)
     except OSError as error:
         raise LoadError(
-            f"no font can be read from {str(font)!r} ({error}); give the path of "
+            f"draw_atlas cannot read a font from {str(font)!r} ({error}); give the path of "
             "NotoColorEmoji.ttf (Debian: package fonts-noto-color-emoji), or use load_atlas(), "
             "which needs no font"
         ) from error
     glyphs = [_draw_glyph(glyph, face, font) for glyph in GLYPHS.values()]
-    return np.stack([*glyphs, *map(_draw_shape, SHAPES)])
+    return np.stack([*glyphs, *map(draw_shape, SHAPES)])
 
 
 def _draw_glyph(glyph: str, face: ImageFont.FreeTypeFont, font: str | Path) -> UInt8[np.ndarray, "128 128 4"]:
@@ -66,7 +66,7 @@ def _draw_glyph(glyph: str, face: ImageFont.FreeTypeFont, font: str | Path) -> U
     colored = (pixels[pixels[..., 3] == _FULL, :3] < _FULL).any()  # other fonts draw in white
     if box is None or not colored or box[2] - box[0] >= _WIDEST_GLYPH:
         raise LoadError(
-            f"the font {str(font)!r} does not draw {glyph!r} as one glyph in colour; give the path "
+            f"draw_atlas: the font {str(font)!r} does not draw {glyph!r} as one glyph in colour; give the path "
             "of NotoColorEmoji.ttf, or use load_atlas(), which needs no font"
         )
     crop = canvas.crop(box)
@@ -76,7 +76,8 @@ def _draw_glyph(glyph: str, face: ImageFont.FreeTypeFont, font: str | Path) -> U
     return np.asarray(tile.resize((TILE, TILE), Image.Resampling.LANCZOS))
 
 
-def _draw_shape(shape: str) -> UInt8[np.ndarray, "128 128 4"]:
+def draw_shape(shape: str) -> UInt8[np.ndarray, "128 128 4"]:
+    """Draws the white tile of one of SHAPES: RGBA, y before x."""
     canvas = Image.new("L", (_SHAPE_SIZE, _SHAPE_SIZE), 0)
     draw, end, center = ImageDraw.Draw(canvas), _SHAPE_SIZE, _SHAPE_SIZE / 2
     match shape:

@@ -16,7 +16,7 @@ SIZE = 256
 """Height and width of every picture, in pixels."""
 
 Pixels: TypeAlias = int | float
-"""A distance or a place, in pixels."""
+"""A distance or a coordinate, in pixels."""
 
 Rgb: TypeAlias = tuple[int, ...]
 
@@ -46,14 +46,14 @@ _HAZE = 255 * 0.4 * np.array([0.95, 0.97, 1.0])
 
 
 def background(kind: str, rng: random.Random) -> UInt8[np.ndarray, "256 256 3"]:
-    """One background: RGB, y before x.
+    """Draws one background: RGB, y before x.
 
     Args:
         kind: One of BACKGROUNDS.
-        rng: Where its shade, its horizon and its details come from.
+        rng: Draws its shade, its horizon and its details.
 
     Raises:
-        SdexploreError: There is no such background.
+        SdexploreError: No background has this name.
     """
     if kind not in BACKGROUNDS:
         raise SdexploreError(f"no background {kind!r}; {did_you_mean(kind, BACKGROUNDS)}")

@@ -1,7 +1,7 @@
-"""Where the things of a scene stand, alone, counted, in a relation or three; and how it is said.
+"""Where the things of a scene stand, and which phrase names them: one thing, equal things, two in a relation, or three.
 
-Every layout draws from the generator in a fixed order, which is part of the world: the same seed
-gives the same scene for ever.
+Every layout draws from the generator in a fixed order. The order is part of the world: the same seed always gives the
+same scene.
 """
 
 import random
@@ -14,7 +14,7 @@ from sdexplore.mini.world.backgrounds import SIZE, Pixels
 from sdexplore.mini.world.vocabulary import COLORS, COUNTS, NAMES, SHAPES, article, plural
 
 Phrase: TypeAlias = Callable[[random.Random], str]
-"""Draws one wording of what is to be seen; called once a caption."""
+"""Draws one phrase that names the things of the scene; called once for each caption."""
 
 Spot: TypeAlias = tuple[float, float, float]
 """Where a sprite stands: x, y, size."""
@@ -22,12 +22,12 @@ Spot: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Thing:
-    """What may stand in a scene.
+    """A thing that can stand in a scene.
 
     Attributes:
         tile: Index into the atlas.
-        tint: RGB that multiplies the tile, for shapes; None for glyphs.
-        word: The noun without article: "cat", "red circle".
+        tint: RGB that multiplies the tile of a shape; None for glyphs.
+        word: The noun without its article: "cat", "red circle".
     """
 
     tile: int
@@ -37,13 +37,13 @@ class Thing:
 
 @dataclass(frozen=True)
 class Sprite:
-    """A thing in its place.
+    """A thing at its place in a scene.
 
     Attributes:
         thing: What it is.
-        x: Its centre, in pixels from the left.
-        y: Its centre, in pixels from the top.
-        size: Height and width of its tile in pixels.
+        x: Centre, in pixels from the left.
+        y: Centre, in pixels from the top.
+        size: Height and width of the tile, in pixels.
         flipped: Whether left and right are exchanged.
     """
 
@@ -56,7 +56,7 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Layout:
-    """Sprites back to front, the phrase that names them, and words that it spells otherwise."""
+    """Sprites back to front, the phrase that names them, and the words that it spells differently ("cats")."""
 
     sprites: tuple[Sprite, ...]
     phrase: Phrase
@@ -64,12 +64,12 @@ class Layout:
 
 
 def chance(rng: random.Random, share: float) -> bool:
-    """True with probability `share`."""
+    """Returns True with probability `share`."""
     return rng.random() < share
 
 
 def draw_layout(rng: random.Random) -> Layout:
-    """One random layout."""
+    """Draws one random layout."""
     roll = rng.random()
     kinds = ((0.36, _one), (0.46, _several), (0.86, _pair), (1.0, _three))
     return next(draw for below, draw in kinds if roll < below)(rng)
@@ -89,7 +89,7 @@ def _sprite(thing: Thing, x: float, y: float, size: float, rng: random.Random) -
 
 
 def _place(rng: random.Random, sizes: Sequence[float]) -> list[Spot] | None:
-    """Spots that do not overlap, or None where those that stand already leave no room."""
+    """Spots that do not overlap; None where the first ones leave no room for the rest."""
     spots: list[Spot] = []
     for size in sizes:
         for _ in range(60):
@@ -118,13 +118,13 @@ def _fixed(text: str, _: random.Random) -> str:
     return text
 
 
-# Up to which roll, from which to which size, and how such a thing is called.
+# Rolls below this number; the range of sizes; the adjectives for them.
 _SIZES: tuple[tuple[float, tuple[float, float], tuple[str, ...]], ...] = (
     (0.1, (48, 72), ("tiny", "small")),
     (0.2, (190, 240), ("big", "large", "huge")),
     (1.0, (95, 185), ()),
 )
-_MOVABLE = 130  # larger things do not fit into a half
+_MOVABLE = 130  # larger things do not fit into one half of the picture
 
 
 def _one(rng: random.Random) -> Layout:
@@ -153,7 +153,7 @@ def _several(rng: random.Random) -> Layout:
     size = {2: 100, 3: 84, 4: 76}[number] * rng.uniform(0.85, 1.1)
     spots = _scatter(rng, [size] * number)
     sprites = tuple(_sprite(thing, *spot, rng) for spot in spots)
-    # Of a shape's name only the last word is counted, of a glyph's the whole: "red circles".
+    # The plural of a shape changes its last word ("red circles"), the plural of a glyph its whole name.
     color, _, noun = thing.word.rpartition(" ") if thing.tint else ("", "", thing.word)
     counted = f"{color} {plural(noun)}".lstrip()
     phrase = partial(_fixed, f"{COUNTS[number]} {counted}")
@@ -189,7 +189,7 @@ def _related(relation: str, first: str, second: str, rng: random.Random) -> str:
 
 
 def _pair_spots(relation: str, rng: random.Random) -> list[Spot]:
-    """(x, y, size) of the first and of the second thing."""
+    """(x, y, size) of the first thing and of the second."""
     sizes = (rng.uniform(78, 122), rng.uniform(78, 122))
     if relation == "and":
         return _scatter(rng, sizes)

@@ -1,13 +1,13 @@
 """The words of the emoji world: things, colours, places and styles, and how captions spell them.
 
-The order of every table is part of the world: scenes are drawn by index from a seeded generator,
-so that an insertion anywhere but at an end changes what every seed shows.
+The order of every table is part of the world. Scenes are drawn by index from a seeded generator, so an entry that is
+inserted anywhere but at the end changes the scene of every seed.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# Synonyms are divided by "|", the usual name first; the glyph follows the last space.
+# "|" stands between synonyms, the usual name first. The glyph follows the last space.
 _GLYPHS = """
     astronaut|spaceman 🧑‍🚀, horse|pony 🐎, bird 🐦, cat|kitten 🐱, dog|puppy 🐶,
     fox 🦊, bear 🐻, panda 🐼, koala 🐨, tiger 🐯, lion 🦁, cow 🐮, pig 🐷,
@@ -56,13 +56,13 @@ def _pairs(table: str) -> dict[str, str]:
 GLYPHS: Mapping[tuple[str, ...], str] = MappingProxyType(
     {tuple(names.split("|")): glyph for names, glyph in _pairs(_GLYPHS).items()}
 )
-"""Names of a thing, the usual one first → its emoji. The n-th entry is sprite n of the atlas."""
+"""Names of a thing, the usual one first → its emoji. Entry n is tile n of the atlas."""
 
 NAMES: tuple[tuple[str, ...], ...] = tuple(GLYPHS)
-"""Names of every glyph sprite."""
+"""Names of every glyph, in the order of the atlas."""
 
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle", "star", "ring", "heart", "cross")
-"""White sprites that follow the glyphs in the atlas; every one is tinted in one of COLORS."""
+"""White tiles that follow the glyphs in the atlas. A scene tints each in one of COLORS."""
 
 COLORS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {
@@ -97,7 +97,7 @@ PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "city": ("in the city", "in a city street"),
     }
 )
-"""Painted backgrounds → how captions name them."""
+"""Painted backgrounds → the phrases of captions for them."""
 
 PLACE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -115,7 +115,7 @@ PLACE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "city": ("city",),
     }
 )
-"""Painted backgrounds → the words of such a phrase that mean the background."""
+"""Painted backgrounds → the words in those phrases that mean the background."""
 
 BACKGROUNDS: tuple[str, ...] = (*COLORS, *PLACES)
 """Every background: plain colours, then places."""
@@ -136,7 +136,7 @@ STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "blur": ("a blurry photo of", "an out of focus photo of"),
     }
 )
-"""Styles → how captions begin. What is listed twice is twice as likely."""
+"""Styles → the beginnings of captions. An entry that stands twice is drawn twice as often."""
 
 FILLERS: tuple[str, ...] = (
     *("beautiful", "highly detailed", "cute", "4k", "digital art", "trending on artstation"),
@@ -144,10 +144,10 @@ FILLERS: tuple[str, ...] = (
     *("flying", "running", "standing", "like a dream", "of my friend", "very happy", "realistic"),
     *("colorful", "in japan", "with a story"),
 )
-"""What prompts are full of and no picture shows: the model learns to pass over it."""
+"""Usual words of prompts that no picture shows. The model learns to ignore them."""
 
 COUNTS: Mapping[int, str] = MappingProxyType({2: "two", 3: "three", 4: "four"})
-"""Numbers of equal things → words."""
+"""Number of equal things → its word."""
 
 _PLURALS = _pairs(_IRREGULAR)
 _UNCOUNTED = frozenset(
@@ -159,7 +159,7 @@ _UNCOUNTED = frozenset(
 
 
 def article(noun: str) -> str:
-    """`noun` with "a" or "an" where it takes one: "an owl", "a unicorn", "scissors"."""
+    """Returns the noun with its article, if it takes one: "an owl", "a unicorn", "scissors"."""
     if noun in _UNCOUNTED:
         return noun
     vowel = noun[:1] in tuple("aeiou") and not noun.startswith(("uni", "ufo"))
@@ -167,7 +167,7 @@ def article(noun: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """`noun` counted: "two" goes before "mice", "palm trees", "boxes"."""
+    """Returns the plural, as it stands after "two": "mice", "palm trees", "boxes"."""
     head, space, last = noun.rpartition(" ")
     regular = f"{last}es" if last.endswith(("s", "x")) else f"{last}s"
     return f"{head}{space}{_PLURALS.get(last, regular)}"

@@ -1,8 +1,8 @@
 """The emoji world: captioned scenes of glyphs and tinted shapes, and the mask of every word.
 
-A scene is at most four sprites over a background, with captions that name what is there, where it
-is and how it is drawn. Every sprite carries its own alpha, so the true mask of each word is known:
-that is what makes the attention of a model trained on it checkable.
+A scene is at most four sprites over a background. Its captions name the things, their places and the style. Every
+sprite has an alpha channel, so the true mask of each word is known. With these masks one can check where the attention
+of a model trained on the scenes lies.
 """
 
 import random
@@ -23,27 +23,27 @@ from sdexplore.mini.world.layouts import Phrase, Sprite, chance, draw_layout
 from sdexplore.mini.world.vocabulary import BACKGROUNDS, FILLERS, PLACE_WORDS, PLACES, STYLES
 
 GROUND = "<ground>"
-"""The key under which `spans` and `render` give the background."""
+"""The key of the background in what `spans` and `render` return."""
 
 MONO, SEPIA = (255, 255, 255), (250, 215, 165)
-"""The papers of gray pictures: RGB of what is white."""
+"""RGB of white in the gray styles: the colour of the paper."""
 
 Span: TypeAlias = tuple[int, int]
-"""First character, and one behind the last."""
+"""The first character, and the one after the last."""
 
 
 @dataclass(frozen=True, repr=False)
 class Scene(Shown):
-    """What is to be seen, and sentences that say so.
+    """The things of one picture, and the captions that describe it.
 
     Attributes:
         background: One of vocabulary.BACKGROUNDS.
         style: A key of vocabulary.STYLES.
-        sprites: What stands there, back to front.
-        captions: Sentences, each of which describes the whole scene.
-        spelled: Word of a sprite → how the captions spell it: "cat", or, counted, "cats".
-        parts: Caption → the spans of characters that name the sprites and the background;
-            an empty span where the caption is silent about it.
+        sprites: The things, back to front.
+        captions: Sentences; each describes the whole scene.
+        spelled: Word of a sprite → its spelling in the captions: "cat", or "cats" where there are several.
+        parts: Caption → two spans of characters: the one that names the sprites, and the one that names the
+            background. A span is empty where the caption does not name the background.
     """
 
     background: str
@@ -54,7 +54,7 @@ class Scene(Shown):
     parts: Mapping[str, tuple[Span, Span]]
 
     def blocks(self) -> Sequence[Block]:
-        """Captions, then a row for every sprite."""
+        """The captions, then one row for each sprite."""
         rows = [
             (
                 sprite.thing.word,
@@ -73,11 +73,11 @@ class Scene(Shown):
 
 
 def sample(rng: random.Random, captions: int = 2) -> Scene:
-    """One random scene.
+    """Draws one random scene.
 
     Args:
-        rng: `random.Random(7)` draws the same scene for ever; its state moves on.
-        captions: How many sentences describe it, 0 or more; two may be equal.
+        rng: The generator. `random.Random(7)` always draws the same scene, then its next one.
+        captions: Number of captions, 0 or more; two may be equal.
     """
     place = rng.choice(BACKGROUNDS) if chance(rng, 0.5) else rng.choice(("white", *PLACES))
     style = "photo" if chance(rng, 0.82) else rng.choice(("pixel", "mono", "sepia", "blur"))
@@ -95,13 +95,13 @@ def sample(rng: random.Random, captions: int = 2) -> Scene:
 
 
 def spans(scene: Scene, caption: str) -> dict[str, Span]:
-    """Where a caption names what has a mask: word, or GROUND → (start, end) in characters.
+    """Returns where a caption names the things that have a mask: word or GROUND → (start, end) in characters.
 
-    A word that stands for two sprites is found where it stands first. What the caption does not
-    name is left out; that can only be the background.
+    A word that means two sprites is found where it stands first. The background is missing where the caption does not
+    name it; the sprites are always named.
 
     Raises:
-        SdexploreError: The scene has no such caption.
+        SdexploreError: The scene does not have this caption.
     """
     if caption not in scene.parts:
         raise SdexploreError(f"the scene has no caption {caption!r}; {did_you_mean(caption, scene.captions)}")
@@ -118,22 +118,22 @@ def spans(scene: Scene, caption: str) -> dict[str, Span]:
 def render(
     scene: Scene, rng: random.Random, atlas: Atlas | None = None
 ) -> tuple[UInt8[np.ndarray, "256 256 3"], dict[str, Float32[np.ndarray, "256 256"]]]:
-    """The scene's picture and, for each word and GROUND, its mask.
+    """Draws the scene's picture, and the mask of each word and of GROUND.
 
-    This is the reference; `rendering.Renderer` draws many at once and agrees with it nearly.
+    This function is the reference. `training.rendering.Renderer` draws many scenes at once, with small differences.
 
     Args:
-        scene: What to draw.
-        rng: Where the background's details come from.
-        atlas: Tiles to draw with; None: the package's own.
+        scene: The scene to draw.
+        rng: Draws the details of the background.
+        atlas: The tiles to draw with; None takes the package's own.
 
     Returns:
-        RGB, y before x; and word → the share of each pixel that shows the word's sprites, 0 to 1,
-        before the style is applied. The masks of one scene sum to 1 where no sprite covers another
-        of its own word.
+        The picture (RGB, y before x), and word → mask. A mask is the share of each pixel that shows the word's sprites,
+        0 to 1, before the style is applied. The masks of a scene sum to 1, except where a sprite covers another one
+        with the same word.
 
     Raises:
-        SdexploreError: There is no such background or style.
+        SdexploreError: No background or style has this name.
     """
     if scene.style not in STYLES:
         raise SdexploreError(f"no style {scene.style!r}; {did_you_mean(scene.style, STYLES)}")
@@ -151,7 +151,7 @@ def render(
 
 
 def _caption(style: str, phrase: Phrase, place: str, rng: random.Random) -> tuple[str, tuple[Span, Span]]:
-    """A sentence, and the spans that name the sprites and the background."""
+    """One caption, and the spans that name the sprites and the background."""
     text, ground = rng.choice(STYLES[style]), (0, 0)
     if chance(rng, 0.06):
         filler = rng.choice(FILLERS)
@@ -174,10 +174,10 @@ def _append(text: str, part: str) -> tuple[str, Span]:
 
 
 def _find(spelled: Mapping[str, str], caption: str, part: Span) -> Iterator[tuple[str, Span]]:
-    """Words and their spans within a part of the caption.
+    """Finds words in a part of the caption, and their spans.
 
-    Longer words first, and each is struck out where it was found: the bear of a "teddy bear" is
-    no bear, the orange of an "orange circle" no orange.
+    Longer words come first, and each is deleted where it was found. So "bear" is not found in "teddy bear", nor
+    "orange" in "orange circle".
     """
     rest = caption[slice(*part)].lower()
     for word in sorted(spelled, key=lambda word: len(spelled[word]), reverse=True):

@@ -1,4 +1,4 @@
-"""The glyph classifier on renderings that it never saw, and the figures made with it."""
+"""The classifier on renderings that it never saw, and the numbers that are measured with it."""
 
 import random
 
@@ -17,16 +17,9 @@ from sdexplore.mini.evaluation.classifier import (
     thing_of,
     things_in,
 )
+from sdexplore.mini.evaluation.classifier_scenes import SmallScenes, crowded, labels
 from sdexplore.mini.evaluation.faithfulness import Faithfulness, judge, measure_faithfulness, prompts_of, wilson
-from sdexplore.mini.evaluation.train_classifier import (
-    _Drawer,
-    accuracy,
-    crowded,
-    labels,
-    main,
-    measure_classifier,
-    train_classifier,
-)
+from sdexplore.mini.evaluation.train_classifier import accuracy, main, measure_classifier, train_classifier
 from sdexplore.mini.training.dataset import Draw, draw_table
 
 
@@ -97,14 +90,14 @@ def test_accuracy_is_what_one_works_out_by_hand():
 
 def test_drawn_scenes_show_what_their_labels_say():
     table = crowded(3, 40)
-    images, shares = _Drawer(table).batch(range(40))
+    images, shares = SmallScenes(table).batch(range(40))
     assert images.shape == (40, 3, 128, 128)
     assert shares.sum(1).numpy() == pytest.approx(1, abs=1e-5)
     seen = shares[:, :-1].amax((2, 3)).numpy() > 0.01
     assert not (seen & ~labels(table)).any()
     assert (seen | ~labels(table)).mean() > 0.999  # one may hide another
     assert 2 <= labels(table).sum(1).mean() <= 4
-    again = _Drawer(crowded(3, 40)).batch(range(40))[0]
+    again = SmallScenes(crowded(3, 40)).batch(range(40))[0]
     assert torch.equal(images, again)
     assert labels(draw_table(Draw(1, 20, captions=0))).any(1).all()
 

@@ -1,4 +1,4 @@
-"""Scenes as arrays and pictures: what tokens name, drawings by the batch, and the noise upon them."""
+"""Scenes as arrays and as batches of pictures: what tokens name, what is drawn, and the noise that is added."""
 
 import random
 from dataclasses import fields, replace

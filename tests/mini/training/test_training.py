@@ -1,4 +1,4 @@
-"""Training of the miniature, for real and small: from the command line to a folder that diffusers loads."""
+"""A real, small training of the miniature: from the command line to a folder that diffusers loads."""
 
 import re
 from dataclasses import replace
@@ -208,7 +208,7 @@ def test_a_budget_ends_by_steps_or_by_time():
     assert used == sorted(used)
     assert len(used) > 10
     for seconds, steps in ((0.0, None), (-1.0, None), (float("nan"), None), (60.0, -1)):
-        with pytest.raises(SdexploreError, match=f"a stage of {seconds} seconds and {steps} steps does not exist"):
+        with pytest.raises(SdexploreError, match=f"{seconds} seconds and {steps} steps"):
             Budget(seconds, steps)
 
 

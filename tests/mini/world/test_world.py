@@ -1,4 +1,4 @@
-"""Scenes of the emoji world: the same seed for ever, honest captions, honest masks."""
+"""Scenes of the emoji world: a seed always gives the same scene; captions and masks agree with the picture."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""Where the miniature's words look: read like diffusers' own attention, scored on masks that are known."""
+"""Where the words of the miniature look: compared with diffusers' own attention, and scored on known masks."""
 
 import math
 
@@ -11,7 +11,7 @@ from sdexplore.mini.training.alignment import CrossAttention, alignment_loss, se
 from sdexplore.mini.training.dataset import GROUND_GROUP, HELD_OUT_SEED, Draw, draw_table
 from sdexplore.mini.training.encoding import encode
 from sdexplore.mini.training.networks import build, load
-from sdexplore.mini.training.pointing import _score_words, pointing
+from sdexplore.mini.training.pointing import score_words, pointing
 from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.training.stages import Training
 
@@ -96,7 +96,7 @@ def test_a_word_points_where_the_mean_of_its_tokens_peaks():
     maps[1, 0, 30, 30] = 1
     groups = torch.tensor([[0, 0, 1, -1], [0, 1, -1, 4]])
     area = 64 / 1024
-    assert _score_words(maps, groups, masks) == [(1, 1, area, 0), (0, 0, area, 1), (0, 0, area, 0)]
+    assert score_words(maps, groups, masks) == [(1, 1, area, 0), (0, 0, area, 1), (0, 0, area, 0)]
 
 
 @pytest.fixture(scope="module")
