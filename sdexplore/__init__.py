@@ -3,10 +3,10 @@
     import sdexplore as sdx
 
     pipe = sdx.load()                                  # the embedded miniature Stable Diffusion
-    trace = sdx.run(pipe, "a photo of an astronaut")   # one picture, one record
-    sdx.views.attention(trace, ["astronaut"])          # everything shown is read from it
+    trace = sdx.run(pipe, "a photo of an astronaut")   # one run, one record
+    sdx.views.attention(trace, ["astronaut"])          # every figure is read from the record
 
-Names load on first use: importing this imports neither torch nor diffusers nor pyplot.
+Each name is loaded when it is first used. `import sdexplore` alone imports neither torch nor diffusers nor pyplot.
 """
 
 import importlib
@@ -142,14 +142,14 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands fo
 
 
 def load_ipython_extension(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
-    """`%load_ext sdexplore`: registers the magic `%sdexplore`; nothing else changes."""
+    """Called by `%load_ext sdexplore`: registers the magic `%sdexplore`, and changes nothing else."""
     from .magics.registering import register
 
     register(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
-    """`%unload_ext sdexplore`: takes the magic away."""
+    """Called by `%unload_ext sdexplore`: removes the magic `%sdexplore`."""
     from .magics.registering import unregister
 
     unregister(shell)

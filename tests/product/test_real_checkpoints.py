@@ -1,6 +1,6 @@
 """Notebook 08, which measures real checkpoints: in full on tiny ones in the hub's layout; on real ones by network.
 
-    pytest -m hub tests/test_real_checkpoints.py
+    pytest -m hub tests/product/test_real_checkpoints.py
 
 needs a network, and is meant for a machine with a GPU. Its table, real_checkpoints.md, stands in the current folder.
 """

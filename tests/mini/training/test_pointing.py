@@ -11,7 +11,7 @@ from sdexplore.mini.training.alignment import CrossAttention, alignment_loss, se
 from sdexplore.mini.training.dataset import GROUND_GROUP, HELD_OUT_SEED, Draw, draw_table
 from sdexplore.mini.training.encoding import encode
 from sdexplore.mini.training.networks import build, load
-from sdexplore.mini.training.pointing import score_words, pointing
+from sdexplore.mini.training.pointing import pointing, score_words
 from sdexplore.mini.training.rendering import Renderer
 from sdexplore.mini.training.stages import Training
 
