@@ -12,8 +12,9 @@ from IPython.core.error import UsageError
 
 from ..analysis.attention import METHODS
 from ..base.errors import did_you_mean
-from ..base.known_names import FLAVORS, SCHEDULERS
+from ..base.known_names import SCHEDULERS
 from ..figures.picture import Picture
+from ..publish.sites.registry import SITES
 from ..trace.record import Record
 from ..trace.trace import Trace
 from .parsing import Asked, Option, parser_of
@@ -357,7 +358,7 @@ COMMANDS: Mapping[str, Command] = {
             Option(("--key",), "key", str, "the picture's name; the same key again replaces it"),
             Option(("--caption",), "caption", str, "stands beneath it; as before, or its own words"),
             Option(("--alt",), "alt", str, "what is to be seen, in words (the picture's own)"),
-            Option(("--flavor",), "flavor", str, "zenn and others", FLAVORS),
+            Option(("--flavor",), "flavor", str, "zenn and others", tuple(SITES)),
             Option(("--root",), "root", str, "the folder under which images/ stands (.)"),
             _OUTPUT,
         ),

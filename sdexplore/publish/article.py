@@ -1,25 +1,28 @@
 """An article written beside the notebook: pictures numbered, described and small enough, and its Markdown."""
 
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
+from .manifest import Entry, Manifest
 from .material import material_of
+from .merging import reconciled
 from .pages import page_of
+from .pieces import Piece, amended, blocks_of, put
+from .places import Place, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
-from .sites.flavor import Shot, flavor_of
-from .sites.manifest import Entry, Manifest
-from .sites.markdown import fenced, inline
-from .sites.merging import merged
-from .sites.places import Place, checked_slug
+from .sites.markdown import inline
+from .sites.registry import Flavor, site_of
+from .sites.site import Shot
 
 _FACTS: Mapping[str, Any] = {
     "title": None,
@@ -61,7 +64,7 @@ class Article(Shown):
     def __init__(  # noqa: PLR0913  (the facts of a page's head)
         self,
         slug: str,
-        flavor: Literal["zenn", "qiita", "github", "hugo", "quarto"] = "zenn",
+        flavor: Flavor = "zenn",
         root: str | Path = ".",
         *,
         title: str | None = None,
@@ -71,15 +74,15 @@ class Article(Shown):
         published: bool | None = None,
         address: str | None = None,
     ) -> None:
-        self.flavor = flavor_of(flavor)
+        self._site = site_of(flavor)
         self.slug = checked_slug(slug)
         self._place = Place(root)
-        self._folder = self.flavor.folder_of(slug)
+        self._folder = self._site.folder_of(slug)
         given = {"title": title, "emoji": emoji, "type": type, "published": published, "address": address}
         self._given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if topics is not None:
             self._given["topics"] = [topics] if isinstance(topics, str) else list(topics)
-        self._pieces: list[dict[str, str]] = []
+        self._pieces: list[Piece] = []
         self._composes = False
         self._check({**_FACTS, "title": slug, **self._given})
 
@@ -109,7 +112,7 @@ class Article(Shown):
             PublishError: It cannot be published; nothing was written.
         """
         self._check_picture(key, caption, alt, width, theme)
-        most = self.flavor.most_bytes
+        most = self._site.most_bytes
         material = material_of(picture, alt=alt, caption=caption, most_bytes=most, theme=theme)
         with self._open() as manifest:
             key = key or self._free_key(material.name, manifest, material.code)
@@ -139,7 +142,7 @@ class Article(Shown):
             manifest.save(self._place, self._folder)
             if old is not None and old.file != file:
                 self._place.remove(self._folder / old.file)
-        self._put(self._pieces, {"picture": key})
+        put(self._pieces, {"picture": key})
         for notice in (*filter(None, [material.encoded.note]), *material.notices):
             warnings.warn(f"{self.slug}, picture {key!r} ({file}): {notice}", stacklevel=2)
         return self
@@ -183,27 +186,12 @@ class Article(Shown):
             raise PublishError(
                 f"key={clip(repr(key), 80)} cannot name a page: letters, digits, - and _; 'explore', say"
             )
-        if self.flavor.explorable is None:
-            raise PublishError(
-                f"{self.flavor.name} serves no HTML of its authors: write the page with sdx.page(trace, 'run.html'), "
-                "put it on a host that does (GitHub Pages, say), and link to it: text('[Explore](https://…)')"
-            )
+        target = self._site.html_of(self.slug, key)
+        address = self._site.page_link(key, self.slug, self._facts(Manifest.load(self._place, self._folder)))
         content = page_of(trace)
-        folder = PurePosixPath(self.flavor.explorable.format(self.slug))
-        with self._open() as manifest:
-            address = {**manifest.facts, **self._given}.get("address")
-            if self.flavor.name == "github" and not address:
-                raise PublishError(
-                    "GitHub shows a page as its source: serve root by GitHub Pages, and give its address, "
-                    "Article(…, address='https://you.github.io/repository')"
-                )
-            self._place.write(folder / f"{key}.html", content)
-        before = {"hugo": f"/images/{self.slug}", "quarto": ""}.get(self.flavor.name, f"/{folder}")
-        if address and self.flavor.name != "quarto":
-            before = f"{address.rstrip('/')}{before}"
-        self._put(
-            self._pieces, {"text": f"[{inline(text)}]({before}{'/' * bool(before)}{key}.html)", "key": f"page {key}"}
-        )
+        with self._open():
+            self._place.write(target, content)
+        put(self._pieces, {"text": f"[{inline(text)}]({address})", "key": f"page {key}"})
         return self
 
     def save(self, *, overwrite: bool = False) -> Path:
@@ -215,26 +203,26 @@ class Article(Shown):
         Raises:
             PublishError: The site would refuse it; nothing was written.
         """
+        site = self._site
         with self._open() as manifest:
-            facts = {**_FACTS, "title": self.slug, **manifest.facts, **self._given}
+            facts = self._facts(manifest)
             self._check(facts)
-            pieces = self._arranged(manifest)
-            blocks = list(_blocks(pieces, manifest, lambda shot: self.flavor.show(shot, self._base(facts))))
-            page = self.flavor.page_of(self.slug)
-            fresh = "\n\n".join((self.flavor.front(facts), *(block for _, block in blocks))) + "\n"
-            content, notes = self._reconciled(manifest, page, fresh, blocks, overwrite=overwrite)
+            pieces = list(self._pieces) if self._composes else amended(manifest.pieces, self._pieces)
+            blocks = list(blocks_of(pieces, manifest.pictures, lambda shot: self._shown(shot, facts)))
+            page = site.page_of(self.slug)
+            fresh = "\n\n".join((site.head(facts), *(block for _, block in blocks))) + "\n"
+            there, last = self._place.read(page), manifest.pages.get(site.name)
+            content, notes = reconciled(there, last, fresh, blocks, manifest.pictures, overwrite=overwrite)
             path = self._place.write(page, content.encode("utf-8"))
             manifest.facts, manifest.pieces = facts, pieces
             files = {key: entry.file for key, entry in manifest.pictures.items()}
-            manifest.pages[self.flavor.name] = {
+            manifest.pages[site.name] = {
                 "sha256": sha256(content.encode("utf-8")) if content == fresh else "",
                 "blocks": [list(block) for block in blocks],
                 "files": files,
             }
             manifest.save(self._place, self._folder)
-        if self.flavor.name == "qiita" and not facts["address"]:
-            notes.append("Qiita shows no picture by a relative path: give address=, where root is on the web")
-        for note in notes:
+        for note in (*notes, *site.notices(facts)):
             warnings.warn(f"{page}: {note}", stacklevel=2)
         return path
 
@@ -245,7 +233,7 @@ class Article(Shown):
         title = facts.get("title") or self.slug
         lines: list[Block] = [
             Line(f"Article {self.slug}: {clip(title, 80)}", strong=True),
-            Line(f"{self.flavor.name}: {self.flavor.page_of(self.slug)}, pictures in {self._folder}/"),
+            Line(f"{self._site.name}: {self._site.page_of(self.slug)}, pictures in {self._folder}/"),
         ]
         rows = []
         for key, entry in pictures.items():
@@ -259,11 +247,18 @@ class Article(Shown):
         with self._place.locked(self._folder):
             yield Manifest.load(self._place, self._folder)
 
+    def _facts(self, manifest: Manifest) -> dict[str, Any]:
+        """The facts of the head: as given now, else as last saved, else the usual ones."""
+        return {**_FACTS, "title": self.slug, **manifest.facts, **self._given}
+
+    def _shown(self, shot: Shot, facts: Mapping[str, Any]) -> str:
+        return self._site.picture(shot, self._site.address_of(shot.file, self.slug, facts))
+
     def _check(self, facts: Mapping[str, Any]) -> None:
         if not isinstance(facts["title"], str):
             raise PublishError(f"title={facts['title']!r}: a title is text")
-        if found := self.flavor.problems(self.slug, facts):
-            raise PublishError(f"{self.flavor.name} would refuse this article:\n- " + "\n- ".join(found))
+        if found := self._site.problems(self.slug, facts):
+            raise PublishError(f"{self._site.name} would refuse this article:\n- " + "\n- ".join(found))
 
     @staticmethod
     def _check_picture(key: object, caption: object, alt: object, width: object, theme: str) -> None:
@@ -292,86 +287,13 @@ class Article(Shown):
 
     def _is_of(self, entry: Entry | None, code: str | None) -> bool:
         """Whether the picture was made by this very line from this very trace."""
-        import json
-
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
         return content is not None and json.loads(content).get("code") == code
 
-    @staticmethod
-    def _put(pieces: list[dict[str, str]], piece: dict[str, str]) -> None:
-        """Adds `piece` to `pieces`, or puts it in the place of the one that is the same or has its key."""
-        for number, known in enumerate(pieces):
-            if known == piece or ("key" in piece and known.get("key") == piece["key"]):
-                pieces[number] = piece
-                return
-        pieces.append(piece)
-
     def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
         self._check_key(key)
         self._composes = True
-        self._put(self._pieces, piece if key is None else {**piece, "key": key})
+        put(self._pieces, piece if key is None else {**piece, "key": key})
         return self
-
-    def _arranged(self, manifest: Manifest) -> list[dict[str, str]]:
-        if self._composes:
-            return list(self._pieces)
-        pieces = list(manifest.pieces)
-        for piece in self._pieces:
-            self._put(pieces, piece)
-        return pieces
-
-    def _base(self, facts: Mapping[str, Any]) -> str:
-        """What stands before a picture's file name in the page."""
-        if self.flavor.name == "zenn":
-            return f"/{self._folder}/"
-        if self.flavor.name == "qiita":
-            return f"{facts['address'].rstrip('/') if facts['address'] else '..'}/{self._folder}/"
-        return ""
-
-    def _reconciled(
-        self,
-        manifest: Manifest,
-        page: PurePosixPath,
-        fresh: str,
-        blocks: list[tuple[str, str]],
-        *,
-        overwrite: bool,
-    ) -> tuple[str, list[str]]:
-        """The page to write, with what its author edited kept; and what is to be said of that."""
-        there = self._place.read(page)
-        last = manifest.pages.get(self.flavor.name, {"sha256": "", "blocks": [], "files": {}})
-        if there is None or overwrite or sha256(there) == last["sha256"]:
-            now = {name for name, _ in blocks}
-            gone = [name for name, _ in last["blocks"] if name.startswith("picture") and name not in now]
-            return fresh, [f"{name} is no longer in the page; its file stays" for name in gone]
-        text = there.decode("utf-8", "replace")
-        renamed = {
-            file: manifest.pictures[key].file
-            for key, file in last.get("files", {}).items()
-            if key in manifest.pictures and manifest.pictures[key].file != file
-        }
-        content, notes = merged(text, [(name, block) for name, block in last["blocks"]], blocks, renamed)
-        said = "it was edited by hand, and what was written there stays; save(overwrite=True) writes it anew"
-        return content, [said, *notes]
-
-
-def _blocks(
-    pieces: Sequence[Mapping[str, str]],
-    manifest: Manifest,
-    show: Any,  # noqa: ANN401  (a function of a Shot)
-) -> Iterator[tuple[str, str]]:
-    """(name, Markdown) of each piece, in order."""
-    count = {"text": 0, "code": 0}
-    for piece in pieces:
-        if "picture" in piece:
-            key = piece["picture"]
-            entry = manifest.pictures[key]
-            shot = Shot(key=key, file=entry.file, alt=entry.alt, caption=entry.caption, width=entry.width)
-            yield f"picture {key!r}", show(shot)
-            continue
-        kind = "text" if "text" in piece else "code"
-        count[kind] += 1
-        body = piece["text"] if kind == "text" else fenced(piece["code"], piece["language"])
-        yield f"{kind} {count[kind]}", body

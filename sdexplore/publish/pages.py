@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..base.atomic_files import named, write
 from ..base.display import clip, counted, harmless, size
 from ..base.errors import SdexploreError
-from ..browser.buffers import png
+from ..base.png import KEPT, png
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
 from ..trace.trace import Trace
@@ -59,7 +59,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of that file; arguments as those of `page`."""
     whole = one_trace(trace)
-    still = b"" if whole.image is None else png(whole.image)
+    still = b"" if whole.image is None else png(whole.image, KEPT)
     packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
     content = _html(whole, packed, still, title).encode()
     if len(content) > budget:

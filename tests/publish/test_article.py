@@ -12,11 +12,11 @@ import yaml
 from articles import SLUG, dot, numbers
 from matplotlib.figure import Figure
 from PIL import Image
+from sdexplore.publish.sites.flavor import ZENN_MOST_BYTES
 
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
-from sdexplore.publish.sites.flavor import ZENN_MOST_BYTES
 
 
 def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from PIL import Image
+from sdexplore.publish.sites.flavor import FLAVORS, Shot
 
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
 from sdexplore.publish.media.stills import fitted, png_of
 from sdexplore.publish.sidecars import sidecar_of
-from sdexplore.publish.sites.flavor import FLAVORS, Shot
 from sdexplore.publish.sites.markdown import fenced, one_line
 
 COMMONMARK = MarkdownIt("gfm-like", {"linkify": False})

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ...base.atomic_files import named
 from ...base.errors import TraceError
-from ...base.known_names import FLAVORS
+from ...publish.sites.registry import SITES
 from ..board import Board
 from ..controls import button, column, control, row
 from .section import Section
@@ -36,7 +36,7 @@ class ExportSection(Section):
             widgets.Text, "caption", "Stands beneath the figure; empty: as before, or its own words"
         )
         self._flavor = control(
-            widgets.Dropdown, "flavor", "For which site the Markdown is written", options=FLAVORS, width="240px"
+            widgets.Dropdown, "flavor", "For which site the Markdown is written", options=tuple(SITES), width="240px"
         )
         self._root = control(widgets.Text, "root", "The folder under which images/ and articles/ stand", value=".")
         self._file = control(widgets.Text, "file", "The name of the trace's file or of the page", value="trace")

@@ -1,8 +1,10 @@
-"""Words from outside as Markdown that shows them as they are."""
+"""Words from outside as Markdown and YAML that show them unchanged."""
 
 import html
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ...base.display import clip
 
@@ -49,6 +51,21 @@ def attribute(text: str) -> str:
 def quoted(text: str) -> str:
     """`text` as a double-quoted scalar of YAML: JSON's strings are YAML's."""
     return json.dumps(one_line(text), ensure_ascii=False)
+
+
+def front_matter(fields: Mapping[str, Any]) -> str:
+    """Name -> fact as YAML between two lines of ---; a fact is text, a bool, None, or a sequence of these."""
+    return "\n".join(["---", *(f"{name}: {_scalar(value)}" for name, value in fields.items()), "---"])
+
+
+def _scalar(value: Any) -> str:  # noqa: ANN401  (a fact of the front matter)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return quoted(value)
+    return f"[{', '.join(map(_scalar, value))}]"
 
 
 def fenced(source: str, language: str = "python") -> str:

@@ -12,12 +12,12 @@ import synthetic
 from articles import SLUG, UserArticle, dot, numbers
 from matplotlib.figure import Figure
 from PIL import Image
+from sdexplore.publish.sites.flavor import FLAVORS
 
 import sdexplore as sdx
 from sdexplore.base import known_names
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
-from sdexplore.publish.sites.flavor import FLAVORS
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...base.display import clip
-from ...base.errors import PublishError
-from ..sidecars import as_json
+from ..base.display import clip
+from ..base.errors import PublishError
 from .places import Place
+from .sidecars import as_json
 
 SCHEMA = 1
 FILE = "manifest.json"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from ...base import atomic_files
-from ...base.display import clip
-from ...base.errors import PublishError
+from ..base import atomic_files
+from ..base.display import clip
+from ..base.errors import PublishError
 
 SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
