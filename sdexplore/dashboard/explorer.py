@@ -59,7 +59,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._unfollow = [self.state.follow((*RUN, *SHOW), self._say_code), *self._tabs.follow()]
         for label, trace in reversed(list((traces or {}).items())):
             self.history.add(trace, label)
-        self.state.section = self.state.section or next(iter(self._tabs.sections))
+        self._tabs.open_first()
         self._look_at(self.history.traces[0] if self.history.traces else None)
 
     def _arranged(self) -> list[Any]:

@@ -30,8 +30,8 @@ class LinkedExplorer(anywidget.AnyWidget):
     Attributes:
         trace: The trace that is explored.
         state: The present selection: word, role, step (None: mean over all), layers (the longer side of their grid, or
-            None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of them to
-            change it.
+            None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of
+            them to change it.
         facts, data: The packed trace; see `sdexplore.browser.packing`.
 
     Raises:
@@ -91,9 +91,13 @@ class LinkedExplorer(anywidget.AnyWidget):
         still = self._still
         text = f"{self!r}\nWhere widgets run, this is interactive."
         if still is None:
-            return {**data, "text/plain": f"{text} Here: this text."}, metadata
+            return {**data, "text/plain": f"{text} Elsewhere this text stands for it."}, metadata
         image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
-        data = {**data, "text/plain": f"{text} Here: a still picture. {still.alt}", "image/png": image}
+        data = {
+            **data,
+            "text/plain": f"{text} Elsewhere a still picture stands for it. {still.alt}",
+            "image/png": image,
+        }
         return data, {**metadata, "image/png": {"alt": still.alt}}
 
 

@@ -58,6 +58,13 @@ class Tabs:
             ),
         ]
 
+    def open_first(self) -> None:
+        """Opens the section that the state names, or else the first one."""
+        if self._board.state.section:
+            self._open()
+        else:
+            self._board.state.section = next(iter(self.sections))
+
     @property
     def open(self) -> Section:
         """The section whose tab is open."""
