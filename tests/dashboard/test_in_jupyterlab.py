@@ -1,4 +1,4 @@
-"""The dashboard in a real JupyterLab: run, stop, hover, two dashboards, dark theme, export, no request to the network."""
+"""The dashboard in a real JupyterLab: run, stop, hover, two dashboards, dark theme, export, no network."""
 
 import base64
 import json
