@@ -12,11 +12,11 @@ import yaml
 from articles import SLUG, dot, numbers
 from matplotlib.figure import Figure
 from PIL import Image
-from sdexplore.publish.sites.flavor import ZENN_MOST_BYTES
 
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
+from sdexplore.publish.sites import zenn
 
 
 def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):
@@ -253,7 +253,7 @@ def test_a_noisy_picture_is_made_to_fit_and_it_is_said(tmp_path, kind):
     with pytest.warns(UserWarning, match=r"MiB as PNG, more than the 3\.0 MiB allowed: re-encoded as .*WebP"):
         article.add(thing, key="noise", alt="noise")
     assert numbers(tmp_path) == ["001.json", "001.webp", "manifest.json"]
-    assert (tmp_path / "images" / SLUG / "001.webp").stat().st_size <= ZENN_MOST_BYTES
+    assert (tmp_path / "images" / SLUG / "001.webp").stat().st_size <= zenn.MOST_BYTES
     assert "re-encoded" in json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["note"]
     assert (
         "re-encoded"

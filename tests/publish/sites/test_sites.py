@@ -1,10 +1,11 @@
-"""Articles: each site's places and Markdown, what is refused before anything is written, what is published."""
+"""Each site's folders and Markdown; what is refused before anything is written; which things are published."""
 
 import io
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,12 +13,11 @@ import synthetic
 from articles import SLUG, UserArticle, dot, numbers
 from matplotlib.figure import Figure
 from PIL import Image
-from sdexplore.publish.sites.flavor import FLAVORS
 
 import sdexplore as sdx
-from sdexplore.base import known_names
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
+from sdexplore.publish.sites.registry import SITES, Flavor
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ assert not {{"matplotlib.pyplot", "torch", "diffusers", "av"}} & set(sys.modules
 
 
 def test_flavors_are_those_of_the_signature():
-    assert list(FLAVORS) == ["zenn", "qiita", "github", "hugo", "quarto"] == list(known_names.FLAVORS)
+    assert list(SITES) == ["zenn", "qiita", "github", "hugo", "quarto"] == list(get_args(Flavor))
