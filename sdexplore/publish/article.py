@@ -1,4 +1,4 @@
-"""An article written beside the notebook: pictures numbered, described and small enough, and its Markdown."""
+"""An article written from the notebook: numbered pictures that have words and fit the site, and the Markdown."""
 
 import json
 import re
@@ -34,31 +34,32 @@ _FACTS: Mapping[str, Any] = {
 }
 _MOST_KEY = 100
 _PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_SITE_PAGES = ("index", "readme")  # which sites make of the Markdown
+_SITE_PAGES = ("index", "readme")  # files that sites make from the Markdown
 
 
 class Article(Shown):
-    """An article of one flavor: `add` writes its pictures, `save` its Markdown, all beneath `root`.
+    """An article for one site: `add` writes its pictures, `save` its Markdown, all of it beneath `root`.
 
-    Pictures are numbered 001, 002 … by key. A key keeps its number for ever, in later sessions too (`manifest.json`
-    beside the pictures): adding under a known key replaces the picture. Beside each stands a sidecar, 001.json, from
-    which `sdx.reproduce` makes it again.
+    Pictures have the numbers 001, 002 … by key. A key keeps its number for ever, also in later sessions, since
+    `manifest.json` beside the pictures remembers it. A picture under a known key replaces the old one. Beside each
+    picture stands a sidecar, 001.json, from which `sdx.reproduce` makes the picture again.
 
-    An Article that is given text or code *composes*: the page is its pieces in the order they came. One that is only
-    given pictures *amends*: what was saved stays, a known picture changes in place and a new one goes to the end. A
-    page that was edited by hand is never overwritten: its blocks are exchanged where they stand as written, and `save`
-    says which do not.
+    An Article that gets text or code *composes*: the page has its pieces in the order in which they were added. An
+    Article that gets pictures only *amends*: the saved page stays, a known picture changes in place, and a new picture
+    goes to the end. A page that was edited by hand is never overwritten: only blocks that still stand there as they
+    were written are replaced, and `save` names the others.
 
     Args:
         slug: The article's name in its address.
         flavor: "zenn" (articles/<slug>.md, images/<slug>/), "qiita" (public/<slug>.md, images/<slug>/), "github"
             (images/<slug>/README.md), "hugo" (content/posts/<slug>/index.md) or "quarto" (posts/<slug>/index.qmd).
-        root: The folder of the site or repository, made where there is none; nothing outside it is written.
-        title, emoji, type, topics, published: For the page's head; what is left out stays as last saved.
-        address: Where `root` is on the web. Qiita shows pictures of its own upload or from the web only.
+        root: The folder of the site or repository; it is made if it does not exist, and nothing outside it is written.
+        title, emoji, type, topics, published: Facts for the head of the page. A fact that is not given stays as it was
+            last saved.
+        address: The address of `root` on the web. Qiita shows only pictures from the web or of its own upload.
 
     Raises:
-        PublishError: The site would refuse it; the message says what to change.
+        PublishError: The site would refuse the article; the message says what to change.
     """
 
     def __init__(  # noqa: PLR0913  (the facts of a page's head)
@@ -96,20 +97,20 @@ class Article(Shown):
         *,
         theme: Theme = "light",
     ) -> "Article":
-        """Writes a picture and its sidecar, and places it in the article; returns the article.
+        """Writes a picture and its sidecar, and puts the picture into the article; returns the article.
 
         Args:
             picture: A Picture, a Trace (its final picture), `sdx.animation(…)`, a matplotlib figure, a PIL image or an
                 array of uint8 (Y, X, 3).
-            key: Its name within the article; by default the view's, with a number where several share it.
-            caption, alt: By default the picture's own words; caption="" leaves it out.
-            width: How wide it is shown, in CSS pixels; the file keeps its own. A known key keeps the caption and the
-                width that were last given by hand until others are given; its alt text is of the new picture. A warning
-                says that a caption was kept over another picture.
-            theme: The page that a view's picture is for: "light", "dark" or "transparent".
+            key: Its name within the article; by default the name of the view, with a number if several share it.
+            caption, alt: By default the picture's own words; caption="" for no caption.
+            width: Its width in the page, in CSS pixels; the file keeps its own width. A known key keeps the caption and
+                width that were last given by hand, until others are given. Its alt text is that of the new picture. A
+                warning says that a caption was kept although the picture is another one.
+            theme: "light", "dark" or "transparent": the page for which a view's picture is drawn.
 
         Raises:
-            PublishError: It cannot be published; nothing was written.
+            PublishError: The picture cannot be published; nothing was written.
         """
         self._check_picture(key, caption, alt, width, theme)
         most = self._site.most_bytes
@@ -121,7 +122,7 @@ class Article(Shown):
                 caption = old.caption
                 other = material.code is not None and not self._is_of(old, material.code)
                 kept = (
-                    f"the picture is another, and keeps the caption {clip(caption, 80)!r}; or give a new one, caption="
+                    f"this is another picture, but it keeps the caption {clip(caption, 80)!r}; caption= gives a new one"
                 )
                 notices = [kept] if caption and (other or old.alt != material.alt) else []
                 material = replace(material, caption=caption, notices=(*material.notices, *notices))
@@ -148,43 +149,43 @@ class Article(Shown):
         return self
 
     def text(self, markdown: str, key: str | None = None) -> "Article":
-        """Adds a passage of Markdown, as it is; returns the article.
+        """Adds a passage of Markdown, unchanged; returns the article.
 
-        The same passage again changes nothing, so that a cell may be run again.
+        The same passage again changes nothing, so a cell can be run again.
 
         Args:
-            key: Its name: a passage under a known one replaces it, and equal passages ("---") under several all stay.
+            key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
 
         Raises:
-            PublishError: The key is no name.
+            PublishError: The key is not valid.
         """
         return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
 
     def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":
-        """Adds a block of code, a cell's source say (`In[3]`); returns the article. As with `text`, once or by key."""
+        """Adds a block of code, for example a cell's source (`In[3]`); returns the article. `key` is as in `text`."""
         if not language.isalnum() and language:
-            raise PublishError(f"language={language!r}: one word, 'python' say")
+            raise PublishError(f"code(language={language!r}): a language is one word, as 'python'")
         return self._compose({"code": source, "language": language}, key)
 
     def page(self, trace: Trace | str | Path, key: str = "explore", text: str = "Explore this run") -> "Article":
-        """Writes the page of `sdx.page`, where the site serves it, and adds a link to it; returns the article.
+        """Writes the page of `sdx.page` to a place from which the site serves it, and adds a link; returns the article.
 
-        It is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, images/<slug>/<key>.html for
-        GitHub: GitHub itself shows HTML as source, GitHub Pages serves it, so there `address` must be known. Hugo's
-        link begins at the top of the site, or at `address`.
+        The file is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, and
+        images/<slug>/<key>.html for GitHub. GitHub itself shows HTML as source and GitHub Pages serves it, so the link
+        needs `address`. Hugo's link begins at the top of the site, or at `address` if it is given.
 
         Args:
-            trace: A Trace, or the path of one that was saved.
-            key: Its name, and its file's: letters, digits, - and _. A known one replaces page and link.
-            text: Of the link.
+            trace: A Trace, or the path of a saved one.
+            key: The name of the page and of its file: letters, digits, - and _. A known key replaces page and link.
+            text: The text of the link.
 
         Raises:
-            PublishError: The site serves no HTML (Zenn, Qiita); no address; the key cannot name a page.
-            TraceError: No such trace.
+            PublishError: The site serves no HTML (Zenn, Qiita) or needs an address; or the key cannot name a page.
+            TraceError: There is no such trace.
         """
         if not isinstance(key, str) or not _PAGE_KEY.fullmatch(key) or key.lower() in _SITE_PAGES:
             raise PublishError(
-                f"key={clip(repr(key), 80)} cannot name a page: letters, digits, - and _; 'explore', say"
+                f"page(key={clip(repr(key), 80)}) cannot name a page: use letters, digits, - and _, as 'explore'"
             )
         target = self._site.html_of(self.slug, key)
         address = self._site.page_link(key, self.slug, self._facts(Manifest.load(self._place, self._folder)))
@@ -198,10 +199,10 @@ class Article(Shown):
         """Writes the Markdown; returns its path.
 
         Args:
-            overwrite: Whether a page that was edited by hand is written anew.
+            overwrite: Whether a page that was edited by hand is replaced as a whole.
 
         Raises:
-            PublishError: The site would refuse it; nothing was written.
+            PublishError: The site would refuse the article; nothing was written.
         """
         site = self._site
         with self._open() as manifest:
@@ -227,7 +228,7 @@ class Article(Shown):
         return path
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: where it goes, and its pictures."""
+        """What the repr shows: the files and the pictures of the article."""
         manifest = Manifest.load(self._place, self._folder)
         pictures, facts = manifest.pictures, {**manifest.facts, **self._given}
         title = facts.get("title") or self.slug
@@ -256,7 +257,7 @@ class Article(Shown):
 
     def _check(self, facts: Mapping[str, Any]) -> None:
         if not isinstance(facts["title"], str):
-            raise PublishError(f"title={facts['title']!r}: a title is text")
+            raise PublishError(f"Article(title={facts['title']!r}): a title is text")
         if found := self._site.problems(self.slug, facts):
             raise PublishError(f"{self._site.name} would refuse this article:\n- " + "\n- ".join(found))
 
@@ -265,11 +266,13 @@ class Article(Shown):
         Article._check_key(key)
         for name, words in (("caption", caption), ("alt", alt)):
             if not isinstance(words, str | None):
-                raise PublishError(f"{name}={clip(repr(words), 80)}: it is text, or None for the picture's own words")
+                raise PublishError(
+                    f"add({name}={clip(repr(words), 80)}): it is text, or None for the picture's own words"
+                )
         if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):
-            raise PublishError(f"width={width!r}: how wide it is shown, in whole pixels")
+            raise PublishError(f"add(width={width!r}): the width in the page, in whole pixels")
         if theme not in THEMES:
-            raise PublishError(f"theme={theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+            raise PublishError(f"add(theme={theme!r}): a theme is one of {', '.join(map(repr, THEMES))}")
 
     @staticmethod
     def _check_key(key: object) -> None:
@@ -277,7 +280,7 @@ class Article(Shown):
             raise PublishError(f"key={clip(repr(key), 80)}: a key is a name of at most {_MOST_KEY} characters")
 
     def _free_key(self, name: str, manifest: Manifest, code: str | None) -> str:
-        """`name`, or with a number where this session gave it to another picture."""
+        """`name`; with a number if this session gave the name to another picture."""
         used = [piece["picture"] for piece in self._pieces if "picture" in piece]
         key, number = name, 1
         while key in used and not self._is_of(manifest.pictures.get(key), code):
@@ -286,7 +289,7 @@ class Article(Shown):
         return key
 
     def _is_of(self, entry: Entry | None, code: str | None) -> bool:
-        """Whether the picture was made by this very line from this very trace."""
+        """Whether this very line, from this very trace, made the picture."""
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")

@@ -44,7 +44,7 @@ def reconciled(
     }
     before = [(name, block) for name, block in last["blocks"]]
     content, notes = merged(there.decode("utf-8", "replace"), before, blocks, renamed)
-    edited = "it was edited by hand, and what was written there stays; save(overwrite=True) writes it anew"
+    edited = "it was edited by hand, and the edits stay; save(overwrite=True) replaces the page"
     return content, [edited, *notes]
 
 
@@ -71,7 +71,7 @@ def merged(
             if page.count(known[name]) == 1:
                 page = page.replace(known[name], block)
             else:
-                notes.append(f"{name} was edited in the page, and stays as it stands there")
+                notes.append(f"{name} was edited in the page, and stays as edited")
     if fresh:
         page = "\n\n".join((page.rstrip("\n"), *fresh)) + "\n"
     return page, notes

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from PIL import Image
-from sdexplore.publish.sites.flavor import Shot
 
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article

@@ -65,7 +65,7 @@ class Site:
         if self.html is None:
             raise PublishError(
                 f"{self.name} serves no HTML of its authors: write the page with sdx.page(trace, 'run.html'), "
-                "put it on a host that does (GitHub Pages, say), and link to it: text('[Explore](https://…)')"
+                "put it on a host that serves HTML (GitHub Pages, for example), and link to it: text('[Explore](https://…)')"
             )
         return PurePosixPath(self.html.format(slug)) / f"{key}.html"
 

@@ -49,7 +49,7 @@ class Zenn(Site):
             found.append(f"type={facts['type']!r}: Zenn knows 'tech' and 'idea'")
         emoji = facts["emoji"]
         if not isinstance(emoji, str) or not emoji or emoji.isascii() or len(emoji) > _MOST_EMOJI:
-            found.append(f"emoji={emoji!r}: Zenn takes one emoji, '🔍' say")
+            found.append(f"emoji={emoji!r}: Zenn takes one emoji, such as '🔍'")
         return found + _topic_problems(facts["topics"])
 
 
@@ -60,7 +60,7 @@ def _near(slug: str) -> str:
         return f"it has {length} characters, so add {_LEAST_SLUG - length}"
     if length > _MOST_SLUG:
         return f"it has {length} characters, so leave out {length - _MOST_SLUG}"
-    return f"{re.sub(r'[^a-z0-9_-]+', '-', slug.lower())!r}, say"
+    return f"use {re.sub(r'[^a-z0-9_-]+', '-', slug.lower())!r}"
 
 
 def _topic_problems(topics: Sequence[str]) -> list[str]:
