@@ -1,4 +1,4 @@
-"""Hostile slugs, keys, words and prompts: nothing outside the root, and Markdown that shows them as they are."""
+"""Hostile slugs, keys, words and prompts: nothing is written outside the root, and Markdown shows them unchanged."""
 
 import io
 import json
