@@ -21,7 +21,7 @@ _NOT_A_VALUE = (
 def line_of_run(
     prompt: str | None, seed: object, arguments: Mapping[str, Any], record: Record, scheduler: str = ""
 ) -> str:
-    """A run as code. An argument that has no literal (a picture, say) is written as a variable of its name.
+    """A run as code. An argument that has no literal (for example a picture) is written as a variable of its name.
 
     Args:
         prompt: None if the call had none.
@@ -49,7 +49,7 @@ def line_of_trace(trace: Trace, own_scheduler: str) -> str:
     if not own_scheduler:
         return f"trace  # {name}"
     if call.get("stopped"):
-        name = f"does all steps; {name}, which is shown, was stopped after {trace.num_steps}"
+        name = f"does all steps; the shown {name} was stopped after {trace.num_steps}"
     prompt = call.get("prompt")
     used = str(trace.provenance.get("scheduler", {}).get("class", own_scheduler))
     run = line_of_run(

@@ -125,7 +125,7 @@ def test_what_attention_map_diffusers_missed_or_has_otherwise_is_seen(subject, m
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=1))
     assert "was captured at 1 of 2 calls" in list(peers.peer_rows(subject, 1))[-1].note
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=0))
-    assert list(peers.peer_rows(subject, 1))[-1].note == "failed here: SdexploreError: it captured nothing"
+    assert "captured nothing" in list(peers.peer_rows(subject, 1))[-1].note
     fake(monkeypatch, MODULES[1])  # an old release has no such class
     assert "AttributeError" in list(peers.peer_rows(subject, 1))[-1].note
 
