@@ -6,9 +6,6 @@ from typing import Final
 SCHEDULERS: Final = ("DDIM", "DDPM", "PNDM", "Euler", "Euler a", "Heun", "DPM++ 2M", "UniPC", "DEIS", "LCM")
 """Schedulers as `load(scheduler=…)` takes them; each works without further packages."""
 
-FLAVORS: Final = ("zenn", "qiita", "github", "hugo", "quarto")
-"""Sites for which an Article can be written."""
-
 
 def beginnings(names: Iterable[str]) -> list[str]:
     """Dotted names of layers and the blocks that they lie in ("up_blocks", "up_blocks.1"), the widest first."""

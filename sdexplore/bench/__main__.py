@@ -1,4 +1,4 @@
-"""`python -m sdexplore.bench`: measures, prints the table, and writes the record and its picture where asked."""
+"""`python -m sdexplore.bench`: measures, prints a table, and with options writes the record and a picture of it."""
 
 import argparse
 import sys
@@ -21,10 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _fill(chosen)
         if chosen.pairs < 1 or chosen.steps < 1:
-            raise SdexploreError(f"--pairs {chosen.pairs} --steps {chosen.steps}: both are at least 1")  # noqa: TRY301
+            raise SdexploreError(f"--pairs {chosen.pairs} --steps {chosen.steps}: both must be at least 1")  # noqa: TRY301
         only = tuple(chosen.only or (_QUICK if chosen.quick else PARTS))
         if chosen.plot is not None and not set(only) & set(AXES):
-            raise SdexploreError(f"--plot draws cost against {', '.join(AXES)}: name one in --only")  # noqa: TRY301
+            raise SdexploreError(f"--plot draws cost against {', '.join(AXES)}: name one of them in --only")  # noqa: TRY301
         found = _measured(chosen, only)
         sys.stdout.write(f"{found}\n")
         if chosen.json is not None:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fill(chosen: argparse.Namespace) -> None:
-    """The defaults that depend on the device and on --quick."""
+    """Sets the defaults that depend on the device and on --quick."""
     from ..model.components.devices import chosen_device
 
     chosen.device = chosen_device(chosen.device)
@@ -78,7 +78,7 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
     for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
         found = found.joined(Benchmark(facts={}, points=(point,)))
         _say(f"{AXES[point.axis]} {point.amount}: {point.share}")
-    if chosen.peers:  # last: what they do to the pipeline is theirs to undo
+    if chosen.peers:  # last, since another tool may leave the pipeline changed
         from .peers import peer_rows
 
         for row in peer_rows(subject, chosen.pairs):
@@ -88,7 +88,7 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
 
 
 def _say(text: str) -> None:
-    """How far it is, beside the table that is the answer."""
+    """Writes progress to stderr, so that stdout has the table alone."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -96,18 +96,29 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sdexplore.bench",
-        description="What tracing costs here: ratios from one run, untraced and traced in turn; and how fast a stored "
-        "trace is read. A GPU runs the sizes of SD 1.5 and SDXL with random weights, a CPU the embedded model.",
+        description="Measures what tracing costs here, as ratios of traced to untraced runs that alternate, and how "
+        "fast a stored trace is read. A GPU runs the sizes of SD 1.5 and SDXL with random weights, a CPU runs the "
+        "embedded model.",
     )
     parser.add_argument("--steps", type=int, default=None, help="denoising steps of a run (8 on a CPU, 30 on a GPU)")
-    parser.add_argument("--pairs", type=int, default=None, help="how often each is run beside the untraced one (7)")
-    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these alone")
-    parser.add_argument("--size", nargs="+", choices=SIZES, help="which pipelines; sd15 on a CPU takes minutes a run")
+    parser.add_argument(
+        "--pairs", type=int, default=None, help="how many times each way runs beside the untraced run (7)"
+    )
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure only these")
+    parser.add_argument(
+        "--size", nargs="+", choices=SIZES, help="the pipelines; sd15 on a CPU takes minutes for one run"
+    )
     parser.add_argument("--device", help="cpu, cuda, mps, cuda:1 …")
-    parser.add_argument("--quick", action="store_true", help="a first look: two steps, three pairs, the main rows")
-    parser.add_argument("--peers", action="store_true", help="also DAAM and attention-map-diffusers, where installed")
-    parser.add_argument("--json", type=Path, help="writes the record here")
-    parser.add_argument("--plot", type=Path, help="draws cost against steps, size and layers here (.png, .svg …)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a first impression: two steps, three pairs, the main rows"
+    )
+    parser.add_argument(
+        "--peers", action="store_true", help="measure DAAM and attention-map-diffusers too, if they are installed"
+    )
+    parser.add_argument("--json", type=Path, help="the file for the record")
+    parser.add_argument(
+        "--plot", type=Path, help="the file for a picture of cost against steps, size and layers (.png, .svg …)"
+    )
     return parser
 
 

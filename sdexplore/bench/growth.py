@@ -1,4 +1,4 @@
-"""Cost against the amount of work: more steps, larger pictures, more layers read."""
+"""The cost of tracing against the amount of work: more steps, larger pictures, more layers."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ _USUAL_STEPS = 4
 def cost_points(
     subject: Subject, pairs: int, axes: Collection[Axis] = tuple(AXES), most_steps: int = STEPS[-1]
 ) -> Iterator[CostPoint]:
-    """Traced by untraced at each amount, everything else as usual: four steps, the model's own size, all layers."""
+    """The ratio of traced to untraced at each amount; the rest is four steps, the model's own size, all layers."""
     short = replace(subject, steps=min(_USUAL_STEPS, most_steps))
     if "steps" in axes:
         for steps in [steps for steps in STEPS if steps <= most_steps] or [most_steps]:

@@ -1,8 +1,8 @@
-"""Other tools' runs beside untraced ones and beside ours that give as much, where they are installed: `--peers`.
+"""`--peers`: runs of other tools, beside untraced runs and beside our runs that record the same, if they are installed.
 
-Both are to be installed without what they ask for: every release of DAAM names one old release of diffusers, though its
-code runs with today's, spaCy and SciPy; attention-map-diffusers draws a torchvision that another build of torch (the
-CPU's, say) cannot load, after which diffusers does not import, and needs it only for some of its files.
+Install both without their dependencies. Every release of DAAM names one old release of diffusers, although its code
+works with the present one, spaCy and SciPy. attention-map-diffusers installs a torchvision that another build of torch
+(that for CPUs, for example) cannot load; then diffusers cannot be imported. It needs torchvision for a few files only.
 """
 
 import importlib.metadata
@@ -23,18 +23,18 @@ from .tracing import UNTRACED, WAYS, Way, beyond, first_line
 
 @dataclass(frozen=True)
 class Peer:
-    """Another tool, and what it is asked for.
+    """Another tool, and the run of it that is measured.
 
     Attributes:
-        package: As pip calls it.
-        module: As Python calls it.
+        package: Its name for pip.
+        module: Its name for Python.
         load: Imports it.
-        does: What is measured.
-        install: The way to have it here.
+        does: What is measured, in words.
+        install: The command that installs it.
         call: (its module, subject) -> the latents, and what it kept.
-        kept: (what it kept, subject, our trace) -> that in words, and how far its maps are from ours.
-        way: `Way.key` of the run of ours that keeps what it takes to give the same.
-        method: `word_map`'s, where its maps are of words: then ours is asked for one too.
+        kept: (what it kept, subject, our trace) -> words on what it kept and how far its maps are from ours.
+        way: `Way.key` of our run that records enough for the same maps.
+        method: The method of `word_map` that makes the same map, if its maps are of words; then our run makes one too.
     """
 
     package: str
@@ -69,7 +69,7 @@ def _daam(module: Any, subject: Subject, *, mapped: bool) -> tuple[Any, Any]:  #
 
 
 def _daam_word(traced: Any) -> Any:  # noqa: ANN401  (another's class, a tensor)
-    # Its default is the factors of 512, 768 and 1024 pixels: of a model of 256 it would find no map.
+    # Its default are the factors of 512, 768 and 1024 pixels, which find no map of a model of 256.
     found = traced.compute_global_heat_map(factors=traced.all_heat_maps.factors())
     return found.compute_word_heat_map(WORD).heatmap
 
@@ -88,8 +88,8 @@ def _amd(module: Any, subject: Subject, *, mode: str) -> tuple[Any, Any]:  # noq
         timesteps="all",
         heads="mean",
         mode=mode,
-        offload=subject.device.type,  # as its README does for pictures; its default computes the maps on the host
-        max_capture_bytes=None,  # queries and keys of SDXL's 30 steps are more than the 8 GiB that it allows itself
+        offload=subject.device.type,  # as its README does for pictures; by default it computes the maps on the host
+        max_capture_bytes=None,  # queries and keys of 30 steps of SDXL exceed its limit of 8 GiB
     ) as capture:
         made = subject.untraced()
     capture.compute()
@@ -101,7 +101,7 @@ def _amd_kept(records: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN
     for record in records:
         by_layer.setdefault(record.layer_id.removeprefix("unet."), []).append(_numbers(record.data))
     if not by_layer:
-        raise SdexploreError("it captured nothing")
+        raise SdexploreError("attention-map-diffusers captured nothing")
     some = next(iter(by_layer.values()))
     rows, _, _, positions = some[0].shape
     apart = max(_layer_apart(found, trace, layer) for layer, found in by_layer.items())
@@ -110,7 +110,10 @@ def _amd_kept(records: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN
 
 
 def _layer_apart(calls: Sequence[np.ndarray], trace: Trace, layer: str) -> float:
-    """How far a layer's maps are from the trace's, whose columns sum positions; the prompt's row is the last."""
+    """How far the maps of a layer are from those of the trace; a column of the trace sums positions.
+
+    The last row of a call is that of the prompt.
+    """
     ours = trace.attention("cond")[layer]
     if len(calls) != len(ours.steps):
         raise SdexploreError(f"layer {layer!r} was captured at {len(calls)} of {len(ours.steps)} calls")
@@ -121,7 +124,7 @@ def _layer_apart(calls: Sequence[np.ndarray], trace: Trace, layer: str) -> float
 
 
 def _relative(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The largest difference, by the largest of ours."""
+    """The largest difference, divided by the largest value of ours."""
     return float(np.abs(theirs - ours).max() / max(float(np.abs(ours).max()), 1e-30))
 
 
@@ -149,7 +152,7 @@ _DAAM: Final = Peer(
     kept=_daam_kept,
     way="heads",
 )
-# DAAM's map is made once, however many steps there were: by itself, so that few steps do not hide what a step costs.
+# DAAM makes its map once, whatever the number of steps: its row stands alone, so that few steps do not hide their cost.
 PEERS: Final = (
     _DAAM,
     replace(_DAAM, does="sums over steps, a word's map of them", call=partial(_daam, mapped=True), method="daam"),
@@ -158,7 +161,7 @@ PEERS: Final = (
 
 
 def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
-    """A row a peer; one that is not installed, cannot be imported, or fails on this pipeline, says so."""
+    """One row for each peer; the row of one that is not installed, cannot be imported or fails here says so."""
     from ..model.runs.timing import as_numbers, peak_memory, timed, waits
 
     reference = subject.reference()
@@ -167,7 +170,7 @@ def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
         name = f"{peer.package}{_version(peer.package)}: {peer.does}"
         try:
             run = partial(peer.call, peer.load(), subject)
-        except Exception as error:  # noqa: BLE001  (another's code: said in its row)
+        except Exception as error:  # noqa: BLE001  (an error of another tool stands in its row)
             yield BenchmarkRow(subject=subject.name, name=name, note=_not_imported(peer, error))
             continue
         way = next(way for way in WAYS if way.key == peer.way)
@@ -177,7 +180,7 @@ def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
             made, kept = run()
             apart = float(np.abs(as_numbers(made) - reference).max())
             captured = peer.kept(kept, subject, trace)
-            del made, kept  # what it holds would count in the peak of the runs to come
+            del made, kept  # else its memory would count in the peak of the next runs
             times = timed({UNTRACED: subject.untraced, beside: ours, name: run}, pairs, subject.device)
             row = BenchmarkRow(
                 subject=subject.name,
@@ -191,13 +194,13 @@ def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
                 memory=beyond(peak_memory(run, subject.device), memory),
                 synchronisations=beyond(waits(run, subject.device), waited),
             )
-        except Exception as error:  # noqa: BLE001  (another's code: said in its row)
+        except Exception as error:  # noqa: BLE001  (an error of another tool stands in its row)
             row = BenchmarkRow(subject=subject.name, name=name, note=f"failed here: {first_line(error)}")
         yield row
 
 
 def _ours(peer: Peer, subject: Subject, way: Way) -> tuple[Callable[[], object], str]:
-    """The run of ours that gives as much, and its name."""
+    """Our run that gives the same, and its name."""
     if not peer.method:
         return lambda: subject.traced(way.record), way.name
     return lambda: word_map(subject.traced(way.record), WORD, method=peer.method), f"{way.name}, a word's map"
@@ -212,7 +215,7 @@ def _version(package: str) -> str:
 
 def _not_imported(peer: Peer, error: Exception) -> str:
     if not isinstance(error, ModuleNotFoundError):
-        return f"installed, but not to be imported: {first_line(error)}"
+        return f"installed, but its import fails: {first_line(error)}"
     if error.name != peer.module:
         return f"installed, but without {error.name}: {peer.install}"
     return f"not installed: {peer.install}"

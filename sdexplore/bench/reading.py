@@ -1,4 +1,4 @@
-"""How long reading takes: word maps, a dashboard's frames, opening a file, importing. No model is needed."""
+"""How long reading takes: word maps, frames of a dashboard, opening a file, importing. It needs no model."""
 
 import subprocess
 import sys
@@ -32,7 +32,12 @@ _LOAD_EXT: Final = (
 
 
 def readings(repeats: int = 15, *, steps: int = 50, side: int = 64) -> Iterator[Reading]:
-    """Every reading in turn; milliseconds. Sizes are those of SD 1.5 unless asked otherwise."""
+    """All readings one after the other, in milliseconds.
+
+    Args:
+        repeats: How often each is timed.
+        steps, side: The size of the trace: its steps, and the side of its latents; by default those of SD 1.5.
+    """
     yield _reading("import sdexplore", _in_new_python(_IMPORT, repeats), 200.0)
     yield _reading("%load_ext sdexplore", _in_new_python(_LOAD_EXT, min(repeats, 5)), 200.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +66,7 @@ def _of_trace(made: Trace, path: Path, name: str, repeats: int) -> Iterator[Read
     methods = ("p2p", "amd") if next(iter(opened.attention().values())).head_mean else ("daam", "p2p", "amd")
     for method in methods:
         if method == "p2p" and not any(one.probs.shape[2] == 16 for one in opened.attention().values()):  # noqa: PLR2004
-            continue  # it reads grids of 16 × 16 alone
+            continue  # p2p reads only grids of 16 × 16
         call = _published(opened, method)
         yield _reading(f"word_map, method {method!r} ({name})", _timed(call, repeats), _FRAME)
     side = 0 if opened.image is None else opened.image.shape[0] // 4
@@ -79,7 +84,7 @@ def _shown(draw: Callable[[], Picture]) -> Callable[[], object]:
 
 
 def _frames(trace: Trace, repeats: int) -> Iterator[Reading]:
-    """What a dashboard does at the kernel until a frame is sent; and figures that are drawn for good."""
+    """The work of the kernel for one frame of a dashboard; and figures that are drawn once."""
     few = min(repeats, 7)
     yield _reading(
         "pixels: pack the whole trace, once, for hovering without the kernel", _timed(lambda: pack(trace), few)
@@ -111,7 +116,7 @@ def _frames(trace: Trace, repeats: int) -> Iterator[Reading]:
 
 
 def _moved(trace: Trace, shown: Mapping[str, Any], slider: str, repeats: int) -> list[float]:
-    """A slider goes over the later half of the steps, one at a time."""
+    """Milliseconds for each move of a slider over the later half of the steps."""
     board: Any = explore(trace, **shown)
     steps = cycle(range(trace.num_steps // 2, trace.num_steps))
     try:
@@ -141,7 +146,10 @@ def _timed(call: Callable[[], object], repeats: int) -> list[float]:
 
 
 def _in_new_python(code: str, repeats: int) -> list[float]:
-    """What `code` prints, from as many new interpreters; the first, which may find no compiled files, is left out."""
+    """The number that `code` prints, from `repeats` new interpreters.
+
+    One more runs first and is not counted, since it may have to compile the files.
+    """
     ask = (sys.executable, "-c", code)
     printed = [subprocess.run(ask, capture_output=True, text=True, check=True).stdout for _ in range(repeats + 1)]  # noqa: S603  (fixed words)
     return [float(one.split()[-1]) for one in printed[1:]]

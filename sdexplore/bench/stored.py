@@ -1,4 +1,4 @@
-"""A trace of the sizes of a run of SD 1.5, made without a model: something to read."""
+"""A trace with the sizes of a run of SD 1.5, made without a model, for the benchmark of reading."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..trace.trace import Attention, Trace
 from .subjects import PROMPT
 
 POSITIONS = 77
-# Cross-attention layers of SD 1.5's UNet: block, how many, side of their grid by that of the latents.
+# Cross-attention layers of SD 1.5's UNet: block, number, side of the latents divided by the side of their grid.
 _BLOCKS = (
     ("down_blocks.0", 2, 1),
     ("down_blocks.1", 2, 2),
@@ -22,12 +22,12 @@ _FACTOR = 8
 
 
 def stored_trace(*, steps: int = 50, side: int = 64, heads: int = 1, every_position: bool = False) -> Trace:
-    """Random numbers in the arrays of a trace; rows of attention add up to 1, pictures are as smooth as photographs.
+    """A trace of random numbers; rows of attention add up to 1, and pictures are as smooth as photographs.
 
     Args:
-        side: Of the latents.
-        heads: 1: their mean.
-        every_position: All 77 columns, and not those of the prompt with the padding in one.
+        side: The side of the latents.
+        heads: Heads of each layer; 1 stands for their mean.
+        every_position: Whether there are all 77 columns, or those of the prompt and one for the padding.
     """
     rng = np.random.default_rng(0)
     tokens = _tokens(PROMPT)
@@ -79,7 +79,7 @@ def stored_trace(*, steps: int = 50, side: int = 64, heads: int = 1, every_posit
 
 
 def _picture(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Structure of every size, the larger the stronger: noise alone would pack far worse than a picture does."""
+    """A picture with structure of every size, stronger at larger sizes. Plain noise would compress far worse."""
     sizes = [2**power for power in range(2, side.bit_length())]
     parts = [resized(rng.standard_normal((3, n, n), np.float32) / n, (side, side)) for n in sizes]
     pixels: np.ndarray = np.clip(128 + 256 * np.moveaxis(np.sum(parts, axis=0), 0, -1), 0, 255)
@@ -87,7 +87,7 @@ def _picture(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def _tokens(prompt: str) -> Tokenization:
-    """A token a word, as CLIP has it for short English words."""
+    """One token for each word, as CLIP gives for short English words."""
     words = prompt.split(" ")
     starts = np.cumsum([0, *(len(word) + 1 for word in words)]).tolist()
     rest = POSITIONS - 1 - len(words)

@@ -1,4 +1,4 @@
-"""Pipelines that are measured, and their runs with and without a record."""
+"""The pipelines that are measured, and their runs with and without tracing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ _NAMES = {"mini": "the embedded model", "sd15": "SD 1.5's size, random weights",
 
 @dataclass(frozen=True)
 class Subject:
-    """One pipeline with what it is called with.
+    """One pipeline with the arguments of its runs.
 
     Attributes:
-        name: As tables have it.
+        name: Its name in tables.
         pipe: The pipeline.
-        device: Where it computes.
+        device: The device on which it computes.
         steps: num_inference_steps.
-        arguments: What else its call gets.
+        arguments: The other arguments of its call.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Subject:
         """The pipeline of a size; float16 on a GPU, float32 on a CPU.
 
         Raises:
-            SdexploreError: No such size.
+            SdexploreError: There is no such size.
         """
         from ..model.loading.random_weights import sized_pipeline
 
@@ -50,26 +50,26 @@ class Subject:
 
     @classmethod
     def around(cls, pipe: Any, device: Any, steps: int, name: str) -> "Subject":  # noqa: ANN401  (any pipeline)
-        """Any pipeline, at the size that it was made for, without progress bars."""
+        """Any pipeline, at the size for which it was made, without progress bars."""
         pipe.set_progress_bar_config(disable=True)
         side = pipe.unet.config.sample_size * pipe.vae_scale_factor
         dtype = str(pipe.unet.dtype).removeprefix("torch.")
         return cls(f"{name}, {side} × {side}, {steps} steps, {dtype}", pipe, device, steps)
 
     def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
-        """What diffusers gives by itself."""
+        """Runs the pipeline without tracing; returns what diffusers returns."""
         from ..model.runs.timing import plain_latents
 
         return plain_latents(self.pipe, PROMPT, SEED, **self._call(more))
 
     def traced(self, record: Record, on_step: Callable[[Any], object] | None = None, **more: Any) -> Trace:  # noqa: ANN401
-        """The record of the same call."""
+        """Runs the same call with tracing."""
         from ..model.runs.run_pipeline import run
 
         given = {"output_type": "latent", **self._call(more)}
         found = run(self.pipe, PROMPT, seed=SEED, record=record, on_step=on_step, **given)
         if not isinstance(found, Trace):
-            raise SdexploreError("one prompt made several traces")
+            raise SdexploreError(f"{self.name}: one prompt gave several traces, and a benchmark measures one")
         return found
 
     def _call(self, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,11 +89,14 @@ class Subject:
         return as_numbers(self.untraced())
 
     def checked(self, trace: Trace, reference: np.ndarray, *, exact: bool = True) -> tuple[str, str]:
-        """(How the latents compare with an untraced run's, what was captured), in words.
+        """In words: how the latents compare with those of an untraced run, and what was captured.
+
+        Args:
+            exact: Whether the latents must be equal to the bit.
 
         Raises:
-            SdexploreError: They differ where they must not; or a layer or call is missing: a figure without what it is
-                the figure of would be worth nothing.
+            SdexploreError: The latents differ although they must not; or a layer or a call is missing, so that the time
+                would be that of less work.
         """
         last = trace.recorded("latents")[-1]
         if not np.isfinite(reference).all():

@@ -1,4 +1,4 @@
-"""Traced against untraced: each way of recording beside diffusers' own run, in one run of the benchmark."""
+"""Traced against untraced: each way of recording, timed in turn with diffusers' own run."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Way:
     """One way of recording a run.
 
     Attributes:
-        key: What `--only` calls it.
-        name: As the table has it.
-        record: What is kept.
-        preview: Whether `on_step` asks for a preview at every step.
-        picture: Whether it goes on to a picture, and is compared with an untraced run that does.
+        key: Its name for `--only`.
+        name: Its name in the table.
+        record: What the run keeps.
+        preview: Whether `on_step` makes a preview at every step.
+        picture: Whether the run decodes a picture, and is compared with an untraced run that does the same.
     """
 
     key: str
@@ -49,10 +49,10 @@ KEYS: Final = (*(way.key for way in WAYS), "compiled")
 
 
 def traced_rows(subject: Subject, pairs: int, only: Collection[str] = KEYS) -> Iterator[BenchmarkRow]:
-    """The rows of a subject, one after the other as they are measured.
+    """The rows of a subject, each as soon as it is measured.
 
     Raises:
-        SdexploreError: Tracing changed the latents, or captured not every layer and call.
+        SdexploreError: Tracing changed the latents, or did not capture every layer and call.
     """
     from ..model.runs.timing import peak_memory, timed, waits
 
@@ -90,7 +90,7 @@ def _run(subject: Subject, way: Way) -> Callable[[], Trace]:
 
 
 def _of_picture(subject: Subject, trace: Trace) -> tuple[str, str]:
-    """As `Subject.checked`, of a run that went on to a picture: it is the picture that must be the same."""
+    """As `Subject.checked`, for a run that decodes a picture: here the pictures must be equal."""
     plain = subject.untraced(output_type="np")[0]
     if (np.round(plain * 255).astype(np.uint8) != trace.recorded("image")).any():
         raise SdexploreError("tracing changed the picture")
@@ -99,12 +99,12 @@ def _of_picture(subject: Subject, trace: Trace) -> tuple[str, str]:
 
 
 def beyond(amount: int | None, base: int | None) -> int | None:
-    """By how much `amount` is more than the untraced run's; None where either is not known."""
+    """`amount` minus that of the untraced run; None if either is unknown."""
     return None if amount is None or base is None else amount - base
 
 
 def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Iterator[BenchmarkRow]:
-    """Compiled and untraced, as diffusers does it; compiled and traced; both beside the eager untraced run."""
+    """A row for diffusers' compiled untraced run and one for our compiled traced run, beside the eager untraced run."""
     from ..model.compiled.denoiser import compile_denoiser
     from ..model.runs.timing import compiled_by_diffusers, plain_latents, timed
     from .subjects import PROMPT, SEED
@@ -122,7 +122,7 @@ def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Itera
     try:
         untraced()
         runs[COMPILED] = untraced
-    except Exception as error:  # noqa: BLE001  (no compiler, an operation it does not know: said in the row)
+    except Exception as error:  # noqa: BLE001  (no compiler, or an operation unknown to it: the row says so)
         missing[COMPILED] = first_line(error)
     compile_denoiser(subject.pipe)
     trace = subject.traced(WAYS[0].record)
@@ -155,10 +155,10 @@ def _compiled_rows(subject: Subject, pairs: int, reference: np.ndarray) -> Itera
 
 
 def _maps_apart(trace: Trace, eager: Trace) -> float:
-    """The largest difference of any probability, relative to its layer's largest.
+    """The largest difference of any probability, divided by the largest probability of its layer.
 
     Raises:
-        SdexploreError: It is too large to speak of the same maps.
+        SdexploreError: The difference is too large for the maps to count as the same.
     """
     others: Mapping[str, Any] = eager.attention("cond")
     apart = 0.0

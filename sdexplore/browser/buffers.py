@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ..base.png import KEPT, png
+
 Bits: TypeAlias = Literal[8, 16]
 Reference: TypeAlias = dict[str, Any]
 _ALIGNED = 8
@@ -62,18 +64,9 @@ class Buffer:
 
     def picture(self, pixels: UInt8[np.ndarray, "Y X 3"], *, lossless: bool) -> Reference:
         """Adds a picture as a PNG, or where some loss may be, as a JPEG of quality 92."""
-        content = png(pixels) if lossless else _jpeg(pixels)
+        content = png(pixels, KEPT) if lossless else _jpeg(pixels)
         kind = "image/png" if lossless else "image/jpeg"
         return {"at": self._add(content), "type": kind, "length": len(content)}
-
-
-def png(pixels: UInt8[np.ndarray, "Y X 3"]) -> bytes:
-    """The picture as the bytes of a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=4)
-    return file.getvalue()
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "Y X 3"]) -> bytes:

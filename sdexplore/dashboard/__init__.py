@@ -1,1 +1,1 @@
-"""The dashboard: what a person sees and moves. Numbers come from `analysis`, figures from `views`, runs from `model`."""
+"""The dashboard: what a person sees and moves. Numbers are from `analysis`, figures from `views`, runs from `model`."""

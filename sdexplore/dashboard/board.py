@@ -1,4 +1,4 @@
-"""What the sections of one dashboard share: the state, the model, the trace that is looked at, the work under way."""
+"""What the sections of one dashboard share: the state, the pipeline, the trace that is shown, the work under way."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,8 @@ from ..figures.picture import Picture
 from ..trace.collections import Comparison
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
-from .controls import Given, Message
+from .messages import Message
+from .picture_boxes import Given
 from .progress import Bar
 from .state import State
 from .worker import Cancelled, MainThread, Worker
@@ -20,15 +21,19 @@ class Board:
     """What the sections of one dashboard share.
 
     Attributes:
-        pipe: The pipeline; None where a stored trace is looked at without a model.
+        pipe: The pipeline; None for a dashboard of stored traces.
         fixed: Arguments of every run that no control sets.
         record: What runs keep.
         known: Every argument that the pipeline's call names, with its default.
-        trace: What is looked at; None before the first run.
-        given: The figure drawn last.
-        bar, message: How far the work under way is, and how things stand.
-        busy: Whether work is under way, or waits for the pipeline.
-        doing: What that work is, in words.
+        trace: The trace that is shown; None before the first run.
+        given: The figure that was drawn last.
+        bar, message: The progress of the work under way, and its state in words.
+        busy: Whether work is under way or waits for the pipeline.
+        doing: That work in words.
+        worker, main: The thread for work, and the way back to the main thread.
+        busy_changed: Called in the worker's thread when `busy` changes.
+        named_runs: Gives (name, trace) of the last runs, newest first.
+        closed: Whether the dashboard was closed: results of work are dropped then.
     """
 
     state: State
@@ -44,24 +49,26 @@ class Board:
     doing: str = ""
     worker: Worker = field(default_factory=Worker)
     main: MainThread = field(default_factory=MainThread)
-    busy_changed: Callable[[], object] = lambda: None  # called in the worker's thread
+    busy_changed: Callable[[], object] = lambda: None
+    named_runs: Callable[[], Sequence[tuple[str, Trace]]] = tuple
+    closed: bool = False
 
     @property
     def picture(self) -> Picture | None:
-        """The figure drawn last, which Export takes."""
+        """The figure that was drawn last, which Export takes."""
         return None if self.given is None else self.given.picture
 
     def arguments(self) -> dict[str, Any]:
-        """What the next run of the pipeline is called with, but for prompt, seed and scheduler."""
+        """The arguments of the next run, without prompt, seed and scheduler."""
         return {**self.state.arguments(self.known), **self.fixed}
 
     @property
     def prompt(self) -> str | None:
-        """The prompt of the next run; None where the pipeline takes none, or was given embeddings."""
+        """The prompt of the next run; None if the pipeline takes none, or was given embeddings."""
         return self.state.prompt if "prompt" in self.known and "prompt_embeds" not in self.fixed else None
 
     def compare(self, over: Mapping[str, Sequence[Any]], cancelled: Cancelled) -> Comparison:
-        """The comparison over these values, for a job; the bar says how far it is."""
+        """Runs a comparison over these values, inside a job; the bar shows its progress."""
         from ..model.series.queued_runs import compare_unless
 
         state = self.state
@@ -81,7 +88,11 @@ class Board:
         return found
 
     def work(self, what: str, job: Callable[[Cancelled], object]) -> None:
-        """Does `job` off the main thread, which calls `begin` when its turn has come; says what went wrong in words."""
+        """Does `job` off the main thread; an error is shown in words. The job calls `begin` when the pipeline is free.
+
+        Args:
+            what: The work in words, as the message says it.
+        """
 
         def guarded(cancelled: Cancelled) -> None:
             self._be(busy=True)
@@ -92,7 +103,7 @@ class Board:
             except Stopped as stopped:
                 self.bar.rest("stopped")
                 self.message.say(str(stopped))
-            except Exception as error:  # noqa: BLE001  (said to the person who looks)
+            except Exception as error:  # noqa: BLE001  (shown to the user)
                 self.bar.rest("failed")
                 self.message.fail(error)
             finally:
@@ -106,6 +117,6 @@ class Board:
         self.busy_changed()
 
     def begin(self) -> None:
-        """Says that the work is under way: the pipeline is free for it now."""
+        """Says that the work has begun."""
         self.bar.say("starting")
         self.message.say(self.doing)

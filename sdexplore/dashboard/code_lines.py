@@ -1,4 +1,4 @@
-"""Lines of code that make again what a dashboard shows: they can be copied into a cell and run."""
+"""Lines of code that make again what a dashboard shows, ready to be copied into a cell."""
 
 import ast
 import dataclasses
@@ -21,12 +21,12 @@ _NOT_A_VALUE = (
 def line_of_run(
     prompt: str | None, seed: object, arguments: Mapping[str, Any], record: Record, scheduler: str = ""
 ) -> str:
-    """The run as code. An argument that no literal can write, a picture say, is written as a variable of its name.
+    """A run as code. An argument that has no literal (for example a picture) is written as a variable of its name.
 
     Args:
-        prompt: None where the call had none.
-        arguments: The pipeline's own.
-        scheduler: In place of the pipeline's own; "" for that.
+        prompt: None if the call had none.
+        arguments: The other arguments of the pipeline's call.
+        scheduler: The scheduler that replaces the pipeline's own; "" for its own.
     """
     said = "".join(f", {name}={_written(name, value)}" for name, value in arguments.items())
     fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
@@ -39,16 +39,17 @@ def line_of_run(
 
 
 def line_of_trace(trace: Trace, own_scheduler: str) -> str:
-    """The run of a trace as code, from what the trace itself says of its call; a comment names the trace.
+    """The run of a trace as code, from the call that the trace records; a comment names the trace.
 
     Args:
-        own_scheduler: Class of the pipeline's scheduler; a run with another names that. "" where there is no pipeline.
+        own_scheduler: Class of the pipeline's scheduler; the line names the scheduler only of a run that used another
+            one. "" if there is no pipeline: then the line is the trace alone.
     """
     call, name = trace.call, f"trace {trace.fingerprint}"
     if not own_scheduler:
         return f"trace  # {name}"
     if call.get("stopped"):
-        name = f"does all steps; {name}, which is shown, was stopped after {trace.num_steps}"
+        name = f"does all steps; the shown {name} was stopped after {trace.num_steps}"
     prompt = call.get("prompt")
     used = str(trace.provenance.get("scheduler", {}).get("class", own_scheduler))
     run = line_of_run(
@@ -62,15 +63,15 @@ def line_of_trace(trace: Trace, own_scheduler: str) -> str:
 
 
 def line_of_selection(state: State) -> str:
-    """What is looked at, as code that sets it; "" where all is as it begins."""
+    """The selection as code that sets it; "" for the selection of a new dashboard."""
     usual = State()
     said = [f"{name}={value!r}" for name, value in state.values(SHOW).items() if value != getattr(usual, name)]
     return f"explorer.state.update({', '.join(said)})" if said else ""
 
 
 def _written(name: str, value: object) -> str:
-    """`value` as a literal; where it is none, the name of the argument, as a variable."""
-    if isinstance(value, Mapping) and set(value) in _NOT_A_VALUE:  # a trace's description of what it did not keep
+    """`value` as a literal; the name of the argument, as a variable, if no literal gives the value."""
+    if isinstance(value, Mapping) and set(value) in _NOT_A_VALUE:  # how a trace describes a value that it did not keep
         return name
     try:
         ast.literal_eval(repr(value))

@@ -1,4 +1,4 @@
-"""What stands above a dashboard, and what stays of it in a notebook's file."""
+"""The line above a dashboard, and the still picture that a notebook's file keeps of it."""
 
 import base64
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _STATIC_DPI = 110
 
 
 def header(board: Board, runs: str) -> str:
-    """Model, device, dtype, memory and the runs that are kept, as HTML."""
+    """Model, device, dtype, memory and the kept runs (`runs`, in words), as HTML."""
     if board.pipe is None:
         trace = board.trace
         model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
@@ -32,7 +32,7 @@ def header(board: Board, runs: str) -> str:
 
 
 def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a PNG and an honest sentence, for where no kernel runs: GitHub, an untrusted notebook."""
+    """Data and metadata of a PNG and a sentence, for a page without a kernel: GitHub, an untrusted notebook."""
     live = "A dashboard; its controls need a running kernel: run this cell again."
     try:
         picture = _picture(board, sections)
@@ -49,6 +49,6 @@ def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
     if board.trace is None:
         return sections["Components"].figure()
     if board.trace.cross_attention and board.trace.image is not None:
-        with suppress(SdexploreError):  # a prompt without a word has none
+        with suppress(SdexploreError):  # a prompt without words has no maps
             return sections["Attention"].figure()
     return sections["Denoising"].figure()

@@ -1,4 +1,4 @@
-"""The last runs, in reach: a thumbnail, a number, the seed, the prompt, and a button that brings the run back."""
+"""The last runs: a thumbnail, a number, the seed, the prompt, and a button that shows the run again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,19 +11,21 @@ from PIL import Image
 from ..analysis.trajectory import step_picture
 from ..base.display import clip, counted, escape, harmless, size
 from ..base.errors import TraceError
+from ..base.png import png
 from ..trace.trace import Trace
-from .controls import blank, button, close, png
+from .controls import button, close
+from .picture_boxes import blank, enlarged_png
 
 MOST = 6
 _SIDE = 72
 
 
 class History:
-    """The last runs of a dashboard, newest first; older ones are let go, since a trace takes memory.
+    """The last runs of a dashboard, newest first. Older runs are dropped, since a trace takes memory.
 
     Attributes:
-        traces: Newest first, at most `most`.
-        widget: What is shown.
+        traces: The runs, newest first, at most `most`.
+        widget: Their thumbnails and buttons.
     """
 
     def __init__(self, chosen: Callable[[Trace], object], most: int = MOST) -> None:
@@ -36,7 +38,7 @@ class History:
         )
 
     def add(self, trace: Trace, label: str = "") -> None:
-        """Puts `trace` in front, named by `label`, else by number and seed; if it is there, it comes to the front."""
+        """Puts `trace` in front, named by `label` or by its number and seed; a known one moves to the front."""
         self.traces = [trace, *(other for other in self.traces if other is not trace)][: self._most]
         entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
         self.widget.children = [entries.get(id(one)) or self._entry(one, label) for one in self.traces]
@@ -46,11 +48,11 @@ class History:
 
     @property
     def named(self) -> list[tuple[str, Trace]]:
-        """The runs, newest first, each with a name that no other has."""
+        """(name, trace) of each run, newest first; no two names are equal."""
         return [(entry.named, entry.trace) for entry in self.widget.children]
 
     def name_of(self, trace: Trace) -> str:
-        """The name of a run; "" for one that is not kept."""
+        """The name of a run; "" if the run is not kept."""
         return next((entry.called for entry in self.widget.children if entry.trace is trace), "")
 
     def _shown(self) -> list[Trace]:
@@ -58,12 +60,12 @@ class History:
 
     @property
     def note(self) -> str:
-        """How many runs are kept, and what they take."""
+        """How many runs are kept, and their memory, in words."""
         kept = len(self.traces)
         return f"{counted(kept, 'run')} kept ({size(sum(one.nbytes for one in self.traces))})"
 
     def forget(self) -> None:
-        """Lets go of all runs."""
+        """Drops all runs."""
         self.traces, entries = [], self.widget.children
         self.widget.children = []
         for entry in entries:
@@ -89,7 +91,7 @@ class History:
 
 
 def _made_with(trace: Trace) -> str:
-    """What else than seed and prompt a run was made with."""
+    """The arguments of a run besides seed and prompt, in words."""
     given = trace.call.get("arguments", {})
     shape = (given.get("height"), given.get("width")) if trace.image is None else trace.image.shape[:2]
     steps = counted(trace.num_steps, "step")
@@ -105,7 +107,7 @@ def _made_with(trace: Trace) -> str:
 
 
 def thumbnail(trace: Trace) -> bytes:
-    """A small picture of the trace."""
+    """A small picture of the trace, as a PNG file."""
     pixels = _last(trace)
     if pixels is None:
         return blank()
@@ -115,9 +117,9 @@ def thumbnail(trace: Trace) -> bytes:
 
 
 def last_picture(trace: Trace, least: int = 320) -> bytes:
-    """The trace's picture, or its last predicted x0 where it was stopped, as PNG."""
+    """The trace's picture as a PNG file; of a stopped run, the x0 that its last step predicted."""
     pixels = _last(trace)
-    return blank() if pixels is None else png(pixels, least)
+    return blank() if pixels is None else enlarged_png(pixels, least)
 
 
 def _last(trace: Trace) -> UInt8[np.ndarray, "Y X 3"] | None:

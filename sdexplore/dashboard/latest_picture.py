@@ -1,4 +1,4 @@
-"""The picture that is looked at, or that grows, and what it is."""
+"""The large picture of a dashboard: the run that is shown, or the run under way while its picture grows."""
 
 from typing import Any
 
@@ -7,15 +7,17 @@ from jaxtyping import UInt8
 
 from ..base.display import counted
 from ..trace.trace import Trace
-from .controls import Caption, blank, column, picture_box, png
+from .controls import column
 from .history import last_picture
+from .messages import Caption
+from .picture_boxes import blank, enlarged_png, picture_box
 
 _SIDE = 320
 _NONE = "The picture grows here."
 
 
-class Latest:
-    """One picture with a caption of two lines; other pictures take its place without a jump."""
+class LatestPicture:
+    """One picture with a caption of two lines."""
 
     def __init__(self) -> None:
         self.picture = picture_box(_SIDE)
@@ -23,15 +25,15 @@ class Latest:
         self.widget: Any = column([self.picture, self.caption.widget], width=f"{_SIDE + 8}px", max_width="100%")
 
     def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
-        """Shows how far a run is."""
-        self.picture.value = png(pixels, least=_SIDE)
+        """Shows the newest preview of a run, or its final picture."""
+        self.picture.value = enlarged_png(pixels, _SIDE)
 
     def begin(self, seed: int, prompt: str | None) -> None:
-        """Says what is under way."""
+        """Names the run under way in the caption."""
         self.caption.say(f"under way: seed {seed} · {prompt or 'no prompt'}")
 
     def show(self, trace: Trace | None) -> None:
-        """Shows a trace's picture; without one the place for it."""
+        """Shows the picture of `trace`; without a trace, an empty place for it."""
         self.picture.value = blank() if trace is None else last_picture(trace)
         if trace is None:
             self.caption.say(_NONE)

@@ -1,4 +1,4 @@
-"""The linked explorer in a notebook: a stored trace in the browser, without the kernel once it is shown."""
+"""The linked explorer in a notebook: a stored trace in the browser, which needs no kernel once it is shown."""
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
@@ -21,17 +21,17 @@ _STILL_DPI = 110
 
 
 class LinkedExplorer(anywidget.AnyWidget):
-    """Point at a pixel and see the words it looks at; point at a word and see where it was looked at.
+    """Point at a pixel and see its words; point at a word and see its pixels.
 
-    All of it is stored data in the browser, so it goes on working when the kernel is gone. The picture shows the chosen
-    word's map in viridis, from 0 to the printed value; the orange frame is the pixel or region whose words are ranked.
-    The notebook's file holds a still picture and a text besides, for where widgets do not show.
+    All its data is in the browser, so it works without the kernel. The picture shows the map of the chosen word in
+    viridis, from 0 to the printed value. The orange frame is the pixel or region whose words are ranked. The notebook's
+    file also holds a still picture and a text, for viewers that show no widgets.
 
     Attributes:
-        trace: What is explored.
-        state: What is shown now: word, role, step (None: mean over all), layers (the longer side of their grid, or None
-            for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of them to
-            change it.
+        trace: The trace that is explored.
+        state: The present selection: word, role, step (None: mean over all), layers (the longer side of their grid, or
+            None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of
+            them to change it.
         facts, data: The packed trace; see `sdexplore.browser.packing`.
 
     Raises:
@@ -52,7 +52,7 @@ class LinkedExplorer(anywidget.AnyWidget):
     ) -> None:
         whole = one_trace(trace)
         packed = pack(whole, budget)
-        options.setdefault("layout", {"width": "100%"})  # else, in a row of widgets, what is fluid would shrink
+        options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
         self.trace = whole
 
@@ -61,9 +61,9 @@ class LinkedExplorer(anywidget.AnyWidget):
         return f"LinkedExplorer of trace {self.trace.fingerprint}: {prompt}, {self.trace.num_steps} steps"
 
     def snapshot(self) -> Picture:
-        """A still picture of the word maps at the step and layers shown now, for every viewer of notebooks.
+        """A still picture of the word maps at the present step and layers, for every viewer of notebooks.
 
-        Where the trace has no word maps, a picture of its denoising or of its latents.
+        Of a trace without word maps, a picture of its denoising or of its latents.
 
         Raises:
             TraceError: The trace holds nothing that can be drawn.
@@ -91,14 +91,18 @@ class LinkedExplorer(anywidget.AnyWidget):
         still = self._still
         text = f"{self!r}\nWhere widgets run, this is interactive."
         if still is None:
-            return {**data, "text/plain": f"{text} Here: this text."}, metadata
+            return {**data, "text/plain": f"{text} Elsewhere this text stands for it."}, metadata
         image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
-        data = {**data, "text/plain": f"{text} Here: a still picture. {still.alt}", "image/png": image}
+        data = {
+            **data,
+            "text/plain": f"{text} Elsewhere a still picture stands for it. {still.alt}",
+            "image/png": image,
+        }
         return data, {**metadata, "image/png": {"alt": still.alt}}
 
 
 def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:
-    """The pictures that may stand for a trace, the most telling first."""
+    """The pictures that can stand for a trace, the most informative first."""
     role, scale = state.get("role") or "cond", state.get("scale", "shared")
     steps, layers = state.get("step"), state.get("layers")
     yield lambda: views.attention(trace, role=role, steps=steps, layers=layers, scale=scale)

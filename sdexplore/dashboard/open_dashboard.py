@@ -1,4 +1,4 @@
-"""`explore`: the dashboard of a pipeline, of traces, or of a trace's file."""
+"""`explore`: makes the dashboard of a pipeline, of traces, or of a file of traces."""
 
 from os import PathLike, fspath
 from typing import Any
@@ -14,14 +14,14 @@ from .state import RUN, SHOW, State
 
 
 def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer:  # noqa: ANN401  (several kinds)
-    """The dashboard, ready to be shown as the last line of a cell.
+    """Makes a dashboard, which a cell shows as its last line.
 
     Args:
-        source: A diffusers pipeline, to run and look at; or a Trace, Traces, a Comparison, or the path of what
-            they were saved in, to look at without a model.
+        source: A diffusers pipeline, to run and inspect; or a Trace, Traces, a Comparison, or the path of their file or
+            folder, to inspect without a model.
         record: What runs keep.
-        **settings: Values of its State (prompt, seed, num_inference_steps, section …) to begin with; for a pipeline
-            also any other argument of its call (image, strength, guidance_rescale …), which every run then gets.
+        **settings: First values of its State (prompt, seed, num_inference_steps, section …); for a pipeline also any
+            other argument of its call (image, strength, guidance_rescale …), which every run then gets.
 
     Raises:
         RunError: `source` is none of these; a setting is not known.
@@ -44,7 +44,7 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
 
 
 def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
-    """The traces by what tells them apart."""
+    """Name -> trace; the names say how the traces differ."""
     if isinstance(source, Trace):
         return {"": source}
     if isinstance(source, Comparison):
@@ -69,7 +69,7 @@ def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[s
     from ..model.inspection.situation import call_defaults
     from ..model.runs.check_call import check
 
-    parts(pipe)  # refuses what is no pipeline
+    parts(pipe)  # raises if it is no pipeline
     check(pipe, {"seed": 0, **fixed})
     usual = call_defaults(pipe)
     begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}

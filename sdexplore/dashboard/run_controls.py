@@ -11,7 +11,7 @@ from .controls import bind, button, column, control, row
 
 
 class RunControls:
-    """What a run is made with; a control whose argument the pipeline's call does not name is not shown."""
+    """The arguments of a run. A control is hidden if the pipeline's call does not name its argument."""
 
     def __init__(self, board: Board, run: Callable[[], object], stop: Callable[[], object]) -> None:
         self._board = board
@@ -19,11 +19,13 @@ class RunControls:
         known, side = board.known, _side(board.pipe)
         own = type(board.pipe.scheduler).__name__.removesuffix("Scheduler")
         made: dict[str, Any] = {
-            "prompt": control(text, "prompt", "What to draw", rows=3, continuous_update=True),
+            "prompt": control(text, "prompt", "What the picture shows", rows=3, continuous_update=True),
             "negative_prompt": control(
-                text, "negative", "negative_prompt: what to keep away from; empty: not passed", rows=1
+                text, "negative", "negative_prompt: what the picture should not show; empty: not passed", rows=1
             ),
-            "seed": control(widgets.BoundedIntText, "seed", "Of the first image's noise", min=0, max=2**53 - 1),
+            "seed": control(
+                widgets.BoundedIntText, "seed", "The seed of the first image's noise", min=0, max=2**53 - 1
+            ),
             "num_inference_steps": control(
                 widgets.IntSlider,
                 "steps",
@@ -35,7 +37,7 @@ class RunControls:
             "guidance_scale": control(
                 widgets.FloatSlider,
                 "guidance",
-                "guidance_scale: 1 is off; larger follows the prompt more closely",
+                "guidance_scale: 1 is off; a larger value follows the prompt more closely",
                 min=0.0,
                 max=max(20.0, board.state.guidance_scale),
                 step=0.5,
@@ -44,7 +46,7 @@ class RunControls:
             "scheduler": control(
                 widgets.Dropdown,
                 "scheduler",
-                "For this run alone; the pipeline keeps its own",
+                "For the runs of this dashboard; the pipeline keeps its own",
                 options=[(f"{own} (its own)", ""), *((name, name) for name in SCHEDULERS)],
             ),
             "height": control(_Pixels, "height", "In pixels", side=side, continuous_update=False),
@@ -63,9 +65,11 @@ class RunControls:
                 bind(board.state, name, widget)
             if name not in known and name not in ("seed", "scheduler"):
                 widget.layout.display = "none"
-        self._run = button("Run", "Runs the pipeline (a run under way is stopped)", run, icon="play")
+        self._run = button("Run", "Runs the pipeline; a run under way is stopped", run, icon="play")
         self._run.button_style = "primary"
-        self._stop = button("Stop", "Stops after this step; the steps so far stay", stop, icon="stop", disabled=True)
+        self._stop = button(
+            "Stop", "Stops after this step; the steps so far are kept", stop, icon="stop", disabled=True
+        )
         size = row([made.pop("height"), made.pop("width")])
         for one in size.children:
             one.layout.width = "49%"
@@ -73,12 +77,12 @@ class RunControls:
             [*made.values(), size, row([self._run, self._stop])], flex="1 1 300px", width="auto", max_width="560px"
         )
 
-    def busy(self, running: bool) -> None:  # noqa: FBT001  (what it now is)
-        """Makes Stop work only while there is something to stop."""
+    def busy(self, running: bool) -> None:  # noqa: FBT001  (the new state)
+        """Enables Stop while a run is under way or waits, and disables it otherwise."""
         self._stop.disabled = not running
 
 
-def _Pixels(*, side: int | None, **options: Any) -> Any:  # noqa: ANN401, N802  (takes the place of a class)
+def _Pixels(*, side: int | None, **options: Any) -> Any:  # noqa: ANN401, N802  (stands for a class)
     return widgets.BoundedIntText(min=8, max=4096, step=8, value=side or 512, **options)
 
 

@@ -1,4 +1,4 @@
-"""What a dashboard is set to: one small object that is read and set from code, and that writes itself as code."""
+"""What a dashboard is set to: one small object that code reads and sets, and that shows itself as code."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,34 +18,34 @@ RUN: Final = (
     "height",
     "width",
 )
-"""What a run is made with."""
+"""The values that a run uses."""
 
 FIGURES: Final = ("words", "by step", "by layer", "where it all went", "segmentation")
-"""What the section Attention can draw."""
+"""The figures of the section Attention."""
 
 SHOW: Final = ("section", "figure", "step", "words", "steps", "layers", "head", "role", "method", "scale")
-"""What is looked at."""
+"""The values that choose what is shown."""
 
 
 class State(HasTraits):
     """What a dashboard is set to. Setting a value moves its control, and a moved control sets the value.
 
     Attributes:
-        prompt, negative_prompt: As the pipeline takes them; an empty negative prompt is not passed at all.
+        prompt, negative_prompt: As the pipeline takes them; an empty negative prompt is not passed.
         seed: Of the first image's noise.
         num_inference_steps, guidance_scale: As the pipeline takes them.
-        scheduler: A name as in `load(scheduler=…)`, for the next run alone; "" for the pipeline's own.
-        height, width: In pixels; None for what the model was made for.
+        scheduler: A name as in `load(scheduler=…)`, for the next runs; "" for the pipeline's own.
+        height, width: In pixels; None for the size that the model was made for.
         section: The title of the section that is open.
         figure: What the section Attention draws: one of FIGURES.
-        step: The denoising step that is looked at, from 0.
+        step: The denoising step that is shown, from 0.
         words: The words whose attention is drawn; () for every word of the prompt, eight at most.
-        steps: (first, last) of the steps that attention is averaged over, both included; None for all.
+        steps: (first, last) of the steps over which attention is averaged, both included; None for all.
         layers: Attention layers by name, the beginning of one, or the longer side of its grid; None for all.
         head: One head of each layer (needs Record(cross_attention="heads")); None for the mean over heads.
-        role: Whose prompt: "cond", or "uncond" for the negative one.
+        role: "cond" for the prompt, "uncond" for the negative prompt.
         method: "mean", or a published method as `word_map` takes it.
-        scale: "shared" by all words' maps, or "each" its own.
+        scale: "shared" for one colour scale of all words, "each" for one scale a word.
     """
 
     prompt = Unicode("")
@@ -90,11 +90,11 @@ class State(HasTraits):
         return (steps[0], steps[1])
 
     def update(self, **values: Any) -> None:  # noqa: ANN401  (as above)
-        """Sets several values at once; all of them, or none if one does not fit.
+        """Sets several values at once: all of them, or none if one is not valid.
 
         Raises:
             RunError: There is no such value.
-            TraitError: One does not fit.
+            TraitError: A value is not valid.
         """
         _known(values)
         State(**values)
@@ -103,7 +103,7 @@ class State(HasTraits):
                 setattr(self, name, value)
 
     def follow(self, names: tuple[str, ...], changed: Callable[[], object]) -> Callable[[], None]:
-        """Calls `changed` whenever one of the values changes, until the function that is returned is called."""
+        """Calls `changed` whenever one of the values changes; returns a function that ends this."""
 
         def observer(_: object) -> None:
             changed()
@@ -112,7 +112,7 @@ class State(HasTraits):
         return lambda: self.unobserve(observer, list(names))
 
     def values(self, names: tuple[str, ...] = (*RUN, *SHOW)) -> dict[str, Any]:
-        """Name -> value, of `names`."""
+        """Name -> value of the values in `names`."""
         return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
@@ -121,14 +121,14 @@ class State(HasTraits):
         return f"State({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
     def arguments(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """What the pipeline is called with: of the run's values those that its call names and that are set."""
+        """The arguments for the pipeline's call: the values of a run that the call names and that are set."""
         given = {name: getattr(self, name) for name in RUN if name not in ("prompt", "seed", "scheduler")}
         unset: dict[str, tuple[Any, ...]] = {"negative_prompt": ("",), "height": (None,), "width": (None,)}
         return {name: value for name, value in given.items() if name in known and value not in unset.get(name, ())}
 
     @property
     def selection(self) -> dict[str, Any]:
-        """Which attention is looked at, as `word_map` and the views take it."""
+        """The attention that is shown, as arguments of `word_map` and the views."""
         steps = None if self.steps is None else slice(self.steps[0], self.steps[1] + 1)
         return {"role": self.role, "steps": steps, "layers": self.layers, "heads": self.head}
 

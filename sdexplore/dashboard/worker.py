@@ -1,7 +1,7 @@
-"""Work off the main thread, so that nothing freezes: the newest job wins, and its results go back in order.
+"""Work off the main thread, so that the notebook does not freeze: the newest job wins, results go back in order.
 
-Why not in a widget's own callback: callbacks run on the kernel's main thread, where a long one keeps cells waiting, and
-a Stop button pressed meanwhile is heard only when it is over (jupyterlab 19719, ipykernel 7).
+A widget's own callback runs on the kernel's main thread. A long callback would keep cells waiting, and the press of a
+Stop button would arrive only after its end (jupyterlab 19719, ipykernel 7).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ Job: TypeAlias = Callable[[Cancelled], object]
 
 
 class Worker:
-    """One thread. A new job asks the one before it to stop; only the newest that waits is kept."""
+    """One thread for jobs. A new job asks the running one to stop, and replaces the one that waits."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -38,7 +38,11 @@ class Worker:
             return self._job is not None
 
     def submit(self, job: Job) -> None:
-        """Runs `job` as soon as the one before it has stopped; it is to ask its argument whether it is still wanted."""
+        """Runs `job` when the job before it has stopped.
+
+        Args:
+            job: Gets a function that returns True once the job should stop; it calls that often.
+        """
         with self._changed:
             if self._closed:
                 return
@@ -50,19 +54,19 @@ class Worker:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Asks the job that runs to stop, and forgets the one that waits."""
+        """Asks the running job to stop, and drops the waiting one."""
         with self._changed:
             self._newest += 1
             self._job = None
             self._changed.notify_all()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Returns once nothing runs or waits; False if that took longer than `seconds`."""
+        """Returns when no job runs or waits; False if that took longer than `seconds`."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._running and self._job is None, seconds)
 
     def close(self) -> None:
-        """Stops, and ends the thread once its job has seen it."""
+        """Stops as `stop` does; the thread ends with its job."""
         with self._changed:
             self._closed = True
         self.stop()
@@ -78,14 +82,14 @@ class Worker:
             try:
                 job(lambda number=number: number != self._newest)  # type: ignore[misc]  # bound now
             finally:
-                del job  # a thread that waits would keep the last picture alive
+                del job  # else the waiting thread would keep the last picture alive
                 with self._changed:
                     self._running = False
                     self._changed.notify_all()
 
 
 class MainThread:
-    """Hands calls to the thread that it was made in; without an event loop there they wait for `flush`."""
+    """Hands calls to the thread in which it was made; if that has no event loop, they wait for `flush`."""
 
     def __init__(self) -> None:
         self._own = threading.get_ident()
@@ -96,7 +100,7 @@ class MainThread:
             self._loop = None
 
     def call(self, function: Callable[[], object]) -> None:
-        """Calls `function` in the main thread: at once if this is it, else as soon as it is free."""
+        """Calls `function` in the main thread: at once from that thread, else as soon as it is free."""
         self._calls.append(function)
         if threading.get_ident() == self._own:
             self.flush()
@@ -104,6 +108,6 @@ class MainThread:
             self._loop.call_soon_threadsafe(self.flush)
 
     def flush(self) -> None:
-        """Makes every call that waits, in order."""
+        """Makes all waiting calls, in order."""
         while self._calls:
             self._calls.popleft()()

@@ -17,9 +17,9 @@ import numpy as np
 from ..base import atomic_files
 from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
+from ..base.png import png
 from ..trace.trace import Trace
 from . import layout_cache
-from .fast_png import png
 from .themes import THEMES, Theme, themed
 
 if TYPE_CHECKING:

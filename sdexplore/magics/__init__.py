@@ -1,1 +1,1 @@
-"""`%sdexplore`: the public functions as magics of IPython. A magic parses, calls, returns."""
+"""`%sdexplore`: the public functions as magics of IPython. A magic parses, calls one function, returns its result."""

@@ -6,14 +6,15 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from ..trace.trace import Trace
-from .commands import COMMANDS, Command
+from .command import Command
+from .commands import COMMANDS
 from .parsing import Option
 
 _HEADS = ("%sdexplore", "%%sdexplore")
 
 
 def matcher_of(variables: Mapping[str, Any]) -> Callable[[CompletionContext], Any]:
-    """A matcher for IPython's completer, which offers on our lines what fits, and nothing else."""
+    """A matcher for IPython's completer; on the lines of our magic it offers what can stand at the cursor."""
 
     @context_matcher(identifier="sdexplore", priority=100.0)  # type: ignore[untyped-decorator]
     def sdexplore_matcher(context: CompletionContext) -> Any:  # noqa: ANN401  (IPython's TypedDict)
@@ -36,12 +37,12 @@ def matcher_of(variables: Mapping[str, Any]) -> Callable[[CompletionContext], An
 
 
 def candidates(before: Sequence[str], word: str, variables: Mapping[str, Any]) -> list[str]:
-    """What could stand at the cursor.
+    """What can stand at the cursor.
 
     Args:
-        before: The words typed behind the magic's name, the one at the cursor left out.
-        word: The beginning that is typed already.
-        variables: Of the notebook: `pipe` and `trace` are asked for names.
+        before: The words between the magic's name and the word at the cursor.
+        word: The typed part of the word at the cursor.
+        variables: The variables of the notebook; `pipe` and `trace` give names.
     """
     done = [one for one in before if one]
     if not done:

@@ -1,4 +1,4 @@
-"""What was typed behind `%sdexplore command`: options at either end, and free text that is kept as typed."""
+"""What was typed after `%sdexplore COMMAND`: options at either end, and free text that is kept as typed."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 from ..base.errors import did_you_mean
 
-# A word, or what stands between two quotes of a kind; a quote within a word (it's) opens nothing.
+# A word, or the text between two equal quotes; a quote within a word (it's) opens nothing.
 _WORD = re.compile(r'"[^"]*"(?=\s|$)|\'[^\']*\'(?=\s|$)|\S+')
-_LONGEST_VALUE = 3  # words of a value that needs no quotes, since it is one of those that are known
+_LONGEST_VALUE = 3  # words; a known value of several words needs no quotes
 _LOOKS_LIKE_AN_OPTION = re.compile(r"--[A-Za-z]|-[A-Za-z]$")
 
 
@@ -22,9 +22,9 @@ class Option:
 
     Attributes:
         flags: As typed: ("--steps",), ("-o", "--output").
-        name: Under which `Asked.options` has its value.
-        kind: Makes the value of what was typed; None: the option stands alone, and is True.
-        help: For people.
+        name: Its name in `Asked.options`.
+        kind: Makes the value from the typed text; None for an option without a value, which is then True.
+        help: What it means, in the help of the command.
         values: What completion offers.
         many: Whether it may be given several times.
     """
@@ -42,8 +42,8 @@ class Asked:
     """What a line asks for.
 
     Attributes:
-        text: The free text as typed, without one pair of quotes around the whole of it; from a cell: the cell.
-        options: Name -> value of the options that were given.
+        text: The free text as typed, without one pair of quotes around all of it; of a cell magic, the cell.
+        options: Name -> value of the given options.
     """
 
     text: str
@@ -51,15 +51,15 @@ class Asked:
 
     @property
     def words(self) -> list[str]:
-        """The words of the text; what stands in quotes is one."""
+        """The words of the text; a phrase in quotes is one word."""
         return [unquoted(word) for word in _WORD.findall(self.text)]
 
 
 def parse(name: str, options: Sequence[Option], line: str, cell: str | None = None) -> Asked:
-    """Splits a line into options, which stand before or behind the text, and the text between them.
+    """Splits a line into the options before or after the text, and the text.
 
     Raises:
-        UsageError: An option is unknown, stands inside the text, lacks its value, or has one that does not fit.
+        UsageError: An option is unknown, stands inside the text, has no value, or has a value that is not valid.
     """
     words = list(_WORD.finditer(line))
     begin, first = _leading(words, options)
@@ -81,9 +81,9 @@ def parse(name: str, options: Sequence[Option], line: str, cell: str | None = No
 
 
 def parser_of(name: str, options: Sequence[Option]) -> Any:  # noqa: ANN401  (IPython's parser)
-    """A parser of the options alone, which raises UsageError; its help is the command's."""
+    """A parser of the options, without the text; it raises UsageError, and its help is that of the command."""
     parser = MagicArgumentParser(prog=f"%sdexplore {name}", add_help=False)
-    parser.allow_abbrev = False  # --st would else be --steps here, and text to our own reading
+    parser.allow_abbrev = False  # else --st would be --steps for it, but text for us
     for option in options:
         more: dict[str, Any] = (
             {"action": "store_true"}
@@ -95,14 +95,14 @@ def parser_of(name: str, options: Sequence[Option]) -> Any:  # noqa: ANN401  (IP
 
 
 def unquoted(text: str) -> str:
-    """`text` without one pair of quotes around the whole of it."""
+    """`text` without one pair of quotes around all of it."""
     inner = text[1:-1]
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in inner
     return inner if quoted else text
 
 
 def _leading(words: list[re.Match[str]], options: Sequence[Option]) -> tuple[int, list[str]]:
-    """How many words at the beginning are options with their values; and these, for the parser."""
+    """How many of the first words are options with their values; and these words, for the parser."""
     position, found = 0, list[str]()
     while position < len(words) and (taken := _option(words, position, options)):
         found += taken
@@ -112,13 +112,13 @@ def _leading(words: list[re.Match[str]], options: Sequence[Option]) -> tuple[int
 
 
 def _words_in(value: str, words: list[re.Match[str]], position: int) -> int:
-    """Over how many of the words from `position` on an option's value goes."""
+    """How many words, from `position` on, make up the value of an option."""
     quoted = position < len(words) and unquoted(words[position].group()) == value
     return 1 if quoted else len(value.split())
 
 
 def _trailing(words: list[re.Match[str]], options: Sequence[Option], begin: int) -> tuple[int, list[str]]:
-    """Where the options at the end begin; and these, for the parser."""
+    """The position at which the last options begin; and their words, for the parser."""
     for start in range(begin, len(words)):
         if _of(words[start].group(), options) is None:
             continue
@@ -129,7 +129,7 @@ def _trailing(words: list[re.Match[str]], options: Sequence[Option], begin: int)
 
 
 def _option(words: list[re.Match[str]], position: int, options: Sequence[Option]) -> list[str]:
-    """The option at `position` and its value; empty where there is none."""
+    """The option at `position` and its value, for the parser; empty if there is none."""
     word = words[position].group()
     option = _of(word, options)
     if option is None:
@@ -156,7 +156,7 @@ def _astray(name: str, word: str, options: Sequence[Option]) -> str:
     flags = [flag for option in options for flag in option.flags]
     cell = f"%%sdexplore {name} takes the cell as it is"
     if flag in flags:
-        return f"{flag} stands inside the text: options stand before or behind it, each with its value; {cell}"
+        return f"{flag} stands inside the text: options stand before or after it, each with its value; {cell}"
     near = did_you_mean(flag, flags)
     near += "" if near.endswith("?") else "."
     return f"%sdexplore {name} has no option {flag}; {near} If it belongs to the text: {cell}"

@@ -1,4 +1,4 @@
-"""Registers `%sdexplore` in a shell, and takes it away again."""
+"""Registers `%sdexplore` in a shell, and removes it again."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..base.errors import SdexploreError
-from .commands import Notebook, command_of, help_of, overview
+from .command import Notebook
+from .commands import command_of, help_of, overview
 from .completion import matcher_of
 from .parsing import parse
 
@@ -16,16 +17,16 @@ class SdexploreMagics(Magics):  # type: ignore[misc]  # IPython has no types
     """`%sdexplore` of one shell.
 
     Attributes:
-        matcher: Its completion, so that it can be taken away.
+        matcher: Its completion, kept for its removal.
     """
 
     def __init__(self, shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
         super().__init__(shell)
         self.matcher = matcher_of(shell.user_ns)
 
-    @no_var_expand  # type: ignore[untyped-decorator]  # {cat} and $x in a prompt are meant as they are
+    @no_var_expand  # type: ignore[untyped-decorator]  # {cat} and $x are part of a prompt
     @line_cell_magic  # type: ignore[untyped-decorator]
-    def sdexplore(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401, D102  (its text is set below)
+    def sdexplore(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401, D102  (its docstring is set below)
         name, _, rest = line.strip().partition(" ")
         if name in ("", "help", "-h", "--help"):
             print(overview())  # noqa: T201  (help is printed)
@@ -36,7 +37,7 @@ class SdexploreMagics(Magics):  # type: ignore[misc]  # IPython has no types
             return None
         asked = parse(name, command.options, rest, cell)
         if asked.text and not command.text:
-            hint = "a value of several words stands in quotes"
+            hint = "put a value of several words in quotes"
             raise UsageError(f"%sdexplore {name} takes no text, and there is {asked.text!r}; {hint}")
         try:
             result = command.call(Notebook(self.shell.user_ns), asked)
@@ -52,7 +53,7 @@ SdexploreMagics.sdexplore.__doc__ = overview()
 
 
 def register(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
-    """Registers the magic and its completion; a second time changes nothing."""
+    """Registers the magic and its completion; a second call changes nothing."""
     unregister(shell)
     magics = SdexploreMagics(shell)
     shell.register_magics(magics)
@@ -60,7 +61,7 @@ def register(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
 
 
 def unregister(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)
-    """Takes the magic and its completion away."""
+    """Removes the magic and its completion."""
     magics = shell.magics_manager.registry.pop("SdexploreMagics", None)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("sdexplore", None)

@@ -1,1 +1,1 @@
-"""Publishing: from a picture to an article, an animation, a page. A saved trace is published without torch."""
+"""Publishing: from a picture to an article, an animation or a page. A stored trace is published without torch."""

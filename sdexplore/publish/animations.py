@@ -1,4 +1,4 @@
-"""A run as moving pictures: its denoising, or where one word looked."""
+"""A run as moving pictures: its denoising, or the attention to one word."""
 
 import base64
 import io
@@ -27,19 +27,19 @@ from .media.animations_as_files import Moving, encoded
 
 ZENN_FIT = 3 * 2**20
 _SHOWN_FIT = 2**20  # in a notebook
-_WIDTH = 720  # pixels: a blog's column
+_WIDTH = 720  # pixels, the column of a blog
 _HOLD = 1.5  # seconds that the last frame stays
 _FORMATS = (".webp", ".gif", ".mp4")
 
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """Moving pictures that describe themselves, show themselves, and know how they were made.
+    """Moving pictures with an alt text, a repr for notebooks, and the code that makes them again.
 
     Attributes:
         frames: uint8, (Y, X, 3) each.
-        seconds: How long each is shown.
-        data: The arrays drawn, frame by frame.
+        seconds: How long each frame is shown.
+        data: The arrays that were drawn, by frame.
         alt: What is to be seen, in words.
         call: The line of code that makes it again.
     """
@@ -52,15 +52,15 @@ class Animation:
     _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
 
     def save(self, path: str | Path, *, fit: int | None = ZENN_FIT, frames: int | None = None) -> Path:
-        """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`), folders included; returns the path.
+        """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`) and makes its folders; returns the path.
 
         Args:
-            fit: Bytes that the file may have (3 MiB is Zenn's limit; None: no limit). Quality, size and at last the
-                number of frames are chosen to meet it, best first; `chosen` says which.
-            frames: How many at most, evenly spread from first to last.
+            fit: The most bytes that the file may have (3 MiB is Zenn's limit; None: no limit). To meet it, first the
+                quality is lowered, then the pixels, then the number of frames; `chosen` tells the result.
+            frames: The most frames, evenly spread from first to last.
 
         Raises:
-            PublishError: Another ending; no way to make it fit; no encoder for .mp4.
+            PublishError: The ending is none of these; nothing fits; or there is no encoder for .mp4.
         """
         path = atomic_files.named(path)
         content = self.encoded(self._kind(path), fit, frames).content
@@ -69,14 +69,14 @@ class Animation:
         return path
 
     def chosen(self, kind: str = "webp", *, fit: int | None = ZENN_FIT, frames: int | None = None) -> str:
-        """What `save` would write: frames, pixels, quality, bytes; and what was given up for the limit."""
+        """What `save` would write, in words: frames, pixels, quality, bytes; and what was reduced to meet the limit."""
         made = self.encoded(self._kind(Path(f"x.{kind}")), fit, frames)
         return made.said + (f"; {made.note}" if made.note else "")
 
     def encoded(self, kind: str, fit: int | None, frames: int | None = None) -> Moving:
-        """The file's content; `fit` and `frames` as `save` takes them."""
+        """The content of the file; `fit` and `frames` as in `save`."""
         if frames is not None and frames < 1:
-            raise PublishError(f"frames={frames!r}: an animation has at least one")
+            raise PublishError(f"save(frames={frames!r}): an animation has at least one frame")
         if (kind, fit, frames) not in self._made:
             self._made[kind, fit, frames] = encoded(self.frames, self.seconds, kind, fit, frames)
         return self._made[kind, fit, frames]
@@ -125,34 +125,39 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     seconds: float = 4.0,
     theme: Literal["light", "dark"] = "light",
 ) -> Animation:
-    """Moves through the steps of a run: its denoising, or with a `word` where that word looked.
+    """Makes moving pictures of the steps of a run: of its denoising, or of the attention to a `word`.
 
-    Denoising: left x_t before each step, right the picture that the step predicts (x0), as `views.denoising` draws
-    them: decoded by the VAE, or the linear preview, marked "linear". The last frame is the picture.
-    A word: left the predicted x0, decoded if all of these steps were, else by the linear preview, as its title says;
-    right the word's map, the probability (0 to 1) that a latent pixel gives to the word. All frames share one scale
-    from 0, printed at the colour bar.
+    Denoising: the left panel shows x_t before each step, the right one the picture that the step predicts (x0). As in
+    `views.denoising`, both are decoded by the VAE, or are the linear preview, marked "linear". The last frame is the
+    final picture.
+    A word: the left panel shows the predicted x0, decoded if all these steps were decoded, else the linear preview, as
+    its title says. The right panel shows the word's map, the probability (0 to 1) that a latent pixel gives to the
+    word. All frames share one scale from 0, printed at the colour bar.
 
     Args:
         word: A word or phrase of the prompt, or positions; None for the denoising.
-        steps: Which; None: of the denoising those that were decoded (all, where fewer than two were), of a word all
-            recorded.
-        role, layers, heads, occurrence: Of a word's map, as `word_map` takes them.
-        seconds: How long it runs; the last frame then stays for 1.5 more.
+        steps: The steps to show. None: for the denoising, the decoded steps (all steps, if fewer than two were
+            decoded); for a word, all recorded steps.
+        role, layers, heads, occurrence: For a word's map, as in `word_map`.
+        seconds: The length; then the last frame stays for 1.5 seconds more.
         theme: "light" or "dark".
 
     Raises:
         TokenError: The prompt has no such word.
-        TraceError: What was asked for was not recorded.
+        TraceError: The trace lacks the data, or an argument is not valid.
     """
     if theme not in ("light", "dark") or not seconds > 0:
-        raise TraceError(f"animation(seconds={seconds!r}, theme={theme!r}): some seconds, on 'light' or 'dark'")
+        raise TraceError(
+            f"animation(seconds={seconds!r}, theme={theme!r}): seconds is above 0, theme is 'light' or 'dark'"
+        )
     asked = {"steps": steps, "role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
     defaults = {"steps": None, "role": "cond", "layers": None, "heads": None, "occurrence": None}
     timing = {"seconds": seconds, "theme": theme}
     if word is None:
         if extra := [name for name in ("role", "layers", "heads", "occurrence") if asked[name] != defaults[name]]:
-            raise TraceError(f"animation({extra[0]}=…) is for a word's map: name a word, or leave it out")
+            raise TraceError(
+                f"animation({extra[0]}={asked[extra[0]]!r}) is for a word's map: name a word, or leave {extra[0]} out"
+            )
         frames, data, alt = _denoising(trace, steps, theme)
         arguments = options({"steps": steps, **timing}, {"steps": None, "seconds": 4.0, "theme": "light"})
         line = f"sdx.animation(trace{arguments})"
@@ -244,19 +249,19 @@ def _word(
 
 
 def _rendered(figure: Figure, count: int, show: Any, theme: Theme) -> list[np.ndarray]:  # noqa: ANN401  (int -> None)
-    """The figure as `count` frames of one size and one layout."""
+    """`count` frames of the figure, all of one size and one layout."""
     figure.set_dpi(_WIDTH / figure.get_figwidth())
     frames = []
     with style():
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
-        figure.set_layout_engine("none")  # or the panels would wander
+        figure.set_layout_engine("none")  # else the panels would move between frames
         for number in range(count):
             show(number)
             with themed(figure, theme):
                 canvas.draw()
                 frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    page = frames[0][0, 0]  # what it alone covers is cut off, alike in all frames
+    page = frames[0][0, 0]  # the margin that has this colour in all frames is cut off
     drawn = np.any([(frame != page).any(-1) for frame in frames], axis=0)
     (top, bottom), (left, right) = (np.flatnonzero(drawn.any(axis))[[0, -1]] for axis in (1, 0))
     margin = 6

@@ -1,25 +1,28 @@
-"""An article written beside the notebook: pictures numbered, described and small enough, and its Markdown."""
+"""An article written from the notebook: numbered pictures that have words and fit the site, and the Markdown."""
 
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
+from .manifest import Entry, Manifest
 from .material import material_of
+from .merging import reconciled
 from .pages import page_of
+from .pieces import Piece, amended, blocks_of, put
+from .places import Place, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
-from .sites.flavor import Shot, flavor_of
-from .sites.manifest import Entry, Manifest
-from .sites.markdown import fenced, inline
-from .sites.merging import merged
-from .sites.places import Place, checked_slug
+from .sites.markdown import inline
+from .sites.registry import Flavor, site_of
+from .sites.site import Shot
 
 _FACTS: Mapping[str, Any] = {
     "title": None,
@@ -31,37 +34,38 @@ _FACTS: Mapping[str, Any] = {
 }
 _MOST_KEY = 100
 _PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_SITE_PAGES = ("index", "readme")  # which sites make of the Markdown
+_SITE_PAGES = ("index", "readme")  # files that sites make from the Markdown
 
 
 class Article(Shown):
-    """An article of one flavor: `add` writes its pictures, `save` its Markdown, all beneath `root`.
+    """An article for one site: `add` writes its pictures, `save` its Markdown, all of it beneath `root`.
 
-    Pictures are numbered 001, 002 … by key. A key keeps its number for ever, in later sessions too (`manifest.json`
-    beside the pictures): adding under a known key replaces the picture. Beside each stands a sidecar, 001.json, from
-    which `sdx.reproduce` makes it again.
+    Pictures have the numbers 001, 002 … by key. A key keeps its number for ever, also in later sessions, since
+    `manifest.json` beside the pictures remembers it. A picture under a known key replaces the old one. Beside each
+    picture stands a sidecar, 001.json, from which `sdx.reproduce` makes the picture again.
 
-    An Article that is given text or code *composes*: the page is its pieces in the order they came. One that is only
-    given pictures *amends*: what was saved stays, a known picture changes in place and a new one goes to the end. A
-    page that was edited by hand is never overwritten: its blocks are exchanged where they stand as written, and `save`
-    says which do not.
+    An Article that gets text or code *composes*: the page has its pieces in the order in which they were added. An
+    Article that gets pictures only *amends*: the saved page stays, a known picture changes in place, and a new picture
+    goes to the end. A page that was edited by hand is never overwritten: only blocks that still stand there as they
+    were written are replaced, and `save` names the others.
 
     Args:
         slug: The article's name in its address.
         flavor: "zenn" (articles/<slug>.md, images/<slug>/), "qiita" (public/<slug>.md, images/<slug>/), "github"
             (images/<slug>/README.md), "hugo" (content/posts/<slug>/index.md) or "quarto" (posts/<slug>/index.qmd).
-        root: The folder of the site or repository, made where there is none; nothing outside it is written.
-        title, emoji, type, topics, published: For the page's head; what is left out stays as last saved.
-        address: Where `root` is on the web. Qiita shows pictures of its own upload or from the web only.
+        root: The folder of the site or repository; it is made if it does not exist, and nothing outside it is written.
+        title, emoji, type, topics, published: Facts for the head of the page. A fact that is not given stays as it was
+            last saved.
+        address: The address of `root` on the web. Qiita shows only pictures from the web or of its own upload.
 
     Raises:
-        PublishError: The site would refuse it; the message says what to change.
+        PublishError: The site would refuse the article; the message says what to change.
     """
 
     def __init__(  # noqa: PLR0913  (the facts of a page's head)
         self,
         slug: str,
-        flavor: Literal["zenn", "qiita", "github", "hugo", "quarto"] = "zenn",
+        flavor: Flavor = "zenn",
         root: str | Path = ".",
         *,
         title: str | None = None,
@@ -71,15 +75,15 @@ class Article(Shown):
         published: bool | None = None,
         address: str | None = None,
     ) -> None:
-        self.flavor = flavor_of(flavor)
+        self._site = site_of(flavor)
         self.slug = checked_slug(slug)
         self._place = Place(root)
-        self._folder = self.flavor.folder_of(slug)
+        self._folder = self._site.folder_of(slug)
         given = {"title": title, "emoji": emoji, "type": type, "published": published, "address": address}
         self._given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if topics is not None:
             self._given["topics"] = [topics] if isinstance(topics, str) else list(topics)
-        self._pieces: list[dict[str, str]] = []
+        self._pieces: list[Piece] = []
         self._composes = False
         self._check({**_FACTS, "title": slug, **self._given})
 
@@ -93,23 +97,23 @@ class Article(Shown):
         *,
         theme: Theme = "light",
     ) -> "Article":
-        """Writes a picture and its sidecar, and places it in the article; returns the article.
+        """Writes a picture and its sidecar, and puts the picture into the article; returns the article.
 
         Args:
             picture: A Picture, a Trace (its final picture), `sdx.animation(…)`, a matplotlib figure, a PIL image or an
                 array of uint8 (Y, X, 3).
-            key: Its name within the article; by default the view's, with a number where several share it.
-            caption, alt: By default the picture's own words; caption="" leaves it out.
-            width: How wide it is shown, in CSS pixels; the file keeps its own. A known key keeps the caption and the
-                width that were last given by hand until others are given; its alt text is of the new picture. A warning
-                says that a caption was kept over another picture.
-            theme: The page that a view's picture is for: "light", "dark" or "transparent".
+            key: Its name within the article; by default the name of the view, with a number if several share it.
+            caption, alt: By default the picture's own words; caption="" for no caption.
+            width: Its width in the page, in CSS pixels; the file keeps its own width. A known key keeps the caption and
+                width that were last given by hand, until others are given. Its alt text is that of the new picture. A
+                warning says that a caption was kept although the picture is another one.
+            theme: "light", "dark" or "transparent": the page for which a view's picture is drawn.
 
         Raises:
-            PublishError: It cannot be published; nothing was written.
+            PublishError: The picture cannot be published; nothing was written.
         """
         self._check_picture(key, caption, alt, width, theme)
-        most = self.flavor.most_bytes
+        most = self._site.most_bytes
         material = material_of(picture, alt=alt, caption=caption, most_bytes=most, theme=theme)
         with self._open() as manifest:
             key = key or self._free_key(material.name, manifest, material.code)
@@ -118,7 +122,7 @@ class Article(Shown):
                 caption = old.caption
                 other = material.code is not None and not self._is_of(old, material.code)
                 kept = (
-                    f"the picture is another, and keeps the caption {clip(caption, 80)!r}; or give a new one, caption="
+                    f"this is another picture, but it keeps the caption {clip(caption, 80)!r}; caption= gives a new one"
                 )
                 notices = [kept] if caption and (other or old.alt != material.alt) else []
                 material = replace(material, caption=caption, notices=(*material.notices, *notices))
@@ -139,113 +143,98 @@ class Article(Shown):
             manifest.save(self._place, self._folder)
             if old is not None and old.file != file:
                 self._place.remove(self._folder / old.file)
-        self._put(self._pieces, {"picture": key})
+        put(self._pieces, {"picture": key})
         for notice in (*filter(None, [material.encoded.note]), *material.notices):
             warnings.warn(f"{self.slug}, picture {key!r} ({file}): {notice}", stacklevel=2)
         return self
 
     def text(self, markdown: str, key: str | None = None) -> "Article":
-        """Adds a passage of Markdown, as it is; returns the article.
+        """Adds a passage of Markdown, unchanged; returns the article.
 
-        The same passage again changes nothing, so that a cell may be run again.
+        The same passage again changes nothing, so a cell can be run again.
 
         Args:
-            key: Its name: a passage under a known one replaces it, and equal passages ("---") under several all stay.
+            key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
 
         Raises:
-            PublishError: The key is no name.
+            PublishError: The key is not valid.
         """
         return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
 
     def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":
-        """Adds a block of code, a cell's source say (`In[3]`); returns the article. As with `text`, once or by key."""
+        """Adds a block of code, for example a cell's source (`In[3]`); returns the article. `key` is as in `text`."""
         if not language.isalnum() and language:
-            raise PublishError(f"language={language!r}: one word, 'python' say")
+            raise PublishError(f"code(language={language!r}): a language is one word, as 'python'")
         return self._compose({"code": source, "language": language}, key)
 
     def page(self, trace: Trace | str | Path, key: str = "explore", text: str = "Explore this run") -> "Article":
-        """Writes the page of `sdx.page`, where the site serves it, and adds a link to it; returns the article.
+        """Writes the page of `sdx.page` to a place from which the site serves it, and adds a link; returns the article.
 
-        It is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, images/<slug>/<key>.html for
-        GitHub: GitHub itself shows HTML as source, GitHub Pages serves it, so there `address` must be known. Hugo's
-        link begins at the top of the site, or at `address`.
+        The file is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, and
+        images/<slug>/<key>.html for GitHub. GitHub itself shows HTML as source and GitHub Pages serves it, so the link
+        needs `address`. Hugo's link begins at the top of the site, or at `address` if it is given.
 
         Args:
-            trace: A Trace, or the path of one that was saved.
-            key: Its name, and its file's: letters, digits, - and _. A known one replaces page and link.
-            text: Of the link.
+            trace: A Trace, or the path of a saved one.
+            key: The name of the page and of its file: letters, digits, - and _. A known key replaces page and link.
+            text: The text of the link.
 
         Raises:
-            PublishError: The site serves no HTML (Zenn, Qiita); no address; the key cannot name a page.
-            TraceError: No such trace.
+            PublishError: The site serves no HTML (Zenn, Qiita) or needs an address; or the key cannot name a page.
+            TraceError: There is no such trace.
         """
         if not isinstance(key, str) or not _PAGE_KEY.fullmatch(key) or key.lower() in _SITE_PAGES:
             raise PublishError(
-                f"key={clip(repr(key), 80)} cannot name a page: letters, digits, - and _; 'explore', say"
+                f"page(key={clip(repr(key), 80)}) cannot name a page: use letters, digits, - and _, as 'explore'"
             )
-        if self.flavor.explorable is None:
-            raise PublishError(
-                f"{self.flavor.name} serves no HTML of its authors: write the page with sdx.page(trace, 'run.html'), "
-                "put it on a host that does (GitHub Pages, say), and link to it: text('[Explore](https://…)')"
-            )
+        target = self._site.html_of(self.slug, key)
+        address = self._site.page_link(key, self.slug, self._facts(Manifest.load(self._place, self._folder)))
         content = page_of(trace)
-        folder = PurePosixPath(self.flavor.explorable.format(self.slug))
-        with self._open() as manifest:
-            address = {**manifest.facts, **self._given}.get("address")
-            if self.flavor.name == "github" and not address:
-                raise PublishError(
-                    "GitHub shows a page as its source: serve root by GitHub Pages, and give its address, "
-                    "Article(…, address='https://you.github.io/repository')"
-                )
-            self._place.write(folder / f"{key}.html", content)
-        before = {"hugo": f"/images/{self.slug}", "quarto": ""}.get(self.flavor.name, f"/{folder}")
-        if address and self.flavor.name != "quarto":
-            before = f"{address.rstrip('/')}{before}"
-        self._put(
-            self._pieces, {"text": f"[{inline(text)}]({before}{'/' * bool(before)}{key}.html)", "key": f"page {key}"}
-        )
+        with self._open():
+            self._place.write(target, content)
+        put(self._pieces, {"text": f"[{inline(text)}]({address})", "key": f"page {key}"})
         return self
 
     def save(self, *, overwrite: bool = False) -> Path:
         """Writes the Markdown; returns its path.
 
         Args:
-            overwrite: Whether a page that was edited by hand is written anew.
+            overwrite: Whether a page that was edited by hand is replaced as a whole.
 
         Raises:
-            PublishError: The site would refuse it; nothing was written.
+            PublishError: The site would refuse the article; nothing was written.
         """
+        site = self._site
         with self._open() as manifest:
-            facts = {**_FACTS, "title": self.slug, **manifest.facts, **self._given}
+            facts = self._facts(manifest)
             self._check(facts)
-            pieces = self._arranged(manifest)
-            blocks = list(_blocks(pieces, manifest, lambda shot: self.flavor.show(shot, self._base(facts))))
-            page = self.flavor.page_of(self.slug)
-            fresh = "\n\n".join((self.flavor.front(facts), *(block for _, block in blocks))) + "\n"
-            content, notes = self._reconciled(manifest, page, fresh, blocks, overwrite=overwrite)
+            pieces = list(self._pieces) if self._composes else amended(manifest.pieces, self._pieces)
+            blocks = list(blocks_of(pieces, manifest.pictures, lambda shot: self._shown(shot, facts)))
+            page = site.page_of(self.slug)
+            fresh = "\n\n".join((site.head(facts), *(block for _, block in blocks))) + "\n"
+            there, last = self._place.read(page), manifest.pages.get(site.name)
+            content, notes = reconciled(there, last, fresh, blocks, manifest.pictures, overwrite=overwrite)
             path = self._place.write(page, content.encode("utf-8"))
             manifest.facts, manifest.pieces = facts, pieces
             files = {key: entry.file for key, entry in manifest.pictures.items()}
-            manifest.pages[self.flavor.name] = {
+            manifest.pages[site.name] = {
                 "sha256": sha256(content.encode("utf-8")) if content == fresh else "",
                 "blocks": [list(block) for block in blocks],
                 "files": files,
             }
             manifest.save(self._place, self._folder)
-        if self.flavor.name == "qiita" and not facts["address"]:
-            notes.append("Qiita shows no picture by a relative path: give address=, where root is on the web")
-        for note in notes:
+        for note in (*notes, *site.notices(facts)):
             warnings.warn(f"{page}: {note}", stacklevel=2)
         return path
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: where it goes, and its pictures."""
+        """What the repr shows: the files and the pictures of the article."""
         manifest = Manifest.load(self._place, self._folder)
         pictures, facts = manifest.pictures, {**manifest.facts, **self._given}
         title = facts.get("title") or self.slug
         lines: list[Block] = [
             Line(f"Article {self.slug}: {clip(title, 80)}", strong=True),
-            Line(f"{self.flavor.name}: {self.flavor.page_of(self.slug)}, pictures in {self._folder}/"),
+            Line(f"{self._site.name}: {self._site.page_of(self.slug)}, pictures in {self._folder}/"),
         ]
         rows = []
         for key, entry in pictures.items():
@@ -259,22 +248,31 @@ class Article(Shown):
         with self._place.locked(self._folder):
             yield Manifest.load(self._place, self._folder)
 
+    def _facts(self, manifest: Manifest) -> dict[str, Any]:
+        """The facts of the head: as given now, else as last saved, else the usual ones."""
+        return {**_FACTS, "title": self.slug, **manifest.facts, **self._given}
+
+    def _shown(self, shot: Shot, facts: Mapping[str, Any]) -> str:
+        return self._site.picture(shot, self._site.address_of(shot.file, self.slug, facts))
+
     def _check(self, facts: Mapping[str, Any]) -> None:
         if not isinstance(facts["title"], str):
-            raise PublishError(f"title={facts['title']!r}: a title is text")
-        if found := self.flavor.problems(self.slug, facts):
-            raise PublishError(f"{self.flavor.name} would refuse this article:\n- " + "\n- ".join(found))
+            raise PublishError(f"Article(title={facts['title']!r}): a title is text")
+        if found := self._site.problems(self.slug, facts):
+            raise PublishError(f"{self._site.name} would refuse this article:\n- " + "\n- ".join(found))
 
     @staticmethod
     def _check_picture(key: object, caption: object, alt: object, width: object, theme: str) -> None:
         Article._check_key(key)
         for name, words in (("caption", caption), ("alt", alt)):
             if not isinstance(words, str | None):
-                raise PublishError(f"{name}={clip(repr(words), 80)}: it is text, or None for the picture's own words")
+                raise PublishError(
+                    f"add({name}={clip(repr(words), 80)}): it is text, or None for the picture's own words"
+                )
         if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):
-            raise PublishError(f"width={width!r}: how wide it is shown, in whole pixels")
+            raise PublishError(f"add(width={width!r}): the width in the page, in whole pixels")
         if theme not in THEMES:
-            raise PublishError(f"theme={theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
+            raise PublishError(f"add(theme={theme!r}): a theme is one of {', '.join(map(repr, THEMES))}")
 
     @staticmethod
     def _check_key(key: object) -> None:
@@ -282,7 +280,7 @@ class Article(Shown):
             raise PublishError(f"key={clip(repr(key), 80)}: a key is a name of at most {_MOST_KEY} characters")
 
     def _free_key(self, name: str, manifest: Manifest, code: str | None) -> str:
-        """`name`, or with a number where this session gave it to another picture."""
+        """`name`; with a number if this session gave the name to another picture."""
         used = [piece["picture"] for piece in self._pieces if "picture" in piece]
         key, number = name, 1
         while key in used and not self._is_of(manifest.pictures.get(key), code):
@@ -291,87 +289,14 @@ class Article(Shown):
         return key
 
     def _is_of(self, entry: Entry | None, code: str | None) -> bool:
-        """Whether the picture was made by this very line from this very trace."""
-        import json
-
+        """Whether this very line, from this very trace, made the picture."""
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
         return content is not None and json.loads(content).get("code") == code
 
-    @staticmethod
-    def _put(pieces: list[dict[str, str]], piece: dict[str, str]) -> None:
-        """Adds `piece` to `pieces`, or puts it in the place of the one that is the same or has its key."""
-        for number, known in enumerate(pieces):
-            if known == piece or ("key" in piece and known.get("key") == piece["key"]):
-                pieces[number] = piece
-                return
-        pieces.append(piece)
-
     def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
         self._check_key(key)
         self._composes = True
-        self._put(self._pieces, piece if key is None else {**piece, "key": key})
+        put(self._pieces, piece if key is None else {**piece, "key": key})
         return self
-
-    def _arranged(self, manifest: Manifest) -> list[dict[str, str]]:
-        if self._composes:
-            return list(self._pieces)
-        pieces = list(manifest.pieces)
-        for piece in self._pieces:
-            self._put(pieces, piece)
-        return pieces
-
-    def _base(self, facts: Mapping[str, Any]) -> str:
-        """What stands before a picture's file name in the page."""
-        if self.flavor.name == "zenn":
-            return f"/{self._folder}/"
-        if self.flavor.name == "qiita":
-            return f"{facts['address'].rstrip('/') if facts['address'] else '..'}/{self._folder}/"
-        return ""
-
-    def _reconciled(
-        self,
-        manifest: Manifest,
-        page: PurePosixPath,
-        fresh: str,
-        blocks: list[tuple[str, str]],
-        *,
-        overwrite: bool,
-    ) -> tuple[str, list[str]]:
-        """The page to write, with what its author edited kept; and what is to be said of that."""
-        there = self._place.read(page)
-        last = manifest.pages.get(self.flavor.name, {"sha256": "", "blocks": [], "files": {}})
-        if there is None or overwrite or sha256(there) == last["sha256"]:
-            now = {name for name, _ in blocks}
-            gone = [name for name, _ in last["blocks"] if name.startswith("picture") and name not in now]
-            return fresh, [f"{name} is no longer in the page; its file stays" for name in gone]
-        text = there.decode("utf-8", "replace")
-        renamed = {
-            file: manifest.pictures[key].file
-            for key, file in last.get("files", {}).items()
-            if key in manifest.pictures and manifest.pictures[key].file != file
-        }
-        content, notes = merged(text, [(name, block) for name, block in last["blocks"]], blocks, renamed)
-        said = "it was edited by hand, and what was written there stays; save(overwrite=True) writes it anew"
-        return content, [said, *notes]
-
-
-def _blocks(
-    pieces: Sequence[Mapping[str, str]],
-    manifest: Manifest,
-    show: Any,  # noqa: ANN401  (a function of a Shot)
-) -> Iterator[tuple[str, str]]:
-    """(name, Markdown) of each piece, in order."""
-    count = {"text": 0, "code": 0}
-    for piece in pieces:
-        if "picture" in piece:
-            key = piece["picture"]
-            entry = manifest.pictures[key]
-            shot = Shot(key=key, file=entry.file, alt=entry.alt, caption=entry.caption, width=entry.width)
-            yield f"picture {key!r}", show(shot)
-            continue
-        kind = "text" if "text" in piece else "code"
-        count[kind] += 1
-        body = piece["text"] if kind == "text" else fenced(piece["code"], piece["language"])
-        yield f"{kind} {count[kind]}", body

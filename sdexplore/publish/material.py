@@ -1,4 +1,4 @@
-"""What an article is given, as a file's content with words, code and provenance."""
+"""What an article is given, as the content of a file with words, code and provenance."""
 
 import io
 import json
@@ -26,15 +26,16 @@ _VIEW = re.compile(r"sdx\.(?:views\.)?(\w+)\(")
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What was added, ready to be written.
+    """A picture that is ready to be written.
 
     Attributes:
         encoded: The file's content.
         alt, caption: In words.
-        code: The line that makes it again; None where there is none.
-        sources: How the traces in it were made, as JSON; `over` where they are a Comparison's cells.
-        name: What it is called where no key is given.
-        notices: What its reader, or its author, should know.
+        code: The line that makes it again; None if there is none.
+        sources: How the traces in it were made, as JSON.
+        over: The axes, if the traces are the cells of a Comparison.
+        name: Its key, if none is given.
+        notices: What a reader or the author should know of it.
     """
 
     encoded: Encoded
@@ -50,10 +51,10 @@ class Material:
 def material_of(
     thing: object, *, alt: str | None, caption: str | None, most_bytes: int | None, theme: Theme
 ) -> Material:
-    """`thing` as a file's content: a Picture, Trace, Animation, matplotlib figure, PIL image or uint8 array.
+    """A Picture, Trace, Animation, matplotlib figure, PIL image or uint8 array as the content of a file.
 
     Raises:
-        PublishError: It is none of these, or has no words of its own and none were given.
+        PublishError: `thing` is none of these; or it has no words of its own and none were given.
     """
     if isinstance(thing, Picture):
         return Material(
@@ -102,7 +103,7 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
 
 
 def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
-    """A figure or image that knows nothing of sdexplore."""
+    """A figure or image that was not made by sdexplore."""
     if isinstance(thing, Figure):
         own, name = _words_of(thing), "figure"
     elif isinstance(thing, np.ndarray) and thing.dtype == np.uint8 and thing.ndim == 3 and thing.shape[2] in (3, 4):  # noqa: PLR2004  (Y, X, RGB or RGBA)
@@ -117,7 +118,7 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
     words = alt if alt is not None else caption or own
     if not words.strip():
         raise PublishError(
-            f"this {name} has no words of its own: say in alt= what is to be seen, for who cannot see it"
+            f"this {name} has no words of its own: describe in alt= what it shows, for readers who cannot see it"
         )
     chunks = {"Description": words, "Software": "sdexplore"}
     if isinstance(thing, Figure):
@@ -131,7 +132,7 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
 
 
 def _drawn_by(thing: object) -> str:
-    """Which views draw it, for an error; "" where none does."""
+    """The views that draw it, for an error; "" if there are none."""
     takers = {name: next(iter(get_type_hints(getattr(views, name)).values())) for name in views.__all__}
     names = [name for name, taken in takers.items() if isinstance(thing, taken)]
     if not names:
@@ -141,7 +142,7 @@ def _drawn_by(thing: object) -> str:
 
 
 def _first(words: str) -> str:
-    """What is seen, without the numbers that follow a semicolon; all of it where that would cut a quotation."""
+    """An alt text up to the semicolon before its numbers; all of it if that would cut a quotation."""
     first = words.partition("; ")[0]
     return first.rstrip(".") + "." if first.count("'") % 2 == 0 else words
 
@@ -152,7 +153,7 @@ def _name(code: str, otherwise: str) -> str:
 
 
 def _words_of(figure: Figure) -> str:
-    """What is written in titles and labels of a figure."""
+    """The words in the titles and labels of a figure."""
     titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
     labels = [f"{ax.get_ylabel()} over {ax.get_xlabel()}" for ax in figure.axes if ax.get_ylabel() and ax.get_xlabel()]
     lines = [line for line in (*titles, *labels) if line.strip()]

@@ -1,4 +1,4 @@
-"""One self-contained HTML file that lets readers explore a trace: no network, no Python."""
+"""One self-contained HTML file in which readers explore a trace, without network and without Python."""
 
 import base64
 import hashlib
@@ -10,14 +10,14 @@ from typing import Any, Final
 from ..base.atomic_files import named, write
 from ..base.display import clip, counted, harmless, size
 from ..base.errors import SdexploreError
-from ..browser.buffers import png
+from ..base.png import KEPT, png
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
 _ENDINGS = (".html", ".htm")
-_FRAME = 160_000  # bytes for the front end and what surrounds the data
+_FRAME = 160_000  # bytes for the front end and the HTML around the data
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
@@ -33,23 +33,24 @@ footer { margin-top: 1.5rem; color: #59636e; font-size: .8rem; }
 def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = None, budget: int = BUDGET) -> Path:
     """Writes one HTML file in which a reader explores the trace; returns its path.
 
-    Inside: the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance. It asks
-    no network (a content security policy forbids it) and needs no Python; without JavaScript it shows the picture and
-    its words. What does not fit the budget is left out as `sdexplore.browser.packing.pack` says, and the page says so.
+    The page holds the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance.
+    It loads nothing from the network (a content security policy forbids it) and needs no Python. Without JavaScript it
+    shows the picture and its words. Parts that do not fit the budget are left out in the order that
+    `sdexplore.browser.packing.pack` gives, and the page names them.
 
     Args:
-        trace: A Trace, or the path of one that was saved.
-        path: Ends in .html; folders are made, and an older file is replaced as a whole.
-        title: Of the page; None: the prompt.
+        trace: A Trace, or the path of a saved one.
+        path: The file, whose name ends in .html. Its folders are made; an older file is replaced as a whole.
+        title: The title of the page; None for the prompt.
         budget: The most bytes that the file may have.
 
     Raises:
         SdexploreError: The name does not end in .html.
-        TraceError: No such trace; or the smallest page is larger than the budget.
+        TraceError: There is no such trace; or even the smallest page is larger than the budget.
     """
     target = named(path)
     if target.suffix.lower() not in _ENDINGS:
-        raise SdexploreError(f"cannot write a page as {target.name!r}: the name must end in .html")
+        raise SdexploreError(f"page(path={target.name!r}): the name must end in .html")
     content = page_of(trace, title, budget)
     target.parent.mkdir(parents=True, exist_ok=True)
     write(target, content)
@@ -57,13 +58,15 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 
 
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
-    """The content of that file; arguments as those of `page`."""
+    """The content of the file that `page` writes; same arguments."""
     whole = one_trace(trace)
-    still = b"" if whole.image is None else png(whole.image)
+    still = b"" if whole.image is None else png(whole.image, KEPT)
     packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
     content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
-        raise SdexploreError(f"the page would take {size(len(content))}, more than the budget of {size(budget)}")
+        raise SdexploreError(
+            f"page(budget={budget}): the page takes {size(len(content))}, more than that; give a larger budget"
+        )
     return content
 
 
@@ -106,7 +109,7 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 
 
 def _inert(facts: Mapping[str, Any]) -> str:
-    """JSON that no HTML parser takes for markup, whatever texts it holds."""
+    """JSON in which no HTML parser finds markup, whatever its texts are."""
     text = json.dumps(facts, ensure_ascii=True, allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -123,7 +126,7 @@ def _alt(trace: Trace) -> str:
 
 
 def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
-    parts = ["<p>Without them, here is what it is about.</p>"]
+    parts = ["<p>Without JavaScript, this is the picture and its words.</p>"]
     if still:
         source = base64.b64encode(still).decode("ascii")
         parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{harmless(_alt(trace))}"></p>')

@@ -1,4 +1,4 @@
-"""What stands beside a published picture: how it was made, as JSON, and whether it can be made again."""
+"""The sidecar beside a published picture: how the picture was made, as JSON."""
 
 import hashlib
 import importlib.metadata
@@ -21,20 +21,20 @@ from ..figures.themes import THEMES
 from .material import Material
 
 SCHEMA = 1
-# A path on somebody's machine. /images/… is an address on a site; "1/2", "and/or" and https:// do not begin as one.
+# A path on a machine. /images/… is an address on a site; "1/2", "and/or" and https:// do not begin like a path.
 _BEGIN = r"(?:file:(?://[\w.-]*)?/+(?:[A-Za-z]:/)?|~(?:[A-Za-z_][\w.-]*)?[\\/]|[A-Za-z]:[\\/]+|\\\\|/(?!images/|/)(?=[^\\/\n]+/))"
 _USER = r"(?:home|[Uu]sers|Documents and Settings)[\\/]+[^\\/\n]{1,60}"
 _WHOLE = re.compile(
     rf"{_BEGIN}(?:[^\\/\n:<>\"]*[^\\/\s:<>\"][\\/]+)*(?P<name>[^\\/\n:<>\"]+)[\\/]*"
-)  # the text is one, with spaces
-_WITHIN = re.compile(  # it stands in a sentence, with spaces at most in the user's name
+)  # the whole text is a path, which may have spaces
+_WITHIN = re.compile(  # a path in a sentence, with spaces only in the user's name
     rf"(?<![\w./\\]){_BEGIN}(?:{_USER}[\\/]+)?(?:[^\s\\/\"'<>]+[\\/]+)*(?P<name>[^\s\\/\"'<>]+)[\\/]*"
 )
 _HOME = re.compile(rf".*[\\/]{_USER}[\\/]*")
 
 
 def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_bytes: int | None) -> dict[str, Any]:
-    """The facts of a published picture, without local paths."""
+    """The facts of a published picture as JSON, without local paths."""
     content = material.encoded.content
     sources = [_without_paths(source) for source in material.sources]
     return {
@@ -65,12 +65,12 @@ def _version(name: str) -> str | None:
 
 
 def sha256(content: bytes) -> str:
-    """In hexadecimal."""
+    """The SHA-256 of `content` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def drawn_otherwise(facts: Mapping[str, Any]) -> list[str]:
-    """Which of the packages that drew the picture have another version now."""
+    """The packages that drew the picture and have another version now, in words."""
     then = facts.get("drawn_with")
     if not isinstance(then, dict):
         return []
@@ -79,7 +79,7 @@ def drawn_otherwise(facts: Mapping[str, Any]) -> list[str]:
 
 
 def as_json(facts: Mapping[str, Any]) -> bytes:
-    """Indented JSON in UTF-8; what no encoding takes is escaped."""
+    """Indented JSON in UTF-8; characters that no encoding takes are escaped."""
     text = json.dumps(facts, ensure_ascii=False, indent=1, default=str)
     try:
         return (text + "\n").encode("utf-8")
@@ -88,21 +88,21 @@ def as_json(facts: Mapping[str, Any]) -> bytes:
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
-    """The facts in the sidecar at `path`; of a picture's own name, those of the sidecar beside it.
+    """The facts in the sidecar at `path`, which may also name the picture beside it.
 
     Raises:
-        PublishError: There is none, or it is damaged or of another layout.
+        PublishError: There is no sidecar, or it is damaged or has another schema.
     """
     path = named(path)
     path = path if path.suffix == ".json" else path.with_suffix(".json")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise PublishError(f"no sidecar at {str(path)!r}: give the .json that stands beside the picture") from error
+        raise PublishError(f"no sidecar at {str(path)!r}: give the .json file beside the picture") from error
     except (OSError, ValueError, RecursionError) as error:
         raise PublishError(f"{path.name!r} cannot be read: {type(error).__name__}: {error}") from error
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise PublishError(f"{path.name!r} is no sidecar of a picture, or of another layout than {SCHEMA}")
+        raise PublishError(f"{path.name!r} is no sidecar of a picture, or its schema is not {SCHEMA}")
     code, traces, over = facts.get("code"), facts.get("traces"), facts.get("over")
     if (
         "code" not in facts
@@ -119,7 +119,7 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
 
 
 def _is_source(facts: object) -> bool:
-    """Whether these can be the facts of a trace."""
+    """Whether `facts` can be the facts of a trace."""
     if not isinstance(facts, dict):
         return False
     call, provenance = facts.get("call"), facts.get("provenance")
@@ -133,7 +133,7 @@ def _is_source(facts: object) -> bool:
 
 
 def _has_cells(over: object, count: int) -> bool:
-    """Whether these are the axes of a Comparison of `count` traces."""
+    """Whether `over` can be the axes of a Comparison of `count` traces."""
     return (
         isinstance(over, dict)
         and bool(over)
@@ -143,7 +143,7 @@ def _has_cells(over: object, count: int) -> bool:
 
 
 def difference(one: bytes, other: bytes) -> str:
-    """How two files of a picture differ, in words; "" where every pixel is the same."""
+    """How two files of a picture differ, in words; "" if every pixel is the same."""
     if one == other:
         return ""
     try:
@@ -165,7 +165,7 @@ def _pixels(content: bytes) -> np.ndarray:
 
 
 def _without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
-    """`value` with local paths cut to their last name; prompts are data and stay."""
+    """`value` with each local path cut to its last name; prompts stay unchanged."""
     if isinstance(value, Mapping):
         return {key: _without_paths(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -177,5 +177,5 @@ def _without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
 
 
 def _last_name(path: re.Match[str]) -> str:
-    """Of a home itself the name is the user's, and is not told."""
+    """The last name of a path; "~" for a home folder, whose last name is that of the user."""
     return "~" if _HOME.fullmatch(path[0]) else path["name"]

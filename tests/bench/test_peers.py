@@ -1,4 +1,4 @@
-"""The benchmark's rows of other tools: what stands in them where those are absent, fail, or do the same as ours."""
+"""The rows of other tools in the benchmark: of tools that are absent, that fail, and that do the same as ours."""
 
 import importlib.metadata
 import re
@@ -95,7 +95,8 @@ def test_one_that_is_there_but_cannot_be_imported_is_not_called_absent(subject, 
     monkeypatch.syspath_prepend(tmp_path)
     daam, _, amd, _ = peers.peer_rows(subject, 1)
     assert daam.note == f"installed, but without spacy_that_is_not_here: {peers.PEERS[0].install}"
-    assert amd.note == "installed, but not to be imported: RuntimeError: another build"
+    assert amd.note.startswith("installed")
+    assert "RuntimeError: another build" in amd.note
 
 
 def test_attention_map_diffusers_is_measured_beside_the_untraced_run_and_ours(subject, monkeypatch):
@@ -124,7 +125,7 @@ def test_what_attention_map_diffusers_missed_or_has_otherwise_is_seen(subject, m
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=1))
     assert "was captured at 1 of 2 calls" in list(peers.peer_rows(subject, 1))[-1].note
     fake(monkeypatch, MODULES[1], AttentionCapture=capture_of(subject, [], calls=0))
-    assert list(peers.peer_rows(subject, 1))[-1].note == "failed here: SdexploreError: it captured nothing"
+    assert "captured nothing" in list(peers.peer_rows(subject, 1))[-1].note
     fake(monkeypatch, MODULES[1])  # an old release has no such class
     assert "AttributeError" in list(peers.peer_rows(subject, 1))[-1].note
 

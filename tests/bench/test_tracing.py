@@ -1,4 +1,4 @@
-"""The benchmark: that its figures are of what they say, and that its record and picture are whole."""
+"""The benchmark: its numbers measure what their names say, and its record and picture are complete."""
 
 import json
 import math
@@ -247,4 +247,4 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys, s
 def test_the_command_refuses_in_words(capsys):
     with pytest.raises(SystemExit):
         command.main(["--pairs", "0"])
-    assert "both are at least 1" in capsys.readouterr().err
+    assert "--pairs 0" in capsys.readouterr().err

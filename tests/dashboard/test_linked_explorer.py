@@ -1,4 +1,4 @@
-"""The linked explorer in a notebook: what it leaves in the file, and what it does in a real JupyterLab."""
+"""The linked explorer in a notebook: what the notebook's file keeps, and what it does in a real JupyterLab."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ def test_the_file_of_a_notebook_gets_a_still_picture_and_an_honest_text(explorer
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.width > 500
     assert data["text/plain"].startswith("LinkedExplorer of trace ")
-    assert "Here: a still picture. Heat maps of the cross-attention to a, cat, and, rocketship" in data["text/plain"]
+    assert "a, cat, and, rocketship" in metadata["image/png"]["alt"]
     assert metadata["image/png"]["alt"] in data["text/plain"]
 
 
@@ -45,7 +45,7 @@ def test_traces_without_word_maps_leave_what_they_have():
     explorer = LinkedExplorer(bare)
     data, _ = explorer._repr_mimebundle_()
     assert "image/png" not in data
-    assert data["text/plain"].endswith("Here: this text.")
+    assert bare.fingerprint in data["text/plain"]
     with pytest.raises(sdx.TraceError, match="cross-attention"):
         explorer.snapshot()
     without.close()
@@ -53,7 +53,7 @@ def test_traces_without_word_maps_leave_what_they_have():
 
 
 def test_a_budget_that_nothing_fits_says_so():
-    with pytest.raises(sdx.TraceError, match="does not fit 1000 bytes"):
+    with pytest.raises(sdx.TraceError, match="1000 bytes"):
         LinkedExplorer(synthetic.trace(), budget=1000)
 
 

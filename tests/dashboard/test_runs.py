@@ -1,48 +1,52 @@
 """The dashboard without a browser: what it runs, stops and queues, and the code that it shows for it."""
 
-import threading
-
 import ipywidgets
 import numpy as np
 import pytest
-from dashboards import PROMPT, section
+from dashboards import PROMPT, Page, plain
 
 import sdexplore as sdx
 from sdexplore.dashboard.controls import close
 from sdexplore.dashboard.history import MOST
 from sdexplore.model.components.pipeline_lock import lock_of
 
+WAITS = "Waiting until the pipeline is free"
+
 
 def stop_while_it_waits(pipe, explorer, start):
     """Starts what has to wait for its turn, and stops it meanwhile."""
+    page = Page(explorer)
     with lock_of(pipe):
         start()
-        while len(lock_of(pipe)._queue) < 2:
-            explorer.wait(0.01)
-        explorer.stop()
+        page.wait_for(lambda: WAITS in page.message)
+        page.press("Stop")
         assert explorer.wait(60.0)
 
 
-def test_a_run_is_the_run_that_the_code_line_makes(tiny, explorer):
+def run_of(page, pipe):
+    """The trace that the code above the tabs makes."""
+    scope = {"sdx": sdx, "pipe": pipe, "explorer": page.explorer}
+    exec(page.code, scope)  # noqa: S102  (the line that is shown must be the truth)
+    return scope["trace"]
+
+
+def test_a_run_is_the_run_that_the_code_line_makes(tiny, explorer, page):
     explorer.state.update(seed=5, guidance_scale=4.0, negative_prompt="blue")
     trace = explorer.run(wait=True)
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code, scope)  # noqa: S102  (the line that is shown must be the truth)
-    assert scope["trace"].call["arguments"] == trace.call["arguments"]
-    assert np.array_equal(scope["trace"].image, trace.image)
-    assert explorer.board.message.plain.startswith("Done in")
+    again = run_of(page, tiny)
+    assert again.call["arguments"] == trace.call["arguments"]
+    assert np.array_equal(again.image, trace.image)
+    assert page.message.startswith("Done in")
     assert explorer.history.traces == [trace]
 
 
-def test_the_scheduler_is_for_one_run_alone_and_so_says_the_code(tiny, explorer):
+def test_the_scheduler_is_for_one_run_alone_and_so_says_the_code(tiny, explorer, page):
     own = tiny.scheduler
     explorer.state.scheduler = "Euler"
     trace = explorer.run(wait=True)
     assert trace.provenance["scheduler"]["class"] == "EulerDiscreteScheduler"
     assert tiny.scheduler is own
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code, scope)  # noqa: S102
-    assert np.array_equal(scope["trace"].image, trace.image)
+    assert np.array_equal(run_of(page, tiny).image, trace.image)
 
 
 def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
@@ -50,65 +54,57 @@ def test_an_empty_negative_prompt_and_the_usual_size_are_not_passed(explorer):
     assert set(trace.call["arguments"]) == {"num_inference_steps", "guidance_scale"}
 
 
-def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer):
-    seen, say = [], explorer._latest.caption.say
-    explorer._latest.caption.say = lambda text: (seen.append(text), say(text))
+def test_an_error_of_a_run_is_said_and_the_next_run_works(explorer, page):
+    seen = []
+    page.caption_box.observe(lambda change: seen.append(plain(change["new"])), "value")
     explorer.run(wait=True)
     assert seen == ["under way: seed 0 · a cat and a dog", "seed 0 · a cat and a dog"]
-    picture = explorer._latest.picture.value
+    picture = page.picture
     explorer.state.scheduler = "Eulerr"
     with pytest.raises(sdx.LoadError, match="Eulerr"):
         explorer.run(wait=True)
-    assert "Eulerr" in explorer.board.message.plain
-    assert 'role="alert"' in explorer.board.message.widget.value
-    assert (seen[-1], explorer._latest.picture.value) == ("seed 0 · a cat and a dog", picture)
+    assert "Eulerr" in page.alerts[0]
+    assert "Eulerr" in page.message
+    assert (page.caption, page.picture) == ("seed 0 · a cat and a dog", picture)
     explorer.state.scheduler = ""
     assert explorer.run(wait=True) is not None
-    assert explorer.board.message.plain.startswith("Done")
+    assert page.message.startswith("Done")
+    assert page.alerts == []
 
 
-def test_stop_keeps_the_steps_and_decodes_nothing(explorer):
+def test_stop_keeps_the_steps_and_decodes_nothing(explorer, page):
     explorer.state.num_inference_steps = 50
-    reached = threading.Event()
-    preview = explorer._preview
-
-    def watched(progress):
-        preview(progress)
-        if progress.step >= 1:
-            reached.set()
-
-    explorer._preview = watched
-    before = explorer._latest.picture.value
-    explorer.run()
-    assert reached.wait(60.0)
-    assert explorer._latest.picture.value != before
-    assert not explorer._controls._stop.disabled
-    explorer.stop()
+    before = page.picture
+    page.press("Run")
+    page.wait_for(lambda: page.steps_done >= 2 and page.picture != before)
+    page.press("Stop")
     assert explorer.wait(60.0)
-    assert explorer._controls._stop.disabled
+    assert page.find("Stop").disabled
     trace = explorer.trace
     assert 2 <= trace.num_steps < 50
     assert trace.image is None
     assert not trace.decoded
     count = trace.num_steps  # of 51: PNDM takes one twice
-    assert f"stopped after {count} of 51 steps; .trace holds what was recorded" in explorer.board.message.plain
-    assert "step" not in explorer.board.bar._text.value  # it was last told of a step before
-    assert f"stopped after {count} steps" in explorer._latest.caption.plain
-    line, comment = explorer._code.code.splitlines()[0].split("  # ")
+    assert f"{count} of 51 steps" in page.message
+    assert "step" not in page.progress  # it was last told of a step before
+    assert f"stopped after {count} steps" in page.caption
+    line, comment = page.code.splitlines()[0].split("  # ")
     assert "num_inference_steps=50" in line
-    assert comment == f"does all steps; trace {trace.fingerprint}, which is shown, was stopped after {count}"
-    assert section(explorer, "Denoising").message.plain == ""
+    assert f"trace {trace.fingerprint}" in comment
+    assert f"stopped after {count}" in comment
+    page.open("Denoising")
+    assert page.section_message == ""
     assert explorer.snapshot()
 
 
 def test_a_stopped_run_of_two_images_keeps_both(tiny):
     explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=50, num_images_per_prompt=2)
+    page = Page(explorer)
     explorer.run()
-    while not explorer.board.bar._bar.value:
-        explorer.wait(0.01)
+    page.wait_for(lambda: page.steps_done)
     explorer.stop()
     assert explorer.wait(60.0)
-    assert explorer.board.message.plain.startswith("stopped after ")
+    assert "stopped" in page.message
     assert [trace.call["image"] for trace in explorer.history.traces] == [0, 1]
     assert explorer.trace is explorer.history.traces[0]
     explorer.close()
@@ -127,70 +123,65 @@ def test_within_a_dashboard_the_newest_request_wins(explorer):
 
 def test_closing_in_the_middle_of_a_run_keeps_nothing(tiny):
     explorer = sdx.explore(tiny, prompt=PROMPT, num_inference_steps=50)
+    page = Page(explorer)
     explorer.run()
-    while not explorer.board.bar._bar.value:
-        explorer.wait(0.01)
-    history, worker = explorer.history, explorer.board.worker
+    page.wait_for(lambda: page.steps_done)
     explorer.close()
-    assert worker.wait(60.0)
-    explorer.board.main.flush()
-    assert history.traces == []
-    assert explorer.board.trace is None
+    assert explorer.wait(60.0)
+    assert explorer.history.traces == []
+    assert explorer.trace is None
 
 
-def test_stop_is_heard_while_a_comparison_waits_and_the_bar_comes_back(tiny, explorer):
+def test_stop_is_heard_while_a_comparison_waits_and_the_bar_comes_back(tiny, explorer, page):
     tiny.set_progress_bar_config(disable=False)
-    compare = section(explorer, "Compare")
-    stop_while_it_waits(tiny, explorer, compare.compare)
-    assert "nothing was run" in explorer.board.message.plain
-    assert tiny._progress_bar_config == {"disable": False}
+    page.open("Compare")
+    stop_while_it_waits(tiny, explorer, lambda: page.press("Compare"))
+    assert "stopped" in page.message
+    assert page.steps_done == 0
+    assert not tiny.progress_bar(total=1).disable
 
 
-def test_off_and_on_uses_the_scheduler_that_is_set(explorer):
+def test_off_and_on_uses_the_scheduler_that_is_set(explorer, page):
     explorer.state.scheduler = "Euler"
-    section(explorer, "Guidance").compare()
+    page.open("Guidance").press("Off and on")
     explorer.wait(60.0)
-    facts = explorer._sections["Guidance"]._both.picture
-    assert "EulerDiscrete" in facts.figure.get_suptitle() or "Euler" in facts.call
+    assert "Euler" in page.figure_code
 
 
-def test_what_is_shown_and_the_code_beneath_it_agree(tiny, explorer):
+def test_what_is_shown_and_the_code_beneath_it_agree(tiny, explorer, page):
     first = explorer.run(wait=True)
     explorer.state.update(prompt="a tree", seed=9)
-    assert "'a cat and a dog', seed=0" in explorer._code.code  # the run that is shown, not the next one
+    assert "'a cat and a dog', seed=0" in page.code  # the run that is shown, not the next one
     second = explorer.run(wait=True)
     explorer.show(first)
-    scope = {"sdx": sdx, "pipe": tiny, "explorer": explorer}
-    exec(explorer._code.code.splitlines()[0], scope)  # noqa: S102
-    assert scope["trace"].fingerprint == first.fingerprint != second.fingerprint
+    assert run_of(page, tiny).fingerprint == first.fingerprint != second.fingerprint
     explorer.state.update(section="Attention", words=("cat",))
-    exec(explorer._code.code.splitlines()[1], {"explorer": explorer})  # noqa: S102
+    line = page.code.splitlines()[1]
+    explorer.state.words = ()
+    exec(line, {"explorer": explorer})  # noqa: S102
     assert explorer.state.words == ("cat",)
 
 
 def test_long_prompts_stay_whole_in_the_line_of_code(tiny):
     explorer = sdx.explore(tiny, prompt=PROMPT, negative_prompt="blue, " * 60, num_inference_steps=1)
-    compile(explorer._code.code, "the line", "exec")
+    page = Page(explorer)
+    compile(page.code, "the line", "exec")
     explorer.run(wait=True)
-    compile(explorer._code.code, "the line", "exec")
-    assert "blue, " * 59 in explorer._code.code
+    compile(page.code, "the line", "exec")
+    assert "blue, " * 59 in page.code
     explorer.state.prompt = "a cat and a dog, " * 20
     explorer.run(wait=True)
-    caption = explorer._latest.caption.widget.value
-    assert "-webkit-line-clamp:2" in caption
-    assert f'title="seed 0 · {"a cat and a dog, " * 20}"' in caption
+    assert "-webkit-line-clamp:2" in page.caption_box.value
+    assert f'title="seed 0 · {"a cat and a dog, " * 20}"' in page.caption_box.value
     explorer.close()
 
 
-def test_two_dashboards_of_one_pipeline_queue_in_order(tiny, explorer):
+def test_two_dashboards_of_one_pipeline_queue(tiny, explorer, page):
     other = sdx.explore(tiny, prompt="a tree", num_inference_steps=2)
     with lock_of(tiny):
-        explorer.run()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        other.run()
-        while len(lock_of(tiny)._queue) < 3:
-            other.wait(0.01)
+        for one in (page, Page(other)):
+            one.press("Run")
+            one.wait_for(lambda one=one: WAITS in one.message)
     assert explorer.wait(60.0)
     assert other.wait(60.0)
     assert explorer.trace.prompt == PROMPT
@@ -198,81 +189,82 @@ def test_two_dashboards_of_one_pipeline_queue_in_order(tiny, explorer):
     other.close()
 
 
-def test_one_that_waits_can_be_stopped(tiny, explorer):
+def test_one_that_waits_can_be_stopped(tiny, explorer, page):
     stop_while_it_waits(tiny, explorer, explorer.run)
     assert explorer.trace is None
-    assert "nothing was run" in explorer.board.message.plain
+    assert "stopped" in page.message
+    assert page.steps_done == 0
 
 
-def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explorer):
-    before, said = explorer._latest.caption.plain, []
+def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explorer, page):
+    before = page.caption
     with lock_of(tiny):
-        explorer.run()
-        while len(lock_of(tiny)._queue) < 2:
-            explorer.wait(0.01)
-        waiting = [section(explorer, title).message.plain for title in ("Pixels", "Attention")]
-        said += [explorer._latest.caption.plain, explorer.board.message.plain, explorer.board.bar._text.value]
-        explorer.stop()
+        page.press("Run")
+        page.wait_for(lambda: WAITS in page.message)
+        waiting = {page.open(title).section_message for title in ("Pixels", "Attention")}
+        said = page.caption, page.progress
+        page.press("Stop")
         assert explorer.wait(60.0)
-    assert said[:2] == [before, "Waiting until the pipeline is free."]
-    assert "waiting" in said[2]
-    assert set(waiting) == {"The run that was started is shown here when it is done."}
-    assert section(explorer, "Pixels").message.plain == "Nothing has been run yet: press Run."
-    assert explorer._latest.caption.plain == before
-    assert "waiting" not in explorer.board.bar._text.value
+    assert said[0] == before
+    assert "waiting" in said[1]
+    assert len(waiting) == 1
+    assert "press Run" not in waiting.pop()
+    assert "press Run" in page.open("Pixels").section_message
+    assert page.caption == before
+    assert "waiting" not in page.progress
 
 
 def test_the_progress_bar_of_the_pipeline_is_off_meanwhile_and_as_before_afterwards(tiny, explorer, capfd):
     tiny.set_progress_bar_config(disable=False, desc="mine")
     explorer.run(wait=True)
-    assert tiny._progress_bar_config == {"disable": False, "desc": "mine"}
     assert "mine" not in capfd.readouterr().err
+    bar = tiny.progress_bar(total=1)
+    assert (bar.disable, bar.desc.removesuffix(": ")) == (False, "mine")
 
 
-def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer):
+def test_the_last_runs_stay_in_reach_and_older_ones_are_let_go(explorer, page):
     explorer.state.num_inference_steps = 1
     for seed in range(MOST + 1):
         explorer.state.seed = seed
         explorer.run(wait=True)
     assert [trace.call["seed"] for trace in explorer.history.traces] == list(range(MOST, 0, -1))
-    second = explorer.history.widget.children[1]
-    second.children[1].click()
+    page.runs[1].click()
     assert explorer.trace.call["seed"] == MOST - 1
-    assert explorer.board.message.plain.startswith(f"Shown is run {MOST}: seed {MOST - 1}; it took ")
-    assert f"{MOST} runs kept" in explorer._title.value
+    assert f"run {MOST}: seed {MOST - 1}" in page.message
+    assert f"{MOST} runs kept" in page.heading
 
 
-def test_runs_of_one_seed_are_told_apart(explorer):
+def test_runs_of_one_seed_are_told_apart(explorer, page):
     for change in ({"guidance_scale": 3.0}, {"scheduler": "Euler"}, {}):
         explorer.state.update(num_inference_steps=1, **change)
         explorer.run(wait=True)
-    buttons = [entry.children[1] for entry in explorer.history.widget.children]
-    assert [one.description for one in buttons] == ["3: seed 0", "2: seed 0", "1: seed 0"]
-    assert "1 step · guidance_scale 3 · EulerDiscrete · 64 × 64 · a cat and a dog" in buttons[0].tooltip
-    assert "· PNDM ·" in buttons[2].tooltip
-    names = [name for name, _ in section(explorer, "Compare")._picks["a"].options]
+    assert [one.description for one in page.runs] == ["3: seed 0", "2: seed 0", "1: seed 0"]
+    assert "1 step · guidance_scale 3 · EulerDiscrete · 64 × 64 · a cat and a dog" in page.runs[0].tooltip
+    assert "· PNDM ·" in page.runs[2].tooltip
+    names = [name for name, _ in page.open("Compare").find("a").options]
     assert len(set(names)) == 4
     assert [name[:9] for name in names[1:]] == ["3: seed 0", "2: seed 0", "1: seed 0"]
     assert "guidance_scale 3 · EulerDiscrete" in names[1]
 
 
-def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer):
-    guidance = section(explorer, "Guidance")
+def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer, page):
     explorer.run(wait=True)
-    guidance.compare()
+    page.open("Guidance").press("Off and on")
     explorer.wait(60.0)
-    assert guidance._both.picture.data.keys() == {"0", "1"}
-    compare = section(explorer, "Compare")
-    compare._over.value = "seed"
-    compare._values.value = "4, 5, 6"
-    compare.compare()
+    assert explorer.board.picture.data.keys() == {"0", "1"}
+    page.open("Compare")
+    page.set("over", "seed")
+    page.set("values", "4, 5, 6")
+    page.press("Compare")
     explorer.wait(60.0)
-    assert compare.message.plain == ""
-    assert len(compare.box.picture.data) >= 3
-    assert "Compared 3 runs over seed" in explorer.board.message.plain
-    compare._values.value = "four, 5"
-    compare.compare()
-    assert "'four' is no value of seed; write for example 0, 1, 2" in compare.message.plain
+    assert page.section_message == ""
+    assert page.has_figure
+    assert len(explorer.board.picture.data) >= 3
+    assert "3 runs over seed" in page.message
+    page.set("values", "four, 5")
+    page.press("Compare")
+    assert "'four'" in page.section_message
+    assert "0, 1, 2" in page.section_message
 
 
 def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
@@ -280,8 +272,9 @@ def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
 
     bar = Bar()
     bar.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
-    assert isinstance(bar.widget.children[1], ipywidgets.HTML)  # a Label would cut it off
-    assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in bar.widget.children[1].value
+    text = bar.widget.children[1]
+    assert isinstance(text, ipywidgets.HTML)  # a Label would cut it off
+    assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in text.value
     bar.reach(2, 8, "step ")
-    assert ">step 2 of 8 · " in bar.widget.children[1].value
+    assert ">step 2 of 8 · " in text.value
     close(bar.widget)

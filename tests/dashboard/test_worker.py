@@ -1,4 +1,4 @@
-"""The worker's thread and the way back to the main one."""
+"""The worker's thread and the way back to the main thread."""
 
 import asyncio
 import threading
@@ -47,10 +47,10 @@ def test_stop_ends_what_runs_and_forgets_what_waits():
 
 
 def test_a_closed_worker_ends_its_thread():
-    worker = Worker()
-    worker.submit(lambda _: None)
+    worker, threads = Worker(), []
+    worker.submit(lambda _: threads.append(threading.current_thread()))
     assert worker.wait(30.0)
-    thread = worker._thread
+    (thread,) = threads
     worker.close()
     thread.join(30)
     assert not thread.is_alive()

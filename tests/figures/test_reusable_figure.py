@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sdexplore import explore, views
 from sdexplore.base.errors import TraceError
-from sdexplore.dashboard.controls import PictureBox
+from sdexplore.dashboard.picture_boxes import PictureBox
 from sdexplore.figures import layout_cache
 from sdexplore.figures.reusable_figure import Sheet
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from sdexplore import views
+from sdexplore.base.png import png
 from sdexplore.figures import text_cache
-from sdexplore.figures.fast_png import png
 from sdexplore.figures.many_texts import Written
 from sdexplore.figures.picture import style
 

@@ -1,4 +1,4 @@
-"""`%sdexplore` in a real shell: what is typed, what is called, what comes back."""
+"""`%sdexplore` in a real shell: what is typed, which function is called, what is returned."""
 
 import subprocess
 import sys
@@ -84,20 +84,20 @@ def test_a_cell_is_the_prompt_as_it_is():
 @pytest.mark.parametrize(
     ("line", "cell", "message"),
     [
-        ("a --steps 9 cat", None, "--steps stands inside the text"),
-        ("a cat --stepz 9", None, r"has no option --stepz; did you mean '--steps'( or '--\w+')*\? If it belongs"),
-        ("a cat --zzzzzz 9", None, r"has no option --zzzzzz; there is .*'\. If it belongs"),
-        ("a portrait --ar 3:2", None, "%%sdexplore run takes the cell as it is"),
+        ("a --steps 9 cat", None, "--steps.*inside the text"),
+        ("a cat --stepz 9", None, r"--stepz; did you mean '--steps'( or '--\w+')*\?.*%%sdexplore"),
+        ("a cat --zzzzzz 9", None, r"--zzzzzz; .*'--steps'.*\..*%%sdexplore"),
+        ("a portrait --ar 3:2", None, "--ar.*%%sdexplore run"),
         ("a cat --steps", None, "expected one argument"),
         ("a cat --steps many", None, "invalid count value: 'many'"),
-        ("a cat --steps 0", None, "invalid count value: '0'; it is a whole number, and at least 1"),
+        ("a cat --steps 0", None, "invalid count value: '0'.*at least 1"),
         ("a cat --guidance x", None, "invalid float value: 'x'"),
-        ("a cat --guidance 1,7.5", None, "'1,7.5' is several values; %sdexplore compare --over guidance=1,7.5 runs"),
-        ("a cat --steps 2,4", None, "%sdexplore compare --over steps=2,4 runs once for each"),
+        ("a cat --guidance 1,7.5", None, "'1,7.5'.*%sdexplore compare --over guidance=1,7.5 "),
+        ("a cat --steps 2,4", None, "%sdexplore compare --over steps=2,4 "),
         ("a cat -o 1x", None, "invalid variable value: '1x'"),
         ("a cat --set prompt=x", None, "invalid setting value: 'prompt=x'"),
         ("a cat --size big", None, "invalid size value: 'big'"),
-        ("a cat", "a dog", "take 'a cat' out of the first line"),
+        ("a cat", "a dog", "'a cat'.*first line"),
     ],
 )
 def test_what_cannot_be_meant_is_said(line, cell, message):
@@ -160,7 +160,7 @@ def test_a_run_goes_to_a_file(clean, tmp_path):
 def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ask(clean, "run a cat --steps 1")
-    with pytest.raises(UsageError, match="no picture has been shown yet"):
+    with pytest.raises(UsageError, match="%sdexplore attention"):
         ask(clean, "export --slug inside-a-small-model --key cat")
     clean.run_cell("%sdexplore attention cat", store_history=True).raise_error()
     ask(clean, 'export --slug inside-a-small-model --key cat --caption "Where cat looked"')
@@ -171,17 +171,17 @@ def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("atention cat", "no command 'atention'; did you mean 'attention'"),
+        ("atention cat", "'atention'; did you mean 'attention'"),
         ("attention cat", "there is no 'trace'"),
         ("attention cat --trace pipe", "'pipe' is a StableDiffusionPipeline"),
-        ("components --pipe nothing", "there is no pipeline in 'nothing'"),
+        ("components --pipe nothing", "no pipeline in 'nothing'"),
         ("config engine", "has no component 'engine'"),
         ("compare a cat", "needs --over"),
-        ("run --steps 2", "there is no prompt: write it behind the command, as in %sdexplore run a cat"),
-        ("compare --over seed=0,1", "there is no prompt: write it behind the command"),
+        ("run --steps 2", "no prompt.*%sdexplore run a cat"),
+        ("compare --over seed=0,1", "no prompt"),
         ("export --key cat", "needs --slug"),
-        ('export --key cat --slug inside-a-small-model --caption it\'s "a cat"', "takes no text, and there is"),
-        ("components of this", "takes no text, and there is 'of this'"),
+        ('export --key cat --slug inside-a-small-model --caption it\'s "a cat"', "export takes no text.*a cat"),
+        ("components of this", "components takes no text.*'of this'"),
         ("load nowhere/at-all", "HF_HUB_OFFLINE"),
     ],
 )

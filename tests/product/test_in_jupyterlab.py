@@ -1,4 +1,4 @@
-"""In a real JupyterLab in a real Chromium: what a user sees, in light and dark."""
+"""Records, pictures and notebooks in a real JupyterLab and a real Chromium, in light and dark."""
 
 import shutil
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
     assert page.title() != "1"  # a prompt is text, whatever it looks like
     assert page.locator('.jp-OutputArea-output img[src="x"]').count() == 0
 
-    figures = page.locator('.jp-OutputArea-output img[alt^="Heat maps of the cross-attention to cat, rocket"]')
+    figures = page.locator('.jp-OutputArea-output img[alt*="cat, rocket"]')
     assert figures.count() == 1
     box = figures.bounding_box()
     assert box["width"] > 400

@@ -1,4 +1,4 @@
-"""Articles: numbers that stay, files that fit, pages that are not overwritten."""
+"""Articles: numbers never change, files fit, edited pages are not overwritten."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from PIL import Image
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
-from sdexplore.publish.sites.flavor import ZENN_MOST_BYTES
+from sdexplore.publish.sites import zenn
 
 
 def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):
@@ -117,7 +117,7 @@ def test_a_page_edited_by_hand_keeps_what_was_written(tmp_path):
     article.add(dot("red"), key="a", alt="uno").add(dot("red"), key="b", alt="due").add(dot("red"), key="c", alt="tre")
     with (
         pytest.warns(UserWarning, match="edited by hand"),
-        pytest.warns(UserWarning, match="picture 'b' was edited in"),
+        pytest.warns(UserWarning, match="picture 'b' was edited"),
     ):
         article.save()
     now = path.read_text()
@@ -144,7 +144,7 @@ def test_a_known_key_keeps_the_caption_and_width_given_by_hand(tmp_path):
 
     assert added(alt="one", caption="By hand.", width=90) == f"![one](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
     assert added(alt="one") == f"![one](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
-    with pytest.warns(UserWarning, match=r"picture 'a' \(001.png\): the picture is another, and keeps .* 'By hand.'"):
+    with pytest.warns(UserWarning, match=r"picture 'a' \(001.png\): .*another picture.*'By hand.'.*caption="):
         assert added(alt="two") == f"![two](/images/{SLUG}/001.png =90x)\n*By hand.*\n"
     assert json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["caption"] == "By hand."
     assert added(alt="two", caption="", width=80) == f"![two](/images/{SLUG}/001.png =80x)\n"
@@ -154,7 +154,7 @@ def test_a_view_of_other_words_under_a_caption_given_by_hand_is_told(tmp_path, t
     article = Article(SLUG, root=tmp_path)
     article.add(sdx.views.attention(trace, ["cat", "rocketship"]), key="a", caption="Cat and rocket.")
     article.add(sdx.views.attention(trace, ["cat", "rocketship"]), key="a")
-    with pytest.warns(UserWarning, match=r"keeps the caption 'Cat and rocket.'; or give a new one, caption="):
+    with pytest.warns(UserWarning, match=r"keeps the caption 'Cat and rocket.'.*caption="):
         article.add(sdx.views.attention(trace, ["cat"]), key="a")
 
 
@@ -163,7 +163,7 @@ def test_a_root_that_is_not_there_is_made(tmp_path):
     assert not (tmp_path / "blog").exists()
     assert article.add(dot("red"), alt="red").save() == tmp_path / "blog" / "new" / "articles" / f"{SLUG}.md"
     (tmp_path / "file").write_text("")
-    with pytest.raises(PublishError, match="is no folder"):
+    with pytest.raises(PublishError, match="is a file"):
         Article(SLUG, root=tmp_path / "file")
     with pytest.raises(PublishError, match="cannot be made a folder"):
         Article(SLUG, root=tmp_path / "file" / "blog").save()
@@ -171,7 +171,7 @@ def test_a_root_that_is_not_there_is_made(tmp_path):
 
 def test_a_record_is_refused_with_the_view_that_draws_it(tmp_path, trace):
     read = trace.tokens["cond"]["tokenizer"]
-    with pytest.raises(PublishError, match=re.escape("sdx.views.tokens(…) draws a Tokenization as a Picture; give")):
+    with pytest.raises(PublishError, match=re.escape("sdx.views.tokens(…) draws a Tokenization")):
         Article(SLUG, root=tmp_path).add(read)
     schedule = sdx.schedule(trace)
     with pytest.raises(PublishError, match=re.escape("sdx.views.schedule(…) draws a Schedule")):
@@ -191,7 +191,7 @@ def test_a_passage_may_be_repeated_under_a_key_and_a_cell_run_again(tmp_path):
     assert article.text("B", key="1").save().read_text().split("---\n\n", 1)[1] == (
         "a\n\nB\n\nb\n\n---\n\n```python\nx\n```\n\n```python\nx\n```\n"
     )
-    with pytest.raises(PublishError, match="a key is a name"):
+    with pytest.raises(PublishError, match="key=' '"):
         article.text("a", key=" ")
 
 
@@ -220,11 +220,11 @@ def test_readers_explore_the_run_by_a_link(tmp_path, trace, flavor, address, fil
 @pytest.mark.parametrize(
     ("flavor", "key", "said"),
     [
-        ("zenn", "run", r"zenn serves no HTML .* text\('\[Explore\]\(https"),
+        ("zenn", "run", r"zenn serves no HTML.* sdx\.page.* text\('\["),
         ("qiita", "run", "qiita serves no HTML"),
-        ("github", "run", "give its address"),
-        ("quarto", "index", "cannot name a page"),
-        ("quarto", "../x", "cannot name a page"),
+        ("github", "run", "address='https://you.github.io"),
+        ("quarto", "index", "key='index'"),
+        ("quarto", "../x", "key='../x'"),
     ],
 )
 def test_where_no_page_can_be_served_it_is_said_how_else(tmp_path, trace, flavor, key, said):
@@ -235,7 +235,7 @@ def test_where_no_page_can_be_served_it_is_said_how_else(tmp_path, trace, flavor
 
 def test_composing_anew_leaves_out_what_is_not_said_again_and_says_so(tmp_path):
     Article(SLUG, root=tmp_path).text("old").add(dot("red"), key="a", alt="red").save()
-    with pytest.warns(UserWarning, match="picture 'a' is no longer in the page"):
+    with pytest.warns(UserWarning, match="picture 'a' is no longer"):
         path = Article(SLUG, root=tmp_path).text("new").save()
     assert path.read_text().endswith("---\n\nnew\n")
     assert "001.png" in numbers(tmp_path)
@@ -250,10 +250,10 @@ def test_a_noisy_picture_is_made_to_fit_and_it_is_said(tmp_path, kind):
         thing.subplots().imshow(noise, interpolation="nearest")
         thing.suptitle("noise")
     article = Article(SLUG, root=tmp_path)
-    with pytest.warns(UserWarning, match=r"MiB as PNG, more than the 3\.0 MiB allowed: re-encoded as .*WebP"):
+    with pytest.warns(UserWarning, match=r"MiB as PNG.* 3\.0 MiB.*WebP"):
         article.add(thing, key="noise", alt="noise")
     assert numbers(tmp_path) == ["001.json", "001.webp", "manifest.json"]
-    assert (tmp_path / "images" / SLUG / "001.webp").stat().st_size <= ZENN_MOST_BYTES
+    assert (tmp_path / "images" / SLUG / "001.webp").stat().st_size <= zenn.MOST_BYTES
     assert "re-encoded" in json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["note"]
     assert (
         "re-encoded"

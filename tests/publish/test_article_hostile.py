@@ -1,4 +1,4 @@
-"""Hostile slugs, keys, words and prompts: nothing outside the root, and Markdown that shows them as they are."""
+"""Hostile slugs, keys, words and prompts: nothing is written outside the root, and Markdown shows them unchanged."""
 
 import io
 import json
@@ -17,8 +17,9 @@ from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
 from sdexplore.publish.media.stills import fitted, png_of
 from sdexplore.publish.sidecars import sidecar_of
-from sdexplore.publish.sites.flavor import FLAVORS, Shot
 from sdexplore.publish.sites.markdown import fenced, one_line
+from sdexplore.publish.sites.registry import SITES
+from sdexplore.publish.sites.site import Shot
 
 COMMONMARK = MarkdownIt("gfm-like", {"linkify": False})
 MARKS = "\\`*_[]<>~$|:@!{}#+-.()&;\"'=^%/ \n"
@@ -39,8 +40,8 @@ def same(shown, given):
 @example(alt="1. list", caption="- item", width=None)
 def test_words_are_shown_as_they_are_and_nothing_else_is(alt, caption, width):
     # github's rules are CommonMark's; how zenn's own renderer shows them is in test_zenn_render
-    markdown = FLAVORS["github"].show(
-        Shot(key="k", file="001.png", alt=alt, caption=one_line(caption), width=width), ""
+    markdown = SITES["github"].picture(
+        Shot(key="k", file="001.png", alt=alt, caption=one_line(caption), width=width), "001.png"
     )
     seen = Seen(COMMONMARK.render(markdown))
     assert len(seen.alts) == 1
@@ -53,7 +54,7 @@ def test_words_are_shown_as_they_are_and_nothing_else_is(alt, caption, width):
 @given(alt=WORDS, caption=WORDS)
 @example(alt=EVIL, caption=EVIL)
 def test_a_shortcode_of_hugo_is_one_and_ends_where_it_should(alt, caption):
-    shown = FLAVORS["hugo"].show(Shot(key="k", file="001.png", alt=alt, caption=caption + "x", width=None), "")
+    shown = SITES["hugo"].picture(Shot(key="k", file="001.png", alt=alt, caption=caption + "x", width=None), "001.png")
     assert "\n" not in shown
     inner = shown.removeprefix("{{< ").removesuffix(" >}}")
     assert shown == f"{{{{< {inner} >}}}}"
@@ -70,7 +71,7 @@ def test_a_shortcode_of_hugo_is_one_and_ends_where_it_should(alt, caption):
 def test_any_title_is_read_back_from_the_front_matter(title):
     facts = {"title": title, "emoji": "🔍", "type": "tech", "topics": ["a"], "published": False}
     for name in ("zenn", "qiita", "hugo", "quarto"):
-        front = FLAVORS[name].front(facts)
+        front = SITES[name].head(facts)
         read = yaml.safe_load(front.removeprefix("---\n").removesuffix("\n---"))
         assert read["title"] == one_line(title)
 
@@ -100,7 +101,7 @@ SLUGS = st.one_of(
     slug=SLUGS,
     key=st.one_of(st.text(max_size=20), st.sampled_from(["../../x", "/etc/passwd", "001", "a\x00b", "picture:1"])),
     words=WORDS,
-    flavor=st.sampled_from(list(FLAVORS)),
+    flavor=st.sampled_from(list(SITES)),
 )
 @example(slug="../outside-the-root", key="../x", words=EVIL, flavor="github")
 @example(slug="/outside-the-root", key="x", words=EVIL, flavor="hugo")

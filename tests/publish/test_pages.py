@@ -1,4 +1,4 @@
-"""The explorable page as a file: what it holds, what it refuses, what it never does."""
+"""The page that readers explore, as a file: what it holds, what it refuses, and that it loads nothing."""
 
 import base64
 import hashlib
@@ -26,13 +26,13 @@ def test_a_saved_trace_makes_the_same_page_as_the_trace_itself(tmp_path):
 def test_what_cannot_be_written_is_refused_and_leaves_the_old_file(tmp_path):
     old = tmp_path / "old.html"
     old.write_text("old")
-    with pytest.raises(sdx.SdexploreError, match=r"'page\.pdf': the name must end in \.html"):
+    with pytest.raises(sdx.SdexploreError, match=r"'page\.pdf'.*\.html"):
         sdx.page(synthetic.trace(), tmp_path / "page.pdf")
     with pytest.raises(sdx.TraceError, match="does not fit"):
         sdx.page(synthetic.trace(), old, budget=100_000)
-    with pytest.raises(sdx.TraceError, match=r"no trace at 'nowhere\.safetensors'"):
+    with pytest.raises(sdx.TraceError, match=r"'nowhere\.safetensors'"):
         sdx.page("nowhere.safetensors", old)
-    with pytest.raises(sdx.TraceError, match=r"this is list: choose one, as traces\[0\]"):
+    with pytest.raises(sdx.TraceError, match=r"list.*traces\[0\]"):
         unchecked("publish.pages").page([synthetic.trace()], old)
     assert old.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]

@@ -1,1 +1,1 @@
-"""The tabs of the dashboard: one file a tab, named as the tab is."""
+"""The sections of the dashboard: one file for each tab, with the name of the tab."""

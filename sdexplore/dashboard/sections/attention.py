@@ -1,4 +1,4 @@
-"""The section "Attention": where words looked, by step, layer, head, role and method."""
+"""The section "Attention": where the picture attends to each word, by step, layer, head, role and method."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,9 +23,9 @@ _WIDTHS = {"layers": "280px"}  # room for "128 × 128 (10 layers)"
 
 
 class AttentionSection(Section):
-    """Heat maps of words; the controls offer what the trace holds.
+    """Heat maps of words. The controls offer what the trace holds.
 
-    Words are buttons: those that are pressed are drawn; none pressed means every word, eight at most.
+    Each word is a button. The pressed words are drawn; if none is pressed, the words of the prompt, eight at most.
     """
 
     title: ClassVar[str] = ATTENTION
@@ -36,12 +36,14 @@ class AttentionSection(Section):
         state = board.state
         self._words: Any = row([])
         self._figure = bind(
-            state, "figure", control(widgets.Dropdown, "figure", "What is drawn", width="220px", options=FIGURES)
+            state,
+            "figure",
+            control(widgets.Dropdown, "figure", "The figure that is drawn", width="220px", options=FIGURES),
         )
         self._steps = control(
             widgets.IntRangeSlider,
             "steps",
-            "First and last step that maps are averaged over",
+            "First and last of the steps over which maps are averaged",
             width="380px",
             min=0,
             max=0,
@@ -55,21 +57,26 @@ class AttentionSection(Section):
             meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
         )
         choices: tuple[tuple[str, str, str, list[Any]], ...] = (
-            ("layers", "layers", "All layers, those of one grid, or one alone", [("all", UNCHOSEN)]),
+            ("layers", "layers", "All layers, the layers of one grid, or one layer", [("all", UNCHOSEN)]),
             (
                 "head",
                 "head",
-                "Mean over heads, or one head; needs Record(cross_attention='heads')",
+                "The mean over heads, or one head, which needs Record(cross_attention='heads')",
                 [("mean", UNCHOSEN)],
             ),
-            ("role", "role", "Whose prompt: cond, or uncond for the negative prompt", ["cond"]),
+            ("role", "role", "cond: the prompt; uncond: the negative prompt", ["cond"]),
             (
                 "method",
                 "method",
-                "mean: plain probability; others: published formulas, those that read what this trace holds",
+                "mean: the probability itself; the others: published formulas, as far as this trace has their data",
                 ["mean"],
             ),
-            ("scale", "scale", "One colour scale for all words, or each word its own", ["shared", "each"]),
+            (
+                "scale",
+                "scale",
+                "shared: one colour scale for all words; each: one scale for each word",
+                ["shared", "each"],
+            ),
         )
         self._choices = {
             name: bind(
@@ -92,7 +99,7 @@ class AttentionSection(Section):
         )
         self._offered: tuple[Trace, str] | None = None
         self._drawn: tuple[Any, ...] | None = None
-        self._striking = ""  # of what is offered, once it was asked for
+        self._striking = ""  # the most striking of the offered words; "" until a figure needs it
 
     def _steps_shown(self, steps: tuple[int, int] | None) -> tuple[int, int]:
         return (0, self._steps.max) if steps is None else steps
@@ -101,10 +108,10 @@ class AttentionSection(Section):
         trace, state = self._trace(), self.board.state
         if self._offered != (trace, state.role):
             if trace.cross_attention and state.role not in trace.cross_attention:
-                state.role = next(iter(trace.cross_attention))  # draws anew
+                state.role = next(iter(trace.cross_attention))  # this draws again
                 return
             self._offered = (trace, state.role)
-            with state.hold_trait_notifications():  # a list that is offered anew sets its value in passing
+            with state.hold_trait_notifications():  # a list whose options change sets its value meanwhile
                 self._offer(trace, state)
         for name, figures in _APPLIES.items():
             self._choices[name].disabled = state.figure not in figures
@@ -113,7 +120,7 @@ class AttentionSection(Section):
         asked = (trace, *(getattr(state, name) for name in self.uses))
         if asked == self._drawn and self.box.given is not None:
             return
-        self._drawn = None  # until it is
+        self._drawn = None  # an error on the way leaves nothing drawn
         if state.figure in _OF_WORDS and not state.words and not _words(trace, state.role):
             self.box.clear()
             self.message.say(_without_words(trace, state.role))
@@ -122,12 +129,12 @@ class AttentionSection(Section):
         self._redraw(_figures(trace, state, word)[state.figure])
         self._drawn = asked
         if word and not state.words:
-            self.message.say(f"No word is pressed; drawn is the one that stands out most, “{word}”.")
+            self.message.say(f"No word is pressed; the figure shows the word that stands out most, “{word}”.")
         elif word and len(state.words) > 1:
-            self.message.say(f"Drawn is the first of the pressed words, “{word}”.")
+            self.message.say(f"The figure shows the first pressed word, “{word}”.")
 
     def _one(self, trace: Trace, state: State) -> str:
-        """The word of a figure that has room for one: the first that is pressed, else that which stands out most."""
+        """The word of a figure that has room for one: the first pressed word, or else the most striking one."""
         if state.words:
             return str(state.words[0])
         if not self._striking:
@@ -167,14 +174,14 @@ class AttentionSection(Section):
     def _toggle(self, word: str) -> Any:  # noqa: ANN401  (widgets have no types)
         toggle = widgets.ToggleButton(
             description=word,
-            tooltip=f"Where “{word}” looked; press again to leave it out",
+            tooltip=f"Draws the attention to “{word}”; press again to leave it out",
             value=word in self.board.state.words,
             layout=widgets.Layout(width="auto", margin="1px"),
         )
 
         def pressed(_: object) -> None:
             state = self.board.state
-            if toggle.value != (word in state.words):  # else it only follows them
+            if toggle.value != (word in state.words):  # else the button follows the state
                 words = tuple(w for w in state.words if w != word)
                 state.words = (*words, word) if toggle.value else words
 
@@ -182,13 +189,13 @@ class AttentionSection(Section):
         return toggle
 
     def forget(self) -> None:
-        """Lets go of the trace."""
+        """Drops the trace."""
         super().forget()
         self._offered = self._drawn = None
 
 
 def _held(value: Any) -> Any:  # noqa: ANN401  (of any trait)
-    """A value of the state as a list of choices holds it."""
+    """From the state's value to that of a list of choices."""
     return UNCHOSEN if value is None else value
 
 
@@ -203,18 +210,18 @@ _APPLIES = {
     "scale": ("words", "by layer"),
     "head": ("words", "by step", "where it all went", "segmentation"),
 }
-"""For which figures a control does something."""
+"""Control -> the figures on which it has an effect."""
 
 
 def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
-    """Of a range of steps as many as a figure has room for."""
+    """As many of the chosen steps as a figure has room for."""
     from ...views._attention_steps import MOST
 
     return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, MOST))
 
 
 def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
-    """The grids of these layers in words, the finest first, each with its longer side, by which it is chosen."""
+    """(words, longer side) of each grid of these layers, the finest first; the side is what `layers` takes."""
     counts = Counter((int(one.probs.shape[2]), int(one.probs.shape[3])) for one in recorded.values())
     sides = sorted({max(grid) for grid in counts}, reverse=True)
     offered = []
@@ -232,23 +239,23 @@ def _words(trace: Trace, role: str) -> list[str]:
 
 
 def _without_words(trace: Trace, role: str) -> str:
-    """That there is no word to draw, and what there is instead."""
+    """Says that there is no word to draw, and what can be seen instead."""
     if not trace.tokens.get(role):
         return (
-            f"This run had no prompt for {role!r}, so no word to draw; Pixels shows where each position was looked at."
+            f"This run had no prompt for {role!r}, so there is no word to draw. Pixels shows the map of each position."
         )
     prompt = {"cond": "The prompt", "uncond": "The negative prompt"}.get(role, f"The prompt of {role!r}")
     return (
-        f"{prompt} has no word to draw. The figure “where it all went” shows what start, end and padding got, "
-        "and Pixels shows where each of them was looked at."
+        f"{prompt} has no word to draw. The figure “where it all went” shows the attention to start, end and padding, "
+        "and Pixels shows the map of each."
     )
 
 
 def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Picture]]:
-    """Name -> what makes that figure, of what the state is now; it may be called when the state is another.
+    """Name -> function that makes the figure from the present state; it may be called when the state has changed.
 
     Args:
-        word: That of a figure with room for one.
+        word: The word of a figure that has room for one.
     """
     from ... import views
 

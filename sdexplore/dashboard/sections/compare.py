@@ -1,8 +1,7 @@
-"""The section "Compare": one argument taking several values, and two of the last runs side by side."""
+"""The section "Compare": one argument with several values, and two of the last runs side by side."""
 
 import ast
 import re
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
@@ -11,7 +10,8 @@ from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import UNCHOSEN, PictureBox, button, column, control, row
+from ..controls import UNCHOSEN, button, column, control, row
+from ..picture_boxes import PictureBox
 from ..worker import Cancelled
 from .section import Section
 
@@ -25,7 +25,7 @@ OVER = (
     "guidance_rescale",
     "without",
 )
-"""What can be compared over, where the pipeline's call names it."""
+"""The arguments to compare over, as far as the pipeline's call names them."""
 
 _EXAMPLES = {
     "guidance_scale": "1, 3, 7.5",
@@ -38,26 +38,26 @@ _EXAMPLES = {
     "without": "none; cat",
 }
 _TEXT = ("scheduler", "prompt", "negative_prompt", "without")
-_BETWEEN = dict.fromkeys(("prompt", "negative_prompt", "without"), ";")  # these may hold commas, others both part
+_BETWEEN = dict.fromkeys(("prompt", "negative_prompt", "without"), ";")  # their values may hold commas
 
 
 class CompareSection(Section):
-    """A run for each value, from the same noise; beneath, the words of two of the last runs on one scale."""
+    """A run for each value, from the same noise; below, the words of two of the last runs on one scale."""
 
     title: ClassVar[str] = "Compare"
     needs_trace: ClassVar[bool] = False
+    always_drawn: ClassVar[bool] = True
 
-    def __init__(self, board: Board, runs: Callable[[], Sequence[tuple[str, Trace]]]) -> None:
+    def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self._runs = runs
         offered = [name for name in OVER if name in (*board.known, "seed", "scheduler", "without")]
         self._over = control(
-            widgets.Dropdown, "over", "Which argument takes each value", width="240px", options=offered
+            widgets.Dropdown, "over", "The argument that takes the values", width="240px", options=offered
         )
         self._values = control(
             widgets.Text,
             "values",
-            "What the argument takes, one value a run; prompts and words are separated by ; alone",
+            "The values, one for each run; prompts and words are separated by ;",
             width="420px",
             value=_EXAMPLES["guidance_scale"],
             continuous_update=False,
@@ -66,11 +66,15 @@ class CompareSection(Section):
         self._over.observe(lambda _: self._chosen(), "value")
         self._chosen()
         self._start = button(
-            "Compare", "Runs the prompt once a value, from the same noise", self.compare, icon="th", button_style=""
+            "Compare",
+            "Runs the prompt once for each value, from the same noise",
+            self.compare,
+            icon="th",
+            button_style="",
         )
         picks = {
             name: control(
-                widgets.Dropdown, name, f"Run {name} of two to compare", width="320px", options=[("none", UNCHOSEN)]
+                widgets.Dropdown, name, f"Run {name} of the two to compare", width="320px", options=[("none", UNCHOSEN)]
             )
             for name in ("a", "b")
         }
@@ -86,13 +90,13 @@ class CompareSection(Section):
         )
 
     def _chosen(self) -> None:
-        """Puts down an example for the argument that was chosen, and says what parts its values."""
+        """Writes an example for the chosen argument, and names the sign that separates its values."""
         name = self._over.value
         self._values.value = _EXAMPLES[name]
         self._between.value = f"separated by <code>{_BETWEEN.get(name, ',')}</code>"
 
     def _draw(self) -> None:
-        options = [("none", UNCHOSEN), *self._runs()]
+        options = [("none", UNCHOSEN), *self.board.named_runs()]
         if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
             for pick in self._picks.values():
                 pick.options = options
@@ -110,7 +114,7 @@ class CompareSection(Section):
             self._pair.clear()
 
     def compare(self) -> None:
-        """Runs once for each value that is written down."""
+        """Runs once for each of the written values."""
         board, name = self.board, self._over.value
         self.message.say("")
         try:
@@ -131,7 +135,7 @@ class CompareSection(Section):
         self._attempt(lambda: self._show(lambda: comparison(found)))
 
     def forget(self) -> None:
-        """Lets go of the figures and of the runs that could be picked."""
+        """Drops the figures and the runs that could be picked."""
         super().forget()
         self._pair.clear()
         for pick in self._picks.values():
@@ -139,7 +143,11 @@ class CompareSection(Section):
 
 
 def values_of(name: str, text: str) -> list[Any]:
-    """The values that were written down for an argument; RunError with an example for none, one, or a wrong one."""
+    """The values that `text` gives for the argument `name`.
+
+    Raises:
+        RunError: There is no value, only one, or one that is not valid; the message has an example.
+    """
     parts = [part.strip() for part in re.split(_BETWEEN.get(name, "[,;]"), text)]
     parts = [part for part in parts if part]
     if not parts:
@@ -150,7 +158,7 @@ def values_of(name: str, text: str) -> list[Any]:
             f"{parts[0]!r} is one value of {name}, and several are compared: "
             f"write {between} between them, for example {_EXAMPLES[name]}"
         )
-    if name == "without":  # a word of the prompt that is left out
+    if name == "without":  # each value is a word that is left out
         return [None if part == "none" else part for part in parts]
     if name in _TEXT:
         return parts

@@ -1,4 +1,4 @@
-"""The section "Components": what the pipeline is made of, its configs, and a tree that folds and can be clicked."""
+"""The section "Components": the parts of the pipeline, its configs, and a tree of modules to unfold and click."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -14,11 +14,11 @@ from ..controls import button, close, column, control, row
 from .section import Section
 
 ATTENTION = "Attention"
-"""The title of the section to which a click on an attention layer leads."""
+"""The title of the section that a click on an attention layer opens."""
 
 
 class Branch:
-    """One module of the tree: a button to fold it, and a button to look at it. Branches are made when unfolded."""
+    """One module of the tree: a button to unfold it and a button for its facts. Unfolding makes its branches."""
 
     def __init__(self, node: ModuleNode, looked_at: Any, *, unfolded: bool = False) -> None:  # noqa: ANN401  (a function)
         self.node, self._looked_at = node, looked_at
@@ -48,8 +48,8 @@ class Branch:
         self._fold.tooltip = f"{'Fold' if folded else 'Unfold'} {self.node.name.rpartition('.')[2] or '(root)'}"
 
 
-class PartsSection(Section):
-    """Components, the tree of one of them, and the facts of the module that was clicked.
+class ComponentsSection(Section):
+    """The components, the module tree of one of them, and the facts of the clicked module.
 
     A filled circle marks cross-attention, an empty one self-attention.
     """
@@ -62,11 +62,11 @@ class PartsSection(Section):
         self._parts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._facts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._to_attention = button(
-            "Where it looked", "Opens Attention with this layer alone", self._look, icon="search", disabled=True
+            "Where it looked", "Opens Attention with this layer only", self._look, icon="search", disabled=True
         )
         self._tree = column([], flex="1 1 380px", max_height="520px", overflow="auto")
         self._which = control(
-            widgets.Dropdown, "tree of", "Whose modules the tree shows", width="320px", options=["unet"]
+            widgets.Dropdown, "tree of", "The component whose modules the tree shows", width="320px", options=["unet"]
         )
         self._node: ModuleNode | None = None
         right = column([self._facts, self._to_attention], flex="1 1 300px")
@@ -105,7 +105,7 @@ class PartsSection(Section):
         self.look_at(found.root)
 
     def _recorded(self) -> None:
-        """What a stored trace says of its model, and its layers as buttons."""
+        """Shows what a stored trace says of its model, and its layers as buttons."""
         trace = self._trace()
         rows = [(name, str(cls)) for name, cls in trace.provenance.get("components", {}).items()]
         scheduler = trace.provenance.get("scheduler", {})
@@ -116,7 +116,7 @@ class PartsSection(Section):
         self._which.layout.display = "none"
         layers = trace.cross_attention.get(self.board.state.role, {})
         self._tree.children = [
-            button(name, f"Opens Attention with {name} alone", partial(self._open, name)) for name in layers
+            button(name, f"Opens Attention with {name} only", partial(self._open, name)) for name in layers
         ]
 
     def look_at(self, node: ModuleNode) -> None:
@@ -155,7 +155,7 @@ class PartsSection(Section):
         return drawn(components(self.board.pipe))
 
     def forget(self) -> None:
-        """Lets go of the tree."""
+        """Drops the tree."""
         super().forget()
         self._node, self._drawn, before = None, None, self._tree.children
         self._tree.children = []

@@ -1,4 +1,4 @@
-"""The section "Denoising": scrub through the steps, from noise to picture."""
+"""The section "Denoising": the steps one by one, from noise to picture."""
 
 from typing import ClassVar
 
@@ -10,16 +10,18 @@ from ...base.display import Table, to_html
 from ...base.errors import TraceError
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import bind, column, control, picture_box, png, row
+from ..controls import bind, column, control, row
+from ..picture_boxes import enlarged_png, picture_box
 from .section import Section
 
 _SIDE = 300
 
 
 class DenoisingSection(Section):
-    """x_t and the predicted x0 at one step, with its timestep and noise; all steps beneath.
+    """x_t and the predicted x0 at one step, with its timestep and noise; below, a figure of all steps.
 
-    Both pictures are decoded by the VAE where the run decoded that step, else they are the linear preview, and say so.
+    Both pictures are decoded by the VAE if the run decoded that step. Otherwise they are the linear preview, and the
+    text beneath says so.
     """
 
     title: ClassVar[str] = "Denoising"
@@ -30,9 +32,9 @@ class DenoisingSection(Section):
         self._step = bind(
             board.state,
             "step",
-            control(widgets.IntSlider, "step", "The denoising step to look at, from 0", min=0, max=0, width="420px"),
+            control(widgets.IntSlider, "step", "The denoising step that is shown, from 0", min=0, max=0, width="420px"),
         )
-        self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Go through the steps one after the other")
+        self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Shows the steps one after the other")
         self._together = widgets.jslink((self._play, "value"), (self._step, "value"))
         self._noisy = picture_box(_SIDE)
         self._clean = picture_box(_SIDE)
@@ -74,18 +76,18 @@ class DenoisingSection(Section):
             except TraceError as error:
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
-            picture.value = png(pixels, least=_SIDE)
+            picture.value = enlarged_png(pixels, _SIDE)
             how = "linear preview, a square a latent pixel" if linear else "decoded by the VAE"
             text.value = f"<b>{name}</b><br>{how}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
 
     def forget(self) -> None:
-        """Lets go of the trace."""
+        """Drops the trace."""
         super().forget()
         self._whole = None
 
     def close(self) -> None:
-        """Lets go of everything."""
+        """Drops everything."""
         super().close()
         self._together.close()
 

@@ -1,4 +1,4 @@
-"""The section "Export": the figure drawn last into an article, the trace into a file, both into a page."""
+"""The section "Export": the last figure into an article, the trace into a file or into a page."""
 
 import warnings
 from collections.abc import Callable
@@ -9,42 +9,53 @@ import ipywidgets as widgets
 
 from ...base.atomic_files import named
 from ...base.errors import TraceError
-from ...base.known_names import FLAVORS
+from ...publish.sites.registry import SITES
 from ..board import Board
 from ..controls import button, column, control, row
 from .section import Section
 
 
 class ExportSection(Section):
-    """Writes files, under the folder that is named; says which.
+    """Writes files under the chosen folder, and says which.
 
-    The figure is the one that was drawn last in any section.
+    The figure is the one that was drawn last, in any section.
     """
 
     title: ClassVar[str] = "Export"
     needs_trace: ClassVar[bool] = False
+    always_drawn: ClassVar[bool] = True
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         self._slug = control(
-            widgets.Text, "slug", "The article's name: 12 to 50 of a-z, 0-9, - and _", value="inside-stable-diffusion"
+            widgets.Text,
+            "slug",
+            "The article's name in its address: 12 to 50 of a-z, 0-9, - and _",
+            value="inside-stable-diffusion",
         )
         self._key = control(
-            widgets.Text, "key", "The figure's name: the same again replaces it; empty: that of the view", value=""
+            widgets.Text,
+            "key",
+            "The figure's name; the same name replaces the figure; empty: the name of the view",
+            value="",
         )
         self._caption = control(
-            widgets.Text, "caption", "Stands beneath the figure; empty: as before, or its own words"
+            widgets.Text, "caption", "The text beneath the figure; empty: the last caption, or the figure's own words"
         )
         self._flavor = control(
-            widgets.Dropdown, "flavor", "For which site the Markdown is written", options=FLAVORS, width="240px"
+            widgets.Dropdown,
+            "flavor",
+            "The site for which the Markdown is written",
+            options=tuple(SITES),
+            width="240px",
         )
-        self._root = control(widgets.Text, "root", "The folder under which images/ and articles/ stand", value=".")
-        self._file = control(widgets.Text, "file", "The name of the trace's file or of the page", value="trace")
+        self._root = control(widgets.Text, "root", "The folder that holds images/ and articles/", value=".")
+        self._file = control(widgets.Text, "file", "The name of the trace's file, or of the page", value="trace")
         actions = row(
             [
                 button("Into the article", "Writes the last figure and the Markdown", self.export, icon="picture-o"),
-                button("Trace", "Writes the whole record, to be opened by sdx.Trace.load", self.save, icon="save"),
-                button("Page", "Writes one HTML file that readers explore by themselves", self.page, icon="globe"),
+                button("Trace", "Writes the whole record; sdx.Trace.load opens it", self.save, icon="save"),
+                button("Page", "Writes one HTML file in which readers explore the trace", self.page, icon="globe"),
             ]
         )
         fields = (self._slug, self._key, self._caption, self._flavor, self._root, self._file)
@@ -59,7 +70,7 @@ class ExportSection(Section):
             self.box.show(picture)
 
     def export(self) -> None:
-        """Writes the figure that was drawn last, and the Markdown around it."""
+        """Writes the last figure, and the Markdown of its article."""
 
         def write() -> str:
             from ...publish.article import Article
@@ -83,7 +94,7 @@ class ExportSection(Section):
         self._write(write)
 
     def page(self) -> None:
-        """Writes the explorable page."""
+        """Writes the page in which readers explore the trace."""
 
         def write() -> str:
             from ...publish.pages import page
@@ -94,7 +105,7 @@ class ExportSection(Section):
         self._write(write)
 
     def _path(self, ending: str) -> tuple[Path, str]:
-        """The file in the folder that is named, and whether it is written or replaced."""
+        """The path of the file in the chosen folder, and "Written" or "Replaced" for what will happen to it."""
         name = self._file.value.strip().removesuffix(ending)
         if not name or name.startswith(".") or set(name) & set("/\\:"):
             raise TraceError(
@@ -104,13 +115,13 @@ class ExportSection(Section):
         return path, "Replaced" if path.exists() else "Written"
 
     def _write(self, write: Callable[[], str]) -> None:
-        """Writes, and says what was written and what the site's rules made of it."""
+        """Calls `write`, and shows its words and its warnings."""
         self.message.say("Writing …")
 
-        def told() -> None:
+        def act() -> None:
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
                 said = write()
             self.message.say(". ".join([said, *dict.fromkeys(str(note.message) for note in notes)]))
 
-        self._attempt(told)
+        self._attempt(act)

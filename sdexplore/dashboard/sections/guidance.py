@@ -1,17 +1,18 @@
-"""The section "Guidance": both halves of every step, and the same run with guidance off."""
+"""The section "Guidance": the two predictions of every step, and the same run with guidance off."""
 
 from typing import ClassVar
 
 from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ..board import Board
-from ..controls import PictureBox, button, column, row
+from ..controls import button, column, row
+from ..picture_boxes import PictureBox
 from ..worker import Cancelled
 from .section import Section
 
 
 class GuidanceSection(Section):
-    """What either half of guidance predicts and where they differ; on demand the picture without guidance beside it."""
+    """What the predictions with and without prompt show, and where they differ; on demand a run without guidance."""
 
     title: ClassVar[str] = "Guidance"
 
@@ -19,7 +20,7 @@ class GuidanceSection(Section):
         super().__init__(board)
         self._off = button(
             "Off and on",
-            "Runs the prompt twice from the same noise: guidance_scale 1 (off), and as it is set",
+            "Runs the prompt twice from the same noise: with guidance_scale 1 (off), and with the value that is set",
             self.compare,
             icon="balance-scale",
         )
@@ -57,7 +58,7 @@ class GuidanceSection(Section):
         self._attempt(lambda: self._show(lambda: guidance(found), self._both))
 
     def forget(self) -> None:
-        """Lets go of the figures."""
+        """Drops the figures."""
         super().forget()
         self._both.clear()
         self._steps.clear()

@@ -1,4 +1,4 @@
-"""The section "Pixels": hover a pixel and see its words, in the browser alone."""
+"""The section "Pixels": the words of the pixel under the pointer, computed in the browser."""
 
 from typing import Any, ClassVar
 
@@ -10,8 +10,8 @@ from ..linked_explorer import LinkedExplorer
 from .section import Section
 
 
-class PixelSection(Section):
-    """The linked explorer of the trace that is looked at."""
+class PixelsSection(Section):
+    """The linked explorer of the trace that is shown."""
 
     title: ClassVar[str] = "Pixels"
 
@@ -31,11 +31,11 @@ class PixelSection(Section):
         self.message.say("")
 
     def figure(self) -> Picture:
-        """The word maps as a figure, or what else the trace holds."""
+        """The word maps as a figure; of a trace without them, its denoising or its latents."""
         return LinkedExplorer(self._trace()).snapshot() if self._linked is None else self._linked.snapshot()
 
     def forget(self) -> None:
-        """Lets go of the trace and of what the browser was sent."""
+        """Drops the trace, and closes the widget in the browser."""
         super().forget()
         self.widget.children = [self.message.widget]
         if self._linked is not None:

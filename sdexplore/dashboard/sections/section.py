@@ -1,4 +1,4 @@
-"""A section of a dashboard: what is the same of all of them."""
+"""What all sections of a dashboard have in common."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,22 +7,26 @@ from ...base.errors import TraceError
 from ...figures.picture import Picture
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import Message, PictureBox, close
+from ..controls import close
+from ..messages import Message
+from ..picture_boxes import PictureBox
 
 
 class Section:
-    """One section. It is drawn when it is open and what it shows has changed, never before.
+    """One section. It is drawn when its tab is open and its content has changed, never before.
 
     Attributes:
-        title: As its tab names it, and as `state.section` holds it.
-        uses: The values of the state upon whose change it is drawn anew.
-        needs_trace: Whether it has nothing to show before the first run.
-        widget: What is shown.
+        title: The name of its tab, and its value of `state.section`.
+        uses: The values of the state whose change draws it again.
+        needs_trace: Whether it shows nothing before the first run.
+        always_drawn: Whether it is drawn each time its tab is opened.
+        widget: The content of its tab.
     """
 
     title: ClassVar[str] = ""
     uses: ClassVar[tuple[str, ...]] = ()
     needs_trace: ClassVar[bool] = True
+    always_drawn: ClassVar[bool] = False
 
     def __init__(self, board: Board) -> None:
         self.board = board
@@ -31,7 +35,7 @@ class Section:
         self.widget: Any = None
 
     def draw(self) -> None:
-        """Draws what there is to show; an error is said in the section, in words."""
+        """Draws the section; an error is shown in it, in words."""
         if self.board.trace is None and self.needs_trace:
             self.say_that_nothing_is_there()
             return
@@ -39,15 +43,15 @@ class Section:
             self.box.clear()
 
     def say_that_nothing_is_there(self) -> None:
-        """Says why there is nothing to show before the first run, and what to do."""
+        """Says why the section shows nothing before the first run, and what to do."""
         waits = "The run that was started is shown here when it is done."
         self.message.say(waits if self.board.busy else "Nothing has been run yet: press Run.")
 
     def _attempt(self, act: Callable[[], object]) -> bool:
-        """Does it, and says in the section what went wrong; whether it went well."""
+        """Calls `act`; an error is shown in the section. Returns whether there was none."""
         try:
             act()
-        except Exception as error:  # noqa: BLE001  (said to the person who looks)
+        except Exception as error:  # noqa: BLE001  (shown to the user)
             self.message.fail(error)
             return False
         return True
@@ -56,10 +60,10 @@ class Section:
         raise TypeError(f"{type(self).__name__} does not say what it draws")
 
     def figure(self) -> Picture:
-        """The figure of what the section shows, for a snapshot or an article.
+        """The figure of the section, for a snapshot or an article.
 
         Raises:
-            TraceError: There is nothing to draw yet.
+            TraceError: The section has no figure yet.
         """
         if self.box.picture is None:
             self.draw()
@@ -73,23 +77,23 @@ class Section:
         return self.board.trace
 
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
-        """Draws the figure that `make` gives, and keeps it as the one that Export takes."""
+        """Draws the figure that `make` makes, and gives it to Export."""
         box = box or self.box
         box.show(make())
         self.board.given = box.given
         self.message.say("")
 
     def _redraw(self, make: Callable[[], Picture]) -> None:
-        """As `_show`, for figures that are drawn again at every move of a control; `make` is called again later."""
+        """As `_show`, for a figure that every move of a control draws again; `make` may be called again later."""
         self.box.redraw(make)
         self.board.given = self.box.given
         self.message.say("")
 
     def forget(self) -> None:
-        """Lets go of everything drawn."""
+        """Drops everything that was drawn."""
         self.box.clear()
 
     def close(self) -> None:
-        """Lets go of everything, the widgets that are not in the page included."""
+        """Drops everything, including the widgets that are not in the page."""
         self.forget()
         close(self.box.widget)

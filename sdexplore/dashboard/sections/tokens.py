@@ -1,4 +1,4 @@
-"""The section "Tokens": what the prompt becomes, while it is typed."""
+"""The section "Tokens": the tokens of the prompt, while it is typed."""
 
 from typing import ClassVar
 
@@ -12,8 +12,8 @@ from ..controls import column
 from .section import Section
 
 
-class PromptSection(Section):
-    """The tokens of the prompt, and of the negative prompt: of the run that is looked at, or of what is typed."""
+class TokensSection(Section):
+    """The tokens of the prompt and the negative prompt as typed; without a pipeline, those of the stored trace."""
 
     title: ClassVar[str] = "Tokens"
     needs_trace: ClassVar[bool] = False

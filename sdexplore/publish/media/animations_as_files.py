@@ -1,4 +1,4 @@
-"""Frames as a file that fits: quality, pixels and at last frames are given up, in that order, and it is said."""
+"""Frames as a file that fits a limit: first quality is reduced, then pixels, then frames; the result says which."""
 
 import io
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ...base.errors import PublishError
 from .video import mp4
 
 _MOST_FRAMES = 100
-# (step of quality, share of the pixels' side, every how manieth frame), best first.
+# (step of quality, share of the side in pixels, n: every n-th frame is kept), best first.
 _LADDER = (
     *((quality, 1.0, 1) for quality in range(4)),
     *((2, scale, 1) for scale in (0.8, 0.65, 0.5)),
@@ -31,9 +31,9 @@ class Moving:
     Attributes:
         content: The bytes.
         pixels: Width and height.
-        frames: How many.
+        frames: The number of frames.
         said: Frames, pixels, quality and bytes, in words.
-        note: What was given up to fit; "" if nothing was.
+        note: What was reduced to fit, in words; "" if nothing was.
     """
 
     content: bytes
@@ -49,7 +49,7 @@ def encoded(
     """The best file of that kind ("webp", "gif", "mp4") with at most `fit` bytes and `most_frames` frames.
 
     Raises:
-        PublishError: None fits.
+        PublishError: No file of that kind fits.
     """
     most = min(most_frames or _MOST_FRAMES, len(frames))
     last = None
@@ -79,7 +79,7 @@ def encoded(
 
 
 def _hopeless(last: tuple[int, int, float, int], now: tuple[int, float, int], fit: int) -> bool:
-    """Whether this rung cannot fit, going by the last that was tried: even were it half of what it should be."""
+    """Whether this rung is too large even at half the size that the last tried rung lets expect."""
     bytes_then, quality_then, scale_then, count_then = last
     quality, scale, count = now
     expected = bytes_then * (scale / scale_then) ** 2 * (count / count_then) * 0.7 ** (quality - quality_then)
@@ -94,7 +94,7 @@ def _spread(total: int, count: int) -> list[int]:
 
 
 def _times(seconds: Sequence[float], kept: Sequence[int]) -> list[float]:
-    """How long each kept frame stays: its own time and that of those left out before it."""
+    """The seconds of each kept frame: its own, and those of the frames left out before it."""
     times, before = [], -1
     for frame in kept:
         times.append(sum(seconds[before + 1 : frame + 1]))
@@ -118,7 +118,7 @@ def _webp(images: Sequence[Image.Image], times: Sequence[float], quality: int) -
 
 
 def _gif(images: Sequence[Image.Image], times: Sequence[float], colours: int) -> bytes:
-    # One palette for all: with one of its own a frame would flicker in colour where nothing changes.
+    # One palette for all frames: with a palette for each, colours would flicker in places where nothing changes.
     some = [images[i] for i in _spread(len(images), min(4, len(images)))]
     sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
     for number, image in enumerate(some):

@@ -1,4 +1,4 @@
-"""Pictures as bytes that fit a limit; whatever was given up for that is said."""
+"""Pictures as bytes that fit a limit; the result says what was reduced for that."""
 
 import io
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Encoded:
         content: The bytes.
         suffix: ".png" or ".webp".
         pixels: Width and height.
-        note: What was given up to fit the limit; "" if nothing was.
+        note: What was reduced to fit the limit, in words; "" if nothing was.
     """
 
     content: bytes
@@ -32,7 +32,7 @@ class Encoded:
 
 
 def png_of(image: Image.Image, words: dict[str, str]) -> bytes:
-    """`image` as PNG with `words` as its text chunks; other metadata (places, cameras) is left out."""
+    """`image` as a PNG file with `words` as its text chunks; other metadata (places, cameras) is dropped."""
     chunks = PngInfo()
     for name, text in words.items():
         chunks.add_itxt(name, text)
@@ -43,12 +43,12 @@ def png_of(image: Image.Image, words: dict[str, str]) -> bytes:
 
 
 def fitted(png: bytes, most: int | None) -> Encoded:
-    """The PNG itself if it has at most `most` bytes, else the same picture re-encoded smaller.
+    """The PNG itself if it has at most `most` bytes, else the same picture in a smaller encoding.
 
-    First without any loss, then as lossy WebP at falling quality, then with fewer pixels; the note says what was done.
+    First lossless WebP is tried, then lossy WebP with falling quality, then fewer pixels; the note says which it is.
 
     Raises:
-        PublishError: Not even 64 pixels fit.
+        PublishError: Even a picture of 64 pixels is too large.
     """
     with Image.open(io.BytesIO(png)) as image:
         image.load()
@@ -66,7 +66,10 @@ def fitted(png: bytes, most: int | None) -> Encoded:
             fewer = f", {pixels[0]} × {pixels[1]} instead of {image.width} × {image.height} pixels" if scale < 1 else ""
             note = f"{size(len(png))} as PNG, more than the {size(most)} allowed: re-encoded as {how}{fewer}"
             return Encoded(buffer.getvalue(), ".webp", pixels, f"{note}, {size(buffer.tell())}")
-    raise PublishError(f"a picture of {image.width} × {image.height} pixels cannot be made to fit {size(most)}")
+    raise PublishError(
+        f"a picture of {image.width} × {image.height} pixels does not fit {size(most)} in any encoding; "
+        "give a smaller picture"
+    )
 
 
 def _ways() -> Iterator[tuple[str, dict[str, Any], float]]:

@@ -1,4 +1,4 @@
-"""MP4, by the extra `video` (PyAV)."""
+"""MP4 files; needs the extra `video` (PyAV)."""
 
 import io
 from collections.abc import Sequence
@@ -13,31 +13,33 @@ _TICKS = 1000  # a second
 
 
 def mp4(images: Sequence[Image.Image], times: Sequence[float], crf: int) -> bytes:
-    """`images` as MP4 in H.264 that plays everywhere, each for its time in seconds.
+    """`images` as an MP4 file in H.264, which all browsers play; each image stays for its time in seconds.
 
     Raises:
-        PublishError: PyAV is not installed, or has no H.264.
+        PublishError: PyAV is not installed, or its build has no H.264.
     """
     try:
         import av
     except ImportError as error:
         raise PublishError(
-            "MP4 needs the extra video: pip install 'sdexplore[video]'; .webp and .gif do not"
+            "MP4 needs the extra video: pip install 'sdexplore[video]'; .webp and .gif need nothing more"
         ) from error
     if "libx264" not in av.codecs_available:
         raise PublishError(
             "this PyAV encodes no H.264 (libx264): pip install av from PyPI; .webp and .gif need neither"
         )
-    wide, high = (side - side % 2 for side in images[0].size)  # H.264's 4:2:0 has colour for every second pixel
+    wide, high = (
+        side - side % 2 for side in images[0].size
+    )  # 4:2:0 stores colour for every second pixel, so sides are even
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = wide, high, "yuv420p"
         stream.options = {"crf": str(crf), "preset": "medium"}
-        stream.codec_context.max_b_frames = 0  # with them the container would lose the time that the last frame stays
+        stream.codec_context.max_b_frames = 0  # with B-frames the container would lose the duration of the last frame
         stream.codec_context.time_base = Fraction(1, _TICKS)
         clock = 0
-        shown = [*zip(images, times, strict=True), (images[-1], 0.0)]  # the end of the last frame needs a frame
+        shown = [*zip(images, times, strict=True), (images[-1], 0.0)]  # one more frame ends the last one
         for image, time in shown:
             pixels = np.asarray(image.convert("RGB").crop((0, 0, wide, high)))
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -1,1 +1,1 @@
-"""What each site wants, one file a site: folders, head, pictures, addresses, what it refuses."""
+"""What each site wants: one file a site, and the registry that lists them."""

@@ -1,43 +1,45 @@
-"""Words from outside as Markdown that shows them as they are."""
+"""Words from outside as Markdown and YAML that show them unchanged."""
 
 import html
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ...base.display import clip
 
 MOST_WORDS = 2000
-# What CommonMark, GitHub, Zenn or Pandoc would take as their own within a line, and what typographers would join.
+# Signs that CommonMark, GitHub, Zenn or Pandoc read as markup within a line, and signs that typographers join.
 _PUNCTUATION = re.compile(
     r"[\\`*{}\[\]<>#|~$&@^]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word: guidance_scale
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word (guidance_scale) is no markup
     r"|:(?=[\w+-]+:|:|//)|(?<=:):|^:"  # :tada:, :::, addresses
     r"|(?<=-)-|(?<=\.)\.|(?<==)="
 )
-# Zenn's renderer drops what is escaped from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4): there,
-# what Markdown would take as its own is written by its full-width twin, which reads the same.
+# Zenn's renderer drops escaped signs from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4). There a sign
+# that Markdown would read as markup is replaced by its full-width twin, which looks the same.
 _TWINS = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "\\`*_[]<>~$&|^:@!"})
 
 _LIST = re.compile(r"^(\d{0,9})([.)+-])")
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, and without what no encoding takes."""
+    """`text` on one line, without control characters and characters that no encoding takes."""
     return clip(" ".join(text.split()), MOST_WORDS)
 
 
 def inline(text: str, *, quotes: bool = False) -> str:
-    """`text` as Markdown within a line (CommonMark, GitHub's, Zenn's, Pandoc's): every character stands for itself.
+    """`text` as Markdown within a line (CommonMark, GitHub's, Zenn's, Pandoc's) that shows every character unchanged.
 
     Args:
-        quotes: Whether to keep Pandoc and Hugo from making typographer's quotes.
+        quotes: Whether to escape quotes too, which Pandoc and Hugo would replace by typographer's quotes.
     """
     escaped = _LIST.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\g<0>", one_line(text)))
     return re.sub(r"['\"]", r"\\\g<0>", escaped) if quotes else escaped
 
 
 def twins(text: str) -> str:
-    """`text` for Zenn's alt texts: special characters full-width."""
+    """`text` for Zenn's alt texts, with full-width special characters."""
     return one_line(text).translate(_TWINS)
 
 
@@ -49,6 +51,21 @@ def attribute(text: str) -> str:
 def quoted(text: str) -> str:
     """`text` as a double-quoted scalar of YAML: JSON's strings are YAML's."""
     return json.dumps(one_line(text), ensure_ascii=False)
+
+
+def front_matter(fields: Mapping[str, Any]) -> str:
+    """Name -> fact as YAML between two lines of ---; a fact is text, a bool, None, or a sequence of these."""
+    return "\n".join(["---", *(f"{name}: {_scalar(value)}" for name, value in fields.items()), "---"])
+
+
+def _scalar(value: Any) -> str:  # noqa: ANN401  (a fact of the front matter)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return quoted(value)
+    return f"[{', '.join(map(_scalar, value))}]"
 
 
 def fenced(source: str, language: str = "python") -> str:

@@ -1,10 +1,11 @@
-"""Articles: each site's places and Markdown, what is refused before anything is written, what is published."""
+"""Each site's folders and Markdown; what is refused before anything is written; which things are published."""
 
 import io
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,10 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import sdexplore as sdx
-from sdexplore.base import known_names
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
-from sdexplore.publish.sites.flavor import FLAVORS
+from sdexplore.publish.sites.registry import SITES, Flavor
 
 
 @pytest.mark.parametrize(
@@ -62,17 +62,17 @@ def test_qiita_wants_an_address(tmp_path):
 @pytest.mark.parametrize(
     ("slug", "given", "said"),
     [
-        ("short", {}, "it has 5 characters, so add 7"),
-        ("x" * 60, {}, "it has 60 characters, so leave out 10"),
-        ("My-Article-2026", {}, "'my-article-2026', say"),
-        (SLUG, {"title": "x" * 80}, "title of 80 characters: Zenn takes 70; shorten it by 10"),
-        (SLUG, {"topics": ["stable diffusion"]}, "topic 'stable diffusion': Zenn takes letters and digits only"),
+        ("short", {}, "5 characters, so add 7"),
+        ("x" * 60, {}, "60 characters, so leave out 10"),
+        ("My-Article-2026", {}, "use 'my-article-2026'"),
+        (SLUG, {"title": "x" * 80}, "shorten it by 10"),
+        (SLUG, {"topics": ["stable diffusion"]}, "topic 'stable diffusion': Zenn takes letters"),
         (SLUG, {"topics": list("abcdef")}, "Zenn takes 1 to 5, these are 6"),
         (SLUG, {"topics": "x" * 19}, "has 19 characters: Zenn takes 18"),
         (SLUG, {"type": "note"}, "Zenn knows 'tech' and 'idea'"),
         (SLUG, {"emoji": "cat"}, "Zenn takes one emoji"),
-        ("../../etc", {}, "cannot name a folder"),
-        ("", {}, "cannot name a folder"),
+        ("../../etc", {}, "slug '../../etc'"),
+        ("", {}, "slug ''"),
     ],
 )
 def test_what_zenn_refuses_is_refused_before_anything_is_written(tmp_path, slug, given, said):
@@ -84,13 +84,16 @@ def test_what_zenn_refuses_is_refused_before_anything_is_written(tmp_path, slug,
 @pytest.mark.parametrize(
     ("add", "said"),
     [
-        ({"picture": dot("red")}, "has no words of its own: say in alt="),
+        ({"picture": dot("red")}, "no words of its own: describe in alt="),
         ({"picture": "cat.png", "alt": "x"}, "give a Picture"),
-        ({"picture": dot("red"), "alt": "x", "key": " "}, "a key is a name"),
-        ({"picture": dot("red"), "alt": "x", "width": 0}, "in whole pixels"),
-        ({"picture": dot("red"), "alt": "x", "theme": "dim"}, "a theme is one of 'light', 'dark', 'transparent'"),
-        ({"picture": dot("red"), "alt": "x", "theme": "dark"}, "for pictures of sdexplore's views"),
-        ({"picture": dot("red"), "alt": 3}, "it is text"),
+        ({"picture": dot("red"), "alt": "x", "key": " "}, "key=' '"),
+        ({"picture": dot("red"), "alt": "x", "width": 0}, "width=0"),
+        (
+            {"picture": dot("red"), "alt": "x", "theme": "dim"},
+            "theme='dim'): a theme is one of 'light', 'dark', 'transparent'",
+        ),
+        ({"picture": dot("red"), "alt": "x", "theme": "dark"}, "theme='dark' is for pictures of sdexplore"),
+        ({"picture": dot("red"), "alt": 3}, "alt=3"),
     ],
 )
 def test_what_cannot_be_published_leaves_nothing_behind(tmp_path, add, said):
@@ -100,7 +103,7 @@ def test_what_cannot_be_published_leaves_nothing_behind(tmp_path, add, said):
 
 
 def test_an_animation_has_the_theme_it_was_made_with(tmp_path, trace):
-    with pytest.raises(PublishError, match="an animation is made with its own"):
+    with pytest.raises(PublishError, match=r"theme='dark'.*animation"):
         Article(SLUG, root=tmp_path).add(sdx.animation(trace), theme="dark")
 
 
@@ -115,7 +118,7 @@ def test_no_link_leads_out_of_the_root(tmp_path, link):
     outside.mkdir()
     (root / link).parent.mkdir(parents=True)
     (root / link).symlink_to(outside, target_is_directory=True)
-    with pytest.raises(PublishError, match="is a link that leads out of root="):
+    with pytest.raises(PublishError, match="link that leads out of root="):
         Article(SLUG, root=root).add(dot("red"), key="a", alt="red").save()
     assert not list(outside.iterdir())
 
@@ -147,7 +150,7 @@ def test_a_damaged_manifest_is_refused_and_kept(tmp_path, content):
     path = tmp_path / "images" / SLUG / "manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    with pytest.raises(PublishError, match=r"manifest\.json' is damaged .* mend it"):
+    with pytest.raises(PublishError, match=r"manifest\.json' is damaged .* repair it"):
         Article(SLUG, root=tmp_path).add(dot("red"), key="a", alt="red")
     assert path.read_text() == content
 
@@ -191,4 +194,4 @@ assert not {{"matplotlib.pyplot", "torch", "diffusers", "av"}} & set(sys.modules
 
 
 def test_flavors_are_those_of_the_signature():
-    assert list(FLAVORS) == ["zenn", "qiita", "github", "hugo", "quarto"] == list(known_names.FLAVORS)
+    assert list(SITES) == ["zenn", "qiita", "github", "hugo", "quarto"] == list(get_args(Flavor))

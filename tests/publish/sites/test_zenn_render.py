@@ -1,4 +1,4 @@
-"""Articles through Zenn's own renderer: what a reader of Zenn gets.
+"""Articles in Zenn's own renderer: what a reader of Zenn sees.
 
 Needs node, and the npm package zenn-markdown-html in a folder that SDEXPLORE_ZENN names (npm install --prefix FOLDER
 zenn-markdown-html) or at the top of the repository.

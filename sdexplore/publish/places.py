@@ -1,4 +1,4 @@
-"""Where an article may write: beneath its root, and nowhere else."""
+"""The one folder in which an article writes."""
 
 import os
 import re
@@ -7,30 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from ...base import atomic_files
-from ...base.display import clip
-from ...base.errors import PublishError
+from ..base import atomic_files
+from ..base.display import clip
+from ..base.errors import PublishError
 
 SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
 class Place:
-    """A folder beneath which everything is written, checked at each writing; the first makes it.
+    """The folder beneath which an article writes everything; each path is checked. The first writing makes the folder.
 
     Raises:
-        PublishError: It is a file.
+        PublishError: `root` is a file.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = atomic_files.named(root).resolve()
         if self.root.exists() and not self.root.is_dir():
-            raise PublishError(f"root={str(root)!r} is no folder; name the folder of your articles, or a new one")
+            raise PublishError(
+                f"Article(root={str(root)!r}) is a file; name the folder of your articles, or a new folder"
+            )
 
     def path(self, relative: PurePosixPath, *, make: bool = True) -> Path:
-        """`relative` beneath the root, its folders made if `make`.
+        """The path of `relative` beneath the root; `make` makes its folders.
 
         Raises:
-            PublishError: It leads outside, by its name or by a link on the way.
+            PublishError: The path leads out of the root, by its name or by a link in it.
         """
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise PublishError(f"{str(relative)!r} leads out of root={str(self.root)!r}; nothing was written")
@@ -50,33 +52,39 @@ class Place:
         return folder / relative.parts[-1]
 
     def write(self, relative: PurePosixPath, content: bytes) -> Path:
-        """Writes `content`, atomically; a link of that name is replaced, not followed."""
+        """Writes `content` in one step; a link of that name is replaced, not followed. Returns the path."""
         path = self.path(relative)
         if path.is_dir() and not path.is_symlink():
-            raise PublishError(f"{str(path)!r} is a folder where a file is to be written; move it away")
+            raise PublishError(
+                f"{str(path)!r} is a folder, and a file of that name must be written; move the folder away"
+            )
         atomic_files.write(path, content)
         return path
 
     def read(self, relative: PurePosixPath) -> bytes | None:
-        """What stands there; None where there is nothing, or a link that leads outside."""
+        """The content of the file; None if there is no file, or a link that leads out of the root."""
         path = self.path(relative, make=False)
         if not path.is_file() or not path.resolve().is_relative_to(self.root):
             return None
         return path.read_bytes()
 
     def remove(self, relative: PurePosixPath) -> None:
-        """Removes the file, or the link, if it is there."""
+        """Removes the file or link, if it exists."""
         self.path(relative).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, folder: PurePosixPath) -> Iterator[None]:
-        """Keeps other sessions from writing into `folder` while the block runs; they wait."""
+        """Makes other sessions that want to write into `folder` wait until the block ends."""
         with _lock(self.path(folder / "_").parent):
             yield
 
 
 def checked_slug(slug: str) -> str:
-    """`slug`, if it can be the name of a folder anywhere."""
+    """`slug`, if it can name a folder on every system.
+
+    Raises:
+        PublishError: It cannot.
+    """
     if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith("."):
         raise PublishError(
             f"slug {clip(repr(slug), 80)} cannot name a folder: use letters a to z, digits, - and _"
@@ -87,13 +95,13 @@ def checked_slug(slug: str) -> str:
 
 def _proposal(slug: str) -> str:
     near = re.sub(r"[^a-z0-9_-]+", "-", slug.lower()[:100]).strip("-")[:50]
-    return f"; {near!r}, say" if near else ""
+    return f", as {near!r}" if near else ""
 
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Holds `folder`; the end of the process lets go of it too, so that nothing is ever left locked."""
-    if sys.platform == "win32":  # which locks no folders
+    """Locks `folder`; the end of the process unlocks it too, so that no lock is left behind."""
+    if sys.platform == "win32":  # Windows locks no folders
         import msvcrt
 
         with (folder / ".lock").open("a+b") as file:

@@ -1,4 +1,4 @@
-"""What an article remembers between sessions: which key has which number, and what was written where."""
+"""What an article remembers between sessions: the number of each key, its pieces, and its pages as written."""
 
 import json
 import re
@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...base.display import clip
-from ...base.errors import PublishError
-from ..sidecars import as_json
+from ..base.display import clip
+from ..base.errors import PublishError
 from .places import Place
+from .sidecars import as_json
 
 SCHEMA = 1
 FILE = "manifest.json"
@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"([0-9]{3,9})\.[a-z0-9]+")
 
 @dataclass(kw_only=True)
 class Entry:
-    """A published picture: its number for ever, its file and words now; `captioned`: its caption was given by hand."""
+    """A published picture: its lasting number; its file and words; `captioned`: the caption was given by hand."""
 
     number: int
     file: str
@@ -32,22 +32,22 @@ class Entry:
         known = [(self.file, str), (self.alt, str), (self.caption, str), (self.note, str), (self.width, int | None)]
         whole = isinstance(self.number, int) and isinstance(self.captioned, bool)
         if not whole or not all(isinstance(value, kind) for value, kind in known):
-            raise TypeError("an entry is not what it was")
+            raise TypeError("an entry has values of other types")
         match = _NUMBERED.fullmatch(self.file)
         if match is None or int(match[1]) != self.number:
-            raise ValueError(f"{clip(repr(self.file))} is no numbered picture")
+            raise ValueError(f"{clip(repr(self.file))} is not the file of picture {self.number}")
 
 
 @dataclass(kw_only=True)
 class Manifest:
-    """The state of an article, kept beside its pictures.
+    """The state of an article; its file lies beside the pictures.
 
     Attributes:
         facts: Title, emoji, type, topics, published, address.
         pictures: Key -> Entry.
         pieces: The article in order: {"picture": key}, {"text": …} or {"code": …, "language": …}, some with a "key".
-        pages: Flavor -> {"sha256": of the page as last written, "blocks": [[piece's name, block], …]}.
-        following: The number that the next new key gets; it never goes back.
+        pages: Name of the site -> the page as last written: its "sha256", "blocks" as [name, Markdown], and "files".
+        following: The number of the next new key; it never falls.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Manifest:
     following: int = 1
 
     def number_of(self, key: str, folder: Path) -> int:
-        """The number of `key`, which it keeps for ever; a new key gets one that no file there has had."""
+        """The number of `key`; a new key gets a number that no key and no file in `folder` has had."""
         if key in self.pictures:
             return self.pictures[key].number
         taken = [int(match[1]) for file in folder.iterdir() if (match := _NUMBERED.fullmatch(file.name))]
@@ -66,15 +66,15 @@ class Manifest:
         return number
 
     def save(self, place: Place, folder: PurePosixPath) -> None:
-        """Writes it, atomically."""
+        """Writes the manifest in one step."""
         place.write(folder / FILE, as_json({"schema": SCHEMA, **asdict(self)}))
 
     @classmethod
     def load(cls, place: Place, folder: PurePosixPath) -> "Manifest":
-        """The manifest in `folder`; a new one where there is none.
+        """The manifest in `folder`; a new one if there is none.
 
         Raises:
-            PublishError: It is damaged.
+            PublishError: The file is damaged.
         """
         content = place.read(folder / FILE)
         if content is None:
@@ -83,27 +83,27 @@ class Manifest:
             return cls._of(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise PublishError(
-                f"{str(folder / FILE)!r} is damaged ({type(error).__name__}: {clip(str(error))}). It says which "
-                "picture has which number, so nothing was written: mend it, or take an older version of it"
+                f"{str(folder / FILE)!r} is damaged ({type(error).__name__}: {clip(str(error))}). It holds "
+                "the number of each picture, so nothing was written: repair it, or take an older version of it"
             ) from error
 
     @classmethod
     def _of(cls, read: dict[str, Any]) -> "Manifest":
         if read.pop("schema") != SCHEMA:
-            raise ValueError("another layout")
+            raise ValueError(f"its schema is not {SCHEMA}")
         pictures = {key: Entry(**entry) for key, entry in read.pop("pictures").items()}
         made = cls(pictures=pictures, **read)
         numbers = [entry.number for entry in pictures.values()]
         if len(set(numbers)) != len(numbers) or not isinstance(made.following, int):
-            raise ValueError("two keys have one number")
+            raise ValueError("two keys have the same number")
         made.following = max([made.following, *(number + 1 for number in numbers)])
         for piece in made.pieces:
             if len(piece.keys() & {"picture", "text", "code"}) != 1 or piece.get("picture", None) not in (
                 None,
                 *pictures,
             ):
-                raise ValueError(f"a piece is {clip(repr(piece))}")
+                raise ValueError(f"{clip(repr(piece))} is not a piece")
         for page in made.pages.values():
             if not isinstance(page["sha256"], str) or not all(len(block) == 2 for block in page["blocks"]):  # noqa: PLR2004
-                raise ValueError("a page is not what it was")
+                raise ValueError("a page has no sha256, or a block is not a pair")
         return made

@@ -1,0 +1,111 @@
+"""The tabs of a dashboard: which section is open, and which sections must be drawn again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import ipywidgets as widgets
+
+from ..base.errors import TraceError, did_you_mean
+from .board import Board
+from .sections.attention import AttentionSection
+from .sections.compare import CompareSection
+from .sections.components import ComponentsSection
+from .sections.denoising import DenoisingSection
+from .sections.export import ExportSection
+from .sections.guidance import GuidanceSection
+from .sections.pixels import PixelsSection
+from .sections.section import Section
+from .sections.tokens import TokensSection
+
+SECTIONS: Final[tuple[type[Section], ...]] = (
+    PixelsSection,
+    AttentionSection,
+    DenoisingSection,
+    GuidanceSection,
+    TokensSection,
+    ComponentsSection,
+    CompareSection,
+    ExportSection,
+)
+"""The sections in the order of their tabs. A new section is a file in sections/ and a line here."""
+
+
+class Tabs:
+    """One tab for each section. A section is drawn when its tab is open and its content has changed.
+
+    Attributes:
+        sections: Title -> section, in order.
+        widget: The tabs.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.sections: dict[str, Section] = {kind.title: kind(board) for kind in SECTIONS}
+        self._outdated = set(self.sections)
+        self.widget: Any = widgets.Tab([section.widget for section in self.sections.values()])
+        self.widget.titles = list(self.sections)
+
+    def follow(self) -> list[Callable[[], None]]:
+        """Follows the state from now on, and the state follows the tabs; returns the functions that end this."""
+        state = self._board.state
+        self.widget.observe(self._turned, "selected_index")
+        return [
+            state.follow(("section",), self._open),
+            *(
+                state.follow(section.uses, lambda title=title: self._changed(title))  # type: ignore[misc]  # bound now
+                for title, section in self.sections.items()
+                if section.uses
+            ),
+        ]
+
+    def open_first(self) -> None:
+        """Opens the section that the state names, or else the first one."""
+        if self._board.state.section:
+            self._open()
+        else:
+            self._board.state.section = next(iter(self.sections))
+
+    @property
+    def open(self) -> Section:
+        """The section whose tab is open."""
+        return self.sections[self._board.state.section]
+
+    def redraw(self) -> None:
+        """Draws the open section now, and each other section when its tab is opened."""
+        self._outdated = set(self.sections)
+        self._draw()
+
+    def say_what_is_missing(self) -> None:
+        """Says in each section that needs a trace why it shows nothing yet."""
+        for section in self.sections.values():
+            if section.needs_trace:
+                section.say_that_nothing_is_there()
+
+    def close(self) -> None:
+        """Closes all sections."""
+        for section in self.sections.values():
+            section.close()
+
+    def _turned(self, change: Mapping[str, Any]) -> None:
+        if change["new"] is not None:
+            self._board.state.section = list(self.sections)[change["new"]]
+
+    def _open(self) -> None:
+        titles = list(self.sections)
+        wanted = self._board.state.section
+        if wanted not in titles:
+            self._board.message.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
+            self._board.state.section = titles[self.widget.selected_index or 0]
+            return
+        self.widget.selected_index = titles.index(wanted)
+        self._draw()
+
+    def _changed(self, title: str) -> None:
+        self._outdated.add(title)
+        self._draw()
+
+    def _draw(self) -> None:
+        section = self.open
+        if section.title in self._outdated or section.always_drawn:
+            self._outdated.discard(section.title)
+            section.draw()

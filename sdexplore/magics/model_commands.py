@@ -1,0 +1,69 @@
+"""Commands about the pipeline: load it, and see its parts, configs, modules and tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..base.known_names import SCHEDULERS
+from .command import OUTPUT, PIPE, TRACE, Command, Notebook
+from .parsing import Asked, Option
+
+
+def _load(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (any diffusers pipeline)
+    del notebook
+    from ..model.loading.load_pipeline import load
+
+    given = {name: asked.options[name] for name in ("device", "dtype", "scheduler") if name in asked.options}
+    return load(asked.text or "mini", **given)
+
+
+def _components(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a record)
+    from ..model.inspection.components import components
+
+    return components(notebook.pipe(asked))
+
+
+def _config(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
+    from ..model.inspection.configs import config
+
+    return config(notebook.pipe(asked), asked.text or "unet")
+
+
+def _tree(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
+    from ..model.inspection.components import tree
+
+    depth = {"depth": asked.options["depth"]} if "depth" in asked.options else {}
+    return tree(notebook.pipe(asked), asked.text or "unet", **depth)
+
+
+def _tokens(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
+    from ..model.components.tokens import tokens
+
+    text = asked.text or notebook.trace(asked).prompt or ""
+    return tokens(notebook.pipe(asked), text)
+
+
+MODEL_COMMANDS: Mapping[str, Command] = {
+    "load": Command(
+        "the pipeline of a source; it becomes `pipe`",
+        "mini (the embedded model), a hub id, a folder or a file",
+        (
+            Option(("--device",), "device", str, "cuda, mps, cpu", ("cuda", "mps", "cpu")),
+            Option(("--dtype",), "dtype", str, "of every component", ("float16", "bfloat16", "float32")),
+            Option(("--scheduler",), "scheduler", str, "replaces the pipeline's own", SCHEDULERS),
+            OUTPUT,
+        ),
+        _load,
+        output="pipe",
+    ),
+    "components": Command("the parts of the pipeline", "", (PIPE, OUTPUT), _components),
+    "config": Command("the configuration of a component", "a component (unet)", (PIPE, OUTPUT), _config),
+    "tree": Command(
+        "the module tree of a component",
+        "a component (unet)",
+        (Option(("--depth",), "depth", int, "levels of the text (2)"), PIPE, OUTPUT),
+        _tree,
+    ),
+    "tokens": Command(
+        "the tokens of a prompt", "the prompt (default: that of the current trace)", (PIPE, TRACE, OUTPUT), _tokens
+    ),
+}
