@@ -15,7 +15,8 @@ from PIL import Image
 from .. import views
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..figures.picture import Picture, facts_of_traces, summary
+from ..figures.code_lines import facts_of_traces, summary
+from ..figures.picture import Picture
 from ..figures.themes import Theme
 from ..trace.trace import Trace
 from .animations import Animation

@@ -16,7 +16,7 @@ from PIL import Image
 from ..base.atomic_files import named
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..figures.picture import summary
+from ..figures.code_lines import summary
 from ..figures.themes import THEMES
 from .material import Material
 

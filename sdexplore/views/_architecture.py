@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
 from ..base.display import count
+from ..figures.colours import PALETTE
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import PALETTE
 from ..records.architecture import Architecture, Shape, Stage
 
 _WIDE, _HIGH = 11.0, 6.3  # inches, and units of the drawing

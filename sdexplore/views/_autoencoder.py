@@ -3,9 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import DIVERGING, PALETTE, SEQUENTIAL, grid_of
+from ..figures.titles import grid_of
 from ..records.autoencoder import LatentStatistics, Reconstruction
 
 _MOST_CHANNELS = 16

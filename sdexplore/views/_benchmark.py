@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..figures.colours import FAINT, PALETTE
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import FAINT, PALETTE
 from ..records.benchmark import AXES, Benchmark, CostPoint
 
 _ALLOWED = 1.05

@@ -7,9 +7,13 @@ import numpy as np
 
 from ..base.display import clip, counted
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels, row_label
-from ..figures.picture import CodeLine, Picture, drawable
-from ..figures.titles import DIVERGING, in_words, run_title
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import CodeLine
+from ..figures.colours import DIVERGING
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
+from ..figures.picture import Picture, drawable
+from ..figures.titles import run_title
 from ..trace.collections import Comparison
 
 _LONGEST = 28

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..figures.colours import DIVERGING, PALETTE
 from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture, style
-from ..figures.titles import DIVERGING, PALETTE
 from ..records.equation_checks import EquationChecks, TimestepEmbedding
 
 _LEAST = 1e-17  # drawn for an exact 0, which a logarithmic axis cannot show

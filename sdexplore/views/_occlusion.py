@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import FAINT, PALETTE, SEQUENTIAL
 from ..records.occlusion import Occlusion
 
 _MOST = 6

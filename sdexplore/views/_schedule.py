@@ -9,9 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import counted
 from ..base.errors import TraceError
+from ..figures.code_lines import CodeLine
+from ..figures.colours import FAINT, PALETTE
 from ..figures.panels import BLOG_COLUMN
-from ..figures.picture import CodeLine, Picture, style
-from ..figures.titles import FAINT, PALETTE
+from ..figures.picture import Picture, style
 from ..records.schedule import Schedule, schedule_of_trace
 from ..trace.trace import Trace
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TokenError
+from ..figures.colours import DIVERGING, FAINT, PALETTE, SEQUENTIAL
 from ..figures.panels import BLOG_COLUMN, panels
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import DIVERGING, FAINT, PALETTE, SEQUENTIAL
 from ..records.text_encoding import TextEncoding
 
 _MOST = 6  # layers in a figure by default

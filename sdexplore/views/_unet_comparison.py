@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from ..figures.colours import PALETTE
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
-from ..figures.titles import PALETTE
 from ..records.architecture import Stage, UNetComparison
 
 _PLAIN, _ATTENDING = "#c9c9c9", PALETTE[5]

@@ -12,7 +12,7 @@ from synthetic import LAYERS, MID, STEPS, UP
 
 import sdexplore as sdx
 from sdexplore import views
-from sdexplore.analysis.mass import KINDS
+from sdexplore.analysis.attention_mass import KINDS
 from sdexplore.base.errors import TokenError, TraceError
 from sdexplore.figures.titles import short_layers
 from sdexplore.text.tokenization import Tokenizations

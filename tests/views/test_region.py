@@ -11,7 +11,7 @@ from synthetic import X, Y
 import sdexplore as sdx
 from sdexplore import views
 from sdexplore.base.errors import TraceError
-from sdexplore.figures.titles import PALETTE
+from sdexplore.figures.colours import PALETTE
 
 
 @pytest.fixture(scope="module")
