@@ -1,45 +1,49 @@
 """The line of code that makes a picture again, and how the traces that stand in it were made."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from ..trace.facts import facts_of
 from ..trace.trace import Trace
 
 
 class CodeLine(str):
-    """A line of code that remembers which traces stand in it.
+    """A line of code that remembers what its names stand for.
 
     Attributes:
-        sources: `facts_of_traces`, in the order of their names in the line.
+        sources: How the traces in it were made, as `facts_of` says it, in the order of their names in the line.
         over: Where they are the cells of a Comparison: its axes; else None.
+        given: Name in the line → digest of the array that the user gave under that name: a mask, an image.
     """
 
-    __slots__ = ("over", "sources")
+    __slots__ = ("given", "over", "sources")
     sources: tuple[Mapping[str, Any], ...]
     over: Mapping[str, Any] | None
+    given: Mapping[str, Mapping[str, Any]]
 
     def __new__(  # noqa: PYI034  (the tests' type checker does not know Self)
-        cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None
+        cls,
+        line: str,
+        traces: Iterable[Trace | Mapping[str, Any]] = (),
+        over: Mapping[str, Any] | None = None,
+        given: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> "CodeLine":
-        """The line, made from `traces`."""
+        """The line, made from `traces`, or from the facts of traces that are not at hand, and from `given` arrays."""
         made = super().__new__(cls, line)
-        made.sources = facts_of_traces(traces)
+        made.sources = tuple(facts_of(one) if isinstance(one, Trace) else one for one in traces)
         made.over = over
+        made.given = {name: _digest(array) for name, array in given.items()}
         return made
 
 
-def facts_of_traces(traces: Iterable[Trace]) -> tuple[Mapping[str, Any], ...]:
-    """How each of `traces` was made: fingerprint, kind, call and provenance, as JSON."""
-    return tuple(
-        {
-            "fingerprint": trace.fingerprint,
-            "kind": trace.kind,
-            "call": dict(trace.call),
-            "provenance": dict(trace.provenance),
-        }
-        for trace in traces
-    )
+def _digest(array: np.ndarray) -> dict[str, Any]:
+    """Shape, number format and hash of an array, as JSON."""
+    content = np.ascontiguousarray(array).tobytes()
+    return {"array": list(array.shape), "dtype": str(array.dtype), "sha256": hashlib.sha256(content).hexdigest()[:16]}
 
 
 def summary(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -60,10 +64,19 @@ def summary(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def line_of_code(view: str, arguments: str, *traces: Trace) -> CodeLine:
-    """The call that makes a picture again; a comment names the traces, and the line remembers how they were made."""
+def line_of_code(
+    view: str, arguments: str, *traces: Trace, given: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> CodeLine:
+    """The call that makes a picture again; a comment names the traces, and the line remembers how they were made.
+
+    Args:
+        view: Name of the view.
+        arguments: As they stand in the line, the names of traces first.
+        traces: In the order of their names.
+        given: Name in `arguments` → the user's array that it stands for.
+    """
     named = " and ".join(trace.fingerprint for trace in traces)
-    return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces)
+    return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces, given=given)
 
 
 def options(given: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> str:

@@ -67,6 +67,11 @@ class Picture:
         return self.call.over if isinstance(self.call, CodeLine) else None
 
     @property
+    def given(self) -> Mapping[str, Any]:
+        """Digests of the user's own arrays that it shows, by their names in the line of code; empty where none is."""
+        return self.call.given if isinstance(self.call, CodeLine) else {}
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What a reader of the figure should know: that no installed font has its Japanese, say."""
         from matplotlib.text import Text

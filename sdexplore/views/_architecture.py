@@ -14,6 +14,7 @@ from ..figures.colours import PALETTE
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.architecture import Architecture, Shape, Stage
+from .made_from import made_from
 
 _WIDE, _HIGH = 11.0, 6.3  # inches, and units of the drawing
 _PIXEL, _LATENT, _CONDITION = "#fbe6e2", "#e7f3e6", "#eeeeee"
@@ -32,6 +33,7 @@ class _Place:
     high: float
 
 
+@made_from("pipeline", calls=["pipeline_architecture"])
 def architecture(plan: Architecture) -> Picture:
     """Draws how a pipeline is built: pixel space (red), latent space (green), conditioning (grey), with its own shapes.
 

@@ -11,8 +11,10 @@ from ..figures.picture import Picture
 from ..figures.titles import first_words, run_title, selection_title
 from ..trace.trace import Steps, Trace
 from ._maps import Scale, columns
+from .made_from import made_from
 
 
+@made_from("trace")
 def attention(
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
@@ -63,7 +65,5 @@ def attention(
         alt=f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{read.describe()}); "
         + "; ".join(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True))
         + ".",
-        call=line_of_code(
-            "attention", f"trace, {list(chosen)!r}{given}", trace
-        ),
+        call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),
     )

@@ -17,8 +17,10 @@ from ..figures.picture import Picture, drawable
 from ..figures.titles import first_words, grid_of, run_title, selection_title
 from ..text.words import fold
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 
+@made_from("trace")
 def attention_compare(
     a: Trace,
     b: Trace,

@@ -20,12 +20,14 @@ from ..figures.panels import Panel, panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title, selection_title, short_layers
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _MOST = 180
 _LEAST_WIDTH = 0.75  # inches of a panel
 _BAR = 4.0  # inches of the colour bar
 
 
+@made_from("trace")
 def attention_layers(
     trace: Trace,
     word: Word,

@@ -16,6 +16,7 @@ from ..figures.picture import Picture
 from ..figures.reusable_figure import drawn_on
 from ..figures.titles import run_title, selection_title, short_layers
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
 _MOST_SHARES = 22  # side by side over the bars
@@ -24,6 +25,7 @@ _SHORT = 3  # letters that stand side by side
 _WIDTH = 0.85
 
 
+@made_from("trace")
 def attention_mass(
     trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
 ) -> Picture:

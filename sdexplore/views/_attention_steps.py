@@ -14,8 +14,10 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 
+@made_from("trace")
 def attention_steps(
     trace: Trace,
     word: Word,

@@ -15,10 +15,12 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title
 from ..trace.collections import Comparison
+from .made_from import made_from
 
 _LONGEST = 28
 
 
+@made_from("comparison")
 def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) -> Picture:
     """Draws the final picture of each cell on the comparison's grid.
 

@@ -9,8 +9,10 @@ from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 
+@made_from("trace")
 def denoising(trace: Trace, steps: Steps = None) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 

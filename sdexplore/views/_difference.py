@@ -18,11 +18,13 @@ from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take
 
 
+@made_from("trace")
 def difference(a: Trace, b: Trace) -> Picture:
     """Draws run a, run b and what differs, step by step: the picture that each predicts, and how far apart they are.
 

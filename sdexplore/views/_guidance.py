@@ -15,8 +15,10 @@ from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.collections import Comparison
 from ..trace.trace import Steps, Trace, guidance_scale_of
 from ._comparison import comparison_grid
+from .made_from import made_from
 
 
+@made_from("trace", "comparison")
 def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
     """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
 

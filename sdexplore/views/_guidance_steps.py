@@ -16,8 +16,10 @@ from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
 
+@made_from("trace")
 def guidance_steps(trace: Trace) -> Picture:
     """Draws what guidance did at every step: where the halves differ, by how much, and what was made of them.
 

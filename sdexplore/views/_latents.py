@@ -12,10 +12,12 @@ from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _QUANTILE = 0.995
 
 
+@made_from("trace")
 def latents(trace: Trace, steps: Steps = None) -> Picture:
     """Draws the latents before chosen steps: a row a channel, a column a step, one square a latent pixel.
 

@@ -18,12 +18,14 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
 Scale = Literal["shared", "each"]
 _OVERLAY = 0.6
 _MOST = 12
 
 
+@made_from(refusal="it shows arrays of your own, which the sidecar does not hold; draw them with sdx.views.maps")
 def maps(
     trace: Trace,
     maps: Mapping[str, Float[np.ndarray, "_y _x"]],

@@ -18,10 +18,12 @@ from ..figures.panels import BLOG_COLUMN, Panel
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, selection_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _DIMMED = 0.65
 
 
+@made_from("trace", "mask")
 def region(
     trace: Trace,
     region: Region,
@@ -59,7 +61,8 @@ def region(
         _picture(left, trace, region, mask)
         left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
         _bars(right, found)
-    box = "mask" if isinstance(region, np.ndarray) else repr(tuple(region))
+    own = {"mask": region} if isinstance(region, np.ndarray) else {}
+    box = "mask" if own else repr(tuple(region))
     given = "" if words is None else f", {words!r}"
     ranked = ", ".join(f"{clip(word)} {p:.3g}" for word, p in zip(found.words, found.inside, strict=True))
     return Picture(
@@ -67,7 +70,7 @@ def region(
         data={"mask": mask, "inside": np.array(found.inside), "outside": np.array(found.outside)},
         alt=f"The words that a region looks at ({found.area:.1%} of the picture) for {in_words(trace)}, "
         f"mean probability inside: {ranked}.",
-        call=line_of_code("region", f"trace, {box}{given}{options(selection.given)}", trace),
+        call=line_of_code("region", f"trace, {box}{given}{options(selection.given)}", trace, given=own),
     )
 
 

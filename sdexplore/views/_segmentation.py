@@ -19,10 +19,12 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import first_words, run_title, selection_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _LEGEND_COLUMNS = 4
 
 
+@made_from("trace")
 def segmentation(
     trace: Trace,
     words: Word | Sequence[Word] | None = None,

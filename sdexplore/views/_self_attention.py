@@ -17,10 +17,12 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _COLUMNS = 4
 
 
+@made_from("trace")
 def self_attention(
     trace: Trace,
     side: int,

@@ -11,10 +11,12 @@ from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title
 from ..trace.collections import Comparison
 from ._comparison import check_comparison
+from .made_from import made_from
 
 _COLUMNS = 6
 
 
+@made_from("comparison")
 def strip(comparison: Comparison) -> Picture:
     """Draws the final pictures of a Comparison over one argument in a row, each under its value.
 
