@@ -11,7 +11,8 @@ from ..trace.facts import facts_of
 from ..trace.trace import Trace
 
 _HARMLESS: Final = frozenset({"device", "threads", "versions"})
-_OWN: Final = frozenset({"seconds"})  # other at every run
+# Other at every run: the time, and a list of diffusers' own whose order is by chance.
+_OWN: Final = frozenset({"seconds", "_use_default_values"})
 _MOST: Final = 80  # characters of a value
 
 
@@ -53,7 +54,8 @@ def differences(source: Mapping[str, Any], now: Trace) -> list[RecordDifference]
 
 def _between(then: Any, now: Any, place: tuple[str, ...]) -> Iterator[RecordDifference]:  # noqa: ANN401  (JSON)
     if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for name in then.keys() & now.keys() - _OWN if place[:1] == ("provenance",) else then.keys() & now.keys():
-            yield from _between(then[name], now[name], (*place, name))
+        for name in then:
+            if name in now and name not in _OWN:
+                yield from _between(then[name], now[name], (*place, name))
     elif then != now:
         yield RecordDifference(place, clip(str(then), _MOST), clip(str(now), _MOST))

@@ -126,9 +126,8 @@ def test_a_difference_in_the_last_digit_is_rounding(published, tmp_path, pipe, b
     if by:
         assert f"by {by} of 255 at most" in made.found[-1]
         assert f"{round(share * 64 * 64 * 3) / (64 * 64 * 3):.2%} of the values" in made.found[-1]
-    assert {"rounding": "up to rounding", "other": "Another picture", "same": "The same picture."}[verdict] in repr(
-        made
-    )
+    said = {"rounding": "up to rounding", "other": "Another picture", "same": "The same picture."}
+    assert said[verdict] in repr(made)
 
 
 @pytest.mark.parametrize(
