@@ -46,17 +46,17 @@ _HOMES = {
     "open_word_map": "model.experiments.open_vocabulary",
     "explore": "dashboard.open_dashboard",
     "word_map": "analysis.attention",
-    "region_words": "analysis.regions",
-    "segmentation": "analysis.regions",
-    "attention_mass": "analysis.mass",
-    "entropy": "analysis.mass",
-    "word_layers": "analysis.mass",
+    "region_words": "analysis.region",
+    "segmentation": "analysis.segmentation",
+    "attention_mass": "analysis.attention_mass",
+    "entropy": "analysis.attention_mass",
+    "word_layers": "analysis.word_layers",
     "self_attention_mean": "analysis.self_attention",
     "self_attention_components": "analysis.self_attention",
     "pixel_map": "analysis.self_attention",
     "page": "publish.pages",
     "guidance_steps": "analysis.guidance",
-    "difference": "analysis.differences",
+    "difference": "analysis.difference",
     "Record": "trace.record",
     "Trace": "trace.trace",
     "Traces": "trace.collections",
@@ -82,11 +82,13 @@ __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 if TYPE_CHECKING:
     from . import mini, theory, views
     from .analysis.attention import word_map
-    from .analysis.differences import difference
+    from .analysis.attention_mass import attention_mass, entropy
+    from .analysis.difference import difference
     from .analysis.guidance import guidance_steps
-    from .analysis.mass import attention_mass, entropy, word_layers
-    from .analysis.regions import region_words, segmentation
+    from .analysis.region import region_words
+    from .analysis.segmentation import segmentation
     from .analysis.self_attention import pixel_map, self_attention_components, self_attention_mean
+    from .analysis.word_layers import word_layers
     from .base.errors import (
         InspectionError,
         LoadError,

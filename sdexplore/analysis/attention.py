@@ -1,6 +1,6 @@
 """Where words looked: maps from a trace's cross-attention."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float32
@@ -9,7 +9,7 @@ from ..base.errors import TraceError, did_you_mean
 from ..trace.trace import Attention, Steps, Trace
 from . import published_methods
 from .resizing import as_float32, resized
-from .selection import Heads, Layers, Selection, Word, columns_of, positions, select
+from .selection import Chosen, Heads, Layers, Selection, Word, columns_of
 
 METHODS = ("mean", *published_methods.METHODS)
 
@@ -39,38 +39,27 @@ def word_map(
         word: A word or phrase of the prompt, or positions in the padded prompt.
         method: "mean", "daam" (needs Record(cross_attention="heads")), "p2p" or "amd".
         role: Whose prompt: "cond", or "uncond" for the negative prompt.
-        steps, layers, heads: As `select` takes them.
-        occurrence: Which of several equal words, from 0.
+        steps, layers, heads, occurrence: As `analysis.selection.Selection` explains them.
 
     Raises:
         TokenError: The prompt has no such word.
         TraceError: What was asked for was not recorded.
     """
-    return word_maps(
-        trace, (word,), method=method, role=role, steps=steps, layers=layers, heads=heads, occurrence=occurrence
-    )[0]
+    return word_maps(trace, (word,), Selection(role, steps, layers, heads, occurrence), method)[0]
 
 
 def word_maps(
-    trace: Trace,
-    words: Sequence[Word],
-    *,
-    method: str = "mean",
-    role: str = "cond",
-    steps: Steps = None,
-    layers: Layers = None,
-    heads: Heads = None,
-    occurrence: int | None = None,
+    trace: Trace, words: Sequence[Word], selection: Selection, method: str = "mean"
 ) -> list[Float32[np.ndarray, "_y _x"]]:
-    """`word_map` of several words, each layer read once."""
+    """`word_map` of several words; each layer is read once."""
     if method not in METHODS:
         raise TraceError(f"no method {method!r}; {did_you_mean(str(method), METHODS)}")
-    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    chosen = selection.of(trace)
     first = next(iter(chosen.layers.values()))
-    wanted = [positions(trace, first, role, word, occurrence) for word in words]
+    wanted = [selection.positions(trace, first, word) for word in words]
     if method in published_methods.METHODS:
         return [published_methods.METHODS[method](trace, chosen, one) for one in wanted]
-    shape = latent_grid(trace, chosen)
+    shape = latent_grid(trace, chosen.layers.values())
     sums: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in words]
     for attention in chosen.layers.values():
         for by_grid, one in zip(sums, _by_head(chosen, attention, wanted), strict=True):
@@ -89,39 +78,27 @@ def most_striking(trace: Trace, words: Sequence[str], *, role: str = "cond") -> 
         TokenError: The prompt has no such word.
         TraceError: What was asked for was not recorded.
     """
-    peaks = [float(found.max()) for found in word_maps(trace, words, role=role)]
+    peaks = [float(found.max()) for found in word_maps(trace, words, Selection(role))]
     return words[int(np.argmax(peaks))]
 
 
-def layer_maps(
-    trace: Trace,
-    word: Word,
-    *,
-    role: str = "cond",
-    steps: Steps = None,
-    layers: Layers = None,
-    heads: Heads = None,
-    occurrence: int | None = None,
-) -> dict[str, Float32[np.ndarray, "head y x"]]:
+def layer_maps(trace: Trace, word: Word, selection: Selection) -> dict[str, Float32[np.ndarray, "head y x"]]:
     """Layer -> how much each pixel of its own grid attends to a word, head by head: probability 0..1.
 
     The probability is summed over the word's tokens and averaged over the steps; one "head", their mean, where only
     that was recorded.
 
-    Args:
-        word, role, steps, layers, heads, occurrence: As `word_map` takes them.
-
     Raises:
         TokenError: The prompt has no such word.
         TraceError: What was asked for was not recorded.
     """
-    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
-    wanted = positions(trace, next(iter(chosen.layers.values())), role, word, occurrence)
+    chosen = selection.of(trace)
+    wanted = selection.positions(trace, next(iter(chosen.layers.values())), word)
     return {name: _by_head(chosen, attention, [wanted])[0] for name, attention in chosen.layers.items()}
 
 
 def _by_head(
-    chosen: Selection, attention: Attention, words: Sequence[tuple[int, ...]]
+    chosen: Chosen, attention: Attention, words: Sequence[tuple[int, ...]]
 ) -> list[Float32[np.ndarray, "head y x"]]:
     """One layer's map of each word, given as positions: their columns' sum, mean over calls, head by head."""
     probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
@@ -143,9 +120,10 @@ def _summed(probs: np.ndarray, columns: Sequence[int]) -> Float32[np.ndarray, "c
     return total
 
 
-def latent_grid(trace: Trace, chosen: Selection) -> tuple[int, int]:
-    """(y, x) of the latents; of the finest chosen layer where latents were not recorded."""
+def latent_grid(trace: Trace, layers: Iterable[Attention]) -> tuple[int, int]:
+    """(y, x) of the latents; of the finest of `layers` where latents were not recorded, and (1, 1) without any."""
     if trace.latents is not None:
         return (trace.latents.shape[2], trace.latents.shape[3])
-    y, x = max((attention.probs.shape[2:4] for attention in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
+    grids = (attention.probs.shape[2:4] for attention in layers)
+    y, x = max(grids, key=lambda grid: grid[0] * grid[1], default=(1, 1))
     return (y, x)

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from ..base.errors import TraceError
 from ..trace.trace import Attention, Trace
 from .resizing import resized
-from .selection import Selection, columns_of
+from .selection import Chosen, columns_of
 
 Layered = Mapping[str, Attention]
 Grid = Float32[np.ndarray, "y x"]
@@ -19,7 +19,7 @@ _DAAM_SKIPPED_FACTOR = 8
 _P2P_SIDE = 16
 
 
-def daam(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+def daam(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     """DAAM's heat map of a word on its own grid: 64 × 64, or 96 × 96 for models made for other sizes than 512 and 1024.
 
     Per head: the *sum* over steps; resized bicubically; below 0 set to 0; then the mean over heads of up and down
@@ -45,7 +45,7 @@ def _daam_side(trace: Trace) -> int:
     return _DAAM_GRID if trace.provenance.get("image_size") in (512, 1024) else _DAAM_OTHER
 
 
-def _daam_layers(trace: Trace, chosen: Selection) -> list[Attention]:
+def _daam_layers(trace: Trace, chosen: Chosen) -> list[Attention]:
     if any(attention.head_mean for attention in chosen.layers.values()):
         raise TraceError(
             "method='daam' needs each head, and only their mean was recorded: run with Record(cross_attention='heads')"
@@ -62,7 +62,7 @@ def _daam_layers(trace: Trace, chosen: Selection) -> list[Attention]:
     return layers
 
 
-def p2p(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+def p2p(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     """Prompt-to-prompt's aggregate on 16 × 16: layers of up and down blocks with exactly that grid, none resized.
 
     The mean over steps, layers and heads, summed over the word's tokens (the original shows one token at a time).
@@ -74,7 +74,7 @@ def p2p(trace: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     return np.asarray(np.mean([h.sum(-1, dtype=np.float32).mean(axis=(0, 1)) for h in heads], axis=0), np.float32)
 
 
-def _p2p_layers(_: Trace, chosen: Selection) -> list[Attention]:
+def _p2p_layers(_: Trace, chosen: Chosen) -> list[Attention]:
     layers = [a for n, a in chosen.layers.items() if a.probs.shape[2:4] == (_P2P_SIDE, _P2P_SIDE) and n[:3] != "mid"]
     if not layers:
         grids = sorted({a.probs.shape[2:4] for a in chosen.layers.values()})
@@ -84,7 +84,7 @@ def _p2p_layers(_: Trace, chosen: Selection) -> list[Attention]:
     return layers
 
 
-def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
+def amd(_: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     """attention-map-diffusers' aggregate on the largest recorded grid: bilinear, plain mean over layers and steps.
 
     The mid block counts like the others; summed over the word's tokens (the original writes one picture a token).
@@ -101,11 +101,11 @@ def amd(_: Trace, chosen: Selection, positions: tuple[int, ...]) -> Grid:
     return np.asarray(total / records, np.float32)
 
 
-METHODS: Mapping[str, Callable[[Trace, Selection, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
-_READ: Mapping[str, Callable[[Trace, Selection], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
+METHODS: Mapping[str, Callable[[Trace, Chosen, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
+_READ: Mapping[str, Callable[[Trace, Chosen], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
 
 
-def answering(trace: Trace, chosen: Selection) -> list[str]:
+def answering(trace: Trace, chosen: Chosen) -> list[str]:
     """The methods that find in `chosen` what they read."""
     found = []
     for method in METHODS:

@@ -1,7 +1,11 @@
-"""Which part of a trace's cross-attention is asked for: words, roles, steps, layers, heads."""
+"""Which part of a trace's cross-attention is asked for: words, roles, steps, layers, heads.
+
+`Selection` is what is asked for; `Chosen` is what that is in one trace.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from ..base.errors import TraceError, did_you_mean
 from ..base.known_names import beginnings
@@ -15,7 +19,67 @@ Heads = int | Sequence[int] | None
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of a trace's cross-attention is asked for, checked against what was recorded.
+    """What is asked of a trace's attention: one value that a public function makes at its door and hands inward.
+
+    Attributes:
+        role: Whose prompt: "cond", or "uncond" for the negative prompt.
+        steps: A step, a slice, or several; negative ones count from the end; None: every recorded one.
+        layers: Dotted names or their beginnings ("up_blocks"), or the longer side of a layer's grid (16), one or
+            several; None: every recorded one.
+        heads: One or several; needs a trace of Record(cross_attention="heads"). None: all.
+        occurrence: Which of several equal words, from 0; None: all of them together.
+    """
+
+    role: str = "cond"
+    steps: Steps = None
+    layers: Layers = None
+    heads: Heads = None
+    occurrence: int | None = None
+
+    def of(self, trace: Trace) -> "Chosen":
+        """What this selection is in `trace`.
+
+        Raises:
+            TraceError: The trace does not hold such a role, step, layer or head.
+        """
+        recorded = trace.attention(self.role)
+        chosen = _layers(recorded, self.layers)
+        known = sorted({step for attention in chosen.values() for step in attention.steps})
+        wanted = steps_of(trace, self.steps, known)
+        seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
+        return Chosen(self.role, seen, wanted, _heads(seen, self.heads))
+
+    def at(self, step: int) -> "Selection":
+        """The same selection at one step."""
+        return replace(self, steps=step)
+
+    def positions(self, trace: Trace, attention: Attention, word: Word) -> tuple[int, ...]:
+        """The positions of `word` in the padded prompt that the layer looked at.
+
+        Raises:
+            TokenError: The prompt has no such word.
+            TraceError: The run was given embeddings without a prompt, and `word` is a text.
+        """
+        tokenizer = attention.tokenizer
+        if tokenizer is not None and tokenizer in trace.tokens.get(self.role, ()):
+            return trace.tokens[self.role][tokenizer].positions(word, self.occurrence)
+        if isinstance(word, str):
+            raise TraceError(
+                f"cannot find {word!r}: this run was given embeddings without a prompt for {self.role!r}; give "
+                "positions instead"
+            )
+        return (word,) if isinstance(word, int) else tuple(dict.fromkeys(word))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults, as a line of code names them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: values[field.name] for field in fields(self) if values[field.name] != field.default}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The part of a trace's cross-attention that a Selection names, checked against what was recorded.
 
     Attributes:
         layers: Dotted name -> the layer's attention; each saw at least one of the steps.
@@ -48,40 +112,6 @@ class Selection:
         shown = ", ".join(text for name, text in means.items() if name not in (*without, *["steps"] * alone))
         whose = f"{self.role}, step {self.steps[0]}" if alone else self.role
         return f"{whose}, mean over {shown}" if shown else whose
-
-
-def select(
-    trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
-) -> Selection:
-    """What `role`, `steps`, `layers` and `heads` mean in this trace.
-
-    Args:
-        steps: A step, a slice, or several; negative ones count from the end; None: every recorded one.
-        layers: Dotted names or their beginnings ("up_blocks"), or the longer side of a layer's grid (16), one or
-            several; None: every recorded one.
-        heads: One or several; needs a trace of Record(cross_attention="heads").
-
-    Raises:
-        TraceError: A role, step, layer or head that the trace does not hold.
-    """
-    recorded = trace.attention(role)
-    chosen = _layers(recorded, layers)
-    known = sorted({step for attention in chosen.values() for step in attention.steps})
-    wanted = steps_of(trace, steps, known)
-    seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
-    return Selection(role, seen, wanted, _heads(seen, heads))
-
-
-def positions(trace: Trace, attention: Attention, role: str, word: Word, occurrence: int | None) -> tuple[int, ...]:
-    """The positions of `word` in the padded prompt that the layer looked at."""
-    tokenizer = attention.tokenizer
-    if tokenizer is not None and tokenizer in trace.tokens.get(role, ()):
-        return trace.tokens[role][tokenizer].positions(word, occurrence)
-    if isinstance(word, str):
-        raise TraceError(
-            f"cannot find {word!r}: this run was given embeddings without a prompt for {role!r}; give positions instead"
-        )
-    return (word,) if isinstance(word, int) else tuple(dict.fromkeys(word))
 
 
 def columns_of(attention: Attention, wanted: Sequence[int]) -> list[int]:

@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from ..base.errors import TraceError, did_you_mean
 from ..trace.trace import Attention, Steps, Trace
-from .selection import steps_of
+from .selection import Selection, steps_of
 
 _COMPONENTS = 10
 
@@ -23,12 +23,18 @@ def self_attention_mean(
     Raises:
         TraceError: No such layer was recorded, or not at that step.
     """
-    layers = [a for a in _recorded(trace, role).values() if max(a.probs.shape[2:4]) == side]
+    return mean_of(trace, side, Selection(role, steps))
+
+
+def mean_of(trace: Trace, side: int, selection: Selection) -> Float32[np.ndarray, "y x Y X"]:
+    """`self_attention_mean` of what is selected."""
+    recorded = _recorded(trace, selection.role).values()
+    layers = [a for a in recorded if max(a.probs.shape[2:4]) == side]
     if not layers:
-        sides = sorted({max(a.probs.shape[2:4]) for a in _recorded(trace, role).values()})
+        sides = sorted({max(a.probs.shape[2:4]) for a in recorded})
         raise TraceError(f"no recorded self-attention of side {side}; there are {', '.join(map(str, sides))}")
     known = sorted({seen for a in layers for seen in a.steps})
-    wanted = steps_of(trace, steps, known, "self-attention")
+    wanted = steps_of(trace, selection.steps, known, "self-attention")
     calls = [[call for call, seen in enumerate(a.steps) if seen in wanted] for a in layers]
     means = [a.probs[c].mean(axis=(0, 1), dtype=np.float32) for a, c in zip(layers, calls, strict=True) if c]
     y, x = means[0].shape[:2]
@@ -43,7 +49,12 @@ def pixel_map(
     Raises:
         TraceError: The pixel is not on the grid; or as `self_attention_mean`.
     """
-    maps = self_attention_mean(trace, side, role=role, steps=steps)
+    return map_of_pixel(trace, pixel, side, Selection(role, steps))
+
+
+def map_of_pixel(trace: Trace, pixel: tuple[int, int], side: int, selection: Selection) -> Float32[np.ndarray, "y x"]:
+    """`pixel_map` of what is selected."""
+    maps = mean_of(trace, side, selection)
     row, column = pixel
     if not (0 <= row < maps.shape[0] and 0 <= column < maps.shape[1]):
         raise TraceError(f"there is no pixel {pixel!r} on a grid of {maps.shape[0]} × {maps.shape[1]} (row, column)")
@@ -63,9 +74,16 @@ def self_attention_components(
 
     Source: prompt-to-prompt's `show_self_attention_comp` (Hertz et al. 2022).
     """
+    return components_of(trace, side, Selection(role, steps), components)
+
+
+def components_of(
+    trace: Trace, side: int, selection: Selection, components: int
+) -> Float32[np.ndarray, "component y x"]:
+    """`self_attention_components` of what is selected."""
     if components < 1:
         raise TraceError(f"components={components}: ask for one at least")
-    maps = self_attention_mean(trace, side, role=role, steps=steps)
+    maps = mean_of(trace, side, selection)
     y, x = maps.shape[:2]
     matrix = maps.reshape(y * x, y * x).astype(np.float64)
     _, _, vectors = np.linalg.svd(matrix - matrix.mean(axis=1, keepdims=True))

@@ -10,10 +10,12 @@ from ..theory import linear_preview
 from ..trace.trace import Trace
 
 
-def spread(steps: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """At most `most` of `steps`, evenly from first to last."""
+def spread(steps: Sequence[int], most: int) -> tuple[int, ...]:
+    """At most `most` of `steps`, evenly from first to last; one alone is the last."""
     if len(steps) <= most:
-        return steps
+        return tuple(steps)
+    if most == 1:
+        return (steps[-1],)
     return tuple(steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .. import views
 from ..analysis.attention import word_map
-from ..analysis.regions import region_words
+from ..analysis.region import region_words
 from ..browser.packing import pack
 from ..dashboard.open_dashboard import explore
 from ..figures.picture import Picture

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.attention import latent_grid
 from ..analysis.guidance import Halves, halves
 from ..analysis.trajectory import preview, spread
 from ..base.display import clip, counted, size
 from ..base.errors import SdexploreError, TraceError
-from ..trace.trace import Trace
+from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
 from .provenance_facts import provenance_facts
 from .role_maps import RoleMaps, role_maps
@@ -124,7 +125,7 @@ class _Parts:
         return cls(trace, roles, found, missing)
 
     def bytes_per_step(self) -> int:
-        y, x = _grid(self.trace)
+        y, x = latent_grid(self.trace, _layers(self.trace))
         previews = 2 * 3 * y * x + (8 * y * x if self.halves else 0)
         return sum(role.per_step() for role in self.roles) + previews
 
@@ -136,7 +137,7 @@ class _Parts:
             "fingerprint": trace.fingerprint,
             "kind": trace.kind,
             "prompt": trace.prompt,
-            "grid": list(_grid(trace)),
+            "grid": list(latent_grid(trace, _layers(trace))),
             "size": _size(trace),
             "steps": [
                 {
@@ -227,13 +228,8 @@ def _pictures(trace: Trace, buffer: Buffer, *, decoded: bool) -> dict[str, Any]:
     return found
 
 
-def _grid(trace: Trace) -> tuple[int, int]:
-    """The latent grid (y, x); of the finest layer where latents were not recorded."""
-    if trace.latents is not None:
-        return (trace.latents.shape[2], trace.latents.shape[3])
-    grids = [a.probs.shape[2:4] for layers in trace.cross_attention.values() for a in layers.values()]
-    y, x = max(grids, key=lambda grid: grid[0] * grid[1], default=(1, 1))
-    return (y, x)
+def _layers(trace: Trace) -> list[Attention]:
+    return [layer for layers in trace.cross_attention.values() for layer in layers.values()]
 
 
 def _size(trace: Trace) -> list[int] | None:

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,8 +18,8 @@ from ..base import atomic_files
 from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
 from ..base.png import png
-from ..trace.trace import Trace
 from . import layout_cache
+from .code_lines import CodeLine, summary
 from .themes import THEMES, Theme, themed
 
 if TYPE_CHECKING:
@@ -37,59 +37,6 @@ _ONE_AT_A_TIME = RLock()
 _PAD = 0.05  # inches around a saved figure
 # Kana, Chinese characters, Hangul and what is set with them.
 _EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
-
-
-class CodeLine(str):
-    """A line of code that remembers which traces stand in it.
-
-    Attributes:
-        sources: `facts_of_traces`, in the order of their names in the line.
-        over: Where they are the cells of a Comparison: its axes; else None.
-    """
-
-    __slots__ = ("over", "sources")
-    sources: tuple[Mapping[str, Any], ...]
-    over: Mapping[str, Any] | None
-
-    def __new__(  # noqa: PYI034  (the tests' type checker does not know Self)
-        cls, line: str, traces: Iterable[Trace] = (), over: Mapping[str, Any] | None = None
-    ) -> "CodeLine":
-        """The line, made from `traces`."""
-        made = super().__new__(cls, line)
-        made.sources = facts_of_traces(traces)
-        made.over = over
-        return made
-
-
-def facts_of_traces(traces: Iterable[Trace]) -> tuple[Mapping[str, Any], ...]:
-    """How each of `traces` was made: fingerprint, kind, call and provenance, as JSON."""
-    return tuple(
-        {
-            "fingerprint": trace.fingerprint,
-            "kind": trace.kind,
-            "call": dict(trace.call),
-            "provenance": dict(trace.provenance),
-        }
-        for trace in traces
-    )
-
-
-def summary(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Model, prompt, seed, scheduler and versions of the traces: one value where they agree, else the list of each."""
-    found: dict[str, list[Any]] = {"model": [], "prompt": [], "seed": [], "scheduler": [], "versions": []}
-    for source in sources:
-        provenance, call = source["provenance"], source["call"]
-        scheduler = provenance.get("scheduler", {})
-        found["model"].append(provenance.get("model"))
-        found["prompt"].append(call.get("prompt"))
-        found["seed"].append(call.get("seed"))
-        found["scheduler"].append(scheduler.get("class"))
-        found["versions"].append(provenance.get("versions"))
-    return {
-        name: values[0] if all(one == values[0] for one in values) else values
-        for name, values in found.items()
-        if values
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +65,11 @@ class Picture:
     def over(self) -> Mapping[str, Any] | None:
         """The axes of the Comparison that it shows; else None."""
         return self.call.over if isinstance(self.call, CodeLine) else None
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """Digests of the user's own arrays that it shows, by their names in the line of code; empty where none is."""
+        return self.call.given if isinstance(self.call, CodeLine) else {}
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -1,22 +1,18 @@
-"""What all views share: colour maps, what titles say, the line of code that made a picture."""
+"""What titles of figures say: the run, the step, what is averaged over, the layer."""
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from ..analysis.selection import Selection, Word, zeroed
-from ..base.display import clip
+from ..analysis.selection import Chosen, Word, zeroed
 from ..trace.trace import Trace
-from .picture import CodeLine, drawable
+from .colours import PALETTE
+from .picture import drawable
 
-SEQUENTIAL: Final = "viridis"  # 0 upwards; even in lightness, legible to the colour-blind
-DIVERGING: Final = "RdBu_r"  # signed values around 0
-# Okabe and Ito's colours, which the colour-blind tell apart.
-PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
-MOST_WORDS: Final = len(PALETTE)
-FAINT: Final = "#bbbbbb"
+MOST_WORDS: Final = len(PALETTE)  # for which a figure has room
+MOST_STEPS: Final = 8  # for which a figure has room, a column each
 
 
 def step_title(trace: Trace, step: int) -> str:
@@ -62,28 +58,12 @@ def noised_at(trace: Trace) -> str | None:
     return f"t = {trace.timesteps[0]:.0f}" + ("" if strength is None else f" (strength {strength})")
 
 
-def in_words(trace: Trace, over: Collection[str] = ()) -> str:
-    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was.
-
-    Between two prompts it is the way from one to the other, and how far on it, unless "weight" is in `over`.
-    """
-    made = trace.call.get("conditioning", {})
-    if trace.unconditional:
-        return "an unconditional model"
-    if "other" in made:
-        ends = f"the way from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
-        prompt = ends if "weight" in over else f"{ends} at weight {made['weight']:g}"
-    else:
-        prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
-    return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
-
-
-def selection_title(trace: Trace, selection: Selection, without: Collection[str] = ()) -> str:
+def selection_title(trace: Trace, chosen: Chosen, without: Collection[str] = ()) -> str:
     """What a figure averages over; another prompt than the figure names; and that a role's embeddings were zeros."""
-    note = " (its embeddings are all zeros: attention is uniform)" * zeroed(trace, selection.role)
-    texts = [tokens.text for tokens in trace.tokens.get(selection.role, {}).values()]
-    other = f"\n{selection.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
-    return f"{drawable(selection.describe(without))}{note}{other}"
+    note = " (its embeddings are all zeros: attention is uniform)" * zeroed(trace, chosen.role)
+    texts = [tokens.text for tokens in trace.tokens.get(chosen.role, {}).values()]
+    other = f"\n{chosen.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
+    return f"{drawable(chosen.describe(without))}{note}{other}"
 
 
 def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
@@ -119,22 +99,3 @@ _LAYER = re.compile(
 def grid_of(pixels: np.ndarray) -> str:
     """A map's grid as panels name it: "16 × 24", rows first."""
     return f"{pixels.shape[-2]} × {pixels.shape[-1]}"
-
-
-def peak(name: str, pixels: np.ndarray) -> str:
-    """The peak of a map in words, for those who do not see it."""
-    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
-    vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
-    horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
-    return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"
-
-
-def line_of_code(view: str, arguments: str, *traces: Trace) -> CodeLine:
-    """The call that makes a picture again; a comment names the traces, and the line remembers how they were made."""
-    named = " and ".join(trace.fingerprint for trace in traces)
-    return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces)
-
-
-def options(given: dict[str, Any], defaults: dict[str, Any]) -> str:
-    """Keyword arguments that differ from their defaults, as code."""
-    return "".join(f", {name}={value!r}" for name, value in given.items() if value != defaults[name])

@@ -11,18 +11,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Word, label, select
+from ..analysis.attention import word_maps
+from ..analysis.selection import Heads, Layers, Selection, Word, label
 from ..analysis.trajectory import predicted_pictures, step_picture
 from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
-from ..figures.panels import colour_bar, panels, place_of
-from ..figures.picture import CodeLine, drawable, style
+from ..figures.alt_texts import in_words, peak, way_of
+from ..figures.cells import place_of
+from ..figures.code_lines import CodeLine, options
+from ..figures.colours import SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import panels
+from ..figures.picture import drawable, style
 from ..figures.themes import Theme, themed
-from ..figures.titles import SEQUENTIAL, in_words, options, peak, run_title, selection_title, step_title
+from ..figures.titles import run_title, selection_title, step_title
 from ..trace.trace import Steps, Trace
-from ..views._denoising import way_of
 from .media.animations_as_files import Moving, encoded
 
 ZENN_FIT = 3 * 2**20
@@ -150,20 +154,18 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         raise TraceError(
             f"animation(seconds={seconds!r}, theme={theme!r}): seconds is above 0, theme is 'light' or 'dark'"
         )
-    asked = {"steps": steps, "role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
-    defaults = {"steps": None, "role": "cond", "layers": None, "heads": None, "occurrence": None}
-    timing = {"seconds": seconds, "theme": theme}
+    selection = Selection(role, steps, layers, heads, occurrence)
+    arguments = options(selection.given | {"seconds": seconds, "theme": theme}, {"seconds": 4.0, "theme": "light"})
     if word is None:
-        if extra := [name for name in ("role", "layers", "heads", "occurrence") if asked[name] != defaults[name]]:
+        if extra := [name for name in selection.given if name != "steps"]:
             raise TraceError(
-                f"animation({extra[0]}={asked[extra[0]]!r}) is for a word's map: name a word, or leave {extra[0]} out"
+                f"animation({extra[0]}={selection.given[extra[0]]!r}) is for a word's map: name a word, or leave "
+                f"{extra[0]} out"
             )
         frames, data, alt = _denoising(trace, steps, theme)
-        arguments = options({"steps": steps, **timing}, {"steps": None, "seconds": 4.0, "theme": "light"})
         line = f"sdx.animation(trace{arguments})"
     else:
-        frames, data, alt = _word(trace, word, asked, theme)
-        arguments = options(asked | timing, defaults | {"seconds": 4.0, "theme": "light"})
+        frames, data, alt = _word(trace, word, selection, theme)
         line = f"sdx.animation(trace, {word!r}{arguments})"
     each = seconds / len(frames)
     return Animation(
@@ -209,16 +211,16 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
 
 
 def _word(
-    trace: Trace, word: Word, asked: dict[str, Any], theme: Theme
+    trace: Trace, word: Word, selection: Selection, theme: Theme
 ) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
-    selection = select(trace, role=asked["role"], steps=asked["steps"], layers=asked["layers"], heads=asked["heads"])
-    chosen = selection.steps
-    maps = np.stack([word_map(trace, word, **asked | {"steps": step}) for step in chosen])
+    read = selection.of(trace)
+    chosen = read.steps
+    maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
     top = float(maps.max())
     predicted, how = predicted_pictures(trace, chosen)
     y, x = maps.shape[1:]
     with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):
-        over = selection_title(trace, selection, without=("steps",))
+        over = selection_title(trace, read, without=("steps",))
 
         def title(step: int) -> str:
             return f"{run_title(trace)}\n{over}\n{step_title(trace, step).replace(chr(10), ', ')}"

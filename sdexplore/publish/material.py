@@ -15,8 +15,10 @@ from PIL import Image
 from .. import views
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..figures.picture import Picture, facts_of_traces, summary
+from ..figures.code_lines import summary
+from ..figures.picture import Picture
 from ..figures.themes import Theme
+from ..trace.facts import facts_of
 from ..trace.trace import Trace
 from .animations import Animation
 from .media.stills import Encoded, fitted, png_of
@@ -34,6 +36,7 @@ class Material:
         code: The line that makes it again; None if there is none.
         sources: How the traces in it were made, as JSON.
         over: The axes, if the traces are the cells of a Comparison.
+        given: Name in the line -> digest of the user's own array that it stands for.
         name: Its key, if none is given.
         notices: What a reader or the author should know of it.
     """
@@ -45,6 +48,7 @@ class Material:
     code: str | None = None
     sources: Sequence[Mapping[str, Any]] = ()
     over: Mapping[str, Any] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
     notices: Sequence[str] = field(default_factory=tuple)
 
 
@@ -66,6 +70,7 @@ def material_of(
             notices=thing.notices,
             sources=thing.sources,
             over=thing.over,
+            given=thing.given,
         )
     if theme != "light":
         raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; an animation is made with its own")
@@ -88,7 +93,7 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
     pixels = trace.recorded("image")
     prompt = f" for {clip(trace.prompt, 200)!r}" if trace.prompt is not None else ""
     words = f"The picture that {trace.provenance.get('model', '?')} drew{prompt}, seed {trace.call.get('seed')}."
-    sources = facts_of_traces([trace])
+    sources = [facts_of(trace)]
     code = f"trace.image  # trace {trace.fingerprint}"
     chunks = {"Description": alt or words, "Source": code, "Software": "sdexplore"}
     chunks["Comment"] = json.dumps(summary(sources), ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import math
 import re
@@ -10,13 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from ..base.atomic_files import named
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..figures.picture import summary
+from ..figures.code_lines import summary
 from ..figures.themes import THEMES
 from .material import Material
 
@@ -36,7 +32,7 @@ _HOME = re.compile(rf".*[\\/]{_USER}[\\/]*")
 def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_bytes: int | None) -> dict[str, Any]:
     """The facts of a published picture as JSON, without local paths."""
     content = material.encoded.content
-    sources = [_without_paths(source) for source in material.sources]
+    sources = [without_paths(source) for source in material.sources]
     return {
         "schema": SCHEMA,
         "key": key,
@@ -53,7 +49,8 @@ def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_byte
         "drawn_with": {name: _version(name) for name in ("sdexplore", "matplotlib", "pillow", "numpy")},
         **summary(sources),
         "traces": sources,
-        "over": _without_paths(material.over),
+        "over": without_paths(material.over),
+        **({"given": dict(material.given)} if material.given else {}),
     }
 
 
@@ -111,6 +108,7 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         or not isinstance(traces, list)
         or not all(map(_is_source, traces))
         or not (over is None or _has_cells(over, len(traces)))
+        or not isinstance(facts.get("given", {}), dict)
     ):
         raise PublishError(f"{path.name!r} is damaged: it does not say how its picture was made")
     if (theme := facts.get("theme", "light")) not in THEMES:
@@ -142,34 +140,12 @@ def _has_cells(over: object, count: int) -> bool:
     )
 
 
-def difference(one: bytes, other: bytes) -> str:
-    """How two files of a picture differ, in words; "" if every pixel is the same."""
-    if one == other:
-        return ""
-    try:
-        a, b = (_pixels(content) for content in (one, other))
-    except (OSError, ValueError) as error:
-        return f"one of them cannot be opened: {clip(str(error))}"
-    if a.shape != b.shape:
-        return f"{a.shape[1]} × {a.shape[0]} pixels against {b.shape[1]} × {b.shape[0]}"
-    apart = np.abs(a.astype(np.int16) - b.astype(np.int16))
-    if not apart.any():
-        return ""
-    share = float((apart.max(axis=-1) > 0).mean())
-    return f"{share:.2%} of the pixels differ, by {int(apart.max())} of 255 at most"
-
-
-def _pixels(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGBA"))
-
-
-def _without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
-    """`value` with each local path cut to its last name; prompts stay unchanged."""
+def without_paths(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
+    """`value`, which is JSON, with each local path cut to its last name; prompts stay unchanged."""
     if isinstance(value, Mapping):
-        return {key: _without_paths(inner, str(key)) for key, inner in value.items()}
+        return {key: without_paths(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_paths(inner, name) for inner in value]
+        return [without_paths(inner, name) for inner in value]
     if isinstance(value, str) and "prompt" not in name:
         whole = _WHOLE.fullmatch(value)
         return _last_name(whole) if whole else _WITHIN.sub(_last_name, value)

@@ -41,6 +41,7 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
         timesteps: Every timestep that was checked.
         numbers: How many numbers were compared at each.
         num_inference_steps: As it was asked for; None for all training timesteps.
+        seed: Of the samples that were compared.
         checks: By equation.
     """
 
@@ -49,6 +50,7 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
     numbers: int
     num_inference_steps: int | None
     checks: Mapping[str, EquationCheck]
+    seed: int = 0
 
     def __getitem__(self, equation: str) -> EquationCheck:
         try:
@@ -104,6 +106,7 @@ class TimestepEmbedding(Shown):
         deviation: Largest difference between the closed form and the UNet's own `time_proj`.
         flip_sin_to_cos, freq_shift: Of the UNet's config.
         unet: Its class.
+        asked: The timesteps that were asked for; None for all training timesteps.
     """
 
     timesteps: Float64[np.ndarray, " t"]
@@ -113,6 +116,7 @@ class TimestepEmbedding(Shown):
     flip_sin_to_cos: bool
     freq_shift: float
     unet: str
+    asked: tuple[float, ...] | None = None
 
     def similarity(self, *, learned: bool = False) -> Float32[np.ndarray, "t t"]:
         """Cosine similarity of the embeddings of every two timesteps, −1 to 1."""

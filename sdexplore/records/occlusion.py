@@ -1,6 +1,8 @@
 """What each word of a prompt does to the noise prediction: found by leaving it out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -27,6 +29,7 @@ class Occlusion(Shown):
         prediction_type: What the model predicts.
         fingerprint: Of the trace.
         asked: The words that were asked for; None for each word of the prompt by itself.
+        run: How the trace was made, as `trace.facts.facts_of` says it; empty where that is not known.
     """
 
     prompt: str
@@ -39,6 +42,7 @@ class Occlusion(Shown):
     prediction_type: str
     fingerprint: str
     asked: tuple[str, ...] | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def effects(self) -> Float32[np.ndarray, "word step"]:

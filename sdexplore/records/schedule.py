@@ -1,6 +1,7 @@
 """A schedule as a record: how noisy the sample is at every call of the denoiser, beside what training knew."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float64
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import betas, sigma_of_alpha_bar, snr
+from ..trace.facts import facts_of
 from ..trace.layout import read_only
 from ..trace.trace import Trace
 
@@ -26,6 +28,8 @@ class Schedule(Shown):
         train_betas: β_t for t = 0, 1 …; None where the family knows none (flow matching, EDM).
         train_sigmas: √(1−ᾱ_t)/√ᾱ_t for t = 0, 1 …; None where timesteps are no training steps.
         source: The trace's fingerprint, or the pipeline's model.
+        asked: Of a pipeline: the arguments of `sdx.schedule` beside it; None of a trace, or where they are not known.
+        run: Of a trace: how it was made, as `trace.facts.facts_of` says it; empty of a pipeline.
     """
 
     scheduler: str
@@ -35,6 +39,8 @@ class Schedule(Shown):
     train_betas: Float64[np.ndarray, " t"] | None = None
     train_sigmas: Float64[np.ndarray, " t"] | None = None
     source: str = ""
+    asked: Mapping[str, Any] | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("timesteps", "sigmas", "train_betas", "train_sigmas"):
@@ -94,6 +100,7 @@ def schedule_of_trace(trace: Trace) -> Schedule:
         timesteps=np.asarray(trace.timesteps),
         sigmas=sigmas,
         source=f"trace {trace.fingerprint}",
+        run=facts_of(trace),
         **trained(str(scheduler.get("class", "")), config, trace.timesteps),
     )
 

@@ -1,20 +1,29 @@
 """`reproduce`: a published picture made again from its sidecar. The sidecar is data: nothing in it is executed."""
 
-import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from .. import views
 from ..base.atomic_files import named
 from ..base.display import Block, Line, Shown, clip
-from ..base.errors import PublishError, SdexploreError, did_you_mean
-from ..publish.animations import animation
+from ..base.errors import PublishError
+from ..figures.picture import Picture
 from ..publish.material import material_of
-from ..publish.sidecars import difference, drawn_otherwise, read_sidecar, sha256
-from ..trace.collections import Comparison
+from ..publish.sidecars import drawn_otherwise, read_sidecar, sha256
 from ..trace.trace import Trace
+from . import code_line
+from .pixels import compared
+from .record_differences import differences
+from .runs_again import run_again
+
+Verdict = Literal["same", "rounding", "other"]
+
+_VERDICTS: Mapping[Verdict, str] = {
+    "same": "The same picture.",
+    "rounding": "The same picture up to rounding.",
+    "other": "Another picture.",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,169 +31,141 @@ class Reproduction(Shown):
     """A published picture, made again.
 
     Attributes:
-        same: Whether every pixel is as published.
+        verdict: "same": every pixel is as published. "rounding": no channel differs by more than 2 of 255, at most
+            1 % of the values differ, and the records differ in nothing but threads, device or versions. "other":
+            anything else.
         picture: What was drawn now: a Picture, an Animation, or the Trace whose picture it is.
         traces: The runs made for it.
-        found: What is the same and what is not, in words.
+        found: What is the same and what is not, in words; the last says how large the difference of the pixels is.
     """
 
-    same: bool
+    verdict: Verdict
     picture: Any
     traces: tuple[Trace, ...]
     found: tuple[str, ...]
 
+    @property
+    def same(self) -> bool:
+        """Whether every pixel is as published."""
+        return self.verdict == "same"
+
     def blocks(self) -> list[Block]:
         """What the repr shows: the verdict and its reasons."""
-        return [Line("The same picture." if self.same else "Another picture.", strong=True), *map(Line, self.found)]
+        return [Line(_VERDICTS[self.verdict], strong=True), *map(Line, self.found)]
 
 
 def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reproduction:  # noqa: ANN401  (any pipeline)
     """Makes a published picture again and says whether it is the same.
 
-    The runs that it shows are made again (the model is loaded by its name, the scheduler, seed, arguments and Record
-    are those of the sidecar), then the line of code that drew it; of that line only known views with literal arguments
-    are called, and nothing is evaluated.
+    The runs that it shows are made again (the model is loaded by its name; scheduler, seed, arguments and Record
+    are those of the sidecar), then the line of code that drew it. Of that line only views, and the functions of `sdx`
+    that make their records, are called with literal arguments; nothing is evaluated.
+
+    Every view can be made again but `benchmark`, which shows measured seconds, and `maps`, which shows arrays of your
+    own.
 
     Args:
         sidecar: The .json beside the picture, or the picture.
-        pipe: The pipeline, where the model has no name that leads to it, or to save loading it again.
-        arguments: What the sidecar has only a summary of: `prompt_embeds=`, `ip_adapter_image=` …
+        pipe: The pipeline, where the model has no name that leads to it, or to save loading it again. A picture of
+            a pipeline alone (its tokens, tree, components, text encoders …) always needs it.
+        arguments: What the sidecar has only a summary of: `prompt_embeds=`, `ip_adapter_image=` of a run; `image=`,
+            `images=`, `mask=` or `scheduler=` of a line of code; `inversion=`, the Trace that was drawn from.
 
     Raises:
-        PublishError: There is no line of code, or it calls something else.
+        PublishError: There is no line of code, or it calls something else; its view cannot be made again; what it
+            needs is not given, or is another than then.
         RunError: A run cannot be made again; the message says why.
     """
     facts = read_sidecar(sidecar)
-    drawing = _Drawing.of(facts)
-    from ..model.series import rerun
-
+    line = code_line.Line.of(facts)
     sources: Sequence[Mapping[str, Any]] = facts["traces"]
-    if pipe is None:
-        if not sources:
-            raise PublishError(f"{drawing.line!r} reads a pipeline of which the sidecar tells nothing: give pipe=")
-        pipe = rerun.pipeline_for(sources[0])
-        if len({source["provenance"].get("model") for source in sources}) > 1:
-            raise PublishError("its traces come from several models: run them yourself")
-    traces = tuple(rerun.rerun(pipe, source, arguments) for source in sources)
-    found = []
+    given, of_runs = _sorted(line, sources, arguments)
+    pipe = _pipeline(line, sources) if pipe is None else pipe
+    traces = tuple(run_again(pipe, source, _of(source, sources, of_runs)) for source in sources)
+    found, harmless = [], True
     for trace, source in zip(traces, sources, strict=True):
         if trace.fingerprint == source["fingerprint"]:
             found.append(f"Trace {trace.fingerprint} is the same.")
         else:
             found.append(f"Trace {source['fingerprint']} came out as {trace.fingerprint}: not the same numbers.")
-        found += [f"Otherwise: {one}." for one in rerun.differences(pipe, source, trace)]
-    made = drawing.draw(pipe, traces, facts.get("over"))
+        apart = differences(source, trace)
+        harmless &= all(one.harmless for one in apart)
+        found += [f"Otherwise: {one}." for one in apart]
+        if trace.provenance.get("model") == "unknown":
+            found.append("The pipeline does not say where its weights are from.")
+    made = line.draw(pipe, traces, facts.get("over"), given, of_runs)
+    _check_given(line, facts, made)
     most = facts.get("most_bytes")
-    theme = facts.get("theme", "light")
     again = material_of(
         made,
         alt=facts.get("alt"),
         caption=facts.get("caption"),
         most_bytes=most if isinstance(most, int) else None,
-        theme=theme,
+        theme=facts.get("theme", "light"),
     ).encoded
     found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
-    same, verdict = _compared(named(sidecar), facts, again.content)
-    return Reproduction(same=same, picture=made, traces=traces, found=(*dict.fromkeys(found), verdict))
+    verdict, said = _verdict(named(sidecar), facts, again.content, harmless=harmless)
+    return Reproduction(verdict=verdict, picture=made, traces=traces, found=(*dict.fromkeys(found), said))
 
 
-def _compared(sidecar: Path, facts: Mapping[str, Any], content: bytes) -> tuple[bool, str]:
+def _sorted(
+    line: code_line.Line, sources: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The user's arguments: those that the line names, and those of the runs.
+
+    Raises:
+        PublishError: One that the line names is not there; one that it does not name, where nothing is run.
+    """
+    given = {name: arguments[name] for name in line.given if name in arguments}
+    if missing := [name for name in line.given if name not in arguments]:
+        raise PublishError(f"{line.text!r}: the sidecar does not hold {missing[0]!r}: give it as {missing[0]}=")
+    of_runs = {name: value for name, value in arguments.items() if name not in given}
+    if of_runs and not sources:
+        raise PublishError(f"reproduce({next(iter(of_runs))}=…): {line.text!r} names no such thing; leave it out")
+    return given, of_runs
+
+
+def _of(
+    source: Mapping[str, Any], sources: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Of the arguments of all runs those of this one; what no run was made with stays, and is refused there."""
+    own, every = ({name for one in some for name in one["call"].get("arguments", {})} for some in ((source,), sources))
+    return {name: value for name, value in arguments.items() if name in own or name not in every}
+
+
+def _pipeline(line: code_line.Line, sources: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401  (a pipeline)
+    """The pipeline of the traces, loaded by its name."""
+    if not sources:
+        raise PublishError(f"{line.text!r} reads a pipeline of which the sidecar tells nothing: give pipe=")
+    if len({str(source["provenance"].get("model")) for source in sources}) > 1:
+        raise PublishError(f"{line.text!r}: its traces come from several models, which reproduce cannot load at once")
+    from ..model.series.rerun import pipeline_for
+
+    return pipeline_for(sources[0])
+
+
+def _check_given(line: code_line.Line, facts: Mapping[str, Any], made: object) -> None:
+    """PublishError where the user gives another array than the one that was drawn."""
+    now = made.given if isinstance(made, Picture) else {}
+    for name, digest in facts.get("given", {}).items():
+        if name in now and now[name] != digest:
+            raise PublishError(f"{line.text!r}: the {name} given is not the one that was drawn, {digest!r:.120}")
+
+
+def _verdict(sidecar: Path, facts: Mapping[str, Any], content: bytes, *, harmless: bool) -> tuple[Verdict, str]:
+    """The verdict, and the difference of the pixels in words; `harmless`: that of the records."""
     if sha256(content) == facts.get("sha256"):
-        return True, "The file is the same, to the byte."
+        return "same", "The file is the same, to the byte."
     name = facts.get("file")
     published = sidecar.parent / Path(str(name)).name
     if not published.is_file():
-        return False, f"The file is not the same; {clip(str(name))!r} is not there to compare its pixels."
+        return "other", f"The file is not the same; {clip(str(name))!r} is not there to compare its pixels."
     there = published.read_bytes()
     if sha256(there) != facts.get("sha256"):
-        return False, f"{published.name} is not the file that the sidecar tells of: it was changed since."
-    apart = difference(there, content)
-    return (False, f"{published.name}: {apart}.") if apart else (True, "Every pixel is the same.")
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    """The line of code of a picture, parsed: a call of something known, with literals and names."""
-
-    line: str
-    tree: ast.expr
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> "_Drawing":
-        line = facts["code"]
-        if line is None:
-            raise PublishError(
-                f"{clip(str(facts.get('file')))!r} was given as an image or figure: no line of code makes it"
-            )
-        try:
-            tree = ast.parse(line.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise PublishError(f"the sidecar's line of code is none: {clip(line)!r}") from error
-        return cls(line.partition("  #")[0], tree)
-
-    def draw(self, pipe: Any, traces: Sequence[Trace], over: Mapping[str, Any] | None) -> Any:  # noqa: ANN401
-        """What the line makes, its names standing for `pipe` and the traces, in their order."""
-        if ast.unparse(self.tree) == "trace.image" and len(traces) == 1:
-            return traces[0]
-        names = list(dict.fromkeys(name.id for name in _walked(self.tree) if name.id not in ("sdx", "slice", "pipe")))
-        known: dict[str, Any] = {"pipe": pipe}
-        if over is not None:
-            axes = {name: tuple(values) for name, values in over.items()}
-            known["comparison"] = Comparison(over=axes, traces=tuple(traces))
-        elif len(names) == len(traces):
-            known |= dict(zip(names, traces, strict=True))
-        return self._value(self.tree, known)
-
-    def _value(self, node: ast.expr, known: Mapping[str, Any]) -> Any:  # noqa: ANN401  (what code stands for)
-        match node:
-            case ast.Name(id=name):
-                if name in known:
-                    return known[name]
-                raise PublishError(f"{self.line!r}: the sidecar does not hold {name!r}, so the picture cannot be made")
-            case ast.Call(func=function, args=arguments, keywords=keywords):
-                call = self._function(function)
-                if any(isinstance(one, ast.Starred) for one in arguments) or any(one.arg is None for one in keywords):
-                    raise PublishError(f"{self.line!r}: no arguments by * or ** are taken from a sidecar")
-                named = {str(one.arg): self._value(one.value, known) for one in keywords}
-                given = [self._value(one, known) for one in arguments]
-                try:
-                    return call(*given, **named)
-                except SdexploreError:
-                    raise
-                except (AttributeError, LookupError, TypeError, ValueError) as error:
-                    # a line of another sdexplore, or no line of ours at all
-                    raise PublishError(f"{self.line!r} cannot be called so: {error}") from error
-            case ast.List(elts=inner):
-                return [self._value(one, known) for one in inner]
-            case ast.Tuple(elts=inner):
-                return tuple(self._value(one, known) for one in inner)
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError, SyntaxError, RecursionError) as error:
-            raise PublishError(
-                f"{self.line!r}: {clip(ast.unparse(node))!r} is no literal, and nothing is run"
-            ) from error
-
-    def _function(self, node: ast.expr) -> Callable[..., Any]:
-        name = ast.unparse(node)
-        drawn = {f"sdx.views.{view}": getattr(views, view) for view in views.__all__}
-        known = drawn | {"sdx.animation": animation, "slice": slice} | _read_of_a_pipeline()
-        if name not in known:
-            raise PublishError(
-                f"{self.line!r}: {clip(name)!r} is not called from a sidecar; {did_you_mean(name, known)}"
-            )
-        function: Callable[..., Any] = known[name]
-        return function
-
-
-def _read_of_a_pipeline() -> dict[str, Callable[..., Any]]:
-    from ..model.components.tokens import tokens
-    from ..model.inspection.components import components, tree
-
-    return {"sdx.tokens": tokens, "sdx.components": components, "sdx.tree": tree}
-
-
-def _walked(tree: ast.expr) -> list[ast.Name]:
-    """Its names, in the order of the line."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    return sorted(names, key=lambda name: (name.lineno, name.col_offset))
+        return "other", f"{published.name} is not the file that the sidecar tells of: it was changed since."
+    apart = compared(there, content)
+    if isinstance(apart, str):
+        return "other", f"{published.name}: {apart}."
+    if not apart.largest:
+        return "same", "Every pixel is the same."
+    return "rounding" if apart.rounding and harmless else "other", f"{published.name}: {apart}."

@@ -1,17 +1,20 @@
 """Where words looked, over the picture and bare."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Word, label, select, words_of
+from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
+from ..figures.alt_texts import peak
+from ..figures.code_lines import line_of_code, options
 from ..figures.picture import Picture
-from ..figures.titles import first_words, line_of_code, options, peak, run_title, selection_title
+from ..figures.titles import first_words, run_title, selection_title
 from ..trace.trace import Steps, Trace
 from ._maps import Scale, columns
+from .made_from import made_from
 
 
+@made_from("trace")
 def attention(
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
@@ -47,21 +50,20 @@ def attention(
     chosen, cut = words_of(trace, role, words), ""
     if words is None:
         chosen, cut = first_words(chosen)
-    asked: dict[str, Any] = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    selection = Selection(role, steps, layers, heads)
     names = [label(word) for word in chosen]
-    maps = word_maps(trace, chosen, method=method, **asked)
-    selection = select(trace, **asked)
+    maps = word_maps(trace, chosen, selection, method)
+    read = selection.of(trace)
     unit = "attention probability" if method == "mean" else f"{method}'s score"
     method_note = "" if method == "mean" else f"method {method}, "
-    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, selection)}{cut}"
+    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, read)}{cut}"
     figure = columns(trace, names, maps, scale=scale, title=title, label=unit)
-    defaults = {**dict.fromkeys(asked), "role": "cond", "method": "mean", "scale": "shared"}
-    given = {**asked, "method": method, "scale": scale}
+    given = options(selection.given | {"method": method, "scale": scale}, {"method": "mean", "scale": "shared"})
     return Picture(
         figure=figure,
         data=dict(zip(names, maps, strict=True)),
-        alt=f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{selection.describe()}); "
+        alt=f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{read.describe()}); "
         + "; ".join(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True))
         + ".",
-        call=line_of_code("attention", f"trace, {list(chosen)!r}{options(given, defaults)}", trace),
+        call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),
     )

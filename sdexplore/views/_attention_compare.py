@@ -4,27 +4,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Word, label, select, words_of
+from ..analysis.attention import word_maps
+from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..base.errors import TokenError, TraceError
-from ..figures.panels import colour_bar, panels, row_label
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import DIVERGING, SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import (
-    DIVERGING,
-    SEQUENTIAL,
-    first_words,
-    grid_of,
-    in_words,
-    line_of_code,
-    options,
-    run_title,
-    selection_title,
-)
+from ..figures.titles import first_words, grid_of, run_title, selection_title
 from ..text.words import fold
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 
+@made_from("trace")
 def attention_compare(
     a: Trace,
     b: Trace,
@@ -52,12 +48,9 @@ def attention_compare(
         TokenError: A prompt has no such word; the message says whose.
         TraceError: The grids differ; the prompts share no word; what was asked for was not recorded.
     """
-    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
+    selection = Selection(role, steps, layers, heads)
     chosen, cut = (words_of(a, role, words), "") if words is not None else first_words(_shared(a, b, role))
-    first, second = (
-        _maps(trace, name, chosen, role=role, steps=steps, layers=layers, heads=heads)
-        for trace, name in ((a, "a"), (b, "b"))
-    )
+    first, second = (_maps(trace, name, chosen, selection) for trace, name in ((a, "a"), (b, "b")))
     if first.shape != second.shape:
         raise TraceError(
             f"attention_compare: a's latent grid is {grid_of(first)} and b's {grid_of(second)}; maps are compared "
@@ -65,12 +58,11 @@ def attention_compare(
         )
     change = second - first
     top, reach = float(max(first.max(), second.max())), float(np.abs(change).max())
-    selection = select(a, role=role, steps=steps, layers=layers, heads=heads)
     y, x = first.shape[1:]
     pictured = a.image is not None and b.image is not None
     with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
         titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
-        figure.suptitle(f"{titles}\n{selection_title(a, selection)}{cut}", fontsize=9)
+        figure.suptitle(f"{titles}\n{selection_title(a, selection.of(a))}{cut}", fontsize=9)
         for row, text in enumerate(("a", "b", "b − a")):
             row_label(axes[row, 0], text)
         if pictured:
@@ -87,14 +79,13 @@ def attention_compare(
         colour_bar(figure, signed, axes[2, :], label="difference", pad=0.01)
     names = [label(word) for word in chosen]
     by_row: Mapping[str, np.ndarray] = {"a": first, "b": second, "difference": change}
-    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
     means = "; ".join(f"{clip(name)} {one.mean():+.2g}" for name, one in zip(names, change, strict=True))
     return Picture(
         figure=figure,
         data={f"{row}/{name}": m for row, maps in by_row.items() for name, m in zip(names, maps, strict=True)},
         alt=f"Heat maps of the cross-attention in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 to "
         f"{top:.3g}, and b less a, within ±{reach:.3g}; mean change: {means}.",
-        call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(asked, defaults)}", a, b),
+        call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(selection.given)}", a, b),
     )
 
 
@@ -107,11 +98,9 @@ def _shared(a: Trace, b: Trace, role: str) -> tuple[Word, ...]:
     return found
 
 
-def _maps(
-    trace: Trace, name: str, words: Sequence[Word], *, role: str, steps: Steps, layers: Layers, heads: Heads
-) -> np.ndarray:
+def _maps(trace: Trace, name: str, words: Sequence[Word], selection: Selection) -> np.ndarray:
     try:
-        maps = [word_map(trace, word, role=role, steps=steps, layers=layers, heads=heads) for word in words]
+        maps = word_maps(trace, words, selection)
     except (TokenError, TraceError) as error:
         raise type(error)(f"trace {name}: {error}") from error
     return np.stack(maps)

@@ -8,19 +8,26 @@ from typing import Literal
 import numpy as np
 
 from ..analysis.attention import layer_maps
-from ..analysis.selection import Layers, Word, label, select
+from ..analysis.selection import Layers, Selection, Word, label
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.panels import Cells, Panel, colour_bar, panels, row_label
+from ..figures.alt_texts import peak
+from ..figures.cells import Cells
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import Panel, panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title, selection_title, short_layers
+from ..figures.titles import grid_of, run_title, selection_title, short_layers
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _MOST = 180
 _LEAST_WIDTH = 0.75  # inches of a panel
 _BAR = 4.0  # inches of the colour bar
 
 
+@made_from("trace")
 def attention_layers(
     trace: Trace,
     word: Word,
@@ -51,15 +58,16 @@ def attention_layers(
     """
     if scale not in ("shared", "each"):
         raise TraceError(f"attention_layers(scale={scale!r}): scale is 'shared' or 'each'")
-    selection = select(trace, role=role, steps=steps, layers=layers)
-    apart = not any(a.head_mean for a in selection.layers.values())
+    selection = Selection(role, steps, layers)
+    chosen = selection.of(trace)
+    apart = not any(a.head_mean for a in chosen.layers.values())
     if by_head and not apart:
         raise TraceError(
             "attention_layers(by_head=True): only the mean over heads was recorded; "
             "run with Record(cross_attention='heads')"
         )
     apart = apart if by_head is None else by_head
-    heads = layer_maps(trace, word, role=role, steps=steps, layers=layers)
+    heads = layer_maps(trace, word, selection)
     maps = {name: np.concatenate([m.mean(axis=0)[None], m if apart else m[:0]]) for name, m in heads.items()}
     if (count := sum(map(len, maps.values()))) > _MOST:
         way = "by_head=False, or layers" if apart else "layers"
@@ -70,7 +78,7 @@ def attention_layers(
     rows = len(maps) if apart else ceil(len(maps) / columns)
     with panels(rows, columns, aspect=y / x, top=0.7 if apart else 0.7 + 0.4 * rows, least=_LEAST_WIDTH) as (fig, axes):
         without = ("layers", "heads") if apart else ("layers",)
-        over = selection_title(trace, selection, without)
+        over = selection_title(trace, chosen, without)
         fig.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”: {over}", fontsize=9)
         shrink = min(1.0, _BAR / fig.get_figheight())  # as long beside many rows as beside two
         drawn = _draw(axes, maps, shared=top if scale == "shared" else None, apart=apart)
@@ -79,15 +87,15 @@ def attention_layers(
                 fig, drawn, axes, label="attention probability", pad=0.01, fraction=0.04, shrink=shrink, aspect=30
             )
     name = max(maps, key=lambda layer: float(maps[layer][0].max()))
-    asked = {"steps": steps, "role": role, "layers": layers, "by_head": by_head, "scale": scale}
-    defaults = {"steps": None, "role": "cond", "layers": None, "by_head": None, "scale": "shared"}
+    given = selection.given | {"by_head": by_head, "scale": scale}
+    arguments = f"trace, {word!r}{options(given, {'by_head': None, 'scale': 'shared'})}"
     return Picture(
         figure=fig,
         data={layer: pixels if apart else pixels[0] for layer, pixels in maps.items()},
         alt=f"Heat maps of the cross-attention to {clip(label(word))} in {len(maps)} layers"
         f"{', head by head' if apart else ''}, from 0 to {top:.3g}; the mean over heads is brightest in {clip(name)}, "
         f"where it {peak('', maps[name][0]).strip()}.",
-        call=line_of_code("attention_layers", f"trace, {word!r}{options(asked, defaults)}", trace),
+        call=line_of_code("attention_layers", arguments, trace),
     )
 
 

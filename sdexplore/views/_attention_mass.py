@@ -5,15 +5,18 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from ..analysis.mass import KINDS
-from ..analysis.mass import attention_mass as mass_of
-from ..analysis.selection import Heads, Layers, select
+from ..analysis.attention_mass import KINDS, mass_of
+from ..analysis.selection import Heads, Layers, Selection
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import FAINT, PALETTE
 from ..figures.many_texts import Written
 from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture
 from ..figures.reusable_figure import drawn_on
-from ..figures.titles import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title, short_layers
+from ..figures.titles import run_title, selection_title, short_layers
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
 _MOST_SHARES = 22  # side by side over the bars
@@ -22,6 +25,7 @@ _SHORT = 3  # letters that stand side by side
 _WIDTH = 0.85
 
 
+@made_from("trace")
 def attention_mass(
     trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
 ) -> Picture:
@@ -39,12 +43,12 @@ def attention_mass(
     Raises:
         TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
     """
-    mass = mass_of(trace, role=role, steps=steps, layers=layers, heads=heads)
+    selection = Selection(role, steps, layers, heads)
+    mass = mass_of(trace, selection)
     by_layer, by_step = (np.nanmean(mass.shares, axis=axis) for axis in (1, 0))
     short = short_layers(mass.layers)
-    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     with drawn_on((Bars,), _figure) as (figure, (above, below)):
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
         above.stack("layer", by_layer, [short[name] for name in mass.layers])
         below.stack("step", by_step, [str(step) for step in mass.steps])
         mean = mass.mean
@@ -55,16 +59,11 @@ def attention_mass(
         f" The words get most in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in "
         f"{short[mass.layers[least]]} ({by_layer[least, 1]:.1%})."
     ) * bool(by_layer[most, 1])
-    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
     return Picture(
         figure=figure,
         data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
         alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
-        call=line_of_code(
-            "attention_mass",
-            f"trace{options(asked, {'role': 'cond', 'steps': None, 'layers': None, 'heads': None})}",
-            trace,
-        ),
+        call=line_of_code("attention_mass", f"trace{options(selection.given)}", trace),
     )
 
 

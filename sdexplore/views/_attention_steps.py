@@ -2,18 +2,22 @@
 
 import numpy as np
 
-from ..analysis.attention import word_map
-from ..analysis.selection import Heads, Layers, Word, label, select
+from ..analysis.attention import word_maps
+from ..analysis.selection import Heads, Layers, Selection, Word, label
 from ..analysis.trajectory import predicted_pictures, spread
 from ..base.display import clip
-from ..figures.panels import colour_bar, panels, row_label
+from ..figures.alt_texts import peak
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import SEQUENTIAL, line_of_code, options, peak, run_title, selection_title, step_title
+from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
-MOST = 8  # columns
 
-
+@made_from("trace")
 def attention_steps(
     trace: Trace,
     word: Word,
@@ -43,20 +47,15 @@ def attention_steps(
 
     Source: cf. Hertz et al. 2022, Figure 4.
     """
-    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
-    chosen = spread(selection.steps, MOST) if steps is None else selection.steps
-    asked = {"role": role, "layers": layers, "heads": heads, "occurrence": occurrence}
-    maps = np.stack(
-        [
-            word_map(trace, word, role=role, steps=step, layers=layers, heads=heads, occurrence=occurrence)
-            for step in chosen
-        ]
-    )
+    selection = Selection(role, steps, layers, heads, occurrence)
+    read = selection.of(trace)
+    chosen = spread(read.steps, MOST_STEPS) if steps is None else read.steps
+    maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
     top = float(maps.max())
     y, x = maps.shape[1:]
     predicted, how = predicted_pictures(trace, chosen)
     with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
-        over = selection_title(trace, selection, without=("steps",))
+        over = selection_title(trace, read, without=("steps",))
         which = "" if occurrence is None else f", occurrence {occurrence}"
         figure.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”{which}: {over}", fontsize=9)
         row_label(axes[-1, 0], "attention")
@@ -71,11 +70,10 @@ def attention_steps(
     name = clip(label(word))
     above = f", beneath the picture that the step predicts ({how})" if predicted else ""
     ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
-    defaults = {"role": "cond", "layers": None, "heads": None, "occurrence": None, "steps": None}
     return Picture(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
         alt=f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
         f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}; {ends}.",
-        call=line_of_code("attention_steps", f"trace, {word!r}{options(asked | {'steps': steps}, defaults)}", trace),
+        call=line_of_code("attention_steps", f"trace, {word!r}{options(selection.given)}", trace),
     )

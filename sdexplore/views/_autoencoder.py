@@ -3,15 +3,20 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.code_lines import CodeLine
+from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import DIVERGING, PALETTE, SEQUENTIAL, grid_of
+from ..figures.titles import grid_of
 from ..records.autoencoder import LatentStatistics, Reconstruction
+from .made_from import made_from
 
 _MOST_CHANNELS = 16
 _QUANTILE = 0.995
 
 
+@made_from("pipeline", "image", calls=["reconstruction"])
 def reconstruction(found: Reconstruction) -> Picture:
     """Draws a picture, what the autoencoder makes of it, the error, and the latents in between.
 
@@ -63,10 +68,14 @@ def reconstruction(found: Reconstruction) -> Picture:
         alt=f"A picture, its reconstruction by the {found.scale.encoder} (PSNR {found.psnr:.1f} dB), the error (0 to "
         f"{error.max():.0f} of 255), its {channels} latent channels of {grid_of(z)} within ±{reach:.2g}{left}, and the "
         f"linear preview (R² {found.preview_r2:.2f}).",
-        call=f"sdx.views.reconstruction(sdx.reconstruction(pipe, image, height={high}, width={wide}))",
+        call=CodeLine(
+            f"sdx.views.reconstruction(sdx.reconstruction(pipe, image, height={high}, width={wide}))",
+            given={"image": found.image},
+        ),
     )
 
 
+@made_from("pipeline", "images", calls=["latent_statistics"])
 def latent_statistics(found: LatentStatistics) -> Picture:
     """Draws how wide latents are, channel by channel, before and after scaling, against the unit variance wanted.
 

@@ -9,13 +9,15 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..figures.colours import FAINT, PALETTE
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import FAINT, PALETTE
 from ..records.benchmark import AXES, Benchmark, CostPoint
+from .made_from import made_from
 
 _ALLOWED = 1.05
 
 
+@made_from(refusal="it shows measured seconds, which are others each time; measure with python -m sdexplore.bench")
 def benchmark(record: Benchmark) -> Picture:
     """Draws what a traced run takes of the untraced one's time against steps, the picture's side, and layers read.
 

@@ -8,14 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.errors import TraceError, did_you_mean
+from ..figures.code_lines import options
 from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture, drawable, style
 from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
+from .made_from import made_from
 
 _OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#3f3f3f"
 _APART = 0.12  # of the space between two timesteps or layers
 
 
+@made_from("pipeline", calls=["calibrate"])
 def calibration(
     result: Calibration,
     *,
@@ -63,14 +66,23 @@ def calibration(
         handles, labels = axes[0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         figure.legend(list(unique.values()), list(unique), loc="outside lower center", ncols=3, frameon=False)
-    defaults = f", score={score!r}" * (score != "pointing") + f", over={over!r}" * (over != "timesteps")
-    chosen = f", timestep={timestep!r}" * (timestep is not None)
+    drawn = options(
+        {"score": score, "over": over, "timestep": timestep},
+        {"score": "pointing", "over": "timesteps", "timestep": None},
+    )
     return Picture(
         figure=figure,
         data=_data(rows, score, kinds),
         alt=f"Calibration of {title}{when}, {score} ({SCORES[score]}): {_in_words(rows, score)}.",
-        call=f"sdx.views.calibration(calibration{defaults}{chosen})",
+        call=f"sdx.views.calibration(sdx.calibrate(pipe{_measured(result)}){drawn})",
     )
+
+
+def _measured(result: Calibration) -> str:
+    """The arguments with which `sdx.calibrate` measures this again; all are named, since its defaults may change."""
+    causal = any(row.method == CAUSAL for row in result.rows)
+    given = {"method": result.method, "scenes": result.scenes, "seed": result.seed}
+    return options({**given, "timesteps": list(result.timesteps), "causal": causal})
 
 
 def _main(row: CalibrationRow) -> bool:

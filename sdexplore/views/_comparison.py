@@ -7,14 +7,20 @@ import numpy as np
 
 from ..base.display import clip, counted
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels, row_label
-from ..figures.picture import CodeLine, Picture, drawable
-from ..figures.titles import DIVERGING, in_words, run_title
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import CodeLine
+from ..figures.colours import DIVERGING
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
+from ..figures.picture import Picture, drawable
+from ..figures.titles import run_title
 from ..trace.collections import Comparison
+from .made_from import made_from
 
 _LONGEST = 28
 
 
+@made_from("comparison")
 def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) -> Picture:
     """Draws the final picture of each cell on the comparison's grid.
 

@@ -7,10 +7,12 @@ from ..base.display import count, size
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.components import Component, Components
+from .made_from import made_from
 
 _ROW = 0.34
 
 
+@made_from("pipeline", calls=["components"])
 def components(parts: Components) -> Picture:
     """Draws the components of a pipeline, a bar each: its parameters, linear from 0 to the largest.
 

@@ -2,14 +2,17 @@
 
 from ..analysis.trajectory import spread, step_picture
 from ..base.errors import TraceError
-from ..figures.panels import panels, row_label
+from ..figures.alt_texts import in_words, way_of
+from ..figures.code_lines import line_of_code
+from ..figures.labels import row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture
-from ..figures.titles import in_words, line_of_code, noised_at, run_title, step_title
+from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
-_MOST = 8
 
-
+@made_from("trace")
 def denoising(trace: Trace, steps: Steps = None) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 
@@ -27,8 +30,8 @@ def denoising(trace: Trace, steps: Steps = None) -> Picture:
 
     Source: Ho et al. 2020 (DDPM), Figure 2 and Eq. 15.
     """
-    every = tuple(trace.decoded) or spread(tuple(range(trace.num_steps)), _MOST)
-    chosen = trace.check_steps(steps) if steps is not None else spread(every, _MOST)
+    every = tuple(trace.decoded) or spread(tuple(range(trace.num_steps)), MOST_STEPS)
+    chosen = trace.check_steps(steps) if steps is not None else spread(every, MOST_STEPS)
     if not chosen:
         raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
     noisy = [step_picture(trace, step, x0=False) for step in chosen]
@@ -58,14 +61,3 @@ def denoising(trace: Trace, steps: Steps = None) -> Picture:
         f"{way_of(trace)}, for {in_words(trace)}.",
         call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
     )
-
-
-def way_of(trace: Trace) -> str:
-    """What leads where, as alt texts say it."""
-    if trace.kind == "look":
-        return f"in a given picture noised to t = {trace.timesteps[0]:g}"
-    if trace.kind == "invert":
-        return "from a given picture to the noise that it comes from"
-    noised = noised_at(trace)
-    begin = "noise" if noised is None else f"a given picture noised to {noised}"
-    return f"from {begin} to {'where the run was stopped' if trace.image is None else 'the final picture'}"

@@ -6,19 +6,25 @@ import numpy as np
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from ..analysis.differences import Difference
-from ..analysis.differences import difference as difference_of
+from ..analysis.difference import Difference
+from ..analysis.difference import difference as difference_of
 from ..analysis.trajectory import preview, spread
 from ..base.errors import TraceError
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid, row_label
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code
+from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..figures.titles import run_title, step_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
 _MOST = 7
 _BAR = 0.9  # inches that the colour bar and the rows' names take
 
 
+@made_from("trace")
 def difference(a: Trace, b: Trace) -> Picture:
     """Draws run a, run b and what differs, step by step: the picture that each predicts, and how far apart they are.
 

@@ -3,14 +3,17 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..figures.code_lines import options
+from ..figures.colours import DIVERGING, PALETTE
 from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture, style
-from ..figures.titles import DIVERGING, PALETTE
 from ..records.equation_checks import EquationChecks, TimestepEmbedding
+from .made_from import made_from
 
 _LEAST = 1e-17  # drawn for an exact 0, which a logarithmic axis cannot show
 
 
+@made_from("pipeline", calls=["equation_checks"])
 def equation_checks(found: EquationChecks) -> Picture:
     """Draws how far DDPM's equations and a scheduler's own code differ, at every timestep.
 
@@ -24,7 +27,7 @@ def equation_checks(found: EquationChecks) -> Picture:
     """
     t = found.timesteps
     asked = found.num_inference_steps
-    steps = "" if asked is None else f", num_inference_steps={asked}"
+    arguments = options({"num_inference_steps": asked, "seed": found.seed}, {"num_inference_steps": None, "seed": 0})
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 4.6), layout="constrained")
         figure.suptitle(found.scheduler, fontsize=9)
@@ -54,10 +57,11 @@ def equation_checks(found: EquationChecks) -> Picture:
         | {"timesteps": t},
         alt=f"Largest difference of DDPM's equations from {found.scheduler}, over {len(t)} timesteps, in float32 and "
         f"float64: {worst}.",
-        call=f"sdx.views.equation_checks(sdx.equation_checks(pipe{steps}))",
+        call=f"sdx.views.equation_checks(sdx.equation_checks(pipe{arguments}))",
     )
 
 
+@made_from("pipeline", calls=["time_embedding"])
 def time_embedding(found: TimestepEmbedding) -> Picture:
     """Draws how a UNet is told the time: the sinusoids of each timestep, and how alike timesteps are by them.
 
@@ -69,6 +73,7 @@ def time_embedding(found: TimestepEmbedding) -> Picture:
         found: What `sdx.time_embedding(pipe)` returns.
     """
     first, last = found.timesteps[[0, -1]]
+    asked = "" if found.asked is None else f", {list(found.asked)!r}"
     before, after = found.similarity(), found.similarity(learned=True)
     with style():
         figure = Figure(figsize=(BLOG_COLUMN + 0.6, 3.1), layout="constrained")
@@ -95,5 +100,5 @@ def time_embedding(found: TimestepEmbedding) -> Picture:
         data={"timesteps": found.timesteps, "sinusoids": found.sinusoids, "similarity": before, "learned": after},
         alt=f"Sinusoidal embedding of timesteps {first:g} to {last:g}, and how alike they are: the first and last have "
         f"cosine {before[0, -1]:.2f} by the sinusoids and {after[0, -1]:.2f} by what the {found.unet} makes of them.",
-        call="sdx.views.time_embedding(sdx.time_embedding(pipe))",
+        call=f"sdx.views.time_embedding(sdx.time_embedding(pipe{asked}))",
     )

@@ -5,16 +5,20 @@ import numpy as np
 from ..analysis.guidance import halves
 from ..analysis.trajectory import predicted_pictures, preview, spread
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels, row_label
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code
+from ..figures.colours import SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture
-from ..figures.titles import SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.collections import Comparison
 from ..trace.trace import Steps, Trace, guidance_scale_of
 from ._comparison import comparison_grid
+from .made_from import made_from
 
-_MOST = 8
 
-
+@made_from("trace", "comparison")
 def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
     """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
 
@@ -44,7 +48,7 @@ def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
 
 def _halves(trace: Trace, steps: Steps) -> Picture:
     found = halves(trace)
-    chosen = spread(found.steps, _MOST) if steps is None else trace.check_steps(steps)
+    chosen = spread(found.steps, MOST_STEPS) if steps is None else trace.check_steps(steps)
     if missing := [step for step in chosen if step not in found.steps]:
         raise TraceError(f"step {missing[0]} had not both halves of guidance; these had: {list(found.steps)}")
     if not chosen:

@@ -8,14 +8,18 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.guidance import guidance_steps as steps_of
 from ..analysis.trajectory import spread
 from ..base.display import counted
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code
+from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, style
-from ..figures.titles import PALETTE, SEQUENTIAL, in_words, line_of_code, run_title, step_title
+from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
-_MOST = 8
 
-
+@made_from("trace")
 def guidance_steps(trace: Trace) -> Picture:
     """Draws what guidance did at every step: where the halves differ, by how much, and what was made of them.
 
@@ -31,7 +35,7 @@ def guidance_steps(trace: Trace) -> Picture:
     Source: Ho & Salimans 2022, Eq. 6; Lin et al. 2023, Eqs. 15 and 16.
     """
     found = steps_of(trace)
-    rows = spread(tuple(range(len(found.steps))), _MOST)
+    rows = spread(tuple(range(len(found.steps))), MOST_STEPS)
     reach = float(found.difference[list(rows)].max()) or 1.0
     y, x = found.difference.shape[1:]
     high = BLOG_COLUMN / max(len(rows), 4) * y / x

@@ -4,15 +4,20 @@ import numpy as np
 
 from ..analysis.trajectory import spread
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels, row_label
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code
+from ..figures.colours import DIVERGING
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture
-from ..figures.titles import DIVERGING, in_words, line_of_code, run_title, step_title
+from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
-_MOST = 8
 _QUANTILE = 0.995
 
 
+@made_from("trace")
 def latents(trace: Trace, steps: Steps = None) -> Picture:
     """Draws the latents before chosen steps: a row a channel, a column a step, one square a latent pixel.
 
@@ -26,7 +31,7 @@ def latents(trace: Trace, steps: Steps = None) -> Picture:
     Raises:
         TraceError: Latents were not recorded, or a step is beyond the run.
     """
-    every = spread(tuple(range(trace.num_steps)), _MOST)
+    every = spread(tuple(range(trace.num_steps)), MOST_STEPS)
     chosen = trace.check_steps(steps) if steps is not None else every
     if not chosen:
         raise TraceError("latents(steps=()): name at least one step, or leave steps out")

@@ -9,16 +9,23 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels, place_of, row_label
+from ..figures.alt_texts import peak
+from ..figures.cells import place_of
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import SEQUENTIAL
+from ..figures.labels import colour_bar, row_label
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import SEQUENTIAL, grid_of, line_of_code, options, peak, run_title
+from ..figures.titles import grid_of, run_title
 from ..trace.trace import Trace
+from .made_from import made_from
 
 Scale = Literal["shared", "each"]
 _OVERLAY = 0.6
 _MOST = 12
 
 
+@made_from(refusal="it shows arrays of your own, which the sidecar does not hold; draw them with sdx.views.maps")
 def maps(
     trace: Trace,
     maps: Mapping[str, Float[np.ndarray, "_y _x"]],

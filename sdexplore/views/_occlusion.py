@@ -5,14 +5,18 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.panels import BLOG_COLUMN, colour_bar, panel_grid
+from ..figures.code_lines import CodeLine, options
+from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import FAINT, PALETTE, SEQUENTIAL
 from ..records.occlusion import Occlusion
+from .made_from import made_from
 
 _MOST = 6
 
 
+@made_from("pipeline", "trace", calls=["occlusion"])
 def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
     """Draws the words of a prompt by what leaving each out changes in the noise prediction, and where it changes.
 
@@ -68,8 +72,11 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
         data={"effects": effects[list(ranking)], "changes": maps, "steps": np.array(found.steps)},
         alt=f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
         f"share of what the whole prompt does: {best}; and maps of where, from 0 to {reach:.2g}.",
-        call=f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_asked(found)}){f', most={most}' * (most != _MOST)})"
-        f"  # trace {found.fingerprint}",
+        call=CodeLine(
+            f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_asked(found)}){options({'most': most}, {'most': _MOST})})"
+            f"  # trace {found.fingerprint}",
+            [found.run] if found.run else [],
+        ),
     )
 
 

@@ -7,17 +7,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..analysis.regions import Region, RegionWords, region_mask, region_words
-from ..analysis.selection import Heads, Layers, Word, select
+from ..analysis.region import Region, RegionWords, ranked_in, region_mask
+from ..analysis.selection import Heads, Layers, Selection, Word
 from ..base.display import clip
-from ..figures.panels import BLOG_COLUMN, Panel, place_of
+from ..figures.alt_texts import in_words
+from ..figures.cells import place_of
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import FAINT, PALETTE
+from ..figures.panels import BLOG_COLUMN, Panel
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import FAINT, PALETTE, in_words, line_of_code, options, run_title, selection_title
+from ..figures.titles import run_title, selection_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _DIMMED = 0.65
 
 
+@made_from("trace", "mask")
 def region(
     trace: Trace,
     region: Region,
@@ -44,28 +50,27 @@ def region(
         TokenError: The prompt has no such word.
         TraceError: The region is empty or outside the picture; what was asked for was not recorded.
     """
-    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
-    found = region_words(trace, region, words, role=role, steps=steps, layers=layers, heads=heads)
+    selection = Selection(role, steps, layers, heads)
+    found = ranked_in(trace, region, words, selection)
     mask = region_mask(trace, region)
-    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 0.9 + max(2.4, 0.42 * len(found.words))), layout="constrained")
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
         grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.6))
         left, right = figure.add_subplot(grid[0], axes_class=Panel), figure.add_subplot(grid[1])
         _picture(left, trace, region, mask)
         left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
         _bars(right, found)
-    box = "mask" if isinstance(region, np.ndarray) else repr(tuple(region))
+    own = {"mask": region} if isinstance(region, np.ndarray) else {}
+    box = "mask" if own else repr(tuple(region))
     given = "" if words is None else f", {words!r}"
-    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
     ranked = ", ".join(f"{clip(word)} {p:.3g}" for word, p in zip(found.words, found.inside, strict=True))
     return Picture(
         figure=figure,
         data={"mask": mask, "inside": np.array(found.inside), "outside": np.array(found.outside)},
         alt=f"The words that a region looks at ({found.area:.1%} of the picture) for {in_words(trace)}, "
         f"mean probability inside: {ranked}.",
-        call=line_of_code("region", f"trace, {box}{given}{options(asked, defaults)}", trace),
+        call=line_of_code("region", f"trace, {box}{given}{options(selection.given)}", trace, given=own),
     )
 
 

@@ -9,15 +9,18 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import counted
 from ..base.errors import TraceError
+from ..figures.code_lines import CodeLine, options
+from ..figures.colours import FAINT, PALETTE
 from ..figures.panels import BLOG_COLUMN
-from ..figures.picture import CodeLine, Picture, style
-from ..figures.titles import FAINT, PALETTE
+from ..figures.picture import Picture, style
 from ..records.schedule import Schedule, schedule_of_trace
 from ..trace.trace import Trace
+from .made_from import made_from
 
 _MARKERS = "os^Dv<>p"
 
 
+@made_from("trace", "pipeline", "scheduler", calls=["schedule"])
 def schedule(*sources: Trace | Schedule) -> Picture:
     """Draws β, ᾱ, σ and ln SNR over the training timestep, and σ call by call, of one or several schedules.
 
@@ -66,14 +69,14 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     calls = "; ".join(
         f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
     )
-    arguments = ", ".join(_argument(one, number, len(sources)) for number, one in enumerate(sources))
+    arguments = ", ".join(_argument(one, f"_{number}" * (len(found) > 1)) for number, one in enumerate(found))
     return Picture(
         figure=figure,
         data=data,
         alt=f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
         call=CodeLine(
             f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
-            [one for one in sources if isinstance(one, Trace)],
+            [one.run for one in found if one.run],
         ),
     )
 
@@ -123,6 +126,14 @@ def _names(found: list[Schedule]) -> list[str]:
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 
 
-def _argument(one: Trace | Schedule, number: int, count: int) -> str:
-    kind = "trace" if isinstance(one, Trace) else "schedule"
-    return kind if count == 1 else f"{kind}_{number}"
+def _argument(one: Schedule, number: str) -> str:
+    """The schedule in the line of code: its trace, the call that made it of a pipeline, or a name."""
+    if one.run:
+        return f"trace{number}"
+    if one.asked is None:
+        return f"schedule{number}"
+    steps = options({"num_inference_steps": one.asked.get("num_inference_steps")}, {"num_inference_steps": None})
+    scheduler = one.asked.get("scheduler")
+    if scheduler is not None:
+        steps += f", scheduler={scheduler!r}" if isinstance(scheduler, str) else f", scheduler=scheduler{number}"
+    return f"sdx.schedule(pipe{steps})"

@@ -7,27 +7,24 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from ..analysis.regions import segmentation as segmentation_of
-from ..analysis.selection import Heads, Layers, Word, select, words_of
+from ..analysis.segmentation import winners_of
+from ..analysis.selection import Heads, Layers, Selection, Word, words_of
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.panels import colour_bar, panels
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import (
-    PALETTE,
-    SEQUENTIAL,
-    first_words,
-    in_words,
-    line_of_code,
-    options,
-    run_title,
-    selection_title,
-)
+from ..figures.titles import first_words, run_title, selection_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _LEGEND_COLUMNS = 4
 
 
+@made_from("trace")
 def segmentation(
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
@@ -57,18 +54,18 @@ def segmentation(
     chosen, cut = words, ""
     if words is None:
         chosen, cut = first_words(words_of(trace, role, None))
-    found = segmentation_of(trace, chosen, role=role, steps=steps, layers=layers, heads=heads)
+    selection = Selection(role, steps, layers, heads)
+    found = winners_of(trace, chosen, selection)
     if len(found.words) > len(PALETTE):
         raise TraceError(
             f"segmentation: {len(found.words)} words are more than the {len(PALETTE)} colours that can be told apart"
         )
-    selection = select(trace, role=role, steps=steps, layers=layers, heads=heads)
     colours = PALETTE[: len(found.words)]
     shares = [float(found.mask(word).mean()) for word in found.words]
     y, x = found.winner.shape
     pictured = trace.image is not None
     with panels(1, 2 + pictured, aspect=y / x, top=0.75 + 0.2 * ceil(len(colours) / _LEGEND_COLUMNS)) as (figure, axes):
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection)}{cut}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}{cut}", fontsize=9)
         if pictured:
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
@@ -85,14 +82,11 @@ def segmentation(
             handles=handles, loc="outside lower center", ncols=min(_LEGEND_COLUMNS, len(handles)), frameon=False
         )
     won = ", ".join(f"{clip(word)} {share:.0%}" for word, share in zip(found.words, shares, strict=True))
-    asked = {"role": role, "steps": steps, "layers": layers, "heads": heads}
-    defaults = {"role": "cond", "steps": None, "layers": None, "heads": None}
+    given = "" if words is None else f", {words!r}"
     return Picture(
         figure=figure,
         data={"winner": found.winner, "margin": found.margin},
         alt=f"Which word each latent pixel looks at most for {in_words(trace)}: {won} of the pixels; the margin "
         f"is {np.median(found.margin):.2f} at the median.",
-        call=line_of_code(
-            "segmentation", f"trace{'' if words is None else f', {words!r}'}{options(asked, defaults)}", trace
-        ),
+        call=line_of_code("segmentation", f"trace{given}{options(selection.given)}", trace),
     )

@@ -6,15 +6,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..analysis.self_attention import pixel_map, self_attention_components
-from ..figures.panels import colour_bar, panels, place_of
+from ..analysis.selection import Selection
+from ..analysis.self_attention import components_of, map_of_pixel
+from ..figures.alt_texts import in_words, peak
+from ..figures.cells import place_of
+from ..figures.code_lines import line_of_code, options
+from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
+from ..figures.labels import colour_bar
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import DIVERGING, PALETTE, SEQUENTIAL, grid_of, in_words, line_of_code, options, peak, run_title
+from ..figures.titles import grid_of, run_title
 from ..trace.trace import Steps, Trace
+from .made_from import made_from
 
 _COLUMNS = 4
 
 
+@made_from("trace")
 def self_attention(
     trace: Trace,
     side: int,
@@ -43,8 +51,9 @@ def self_attention(
 
     Source: Hertz et al. 2022, `show_self_attention_comp`.
     """
-    vectors = self_attention_components(trace, side, components=components, role=role, steps=steps)
-    looked = None if pixel is None else pixel_map(trace, pixel, side, role=role, steps=steps)
+    selection = Selection(role, steps)
+    vectors = components_of(trace, side, selection, components)
+    looked = None if pixel is None else map_of_pixel(trace, pixel, side, selection)
     y, x = vectors.shape[1:]
     reach = float(np.abs(vectors).max())
     shown = len(vectors) + (trace.image is not None) + (looked is not None)
@@ -71,14 +80,14 @@ def self_attention(
             drawn = ax.imshow(vector, cmap=DIVERGING, vmin=-reach, vmax=reach)
         colour_bar(figure, drawn, axes, label="component (unit length)", shrink=0.8, pad=0.01)
     at_pixel = "" if looked is None else f" Pixel {pixel} {peak('', looked).strip()} of the picture."
-    defaults = {"pixel": None, "components": 6, "role": "cond", "steps": None}
-    asked = {"pixel": pixel, "components": components, "role": role, "steps": steps}
+    given = {"pixel": pixel, "components": components} | selection.given
+    arguments = f"trace, {side}{options(given, {'pixel': None, 'components': 6})}"
     return Picture(
         figure=figure,
         data={"components": vectors} | ({} if looked is None else {"pixel": looked}),
         alt=f"The {len(vectors)} leading components of the self-attention at {grid_of(vectors)} ({when}) for "
         f"{in_words(trace)}, within ±{reach:.2g}.{at_pixel}",
-        call=line_of_code("self_attention", f"trace, {side}{options(asked, defaults)}", trace),
+        call=line_of_code("self_attention", arguments, trace),
     )
 
 

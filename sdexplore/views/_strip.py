@@ -4,15 +4,19 @@ from math import ceil
 
 from ..base.display import counted
 from ..base.errors import TraceError
+from ..figures.alt_texts import in_words
+from ..figures.code_lines import CodeLine
 from ..figures.panels import panels
-from ..figures.picture import CodeLine, Picture, drawable
-from ..figures.titles import in_words, run_title
+from ..figures.picture import Picture, drawable
+from ..figures.titles import run_title
 from ..trace.collections import Comparison
 from ._comparison import check_comparison
+from .made_from import made_from
 
 _COLUMNS = 6
 
 
+@made_from("comparison")
 def strip(comparison: Comparison) -> Picture:
     """Draws the final pictures of a Comparison over one argument in a row, each under its value.
 

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TokenError
+from ..figures.colours import DIVERGING, FAINT, PALETTE, SEQUENTIAL
 from ..figures.panels import BLOG_COLUMN, panels
 from ..figures.picture import Picture, drawable, style
-from ..figures.titles import DIVERGING, FAINT, PALETTE, SEQUENTIAL
 from ..records.text_encoding import TextEncoding
+from .made_from import made_from
 
 _MOST = 6  # layers in a figure by default
 _COLUMNS = 3
@@ -23,6 +24,7 @@ _GAMMA = 0.5
 _PADDING = 2
 
 
+@made_from("pipeline", calls=["text_encoding"])
 def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None, padding: int = _PADDING) -> Picture:
     """Draws how alike the tokens of a prompt are after each layer of its text encoder: cosines, a panel a layer.
 
@@ -65,6 +67,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
     )
 
 
+@made_from("pipeline", calls=["text_encoding"])
 def text_norms(encoding: TextEncoding, padding: int = _PADDING) -> Picture:
     """Draws how long each token's hidden state is after every layer of the text encoder.
 
@@ -104,6 +107,7 @@ def text_norms(encoding: TextEncoding, padding: int = _PADDING) -> Picture:
     )
 
 
+@made_from("pipeline", calls=["text_encoding"])
 def text_attention(
     encoding: TextEncoding, layers: Sequence[int] | None = None, heads: Sequence[int] | None = None
 ) -> Picture:

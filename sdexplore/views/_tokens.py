@@ -12,6 +12,7 @@ from ..base.errors import TokenError
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..text.tokenization import Token, Tokenization, Tokenizations
+from .made_from import made_from
 
 _SHADES = ("#cfe3fa", "#fde3c8")  # of words in turn, so that their borders show
 _LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated": "#f3c6c6"}
@@ -20,6 +21,7 @@ _CHARACTER = 0.085  # inches, of the text in a box
 _MOST = 200
 
 
+@made_from("pipeline", calls=["tokens"])
 def tokens(source: Tokenization | Tokenizations) -> Picture:
     """Draws a prompt as boxes, a box a token, for each tokenizer: what it covers, its position, its id.
 
@@ -65,12 +67,13 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     first = next(iter(shown.values()))
     real = [t for t in first.tokens if t.kind == "text"]
     lost = len(first.truncated)
+    one_of = f"[{source.tokenizer!r}]" if isinstance(source, Tokenization) else ""
     return Picture(
         figure=figure,
         data={name: np.array(one.ids) for name, one in shown.items()},
         alt=f"The prompt {clip(first.text, 200)!r} as {len(real)} tokens: {clip(' | '.join(t.text for t in real), 400)}"
         + (f"; {lost} more were cut off." if lost else "."),
-        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.text!r}))",
+        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.text!r}){one_of})",
     )
 
 

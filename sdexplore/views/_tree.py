@@ -11,6 +11,7 @@ from ..base.errors import InspectionError
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.components import ModuleNode, ModuleTree
+from .made_from import made_from
 
 _ROW = 0.19
 _MOST = 120
@@ -20,6 +21,7 @@ _LABELS: dict[str | None, str] = {"cross": "cross-attention", "self": "self-atte
 _BAR = 0.36  # of the width of the axes
 
 
+@made_from("pipeline", calls=["tree"])
 def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     """Draws a network's modules to `depth`, a line each, indented; the bar is its parameters.
 
@@ -65,6 +67,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         title = drawable(where or modules.root.class_name)
         ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
+    component = f", {modules.component!r}" if modules.component else ""
     kinds = [layer.kind for layer in modules.attention_layers]
     return Picture(
         figure=figure,
@@ -72,7 +75,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
         f"{count(modules.parameters)} parameters, {kinds.count('cross')} cross-attention and "
         f"{kinds.count('self')} self-attention layers.",
-        call=f"sdx.views.tree(sdx.tree(pipe, {modules.component!r}){branch}, depth={levels})",
+        call=f"sdx.views.tree(sdx.tree(pipe{component}){branch}, depth={levels})",
     )
 
 

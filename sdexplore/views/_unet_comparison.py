@@ -7,16 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from ..figures.colours import PALETTE
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
-from ..figures.titles import PALETTE
 from ..records.architecture import Stage, UNetComparison
+from .made_from import made_from
 
 _PLAIN, _ATTENDING = "#c9c9c9", PALETTE[5]
 _ROW = 0.95
 _WIDEST = 3.0  # of a box
 
 
+@made_from("pipeline", calls=["pipeline_architecture"], part="beside_2015")
 def unet_comparison(found: UNetComparison) -> Picture:
     """Draws two U-Nets level by level: left that of 2015, right this pipeline's.
 
@@ -66,7 +68,8 @@ def unet_comparison(found: UNetComparison) -> Picture:
         },
         alt=f"The U-Net of 2015, {len(found.levels_2015)} levels of {found.levels_2015[0].channels} to "
         f"{found.levels_2015[-1].channels} channels, beside the {here.unet}, {here.levels} levels. {changed}.",
-        call="sdx.views.unet_comparison(sdx.pipeline_architecture(pipe).beside_2015)",
+        call=f"sdx.views.unet_comparison(sdx.pipeline_architecture(pipe, height={here.image[1]}, "
+        f"width={here.image[2]}).beside_2015)",
     )
 
 

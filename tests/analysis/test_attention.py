@@ -8,7 +8,8 @@ import synthetic
 import torch
 from synthetic import BRIGHT, DOWN, INNER, LAYERS, LENGTH, MID, STEPS, UP, UP10, X, Y
 
-from sdexplore.analysis.attention import select, word_map
+from sdexplore.analysis.attention import word_map
+from sdexplore.analysis.selection import Selection
 from sdexplore.base.errors import TokenError, TraceError
 
 PLACES = {"a": (1, 4), "cat": (2,), "and": (3,), "rocketship": (5, 6)}
@@ -105,7 +106,7 @@ def test_heads_are_chosen(per_head, heads):
     ],
 )
 def test_layers_are_named_by_beginning_or_by_their_longer_side(trace, asked, found):
-    assert tuple(select(trace, layers=asked).layers) == found
+    assert tuple(Selection(layers=asked).of(trace).layers) == found
 
 
 def test_the_bright_pixel_is_where_its_word_peaks_and_others_do_not(trace):
@@ -239,11 +240,11 @@ def test_steps_that_were_not_recorded_are_listed(trace):
     found = synthetic.trace(cross_attention={"cond": some})
     with pytest.raises(TraceError, match=r"attention of step 3 was not recorded; there are \[0, 4\]"):
         word_map(found, "cat", steps=(4, 3))
-    assert select(found, steps=slice(2, None)).steps == (4,)
-    assert select(found).steps == (0, 4)
+    assert Selection(steps=slice(2, None)).of(found).steps == (4,)
+    assert Selection().of(found).steps == (0, 4)
 
 
 def test_a_selection_says_what_it_is(trace, per_head):
-    assert select(trace).describe() == "cond, mean over 6 steps, 5 layers, all heads"
-    assert select(trace, steps=-1, layers="mid_block").describe() == f"cond, step 5, mean over {MID}, all heads"
-    assert select(per_head, heads=(0, 1)).describe() == "cond, mean over 6 steps, 5 layers, heads 0, 1"
+    assert Selection().of(trace).describe() == "cond, mean over 6 steps, 5 layers, all heads"
+    assert Selection(steps=-1, layers="mid_block").of(trace).describe() == f"cond, step 5, mean over {MID}, all heads"
+    assert Selection(heads=(0, 1)).of(per_head).describe() == "cond, mean over 6 steps, 5 layers, heads 0, 1"

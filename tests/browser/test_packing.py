@@ -11,8 +11,8 @@ import synthetic
 from PIL import Image
 
 from sdexplore import Trace, TraceError, word_map
+from sdexplore.analysis.attention_mass import attention_mass
 from sdexplore.analysis.guidance import halves
-from sdexplore.analysis.mass import attention_mass
 from sdexplore.analysis.resizing import resized
 from sdexplore.browser.packing import pack
 from sdexplore.publish.pages import page

@@ -12,7 +12,8 @@ from matplotlib.colors import ListedColormap
 from PIL import Image
 
 from sdexplore.analysis.resizing import resized
-from sdexplore.figures.panels import Panel, colour_bar, panels, row_label
+from sdexplore.figures.labels import colour_bar, row_label
+from sdexplore.figures.panels import Panel, panels
 from sdexplore.figures.picture import Picture
 
 SIDE = 200

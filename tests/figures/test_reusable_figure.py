@@ -126,7 +126,7 @@ def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace
     assert board.figure().data["steps"].tolist() == [1, 2, 3, 4]
     board.close()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sdexplore.views._attention_steps.MOST", 3)
+        patch.setattr("sdexplore.dashboard.sections.attention.MOST_STEPS", 3)
         board = explore(trace, section="Attention", figure="by step", words=("cat",), steps=(0, 4))
         assert board.figure().data["steps"].tolist() == [0, 2, 4]
         board.close()

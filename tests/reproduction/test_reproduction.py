@@ -1,12 +1,13 @@
 """Published pictures made again: the same, or how they differ, or refused with the reason."""
 
+import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
@@ -96,6 +97,80 @@ def test_other_numbers_and_pixels_are_told(published, tmp_path, pipe):
     assert "Another picture." in made._repr_html_()
 
 
+def with_pixels(published, tmp_path, change, number=2, **facts):
+    """A copy of the folder in which the pixels of one picture are changed, and its sidecar tells of the new file."""
+    path = changed(published, tmp_path, number, **facts)
+    pixels = np.array(Image.open(path.with_suffix(".png")).convert("RGB"))
+    Image.fromarray(change(pixels)).save(path.with_suffix(".png"))
+    return changed_again(path, sha256=hashlib.sha256(path.with_suffix(".png").read_bytes()).hexdigest())
+
+
+def a_few(by, share):
+    """Changes that share of the values by so much."""
+
+    def change(pixels):
+        values = pixels.reshape(-1).astype(int)
+        some = values[: round(share * len(values))]
+        some += np.where(some < 128, by, -by)
+        return values.reshape(pixels.shape).astype(np.uint8)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("by", "share", "verdict"), [(2, 0.0099, "rounding"), (2, 0.011, "other"), (3, 0.001, "other"), (0, 0.5, "same")]
+)
+def test_a_difference_in_the_last_digit_is_rounding(published, tmp_path, pipe, by, share, verdict):
+    made = sdx.reproduce(with_pixels(published, tmp_path, a_few(by, share)), pipe)
+    assert (made.verdict, made.same) == (verdict, verdict == "same")
+    if by:
+        assert f"by {by} of 255 at most" in made.found[-1]
+        assert f"{round(share * 64 * 64 * 3) / (64 * 64 * 3):.2%} of the values" in made.found[-1]
+    said = {"rounding": "up to rounding", "other": "Another picture", "same": "The same picture."}
+    assert said[verdict] in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "verdict"),
+    [
+        ("versions", "torch", "1.0", "rounding"),
+        ("provenance", "device", "cuda", "rounding"),
+        ("provenance", "seconds", 99.0, "rounding"),
+        ("provenance", "dtype", "float16", "other"),
+        ("provenance", "model", "mini", "other"),
+    ],
+)
+def test_rounding_is_all_that_threads_device_and_versions_may_explain(
+    published, tmp_path, pipe, part, name, value, verdict
+):
+    traces = json.loads((published / "002.json").read_text())["traces"]
+    provenance = traces[0]["provenance"]
+    (provenance["versions"] if part == "versions" else provenance)[name] = value
+    made = sdx.reproduce(with_pixels(published, tmp_path, a_few(1, 0.001), traces=traces), pipe)
+    assert made.verdict == verdict
+    assert any(f"{name} {value} then" in one for one in made.found) == (name != "seconds")
+
+
+def test_every_frame_of_an_animation_counts(published, tmp_path, pipe):
+    path = changed(published, tmp_path, 3)
+    file = path.with_suffix(".webp")
+    with Image.open(file) as image:
+        frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+    frames[-1] = Image.new("RGB", frames[-1].size, "red")
+    frames[0].save(file, save_all=True, append_images=frames[1:], lossless=True, duration=500)
+    made = sdx.reproduce(changed_again(path, sha256=hashlib.sha256(file.read_bytes()).hexdigest()), pipe)
+    assert made.verdict == "other"
+    assert "of the pixels differ" in made.found[-1]
+
+
+def test_a_file_that_is_no_picture_is_told(published, tmp_path, pipe):
+    path = changed(published, tmp_path, 2)
+    path.with_suffix(".png").write_bytes(b"nothing")
+    made = sdx.reproduce(changed_again(path, sha256=hashlib.sha256(b"nothing").hexdigest()), pipe)
+    assert made.verdict == "other"
+    assert "cannot be opened" in made.found[-1]
+
+
 def test_a_picture_that_was_changed_or_is_gone_is_told(published, tmp_path, pipe):
     path = changed(published, tmp_path, 2, sha256="0" * 64)
     assert "not the file that the sidecar tells of" in sdx.reproduce(path, pipe).found[-1]
@@ -108,8 +183,6 @@ def test_re_encoded_without_loss_it_is_the_same_picture(published, tmp_path, pip
     image = Image.open(path.with_suffix(".png"))
     np.testing.assert_array_equal(np.asarray(image).shape, (64, 64, 3))
     image.save(path.with_suffix(".png"), compress_level=0)
-    import hashlib
-
     digest = hashlib.sha256(path.with_suffix(".png").read_bytes()).hexdigest()
     made = sdx.reproduce(changed_again(path, sha256=digest), pipe)
     assert (made.same, made.found[-1]) == (True, "Every pixel is the same.")
@@ -136,15 +209,15 @@ def test_what_has_no_line_of_code_or_no_model_is_refused(published, pipe):
     [
         ("__import__('os').system('touch hacked')", "is not called from a sidecar"),
         ("sdx.load('mini')", "is not called from a sidecar"),
-        ("sdx.views.attention(trace, [().__class__])", "no literal, and nothing is run"),
-        ("sdx.views.attention(trace, [trace for trace in [1]])", "no literal, and nothing is run"),
+        ("sdx.views.attention(trace, [().__class__])", "not a literal, and nothing is run"),
+        ("sdx.views.attention(trace, [trace for trace in [1]])", "not a literal, and nothing is run"),
         ("sdx.views.attention(trace, colour='red')", "cannot be called so"),
         ("sdx.views.attention(*trace)", r"no arguments by \*"),
         ("sdx.views.attention.__call__(trace)", "is not called from a sidecar"),
         ("sdx.views.attention(trace, other)", "does not hold 'trace'"),
         ("sdx.views.region(trace, mask)", "does not hold"),
-        ("sdx.views.attention(trace", "line of code is none"),
-        ("(" * 5000, "line of code is none"),
+        ("sdx.views.attention(trace", "line of code is not Python"),
+        ("(" * 5000, "line of code is not Python"),
         ("open('x', 'w')", "is not called from a sidecar"),
     ],
 )

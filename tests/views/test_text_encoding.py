@@ -1,8 +1,8 @@
-"""Pictures of text encoders and of words left out: what is in the axes is what the record holds."""
+"""What a text encoder makes of a prompt, as it is drawn."""
 
 import numpy as np
 import pytest
-from artists import again, bars, equal, panels, same_scale, shown, texts
+from artists import again, bars, equal, panels, same_scale, shown
 from matplotlib.colors import PowerNorm
 from tiny_pipelines import latent_diffusion_text, stable_diffusion
 
@@ -19,12 +19,6 @@ def pipe():
 @pytest.fixture(scope="module")
 def encoding(pipe):
     return sdx.text_encoding(pipe, PROMPT)["text_encoder"]
-
-
-@pytest.fixture(scope="module")
-def occlusion(pipe):
-    trace = sdx.run(pipe, PROMPT, num_inference_steps=2, record=sdx.Record(decode=0, cross_attention=False))
-    return trace, sdx.occlusion(pipe, trace)
 
 
 def test_similarity_shows_each_layer_on_one_scale(pipe, encoding):
@@ -101,54 +95,3 @@ def test_what_was_not_kept_is_not_drawn(pipe, encoding):
         sdx.views.text_attention(encoding, layers=[0])
     with pytest.raises(sdx.TokenError, match="no hidden state 7"):
         sdx.views.text_similarity(encoding, layers=[7])
-
-
-def test_words_are_ranked_and_shown_where_they_act(pipe, occlusion):
-    trace, found = occlusion
-    picture = sdx.views.occlusion(found, most=2)
-    bar, *maps = panels(picture)
-    assert [label.get_text() for label in bar.get_yticklabels()] == [found.words[i] for i in found.ranking]
-    widths = [patch.get_width() for patch in bar.patches]
-    np.testing.assert_allclose(widths, found.effects.mean(1)[list(found.ranking)], rtol=1e-5)
-    assert widths == sorted(widths, reverse=True)
-    steps = len(found.steps)
-    assert len(maps) == 2 * steps
-    for number, ax in enumerate(maps):
-        word, step = found.ranking[number // steps], number % steps
-        np.testing.assert_array_equal(shown(ax)[0], found.changes[word, step])
-    same_scale([ax.get_images()[0] for ax in maps], 0, float(found.changes[list(found.ranking[:2])].max()))
-    equal(picture, again(picture, pipe=pipe, trace=trace))
-    of_two = sdx.views.occlusion(sdx.occlusion(pipe, trace, ["rocket", "a cat"], steps=1))
-    equal(of_two, again(of_two, pipe=pipe, trace=trace))  # the words that were asked for, and no others
-    with pytest.raises(sdx.TraceError, match="at least one word"):
-        sdx.views.occlusion(found, most=0)
-
-
-def test_a_strip_shows_the_pictures_of_one_argument(pipe):
-    record = sdx.Record(decode=0, cross_attention=False)
-    ladder = sdx.clip_skip_ladder(pipe, PROMPT, (0, 2), record=record, num_inference_steps=1)
-    picture = sdx.views.strip(ladder)
-    assert [ax.get_title() for ax in panels(picture)] == ["clip_skip 0", "clip_skip 2"]
-    for ax, trace in zip(panels(picture), ladder, strict=True):
-        np.testing.assert_array_equal(shown(ax)[0], trace.image)
-    assert texts(picture).startswith(f"“{PROMPT}”\n")
-    equal(picture, again(picture, comparison=ladder))
-    assert picture.call.over == {"clip_skip": [0, 2]}
-    assert [source["fingerprint"] for source in picture.call.sources] == [trace.fingerprint for trace in ladder]
-    empty = sdx.compare(pipe, PROMPT, over={"negative_prompt": ["", "x"]}, record=record, num_inference_steps=1)
-    titles = ["negative_prompt ''", "negative_prompt x"]
-    assert [ax.get_title() for ax in panels(sdx.views.strip(empty))] == titles
-    walk = sdx.interpolation(pipe, "a cat", "a $dog", (0, 0.5), record=record, num_inference_steps=1)
-    strip = sdx.views.strip(walk)
-    assert [ax.get_title() for ax in panels(strip)] == ["weight 0", "weight 0.5"]
-    assert "“a cat” → “a \\$dog”, by slerp\n" in texts(strip)
-    grid = sdx.views.comparison(walk)
-    assert grid.figure.get_suptitle() == strip.figure.get_suptitle()
-    assert grid.alt == "2 pictures of the way from 'a cat' to 'a $dog', by weight 0.0; weight 0.5."
-    assert "2 runs of 'a cat' to 'a $dog'" in repr(walk)
-    middle = sdx.views.denoising(walk.at(weight=0.5))
-    assert "“a cat” → “a \\$dog”, by slerp, weight 0.5\n" in texts(middle)
-    assert middle.alt.endswith("for the way from 'a cat' to 'a $dog' at weight 0.5.")
-    grid = sdx.compare(pipe, PROMPT, over={"seed": [0], "guidance_scale": [1.0]}, record=record, num_inference_steps=1)
-    with pytest.raises(sdx.TraceError, match="over seed, guidance_scale"):
-        sdx.views.strip(grid)

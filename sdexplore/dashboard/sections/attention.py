@@ -8,10 +8,11 @@ import ipywidgets as widgets
 
 from ...analysis.attention import most_striking
 from ...analysis.published_methods import answering
-from ...analysis.selection import select
+from ...analysis.selection import Selection
 from ...analysis.trajectory import spread
 from ...base.display import counted
 from ...figures.picture import Picture
+from ...figures.titles import MOST_STEPS
 from ...trace.trace import Attention, Trace
 from ..board import Board
 from ..controls import UNCHOSEN, bind, close, column, control, row
@@ -157,7 +158,7 @@ class AttentionSection(Section):
             known = [value for _, value in options]
             setattr(state, name, kept if kept in known else None)
             self._choices[name].value = _held(getattr(state, name))
-        kept_method, methods = state.method, ["mean", *answering(trace, select(trace, role=state.role))]
+        kept_method, methods = state.method, ["mean", *answering(trace, Selection(state.role).of(trace))]
         self._choices["method"].options = methods
         state.method = self._choices["method"].value = kept_method if kept_method in methods else "mean"
         kept_steps = state.steps
@@ -215,9 +216,7 @@ _APPLIES = {
 
 def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
     """As many of the chosen steps as a figure has room for."""
-    from ...views._attention_steps import MOST
-
-    return None if chosen["steps"] is None else list(spread(select(trace, **chosen).steps, MOST))
+    return None if chosen["steps"] is None else list(spread(Selection(**chosen).of(trace).steps, MOST_STEPS))
 
 
 def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from ...records.occlusion import Occlusion
 from ...text.tokenization import Tokenization
 from ...text.words import occurrences, without
 from ...trace.collections import Traces
+from ...trace.facts import facts_of
 from ...trace.record import Record
 from ...trace.trace import Steps, Trace
 from ..components.pipeline_lock import lock_of
@@ -97,6 +98,7 @@ def occlusion(
         deviation=np.array(deviation, np.float32),
         prediction_type=str(trace.provenance.get("scheduler", {}).get("prediction_type")),
         fingerprint=trace.fingerprint,
+        run=facts_of(trace),
     )
 
 

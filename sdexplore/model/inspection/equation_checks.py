@@ -63,6 +63,7 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
         timesteps=timesteps,
         numbers=int(np.prod(_SHAPE)),
         num_inference_steps=num_inference_steps,
+        seed=seed,
         checks={
             name: EquationCheck(
                 equation=name,
@@ -117,6 +118,7 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
         flip_sin_to_cos=bool(projection.flip_sin_to_cos),
         freq_shift=float(projection.downscale_freq_shift),
         unet=type(unet).__name__,
+        asked=None if timesteps is None else tuple(map(float, timesteps)),
     )
 
 

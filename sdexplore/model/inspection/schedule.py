@@ -67,6 +67,7 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
         timesteps=timesteps,
         sigmas=sigmas,
         source=model_source(source),
+        asked={"num_inference_steps": num_inference_steps, "scheduler": scheduler},
         **trained(name, plain(dict(chosen.config)), timesteps),
     )
 

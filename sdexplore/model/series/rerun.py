@@ -1,6 +1,6 @@
 """A run made again from what a trace says of itself; refused where that is not enough."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from ...trace.record import Record
 from ...trace.trace import Trace
 from ..components.pipeline_lock import lock_of
 from ..components.scheduler_exchange import exchanged_scheduler
-from ..components.source_name import HUB_ID, model_source
+from ..components.source_name import HUB_ID
 from ..loading.load_pipeline import load
 from ..runs.check_call import check
 from ..runs.provenance import described, given_again, is_summary
@@ -61,16 +61,12 @@ def rerun(pipe: Any, source: Mapping[str, Any], given: Mapping[str, Any]) -> Tra
             f"trace {name} is a {source['kind']} at a picture, which the sidecar does not hold: make it again with "
             f"sdx.{source['kind']}(pipe, image, …)"
         )
-    if call.get("stopped"):
-        raise RunError(f"trace {name} was stopped by hand after some steps: there is no call that makes it again")
-    arguments = {key: _argument(name, key, value, given) for key, value in dict(call.get("arguments", {})).items()}
-    if unknown := sorted(given.keys() - arguments.keys()):
-        raise RunError(f"trace {name} was made without {unknown[0]!r}; {did_you_mean(unknown[0], arguments)}")
+    arguments = arguments_again(source, given)
     record = Record.from_json(call.get("record", {}))
     seed = call.get("seed")
     prompt = _argument(name, "prompt", call.get("prompt"), {})
     check(pipe, {"seed": seed, **arguments})
-    with lock_of(pipe), _scheduler(pipe, source):
+    with lock_of(pipe), scheduler_as_then(pipe, source):
         made = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
     number = call.get("image", 0)
     if isinstance(made, Traces):
@@ -80,23 +76,30 @@ def rerun(pipe: Any, source: Mapping[str, Any], given: Mapping[str, Any]) -> Tra
     return made
 
 
-def differences(pipe: Any, source: Mapping[str, Any], now: Trace) -> list[str]:
-    """What was otherwise when the trace was made: model, pipeline, device, dtype, versions."""
-    then, today = source["provenance"], now.provenance
-    found = [
-        f"{name} {then.get(name)} then, {today.get(name)} now"
-        for name in ("model", "pipeline", "device", "dtype")
-        if then.get(name) != today.get(name)
-    ]
-    old, new = then.get("versions", {}), today.get("versions", {})
-    found += [f"{name} {old.get(name)} then, {new.get(name)} now" for name in old if old.get(name) != new.get(name)]
-    if model_source(pipe) == "unknown":
-        found.append("the pipeline given does not say where its weights are from")
-    return found
+def arguments_again(
+    source: Mapping[str, Any], given: Mapping[str, Any], without: Collection[str] = ()
+) -> dict[str, Any]:
+    """The arguments of the trace's call as they were given, less those named in `without`.
+
+    Args:
+        source: fingerprint, kind, call and provenance of a trace, as a sidecar has them.
+        given: Arguments of which the call has only a summary.
+        without: Arguments that the caller makes himself.
+
+    Raises:
+        RunError: The run was stopped by hand; an argument is missing in `given`, is another there, or is unknown.
+    """
+    call, name = source["call"], source["fingerprint"]
+    if call.get("stopped"):
+        raise RunError(f"trace {name} was stopped by hand after some steps: there is no call that makes it again")
+    told = {key: value for key, value in dict(call.get("arguments", {})).items() if key not in without}
+    if unknown := sorted(given.keys() - told.keys()):
+        raise RunError(f"trace {name} was made without {unknown[0]!r}; {did_you_mean(unknown[0], told)}")
+    return {key: _argument(name, key, value, given) for key, value in told.items()}
 
 
 @contextmanager
-def _scheduler(pipe: Any, source: Mapping[str, Any]) -> Iterator[None]:
+def scheduler_as_then(pipe: Any, source: Mapping[str, Any]) -> Iterator[None]:
     """The pipeline with the scheduler that the trace had."""
     then = source["provenance"].get("scheduler", {})
     config, name = then.get("config", {}), then.get("class")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ...analysis.trajectory import spread
 from ...base.display import size
 from ...base.errors import PublishError
 from .video import mp4
@@ -57,7 +58,7 @@ def encoded(
         count = max(1, -(-most // every))
         if last is not None and fit is not None and _hopeless(last, (quality, scale, count), fit):
             continue
-        kept = _spread(len(frames), count)
+        kept = spread(range(len(frames)), count)
         y, x = frames[0].shape[:2]
         pixels = (max(2, round(x * scale)), max(2, round(y * scale)))
         images = [Image.fromarray(frames[i]) for i in kept]
@@ -86,13 +87,6 @@ def _hopeless(last: tuple[int, int, float, int], now: tuple[int, float, int], fi
     return expected / 2 > fit and (quality, scale) != (3, 0.12)
 
 
-def _spread(total: int, count: int) -> list[int]:
-    """`count` of `total` numbers, first and last among them (the last alone, if it is one)."""
-    if count == 1:
-        return [total - 1]
-    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
-
-
 def _times(seconds: Sequence[float], kept: Sequence[int]) -> list[float]:
     """The seconds of each kept frame: its own, and those of the frames left out before it."""
     times, before = [], -1
@@ -119,7 +113,7 @@ def _webp(images: Sequence[Image.Image], times: Sequence[float], quality: int) -
 
 def _gif(images: Sequence[Image.Image], times: Sequence[float], colours: int) -> bytes:
     # One palette for all frames: with a palette for each, colours would flicker in places where nothing changes.
-    some = [images[i] for i in _spread(len(images), min(4, len(images)))]
+    some = [images[i] for i in spread(range(len(images)), 4)]
     sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
     for number, image in enumerate(some):
         sheet.paste(image, (0, number * image.height))

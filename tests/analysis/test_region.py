@@ -9,7 +9,7 @@ from synthetic import FACTOR, X, Y
 from unchecked import unchecked
 
 import sdexplore as sdx
-from sdexplore.analysis.regions import region_mask, region_weights
+from sdexplore.analysis.region import region_mask, region_weights
 from sdexplore.base.errors import TokenError, TraceError
 from sdexplore.text.tokenization import Tokenizations
 
@@ -209,6 +209,6 @@ def test_a_segmentation_shows_shares_and_margins(trace):
 
 
 def test_users_without_the_type_checker_get_the_same_messages(trace):
-    regions = unchecked("analysis.regions")
+    regions = unchecked("analysis.region")
     with pytest.raises(TraceError, match="a mask is boolean"):
         regions.region_words(trace, np.ones((4, 4)))

@@ -1,17 +1,17 @@
-"""From pixels to words: which words a region looks at, and which word wins at each pixel."""
+"""From pixels to words: which words a region of the picture looks at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Float32
 
 from ..base.display import Block, Line, Shown, Table, clip
 from ..base.errors import TraceError
 from ..trace.trace import Steps, Trace
 from .attention import word_maps
 from .resizing import areas
-from .selection import Heads, Layers, Word, label, words_of
+from .selection import Heads, Layers, Selection, Word, label, words_of
 
 # A box (left, top, right, bottom), or a mask (Y, X); the run-time checker takes no int for a float.
 Region = Sequence[int | float] | np.ndarray
@@ -79,8 +79,13 @@ def region_words(
     Raises:
         TraceError: The region is empty, lies outside the picture, or is no box and no mask; or as `word_map`.
     """
-    chosen = words_of(trace, role, words)
-    found = word_maps(trace, chosen, role=role, steps=steps, layers=layers, heads=heads)
+    return ranked_in(trace, region, words, Selection(role, steps, layers, heads))
+
+
+def ranked_in(trace: Trace, region: Region, words: Word | Sequence[Word] | None, selection: Selection) -> RegionWords:
+    """`region_words` by what is selected."""
+    chosen = words_of(trace, selection.role, words)
+    found = word_maps(trace, chosen, selection)
     maps = dict(zip(map(label, chosen), found, strict=True))
     weights = region_weights(trace, region, next(iter(maps.values())).shape)
     rest = 1 - weights
@@ -126,65 +131,3 @@ def region_mask(trace: Trace, region: Region) -> Float32[np.ndarray, "Y X"]:
     rows = np.clip(np.minimum(y + 1, bottom) - np.maximum(y, top), 0, 1)
     columns = np.clip(np.minimum(x + 1, right) - np.maximum(x, left), 0, 1)
     return np.asarray(rows[:, None] * columns[None, :], np.float32)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Segmentation(Shown):
-    """The winner among words at each latent pixel.
-
-    Attributes:
-        words: The words that competed.
-        winner: Index into words; of a tie the first.
-        margin: The winner's map (of its own maximum) less the second's, of the two's sum: 0 a tie, 1 alone.
-    """
-
-    words: tuple[str, ...]
-    winner: Int[np.ndarray, "y x"]
-    margin: Float32[np.ndarray, "y x"]
-
-    def mask(self, word: str) -> Bool[np.ndarray, "y x"]:
-        """Where `word` won; TraceError if it did not compete."""
-        if word not in self.words:
-            raise TraceError(f"{word!r} did not compete; these did: {', '.join(map(repr, self.words))}")
-        return np.asarray(self.winner == self.words.index(word))
-
-    def blocks(self) -> list[Block]:
-        """What the repr shows: each word's share of the picture and its mean margin there."""
-        won = {word: self.mask(word) for word in self.words}
-        rows = [
-            (clip(word, 40), f"{mask.mean():.1%}", f"{self.margin[mask].mean():.2f}" if mask.any() else "–")
-            for word, mask in won.items()
-        ]
-        headers = ("word", "pixels won", "mean margin")
-        y, x = self.winner.shape
-        return [
-            Line(f"Which of {len(self.words)} words wins at each of {y} × {x} pixels", strong=True),
-            Table(headers, rows, frozenset(headers[1:])),
-        ]
-
-
-def segmentation(
-    trace: Trace,
-    words: Word | Sequence[Word] | None = None,
-    *,
-    role: str = "cond",
-    steps: Steps = None,
-    layers: Layers = None,
-    heads: Heads = None,
-) -> Segmentation:
-    """Which of the words each latent pixel looks at most, each map divided by its own maximum.
-
-    Without that division a word with much attention everywhere would win everywhere. Nothing here says that a pixel
-    *belongs* to a word: somebody always wins; look at the margin.
-
-    Raises:
-        TraceError: Fewer than two different words; or as `word_map`.
-    """
-    chosen = {label(word): word for word in words_of(trace, role, words)}
-    if len(chosen) < 2:  # noqa: PLR2004  (a competition)
-        raise TraceError(f"segmentation needs two different words or more to compete; this is {list(chosen)}")
-    maps = np.stack(word_maps(trace, tuple(chosen.values()), role=role, steps=steps, layers=layers, heads=heads))
-    maps = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
-    second, first = np.sort(maps, axis=0)[-2:]
-    margin = (first - second) / np.maximum(first + second, np.finfo(np.float32).tiny)
-    return Segmentation(tuple(chosen), maps.argmax(axis=0), np.asarray(margin, np.float32))

@@ -1,4 +1,4 @@
-"""Where attention goes as a whole: shares of start, words, end and padding; entropy; the layers special to a word."""
+"""Where attention goes as a whole: shares of start, words, end and padding; and how spread it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..base.display import Block, Line, Shown, Table, clip
+from ..base.display import Block, Line, Shown, Table
 from ..base.errors import TraceError
 from ..trace.trace import Attention, Steps, Trace
 from .resizing import as_float32
-from .selection import Heads, Layers, Word, columns_of, label, positions, select, zeroed
+from .selection import Heads, Layers, Selection, zeroed
 
 KINDS = ("start", "words", "end", "padding")
-_SHOWN = 12  # rows of a ranking; SDXL has more than a thousand heads
 _UNIFORM = "Its embeddings are all zeros: attention is uniform, so this says but how long the prompt is."
 
 
@@ -62,10 +61,15 @@ def attention_mass(
     Raises:
         TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
     """
-    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    return mass_of(trace, Selection(role, steps, layers, heads))
+
+
+def mass_of(trace: Trace, selection: Selection) -> AttentionMass:
+    """`attention_mass` of what is selected."""
+    chosen, role = selection.of(trace), selection.role
     shares = np.full((len(chosen.layers), len(chosen.steps), len(KINDS)), np.nan, np.float32)
     for row, (name, attention) in enumerate(chosen.layers.items()):
-        kinds = _kinds(trace, role, name, attention)
+        kinds = kinds_of(trace, role, name, attention)
         by_call = _by_call(attention, chosen.head_slice)
         for column, calls in _calls(attention, chosen.steps):
             by_position = by_call[calls].mean(axis=0)
@@ -114,7 +118,7 @@ def entropy(
     Raises:
         TraceError: What was asked for was not recorded.
     """
-    chosen = select(trace, role=role, steps=steps, layers=layers, heads=heads)
+    chosen = Selection(role, steps, layers, heads).of(trace)
     found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
     for row, attention in enumerate(chosen.layers.values()):
         for column, calls in _calls(attention, chosen.steps):
@@ -123,75 +127,6 @@ def entropy(
             found[row, column] = bits.mean()
     widths = tuple(attention.probs.shape[-1] for attention in chosen.layers.values())
     return AttentionEntropy(role, tuple(chosen.layers), chosen.steps, widths, found)
-
-
-@dataclass(frozen=True, repr=False)
-class WordLayers(Shown):
-    """Layers and heads, those most special to a word first: by probability × bits.
-
-    A head that hardly ever looks at the word is no specialist of it, however odd the few places; and of such small
-    probabilities float16 keeps no digits. So the bits count as much as the word is looked at.
-
-    Attributes:
-        layers, heads: Which; head None where only the mean was recorded.
-        bits: How far the word's map is from that of the prompt's other tokens: Kullback and Leibler's divergence of
-            the two as distributions over pixels.
-        probability: The mean attention that the word gets there.
-    """
-
-    word: str
-    layers: tuple[str, ...]
-    heads: tuple[int | None, ...]
-    bits: tuple[float, ...]
-    probability: tuple[float, ...]
-
-    def blocks(self) -> list[Block]:
-        """What the repr shows: a row a layer and head, twelve at most."""
-        ranked = list(zip(self.layers, self.heads, self.bits, self.probability, strict=True))
-        rows = [
-            (name, "mean" if head is None else str(head), f"{bits:.3f}", f"{p:.4f}", f"{1000 * p * bits:.3f}")
-            for name, head, bits, p in ranked[:_SHOWN]
-        ]
-        headers = ("layer", "head", "bits", "probability", "product × 1000")
-        more = len(ranked) - len(rows)
-        return [
-            Line(f"Layers most special to {clip(self.word)!r}", strong=True),
-            Table(headers, rows, frozenset(headers[1:])),
-            *[Line(f"… and {more} more: .layers, .heads, .bits, .probability")] * (more > 0),
-        ]
-
-
-def word_layers(
-    trace: Trace, word: Word, *, role: str = "cond", steps: Steps = None, layers: Layers = None
-) -> WordLayers:
-    """Layers (and heads, where recorded) ranked by how much, and how differently from the rest, they look at a word.
-
-    Raises:
-        TraceError: What was asked for was not recorded; or the prompt has no other token.
-    """
-    chosen = select(trace, role=role, steps=steps, layers=layers)
-    rows: list[tuple[float, float, str, int | None]] = []
-    for name, attention in chosen.layers.items():
-        wanted = columns_of(attention, positions(trace, attention, role, word, None))
-        kinds = _kinds(trace, role, name, attention)
-        others = [column for column in np.flatnonzero(kinds == "words") if column not in wanted]
-        if not others:
-            raise TraceError(f"word_layers({word!r}): the prompt has no other token to compare with")
-        probs = as_float32(attention.probs[chosen.calls(attention)]).mean(axis=0)
-        for head, by_head in enumerate(probs):
-            mine, theirs = by_head[..., list(wanted)].sum(-1), by_head[..., others].sum(-1)
-            row = (_divergence(mine, theirs), float(mine.mean()), name, None if attention.head_mean else head)
-            rows.append(row)
-    rows.sort(key=lambda row: -row[0] * row[1])
-    bits, probability, names, heads = zip(*rows, strict=True)
-    return WordLayers(label(word), names, heads, bits, probability)
-
-
-def _divergence(mine: np.ndarray, theirs: np.ndarray) -> float:
-    tiny = np.finfo(np.float32).tiny
-    p, q = (np.maximum(values.astype(np.float64), tiny) for values in (mine, theirs))
-    p, q = p / p.sum(), q / q.sum()
-    return float((p * np.log2(p / q)).sum())
 
 
 _means: "WeakKeyDictionary[Attention, dict[str, np.ndarray]]" = WeakKeyDictionary()
@@ -212,7 +147,7 @@ def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, list[i
     return [(place, found) for place, found in enumerate(calls) if found]
 
 
-def _kinds(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
+def kinds_of(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
     """For each column: start, words, end or padding."""
     by_tokenizer = trace.tokens.get(role)
     if by_tokenizer is None or attention.tokenizer is None:

@@ -9,7 +9,7 @@ import synthetic
 from synthetic import DOWN, HEADS, LAYERS, LENGTH, MID, STEPS, UP
 
 import sdexplore as sdx
-from sdexplore.analysis.mass import KINDS
+from sdexplore.analysis.attention_mass import KINDS
 from sdexplore.base.errors import TokenError, TraceError
 from sdexplore.text.tokenization import Tokenizations
 from sdexplore.trace.trace import Attention

@@ -1,0 +1,44 @@
+"""What alt texts of several views say: the prompt, where a map peaks, what leads where."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from ..base.display import clip
+from ..trace.trace import Trace
+from .titles import noised_at
+
+
+def in_words(trace: Trace, over: Collection[str] = ()) -> str:
+    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was.
+
+    Between two prompts it is the way from one to the other, and how far on it, unless "weight" is in `over`.
+    """
+    made = trace.call.get("conditioning", {})
+    if trace.unconditional:
+        return "an unconditional model"
+    if "other" in made:
+        ends = f"the way from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
+        prompt = ends if "weight" in over else f"{ends} at weight {made['weight']:g}"
+    else:
+        prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
+    return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
+
+
+def way_of(trace: Trace) -> str:
+    """What leads where, as alt texts say it."""
+    if trace.kind == "look":
+        return f"in a given picture noised to t = {trace.timesteps[0]:g}"
+    if trace.kind == "invert":
+        return "from a given picture to the noise that it comes from"
+    noised = noised_at(trace)
+    begin = "noise" if noised is None else f"a given picture noised to {noised}"
+    return f"from {begin} to {'where the run was stopped' if trace.image is None else 'the final picture'}"
+
+
+def peak(name: str, pixels: np.ndarray) -> str:
+    """The peak of a map in words, for those who do not see it."""
+    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
+    vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
+    horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
+    return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"

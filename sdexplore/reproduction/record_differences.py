@@ -1,0 +1,61 @@
+"""What is otherwise in the record of a run that was made again: its call, model, scheduler, device, versions."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..base.display import clip
+from ..publish.sidecars import without_paths
+from ..trace.facts import facts_of
+from ..trace.trace import Trace
+
+_HARMLESS: Final = frozenset({"device", "threads", "versions"})
+# Other at every run: the time, and a list of diffusers' own whose order is by chance.
+_OWN: Final = frozenset({"seconds", "_use_default_values"})
+_MOST: Final = 80  # characters of a value
+
+
+@dataclass(frozen=True)
+class RecordDifference:
+    """One fact of a record that is another now.
+
+    Attributes:
+        place: Where it stands: ("provenance", "versions", "torch").
+        then, now: Its values, in words.
+    """
+
+    place: tuple[str, ...]
+    then: str
+    now: str
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is threads, device or versions, which may change the last digit of a number and no more."""
+        return not _HARMLESS.isdisjoint(self.place)
+
+    def __str__(self) -> str:
+        name = self.place[-1] if self.harmless else ".".join(self.place[1:])
+        return f"{name} {self.then} then, {self.now} now"
+
+
+def differences(source: Mapping[str, Any], now: Trace) -> list[RecordDifference]:
+    """What differs between a sidecar's facts of a trace and the trace made again.
+
+    Only facts that both have are compared, since another version of sdexplore may record more or fewer.
+
+    Args:
+        source: fingerprint, kind, call and provenance of the trace, as the sidecar has them.
+    """
+    today = json.loads(json.dumps(without_paths(facts_of(now)), default=str))
+    then = json.loads(json.dumps({name: source[name] for name in ("call", "provenance")}, default=str))
+    return list(_between(then, today, ()))
+
+
+def _between(then: Any, now: Any, place: tuple[str, ...]) -> Iterator[RecordDifference]:  # noqa: ANN401  (JSON)
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for name in then:
+            if name in now and name not in _OWN:
+                yield from _between(then[name], now[name], (*place, name))
+    elif then != now:
+        yield RecordDifference(place, clip(str(then), _MOST), clip(str(now), _MOST))

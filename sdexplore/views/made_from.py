@@ -1,0 +1,53 @@
+"""What each view's line of code is made from, so that `sdx.reproduce` can read the line again.
+
+A view says it with a decorator; `MADE_FROM` holds what all of them say.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+from ..figures.picture import Picture
+
+Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler"]
+View = TypeVar("View", bound=Callable[..., Picture])
+
+_IN_THE_SIDECAR: Final = ("trace", "comparison", "pipeline")
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """How the line of code of one view is read again.
+
+    Attributes:
+        sources: What the names in the line stand for. Traces, comparisons and the pipeline are made again from the
+            sidecar; an image, a mask or a scheduler is the user's, who gives it to `reproduce` by that name.
+        calls: The functions of `sdx` that the line calls to make the view's record: ("text_encoding",).
+        part: An attribute of that record which the view takes in its place; "" for the record itself.
+        refusal: Why the picture cannot be made again; "" where it can.
+    """
+
+    sources: tuple[Source, ...] = ()
+    calls: tuple[str, ...] = ()
+    part: str = ""
+    refusal: str = ""
+
+    def given(self, name: str) -> bool:
+        """Whether `name` in the line ("mask", or "scheduler_1" of several) stands for something that the user gives."""
+        kind = re.sub(r"_\d+$", "", name)
+        return kind in self.sources and kind not in _IN_THE_SIDECAR
+
+
+MADE_FROM: Final[dict[str, MadeFrom]] = {}
+"""The name of a view → what its line of code is made from."""
+
+
+def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refusal: str = "") -> Callable[[View], View]:
+    """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`."""
+
+    def note(view: View) -> View:
+        MADE_FROM[view.__name__] = MadeFrom(sources, tuple(calls), part, refusal)
+        return view
+
+    return note

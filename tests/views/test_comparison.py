@@ -1,0 +1,48 @@
+"""The pictures of a comparison on its grid."""
+
+import numpy as np
+import pytest
+import synthetic
+from artists import again, equal, panels, shown
+
+from sdexplore import views
+from sdexplore.base.errors import TraceError
+from sdexplore.trace.collections import Comparison
+
+
+def comparison():
+    over = {"guidance_scale": (1, 7.5), "eta": (0.0, 0.5, 1.0)}
+    return Comparison(over=over, traces=tuple(synthetic.trace(seed=seed) for seed in range(6)))
+
+
+def test_a_comparison_is_drawn_as_its_grid():
+    found = comparison()
+    picture = views.guidance(found)
+    axes = panels(picture)
+    assert axes[0].get_gridspec().get_geometry() == (2, 3)
+    for number, (ax, trace, cell) in enumerate(zip(axes, found, found.settings(), strict=True)):
+        np.testing.assert_array_equal(shown(ax)[0], trace.image)
+        np.testing.assert_array_equal(picture.data[str(number)], trace.image)
+        row, column = divmod(number, 3)
+        assert ax.get_title() == (f"eta {cell['eta']}" if row == 0 else "")
+        assert ax.get_ylabel() == (f"guidance_scale {cell['guidance_scale']}" if column == 0 else "")
+    assert picture.alt.startswith("6 pictures of 'a cat and a rocketship', by guidance_scale 1, eta 0.0; guidance")
+    assert picture.call.endswith(f", from trace {found.traces[0].fingerprint}")
+    equal(picture, again(picture, comparison=found))
+
+
+def test_what_a_comparison_is_over_does_not_stand_in_its_title():
+    two = tuple(synthetic.trace(seed=seed) for seed in range(2))
+    assert "seed" not in views.guidance(Comparison(over={"seed": (0, 1)}, traces=two)).figure.get_suptitle()
+    other = (synthetic.trace(), synthetic.trace(prompt="a dog"))
+    picture = views.guidance(Comparison(over={"prompt": ("a cat", "a dog")}, traces=other))
+    assert "cat" not in picture.figure.get_suptitle()
+    assert picture.alt == "2 pictures, by prompt a cat; prompt a dog."
+
+
+def test_a_comparison_refuses_steps_and_cells_without_a_picture():
+    with pytest.raises(TraceError, match="a Comparison shows final pictures; leave steps out"):
+        views.guidance(comparison(), steps=[0])
+    blind = Comparison(over={"eta": (0.0,)}, traces=(synthetic.trace(image=None),))
+    with pytest.raises(TraceError, match="this trace holds no image: the run was stopped, or asked for"):
+        views.guidance(blind)
