@@ -9,7 +9,8 @@ from ..figures.panels import colour_bar, panels, row_label
 from ..figures.picture import Picture
 from ..figures.titles import SEQUENTIAL, in_words, line_of_code, run_title, step_title
 from ..trace.collections import Comparison
-from ..trace.trace import Steps, Trace, guidance_scale_of
+from ..trace.description import guidance_scale_of
+from ..trace.trace import Steps, Trace
 from ._comparison import comparison_grid
 
 _MOST = 8
