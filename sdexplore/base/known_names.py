@@ -1,4 +1,4 @@
-"""Names that faces offer before anything heavy is loaded."""
+"""Names that faces offer before anything heavy is loaded, and dotted names of layers: the blocks that they lie in."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -8,6 +8,11 @@ SCHEDULERS: Final = ("DDIM", "DDPM", "PNDM", "Euler", "Euler a", "Heun", "DPM++ 
 
 FLAVORS: Final = ("zenn", "qiita", "github", "hugo", "quarto")
 """Sites for which an Article can be written."""
+
+
+def lies_in(name: str, *places: str) -> bool:
+    """Whether the module with this dotted name is one of `places`, or inside one; "" is the whole network."""
+    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
 
 
 def beginnings(names: Iterable[str]) -> list[str]:
