@@ -45,7 +45,7 @@ def test_nothing_known_says_so(wanted):
 
 def test_every_error_is_an_sdexplore_error_and_says_when_it_is_raised():
     found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
-    assert len(found) == 8
+    assert len(found) == 9
     for one in found:
         assert issubclass(one, SdexploreError)
         assert one.__doc__

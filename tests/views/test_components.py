@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 
 from sdexplore import views
 from sdexplore.base.errors import InspectionError, TokenError
-from sdexplore.records.components import AttentionLayer, Component, Components, ModuleNode, ModuleTree
+from sdexplore.records.components import Component, Components
+from sdexplore.records.tree import AttentionLayer, ModuleNode, ModuleTree
 from sdexplore.text.tokenization import Tokenization, Tokenizations
 
 EVIL = "$x$ </script> 🌸"
