@@ -185,9 +185,9 @@ def _difference(cond: np.ndarray, uncond: np.ndarray) -> Float32[np.ndarray, "st
 
 def _original_sample(trace: Trace, half: np.ndarray, rows: list[int]) -> Float32[np.ndarray, "step channel y x"]:
     scheduler = trace.provenance.get("scheduler", {})
-    kind: PredictionType = scheduler.get("prediction_type")
+    kind = scheduler.get("prediction_type")
     sigma = trace.recorded("sigmas")[rows].reshape(-1, 1, 1, 1)
-    if kind not in get_args(PredictionType):
+    if kind is None or kind not in get_args(PredictionType):
         raise TraceError(f"this trace does not say how its model predicts: prediction_type is {kind!r}")
     data = float(scheduler.get("sigma_data", 1.0))
     sample = trace.recorded("latents")[rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..base.errors import TraceError, did_you_mean
-from ..base.known_names import beginnings
+from ..base.known_names import beginnings, lies_in
 from ..text.words import fold
 from ..trace.trace import Attention, Steps, Trace
 
@@ -177,7 +177,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
 def _is(wanted: str | int, name: str, attention: Attention) -> bool:
     if isinstance(wanted, int):
         return max(map(int, attention.probs.shape[2:4])) == wanted
-    return name == wanted or name.startswith(wanted.rstrip(".") + ".")
+    return wanted != "" and lies_in(name, wanted)
 
 
 def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "attention") -> tuple[int, ...]:

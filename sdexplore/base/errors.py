@@ -1,8 +1,10 @@
 """The errors of sdexplore: each repeats the user's input and says what would be right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 
 class SdexploreError(Exception):
@@ -15,6 +17,12 @@ class LoadError(SdexploreError):
 
 class InspectionError(SdexploreError):
     """A pipeline has no such component, or the component has nothing to show."""
+
+
+class UnknownNameError(InspectionError, KeyError):
+    """A record does not hold this name. The error is a KeyError too, as any mapping raises."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
 
 
 class TokenError(SdexploreError):
@@ -67,3 +75,18 @@ def did_you_mean(wanted: str, known: Iterable[str], *, most: int = 12) -> str:
     shown = ", ".join(map(repr, names[:most]))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"there is {shown}{more}" if names else "there is none"
+
+
+def look_up(entries: Mapping[str, Value], name: str, what: str) -> Value:
+    """The entry `name`.
+
+    Args:
+        what: What the entries are, for the message: "component in the StableDiffusionPipeline".
+
+    Raises:
+        UnknownNameError: There is no such entry.
+    """
+    try:
+        return entries[name]
+    except (KeyError, TypeError):
+        raise UnknownNameError(f"no {what} is called {name!r}; {did_you_mean(str(name), entries)}") from None

@@ -1,10 +1,15 @@
-"""Names that faces offer before anything heavy is loaded."""
+"""Names that faces offer before anything heavy is loaded, and dotted names of layers: the blocks that they lie in."""
 
 from collections.abc import Iterable
 from typing import Final
 
 SCHEDULERS: Final = ("DDIM", "DDPM", "PNDM", "Euler", "Euler a", "Heun", "DPM++ 2M", "UniPC", "DEIS", "LCM")
 """Schedulers as `load(scheduler=…)` takes them; each works without further packages."""
+
+
+def lies_in(name: str, *places: str) -> bool:
+    """Whether the module with this dotted name is one of `places`, or inside one; "" is the whole network."""
+    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)
 
 
 def beginnings(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import betas, sigma_of_alpha_bar, snr
 from ..trace.facts import facts_of
-from ..trace.layout import read_only
+from ..trace.layers import read_only
 from ..trace.trace import Trace
 
 _SMALL = 2.0  # c_noise and rotations of other families stay below it, and are not whole as training timesteps there are

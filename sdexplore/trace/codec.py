@@ -1,4 +1,4 @@
-"""A Trace as the facts and arrays of a file, and back: checked before anyone reads it."""
+"""The fields of a Trace as facts and arrays of a file, and back; damaged facts are refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,110 +6,100 @@ from typing import Any
 import numpy as np
 
 from ..base.display import clip
-from ..base.errors import SdexploreError, TraceError
+from ..base.errors import TraceError
 from ..text.tokenization import Tokenization, Tokenizations
-from .growing_file import TraceDraft
-from .layout import ARRAYS, MAPPINGS, Attention, Queries
-from .trace import Trace, preview_in
+from .declaration import FACTS, KEYED, Declared, Kind, declared
+from .fields import TraceFields
+from .layers import LayerRows
+
+_SECTIONS = ("attention", "queries")  # of the facts: what `LayerRows.to_json` says, by name of the array
+_ALWAYS_THERE = ("kind", "call", "provenance", "tokens", "flags")  # in every file, from the first version on
 
 
-def assemble(cls: type[Trace], name: str, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trace:
-    """The Trace of file `name`; parts that are missing, unknown or of the wrong shape raise TraceError."""
-    try:
-        digests = _objects(facts, "digests")
-        if astray := set(digests) ^ set(arrays):
-            raise TraceError(f"its header and its arrays disagree about {sorted(astray)}")  # noqa: TRY301
-        left = dict(arrays)
-        trace = _assemble(cls, facts, left)
-        if left:
-            raise TraceError(f"it holds {sorted(left)}, which no trace does")  # noqa: TRY301
-    except SdexploreError as error:
-        raise TraceError(f"{name!r} is damaged: {error}") from error
-    except KeyError as error:
-        raise TraceError(f"{name!r} is damaged: {error} is missing") from error
-    except Exception as error:
-        raise TraceError(f"{name!r} is damaged: {type(error).__name__}: {error}") from error
-    trace.__dict__["digests"] = digests  # not a field: a trace in memory has none
-    return trace
+def facts_of(trace: TraceFields) -> dict[str, Any]:
+    """Everything of a trace but its arrays, as JSON."""
+    facts: dict[str, Any] = {"mappings": {}} | {section: {} for section in _SECTIONS}
+    for one in declared(type(trace)):
+        value = getattr(trace, one.name)
+        match one.kind:
+            case Kind.VALUE:
+                facts[one.name] = value
+            case Kind.OBJECT:
+                facts[one.name] = dict(value)
+            case Kind.TOKENS:
+                facts[one.name] = {role: {name: t.to_json() for name, t in by.items()} for role, by in value.items()}
+            case Kind.BY_ROLE | Kind.BY_STEP:
+                facts["mappings"][one.name] = list(value)
+            case Kind.BY_LAYER if one.rows is not None:
+                facts[one.rows.SECTION] |= {
+                    f"{one.name}/{role}/{layer}": rows.to_json()
+                    for role, layers in value.items()
+                    for layer, rows in layers.items()
+                }
+    return facts
 
 
-def _assemble(cls: type[Trace], facts: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Trace:
-    """Takes what it uses out of `arrays`."""
-    attention: dict[str, dict[str, dict[str, Attention]]] = {"cross_attention": {}, "self_attention": {}}
-    for key, entry in _objects(facts, "attention").items():
-        kind, role, layer = key.split("/", 2)
-        attention[kind].setdefault(role, {})[layer] = Attention(
-            probs=arrays.pop(key),
-            steps=tuple(entry["steps"]),
-            columns=tuple(tuple(column) for column in entry["columns"]),
-            tokenizer=entry["tokenizer"],
-            head_mean=entry["head_mean"],
-        )
-    queries: dict[str, dict[str, Queries]] = {}
-    for key, steps in facts.get("queries", {}).items():
-        _, role, layer = key.split("/", 2)
-        queries.setdefault(role, {})[layer] = Queries(values=arrays.pop(key), steps=tuple(steps))
-    provenance = _objects(facts, "provenance")
-    if "scheduler" in provenance:
-        _objects(provenance, "scheduler")
-    call = _objects(facts, "call")
-    if "arguments" in call:
-        _objects(call, "arguments")
-    keys = _objects(facts, "mappings")
-    parts: dict[str, Any] = (
-        attention
-        | {"queries": queries}
-        | {name: {key: arrays.pop(f"{name}/{key}") for key in keys[name]} for name in MAPPINGS}
-        | {name: arrays.pop(name) for name in ARRAYS if name == "timesteps" or name in arrays}
-    )
-    return cls(
-        kind=facts["kind"],
-        call=call,
-        provenance=provenance,
-        tokens={
-            role: Tokenizations({key: Tokenization.from_json(value) for key, value in by.items()})
-            for role, by in _objects(facts, "tokens").items()
-        },
-        flags=_objects(facts, "flags"),
-        **parts,
-    )
+def fields_of(
+    facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], trace: type[TraceFields] = TraceFields
+) -> dict[str, Any]:
+    """The fields of a trace by name, from the facts and arrays of its file.
+
+    A field that is younger than the file is left out, so that the trace gets the field's default.
+
+    Args:
+        trace: The class that declares the fields.
+
+    Raises:
+        TraceError: The facts contradict the arrays, or an array belongs to no field.
+        KeyError: A fact or an array is missing.
+        Exception: Any other class, where facts are of another form than a trace's.
+    """
+    if astray := set(_object(facts, "digests")) ^ set(arrays):
+        raise TraceError(f"its header and its arrays disagree about {sorted(astray)}")
+    left = dict(arrays)
+    layers, keys = _layers(facts, left, trace), _object(facts, "mappings")
+    fields = dict[str, Any](layers)
+    for one in declared(trace):
+        if one.kind in KEYED:
+            fields[one.name] = {key: left.pop(f"{one.name}/{key}") for key in keys.get(one.name, ())}
+        elif one.kind is Kind.ARRAY and (one.name in left or not one.optional):
+            fields[one.name] = left.pop(one.name)
+        elif one.kind in FACTS and (one.name in facts or one.name in _ALWAYS_THERE):
+            fields[one.name] = _fact(one, facts)
+    for name, inner in (("provenance", "scheduler"), ("call", "arguments")):
+        if inner in fields[name]:
+            _object(fields[name], inner)
+    if left:
+        raise TraceError(f"it holds {sorted(left)}, which no trace does")
+    return fields
 
 
-def _objects(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _layers(
+    facts: Mapping[str, Any], left: dict[str, np.ndarray], trace: type[TraceFields]
+) -> dict[str, dict[str, dict[str, LayerRows]]]:
+    """Field -> role -> layer -> rows. The arrays are taken out of `left`."""
+    rows = {one.name: one.rows for one in declared(trace) if one.rows is not None}
+    found: dict[str, dict[str, dict[str, LayerRows]]] = {name: {} for name in rows}
+    described = _object(facts, "attention") | dict(facts.get("queries", {}))  # the oldest files hold no queries
+    for key, said in described.items():
+        name, role, layer = key.split("/", 2)
+        found[name].setdefault(role, {})[layer] = rows[name].from_json(left.pop(key), said)
+    return found
+
+
+def _fact(one: Declared, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401  (of every kind)
+    if one.kind is Kind.VALUE:
+        return facts[one.name]
+    value = _object(facts, one.name)
+    if one.kind is not Kind.TOKENS:
+        return value
+    return {
+        role: Tokenizations({key: Tokenization.from_json(said) for key, said in by.items()})
+        for role, by in value.items()
+    }
+
+
+def _object(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(facts[name], dict):
         raise TraceError(f"{name!r} is {clip(repr(facts[name]))}, not an object")
     return dict(facts[name])
-
-
-def facts_of(trace: Trace) -> dict[str, Any]:
-    """Everything of `trace` but its arrays, as JSON."""
-    described = {
-        f"{name}/{role}/{layer}": {
-            "steps": list(attention.steps),
-            "columns": [list(column) for column in attention.columns],
-            "tokenizer": attention.tokenizer,
-            "head_mean": attention.head_mean,
-        }
-        for name in ("cross_attention", "self_attention")
-        for role, layers in getattr(trace, name).items()
-        for layer, attention in layers.items()
-    }
-    return {
-        "kind": trace.kind,
-        "call": dict(trace.call),
-        "provenance": dict(trace.provenance),
-        "tokens": {role: {name: t.to_json() for name, t in by.items()} for role, by in trace.tokens.items()},
-        "attention": described,
-        "queries": {
-            f"queries/{role}/{layer}": list(queries.steps)
-            for role, layers in trace.queries.items()
-            for layer, queries in layers.items()
-        },
-        "mappings": {name: list(getattr(trace, name)) for name in MAPPINGS},
-        "flags": dict(trace.flags),
-    }
-
-
-def sealed(draft: TraceDraft, trace: Trace) -> None:
-    """Makes a draft whose arrays are those of `trace` its file."""
-    draft.seal(facts_of(trace), preview_in(trace))

@@ -10,8 +10,9 @@ from typing import Any, overload
 from ..base.atomic_files import named
 from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
 from ..base.errors import RunError, TraceError
+from .description import thumbnail_of
 from .file import INDEX, kind_of_folder
-from .trace import Trace, thumbnail_of
+from .trace import Trace
 
 _PLAN = "plan.json"
 _SCHEMA = 1

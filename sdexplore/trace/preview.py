@@ -6,8 +6,20 @@ import io
 import numpy as np
 from jaxtyping import UInt8
 
+from ..theory import linear_preview
+from .fields import TraceFields
+
 SIDE = 192
 _QUALITY = 80
+
+
+def preview_in(trace: TraceFields) -> str | None:
+    """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either."""
+    if trace.image is not None:
+        return preview_of(trace.image)
+    if trace.pred_original_sample is None or trace.latent_rgb is None:
+        return None
+    return preview_of(linear_preview(trace.pred_original_sample[-1], trace.latent_rgb), small=True)
 
 
 def preview_of(pixels: UInt8[np.ndarray, "Y X 3"], *, small: bool = False) -> str:

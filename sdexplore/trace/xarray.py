@@ -1,23 +1,35 @@
-"""A trace as an xarray DataTree, for who works with named axes; needs the extra `sdexplore[xarray]`."""
+"""A trace as an xarray DataTree, for readers who work with named axes; needs the extra `sdexplore[xarray]`."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..base.errors import TraceError
-from .trace import Attention, Trace
+from .declaration import Declared, Kind, with_arrays
+from .fields import TraceFields
+from .layers import Attention, LayerRows
 
 if TYPE_CHECKING:
     import xarray
 
-_AXES = ("channel", "y", "x")
+# Names of axes: where the declaration has others.
+_ROOT = {"step+1": "point", "channel+1": "feature", "3": "rgb", "Y": "row", "X": "column"}
+_ROOT |= {"decoded_Y": "decoded_row", "decoded_X": "decoded_column"}
+_LAYER = {"y": "query_y", "x": "query_x", "column": "key"}
 
 
-def datatree(trace: Trace) -> "xarray.DataTree":
-    """The trace's arrays under the names of its fields; one group a role and layer of attention.
+def datatree(trace: TraceFields) -> "xarray.DataTree":
+    """The trace's arrays under the names of its fields; one group a role and layer of attention and queries.
 
-    Root: latents (point, channel, y, x) where point is step + 1; noise_pred, noise_pred_<role> and
-    pred_original_sample (step, channel, y, x); image (row, column, rgb); timestep and sigma as coordinates of step.
-    Groups cross_attention/<role>/<layer>: probs (call, head, query_y, query_x, key) with of_step as a coordinate of
-    call and token of key. Coordinates are not indexes: timesteps and tokens repeat.
+    Root: latents (point, channel, y, x) where point is step + 1; noise_pred, noise_pred_<role>, noise_pred_before_guide
+    and pred_original_sample (step, channel, y, x); decoded (decoded_step, decoded_row, decoded_column, rgb) and the
+    same of decoded_x0, with the steps as coordinates; latent_rgb (feature, rgb); image (row, column, rgb); timestep and
+    sigma as coordinates of step.
+    Groups cross_attention/<role>/<layer> and self_attention/<role>/<layer>: probs (call, head, query_y, query_x, key)
+    with of_step as a coordinate of call and, where the columns are known, token of key.
+    Groups queries/<role>/<layer>: values (call, head, query_y, query_x, width) with of_step as a coordinate of call.
+    Coordinates of steps and calls are not indexes: timesteps and tokens repeat.
 
     Raises:
         TraceError: xarray is not installed.
@@ -26,42 +38,50 @@ def datatree(trace: Trace) -> "xarray.DataTree":
         import xarray as xr
     except ImportError as error:
         raise TraceError("to_xarray needs xarray: pip install 'sdexplore[xarray]'") from error
-    groups = {"/": xr.Dataset(*_root(trace), {"prompt": trace.prompt or "", "fingerprint": trace.fingerprint})}
-    for kind in ("cross_attention", "self_attention"):
-        for role, layers in getattr(trace, kind).items():
-            for layer, attention in layers.items():
-                probs = (("call", "head", "query_y", "query_x", "key"), attention.probs)
-                groups[f"/{kind}/{role}/{layer}"] = xr.Dataset({"probs": probs}, _along(trace, role, attention))
-    return xr.DataTree.from_dict(groups)
+    arrays, along = dict[str, Any](), dict[str, Any]()
+    groups = {}
+    for one in with_arrays(type(trace)):
+        value = getattr(trace, one.name)
+        if one.kind is Kind.BY_LAYER:
+            for role, layers in value.items():
+                for layer, rows in layers.items():
+                    groups[f"/{one.name}/{role}/{layer}"] = xr.Dataset(*_group(trace, role, rows))
+        elif one.axes == ("step",):
+            along |= {} if value is None else {_singular(one.name): ("step", value)}
+        else:
+            arrays |= dict(_variables(one, value))
+            along |= {f"{one.name}_step": list(value)} if one.kind is Kind.BY_STEP and value else {}
+    root = xr.Dataset(arrays, along, {"prompt": trace.prompt or "", "fingerprint": trace.fingerprint})
+    return xr.DataTree.from_dict({"/": root, **groups})
 
 
-def _root(trace: Trace) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arrays and coordinates of the root group, each with its axes."""
-    found = {
-        "latents": (("point", *_AXES), trace.latents),
-        "noise_pred": (("step", *_AXES), trace.noise_pred),
-        "pred_original_sample": (("step", *_AXES), trace.pred_original_sample),
-        "image": (("row", "column", "rgb"), trace.image),
-        **{f"noise_pred_{role}": (("step", *_AXES), array) for role, array in trace.noise_preds.items()},
-    }
-    coordinates = {"timestep": ("step", trace.timesteps), "sigma": ("step", trace.sigmas)}
-    arrays, along = (
-        {name: (axes, array) for name, (axes, array) in part.items() if array is not None}
-        for part in (found, coordinates)
-    )
-    return arrays, along
+def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str, ...], np.ndarray]]]:  # noqa: ANN401
+    """Name, axes and array of each variable that a field becomes."""
+    axes = tuple(_ROOT.get(axis, axis) for axis in one.axes)
+    if one.kind is Kind.BY_ROLE:
+        for role, array in value.items():
+            yield f"{_singular(one.name)}_{role}", (axes, array)
+    elif one.kind is Kind.BY_STEP and value:
+        yield one.name, ((f"{one.name}_step", *axes), np.stack(list(value.values())))
+    elif one.kind is Kind.ARRAY and value is not None:
+        yield one.name, (axes, value)
 
 
-def _along(trace: Trace, role: str, attention: Attention) -> dict[str, Any]:
-    steps = ("call", list(attention.steps))
-    return (
-        {"of_step": steps, "token": ("key", _tokens(trace, role, attention))}
-        if attention.columns
-        else {"of_step": steps}
-    )
+def _singular(name: str) -> str:
+    return name.removesuffix("s")
 
 
-def _tokens(trace: Trace, role: str, attention: Attention) -> list[str]:
+def _group(trace: TraceFields, role: str, rows: LayerRows) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Variables and coordinates of one role and layer."""
+    name, axes = rows.named_axes()
+    arrays = {name: (tuple(_LAYER.get(axis, axis) for axis in axes), rows.array)}
+    coordinates: dict[str, Any] = {"of_step": ("call", list(rows.steps))}
+    if isinstance(rows, Attention) and rows.columns:
+        coordinates["token"] = ("key", _tokens(trace, role, rows))
+    return arrays, coordinates
+
+
+def _tokens(trace: TraceFields, role: str, attention: Attention) -> list[str]:
     """What each column holds: a token's text, or start, end, padding."""
     by_tokenizer = trace.tokens.get(role)
     if by_tokenizer is None or attention.tokenizer is None:

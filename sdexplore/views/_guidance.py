@@ -13,7 +13,8 @@ from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.collections import Comparison
-from ..trace.trace import Steps, Trace, guidance_scale_of
+from ..trace.description import guidance_scale_of
+from ..trace.trace import Steps, Trace
 from ._comparison import comparison_grid
 from .made_from import made_from
 

@@ -10,7 +10,7 @@ from ..base.display import count
 from ..base.errors import InspectionError
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
-from ..records.components import ModuleNode, ModuleTree
+from ..records.tree import ModuleNode, ModuleTree
 from .made_from import made_from
 
 _ROW = 0.19

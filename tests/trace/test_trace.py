@@ -14,7 +14,7 @@ from sdexplore.base.errors import TraceError
 from sdexplore.text.tokenization import Tokenizations
 
 AnyTrace = unchecked("trace.trace").Trace  # takes what no annotation allows
-AnyAttention = unchecked("trace.layout").Attention
+AnyAttention = unchecked("trace.layers").Attention
 
 
 def fields_of(trace):

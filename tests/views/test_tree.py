@@ -6,7 +6,7 @@ from boxes import again, boxes, colour, equal, written
 
 from sdexplore import views
 from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import AttentionLayer, ModuleNode, ModuleTree
+from sdexplore.records.tree import AttentionLayer, ModuleNode, ModuleTree
 
 
 def modules(depth=2):

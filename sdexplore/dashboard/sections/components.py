@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from ...base.display import Line, Table, to_html
 from ...base.errors import TraceError
 from ...figures.picture import Picture
-from ...records.components import ModuleNode, ModuleTree
+from ...records.tree import ModuleNode, ModuleTree
 from ..board import Board
 from ..controls import button, close, column, control, row
 from .section import Section

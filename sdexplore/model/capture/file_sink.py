@@ -11,9 +11,9 @@ import torch
 
 from ...base.atomic_files import draft_of, named
 from ...base.errors import RunError
-from ...trace.codec import sealed
 from ...trace.collections import Traces, file_of, write_index
 from ...trace.growing_file import TraceDraft
+from ...trace.saving import sealed
 from ...trace.trace import Trace
 from ..components.host_copies import HostCopies
 from .memory_sink import InMemory, Keeper, Key

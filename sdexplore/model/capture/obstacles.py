@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ...base.errors import RunError
+from ...base.known_names import lies_in
 from .plans import LayerPlan
 
 # Hooks of diffusers that reuse what a layer gave at an earlier step, by words in their names.
@@ -94,16 +95,11 @@ def _reused(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
         package = str(getattr(own_forward(module), "__module__", "")).partition(".")[0]
         if package in _REUSING_PACKAGES:
             reusing.append(package)
-        if reusing and any(_belongs(layer, name) for layer in plans):
+        if reusing and any(lies_in(layer, name) or lies_in(name, layer) for layer in plans):
             where = repr(name) if name else "the UNet"
             reason = f"{reusing[0]} at {where} reuses results of earlier steps, where layers are skipped"
             yield f"{reason}. Disable it, or {_WITHOUT}"
             return
-
-
-def _belongs(layer: str, module: str) -> bool:
-    """Whether the one lies in the other, or is it."""
-    return not module or f"{layer}.".startswith(f"{module}.") or module.startswith(f"{layer}.")
 
 
 def _merged(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:

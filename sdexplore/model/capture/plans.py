@@ -1,11 +1,11 @@
 """What is read of each attention layer, and of each call of the denoiser."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from ...base.known_names import lies_in
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 
@@ -75,15 +75,10 @@ def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, module in modules.items():
         if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or within(name, record.layers)):
+            if record.cross_attention and (record.layers is None or lies_in(name, *record.layers)):
                 plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
-        elif within(name, names):
+        elif lies_in(name, *names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)
         elif grids:
             plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
     return plans
-
-
-def within(name: str, places: Sequence[str]) -> bool:
-    """Whether a module is one of these or inside one; "" is the whole network."""
-    return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)

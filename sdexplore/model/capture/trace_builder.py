@@ -12,7 +12,8 @@ from PIL import Image
 
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
-from ...trace.layout import ARRAYS, MAPPINGS
+from ...trace.declaration import KEYED, Kind, declared
+from ...trace.provenance import Provenance
 from ...trace.trace import Attention, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
@@ -20,7 +21,6 @@ from .plans import cut_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
-_BY_STEP = ("decoded", "decoded_x0")
 _TO_THE_USER = 7  # frames from a warning here to who called `run`
 
 
@@ -37,7 +37,7 @@ class Assembly:
     recorder: Recorder
     scheduler: Any
     call: Mapping[str, Any]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     decode: Decode | None
     latent_rgb: Callable[[], np.ndarray] | None
 
@@ -52,22 +52,17 @@ class Assembly:
             trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, missing)
             self.recorder.keeper.seal(image, trace)
 
-    def _trace(
-        self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Mapping[str, Any]
-    ) -> Trace:
+    def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Provenance) -> Trace:
         """The Trace of what is kept of one image."""
         arrays = self.recorder.keeper.arrays(image)
         tokens, calls = self._calls(image, arrays)
-        mappings: dict[str, dict[Any, np.ndarray]] = {name: {} for name in MAPPINGS}
-        for name, array in arrays.items():
-            kind, _, key = name.partition("/")
-            if kind in mappings:
-                mappings[kind][int(key) if kind in _BY_STEP else key] = array
-        provenance = {**self.provenance, "guidance": self._guidance(), **missing}
-        parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays} | mappings | calls
-        return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts)
+        parts: dict[str, Any] = {
+            one.name: one.value_in(arrays) for one in declared(Trace) if one.kind in (Kind.ARRAY, *KEYED)
+        }
+        provenance: Provenance = {**self.provenance, "guidance": self._guidance(), **missing}
+        return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts, **calls)
 
-    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> dict[str, Any]:
+    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> Provenance:
         """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture.
 
         Returns:
@@ -104,7 +99,11 @@ class Assembly:
         kept = keeper.arrays(image)
         if not {"latents", "noise_pred"} <= kept.keys():
             return
-        how = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
+        how: Any = (
+            scheduler["prediction_type"],
+            scheduler["space"],
+            scheduler["sigma_data"],
+        )  # known, as the noise levels are
         for step in range(len(sigmas)):  # one by one, as a long run may be in a file
             rows = slice(step, step + 1)
             sigma = sigmas[rows].reshape(-1, 1, 1, 1)
@@ -113,7 +112,8 @@ class Assembly:
 
     def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
         """Names of the pictures of steps that the Record asks for, and what makes each."""
-        kept, space = self.recorder.keeper.arrays(image), self.provenance["scheduler"]["space"]
+        kept = self.recorder.keeper.arrays(image)
+        space: Any = self.provenance["scheduler"]["space"]  # known, as the noise levels are
         decode = self.decode
         if decode is None or "latents" not in kept:
             return []
@@ -137,13 +137,14 @@ class Assembly:
         if "cond" in roles:  # and the prompts that took its place
             roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
-        fields: dict[str, dict[str, dict[str, Any]]] = {"cross_attention": {}, "self_attention": {}, "queries": {}}
+        fields: dict[str, dict[str, dict[str, Any]]] = {one.name: {} for one in declared(Trace) if one.rows}
+        rows = {one.name: one.rows for one in declared(Trace)}
         for (owner, name), steps in recorder.calls.items():
             if owner != image:
                 continue
             kind, role, layer = name.split("/", 2)
             there = fields[kind].setdefault(role, {})
-            if kind == "queries":
+            if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
             known = recorder.tokens(role, image) if kind == "cross_attention" else None
@@ -157,7 +158,7 @@ class Assembly:
         return tokens, fields
 
 
-def _lacking(names: list[str]) -> dict[str, Any]:
+def _lacking(names: list[str]) -> Provenance:
     """The entry of provenance for pictures that are missing, of which a warning tells too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
     warnings.warn(

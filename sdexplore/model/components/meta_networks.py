@@ -17,7 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import AttentionLayer
+from sdexplore.records.tree import AttentionLayer
 
 Grid = tuple[int, int]
 TOKENS = 77  # any count does: no shape but the text's own depends on it

@@ -9,7 +9,7 @@ from diffusers import DiffusionPipeline
 from torch import nn
 
 from sdexplore.base.errors import InspectionError, did_you_mean
-from sdexplore.records.components import AttentionLayer
+from sdexplore.records.tree import AttentionLayer
 
 from .meta_networks import Grid, attention_facts, example_inputs, from_config, grids, pair, unwrapped
 

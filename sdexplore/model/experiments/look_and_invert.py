@@ -15,6 +15,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler
 
 from ...base.errors import RunError
 from ...trace.collections import Traces
+from ...trace.provenance import Provenance, ReconstructionFacts
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.prompts import image_count
@@ -151,9 +152,9 @@ def invert(
         redrawn, best = (
             decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy())
         )
-    reconstruction = {"psnr_db": psnr(redrawn, given), "vae_psnr_db": psnr(best, given)}
+    reconstruction: ReconstructionFacts = {"psnr_db": psnr(redrawn, given), "vae_psnr_db": psnr(best, given)}
     call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
-    provenance = {**trace.provenance, "reconstruction": reconstruction}
+    provenance: Provenance = {**trace.provenance, "reconstruction": reconstruction}
     return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
 
 

@@ -11,7 +11,8 @@ from diffusers import DiffusionPipeline
 from torch import nn
 
 from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import AttentionLayer, Component, Components, ModuleNode, ModuleTree
+from sdexplore.records.components import Component, Components
+from sdexplore.records.tree import AttentionLayer, ModuleNode, ModuleTree
 
 from ..components.meta_networks import Grid, attention_facts, blueprint, example_inputs, grids, output_shapes, unwrapped
 from ..components.pipeline_parts import attention_layers, denoiser, latent_grid, part, parts, vae_scale_factor

@@ -7,7 +7,7 @@ from diffusers import DiffusionPipeline
 from torch import nn
 
 from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import Config, ConfigDiff, Difference
+from sdexplore.records.configs import Config, ConfigDiff, Difference
 
 from ..components.meta_networks import unwrapped
 from ..components.pipeline_parts import part, parts

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...base.errors import RunError, did_you_mean
-from ...base.known_names import beginnings
+from ...base.known_names import beginnings, lies_in
 from ...trace.record import Record
 from ..capture.hooks import attention_modules
-from ..capture.plans import LayerPlan, within
+from ..capture.plans import LayerPlan
 from ..capture.recorder import Recorder
 from ..components.meta_networks import Grid
 from ..components.pipeline_parts import attention_layers, denoiser
@@ -62,7 +62,7 @@ def misses(
         yield from _unnamed("self_attention", asked, names, kinds[False])
     elif known and not any(grid in sizes or max(grid) in sizes for grid in known):
         there = ", ".join(map(str, sorted({max(grid) for grid in known}, reverse=True)))
-        fatal = not any(within(name, names) for name in kinds[False])
+        fatal = not any(lies_in(name, *names) for name in kinds[False])
         yield Miss(
             f"Record(self_attention={asked!r}): no layer's grid has {_sides(sizes)}; longer sides are {there}", fatal
         )
@@ -70,7 +70,7 @@ def misses(
 
 def _unnamed(field: str, asked: Sequence[Any], names: Sequence[str], layers: Sequence[str]) -> Iterator[Miss]:
     kind = {"layers": "cross", "self_attention": "self"}[field]
-    lost = [one for one in names if not any(within(layer, [one]) for layer in layers)]
+    lost = [one for one in names if not any(lies_in(layer, one) for layer in layers)]
     for one in lost:
         hint = did_you_mean(one, beginnings(layers), most=6)
         text = f"Record({field}={asked!r}): no {kind}-attention layer is called {one!r}, or begins so; {hint}"

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ...records.cost import Cost
+from ...trace.declaration import Kind, declared, fixed_lengths
 from ...trace.record import USUAL, Record
+from ...trace.trace import Trace
 from ..capture.file_sink import IN_FLIGHT
 from ..capture.hooks import attention_modules
 from ..capture.plans import LayerPlan, plan_layers
@@ -87,22 +89,24 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
 
 def _arrays(record: Record, outline: Outline) -> dict[str, int]:
     """Bytes of the arrays that are no attention, all images together; and of the rows of one step."""
-    steps, images = outline.steps, outline.images
-    plane = 4 * outline.channels * outline.grid[0] * outline.grid[1] * images
-    parts = {"latents": plane * (steps + 1)} if record.latents else {}
-    if record.noise_pred:
-        parts |= {f"noise_preds/{role}": plane * steps for role in outline.roles} | {"noise_pred": plane * steps}
-        parts |= {"noise_pred_before_guide": plane * steps} if outline.guide else {}
-    parts[_STEP] = plane * len(parts)
-    both = record.latents and record.noise_pred and outline.x0
-    if both:
-        parts["pred_original_sample"] = plane * steps
-    picture = 3 * outline.grid[0] * outline.grid[1] * outline.factor**2 * images
-    if record.latents and outline.x0 and outline.decodes and (decoded := len(record.decoded_steps(steps))):
-        parts |= {"decoded": decoded * picture} | ({"decoded_x0": decoded * picture} if both else {})
-    if outline.draws:
-        parts["image"] = picture
+    y, x = outline.grid
+    lengths = {"step": outline.steps, "channel": outline.channels, "y": y, "x": x, **fixed_lengths(Trace)}
+    lengths |= dict.fromkeys(("Y", "decoded_Y"), y * outline.factor)
+    lengths |= dict.fromkeys(("X", "decoded_X"), x * outline.factor)
+    parts, decoded = {_STEP: 0}, len(record.decoded_steps(outline.steps))
+    for one in declared(Trace):
+        if one.note.when is None or not all(_given(need, record, outline) for need in one.note.when):
+            continue
+        names = [f"{one.name}/{role}" for role in outline.roles] if one.kind is Kind.BY_ROLE else [one.name]
+        many = outline.images * (decoded if one.kind is Kind.BY_STEP else 1)
+        parts |= dict.fromkeys(names, many * one.bytes_of(lengths))
+        parts[_STEP] += len(names) * many * one.bytes_of(lengths, row=True) if one.note.live else 0
     return parts
+
+
+def _given(need: str, record: Record, outline: Outline) -> bool:
+    """Whether what a declared field needs is asked for by the Record, or had by the call."""
+    return bool(getattr(record, need) if hasattr(record, need) else getattr(outline, need))
 
 
 def _layer(

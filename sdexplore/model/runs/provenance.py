@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...trace.provenance import Provenance
 from ...trace.record import Record
 from ..capture.roles import unconditional
 from ..components.pipeline_parts import device_of
@@ -85,7 +86,7 @@ def _summary(value: Any) -> dict[str, Any]:
             return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
 
 
-def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> dict[str, Any]:
+def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: tuple[str, ...]) -> Provenance:
     """Model source, component classes, scheduler with config, versions, size, device, dtype, seconds."""
     scheduler = pipe.scheduler
     device = device_of(pipe)
@@ -108,7 +109,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
     }
 
 
-def identity_of(pipe: Any, denoiser: torch.nn.Module) -> dict[str, Any]:
+def identity_of(pipe: Any, denoiser: torch.nn.Module) -> Provenance:
     """What must be the same for two runs to be of one pipeline: source, classes, scheduler with config, dtype."""
     return {
         "model": model_source(pipe),

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from ...base.errors import RunError, Stopped
 from ...theory import variance_preserving
 from ...trace.collections import Traces
+from ...trace.provenance import Provenance
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
@@ -208,12 +209,12 @@ def _watched(
             raise refused(pipe, given, error) from error
         recorder.finish()
         drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
+        compiled: Provenance = {} if graphs is None else {"compiled": graphs.used}
         Assembly(
             recorder=recorder,
             scheduler=pipe.scheduler,
             call=call,
-            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
-            | ({} if graphs is None else {"compiled": graphs.used}),
+            provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed) | compiled,
             decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
             latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
         ).seal(output)

@@ -15,7 +15,7 @@ from tiny_pipelines import ddpm, latent_diffusion, latent_diffusion_text, stable
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 import sdexplore as sdx
-from sdexplore.records.architecture import unet_2015
+from sdexplore.theory.unet_2015 import unet_2015
 
 VAE = {
     "block_out_channels": (128, 256, 512, 512),

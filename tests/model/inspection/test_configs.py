@@ -14,7 +14,7 @@ from transformers import CLIPTokenizerFast
 
 from sdexplore import config, config_diff, load
 from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import ABSENT
+from sdexplore.records.configs import ABSENT
 
 EVIL = "</script><script>alert(1)</script>"
 

@@ -1,5 +1,7 @@
 """The cost that is told before a run is what the run then takes."""
 
+import dataclasses
+
 import pytest
 import tiny_families as families
 import torch
@@ -7,6 +9,8 @@ from diffusers import HeunDiscreteScheduler
 from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diffusion_xl, unet
 
 import sdexplore as sdx
+from sdexplore.model.runs.call_outline import Outline
+from sdexplore.trace.declaration import Kind, declared, with_arrays
 
 PROMPT = "a photo of a cat in the snow"
 
@@ -82,6 +86,24 @@ def test_each_array_is_reckoned_for_every_kind_of_call(case):
             if part not in ("timesteps", "sigmas", "latent_rgb"):
                 taken[part] = taken.get(part, 0) + array.nbytes
     assert taken == dict(told.parts)
+
+
+def test_every_declared_field_is_counted_or_said_to_be_small():
+    """What `cost` counts under other names than those of declared fields would be forgotten by the next field."""
+    given = {"prompt": PROMPT, "num_inference_steps": 2, "guide": lambda step: torch.zeros_like(step.latents)}
+    record = sdx.Record(queries=True, self_attention=("",), decode=1)
+    told = {name.partition("/")[0] for name in sdx.cost(stable_diffusion(), record, **given).parts}
+    fields = with_arrays(sdx.Trace)
+    assert told == {one.name for one in fields if one.kind is Kind.BY_LAYER or one.note.when is not None}
+    small = [one for one in fields if one.name not in told]
+    assert all(one.axes in {("step",), ("channel+1", "3")} for one in small)
+
+
+def test_what_a_field_needs_is_a_choice_of_the_record_or_known_of_the_call():
+    known = {field.name for of in (sdx.Record, Outline) for field in dataclasses.fields(of)}
+    for one in declared(sdx.Trace):
+        assert set(one.note.when or ()) <= known
+        assert not (one.note.live and one.note.when is None)
 
 
 def test_cost_of_a_prompt_that_is_not_known_is_that_of_the_longest(tiny):

@@ -1,8 +1,9 @@
-"""What a Trace is made of: the layout of its arrays, and one layer's attention."""
+"""One layer's attention, and its queries: arrays with one row a denoiser call."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -12,27 +13,40 @@ from ..base.errors import TraceError
 
 Column: TypeAlias = tuple[int, ...]
 
-# Type and axes of every array; an axis has one length wherever it is named.
-Layout: TypeAlias = tuple[str, str]
-ARRAYS: Final[Mapping[str, Layout]] = {
-    "timesteps": ("float64", "step"),
-    "sigmas": ("float64", "step"),
-    "latents": ("float32", "step+1 channel y x"),
-    "noise_pred": ("float32", "step channel y x"),
-    "noise_pred_before_guide": ("float32", "step channel y x"),
-    "pred_original_sample": ("float32", "step channel y x"),
-    "latent_rgb": ("float32", "channel+1 3"),
-    "image": ("uint8", "Y X 3"),
-}
-MAPPINGS: Final[Mapping[str, Layout]] = {
-    "noise_preds": ("float32", "step channel y x"),
-    "decoded": ("uint8", "decoded_Y decoded_X 3"),
-    "decoded_x0": ("uint8", "decoded_Y decoded_X 3"),
-}
+
+class LayerRows(Shown, ABC):
+    """What a trace holds of one layer and one role: an array with one row a denoiser call, and the step of each.
+
+    Attributes:
+        SECTION: Where the header of a trace's file describes such arrays.
+    """
+
+    SECTION: ClassVar[str]
+    steps: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def array(self) -> np.ndarray:
+        """The one array; its first axis is the call."""
+
+    @classmethod
+    def named_axes(cls) -> tuple[str, tuple[str, ...]]:
+        """The name of the field that holds the array, and the array's axes as its annotation names them."""
+        one = next(one for one in fields(cls) if hasattr(one.type, "dim_str"))  # type: ignore[arg-type]
+        return one.name, tuple(one.type.dim_str.split())  # type: ignore[union-attr]
+
+    @abstractmethod
+    def to_json(self) -> Any:  # noqa: ANN401  (JSON)
+        """Everything but the array, as JSON."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, array: np.ndarray, said: Any) -> "LayerRows":  # noqa: ANN401  (JSON)
+        """The rows in `array` that `to_json` described."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Attention(Shown):
+class Attention(LayerRows):
     """Attention probabilities of one layer and one role; one row per denoiser call.
 
     Attributes:
@@ -45,6 +59,7 @@ class Attention(Shown):
         head_mean: Whether the one head is the mean over all.
     """
 
+    SECTION: ClassVar[str] = "attention"
     probs: Float[np.ndarray, "call head y x column"]
     steps: tuple[int, ...]
     columns: tuple[Column, ...] = ()
@@ -54,7 +69,7 @@ class Attention(Shown):
     def __post_init__(self) -> None:
         object.__setattr__(self, "probs", read_only(self.probs))
         if self.probs.ndim != 5 or self.probs.dtype.kind != "f":  # noqa: PLR2004  (call, head, y, x, column)
-            raise TraceError(f"attention is {_described(self.probs)}; it must be floats (call, head, y, x, column)")
+            raise TraceError(f"attention is {described(self.probs)}; it must be floats (call, head, y, x, column)")
         if len(self.steps) != self.probs.shape[0]:
             raise TraceError(f"attention of {self.probs.shape[0]} calls names {len(self.steps)} steps")
         if self.columns and len(self.columns) != self.probs.shape[-1]:
@@ -63,6 +78,31 @@ class Attention(Shown):
             raise TraceError(f"attention names positions that are no whole numbers: {clip(repr(self.columns))}")
         if not isinstance(self.tokenizer, str | None):
             raise TraceError(f"attention names {clip(repr(self.tokenizer))} as its tokenizer; it must be a name")
+
+    @property
+    def array(self) -> np.ndarray:
+        """The probabilities (call, head, y, x, column)."""
+        return self.probs
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the probabilities, as JSON."""
+        return {
+            "steps": list(self.steps),
+            "columns": [list(column) for column in self.columns],
+            "tokenizer": self.tokenizer,
+            "head_mean": self.head_mean,
+        }
+
+    @classmethod
+    def from_json(cls, array: np.ndarray, said: Mapping[str, Any]) -> "Attention":
+        """The attention with these probabilities that `to_json` described."""
+        return cls(
+            probs=array,
+            steps=tuple(said["steps"]),
+            columns=tuple(tuple(column) for column in said["columns"]),
+            tokenizer=said["tokenizer"],
+            head_mean=said["head_mean"],
+        )
 
     def column(self, position: int) -> int:
         """The column that holds `position` of the padded prompt, and nothing else.
@@ -94,7 +134,7 @@ class Attention(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Queries(Shown):
+class Queries(LayerRows):
     """Queries of one cross-attention layer and one role, for `open_word_map`; one row per denoiser call.
 
     Attributes:
@@ -102,15 +142,30 @@ class Queries(Shown):
         steps: The step of each call.
     """
 
+    SECTION: ClassVar[str] = "queries"
     values: Float[np.ndarray, "call head y x width"]
     steps: tuple[int, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", read_only(self.values))
         if self.values.ndim != 5 or self.values.dtype.kind != "f":  # noqa: PLR2004  (call, head, y, x, width)
-            raise TraceError(f"queries are {_described(self.values)}; they must be floats (call, head, y, x, width)")
+            raise TraceError(f"queries are {described(self.values)}; they must be floats (call, head, y, x, width)")
         if len(self.steps) != self.values.shape[0]:
             raise TraceError(f"queries of {self.values.shape[0]} calls name {len(self.steps)} steps")
+
+    @property
+    def array(self) -> np.ndarray:
+        """The queries (call, head, y, x, width)."""
+        return self.values
+
+    def to_json(self) -> list[int]:
+        """The steps, as JSON."""
+        return list(self.steps)
+
+    @classmethod
+    def from_json(cls, array: np.ndarray, said: Iterable[int]) -> "Queries":
+        """The queries in `array` at the steps that `to_json` named."""
+        return cls(values=array, steps=tuple(said))
 
     def blocks(self) -> list[Block]:
         """What the repr shows: one line."""
@@ -130,19 +185,6 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def fit(name: str, array: np.ndarray, layout: Layout, sizes: dict[str, int]) -> None:
-    """Checks `array` against its layout and the axes' lengths known from others; adds its own to `sizes`."""
-    dtype, axes = layout
-    names = [axis.removesuffix("+1") for axis in axes.split()]
-    lengths = [length - axis.endswith("+1") for length, axis in zip(array.shape, axes.split(), strict=False)]
-    own = dict(zip(names, lengths, strict=False))
-    if array.dtype != dtype or array.ndim != len(names) or any(sizes.get(axis, own[axis]) != own[axis] for axis in own):
-        known = ", ".join(f"{axis} = {sizes[axis]}" for axis in names if axis in sizes and axis != "3")
-        raise TraceError(
-            f"{name} is {_described(array)}; it must be {dtype} ({axes}){f', here {known}' if known else ''}"
-        )
-    sizes |= own
-
-
-def _described(array: np.ndarray) -> str:
+def described(array: np.ndarray) -> str:
+    """An array as errors name it."""
     return f"{array.dtype} of shape {array.shape}"

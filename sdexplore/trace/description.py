@@ -1,0 +1,86 @@
+"""How a Trace shows itself: the call, the run in numbers, its picture, and every array with its shape."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
+from .declaration import Kind, with_arrays
+from .fields import TraceFields
+from .preview import preview_in
+
+_UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
+
+
+def blocks_of(trace: TraceFields) -> list[Block]:
+    """The blocks of a trace's repr."""
+    model = trace.provenance.get("model", "?")
+    prompt = f" {clip(trace.prompt, 80)!r}" if trace.prompt is not None else ""
+    scheduler = trace.provenance.get("scheduler", {}).get("class", "?")
+    lines: list[Block] = [
+        Line(f"Trace {trace.fingerprint}: {trace.kind} of {model},{prompt}".rstrip(","), strong=True),
+        Line(
+            f"{counted(trace.num_steps, 'step')} of {scheduler}, guidance_scale {guidance_scale_of(trace)}, "
+            f"seed {trace.call.get('seed')}, "
+            f"roles {', '.join(trace.noise_preds) or 'not recorded'}, {size(trace.nbytes)}"
+        ),
+        *map(Line, _remarks(trace)),
+    ]
+    if (thumbnail := thumbnail_of(trace)) is not None:
+        lines.append(Thumbnails([thumbnail]))
+    rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _listed(trace)]
+    return [*lines, Table(("array", "type", "shape"), rows)]
+
+
+def thumbnail_of(trace: TraceFields) -> Thumbnail | None:
+    """The trace's picture, or its last predicted x0, as a record shows it; None without either."""
+    if (preview := preview_in(trace)) is None:
+        return None
+    drawn = trace.image is not None
+    what, how = ("the picture", "small") if drawn else ("the last predicted x0", "linear preview")
+    of = f" of {clip(trace.prompt, 80)!r}" if trace.prompt else ""
+    return Thumbnail(preview, f"{what}{of}, {how}")
+
+
+def guidance_scale_of(trace: TraceFields) -> str:
+    """By how much the pipeline guided, as it said itself: "7.5", or "7.5 to 0" where it changed on the way.
+
+    "default" where only the call is known, and names none.
+    """
+    told = trace.provenance.get("guidance", {}).get("guidance_scale")
+    if not told:
+        return str(trace.call.get("arguments", {}).get("guidance_scale", "default"))
+    return " to ".join(dict.fromkeys(f"{scale:g}" for scale in (told[0], told[-1])))
+
+
+def _remarks(trace: TraceFields) -> Iterator[str]:
+    """What was unusual about the run, a sentence each."""
+    if trace.call.get("stopped"):
+        yield f"Stopped after {counted(trace.num_steps, 'step')}; no picture was decoded."
+    if compiled := trace.provenance.get("compiled"):
+        yield _compiled(compiled)
+    if missing := trace.provenance.get("out_of_memory"):
+        yield f"Memory did not suffice to decode steps afterwards; missing: {clip(', '.join(missing))}."
+    if quality := trace.provenance.get("reconstruction"):
+        redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
+        yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
+    if any(trace.flags.values()):
+        yield "The safety checker found the picture unsafe and made it black."
+
+
+def _compiled(used: Mapping[str, str]) -> str:
+    if "eager" in used:
+        return f"Compilation was asked for; ran without it: {used['eager']}."
+    return f"Denoiser compiled ({', '.join(used)}): as an uncompiled run within rounding, not to the bit."
+
+
+def _listed(trace: TraceFields) -> Iterator[tuple[str, np.ndarray]]:
+    """Arrays to list, each with its name. Those of one field and shape share a row: SDXL's seventy layers take four."""
+    for one in with_arrays(type(trace)):
+        alike: dict[tuple[str, tuple[int, ...]], list[np.ndarray]] = {}
+        for name, array in one.arrays(getattr(trace, one.name)).items():
+            group = {Kind.BY_LAYER: name.rpartition("/")[0], Kind.BY_STEP: one.name}.get(one.kind, name)
+            alike.setdefault((group, array.shape), []).append(array)
+        unit = _UNITS.get(one.kind)
+        for (group, _), arrays in alike.items():
+            yield (f"{group}: {counted(len(arrays), unit)}" if unit else group), arrays[0]

@@ -1,0 +1,165 @@
+"""Everything that a Trace holds: each field is declared here, once, and checked when a trace is made.
+
+A new field is one entry in `TraceFields` and a line in its docstring. `declaration` says what an entry can tell. The
+file, `cost`, xarray, the growing file and the reprs read the declaration.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from ..text.tokenization import Tokenizations
+from .declaration import NOTE, Note, declared, fixed_lengths, with_arrays
+from .layers import Attention, Queries
+from .provenance import Provenance
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TraceFields:
+    """What a Trace holds, as read-only numpy arrays on the CPU, and what follows from that alone.
+
+    Attributes:
+        kind: "run", "look" or "invert".
+        call: Every argument as given, as JSON.
+        provenance: Model source, component classes, scheduler and config, versions, device, dtype, wall time.
+        tokens: Role -> tokenizer -> Tokenization.
+        timesteps: Training time of each step, as the scheduler was given it.
+        sigmas: √(1−ᾱ)/√ᾱ of the sample at each step.
+        latents: x_T first, as the scheduler holds them (`space` says on which scale); the last row is what the last
+            step returned.
+        noise_preds: Role -> the model's own prediction; NaN rows where a role was not computed.
+        noise_pred: What the scheduler got, after guidance.
+        noise_pred_before_guide: The same before a `guide` pushed it; None without one.
+        pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
+            noise levels are not known to sdexplore.
+        cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
+        queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
+        decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE.
+        latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
+        image: The pipeline's picture; None when it was asked for latents, or stopped.
+        flags: The safety checker's verdict, {"nsfw_content_detected": …}; empty without checker.
+    """
+
+    kind: Literal["run", "look", "invert"]
+    call: Mapping[str, Any]
+    provenance: Provenance
+    tokens: Mapping[str, Tokenizations] = field(default_factory=dict)
+    timesteps: Float64[np.ndarray, " step"]
+    sigmas: Float64[np.ndarray, " step"] | None = field(
+        default=None,
+        metadata={NOTE: Note(missing="the noise levels of its scheduler are not known to sdexplore", by_formula=True)},
+    )
+    latents: Float32[np.ndarray, "step+1 channel y x"] | None = field(
+        default=None, metadata={NOTE: Note(missing="run with Record(latents=True)", when=("latents",), live=True)}
+    )
+    noise_preds: Mapping[str, Float32[np.ndarray, "step channel y x"]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)},
+    )
+    noise_pred: Float32[np.ndarray, "step channel y x"] | None = field(
+        default=None, metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)}
+    )
+    noise_pred_before_guide: Float32[np.ndarray, "step channel y x"] | None = field(
+        default=None,
+        metadata={
+            NOTE: Note(
+                missing="it needs run(guide=…) and Record(noise_pred=True)", when=("noise_pred", "guide"), live=True
+            )
+        },
+    )
+    pred_original_sample: Float32[np.ndarray, "step channel y x"] | None = field(
+        default=None,
+        metadata={
+            NOTE: Note(
+                missing="it needs Record(latents=True, noise_pred=True) and a scheduler with known noise levels",
+                when=("latents", "noise_pred", "x0"),
+                by_formula=True,
+            )
+        },
+    )
+    cross_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict, metadata={NOTE: Note(missing="run with Record(cross_attention='mean')")}
+    )
+    self_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict, metadata={NOTE: Note(missing="run with Record(self_attention=(16,)) or by layer")}
+    )
+    queries: Mapping[str, Mapping[str, Queries]] = field(
+        default_factory=dict, metadata={NOTE: Note(missing="run with Record(queries=True)")}
+    )
+    decoded: Mapping[int, UInt8[np.ndarray, "decoded_Y decoded_X 3"]] = field(
+        default_factory=dict,
+        metadata={
+            NOTE: Note(missing="it needs Record(latents=True, decode=8) and a VAE", when=("latents", "x0", "decodes"))
+        },
+    )
+    decoded_x0: Mapping[int, UInt8[np.ndarray, "decoded_Y decoded_X 3"]] = field(
+        default_factory=dict,
+        metadata={
+            NOTE: Note(
+                missing="it needs Record(latents=True, noise_pred=True, decode=8) and a VAE",
+                when=("latents", "noise_pred", "x0", "decodes"),
+            )
+        },
+    )
+    latent_rgb: Float32[np.ndarray, "features 3"] | None = field(
+        default=None,
+        metadata={
+            NOTE: Note(
+                missing="the pipeline has no VAE to fit it on, or the run was stopped",
+                lengths={"features": "channel+1"},
+            )
+        },
+    )
+    image: UInt8[np.ndarray, "Y X 3"] | None = field(
+        default=None,
+        metadata={
+            NOTE: Note(missing="the run was stopped, or asked for output_type='latent'", when=("draws",)),
+        },
+    )
+    flags: Mapping[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Makes arrays read-only, and checks the shapes that must agree: a damaged trace fails here, not in a view."""
+        for one in declared(type(self)):
+            object.__setattr__(self, one.name, one.frozen(getattr(self, one.name)))
+        sizes = fixed_lengths(type(self))
+        for one in with_arrays(type(self)):
+            one.check(getattr(self, one.name), sizes)
+
+    @property
+    def num_steps(self) -> int:
+        """How many times the scheduler stepped; more than num_inference_steps for second-order schedulers."""
+        return len(self.timesteps)
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt of this image as its first tokenizer got it; None where there was none."""
+        texts = [t.text for t in self.tokens.get("cond", {}).values()]
+        return texts[0] if texts else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits of what was called and what came of it; a saved trace keeps its own."""
+        content = hashlib.sha256(json.dumps(dict(self.call), sort_keys=True, default=str).encode())
+        for array in (self.timesteps, None if self.latents is None else self.latents[-1], self.image):
+            if array is not None:
+                content.update(np.ascontiguousarray(array).data)
+        return content.hexdigest()[:8]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array under its name in the file, for example "cross_attention/cond/mid_block…attn2"."""
+        found = dict[str, np.ndarray]()
+        for one in with_arrays(type(self)):
+            found |= one.arrays(getattr(self, one.name))
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays together: the size of the file, but for its header."""
+        return sum(array.nbytes for array in self.arrays().values())
