@@ -1,7 +1,6 @@
 """An article written beside the notebook: pictures numbered, described and small enough, and its Markdown."""
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
+from ..base.user_warnings import warn_user
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
 from .material import material_of
@@ -141,7 +141,7 @@ class Article(Shown):
                 self._place.remove(self._folder / old.file)
         self._put(self._pieces, {"picture": key})
         for notice in (*filter(None, [material.encoded.note]), *material.notices):
-            warnings.warn(f"{self.slug}, picture {key!r} ({file}): {notice}", stacklevel=2)
+            warn_user(f"{self.slug}, picture {key!r} ({file}): {notice}")
         return self
 
     def text(self, markdown: str, key: str | None = None) -> "Article":
@@ -235,7 +235,7 @@ class Article(Shown):
         if self.flavor.name == "qiita" and not facts["address"]:
             notes.append("Qiita shows no picture by a relative path: give address=, where root is on the web")
         for note in notes:
-            warnings.warn(f"{page}: {note}", stacklevel=2)
+            warn_user(f"{page}: {note}")
         return path
 
     def blocks(self) -> list[Block]:
