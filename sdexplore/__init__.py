@@ -58,6 +58,9 @@ _HOMES = {
     "guidance_steps": "analysis.guidance",
     "difference": "analysis.difference",
     "Record": "trace.record",
+    "Progress": "model.runs.progress",
+    "GuideStep": "model.runs.classifier_guidance",
+    "load_classifier": "mini.evaluation.classifier",
     "Trace": "trace.trace",
     "Traces": "trace.collections",
     "Comparison": "trace.collections",
@@ -103,6 +106,7 @@ if TYPE_CHECKING:
     from .calibration.word_effect import word_effect
     from .dashboard.open_dashboard import explore
     from .figures.picture import Picture
+    from .mini.evaluation.classifier import load_classifier
     from .model.compiled.denoiser import compile_denoiser
     from .model.components.tokens import tokens
     from .model.experiments.autoencoder import latent_statistics, reconstruction
@@ -119,7 +123,9 @@ if TYPE_CHECKING:
     from .model.inspection.schedule import schedule
     from .model.loading.inspect_checkpoint import inspect
     from .model.loading.load_pipeline import load
+    from .model.runs.classifier_guidance import GuideStep
     from .model.runs.cost import cost
+    from .model.runs.progress import Progress
     from .model.runs.run_pipeline import run
     from .model.series.comparison import compare
     from .publish.animations import animation

@@ -17,7 +17,7 @@ from ..trace.trace import Trace
 from .scenes import CalibrationScene, draw_scenes, other_span, positions_in
 from .scoring import by_chance, in_the_centre, inside, mask_on, scored, top
 from .statistics import Observation, Observations
-from .word_effect import BARE, change, looked
+from .word_effect import BARE, change, look_at
 
 Positions = tuple[int, ...]
 
@@ -75,14 +75,14 @@ def calibrate(
     """
     times = _times(timesteps)
     if method not in METHODS:
-        raise TraceError(f"no method {method!r}; {did_you_mean(str(method), METHODS)}")
+        raise TraceError(f"calibrate(method={method!r}): there is no such method; {did_you_mean(str(method), METHODS)}")
     if scenes < 1 or not times:
         raise RunError(f"calibrate(scenes={scenes}, timesteps={times}): give at least one scene and one timestep")
     record = Record(cross_attention="heads" if method in _NEEDS_HEADS else "mean", dtype="float32", decode=0)
     observations, left_out = Observations(scenes, seed), 0
     for scene in draw_scenes(scenes, seed):
         for timestep in times:
-            full = looked(pipe, scene.picture, scene.caption, timestep, seed + scene.number, record)
+            full = look_at("calibrate", pipe, scene.picture, scene.caption, timestep, seed + scene.number, record)
             grid, words = full.recorded("noise_pred").shape[2:], list(_named(full, scene))
             seen = [word for word in words if mask_on(scene.masks[word.name], grid) is not None]
             left_out += (len(words) - len(seen)) * (timestep == times[0])
@@ -162,7 +162,7 @@ def _causally(
     changes = {}
     for word in words:
         shorter = without(scene.caption, scene.spans[word.name])
-        changes[word.name] = change(full, looked(pipe, scene.picture, shorter, t, seed, BARE))
+        changes[word.name] = change(full, look_at("calibrate", pipe, scene.picture, shorter, t, seed, BARE))
     for word in words:
         own, other = changes[word.name], next((changes[name] for name in changes if name != word.name), None)
         attention = word_map(full, word.positions, method=method)

@@ -11,7 +11,7 @@ from ..analysis.resizing import resized
 from ..base.display import Block, Line, Shown, Table, clip
 from ..base.errors import RunError, TokenError
 from ..model.experiments.autoencoder import Picture
-from ..model.experiments.look_and_invert import look
+from ..model.experiments.look_and_invert import looked
 from ..text.tokenization import Tokenization
 from ..text.words import Span, occurrences, without
 from ..trace.record import Record
@@ -97,11 +97,12 @@ def word_effect(
     if not isinstance(t, int | np.integer) or isinstance(t, bool):
         raise RunError(f"word_effect(t={t!r}): t is one training timestep, a whole number")
     t = int(t)
-    full = looked(pipe, image, prompt, t, seed, Record(dtype="float32", decode=0), **pipeline_arguments)
+    bare = Record(dtype="float32", decode=0)
+    full = look_at("word_effect", pipe, image, prompt, t, seed, bare, **pipeline_arguments)
     tokens = next(iter(full.tokens["cond"].values()))
     spans = _spans(tokens, word, occurrence)
     shorter = without(tokens.text, *spans)
-    lacking = looked(pipe, image, shorter, t, seed, BARE, **pipeline_arguments)
+    lacking = look_at("word_effect", pipe, image, shorter, t, seed, BARE, **pipeline_arguments)
     differing = change(full, lacking)
     attention = resized(word_map(full, word, occurrence=occurrence), differing.shape)
     number = max(1, round(_TENTH * differing.size))
@@ -123,7 +124,8 @@ def word_effect(
     )
 
 
-def looked(
+def look_at(
+    function: str,
     pipe: Any,  # noqa: ANN401  (any diffusers pipeline)
     image: Picture,
     prompt: str,
@@ -132,12 +134,12 @@ def looked(
     record: Record,
     **pipeline_arguments: Any,  # noqa: ANN401  (whatever the pipeline takes)
 ) -> Trace:
-    """`look` at one picture; RunError where the pipeline makes several of it, or gets no prompt."""
-    trace = look(pipe, image, prompt, t=t, seed=seed, record=record, **pipeline_arguments)
-    if not isinstance(trace, Trace):
-        raise RunError(f"one picture is looked at at a time; this pipeline made {len(trace)} of it")
-    if not trace.tokens.get("cond"):
-        raise RunError("this needs a pipeline with a tokenizer: its prompt has no tokens to find words by")
+    """`look` at one picture and timestep; errors name `function`. RunError where the pipeline has no tokenizer."""
+    trace = looked(function, pipe, image, prompt, t=t, seed=seed, record=record, **pipeline_arguments)
+    if not isinstance(trace, Trace) or not trace.tokens.get("cond"):
+        raise RunError(
+            f"{function}: {type(pipe).__name__} has no tokenizer, so that there are no tokens to find words by"
+        )
     return trace
 
 

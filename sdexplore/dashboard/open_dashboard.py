@@ -67,10 +67,11 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
 def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
     from ..model.components.pipeline_parts import parts
     from ..model.inspection.situation import call_defaults
+    from ..model.runs.call import Call
     from ..model.runs.check_call import check
 
     parts(pipe)  # raises if it is no pipeline
-    check(pipe, {"seed": 0, **fixed})
+    check(pipe, Call.of(None, fixed), "explore")
     usual = call_defaults(pipe)
     begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
     return Explorer(pipe, record=record, state=State(**{**begin, **state}), fixed=fixed)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
+from ..base.user_warnings import warn_user
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
 from .manifest import Entry, Manifest
@@ -145,7 +145,7 @@ class Article(Shown):
                 self._place.remove(self._folder / old.file)
         put(self._pieces, {"picture": key})
         for notice in (*filter(None, [material.encoded.note]), *material.notices):
-            warnings.warn(f"{self.slug}, picture {key!r} ({file}): {notice}", stacklevel=2)
+            warn_user(f"{self.slug}, picture {key!r} ({file}): {notice}")
         return self
 
     def text(self, markdown: str, key: str | None = None) -> "Article":
@@ -224,7 +224,7 @@ class Article(Shown):
             }
             manifest.save(self._place, self._folder)
         for note in (*notes, *site.notices(facts)):
-            warnings.warn(f"{page}: {note}", stacklevel=2)
+            warn_user(f"{page}: {note}")
         return path
 
     def blocks(self) -> list[Block]:

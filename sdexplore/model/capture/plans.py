@@ -10,9 +10,9 @@ from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 
 Kind = Literal["cross_attention", "self_attention"]
-
-
 Shape = tuple[int, ...]
+
+_DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,6 @@ class CallPlan:
     roles: tuple[str, ...]
     rows: tuple[int, ...] = ()
     cuts: tuple[int | None, ...] = ()
-
-
-_DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def cut_of(tokens: Tokenizations, length: int) -> int | None:

@@ -1,6 +1,5 @@
 """From what was recorded to traces: one per image, x0 by closed form, chosen steps decoded."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ...base.user_warnings import warn_user
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.declaration import KEYED, Kind, declared
@@ -21,7 +21,6 @@ from .plans import cut_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
-_TO_THE_USER = 7  # frames from a warning here to who called `run`
 
 
 @dataclass(frozen=True)
@@ -161,10 +160,9 @@ class Assembly:
 def _lacking(names: list[str]) -> Provenance:
     """The entry of provenance for pictures that are missing, of which a warning tells too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
-    warnings.warn(
+    warn_user(
         f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
-        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less",
-        stacklevel=_TO_THE_USER,
+        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less"
     )
     return {"out_of_memory": names}
 

@@ -1,14 +1,13 @@
-"""Which device is used where the user names none."""
+"""The device that a pipeline is loaded to."""
 
 import torch
 
-from sdexplore.base.errors import LoadError
-
 from ...base.error_lines import first_line
+from ...base.errors import LoadError
 
 
 def chosen_device(asked: str | int | torch.device | None) -> torch.device:
-    """The device asked for; else cuda, else mps, else the CPU.
+    """The device that the user names; without a name cuda, else mps, else the CPU.
 
     Raises:
         LoadError: There is no such device, or it cannot be used.

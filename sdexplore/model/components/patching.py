@@ -1,4 +1,4 @@
-"""Attributes that are replaced for a while and restored afterwards."""
+"""What is changed on a pipeline for a while, and restored when a block ends, whatever ends it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 
 @contextmanager
 def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-    """owner.name becomes make(owner.name) on this one object, and is as before when the block ends."""
+    """`owner.name` becomes `make(owner.name)` on this one object, and is the old one again when the block ends."""
     original = getattr(owner, name, None)
     if original is None:
         yield
@@ -27,7 +27,7 @@ def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callabl
 
 @contextmanager
 def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
-    """Whatever ends the block, attention processors and VAE precision are as they were; offloaded parts go back."""
+    """Restores the denoiser's attention processors and the VAE's dtype, and sends offloaded parts back."""
     processors = dict(getattr(denoiser, "attn_processors", {}))
     reset: Any = getattr(denoiser, "set_attn_processor", None)
     vae = getattr(pipe, "vae", None)
@@ -43,3 +43,17 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
             vae.to(dtype=dtype)
         if hasattr(pipe, "maybe_free_model_hooks"):
             pipe.maybe_free_model_hooks()
+
+
+@contextmanager
+def quiet(pipe: Any) -> Iterator[None]:
+    """The pipeline without its own progress bar, which a thread would print anywhere; its setting is restored."""
+    own = getattr(pipe, "_progress_bar_config", None)
+    pipe.set_progress_bar_config(**{**(own or {}), "disable": True})
+    try:
+        yield
+    finally:
+        if own is None:
+            del pipe._progress_bar_config  # noqa: SLF001  (where diffusers keeps it)
+        else:
+            pipe._progress_bar_config = own  # noqa: SLF001

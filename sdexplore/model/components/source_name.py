@@ -1,15 +1,18 @@
-"""Where a pipeline came from, as a trace and a line of code name it."""
+"""The name of the place that a pipeline was loaded from, as a trace and a line of code give it."""
 
 import re
 from pathlib import Path
 from typing import Any
 
+MINI = Path(__file__).resolve().parents[2] / "mini" / "pipeline"
+"""The folder of the embedded model."""
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+"""How the hub names a model: owner/name."""
+
 
 def model_source(pipe: Any) -> str:
-    """Where a pipeline came from: "mini", a hub id, the last name of a folder, or "unknown".
-
-    It never tells a local path.
-    """
+    """The name of a pipeline's source: "mini", a hub id, the last name of a folder or "unknown"; never a local path."""
     name = str(getattr(getattr(pipe, "config", None), "_name_or_path", None) or "")
     if not name:
         return "unknown"
@@ -21,9 +24,3 @@ def model_source(pipe: Any) -> str:
     if HUB_ID.fullmatch(name) and not path.is_dir():
         return name
     return re.split(r"[/\\]", str(path.resolve()))[-1]
-
-
-MINI = Path(__file__).resolve().parents[2] / "mini" / "pipeline"
-
-
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

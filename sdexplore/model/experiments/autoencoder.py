@@ -37,7 +37,11 @@ def reconstruction(pipe: Any, image: Picture, *, height: int | None = None, widt
 
     Source: Rombach et al. 2022 (LDM), section 3.1.
     """
-    pixels = pixels_of(pipe, image, {"height": height, "width": width})
+    return _reconstructed(pipe, image, {"height": height, "width": width}, "reconstruction")
+
+
+def _reconstructed(pipe: Any, image: Picture, size: dict[str, Any], function: str) -> Reconstruction:
+    pixels = pixels_of(pipe, image, size, function)
     with lock_of(pipe):
         z, spread = decoding.encode_with_spread(pipe, pixels)
         latents = z[0].cpu().numpy()
@@ -69,7 +73,7 @@ def latent_statistics(pipe: Any, images: Sequence[Picture] | UInt8[np.ndarray, "
         raise RunError("latent_statistics(images=…): several pictures, or an array of them (picture, Y, X, 3); not one")
     if not len(images):
         raise RunError("latent_statistics(images=[]): give at least one picture")
-    made = [reconstruction(pipe, image) for image in images]
+    made = [_reconstructed(pipe, image, {}, "latent_statistics") for image in images]
     with lock_of(pipe):
         raw = np.concatenate([_columns(_raw(pipe, one.latents)) for one in made], axis=1)
         matrix = decoding.latent_rgb(pipe)
@@ -94,17 +98,23 @@ def latent_statistics(pipe: Any, images: Sequence[Picture] | UInt8[np.ndarray, "
     )
 
 
-def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Tensor:
-    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1; takes `height` and `width` out of the arguments.
+def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any], function: str) -> torch.Tensor:
+    """The picture as the VAE takes it: (1, 3, Y, X) in −1..1. It takes `height` and `width` out of the arguments.
+
+    Args:
+        function: The public function that the user called; errors name it.
 
     Raises:
-        RunError: It is no picture; or a size that is no multiple of the autoencoder's factor.
+        RunError: It is no picture; or the size is no multiple of the autoencoder's factor.
     """
     if not isinstance(image, Image.Image):
         if not isinstance(image, np.ndarray):
-            raise RunError(f"a picture is a PIL image or a uint8 array (Y, X, 3), not {type(image).__name__}")
+            raise RunError(
+                f"{function}: a picture is a PIL image or a uint8 array (Y, X, 3), not {type(image).__name__}"
+            )
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004  (Y, X, RGB)
-            raise RunError(f"a picture is a PIL image or a uint8 array (Y, X, 3); this is {image.dtype} {image.shape}")
+            kind = f"{image.dtype} {image.shape}"
+            raise RunError(f"{function}: a picture is a PIL image or a uint8 array (Y, X, 3); this is {kind}")
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     default = pair(pipe.unet.config.sample_size)
     factor = vae_scale_factor(pipe)
@@ -112,7 +122,7 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Ten
         arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)
     )
     if height % factor or width % factor:
-        raise RunError(f"height={height}, width={width}: both must be multiples of {factor}")
+        raise RunError(f"{function}(height={height}, width={width}): both must be multiples of {factor}")
     processor = decoding.image_processor(pipe)
     pixels: torch.Tensor = processor.preprocess(picture.convert("RGB"), height=height, width=width)
     return pixels.float()

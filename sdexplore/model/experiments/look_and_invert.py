@@ -1,13 +1,13 @@
 """`look`, `invert`, `redraw`: what the model sees in a picture that it did not draw.
 
-All run the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's sizes,
-adapters, guidance) is the pipeline's; the own scheduler is back when they return.
+Each of them runs the pipeline's own call with a scheduler of ours in the place of its own, so that conditioning (SDXL's
+sizes, adapters, guidance) is the pipeline's. The pipeline's own scheduler is restored afterwards.
 """
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, SupportsIndex, cast
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -18,15 +18,12 @@ from ...trace.collections import Traces
 from ...trace.provenance import Provenance, ReconstructionFacts
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
-from ..capture.prompts import image_count
 from ..capture.roles import unconditional
 from ..components import decoding
-from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser, vae_scale_factor
-from ..components.scheduler_exchange import exchanged_scheduler
-from ..runs.check_call import check
+from ..runs.call import Call
 from ..runs.provenance import described
-from ..runs.run_pipeline import run_locked
+from ..runs.session import session
 from ..schedulers import noise_levels
 from ..schedulers.one_step import OneStepScheduler
 from .autoencoder import Picture, pixels_of, psnr
@@ -63,22 +60,39 @@ def look(
             argument is given that `look` sets itself; the pipeline takes pictures, is unconditional, or of flow
             matching.
     """
-    _check_text_to_image(pipe, "look", prompt, pipeline_arguments)
-    check(pipe, {"seed": seed, **pipeline_arguments}, record)
-    times = _timesteps(pipe, t)
-    pixels = pixels_of(pipe, image, pipeline_arguments)
-    with lock_of(pipe):
-        z = decoding.encode(pipe, pixels)
-    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
+    return looked(
+        "look", pipe, image, prompt, t=t, seed=seed, record=record, guidance_scale=guidance_scale, **pipeline_arguments
+    )
+
+
+def looked(
+    function: str,
+    pipe: Any,
+    image: Picture,
+    prompt: str | None,
+    *,
+    t: Any,
+    seed: int,
+    record: Record,
+    guidance_scale: float = 1.0,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """`look` for another public function; errors name `function`, which the user called."""
+    _check_text_to_image(pipe, function, prompt, pipeline_arguments)
+    times = _timesteps(pipe, t, function)
+    asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": guidance_scale}, seed=seed, record=record)
+    pixels = pixels_of(pipe, image, pipeline_arguments, function)
     traces = []
-    for one in times:
-        scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
-        scheduler.at = one
-        noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
-        arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
-        trace = _observed(pipe, scheduler, noisy, prompt, seed, record, 1, arguments)
-        call = _call_of(trace, "look", image, {"t": one})
-        traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
+    with session(pipe, asked, function=function, one_image=True) as running:
+        z = decoding.encode(pipe, pixels)
+        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
+        for one in times:
+            scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
+            scheduler.at = one
+            noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
+            trace = running.run_one(_from_latents(pipe, asked, noisy, 1, scheduler))
+            call = _call_of(trace, "look", image, {"t": one})
+            traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
     return Traces(traces) if _several(t) else traces[0]
 
 
@@ -86,17 +100,19 @@ def _several(t: Any) -> bool:
     return t.ndim == 1 if isinstance(t, np.ndarray) else isinstance(t, Sequence) and not isinstance(t, str)
 
 
-def _timesteps(pipe: Any, t: Any) -> tuple[int, ...]:
-    """One training timestep or several, whole numbers of any kind, as ints; RunError where they are none."""
+def _timesteps(pipe: Any, t: Any, function: str) -> tuple[int, ...]:
+    """One training timestep or several as ints; RunError where one is no whole number, or beyond the schedule."""
     last = int(pipe.scheduler.config.num_train_timesteps) - 1
     times = tuple(t) if _several(t) else (t,)
     whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in times)
     if not times or not whole or any(not 0 <= one <= last for one in times):
-        raise RunError(f"look(t={t!r}): t is a training timestep from 0 to {last}, a whole number, or several")
+        raise RunError(f"{function}(t={t!r}): t is a training timestep from 0 to {last}, a whole number, or several")
     scheduler = OneStepScheduler.from_config(pipe.scheduler.config)
     for one in times:
         if scheduler.config.prediction_type == "epsilon" and scheduler.alphas_cumprod[one] <= 0:
-            raise RunError(f"look(t={one}): this schedule then holds noise alone, from which ε says nothing of x0")
+            raise RunError(
+                f"{function}(t={one}): this schedule then holds noise alone, from which ε says nothing of x0"
+            )
     return tuple(int(one) for one in times)
 
 
@@ -136,19 +152,15 @@ def invert(
     if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
         raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
     num_inference_steps = int(steps)
-    check(pipe, {"seed": 0, **pipeline_arguments}, record)
-    pixels = pixels_of(pipe, image, pipeline_arguments)
-    with lock_of(pipe):
-        z = decoding.encode(pipe, pixels)
-    arguments = {**pipeline_arguments, "guidance_scale": 1.0}
-    inverse = _ddim(DDIMInverseScheduler, pipe)
-    trace = _observed(pipe, inverse, z, prompt, 0, record, num_inference_steps, arguments)
-    bare = Record(cross_attention=False, noise_pred=False, decode=0)
-    again = _observed(
-        pipe, _ddim(DDIMScheduler, pipe), _noise_of(trace), prompt, 0, bare, num_inference_steps, arguments
-    )
+    asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": 1.0}, record=record)
+    pixels = pixels_of(pipe, image, pipeline_arguments, "invert")
     given = decoding.uint8(pixels)
-    with lock_of(pipe):
+    with session(pipe, asked, function="invert", one_image=True) as running:
+        z = decoding.encode(pipe, pixels)
+        inverse, forward = _ddim(DDIMInverseScheduler, pipe), _ddim(DDIMScheduler, pipe)
+        trace = running.run_one(_from_latents(pipe, asked, z, num_inference_steps, inverse))
+        bare = replace(asked, record=Record(cross_attention=False, noise_pred=False, decode=0))
+        again = running.run_one(_from_latents(pipe, bare, _noise_of(trace), num_inference_steps, forward))
         redrawn, best = (
             decoding.decode(pipe, latents) for latents in (again.recorded("latents")[-1], z[0].cpu().numpy())
         )
@@ -183,12 +195,14 @@ def redraw(
     """
     if inversion.kind != "invert":
         raise RunError(f"redraw takes what invert returned, and {inversion.fingerprint} is of kind {inversion.kind!r}")
-    arguments = {**pipeline_arguments, "guidance_scale": guidance_scale}
-    words = inversion.prompt if prompt is None and "prompt_embeds" not in arguments else prompt
+    words = inversion.prompt if prompt is None and "prompt_embeds" not in pipeline_arguments else prompt
     _check_text_to_image(pipe, "redraw", words, pipeline_arguments)
     steps = int(inversion.call["arguments"]["num_inference_steps"])
-    forward = _ddim(DDIMScheduler, pipe)
-    trace = _observed(pipe, forward, _noise_of(inversion), words, 0, record, steps, arguments | {"output_type": "pil"})
+    arguments = {**pipeline_arguments, "guidance_scale": guidance_scale, "output_type": "pil"}
+    asked = Call.of(words, arguments, record=record)
+    with session(pipe, asked, function="redraw", one_image=True) as running:
+        forward = _ddim(DDIMScheduler, pipe)
+        trace = running.run_one(_from_latents(pipe, asked, _noise_of(inversion), steps, forward))
     given = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
     call = {**trace.call, "function": "redraw", "arguments": {"inversion": inversion.fingerprint, **given}}
     return replace(trace, call=call)
@@ -200,7 +214,7 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
     if unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
     if clash := sorted(set(given) & set(_OURS)):
-        raise RunError(f"{clash[0]!r} is set by {function} itself; leave it out")
+        raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is set by {function} itself; leave it out")
     known = inspect.signature(type(pipe).__call__).parameters
     if "latents" not in known or "image" in known:
         usual = pipe.unet.config.in_channels == pipe.unet.config.out_channels
@@ -232,32 +246,19 @@ def _noise_of(inversion: Trace) -> torch.Tensor:
     return torch.from_numpy(np.array(inversion.recorded("latents")[-1:]))
 
 
-def _observed(
-    pipe: Any,
-    scheduler: Any,
-    latents: torch.Tensor,
-    prompt: Any,
-    seed: int,
-    record: Record,
-    steps: int,
-    given: dict[str, Any],
-) -> Trace:
-    if (images := image_count(prompt, given)) != 1:
-        raise RunError(f"look and invert take one picture and one prompt; this call makes {images} images")
-    check(pipe, {"seed": seed, **given})
+def _from_latents(pipe: Any, call: Call, latents: torch.Tensor, steps: int, scheduler: Any) -> Call:
+    """The call that starts from these latents (1, channel, y, x) and makes so many steps of another scheduler."""
     y, x = latents.shape[2:]
     factor = vae_scale_factor(pipe)
     arguments = {
         "output_type": "latent",
-        **given,
+        **call.arguments,
         "height": y * factor,
         "width": x * factor,
         "latents": latents.to(getattr(pipe, "_execution_device", latents.device), pipe.unet.dtype),
         "num_inference_steps": steps,
     }
-    with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
-        trace = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
-    return cast("Trace", trace)
+    return replace(call, arguments=arguments, scheduler=scheduler)
 
 
 def _call_of(trace: Trace, function: str, image: Picture, own: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`occlusion`: the denoiser asked again at a run's own latents, with one word left out of the prompt."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,10 @@ from ...trace.collections import Traces
 from ...trace.facts import facts_of
 from ...trace.record import Record
 from ...trace.trace import Steps, Trace
-from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser, vae_scale_factor
-from ..components.scheduler_exchange import exchanged_scheduler
-from ..runs.check_call import check
+from ..runs.call import Call
 from ..runs.provenance import given_again, is_summary
-from ..runs.run_pipeline import run_locked
+from ..runs.session import Session, session
 from ..schedulers.one_step import StandingScheduler
 
 _STEPS = 4  # asked by default
@@ -79,14 +78,15 @@ def occlusion(
     chosen = trace.check_steps(usual if steps is None else steps)
     if not chosen:
         raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
-    arguments = _arguments(pipe, trace, pipeline_arguments)
+    asked = Call.of(tokens.text, _arguments(pipe, trace, pipeline_arguments), record=_BARE)
     prompts = [tokens.text, "", *named.values()]
     changes, of_prompt, deviation = [], [], []
-    for step in chosen:
-        full, empty, *rest = _predictions(pipe, trace, step, prompts, arguments)
-        deviation.append(_checked(full, recorded[step], step))
-        of_prompt.append(np.sqrt(np.square(full - empty).mean()))
-        changes.append([np.sqrt(np.square(full - one).mean(axis=0)) for one in rest])
+    with session(pipe, asked, function="occlusion") as running:
+        for step in chosen:
+            full, empty, *rest = _predictions(running, trace, step, prompts, asked)
+            deviation.append(_checked(full, recorded[step], step))
+            of_prompt.append(np.sqrt(np.square(full - empty).mean()))
+            changes.append([np.sqrt(np.square(full - one).mean(axis=0)) for one in rest])
     return Occlusion(
         prompt=tokens.text,
         words=tuple(named),
@@ -156,9 +156,10 @@ def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, A
 
 
 def _predictions(
-    pipe: Any, trace: Trace, step: int, prompts: Sequence[str], arguments: Mapping[str, Any]
+    running: Session, trace: Trace, step: int, prompts: Sequence[str], asked: Call
 ) -> list[Float32[np.ndarray, "channel y x"]]:
     """The model's prediction for each prompt at the latents before `step`."""
+    pipe = running.pipe
     sample = torch.from_numpy(_model_input(trace, step)).to(next(denoiser(pipe).parameters()).dtype)
     factor = vae_scale_factor(pipe)
     scheduler = StandingScheduler.from_config(pipe.scheduler.config)
@@ -166,17 +167,15 @@ def _predictions(
     found: list[np.ndarray] = []
     for first in range(0, len(prompts), _AT_ONCE):
         batch = list(prompts[first : first + _AT_ONCE])
-        call = {
-            **arguments,
+        arguments = {
+            **asked.arguments,
             "height": sample.shape[1] * factor,
             "width": sample.shape[2] * factor,
             "latents": sample.expand(len(batch), *sample.shape),
             "num_inference_steps": 1,
             "output_type": "latent",
         }
-        check(pipe, {"seed": 0, **call})
-        with lock_of(pipe), exchanged_scheduler(pipe, scheduler):
-            made = run_locked(pipe, batch, seed=0, record=_BARE, on_step=None, **call)
+        made = running.run(replace(asked, prompt=batch, arguments=arguments, scheduler=scheduler))
         traces = list(made) if isinstance(made, Traces) else [made]
         found += [one.noise_preds["cond"][0] for one in traces]
     return found

@@ -13,7 +13,7 @@ from ..capture.prompts import TEXT_OF
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
 from ..components.tokens import tokens as tokens_of
-from .prompt_embeddings import clip_skip_embeds
+from .prompt_embeddings import embeds_without_layers
 
 _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
 
@@ -60,7 +60,7 @@ def open_word_map(
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
     clip_skip = _clip_skip(trace, role)
-    embeds = clip_skip_embeds(pipe, text, clip_skip)["prompt_embeds"] if clip_skip else None
+    embeds = embeds_without_layers(pipe, text, clip_skip, "open_word_map")["prompt_embeds"] if clip_skip else None
     with lock_of(pipe), torch.inference_mode():
         if embeds is None:
             embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]

@@ -15,9 +15,11 @@ from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..components.pipeline_lock import lock_of
 from ..components.tokens import tokens
+from ..runs.call import Call
 from ..runs.check_call import check
+from ..runs.memory_budget import ensure_affordable
 from ..runs.progress import Progress
-from ..runs.run_pipeline import one_image, run_locked
+from ..runs.session import session
 from .text_encoding import encode, encoders_of, penultimate
 
 Method = Literal["slerp", "lerp"]
@@ -44,13 +46,18 @@ def clip_skip_embeds(pipe: Any, prompt: str, clip_skip: int = 0) -> dict[str, to
         RunError: The encoder has not as many layers.
         InspectionError: The pipeline has no text encoder, or it has no final layer norm.
     """
+    return embeds_without_layers(pipe, prompt, clip_skip, "clip_skip_embeds")
+
+
+def embeds_without_layers(pipe: Any, prompt: str, clip_skip: int, function: str) -> dict[str, torch.Tensor]:
+    """`clip_skip_embeds` for another public function; errors name `function`, which the user called."""
     skipped = penultimate(pipe)
     with lock_of(pipe), torch.no_grad():
         encoded = [encode(*one) for one in encoders_of(pipe, prompt)]
         most = min(len(one.hidden_states) for one in encoded) - 1 - skipped
         if isinstance(clip_skip, bool) or not isinstance(clip_skip, int) or not 0 <= clip_skip <= most:
             layers = " and ".join(f"{one.name} has {len(one.hidden_states) - 1} layers" for one in encoded)
-            raise RunError(f"clip_skip={clip_skip!r}: {layers}; 0 to {most} can be skipped")
+            raise RunError(f"{function}(clip_skip={clip_skip!r}): {layers}; 0 to {most} can be skipped")
         if skipped:
             embeds = torch.cat([one.hidden_states[-(clip_skip + 2)] for one in encoded], dim=-1)
         else:
@@ -80,10 +87,11 @@ def clip_skip_ladder(
         RunError: No value is given, or one beyond the encoder's layers.
     """
     steps = tuple(clip_skip)
-    embeds = [clip_skip_embeds(pipe, prompt, one) for one in steps]
+    embeds = [embeds_without_layers(pipe, prompt, one, "clip_skip_ladder") for one in steps]
     known = tokens(pipe, prompt)
     made = {"prompt": prompt}
-    traces = _runs(pipe, embeds, seed, record, on_step, pipeline_arguments)
+    given = Call.of(None, pipeline_arguments, seed=seed, record=record, on_step=on_step)
+    traces = _runs(pipe, embeds, given, "clip_skip_ladder", "clip_skip")
     named = [_named(trace, {**made, "clip_skip": one}, known) for one, trace in zip(steps, traces, strict=True)]
     return Comparison(over={"clip_skip": steps}, traces=tuple(named))
 
@@ -119,10 +127,11 @@ def interpolation(
         raise RunError(
             f"interpolation(weights={weights!r:.80}): {wrong[0]!r} is no number; 0 is {prompt!r:.40}, 1 the other"
         )
-    ends = [clip_skip_embeds(pipe, text) for text in (prompt, other)]
+    ends = [embeds_without_layers(pipe, text, 0, "interpolation") for text in (prompt, other)]
     steps = tuple(float(weight) for weight in weights)
     embeds = [{name: _between(ends[0][name], ends[1][name], w, method) for name in ends[0]} for w in steps]
-    traces = _runs(pipe, embeds, seed, record, on_step, pipeline_arguments)
+    given = Call.of(None, pipeline_arguments, seed=seed, record=record, on_step=on_step)
+    traces = _runs(pipe, embeds, given, "interpolation", "weights")
     made = {"prompt": prompt, "other": other, "method": method}
     named = [_named(trace, {**made, "weight": one}, None) for one, trace in zip(steps, traces, strict=True)]
     return Comparison(over={"weight": steps}, traces=tuple(named))
@@ -138,23 +147,21 @@ def _between(a: torch.Tensor, b: torch.Tensor, weight: float, method: Method) ->
 
 
 def _runs(
-    pipe: Any,
-    embeds: Sequence[Mapping[str, torch.Tensor]],
-    seed: int,
-    record: Record,
-    on_step: Callable[[Progress], object] | None,
-    given: Mapping[str, Any],
+    pipe: Any, embeds: Sequence[Mapping[str, torch.Tensor]], given: Call, function: str, over: str
 ) -> list[Trace]:
+    """A run for each of the embeddings, each with a turn at the pipeline of its own."""
     if not embeds:
-        raise RunError("there is nothing to run: give at least one value")
+        raise RunError(f"{function}({over}=()): there is nothing to run; give at least one value")
+    if clash := sorted(embeds[0].keys() & given.arguments.keys()):
+        raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is what it makes itself; leave it out")
+    calls = [replace(given, arguments={**given.arguments, **one}) for one in embeds]
+    for call in calls:
+        check(pipe, call, function, one_image=True)
+    ensure_affordable(pipe, calls, function)
     traces = []
-    for one in embeds:
-        if clash := sorted(one.keys() & given.keys()):
-            raise RunError(f"{clash[0]!r} is what is made here; leave it out")
-        arguments = {"seed": seed, **given, **one}
-        check(pipe, arguments, record)
-        with lock_of(pipe):
-            traces.append(one_image(run_locked(pipe, record=record, on_step=on_step, **arguments)))
+    for call in calls:
+        with session(pipe, function=function) as running:
+            traces.append(running.run_one(call))
     return traces
 
 

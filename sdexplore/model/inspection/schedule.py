@@ -43,7 +43,7 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
         return schedule_of_trace(source)
     if not hasattr(source, "scheduler"):
         raise RunError(f"schedule({type(source).__name__}): give a Trace, or a pipeline with a scheduler")
-    check_counts({"num_inference_steps": num_inference_steps})
+    check_counts({"num_inference_steps": num_inference_steps}, "schedule")
     own = source.scheduler
     chosen = scheduler_from_name(source, scheduler) if isinstance(scheduler, str) else scheduler or own
     name = type(chosen).__name__

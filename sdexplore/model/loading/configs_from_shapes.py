@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sdexplore.base.errors import LoadError
-
+from ...base.errors import LoadError
 from .checkpoint_families import SCHEDULE, UNET, VAE, Family
 from .safetensors_headers import Header, Tensor
 

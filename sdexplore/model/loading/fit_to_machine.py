@@ -23,10 +23,10 @@ import psutil
 import torch
 from diffusers import DiffusionPipeline
 
-from sdexplore.base.display import size
-from sdexplore.base.errors import LoadError
-from sdexplore.records.checkpoint import Checkpoint
-from sdexplore.records.fit import Choice, Fit
+from ...base.display import size
+from ...base.errors import LoadError
+from ...records.checkpoint import Checkpoint
+from ...records.fit import Choice, Fit
 
 TILE = 512  # pixels along a tile's side
 _KEPT_FREE = 0.9  # of what is free, what may be planned with: the allocator, the display, other programs

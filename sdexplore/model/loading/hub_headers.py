@@ -15,9 +15,8 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from sdexplore.base.display import size
-from sdexplore.base.errors import LoadError
-
+from ...base.display import size
+from ...base.errors import LoadError
 from .load_errors import explained
 from .safetensors_headers import LENGTH, Header, climbs_out, header_in, header_length, read_json
 from .sources import Source

@@ -9,9 +9,8 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 
-from sdexplore.base.errors import LoadError
-from sdexplore.records.checkpoint import Checkpoint, CheckpointPart
-
+from ...base.errors import LoadError
+from ...records.checkpoint import Checkpoint, CheckpointPart
 from .checkpoint_families import UNET, VAE, Family, family_of
 from .configs_from_shapes import component_configs, scheduler_config
 from .hub_headers import INDEX, outlined

@@ -7,9 +7,8 @@ from typing import Any
 import huggingface_hub
 from huggingface_hub import errors as hub
 
-from sdexplore.base.errors import LoadError
-
 from ...base.error_lines import first_line
+from ...base.errors import LoadError
 from .sources import EMBEDDED, PICKLE_RISK, Source, cached_folder, check_folder, check_vocabularies, damage
 
 # Top-level packages of the HTTP clients that huggingface_hub has used.

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,9 +15,9 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from sdexplore.base.errors import LoadError, did_you_mean
-from sdexplore.records.fit import Fit
-
+from ...base.errors import LoadError, did_you_mean
+from ...base.user_warnings import warn_user
+from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
 from ..components.source_name import model_source
@@ -96,7 +95,7 @@ def load(
     if left := without_checker(found, kw):
         kw |= left
         said = "has no folder 'safety_checker', which its model_index.json names: loaded without, no picture is checked"
-        warnings.warn(f"{found.name!r} {said}", stacklevel=2)
+        warn_user(f"{found.name!r} {said}")
     chosen = _fit(found, target, number if asked else None, {**kw, "allow_pickle": allow_pickle}) if fit else None
     number = number if chosen is None else getattr(torch, chosen.names[0])
     with _quiet(bars=found.name != "mini"):
@@ -164,7 +163,7 @@ def _dtype(asked: str | torch.dtype | None, device: torch.device) -> torch.dtype
 
 @cache  # once per process
 def _tell_moved(old: str, new: str) -> None:
-    warnings.warn(f"{old} is gone from the hub; loading {new}, the same weights", stacklevel=3)
+    warn_user(f"{old} is gone from the hub; loading {new}, the same weights")
 
 
 def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipeline:

@@ -12,9 +12,8 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from torch import nn
 from transformers import PreTrainedModel
 
-from sdexplore.base.atomic_files import named
-from sdexplore.base.errors import InspectionError, did_you_mean
-
+from ...base.atomic_files import named
+from ...base.errors import InspectionError, did_you_mean
 from ..components.meta_networks import from_config
 from .safetensors_headers import read_json
 

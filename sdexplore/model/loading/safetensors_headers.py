@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdexplore.base.errors import LoadError
+from ...base.errors import LoadError
 
 LONGEST = 100_000_000  # bytes of a header; safetensors' own limit
 DEEPEST = 8  # axes of a tensor

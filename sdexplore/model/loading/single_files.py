@@ -6,7 +6,6 @@ file, and CLIP's tokenizer, which comes with the embedded model.
 
 import json
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,8 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
-from sdexplore.base.errors import LoadError, did_you_mean
-
+from ...base.errors import LoadError, did_you_mean
+from ...base.user_warnings import warn_user
 from ..components.source_name import MINI
 from .checkpoint_families import CLIP, CLIP_XL, UNET, VAE, Family, family_of, predicting
 from .configs_from_shapes import component_configs, scheduler_config
@@ -135,13 +134,12 @@ def _decided(family: Family, source: Source, header: Header, asked: str | None) 
     if family.prediction_type:
         for note in family.notes:
             if "file's name" in note:
-                warnings.warn(f"{source.name!r}: {note}", stacklevel=5)
+                warn_user(f"{source.name!r}: {note}")
         return family
     found = "v_prediction" if _spread(source, header) > V_SPREAD else "epsilon"
-    warnings.warn(
+    warn_user(
         f"{source.name!r} is taken to predict {found}: its header does not say, and one tensor's spread is "
-        f"a guess; prediction_type= decides",
-        stacklevel=5,
+        f"a guess; prediction_type= decides"
     )
     return predicting(family, found)
 
@@ -229,7 +227,7 @@ def _account(name: str, config: Mapping[str, Any], header: Header, family: Famil
         taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
         unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
         if unread:
-            warnings.warn(f"{source!r}: its {name} has no place for {_some(unread)}; left unread", stacklevel=5)
+            warn_user(f"{source!r}: its {name} has no place for {_some(unread)}; left unread")
         mine = {key: numbers for key, numbers in mine.items() if key not in unread}
     there = sum(mine.values())
     needed = sum(parameter.numel() for parameter in network.parameters())

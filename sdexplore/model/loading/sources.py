@@ -13,8 +13,7 @@ import diffusers
 import huggingface_hub
 from safetensors import SafetensorError, safe_open
 
-from sdexplore.base.errors import LoadError, did_you_mean
-
+from ...base.errors import LoadError, did_you_mean
 from ..components.source_name import HUB_ID, MINI
 from .safetensors_headers import climbs_out
 from .weight_files import weight_files

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from sdexplore.base.errors import LoadError
-
+from ...base.errors import LoadError
 from .safetensors_headers import climbs_out, read_json
 
 

@@ -1,13 +1,13 @@
-"""What a Record names that a pipeline has not: told before a run, or after it where only the run could know."""
+"""What a Record names and a pipeline has not: said before the run, or after it where only the run can know."""
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings, lies_in
+from ...base.user_warnings import warn_user
 from ...trace.record import Record
 from ..capture.hooks import attention_modules
 from ..capture.plans import LayerPlan
@@ -16,17 +16,17 @@ from ..components.meta_networks import Grid
 from ..components.pipeline_parts import attention_layers, denoiser
 from .call_outline import outline_of, size_of
 
-# What rows of a denoiser call are ever called (`roles`); a Record may name those that one pipeline has not.
+# Every role that a row of a denoiser call can have (`roles`). A Record may name some that this pipeline has not.
 _ROLE = re.compile(r"cond|uncond|perturbed|image|extra_\d+")
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A value of a Record that fits nothing.
+    """A value of a Record that names nothing in this pipeline.
 
     Attributes:
-        text: What it is, and what there is in its place.
-        fatal: Whether nothing that its field asks for would be kept, or no pipeline ever has such a thing.
+        text: The value, and what the pipeline has.
+        fatal: Whether the run would keep nothing of its field, or no pipeline can have such a thing.
     """
 
     text: str
@@ -36,11 +36,11 @@ class Miss:
 def misses(
     record: Record, modules: Mapping[str, Any], grids: Mapping[str, Grid | None], roles: Callable[[], Sequence[str]]
 ) -> Iterator[Miss]:
-    """Everything that the Record names in vain.
+    """Every value of the Record that names nothing in this pipeline.
 
     Args:
         modules: Dotted name -> attention layer of the denoiser.
-        grids: Its (y, x) in the run, as far as known; empty where it is not.
+        grids: Dotted name -> (y, x) in the run; empty where the grids are not known.
         roles: Those of the run.
     """
     kinds: dict[bool, list[str]] = {True: [], False: []}
@@ -49,7 +49,7 @@ def misses(
     if strange := [one for one in record.roles if not _ROLE.fullmatch(one)]:
         hint = did_you_mean(strange[0], roles())
         yield Miss(f"Record(roles={record.roles!r}): no run has a role {strange[0]!r}; {hint}", fatal=True)
-    # A UNet without layers of a kind has nothing to misname; an empty choice is meant.
+    # Where a UNet has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
     asked = record.self_attention
@@ -96,30 +96,30 @@ def check_record(pipe: Any, record: Record, arguments: Mapping[str, Any]) -> Non
     for miss in misses(record, attention_modules(denoiser(pipe)), grids, lambda: _roles(pipe, arguments)):
         if miss.fatal:
             raise RunError(miss.text)
-        warnings.warn(miss.text, stacklevel=4)  # to who called `run`
+        warn_user(miss.text)
 
 
 def _grids(pipe: Any, arguments: Mapping[str, Any]) -> Mapping[str, Grid | None]:
-    """The grids of a run whose size is told by its arguments; of one whose size is a picture's only the run knows."""
+    """The grids that the arguments tell; none where the size of an input picture decides, or where they cannot tell."""
     if size_of(arguments.get("image")) is not None:
         return {}
     try:
         outline = outline_of(pipe, None, arguments)
         y, x = (side * outline.factor for side in outline.grid)
         return {layer.name: layer.resolution for layer in attention_layers(pipe, y, x)}
-    except Exception:  # noqa: BLE001  (what cannot be told beforehand is told afterwards)
+    except Exception:  # noqa: BLE001  (the run itself then finds out)
         return {}
 
 
 def _roles(pipe: Any, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return outline_of(pipe, None, arguments).roles
-    except Exception:  # noqa: BLE001  (an example will do)
+    except Exception:  # noqa: BLE001  (it is only a hint)
         return ("cond", "uncond")
 
 
 def tell_if_nothing_was_kept(record: Record, recorder: Recorder) -> None:
-    """A warning where attention was asked for and no call of the run had what the Record names."""
+    """Warns where the Record asks for attention, and no call of the run had what it names."""
     kept = {name.partition("/")[0] for _, name in recorder.calls}
     lacking = {plan.kind: plan for plan in recorder.layers.values() if plan.kind not in kept}
     if not lacking or record.steps == ():
@@ -134,7 +134,7 @@ def tell_if_nothing_was_kept(record: Record, recorder: Recorder) -> None:
     else:
         return
     what = " and ".join(kind.replace("_", "-") for kind in lacking)
-    warnings.warn(f"no {what} was recorded. {reason}", stacklevel=4)  # to who called `run`
+    warn_user(f"no {what} was recorded. {reason}")
 
 
 def _by_grid(plan: LayerPlan | None) -> bool:

@@ -1,4 +1,4 @@
-"""Classifier guidance: a user's own log-probability pushes the noise prediction, at every call of the scheduler."""
+"""Classifier guidance: a log-probability of the user changes the noise prediction before each scheduler step."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,15 +15,15 @@ from ..schedulers import noise_levels
 
 @dataclass(frozen=True)
 class GuideStep:
-    """What a guide sees of one call; tensors of axes (image, channel, y, x), in float32, that gradients flow through.
+    """What a guide is given at each scheduler step: float32 tensors (image, channel, y, x) that gradients flow through.
 
     Attributes:
-        step: Number of the call, from 0.
-        timestep: As the denoiser was given it.
-        sigma: √(1−ᾱ)/√ᾱ of the sample.
+        step: Number of the scheduler step, from 0.
+        timestep: Training time, as the denoiser was given it.
+        sigma: Noise level √(1−ᾱ)/√ᾱ of the sample.
         latents: x_t on the variance-preserving scale.
         pred_original_sample: x_0 as the model predicts it after classifier-free guidance. Its gradient with respect to
-            `latents` is 1/√ᾱ: the noise prediction is held fixed, and the denoiser is not differentiated.
+            `latents` is 1/√ᾱ: the noise prediction is a constant there, and the denoiser is not differentiated.
     """
 
     step: int
@@ -34,7 +34,11 @@ class GuideStep:
     _decode: Callable[[torch.Tensor], torch.Tensor] = field(repr=False)
 
     def decode(self, latents: torch.Tensor | None = None) -> torch.Tensor:
-        """The picture (image, 3, Y, X) in 0..1, not clipped, that the VAE makes of `latents`, or of predicted x_0."""
+        """The pictures (image, 3, Y, X) that the VAE makes, from 0 to 1 but not clipped, with gradients.
+
+        Args:
+            latents: On the variance-preserving scale; None takes `pred_original_sample`.
+        """
         return self._decode(self.pred_original_sample if latents is None else latents)
 
 
@@ -47,7 +51,7 @@ class Guide:
 
     Attributes:
         function: GuideStep -> log p, one number an image (image,) or their sum; or the gradient of it with respect to
-            x_t, of the latents' shape; or None to leave this call as it is.
+            x_t, of the latents' shape; or None, which changes nothing at this step.
         scale: Dhariwal & Nichol's s.
     """
 
@@ -56,15 +60,15 @@ class Guide:
     pipe: Any
 
     def __call__(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, step: int) -> torch.Tensor:
-        """The model's output after ε − √(1−ᾱ) s ∇ log p, in the parametrisation that it had.
+        """The model's output after ε − √(1−ᾱ) s ∇ log p, in the model's own parametrisation.
 
         Raises:
-            RunError: What the function returned is neither a number an image nor a gradient.
+            RunError: The function returned neither one number an image nor a gradient.
         """
         scheduler = self.pipe.scheduler
         sigma = noise_levels.before_step(scheduler, timestep)
         kind, data = noise_levels.prediction_type(scheduler), noise_levels.sigma_data(scheduler)
-        if kind is None or sigma in (0.0, float("inf")):  # no noise left to move, or nothing but noise
+        if kind is None or sigma in (0.0, float("inf")):  # no noise is left, or there is noise alone
             return model_output
         a, b = map(float, signal_and_noise(sigma))
         scales = {"variance preserving": 1.0, "variance exploding": a, "flow matching": a + b}
@@ -82,21 +86,24 @@ class Guide:
         return model_output + shift.to(model_output)
 
 
-def guide_of(pipe: Any, function: Any, scale: Any) -> Guide | None:
-    """The guide of a run, or None for none.
+def guide_of(pipe: Any, guide: Any, scale: Any, function: str) -> Guide | None:
+    """The guide of a run, or None where it has none.
+
+    Args:
+        function: The public function that the user called.
 
     Raises:
         RunError: It is not callable, the scale is no number, or x_0 of the pipeline's scheduler is refused.
     """
-    if function is None:
+    if guide is None:
         return None
-    if not callable(function):
-        raise RunError(f"run(guide={function!r}): guide is a function of a GuideStep that returns log p")
+    if not callable(guide):
+        raise RunError(f"{function}(guide={guide!r}): guide is a function of a GuideStep that returns log p")
     if isinstance(scale, bool) or not isinstance(scale, int | float):
-        raise RunError(f"run(guide_scale={scale!r}): guide_scale is a number")
+        raise RunError(f"{function}(guide_scale={scale!r}): guide_scale is a number")
     if (reason := noise_levels.refusal(pipe.scheduler)) is not None:
-        raise RunError(f"run(guide=…): {type(pipe.scheduler).__name__} tells no x0 to guide by: {reason}")
-    return Guide(function, float(scale), pipe)
+        raise RunError(f"{function}(guide=…): {type(pipe.scheduler).__name__} tells no x0 to guide by: {reason}")
+    return Guide(guide, float(scale), pipe)
 
 
 def _gradient(told: Any, x: torch.Tensor) -> torch.Tensor:

@@ -45,7 +45,7 @@ def cost(
             below 1.
         InspectionError: The pipeline has no UNet.
     """
-    check_counts(pipeline_arguments)
+    check_counts(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
     return cost_of(pipe, record, outline, spilled=to is not None)

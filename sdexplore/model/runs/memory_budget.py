@@ -1,7 +1,7 @@
-"""Whether what a run keeps fits into what is free, asked before anything is computed; and what to leave out if not."""
+"""Whether what a run keeps fits into free memory and disk, asked before anything is computed; and what to leave out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...trace.record import Record
 from ..components.memory import free_memory, free_on, free_on_disk
 from ..components.pipeline_parts import device_of
 from ..schedulers.names import scheduler_from_name
+from .call import Call
 from .call_outline import Outline, outline_of
 from .cost import cost_of, together
 
@@ -21,36 +22,36 @@ _OFFERED = 4  # ways out that a message names
 _WORTH = 0.02  # share of the whole that a way out must save to be named
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of a pipeline: what `run` is given; and a scheduler, or its name, in place of the pipeline's."""
-
-    prompt: Any
-    arguments: Mapping[str, Any]
-    scheduler: Any = None
-
-
 def ensure_affordable(
-    pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None = None, *, spilled: bool = False
+    pipe: Any, calls: Sequence[Call], function: str, to: str | Path | None = None, *, spilled: bool = False
 ) -> None:
-    """RunError if the traces of the calls need more than is free of memory, of the device's, or of disk.
+    """RunError if the traces of the calls, of one Record, need more memory, device memory or disk than is free.
 
-    A pipeline of which too little is known to tell is not refused.
+    A pipeline of which too little is known for an estimate is not refused.
 
     Args:
-        to: Where they go, each when it is made; None: all are held.
+        function: The public function that the user called.
+        to: Where the traces go, each when it is made; None: all are held.
         spilled: Whether they go there while they are made.
     """
     try:
-        refusal = _refusal(pipe, calls, record, to, spilled=spilled)
+        refusal = _refusal(pipe, calls, function, to, spilled=spilled)
     except Exception:  # noqa: BLE001  (an estimate that fails must not keep a run from being made)
         return
     if refusal is not None:
-        raise RunError(refusal)
+        raise RunError(f"{function}: {refusal}")
 
 
-def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | None, *, spilled: bool) -> str | None:
-    outlines = [outline_of(pipe, call.prompt, call.arguments, _scheduler(pipe, call)) for call in calls]
+def place_on_disk(function: str, images: int, runs: int = 1) -> str | None:
+    """The argument, as typed, that has traces written to disk; None where the function takes none."""
+    if function == "run":
+        return "to='folder'" if images > 1 else "to='trace.safetensors'"
+    return "to='folder'" if function == "compare" and runs > 1 else None
+
+
+def _refusal(pipe: Any, calls: Sequence[Call], function: str, to: str | Path | None, *, spilled: bool) -> str | None:
+    record = calls[0].record
+    outlines = [outline_of(pipe, call.prompt, call.outlined, _scheduler(pipe, call)) for call in calls]
     device = device_of(pipe)
     free = {"memory": free_memory(), "device": free_on(device), "disk": None if to is None else free_on_disk(to)}
 
@@ -76,9 +77,9 @@ def _refusal(pipe: Any, calls: Sequence[Call], record: Record, to: str | Path | 
             "disk": f"{several} would write {size(now[kind])}",
         }[kind]
         saved = savings(record, lambda one: needs(one)[kind], now[kind])  # noqa: B023  (called at once)
-        if kind == "memory" and to is None:
-            name = "'folder'" if len(calls) > 1 or outlines[0].images > 1 else "'trace.safetensors'"
-            saved = {f"to={name}": now[kind] - needs(record, held=False, spilled=len(calls) == 1)[kind], **saved}
+        place = place_on_disk(function, outlines[0].images, len(calls))
+        if kind == "memory" and to is None and place is not None:
+            saved = {place: now[kind] - needs(record, held=False, spilled=function == "run")[kind], **saved}
         return f"{what}, and {size(there)} are free. {way_out(saved, now[kind] - there)}"
     return None
 
@@ -88,25 +89,25 @@ def _scheduler(pipe: Any, call: Call) -> Any:
 
 
 def _without_text(outline: Outline) -> bool:
-    """Whether there is no prompt to attend to."""
+    """Whether the run has no prompt to attend to."""
     return outline.roles == ("uncond",)
 
 
 def needed(told: Cost, device: torch.device) -> dict[str, int]:
-    """Bytes by what they are taken of; on the CPU, device and host are one memory."""
+    """Bytes of memory, device memory and disk that a cost takes; on the CPU, device and host share one memory."""
     own = device.type != "cpu"
     return {"memory": told.host + (0 if own else told.device), "device": told.device if own else 0, "disk": told.disk}
 
 
 def savings(record: Record, needed_by: Callable[[Record], int], whole: int) -> dict[str, int]:
-    """Change of the Record, as typed -> bytes that it saves, where that is worth telling; the largest first."""
+    """Change of the Record, as typed -> bytes that it saves, the largest first; small ones are left out."""
     found = {text: whole - needed_by(smaller) for text, smaller in _smaller(record).items()}
     worth = {text: saved for text, saved in found.items() if saved > _WORTH * whole}
     return dict(sorted(worth.items(), key=lambda one: -one[1]))
 
 
 def way_out(saved: Mapping[str, int], missing: int) -> str:
-    """What to change, in a sentence; the gentlest changes that are enough alone come first."""
+    """What to change, in a sentence. The changes that are enough by themselves come first."""
     if not saved:
         return "Make smaller or fewer pictures, with fewer steps"
     order = sorted(saved, key=lambda text: (saved[text] < missing, list(saved).index(text)))[:_OFFERED]
@@ -115,7 +116,7 @@ def way_out(saved: Mapping[str, int], missing: int) -> str:
 
 
 def _smaller(record: Record) -> dict[str, Record]:
-    """Each way to keep less than a Record does, one thing at a time, as typed."""
+    """Each change by which a Record keeps less, one field at a time: as typed -> the Record."""
     roles = record.roles[:1]
     changes: tuple[tuple[object, str, dict[str, Any]], ...] = (
         (record.self_attention, "self_attention=()", {"self_attention": ()}),

@@ -12,13 +12,16 @@ from ...theory import linear_preview
 
 @dataclass
 class Progress:
-    """Where a run stands, for `on_step`; valid during the callback.
+    """Where a run stands: what `on_step` is given after each step. It is valid during that call only.
 
     Attributes:
         step: The step just finished, from 0.
         total: How many steps the scheduler will make.
         timestep: Training time of that step.
-        cell, cells: Of `compare`: which of how many runs this is, from 0; settings: what it was given.
+        cell: Of `compare`: which run this is, from 0.
+        cells: Of `compare`: how many runs there are.
+        settings: Of `compare`: the values of `over` that this run is given.
+        stopped: Whether `stop()` was called.
     """
 
     step: int
@@ -29,16 +32,24 @@ class Progress:
     cell: int = 0
     cells: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
-    _stop: bool = False
+    stopped: bool = field(default=False, init=False)
 
     def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
-        """The latents after this step, on the variance-preserving scale; asking makes the device wait."""
+        """The latents (channel, y, x) after this step, on the variance-preserving scale. The host waits for the device.
+
+        Args:
+            image: Which image of the call, from 0.
+        """
         return self._latents(image)
 
     def preview(self, image: int = 0) -> UInt8[np.ndarray, "y x 3"]:
-        """A linear preview of the latents, one pixel a latent pixel; no VAE call after the first."""
+        """A linear preview of the latents, one RGB pixel a latent pixel (y, x). Only the first call needs the VAE.
+
+        Args:
+            image: Which image of the call, from 0.
+        """
         return linear_preview(self.latents(image), self._matrix())
 
     def stop(self) -> None:
-        """Ends the run after this step: `run` raises Stopped with what was recorded."""
-        self._stop = True
+        """Ends the run after this step: `run` raises Stopped, which holds what was recorded."""
+        self.stopped = True

@@ -7,7 +7,7 @@ from typing import Any
 import diffusers
 from diffusers.schedulers import KarrasDiffusionSchedulers
 
-from sdexplore.base.errors import LoadError, did_you_mean
+from ...base.errors import LoadError, did_you_mean
 
 # They take a Stable Diffusion scheduler's config too, though diffusers does not say so.
 MORE = (

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ from ...trace.collections import CellFolder, Comparison
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.prompts import without_word
-from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
-from ..components.scheduler_exchange import exchanged_scheduler
+from ..runs.call import Call
 from ..runs.check_call import check
-from ..runs.memory_budget import Call, ensure_affordable
+from ..runs.memory_budget import ensure_affordable
+from ..runs.observed_call import settled
 from ..runs.progress import Progress
-from ..runs.provenance import call_of, described, identity_of
-from ..runs.run_pipeline import as_given, one_image, run_locked
+from ..runs.provenance import described, identity_of
+from ..runs.session import Background, session
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class _Cell:
     """One run of a comparison: its settings, and the call that they make."""
 
     settings: dict[str, Any]
-    scheduler: Any
-    arguments: dict[str, Any]
+    call: Call
 
 
 def compare(
@@ -65,7 +63,7 @@ def compare(
         Stopped: `on_step` asked to stop; carries the partial Trace of that run.
     """
     return compared(
-        lambda: lock_of(pipe),
+        None,
         pipe,
         prompt,
         over=over,
@@ -78,7 +76,7 @@ def compare(
 
 
 def compared(
-    turn: Callable[[], AbstractContextManager[None]],
+    background: Background | None,
     pipe: Any,
     prompt: str | None,
     *,
@@ -89,29 +87,29 @@ def compared(
     to: str | Path | None = None,
     **pipeline_arguments: Any,
 ) -> Comparison:
-    """`compare`, each run within a `turn` of the pipeline's lock."""
+    """`compare`, where a background may run it. Each run has a turn at the pipeline of its own."""
     _check(over, {"prompt": prompt, **pipeline_arguments})
     if to is not None:
         _check_no_function({**pipeline_arguments, **over})
     axes = {name: tuple(values) for name, values in over.items()}
     cells = [
-        _cell(dict(zip(axes, values, strict=True)), prompt, {"seed": seed, **pipeline_arguments})
+        _cell(dict(zip(axes, values, strict=True)), {"prompt": prompt, "seed": seed, **pipeline_arguments}, record)
         for values in product(*axes.values())
     ]
     for cell in cells:
-        check(pipe, cell.arguments, record)
+        check(pipe, cell.call, "compare", one_image=True)
     asked = {"prompt": prompt, "seed": seed, "arguments": pipeline_arguments, "record": record.to_json()}
     folder = (
         None if to is None else CellFolder.opened(to, axes, described({**asked, **identity_of(pipe, denoiser(pipe))}))
     )
-    ensure_affordable(pipe, [_call(cell) for cell in cells], record, to)
+    ensure_affordable(pipe, [cell.call for cell in cells], "compare", to)
     traces = []
     for number, cell in enumerate(cells):
-        trace = None if folder is None else _finished(folder, number, cell, record)
+        trace = None if folder is None else _finished(folder, number, settled(pipe, cell.call, "compare"))
         if trace is None:
-            with turn(), exchanged_scheduler(pipe, cell.scheduler):
-                told = _told(on_step, number, len(cells), cell.settings)
-                trace = one_image(run_locked(pipe, record=record, on_step=told, **cell.arguments))
+            with session(pipe, function="compare", background=background) as running:
+                followed = _followed(on_step, number, len(cells), cell.settings)
+                trace = running.run_one(replace(cell.call, on_step=followed))
             trace = trace if folder is None else folder.keep(number, trace)
         traces.append(trace)
     if folder is not None:
@@ -143,44 +141,32 @@ def _check_no_function(given: Mapping[str, Any]) -> None:
             )
 
 
-def _cell(settings: dict[str, Any], prompt: str | None, given: dict[str, Any]) -> _Cell:
-    arguments = {"prompt": prompt, **given, **settings}
-    scheduler = arguments.pop("scheduler", None)
+def _cell(settings: dict[str, Any], given: dict[str, Any], record: Record) -> _Cell:
+    arguments = {**given, **settings}
+    prompt, seed, scheduler = arguments.pop("prompt"), arguments.pop("seed"), arguments.pop("scheduler", None)
     if (word := arguments.pop("without", None)) is not None:
-        arguments["prompt"] = without_word(arguments["prompt"], word)
-    return _Cell(settings, scheduler, arguments)
+        prompt = without_word(prompt, word)
+    return _Cell(settings, Call.of(prompt, arguments, seed=seed, record=record, scheduler=scheduler))
 
 
-def _call(cell: _Cell) -> Call:
-    return Call(
-        cell.arguments["prompt"],
-        {name: value for name, value in cell.arguments.items() if name != "prompt"},
-        cell.scheduler,
-    )
-
-
-def _told(
+def _followed(
     on_step: Callable[[Progress], object] | None, number: int, count: int, settings: Mapping[str, Any]
 ) -> Callable[[Progress], object] | None:
     """`on_step` with a Progress that knows its cell."""
     if on_step is None:
         return None
 
-    def told(progress: Progress) -> object:
+    def followed(progress: Progress) -> object:
         progress.cell, progress.cells, progress.settings = number, count, dict(settings)
         return on_step(progress)
 
-    return told
+    return followed
 
 
-def _finished(folder: CellFolder, number: int, cell: _Cell, record: Record) -> Trace | None:
-    """The cell's trace from an earlier time, content checked; None where there is none, or it is damaged."""
+def _finished(folder: CellFolder, number: int, call: Call) -> Trace | None:
+    """The cell's trace that an earlier comparison saved, its content checked; None where it is missing or damaged."""
     try:
         trace = folder.trace(number)
     except TraceError:
         return None
-    given = dict(cell.arguments)
-    prompt, seed = given.pop("prompt"), given.pop("seed")
-    own = {name: given.pop(name) for name in ("guide", "guide_scale", "prompt_at") if name in given}
-    expected = call_of("run", prompt, seed, record, as_given(given, **own))
-    return trace if trace.call == json.loads(json.dumps(expected)) else None  # a file knows no tuples
+    return trace if trace.call == json.loads(json.dumps(call.facts())) else None  # a file knows no tuples

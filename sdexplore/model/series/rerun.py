@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import diffusers
@@ -11,13 +12,12 @@ from ...base.errors import RunError, did_you_mean
 from ...trace.collections import Traces
 from ...trace.record import Record
 from ...trace.trace import Trace
-from ..components.pipeline_lock import lock_of
 from ..components.scheduler_exchange import exchanged_scheduler
 from ..components.source_name import HUB_ID
 from ..loading.load_pipeline import load
-from ..runs.check_call import check
+from ..runs.call import Call
 from ..runs.provenance import described, given_again, is_summary
-from ..runs.run_pipeline import run_locked
+from ..runs.session import session
 
 
 def pipeline_for(source: Mapping[str, Any]) -> Any:
@@ -65,9 +65,9 @@ def rerun(pipe: Any, source: Mapping[str, Any], given: Mapping[str, Any]) -> Tra
     record = Record.from_json(call.get("record", {}))
     seed = call.get("seed")
     prompt = _argument(name, "prompt", call.get("prompt"), {})
-    check(pipe, {"seed": seed, **arguments})
-    with lock_of(pipe), scheduler_as_then(pipe, source):
-        made = run_locked(pipe, prompt, seed=seed, record=record, on_step=None, **arguments)
+    again = Call.of(prompt, arguments, seed=seed, record=record)
+    with session(pipe, again, function="reproduce") as running:
+        made = running.run(replace(again, scheduler=_scheduler(pipe, source)))
     number = call.get("image", 0)
     if isinstance(made, Traces):
         if not isinstance(number, int) or not 0 <= number < len(made):
@@ -100,18 +100,22 @@ def arguments_again(
 
 @contextmanager
 def scheduler_as_then(pipe: Any, source: Mapping[str, Any]) -> Iterator[None]:
-    """The pipeline with the scheduler that the trace had."""
+    """The pipeline with the scheduler that the trace was made with."""
+    with exchanged_scheduler(pipe, _scheduler(pipe, source)):
+        yield
+
+
+def _scheduler(pipe: Any, source: Mapping[str, Any]) -> Any:
+    """The scheduler that the trace was made with; None where the pipeline has the same one."""
     then = source["provenance"].get("scheduler", {})
     config, name = then.get("config", {}), then.get("class")
     own = {key: described(value) for key, value in pipe.scheduler.config.items() if key != "_name_or_path"}
     if name == type(pipe.scheduler).__name__ and config == own:
-        yield
-        return
+        return None
     found = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
     if not (isinstance(found, type) and issubclass(found, SchedulerMixin)):
         raise RunError(f"trace {source['fingerprint']} had scheduler {name!r}, which this diffusers does not have")
-    with exchanged_scheduler(pipe, found.from_config(config)):  # type: ignore[attr-defined]  # of ConfigMixin
-        yield
+    return found.from_config(config)  # type: ignore[attr-defined]  # of ConfigMixin
 
 
 def _argument(trace: str, name: str, value: Any, given: Mapping[str, Any]) -> Any:

@@ -1,0 +1,187 @@
+"""One call of a pipeline, observed from its first step to its traces; the pipeline draws what it draws by itself."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from ...base.errors import RunError, Stopped
+from ...theory import variance_preserving
+from ...trace.collections import Traces
+from ...trace.trace import Trace
+from ..capture.file_sink import keeping
+from ..capture.hooks import attention_modules
+from ..capture.memory_sink import Keeper
+from ..capture.obstacles import refuse
+from ..capture.plans import LayerPlan, plan_layers
+from ..capture.prompts import Swaps, image_count, prompts_of, swaps_of
+from ..capture.recorder import Recorder, StepRecord
+from ..capture.roles import Roles, order_of, unconditional
+from ..capture.trace_builder import Assembly
+from ..compiled.denoiser import compiled_denoiser
+from ..components import decoding
+from ..components.pipeline_parts import autoencoder, in_pixel_space
+from ..components.pipeline_parts import denoiser as denoiser_of
+from ..schedulers import noise_levels
+from .call import Call
+from .check_call import SWALLOWED, refused
+from .check_record import tell_if_nothing_was_kept
+from .classifier_guidance import Guide, guide_of
+from .memory_budget import ensure_affordable
+from .out_of_memory import told_if_memory_runs_out
+from .progress import Progress
+from .provenance import provenance_of
+
+
+class _StopRun(BaseException):
+    """Leaves the pipeline's loop. It is a BaseException, so that no handler in between swallows it."""
+
+
+def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
+    """The record of a call, for a session: the call was checked, the pipeline's lock is held, others restore.
+
+    Args:
+        function: The public function that the user called.
+    """
+    call = settled(pipe, call, function)
+    guide = guide_of(pipe, call.guide, call.guide_scale, function)
+    layers = plan_layers(attention_modules(denoiser_of(pipe)), call.record)
+    refuse(pipe, layers)
+    ensure_affordable(pipe, [call], function, call.to, spilled=call.to is not None)
+    images, steps = image_count(call.prompt, call.arguments), list[StepRecord]()
+    with (
+        told_if_memory_runs_out(pipe, call, function, lambda: (len(steps), _total(pipe))),
+        keeping(call.to, images, len(layers)) as keeper,
+    ):
+        swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images)
+        recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
+        stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
+    result = keeper.result()
+    if stopped:
+        raise Stopped(f"stopped after {len(steps)} of {_total(pipe)} steps; .trace holds what was recorded", result)
+    tell_if_nothing_was_kept(call.record, recorder)
+    return result
+
+
+def settled(pipe: Any, call: Call, function: str) -> Call:
+    """The call as this pipeline is asked: an unconditional one has one role, and takes no prompt."""
+    if not unconditional(pipe):
+        return call
+    if call.prompt is not None:
+        raise RunError(
+            f"{function}: {type(pipe).__name__} is unconditional: it takes no prompt, here {call.prompt!r:.80}"
+        )
+    return replace(call, record=replace(call.record, roles=("uncond",)))
+
+
+def _given(call: Call, images: int, swaps: Swaps | None) -> dict[str, Any]:
+    """What the pipeline is called with."""
+    given = dict(call.arguments) if call.prompt is None else {"prompt": call.prompt, **call.arguments}
+    given |= swaps.callback_arguments(call.arguments) if swaps else {}
+    generators = [torch.Generator("cpu").manual_seed(call.seed + image) for image in range(images)]
+    return {**given, "generator": generators[0] if images == 1 else generators}
+
+
+def _recorder(
+    pipe: Any,
+    call: Call,
+    images: int,
+    steps: list[StepRecord],
+    layers: dict[str, LayerPlan],
+    keeper: Keeper,
+    guide: Guide | None,
+    swaps: Swaps | None,
+) -> Recorder:
+    on_step = call.on_step
+    return Recorder(
+        record=call.record,
+        keeper=keeper,
+        roles=Roles(images, order=order_of(pipe)),
+        tokens=prompts_of(pipe, call.prompt, call.arguments, images, swaps.prompts if swaps else {}),
+        layers=layers,
+        after_step=(lambda *_: None) if on_step is None else partial(_tell, pipe, on_step, steps),
+        total=lambda: _total(pipe),
+        guidance=lambda timestep: _scales(pipe, timestep),
+        guide=guide,
+        swapped=swaps.role_at if swaps else lambda _: "cond",
+        steps=steps,
+    )
+
+
+def _tell(
+    pipe: Any,
+    on_step: Callable[[Progress], object],
+    steps: list[StepRecord],
+    step: int,
+    timestep: Any,
+    latents: torch.Tensor,
+) -> None:
+    """Calls `on_step`, and leaves the pipeline's loop where it asks to stop."""
+    progress = Progress(
+        step,
+        _total(pipe),
+        float(timestep),
+        lambda image: _preserving(pipe, steps[-1].mark, latents[image]),
+        lambda: decoding.latent_rgb(pipe),
+    )
+    on_step(progress)
+    if progress.stopped:
+        raise _StopRun
+
+
+def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any], function: str) -> bool:
+    """Calls the pipeline, and makes traces of what was seen. Returns whether the run was stopped."""
+    denoiser, output, stopped = denoiser_of(pipe), None, False
+    foreign = (call.guide, call.on_step, *(call.arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
+    look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
+    graphs = compiled_denoiser(denoiser)
+    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
+    started = time.perf_counter()
+    try:
+        with recorder.watching(pipe, denoiser, stand_in):
+            output = pipe(**given)
+    except _StopRun:
+        stopped = True
+    except (TypeError, ValueError, AttributeError) as error:
+        if recorder.begun:
+            raise
+        raise refused(pipe, given, error, function) from error
+    recorder.finish()
+    drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
+    Assembly(
+        recorder=recorder,
+        scheduler=pipe.scheduler,
+        call=call.facts(),
+        provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
+        | ({} if graphs is None else {"compiled": graphs.used}),
+        decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
+        latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
+    ).seal(output)
+    return stopped
+
+
+def _total(pipe: Any) -> int:
+    """How often the scheduler will step in the call that is under way."""
+    return int(getattr(pipe, "_num_timesteps", 0) or len(pipe.scheduler.timesteps))
+
+
+def _scales(pipe: Any, timestep: Any) -> dict[str, float]:
+    """The scales that the pipeline guides by at this timestep, by its own names, and PAG's."""
+    found = {name: getattr(pipe, name, None) for name in ("guidance_scale", "guidance_rescale")}
+    if getattr(pipe, "do_perturbed_attention_guidance", False):
+        found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
+    return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
+
+
+def _preserving(pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:
+    """Latents of one image on the variance-preserving scale; as they are where the scheduler's scale is not known."""
+    sample = latents.detach().float().cpu().numpy()
+    space, sigma = noise_levels.space(pipe.scheduler), noise_levels.after_step(pipe.scheduler, mark)
+    if space is None or sigma is None:
+        return np.asarray(sample)
+    return variance_preserving(sample, sigma, space).astype(np.float32)
