@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import torch
 
 from ...base.errors import RunError
+from ..families import family_of
+from ..families.family import Family
 from .plans import LayerPlan
 
 # Hooks of diffusers that reuse what a layer gave at an earlier step, by words in their names.
@@ -16,9 +18,6 @@ KNOWN_HOOKS = frozenset(
     | {"peft_autocast_disable"}
 )
 _REUSING_PACKAGES = ("DeepCache", "tgate")
-# Processors that attend with other queries and keys than the layer's to_q and to_k make.
-_OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
-_OVER_TIME = ("Temporal", "Transformer3D")
 Parts: TypeAlias = Mapping[str, torch.nn.Module]
 """The modules of a network by their dotted names, the whole under the empty one."""
 _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
@@ -31,15 +30,11 @@ def refuse(pipe: Any, plans: Mapping[str, LayerPlan]) -> None:
 
 
 def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
-    """Every obstacle to reading the planned layers of the pipeline's UNet, as "reason. Way out"; best none."""
-    parts = dict(pipe.unet.named_modules())
-    return [
-        *compiled(parts),
-        *_over_time(parts),
-        *_reused(parts, plans),
-        *_merged(parts, plans),
-        *_foreign(parts, plans),
-    ]
+    """Every obstacle to reading the planned layers of the pipeline's denoiser, as "reason. Way out"; best none."""
+    family = family_of(pipe)
+    parts = dict(family.held(pipe).named_modules())
+    wanted = {name: plan.kind for name, plan in plans.items()}
+    return [*compiled(parts, family), *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
 
 
 def own_forward(module: torch.nn.Module) -> Any:
@@ -57,36 +52,30 @@ def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
 
 
-def compiled(parts: Parts) -> Iterator[str]:
-    """Where the UNet is compiled, with the way back; nothing where it is not."""
+def compiled(parts: Parts, family: Family) -> Iterator[str]:
+    """Where the denoiser is compiled, with the way back; nothing where it is not."""
+    whole = f"pipe.{family.component}"
     for name, module in parts.items():
-        place = f"pipe.unet.get_submodule({name!r})" if name else "pipe.unet"
+        place = f"{whole}.get_submodule({name!r})" if name else whole
         children = vars(module).get("_modules", {})
         if isinstance(module, torch.jit.ScriptModule):
             by, out = "torch.jit", "Load the pipeline without it"
         elif "_orig_mod" in children and name:
-            by, out = "torch.compile", f"Undo it: pipe.unet.set_submodule({name!r}, {place}._orig_mod)"
+            by, out = "torch.compile", f"Undo it: {whole}.set_submodule({name!r}, {place}._orig_mod)"
         elif "_orig_mod" in children:
-            by, out = "torch.compile", "Run before compiling, or undo it: pipe.unet = pipe.unet._orig_mod"
+            by, out = "torch.compile", f"Run before compiling, or undo it: {whole} = {whole}._orig_mod"
         elif getattr(module, "_compiled_call_impl", None) is not None:
-            by, out = "torch.compile", "Undo it: for module in pipe.unet.modules(): module._compiled_call_impl = None"
+            by, out = "torch.compile", f"Undo it: for module in {whole}.modules(): module._compiled_call_impl = None"
         elif hasattr(own_forward(module), "_torchdynamo_orig_callable"):
             by, out = "torch.compile", f"Undo it: del {place}.forward"
         else:
             continue
         hidden = "where hooks never fire; compile_denoiser compiles recorded runs"
-        yield f"{repr(name) if name else 'its UNet'} is compiled by {by}, {hidden}. {out}"
+        yield f"{repr(name) if name else f'its {family.title}'} is compiled by {by}, {hidden}. {out}"
         return
 
 
-def _over_time(parts: Parts) -> Iterator[str]:
-    for name, module in parts.items():
-        if any(word in type(module).__name__ for word in _OVER_TIME):
-            yield f"{name!r} attends over frames, which have no grid (y, x). Only pipelines of pictures are observed"
-            return
-
-
-def _reused(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+def _reused(parts: Parts, plans: Mapping[str, LayerPlan], family: Family) -> Iterator[str]:
     for name, module in parts.items():
         if not vars(module).keys() & {"_diffusers_hook", "forward"}:
             continue
@@ -95,7 +84,7 @@ def _reused(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
         if package in _REUSING_PACKAGES:
             reusing.append(package)
         if reusing and any(_belongs(layer, name) for layer in plans):
-            where = repr(name) if name else "the UNet"
+            where = repr(name) if name else f"the {family.title}"
             reason = f"{reusing[0]} at {where} reuses results of earlier steps, where layers are skipped"
             yield f"{reason}. Disable it, or {_WITHOUT}"
             return
@@ -104,22 +93,3 @@ def _reused(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
 def _belongs(layer: str, module: str) -> bool:
     """Whether the one lies in the other, or is it."""
     return not module or f"{layer}.".startswith(f"{module}.") or module.startswith(f"{layer}.")
-
-
-def _merged(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
-    """Tokens merged by tomesd: fewer queries than pixels, in self-attention unless asked for more."""
-    patched = (module for module in parts.values() if type(module).__name__ == "ToMeBlock")
-    arguments = getattr(next(patched, None), "_tome_info", {}).get("args", {})
-    for kind, argument in (("self_attention", "merge_attn"), ("cross_attention", "merge_crossattn")):
-        if arguments.get(argument) and any(plan.kind == kind for plan in plans.values()):
-            yield f"tomesd merges pixels in {kind}, which then fill no grid. tomesd.remove_patch(pipe), or {_WITHOUT}"
-            return
-
-
-def _foreign(parts: Parts, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
-    for name in plans:
-        processor = type(getattr(parts.get(name), "processor", None)).__name__
-        if any(word in processor for word in _OWN_PROJECTIONS):
-            reason = f"{processor} at {name!r} attends with other queries and keys than to_q and to_k make"
-            yield f"{reason}. Exchange it, or {_WITHOUT}"
-            return

@@ -1,17 +1,17 @@
 """What is read of each attention layer, and of each call of the denoiser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
+from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
+from ..families.family import Layer
 
 Kind = Literal["cross_attention", "self_attention"]
-
-
 Shape = tuple[int, ...]
 
 
@@ -22,6 +22,7 @@ class LayerPlan:
     Attributes:
         head_mean: The mean over heads, or each of them.
         queries: Also keep each head's queries, times the scale.
+        rest: Whether the last column is no position of the text, but all that it shares a softmax with.
         grids: If given, the layer is read only where its grid is (y, x) of one of these, or its longer side is the
             number.
     """
@@ -31,6 +32,7 @@ class LayerPlan:
     dtype: torch.dtype
     grids: tuple[int | tuple[int, int], ...] | None = None
     queries: bool = False
+    rest: bool = False
 
     @property
     def waits(self) -> bool:
@@ -61,25 +63,48 @@ class CallPlan:
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
-def cut_of(tokens: Tokenizations, length: int) -> int | None:
-    """Positions up to the first end of the longest tokenization; None where they do not name the `length` keys."""
-    ends = [t.first_end for t in tokens.values() if len(t.ids) == length and t.first_end is not None]
-    return max(ends) + 1 if len(ends) == len(tokens) else None
+def cut_of(tokens: Tokenizations, length: int, first: Mapping[str, int] | None = None) -> int | None:
+    """Positions up to the last tokenizer's first end, and no padding behind it.
+
+    Args:
+        length: How many keys the text has.
+        first: Tokenizer -> the key that its first token has; by default 0 for each. Others' tokens are no keys.
+
+    Returns:
+        None where the tokenizers' tokens are not the `length` keys.
+    """
+    columns = dict.fromkeys(tokens, 0) if first is None else first
+    behind = {length, *columns.values()}
+    ends = [
+        columns[name] + one.first_end
+        for name, one in tokens.items()
+        if name in columns and one.first_end is not None and columns[name] + len(one.ids) in behind
+    ]
+    return max(ends) + 1 if ends and len(ends) == len(columns) else None
 
 
-def plan_layers(modules: dict[str, Any], record: Record) -> dict[str, LayerPlan]:
-    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
+def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerPlan]:
+    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read.
+
+    Raises:
+        RunError: It asks for words and picture of a layer that attends to both in one softmax.
+    """
     dtype, plans = _DTYPES[record.dtype], {}
     head_mean = record.cross_attention != "heads"
     names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
-    for name, module in modules.items():
-        if module.is_cross_attention:
-            if record.cross_attention and (record.layers is None or within(name, record.layers)):
-                plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries)
-        elif within(name, names):
+    for name, layer in layers.items():
+        words = layer.to_words and record.cross_attention and (record.layers is None or within(name, record.layers))
+        if words and layer.joint and names and within(name, names):
+            raise RunError(
+                f"Record(self_attention={record.self_attention!r}): layer {name!r} attends to words and picture in one "
+                "softmax, and a run keeps one of the two: give cross_attention=False, or leave the layer out of layers"
+            )
+        if words:
+            plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries, rest=layer.joint)
+        elif layer.to_picture and within(name, names):
             plans[name] = LayerPlan("self_attention", head_mean, dtype)
-        elif grids:
+        elif layer.to_picture and grids:
             plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
     return plans
 

@@ -12,14 +12,16 @@ from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
+from ..families.family import Call, Family
 from ..schedulers import noise_levels
-from .hooks import DenoiserCall, StandIn, observing
+from .denoiser_call import DenoiserCall
+from .hooks import StandIn, observing
 from .memory_sink import Keeper
 from .plans import CallPlan, LayerPlan, cut_of
 from .roles import Roles
 
 _UNSEEN = (
-    "the scheduler made its first step, and no call of the UNet was seen: the pipeline calls something else in its "
+    "the scheduler made its first step, and no call of the {} was seen: the pipeline calls something else in its "
     "place, or calls its forward past all hooks"
 )
 
@@ -38,6 +40,7 @@ class Recorder:
     """Has what the Record asks for kept while the pipeline runs.
 
     Attributes:
+        family: The denoiser's.
         keeper: Gets the rows, of every image's arrays under their names in a trace's file.
         tokens: (role, image) -> what its prompt became; absent where there was no text.
         layers: Attention layers to read, by dotted name.
@@ -52,6 +55,7 @@ class Recorder:
     """
 
     record: Record
+    family: Family
     keeper: Keeper
     roles: Roles
     tokens: Callable[[str, int], Tokenizations | None]
@@ -68,6 +72,7 @@ class Recorder:
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
+    _call: Call = field(default_factory=dict)  # the last: its arguments tell how latents are packed
 
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
@@ -75,7 +80,7 @@ class Recorder:
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
-            observing(denoiser, self.layers, self._begin, self._end, stand_in),
+            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in),
         ):
             yield
 
@@ -102,9 +107,8 @@ class Recorder:
         @wraps(encode_prompt)
         def watched(*args: Any, **kwargs: Any) -> Any:
             result = encode_prompt(*args, **kwargs)
-            if isinstance(result, tuple) and isinstance(result[0], torch.Tensor):
-                uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
-                self.roles.encode(result[0], uncond)
+            if (encoded := self.family.encoded(result)) is not None:
+                self.roles.encode(*encoded)
             return result
 
         return watched
@@ -114,22 +118,25 @@ class Recorder:
             @wraps(step)  # pipelines read its signature to decide what to pass
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.steps and not self._taken:
-                    raise RunError(_UNSEEN)
+                    raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
+                latents, noise_pred = (self.family.unpacked(one, self._call) for one in (sample, model_output))
                 if self.guide is not None:
                     if self.record.noise_pred:
-                        self._keep("noise_pred_before_guide", model_output, total)
-                    model_output = self.guide(model_output, timestep, sample, len(self.steps))
+                        self._keep("noise_pred_before_guide", noise_pred, total)
+                    noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
+                    model_output = self.family.packed(noise_pred, self._call)
                 if self.record.latents:
-                    self._keep("latents", sample, total + 1)
+                    self._keep("latents", latents, total + 1)
                 if self.record.noise_pred:
-                    self._keep("noise_pred", model_output, total)
+                    self._keep("noise_pred", noise_pred, total)
                 result = step(model_output, timestep, sample, *args, **kwargs)
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
-                self.last = result[0] if isinstance(result, tuple) else result.prev_sample
+                after = result[0] if isinstance(result, tuple) else result.prev_sample
+                self.last = self.family.unpacked(after, self._call)
                 self.keeper.step_done()
                 self.after_step(len(self.steps) - 1, timestep, self.last)
                 return result
@@ -138,8 +145,9 @@ class Recorder:
 
         return wrapper
 
-    def _begin(self, sample: torch.Tensor, embeds: torch.Tensor | None) -> CallPlan:
-        roles = self.roles.of_call(sample.shape[0], embeds, self._taken)
+    def _begin(self, call: Call) -> CallPlan:
+        self._call = call
+        roles = self.roles.of_call(self.family.rows(call), self.family.embeddings(call), self._taken)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
         if self._wanted_steps is None:
@@ -147,7 +155,7 @@ class Recorder:
         if len(self.steps) not in self._wanted_steps or not self.layers:
             return CallPlan(roles)
         rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
-        length = embeds.shape[1] if embeds is not None else 0
+        length = self.family.text_length(call)
         cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
         return CallPlan(roles, rows, cuts)
 
@@ -156,7 +164,7 @@ class Recorder:
         tokens = self.tokens(role, image)
         if self.record.columns == "all" or tokens is None:
             return None
-        return cut_of(tokens, length)
+        return cut_of(tokens, length, self.family.text_columns(tokens))
 
     def _filed(self, role: str) -> str:
         return self.swapped(len(self.steps)) if role == "cond" else role

@@ -1,17 +1,13 @@
 """Whose each row of a denoiser call is: cond, uncond, perturbed; told by the embeddings that the call got."""
 
-import inspect
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from ...base.errors import RunError
-from ..components.meta_networks import unwrapped
 
 _ORDER = ("uncond", "cond", "perturbed")  # of diffusers' batches
-_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
 
 
 @dataclass
@@ -91,21 +87,6 @@ class Roles:
             return None
         free = (role for role in ("cond", "uncond", "perturbed", *extras) if role not in (*found, *taken))
         return [name or next(free) for name in found]
-
-
-def order_of(pipe: Any) -> tuple[str, ...]:
-    """The roles in the pipeline's full batch, where they are not recognised by their embeddings; else empty."""
-    if unconditional(pipe):
-        return ("uncond",)
-    return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
-
-
-def unconditional(pipe: Any) -> bool:
-    """Whether the pipeline is told nothing of what to draw: no text reaches its UNet, and no class."""
-    named = inspect.signature(type(unwrapped(pipe.unet)).forward).parameters.values()
-    # A UNet of one's own may pass what it is given on by **kwargs.
-    takes_text = any(one.name == "encoder_hidden_states" or one.kind is one.VAR_KEYWORD for one in named)
-    return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
 
 
 def _extras(chunks: int, taken: Collection[str]) -> list[str]:

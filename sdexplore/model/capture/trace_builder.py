@@ -146,13 +146,15 @@ class Assembly:
             if kind == "queries":
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
-            known = recorder.tokens(role, image) if kind == "cross_attention" else None
+            cross, plan = kind == "cross_attention", recorder.layers[layer]
+            known = recorder.tokens(role, image) if cross else None
+            first = recorder.family.text_columns(known or ())
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
-                columns=_columns(known, arrays[name].shape[-1]) if kind == "cross_attention" else (),
-                tokenizer=next(iter(known)) if known else None,
-                head_mean=recorder.layers[layer].head_mean,
+                columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
+                tokenizer=next(iter(first), None),
+                head_mean=plan.head_mean,
             )
         return tokens, fields
 
@@ -168,15 +170,18 @@ def _lacking(names: list[str]) -> dict[str, Any]:
     return {"out_of_memory": names}
 
 
-def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:
-    """The positions of the prompt in each of the recorded columns."""
-    apart = tuple((position,) for position in range(columns))
-    if not tokens:
-        return apart
-    length = max(len(t.ids) for t in tokens.values())
-    cut = cut_of(tokens, length)
-    if cut is None or columns != cut + 1 or columns == length:
-        return apart
+def _columns(
+    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
+) -> tuple[tuple[int, ...], ...]:
+    """The positions of the prompt in each of the recorded columns; of a `rest` behind the text, no position."""
+    apart: tuple[tuple[int, ...], ...] = tuple((position,) for position in range(columns))
+    whole = (*apart[:-1], ()) if rest else apart
+    if not tokens or not first:
+        return whole
+    length = max(begin + len(tokens[name].ids) for name, begin in first.items())
+    cut = cut_of(tokens, length, first)
+    if cut is None or columns != cut + 1 or columns == length + rest:
+        return whole
     return (*apart[:-1], tuple(range(cut, length)))
 
 

@@ -15,6 +15,7 @@ from diffusers.image_processor import VaeImageProcessor
 from jaxtyping import Float, Float32, UInt8
 
 from ...base.errors import InspectionError
+from ..families import family_of
 from .host_copies import float32_vae
 from .pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 
@@ -75,7 +76,7 @@ def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Latents as the VAE itself has them, from latents as the UNet has them."""
+    """Latents as the VAE itself has them, from latents as the denoiser has them."""
     return _unscaled(latents, _autoencoder(pipe))
 
 
@@ -86,7 +87,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     preview of a model is always the same. Fitted once a VAE. Compare the constants that others publish for SD 1.x.
     """
     if in_pixel_space(pipe):
-        channels = int(pipe.unet.config.in_channels)
+        channels = family_of(pipe).in_channels(pipe)
         matrix = np.full((1, 3), 0.5) if channels == 1 else 0.5 * np.eye(3)
         return np.vstack([matrix, np.full((1, 3), 0.5)]).astype(np.float32)
     vae = _autoencoder(pipe)
@@ -122,7 +123,7 @@ def _device(pipe: Any) -> torch.device:
 def _autoencoder(pipe: Any) -> Any:
     found = autoencoder(pipe)
     if found is None:
-        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its UNet works on pixels")
+        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its denoiser works on pixels")
     return found
 
 
