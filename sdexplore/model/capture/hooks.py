@@ -27,7 +27,7 @@ End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(  # noqa: PLR0913  (each says one thing)
+def observing(
     denoiser: torch.nn.Module,
     family: Family,
     layers: Mapping[str, LayerPlan],
@@ -76,7 +76,7 @@ class Observer:
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
-    def __init__(  # noqa: PLR0913  (`observing` alone makes one)
+    def __init__(
         self,
         family: Family,
         modules: Mapping[str, Layer],
@@ -158,10 +158,12 @@ class Observer:
         """The rows of the plan that the layer attends in."""
         there, batch = len(attended.query), len(plan.roles)
         if there != batch and not self.family.leading_rows_only(layer):
-            raise RunError(f"attention layer {layer.name!r} attends in {there} rows, the denoiser in a batch of {batch}")
+            raise RunError(
+                f"attention layer {layer.name!r} attends in {there} rows, the denoiser in a batch of {batch}"
+            )
         return tuple(row for row in plan.rows if row < there)
 
-    def _read_rows(  # noqa: PLR0913  (what `read` has found out)
+    def _read_rows(
         self,
         call: DenoiserCall,
         layer: Layer,

@@ -78,7 +78,9 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
         if "hidden_states" in takes:
             known = _transformer_inputs(config, takes)
         else:
-            known = {"sample": torch.zeros(1, config.in_channels, *(size or pair(getattr(config, "sample_size", None))))}
+            known = {
+                "sample": torch.zeros(1, config.in_channels, *(size or pair(getattr(config, "sample_size", None))))
+            }
         return {name: value for name, value in known.items() if name in takes}
 
 

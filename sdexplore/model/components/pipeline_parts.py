@@ -118,9 +118,10 @@ def attention_layers(
             config does not describe it (any more).
     """
     network, family = denoiser(pipe), family_of(pipe)
-    grid, kind = latent_grid(pipe, height, width), type(network).__name__
+    cls: Any = type(network)
+    grid, kind = latent_grid(pipe, height, width), cls.__name__
     try:
-        where = _grids_by_config(type(network), family.name, _config_text(network), grid)
+        where = _grids_by_config(cls, family.name, _config_text(network), grid)
     except Exception as error:
         raise InspectionError(
             f"the layers of this {kind} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"

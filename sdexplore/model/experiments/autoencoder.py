@@ -12,10 +12,11 @@ from ...base.errors import RunError
 from ...records.autoencoder import LatentScale, LatentStatistics, Reconstruction
 from ...theory import linear_preview
 from ..components import decoding
-from ..components.meta_networks import pair
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, vae_scale_factor
 from ..components.source_name import model_source
+from ..families import family_of
+from ..families.grids import pair
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 
@@ -106,7 +107,7 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any]) -> torch.Ten
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004  (Y, X, RGB)
             raise RunError(f"a picture is a PIL image or a uint8 array (Y, X, 3); this is {image.dtype} {image.shape}")
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    default = pair(pipe.unet.config.sample_size)
+    default = pair(family_of(pipe).sample_size(pipe))
     factor = vae_scale_factor(pipe)
     height, width = (
         arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)

@@ -90,7 +90,9 @@ class Family:
         positional: The first arguments of a call, in their order.
         sample, timestep, text: Names of the arguments that hold the latents, the time, and the words' embeddings.
         output: Field of the output that holds the prediction.
-        heard_by: What a layer must go through to be heard; a message about a silent layer says so.
+        dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
+            chooses the kernel.
+        heard_by: What a silent layer did not do; a message says it.
     """
 
     name: ClassVar[str]
@@ -102,6 +104,7 @@ class Family:
     timestep: ClassVar[str] = "timestep"
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
+    dispatches: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
 
     # The denoiser

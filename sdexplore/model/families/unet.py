@@ -29,6 +29,7 @@ class UNet(Family):
     component: ClassVar[str] = "unet"
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
+    dispatches: ClassVar[bool] = False
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
     def knows(self, denoiser: nn.Module) -> bool:
@@ -157,7 +158,7 @@ class UNet(Family):
         """Attention over frames, merged pixels, and processors with projections of their own."""
         for name, module in parts.items():
             if any(word in type(module).__name__ for word in _OVER_TIME):
-                yield f"{name!r} attends over frames, which have no grid (y, x). Only pipelines of pictures are observed"
+                yield f"{name!r} attends over frames, which have no grid (y, x). Only pictures are observed"
                 break
         yield from _merged(parts, wanted)
         for name in wanted:

@@ -91,11 +91,11 @@ def listen_to_kernel(module: nn.Module, heard: Heard) -> list[Removable]:
 
     def enter(*_: Any) -> None:
         modes.append(_Kernel(heard))
-        modes[-1].__enter__()
+        modes[-1].__enter__()  # type: ignore[no-untyped-call]
 
     def leave(*_: Any) -> None:
         if modes:
-            modes.pop().__exit__(None, None, None)
+            modes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
 
@@ -114,7 +114,7 @@ class _Kernel(TorchFunctionMode):
         return out
 
 
-def _given(  # noqa: PLR0913  (as the function has them)
+def _given(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,  # noqa: ARG001

@@ -14,8 +14,8 @@ from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..capture.plans import cut_of
 from ..capture.prompts import image_count, prompts_of
-from ..capture.roles import order_of, unconditional
-from ..components.pipeline_parts import autoencoder, denoiser, in_pixel_space, latent_grid, vae_scale_factor
+from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
+from ..families import family_of
 from ..schedulers import noise_levels
 
 _LONGEST = 1 << 16  # tokenizers that know no length say 1e30
@@ -73,10 +73,10 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
     """The outline of `run(pipe, prompt, **arguments)`, with another scheduler if one is given.
 
     Raises:
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
     """
     given, scheduler = _with_defaults(pipe, arguments), scheduler or pipe.scheduler
-    unet: Any = denoiser(pipe)
+    family = family_of(pipe)
     images, swaps = image_count(prompt, arguments), arguments.get("prompt_at") or {}
     names = {int(step): f"cond@{int(step)}" for step in swaps}
     texts = {names[int(step)]: text for step, text in swaps.items()}
@@ -84,9 +84,9 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
         images=images,
         steps=_steps(pipe, given, scheduler),
         grid=_grid(pipe, given),
-        channels=int(unet.config.out_channels),
+        channels=family.latent_channels(pipe),
         factor=vae_scale_factor(pipe),
-        roles=_roles(pipe, unet, given),
+        roles=family.roles(pipe, given),
         swaps=names,
         x0=noise_levels.refusal(scheduler) is None,
         decodes=autoencoder(pipe) is not None or in_pixel_space(pipe),
@@ -102,18 +102,6 @@ def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with the defaults of the pipeline's call."""
     named = inspect.signature(type(pipe).__call__).parameters.values()
     return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
-
-
-def _roles(pipe: Any, unet: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
-    if unconditional(pipe):
-        return ("uncond",)
-    # A UNet with time_cond_proj_dim (LCM) takes the scale embedded.
-    embedded = getattr(unet.config, "time_cond_proj_dim", None) is not None
-    guided = float(given.get("guidance_scale") or 0) > 1 and not embedded
-    if order := order_of(pipe):
-        return order if guided and float(given.get("image_guidance_scale") or 1) >= 1 else ("cond",)
-    perturbed = float(given.get("pag_scale") or 0) > 0 and bool(getattr(pipe, "pag_applied_layers", True))
-    return (*(("uncond",) if guided else ()), "cond", *(("perturbed",) if perturbed else ()))
 
 
 def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:

@@ -19,12 +19,11 @@ from ...trace.collections import Traces
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
-from ..capture.hooks import attention_modules
 from ..capture.obstacles import refuse
 from ..capture.plans import plan_layers
 from ..capture.prompts import image_count, prompts_of, swaps_of
 from ..capture.recorder import Recorder
-from ..capture.roles import Roles, order_of, unconditional
+from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
 from ..compiled.denoiser import compiled_denoiser
 from ..components import decoding
@@ -32,6 +31,7 @@ from ..components.patching import restored
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space
 from ..components.pipeline_parts import denoiser as denoiser_of
+from ..families import family_of
 from ..schedulers import noise_levels
 from .check_call import SWALLOWED, check, refused
 from .check_record import tell_if_nothing_was_kept
@@ -67,7 +67,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     missing, and a warning.
 
     Args:
-        pipe: Any diffusers pipeline with a UNet.
+        pipe: Any diffusers pipeline with a denoiser of a known family (`model/families/`).
         prompt: As the pipeline takes it; left out when None.
         seed: Of the first image; the next has seed + 1.
         record: What to keep.
@@ -86,12 +86,12 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
-        RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
+        RunError: `generator` is given beside the seed; the denoiser cannot be observed (`doctor` tells beforehand why);
             the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
             steps or images is below 1; roles, layers or self_attention of the Record fit nothing of this run; what is
             to be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on
             the way; `to` is no name for it, or cannot be written to.
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
     check(pipe, {"seed": seed, **pipeline_arguments}, record)
@@ -125,12 +125,12 @@ def run_locked(  # noqa: PLR0913  (as `run`)
 ) -> Trace | Traces:
     """`run` for a caller that has checked the call and holds the pipeline's lock."""
     guides = guide_of(pipe, guide, guide_scale)
-    denoiser = denoiser_of(pipe)
-    if unconditional(pipe):
+    denoiser, family = denoiser_of(pipe), family_of(pipe)
+    if family.unconditional(pipe):
         if prompt is not None:
             raise RunError(f"{type(pipe).__name__} is unconditional: it takes no prompt, here {prompt!r:.80}")
         record = replace(record, roles=("uncond",))  # the only one there is
-    layers = plan_layers(attention_modules(denoiser), record)
+    layers = plan_layers(family.attention_layers(denoiser), record)
     refuse(pipe, layers)
     images = image_count(prompt, arguments)
 
@@ -161,8 +161,9 @@ def run_locked(  # noqa: PLR0913  (as `run`)
         swaps = swaps_of(pipe, prompt, prompt_at, arguments, images)
         recorder = Recorder(
             record=record,
+            family=family,
             keeper=keeper,
-            roles=Roles(images, order=order_of(pipe)),
+            roles=Roles(images, order=family.order(pipe)),
             tokens=prompts_of(pipe, prompt, arguments, images, swaps.prompts if swaps else {}),
             layers=layers,
             after_step=after_step,
