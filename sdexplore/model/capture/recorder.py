@@ -13,6 +13,7 @@ from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
 from ..families.family import Call, Family
+from ..families.grids import Grid
 from ..schedulers import noise_levels
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
@@ -72,7 +73,7 @@ class Recorder:
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
-    _call: Call = field(default_factory=dict)  # the last: its arguments tell how latents are packed
+    _size: Grid = (0, 0)  # of the latents in the last call of the denoiser
 
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
@@ -121,12 +122,12 @@ class Recorder:
                     raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
-                latents, noise_pred = (self.family.unpacked(one, self._call) for one in (sample, model_output))
+                latents, noise_pred = (self.family.unpacked(one, self._size) for one in (sample, model_output))
                 if self.guide is not None:
                     if self.record.noise_pred:
                         self._keep("noise_pred_before_guide", noise_pred, total)
                     noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
-                    model_output = self.family.packed(noise_pred, self._call)
+                    model_output = self.family.packed(noise_pred, self._size)
                 if self.record.latents:
                     self._keep("latents", latents, total + 1)
                 if self.record.noise_pred:
@@ -136,7 +137,7 @@ class Recorder:
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
                 after = result[0] if isinstance(result, tuple) else result.prev_sample
-                self.last = self.family.unpacked(after, self._call)
+                self.last = self.family.unpacked(after, self._size)
                 self.keeper.step_done()
                 self.after_step(len(self.steps) - 1, timestep, self.last)
                 return result
@@ -146,7 +147,7 @@ class Recorder:
         return wrapper
 
     def _begin(self, call: Call) -> CallPlan:
-        self._call = call
+        self._size = self.family.latent_size(call)
         roles = self.roles.of_call(self.family.rows(call), self.family.embeddings(call), self._taken)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)

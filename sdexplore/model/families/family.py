@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import InspectionError, RunError
 from .attention_modules import AttentionFacts, attention_facts_of
 from .grids import Grid, Grids, OneGrid
-from .ways_in import Attended, Heard, Removable, listen_to_kernel
+from .ways_in import Attended, Heard, listen_to_kernel
 
 Call = Mapping[str, Any]
 
@@ -172,13 +173,13 @@ class Family:
     def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel y x"]:
         """The prediction in the denoiser's output, with the sign that the scheduler gets."""
         made = output[0] if isinstance(output, tuple) else getattr(output, self.output)
-        return self.unpacked(made, call)
+        return self.unpacked(made, self.latent_size(call))
 
-    def unpacked(self, latents: torch.Tensor, call: Call) -> Float[torch.Tensor, "row channel y x"]:  # noqa: ARG002
-        """Latents, or a prediction, as (row, channel, y, x), from how the pipeline packs them for this call."""
+    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel y x"]:  # noqa: ARG002
+        """Latents of a size (y, x), or a prediction, as (row, channel, y, x), from how the pipeline packs them."""
         return latents
 
-    def packed(self, latents: Float[torch.Tensor, "row channel y x"], call: Call) -> torch.Tensor:  # noqa: ARG002
+    def packed(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
         """The inverse of `unpacked`."""
         return latents
 
@@ -221,7 +222,7 @@ class Family:
         found = {name: (module, attention_facts_of(module)) for name, module in denoiser.named_modules()}
         return {name: Layer(name, module, facts) for name, (module, facts) in found.items() if facts}
 
-    def listen(self, layer: Layer, heard: Heard) -> list[Removable]:
+    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
         """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
         return listen_to_kernel(layer.module, heard)
 

@@ -8,10 +8,11 @@ import torch
 from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from .family import Call, Family, Layer, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
-from .ways_in import Attended, Heard, Removable, listen_to_projections
+from .ways_in import Attended, Heard, listen_to_projections
 
 _OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
 _TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
@@ -115,7 +116,7 @@ class UNet(Family):
             if isinstance(layer.module, Attention) and ".fuser." not in name
         }
 
-    def listen(self, layer: Layer, heard: Heard) -> list[Removable]:
+    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
         """By hooks on the layer's projections."""
         return listen_to_projections(layer.module, heard)
 

@@ -7,12 +7,13 @@ layer that reaches that function, whatever its processor does before.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,7 @@ class Attended:
 Heard = Callable[[Attended], None]
 
 
-class Removable(Protocol):
-    """What takes a hook off."""
-
-    def remove(self) -> None:
-        """Takes it off."""
-
-
-def listen_to_projections(module: nn.Module, heard: Heard) -> list[Removable]:
+def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
     """Hooks on the layer's projections, fused ones too; `heard` is called once query and key are both there."""
     waiting: dict[str, torch.Tensor] = {}
 
@@ -85,7 +79,7 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[Removable]:
     ]
 
 
-def listen_to_kernel(module: nn.Module, heard: Heard) -> list[Removable]:
+def listen_to_kernel(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
     """Hooks that switch a mode of this thread on while the layer runs; the mode sees what the kernel is given."""
     modes: list[_Kernel] = []
 
