@@ -173,15 +173,19 @@ def _lacking(names: list[str]) -> dict[str, Any]:
 def _columns(
     tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
 ) -> tuple[tuple[int, ...], ...]:
-    """The positions of the prompt in each of the recorded columns; of a `rest` behind the text, no position."""
+    """The positions of the prompt in each of the recorded columns.
+
+    A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
+    """
     apart: tuple[tuple[int, ...], ...] = tuple((position,) for position in range(columns))
-    whole = (*apart[:-1], ()) if rest else apart
+    if rest:
+        return (*apart[:-1], ())
     if not tokens or not first:
-        return whole
+        return apart
     length = max(begin + len(tokens[name].ids) for name, begin in first.items())
     cut = cut_of(tokens, length, first)
-    if cut is None or columns != cut + 1 or columns == length + rest:
-        return whole
+    if cut is None or columns != cut + 1 or columns == length:
+        return apart
     return (*apart[:-1], tuple(range(cut, length)))
 
 

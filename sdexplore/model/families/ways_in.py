@@ -15,6 +15,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+_KERNEL = functional.scaled_dot_product_attention
+
 
 @dataclass(frozen=True)
 class Attended:
@@ -103,7 +105,7 @@ class _Kernel(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func is functional.scaled_dot_product_attention:
+        if func is _KERNEL:
             self._heard(_given(*args, **(kwargs or {})))
         return out
 

@@ -169,8 +169,10 @@ def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
     except InspectionError as error:
         yield "attention", str(error)
         return
-    for kind in ("cross", "self"):
-        yield f"{kind}-attention", _by_resolution([one for one in layers if one.kind == kind])
+    by_kind = {kind: [one for one in layers if one.kind == kind] for kind in ("cross", "self", "joint")}
+    for kind, several in by_kind.items():
+        if several or (kind != "joint" and not by_kind["joint"]):
+            yield f"{kind}-attention", _by_resolution(several)
 
 
 def _latents(pipe: Any) -> str:

@@ -60,7 +60,7 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
     found = _processors(network)
     counts = Counter(type(processor).__name__ for processor in found)
     yield "processors", ", ".join(f"{number} × {name}" for name, number in counts.most_common())
-    yield "attention computed by", ", ".join(dict.fromkeys(map(_operation, found)))
+    yield "attention computed by", ", ".join(dict.fromkeys(_operation(one, family) for one in found))
     fused = sum(type(processor).__name__.startswith("Fused") for processor in found)
     yield "projections", f"fused in {fused} layers (to_qkv, to_kv)" if fused else "apart (to_q, to_k)"
     yield from _adapters(pipe, network)
@@ -92,11 +92,12 @@ def _offloaded(pipe: Any, network: Any) -> str:
     return "no"
 
 
-def _operation(processor: Any) -> str:
+def _operation(processor: Any, family: Family) -> str:
     name = type(processor).__name__
     if not type(processor).__module__.startswith("diffusers."):
         return f"{name}'s own"
-    return next((operation for word, operation in _OPERATIONS.items() if word in name), "naive softmax")
+    other = f"diffusers' attention backend {_dispatcher()!r}" if family.dispatches else "naive softmax"
+    return next((operation for word, operation in _OPERATIONS.items() if word in name), other)
 
 
 def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
