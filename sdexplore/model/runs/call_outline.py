@@ -37,6 +37,7 @@ class Outline:
         guide: Whether a guide changes what the scheduler gets.
         positions: Of the prompt; None where there are no tokens to tell, and none are given as embeddings.
         identity: Patterns of layers whose "perturbed" rows attend to nothing but themselves, and are not seen.
+        text_columns: Tokenizer -> the key that its first token has.
         tokens: (role, image) -> what its prompt becomes.
     """
 
@@ -53,6 +54,7 @@ class Outline:
     guide: bool
     positions: int | None
     identity: tuple[str, ...]
+    text_columns: Mapping[str, int]
     tokens: Callable[[str, int], Tokenizations | None] = field(repr=False)
 
     def filed(self, step: int) -> str:
@@ -63,9 +65,10 @@ class Outline:
     def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
         """(columns kept, positions there are) of a role's cross-attention."""
         found = self.tokens(role, image)
-        ids = max((len(t.ids) for t in found.values()), default=0) if found else 0
+        known = {name: first for name, first in self.text_columns.items() if found and name in found}
+        ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
         positions = ids or self.positions or 0
-        cut = cut_of(found, positions) if found and record.columns == "prompt" else None
+        cut = cut_of(found, positions, known) if found and record.columns == "prompt" else None
         return (positions if cut is None else min(cut + 1, positions)), positions
 
 
@@ -78,6 +81,7 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
     given, scheduler = _with_defaults(pipe, arguments), scheduler or pipe.scheduler
     family = family_of(pipe)
     images, swaps = image_count(prompt, arguments), arguments.get("prompt_at") or {}
+    columns = family.text_columns([name for name in pipe.components if name.startswith("tokenizer")])
     names = {int(step): f"cond@{int(step)}" for step in swaps}
     texts = {names[int(step)]: text for step, text in swaps.items()}
     return Outline(
@@ -92,8 +96,9 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
         decodes=autoencoder(pipe) is not None or in_pixel_space(pipe),
         draws=given.get("output_type") != "latent",
         guide=arguments.get("guide") is not None,
-        positions=_positions(pipe, arguments),
+        positions=_positions(pipe, arguments, columns),
         identity=tuple(getattr(pipe, "pag_applied_layers", None) or ()),
+        text_columns=columns,
         tokens=prompts_of(pipe, prompt, arguments, images, texts),
     )
 
@@ -154,9 +159,9 @@ def size_of(picture: Any) -> tuple[int, int] | None:
     return None
 
 
-def _positions(pipe: Any, arguments: Mapping[str, Any]) -> int | None:
+def _positions(pipe: Any, arguments: Mapping[str, Any], columns: Mapping[str, int]) -> int | None:
     if (embeds := arguments.get("prompt_embeds")) is not None:
         return int(embeds.shape[1])
-    tokenizers = [one for name in ("tokenizer", "tokenizer_2") if (one := getattr(pipe, name, None)) is not None]
-    longest = max((int(one.model_max_length) for one in tokenizers), default=0)
+    tokenizers = {name: one for name in columns if (one := getattr(pipe, name, None)) is not None}
+    longest = max((columns[name] + int(one.model_max_length) for name, one in tokenizers.items()), default=0)
     return longest if 0 < longest < _LONGEST else None
