@@ -1,4 +1,4 @@
-"""What keeps a run from being observed: found before the run, each with its reason and the way out."""
+"""What keeps a run from being observed, found before the run: each with its reason and the way out."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -11,7 +11,7 @@ from ..families import family_of
 from ..families.family import Family
 from .plans import LayerPlan
 
-# Hooks of diffusers that reuse what a layer gave at an earlier step, by words in their names.
+# Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names.
 _REUSING = ("cache", "broadcast", "skip")
 KNOWN_HOOKS = frozenset(
     {"group_offloading", "lazy_prefetch_group_offloading", "layer_execution_tracker", "layerwise_casting"}
@@ -24,13 +24,13 @@ _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or R
 
 
 def refuse(pipe: Any, plans: Mapping[str, LayerPlan]) -> None:
-    """Raises RunError with everything that keeps a run from being observed, if there is anything."""
+    """Raises a RunError that names everything that keeps a run from being observed, if there is anything."""
     if found := obstacles(pipe, plans):
-        raise RunError(f"cannot observe this {type(pipe).__name__}: " + "; and ".join(found))
+        raise RunError(f"run: cannot observe this {type(pipe).__name__}: " + "; and ".join(found))
 
 
 def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
-    """Every obstacle to reading the planned layers of the pipeline's denoiser, as "reason. Way out"; best none."""
+    """What keeps the planned layers of the pipeline's denoiser from being read, each as "reason. Way out"."""
     family = family_of(pipe)
     parts = dict(family.held(pipe).named_modules())
     wanted = {name: plan.kind for name, plan in plans.items()}
@@ -38,22 +38,24 @@ def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
 
 
 def own_forward(module: torch.nn.Module) -> Any:
-    """The function that stands in the place of the class's own forward; None where nothing does."""
+    """The function that replaces the class's own forward on this module; None if nothing does."""
     forward = vars(module).get("forward")
     while isinstance(forward, partial):
         forward = forward.func
-    bound = getattr(forward, "__func__", None)  # the class's own, put back by who took it away
+    bound = getattr(
+        forward, "__func__", None
+    )  # it may be the class's own again, set on the module by the code that replaced it
     return None if bound is not None and bound is type(module).forward else forward
 
 
 def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     """Hooks of diffusers on a module, by name."""
-    # In `vars`, for torch takes its time to say that a module has no such attribute.
+    # In `vars`, since torch is slow to say that a module has no such attribute.
     return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
 
 
 def compiled(parts: Parts, family: Family) -> Iterator[str]:
-    """Where the denoiser is compiled, with the way back; nothing where it is not."""
+    """Where the denoiser is compiled, with the way back; empty if it is not."""
     whole = f"pipe.{family.component}"
     for name, module in parts.items():
         place = f"{whole}.get_submodule({name!r})" if name else whole
@@ -85,11 +87,11 @@ def _reused(parts: Parts, plans: Mapping[str, LayerPlan], family: Family) -> Ite
             reusing.append(package)
         if reusing and any(_belongs(layer, name) for layer in plans):
             where = repr(name) if name else f"the {family.title}"
-            reason = f"{reusing[0]} at {where} reuses results of earlier steps, where layers are skipped"
+            reason = f"{reusing[0]} at {where} reuses results of earlier steps, at which layers are skipped"
             yield f"{reason}. Disable it, or {_WITHOUT}"
             return
 
 
 def _belongs(layer: str, module: str) -> bool:
-    """Whether the one lies in the other, or is it."""
+    """Whether one lies in the other, or both are the same."""
     return not module or f"{layer}.".startswith(f"{module}.") or module.startswith(f"{layer}.")

@@ -1,4 +1,4 @@
-"""What is read of each attention layer, and of each call of the denoiser."""
+"""What a run reads of each attention layer, and of each call of the denoiser."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,10 @@ class LayerPlan:
     """How one attention layer is read.
 
     Attributes:
-        head_mean: The mean over heads, or each of them.
-        queries: Also keep each head's queries, times the scale.
+        head_mean: Whether to keep the mean over heads, or each head.
+        queries: Whether to keep each head's queries too, times the scale.
         rest: Whether the last column is no position of the text, but all that it shares a softmax with.
-        grids: If given, the layer is read only where its grid is (y, x) of one of these, or its longer side is the
-            number.
+        grids: If given, the layer is read only if one of these is its grid (y, x), or the longer side of its grid.
     """
 
     kind: Kind
@@ -36,7 +35,7 @@ class LayerPlan:
 
     @property
     def waits(self) -> bool:
-        """Whether its maps are small enough to wait for those of the other layers."""
+        """Whether its maps are small enough to be kept until those of the other layers are there."""
         return self.kind == "cross_attention" and self.head_mean
 
     def wants(self, grid: tuple[int, int]) -> bool:
@@ -46,13 +45,13 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class CallPlan:
-    """Which rows of one denoiser call are read, and how many leading columns stay apart.
+    """Which rows of one denoiser call are read, and how many leading columns they keep.
 
     Attributes:
         roles: Role of every row of the batch.
-        rows: The rows whose attention is read; none for a call whose attention is not kept.
-        cuts: For each of `rows`, how many leading positions keep a column of their own before the rest is
-            summed in one; None keeps all.
+        rows: The rows whose attention is read; empty if the call's attention is not kept.
+        cuts: For each of `rows`, how many leading positions keep a column of their own; the others are summed in one
+            more. None keeps all.
     """
 
     roles: tuple[str, ...]
@@ -110,5 +109,5 @@ def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerP
 
 
 def within(name: str, places: Sequence[str]) -> bool:
-    """Whether a module is one of these or inside one; "" is the whole network."""
+    """Whether a module is one of these places or lies in one; "" is the whole network."""
     return any(place in ("", name) or name.startswith(place.rstrip(".") + ".") for place in places)

@@ -1,4 +1,4 @@
-"""What one call of a pipeline did, step by step: watched while it runs, made into traces when it is over."""
+"""Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ from .plans import CallPlan, LayerPlan, cut_of
 from .roles import Roles
 
 _UNSEEN = (
-    "the scheduler made its first step, and no call of the {} was seen: the pipeline calls something else in its "
-    "place, or calls its forward past all hooks"
+    "run: the scheduler made its first step, and no call of the {} was seen: the pipeline calls something else "
+    "instead, or calls its forward past all hooks"
 )
 
 
 @dataclass
 class StepRecord:
-    """One call of `scheduler.step`: where it stood, by how much was guided, and the roles that predicted noise."""
+    """One call of `scheduler.step`: where it was, the scales of guidance, and the roles that predicted noise."""
 
     mark: noise_levels.StepMark
     roles: tuple[str, ...]
@@ -38,18 +38,18 @@ class StepRecord:
 
 @dataclass
 class Recorder:
-    """Has what the Record asks for kept while the pipeline runs.
+    """Gives the keeper what the Record asks for while the pipeline runs.
 
     Attributes:
         family: The denoiser's.
-        keeper: Gets the rows, of every image's arrays under their names in a trace's file.
-        tokens: (role, image) -> what its prompt became; absent where there was no text.
+        keeper: Gets the rows of every image's arrays, under their names in a trace's file.
+        tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
-        guidance: Given a timestep, the scales that the pipeline guides by at it.
-        guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
-        swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
+        guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
+        guide: Called with (model output, timestep, sample, step); the scheduler gets its result.
+        swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
         last: What the last step returned.
@@ -77,7 +77,7 @@ class Recorder:
 
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
-        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` until the block ends; see `observing`."""
+        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
@@ -91,7 +91,7 @@ class Recorder:
         return bool(self.seen)
 
     def finish(self) -> None:
-        """Waits for the copies; what was kept of all steps can be read now."""
+        """Waits for the copies; then everything that was kept can be read."""
         if self.last is not None and self.record.latents:
             self._keep("latents", self.last, len(self.steps) + 1)
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
@@ -100,7 +100,7 @@ class Recorder:
         self.keeper.wait()
 
     def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
-        """Has a row of every image kept."""
+        """Gives the keeper one row of every image."""
         for image, row in zip(range(self.roles.images), rows, strict=False):
             self.keeper.take((image, name), row, expected, torch.float32, at)
 
@@ -116,7 +116,7 @@ class Recorder:
 
     def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
-            @wraps(step)  # pipelines read its signature to decide what to pass
+            @wraps(step)  # pipelines read its signature to decide which arguments to pass
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.steps and not self._taken:
                     raise RunError(_UNSEEN.format(self.family.title))
@@ -161,7 +161,7 @@ class Recorder:
         return CallPlan(roles, rows, cuts)
 
     def _cut(self, role: str, image: int, length: int) -> int | None:
-        """How many leading positions keep their own column; None keeps all."""
+        """How many leading positions keep a column of their own; None keeps all."""
         tokens = self.tokens(role, image)
         if self.record.columns == "all" or tokens is None:
             return None

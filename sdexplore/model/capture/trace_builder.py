@@ -1,4 +1,4 @@
-"""From what was recorded to traces: one per image, x0 by closed form, chosen steps decoded."""
+"""Makes traces of what was recorded: one for each image, with x0 by closed form and chosen steps decoded."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 _BY_STEP = ("decoded", "decoded_x0")
-_TO_THE_USER = 7  # frames from a warning here to who called `run`
+_TO_THE_USER = 7  # frames from a warning here to the line that calls `run`
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Assembly:
     Attributes:
         recorder: Finished: its copies are complete.
         decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
-        latent_rgb: Gives the linear preview's matrix; None where there is no VAE, or the run was stopped.
+        latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
     """
 
     recorder: Recorder
@@ -42,7 +42,7 @@ class Assembly:
     latent_rgb: Callable[[], np.ndarray] | None
 
     def seal(self, output: Any | None) -> None:
-        """Has one Trace kept for each image of the pipeline's `output`; None when it was stopped."""
+        """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         pictures, unsafe = _pictures(output)
         images = self.recorder.roles.images
         for image in range(images):
@@ -55,7 +55,7 @@ class Assembly:
     def _trace(
         self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Mapping[str, Any]
     ) -> Trace:
-        """The Trace of what is kept of one image."""
+        """The Trace of everything that was kept of one image."""
         arrays = self.recorder.keeper.arrays(image)
         tokens, calls = self._calls(image, arrays)
         mappings: dict[str, dict[Any, np.ndarray]] = {name: {} for name in MAPPINGS}
@@ -68,10 +68,10 @@ class Assembly:
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts)
 
     def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> dict[str, Any]:
-        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture.
+        """Gives the keeper the picture, and what follows from the rest: noise levels, x0, decoded steps.
 
         Returns:
-            What provenance must say of pictures that memory did not suffice for.
+            The entry of provenance about pictures for which memory did not suffice.
         """
         keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
         keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
@@ -95,7 +95,7 @@ class Assembly:
         return {}
 
     def _guidance(self) -> dict[str, list[float]]:
-        """The scales that the pipeline guided by, a number a step."""
+        """The scales of guidance that the pipeline used, one number for each step."""
         steps = [step.guidance for step in self.recorder.steps]
         return {name: [step[name] for step in steps] for name in steps[0]} if steps else {}
 
@@ -105,14 +105,14 @@ class Assembly:
         if not {"latents", "noise_pred"} <= kept.keys():
             return
         how = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
-        for step in range(len(sigmas)):  # one by one, as a long run may be in a file
+        for step in range(len(sigmas)):  # one at a time, since a long run may be in a file
             rows = slice(step, step + 1)
             sigma = sigmas[rows].reshape(-1, 1, 1, 1)
             x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
     def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
-        """Names of the pictures of steps that the Record asks for, and what makes each."""
+        """The pictures of steps that the Record asks for: the name of each, and a function that makes it."""
         kept, space = self.recorder.keeper.arrays(image), self.provenance["scheduler"]["space"]
         decode = self.decode
         if decode is None or "latents" not in kept:
@@ -134,7 +134,7 @@ class Assembly:
         roles = dict.fromkeys(role for step in recorder.steps for role in step.roles) or dict.fromkeys(
             recorder.roles.encoded
         )
-        if "cond" in roles:  # and the prompts that took its place
+        if "cond" in roles:  # and the prompts that replaced its own
             roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
         fields: dict[str, dict[str, dict[str, Any]]] = {"cross_attention": {}, "self_attention": {}, "queries": {}}
@@ -160,11 +160,11 @@ class Assembly:
 
 
 def _lacking(names: list[str]) -> dict[str, Any]:
-    """The entry of provenance for pictures that are missing, of which a warning tells too."""
+    """The entry of provenance for missing pictures; a warning names them too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
     warnings.warn(
-        f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
-        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less",
+        f"run: the record is complete, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory",
         stacklevel=_TO_THE_USER,
     )
     return {"out_of_memory": names}

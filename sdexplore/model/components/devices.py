@@ -1,14 +1,13 @@
-"""Which device is used where the user names none."""
+"""Which device is used if the user names none."""
 
 import torch
 
-from sdexplore.base.errors import LoadError
-
 from ...base.error_lines import first_line
+from ...base.errors import LoadError
 
 
 def chosen_device(asked: str | int | torch.device | None) -> torch.device:
-    """The device asked for; else cuda, else mps, else the CPU.
+    """The device that is asked for; by default cuda, else mps, else the CPU.
 
     Raises:
         LoadError: There is no such device, or it cannot be used.
@@ -27,5 +26,5 @@ def chosen_device(asked: str | int | torch.device | None) -> torch.device:
         reason = first_line(error).partition(". ")[0]
         raise LoadError(f"device {asked!r} cannot be used ({reason}); here is {', '.join(there)}") from error
     if device.type == "meta":
-        raise LoadError("device 'meta' holds no weights: nothing could run there")
+        raise LoadError("device 'meta' holds no weights, so nothing can run there")
     return device

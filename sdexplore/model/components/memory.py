@@ -1,4 +1,4 @@
-"""Memory and disk: how much is free, whether it ran out, and how it is given back."""
+"""Memory and disk: how much is free, whether it ran out, and how to free it."""
 
 import gc
 import shutil
@@ -13,12 +13,12 @@ from ...base.atomic_files import named
 
 
 def free_memory() -> int:
-    """Bytes of the machine's memory that can be had without swapping."""
+    """Bytes of the machine's memory that are available without swapping."""
     return int(psutil.virtual_memory().available)
 
 
 def free_on(device: torch.device) -> int | None:
-    """Bytes that can be had of a CUDA device's memory; None of other devices."""
+    """Bytes of a CUDA device's memory that are available; None for other devices."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
@@ -26,10 +26,10 @@ def free_on(device: torch.device) -> int | None:
 
 
 def _kept_for_later(device: int) -> int:
-    """Bytes that torch holds of a CUDA device and nobody uses; what CUDA graphs hold is theirs, in use or not."""
+    """Bytes of a CUDA device that torch holds and no tensor uses; memory of CUDA graphs counts as used."""
     try:
         every = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
-    except RuntimeError:  # cudaMallocAsync has none to tell of
+    except RuntimeError:  # cudaMallocAsync has no snapshot
         return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     segments = [one for one in every if one["device"] == device]
     common = [one for one in segments if tuple(one.get("segment_pool_id", ())) in ((), (0, 0))]
@@ -37,12 +37,12 @@ def _kept_for_later(device: int) -> int:
 
 
 def free_on_disk(path: str | Path) -> int:
-    """Bytes that are free where a file or folder is to be."""
+    """Bytes that are free at the place of a file or folder, which need not exist."""
     place = named(path).absolute()
     return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free
 
 
-# What a RuntimeError says that is no OutOfMemoryError: of torch on the CPU, on MPS, of CUDA's libraries and of pinning.
+# Texts of a RuntimeError that is not an OutOfMemoryError: of torch on the CPU, on MPS, of CUDA's libraries, of pinning.
 _SAID = (
     "defaultcpuallocator: can't allocate memory",
     "defaultcpuallocator: not enough memory",
@@ -54,19 +54,19 @@ _SAID = (
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, of the host or of a device."""
+    """Whether an exception says that memory of the host or of a device ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
 
 
 def give_back(error: BaseException) -> None:
-    """Lets go of what the frames of a traceback hold, and of what torch keeps for later."""
+    """Frees what the frames of a traceback hold, and what torch keeps for later."""
     seen: BaseException | None = error
     while seen is not None:
         traceback.clear_frames(seen.__traceback__)
         seen = seen.__cause__ or seen.__context__
     gc.collect()
     if torch.cuda.is_available():
-        with suppress(RuntimeError):  # of a capture that another thread is in the middle of
+        with suppress(RuntimeError):  # another thread may be capturing a graph
             torch.cuda.empty_cache()

@@ -1,8 +1,7 @@
 """Shapes and grids of a network, found on the meta device without weights or memory.
 
-A *blueprint* is a second network of the same class and config whose parameters have shapes and no
-content. Its forward pass runs the model's real code, so grids of any size come out as they will be,
-while the user's own module is only read.
+A *blueprint* is a second network of the same class and config, whose parameters have shapes and no content. Its forward
+pass runs the model's real code, so the grids of any size are those of a real run. The user's own module is only read.
 """
 
 import copy
@@ -22,14 +21,14 @@ from ..families import family_of
 from ..families.attention_modules import attention_facts_of
 from ..families.grids import Grid, grids_of_pass, pair
 
-TOKENS = 77  # any count does: no shape but the text's own depends on it
+TOKENS = 77  # any number works: only the text's own shape depends on it
 
 
 def blueprint(module: nn.Module) -> nn.Module:
     """A network of the module's class and config on the meta device, in evaluation mode.
 
     Raises:
-        InspectionError: The module has no config to build from.
+        InspectionError: The module has no config to build one from.
     """
     config: Any = getattr(module, "config", None)
     with torch.device("meta"):
@@ -104,9 +103,9 @@ def _transformer_inputs(config: Any, takes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def output_shapes(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Output's shape of every module of a blueprint that returned a tensor, by torchinfo.
+    """The output's shape of every module of a blueprint that returns a tensor, by torchinfo.
 
-    Of several tensors the first counts, which in transformers' outputs is the last hidden state.
+    Of several tensors it is the first one's, which in transformers' outputs is the last hidden state.
     """
     firsts: dict[str, tuple[int, ...]] = {}
 

@@ -19,7 +19,7 @@ def parts(pipe: Any) -> dict[str, Any]:
     """The components of a pipeline by name, null ones as None.
 
     Raises:
-        InspectionError: `pipe` is no diffusers pipeline.
+        InspectionError: `pipe` is not a diffusers pipeline.
     """
     if not isinstance(pipe, DiffusionPipeline):
         hint = f"; sdx.load({pipe!r:.80}) makes one" if isinstance(pipe, str) else ""
@@ -34,7 +34,11 @@ def _is_entry(value: object) -> bool:
 
 
 def part(pipe: Any, name: str) -> Any:
-    """One component of a pipeline; InspectionError if there is none of that name, or null."""
+    """One component of a pipeline.
+
+    Raises:
+        InspectionError: There is no component of that name, or it is null.
+    """
     known = parts(pipe)
     if name not in known:
         near = did_you_mean(str(name), known)
@@ -55,10 +59,10 @@ def denoiser(pipe: Any) -> nn.Module:
 
 
 def device_of(pipe: Any) -> torch.device:
-    """Where the denoiser computes, wherever offloaded weights wait."""
+    """Where the denoiser computes, also if its weights are offloaded to another place."""
     device = next(denoiser(pipe).parameters()).device
     waiting = device.type == "meta" or (device.type == "cpu" and torch.accelerator.is_available())
-    # The pipeline knows where offloaded weights go; it takes milliseconds to say so.
+    # The pipeline knows where offloaded weights compute; to ask it takes milliseconds.
     return torch.device(getattr(pipe, "_execution_device", device)) if waiting else device
 
 

@@ -1,4 +1,4 @@
-"""A pipeline with another scheduler for a while."""
+"""Replaces a pipeline's scheduler for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from ..schedulers.names import scheduler_from_name
 
 @contextmanager
 def exchanged_scheduler(pipe: Any, scheduler: Any | None) -> Iterator[None]:
-    """The pipeline with another scheduler, by name or as an object; its own is back when the block ends."""
+    """In the block, the pipeline has another scheduler, given by name or as an object; then its own is restored."""
     if scheduler is None:
         yield
         return

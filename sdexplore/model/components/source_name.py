@@ -8,7 +8,7 @@ from typing import Any
 def model_source(pipe: Any) -> str:
     """Where a pipeline came from: "mini", a hub id, the last name of a folder, or "unknown".
 
-    It never tells a local path.
+    It never contains a local path.
     """
     name = str(getattr(getattr(pipe, "config", None), "_name_or_path", None) or "")
     if not name:

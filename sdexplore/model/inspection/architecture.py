@@ -1,4 +1,4 @@
-"""The architecture of a pipeline as records: its UNet run once on the meta device, every block's shapes noted."""
+"""The architecture of a pipeline as records: its UNet runs once on the meta device, which gives all shapes."""
 
 from typing import Any, Literal
 
@@ -12,23 +12,23 @@ from ..components.pipeline_parts import autoencoder, denoiser, latent_grid, part
 
 Side = Literal["down", "mid", "up"]
 
-# What transformers' configs call the same: CLIP and BERT; T5 and latent diffusion's own BERT.
+# Names of the same value in transformers' configs: of CLIP and BERT; of T5 and latent diffusion's own BERT.
 _WIDTHS = ("hidden_size", "d_model")
 _LAYERS = ("num_hidden_layers", "num_layers", "encoder_layers")
 _POSITIONS = ("max_position_embeddings", "n_positions")
 
 
 def pipeline_architecture(pipe: Any, height: int | None = None, width: int | None = None) -> Architecture:
-    """How the pipeline is built, with the shapes of one picture: what `views.architecture` draws.
+    """How the pipeline is built, with the shapes of one picture: `views.architecture` draws it.
 
-    The UNet's own code runs once without weights or memory (on the meta device), so the shapes are those that a
-    picture of this size really has. Works for a pipeline whose weights are not loaded.
+    The UNet's own code runs once on the meta device, without weights or memory, so the shapes are those of a real
+    picture of this size. It works for a pipeline whose weights are not loaded.
 
     Args:
         height, width: Of the picture in pixels; by default the pipeline's own size.
 
     Raises:
-        InspectionError: The pipeline has no UNet of blocks down, mid and up, or its config does not describe it.
+        InspectionError: The pipeline has no UNet with blocks down, mid and up, or its config does not describe it.
     """
     unet = denoiser(pipe)
     grid, factor = latent_grid(pipe, height, width), vae_scale_factor(pipe)
@@ -67,7 +67,7 @@ def pipeline_architecture(pipe: Any, height: int | None = None, width: int | Non
 
 
 class _Shapes:
-    """Notes (channel, y, x) of what each block of a UNet is given, returns, hands across and takes."""
+    """Notes (channel, y, x) of each block of a UNet: its input, output, and skip connections in both directions."""
 
     def __init__(self, unet: nn.Module) -> None:
         self.inputs: dict[str, Shape] = {}
@@ -85,7 +85,7 @@ class _Shapes:
         if taken is None:
             taken = next((one for one in given if isinstance(one, tuple)), ()) if name.startswith("up_blocks") else ()
         if taken:
-            self.skips[name] = tuple(_shape(one) for one in reversed(taken))  # the last is taken first
+            self.skips[name] = tuple(_shape(one) for one in reversed(taken))  # the last one is used first
 
     def _after(self, name: str, output: Any) -> None:
         if isinstance(output, tuple) and name.startswith("down_blocks"):

@@ -1,4 +1,4 @@
-"""`doctor`: what a run would record of a pipeline as it stands, without running it."""
+"""`doctor`: what a run would record of a pipeline in its present state; nothing is run."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ _OPERATIONS = {  # how a processor of diffusers computes attention, by a word in
 
 
 def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
-    """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles, layers.
+    """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles and layers.
 
     Raises:
         InspectionError: The pipeline has no denoiser of a known family.

@@ -13,7 +13,7 @@ from PIL import Image
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..capture.plans import cut_of
-from ..capture.prompts import image_count, prompts_of
+from ..capture.prompts import image_count, prompt_role, prompts_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
 from ..families import family_of
 from ..schedulers import noise_levels
@@ -58,9 +58,8 @@ class Outline:
     tokens: Callable[[str, int], Tokenizations | None] = field(repr=False)
 
     def filed(self, step: int) -> str:
-        """The role that attention to the prompt is filed under at a step."""
-        reached = [one for one in self.swaps if one <= step]
-        return self.swaps[max(reached)] if reached else "cond"
+        """The role that attention to the prompt has at a step."""
+        return prompt_role(self.swaps, step)
 
     def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
         """(columns kept, positions there are) of a role's cross-attention."""
