@@ -7,7 +7,8 @@ It shows what the next family costs: this file, and one line of registration.
 
 import torch
 
-from sdexplore.model.families.family import Family, Places
+from sdexplore.model.families.attention_modules import Places
+from sdexplore.model.families.family import Family
 
 
 class PackedJoint(Family):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 
-from ..families.family import Places
+from ..families.attention_modules import Places
 from ..families.ways_in import Attended
 from .plans import CallPlan, LayerPlan, Shape
 

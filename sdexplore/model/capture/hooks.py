@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from ...base.errors import RunError
-from ..families.family import Call, Family, Layer, Places
+from ..families.attention_modules import Layer, Places
+from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall, probabilities, words_and_rest

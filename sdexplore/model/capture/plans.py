@@ -9,7 +9,7 @@ import torch
 from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
-from ..families.family import Layer
+from ..families.attention_modules import Layer
 
 Kind = Literal["cross_attention", "self_attention"]
 Shape = tuple[int, ...]

@@ -13,7 +13,8 @@ from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
 from ..components.tokens import tokens as tokens_of
 from ..families import family_of
-from ..families.family import Family, Layer
+from ..families.attention_modules import Layer
+from ..families.family import Family
 from .prompt_embeddings import clip_skip_embeds
 
 _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}

@@ -7,7 +7,6 @@ gives predictions the sign that the scheduler gets.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -16,68 +15,11 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import InspectionError, RunError
-from .attention_modules import AttentionFacts, attention_facts_of
+from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .ways_in import Attended, Heard, listen_to_kernel
 
 Call = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One attention layer of a denoiser.
-
-    Attributes:
-        name: Dotted, in the denoiser.
-        facts: What it attends to, its heads and widths.
-    """
-
-    name: str
-    module: nn.Module
-    facts: AttentionFacts
-
-    @property
-    def to_words(self) -> bool:
-        """Whether the picture attends to words in it."""
-        return self.facts.kind != "self"
-
-    @property
-    def to_picture(self) -> bool:
-        """Whether the picture attends to itself in it."""
-        return self.facts.kind != "cross"
-
-    @property
-    def joint(self) -> bool:
-        """Whether it does both, in one softmax."""
-        return self.facts.kind == "joint"
-
-    @property
-    def heads(self) -> int:
-        """How many heads it has."""
-        return self.facts.heads
-
-    @property
-    def width(self) -> int:
-        """Width of the queries of all heads together."""
-        return self.facts.heads * self.facts.head_dim
-
-    @property
-    def processor(self) -> str:
-        """Class of its attention processor; "NoneType" where it has none."""
-        return type(getattr(self.module, "processor", None)).__name__
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where picture and words stand in the one sequence of a joint layer.
-
-    Attributes:
-        picture: Of the queries, and of the keys.
-        words: Of the keys; the text from its first position to its last, padding too.
-    """
-
-    picture: slice
-    words: slice
 
 
 class Family:

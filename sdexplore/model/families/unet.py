@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from .family import Call, Family, Layer, in_order
+from .attention_modules import Layer
+from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
 from .ways_in import Attended, Heard, listen_to_projections
 

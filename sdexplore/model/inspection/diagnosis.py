@@ -12,7 +12,8 @@ from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
 from ..components.pipeline_parts import attention_layers, denoiser, device_of
 from ..families import family_of
-from ..families.family import Family, Layer
+from ..families.attention_modules import Layer
+from ..families.family import Family
 from ..runs.check_record import check_kind, misses
 from ..schedulers import noise_levels
 

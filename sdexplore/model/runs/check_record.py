@@ -13,7 +13,7 @@ from ..capture.plans import LayerPlan, within
 from ..capture.recorder import Recorder
 from ..components.pipeline_parts import attention_layers, denoiser
 from ..families import family_of
-from ..families.family import Layer
+from ..families.attention_modules import Layer
 from ..families.grids import Grid
 from .call_outline import outline_of, size_of
 

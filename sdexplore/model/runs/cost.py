@@ -13,7 +13,7 @@ from ..capture.file_sink import IN_FLIGHT
 from ..capture.plans import LayerPlan, plan_layers
 from ..components.pipeline_parts import attention_layers, denoiser
 from ..families import family_of
-from ..families.family import Layer
+from ..families.attention_modules import Layer
 from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record

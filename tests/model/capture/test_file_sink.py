@@ -1,4 +1,4 @@
-"""run(to=…): the file that grows with the run is the trace that is made without it; and it is whole or not there."""
+"""run(to=…): the file that grows with the run holds the same trace as a run without `to`; it is complete, or absent."""
 
 import errno
 import json

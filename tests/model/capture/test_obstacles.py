@@ -1,4 +1,4 @@
-"""What cannot be captured is refused: before the run where that can be known, else with words and a clean pipeline."""
+"""What cannot be captured is refused: before the run if that can be known, else with a reason and a clean pipeline."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What tracing adds, counted and not timed: operators, reads by the host, bytes on the device."""
+"""The overhead of tracing, counted and not timed: operators, reads by the host, bytes on the device."""
 
 import collections
 import contextlib

@@ -1,4 +1,4 @@
-"""A compiled run tells the same as an eager one: pictures, predictions and maps, in every family of pipelines."""
+"""A compiled run records the same as an eager one: pictures, predictions and maps, for every kind of pipeline."""
 
 import numpy as np
 import pytest

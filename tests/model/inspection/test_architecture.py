@@ -1,4 +1,4 @@
-"""The architecture as a record: against a forward pass of the real UNet, and the published counts."""
+"""The architecture as a record, compared with a forward pass of the real UNet and with published counts."""
 
 import pytest
 import torch

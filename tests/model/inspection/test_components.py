@@ -1,4 +1,4 @@
-"""Components, module trees and attention layers of real pipelines; nothing of them is changed by looking."""
+"""Components, module trees and attention layers of real pipelines; looking at them changes nothing."""
 
 import gc
 import os

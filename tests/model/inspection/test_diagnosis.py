@@ -1,4 +1,4 @@
-"""The doctor tells beforehand what a run then does."""
+"""`doctor` says before a run what the run then does."""
 
 import pytest
 import tiny_families as families

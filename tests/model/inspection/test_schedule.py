@@ -1,4 +1,4 @@
-"""The schedule of a run or of a pipeline: a row a call, on the training schedule by closed form."""
+"""The schedule of a run or of a pipeline: one row for each call, on the training schedule by closed form."""
 
 import diffusers
 import numpy as np
