@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from ...base.errors import InspectionError, RunError
 from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
+from .unet_blocks import Blocks
 from .ways_in import Attended, Heard, listen_to_kernel
 
 Call = Mapping[str, Any]
@@ -217,6 +218,14 @@ class Family:
         """
         side = self.patch(blueprint)
         return dict.fromkeys(self.attention_layers(blueprint), (size[0] // side, size[1] // side))
+
+    def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
+        """The blocks down, mid and up of a denoiser; see `blocks_of`.
+
+        Raises:
+            InspectionError: It has no such blocks.
+        """
+        raise InspectionError(f"a {self.title} has no blocks down, mid and up")
 
     def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:  # noqa: ARG002
         """Arguments for one forward pass over one image of latents (y, x), on the device that is the default one.

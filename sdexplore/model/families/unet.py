@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from .attention_modules import Layer
 from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
+from .unet_blocks import Blocks, blocks_of
 from .ways_in import Attended, Heard, listen_to_projections
 
 _OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
@@ -153,6 +154,10 @@ class UNet(Family):
         with torch.device("meta"):
             inputs = self.example_inputs(blueprint, size)
         return grids_of_pass(blueprint, inputs, super().attention_layers(blueprint))
+
+    def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:
+        """By the UNet's own code, run once without weights."""
+        return blocks_of(blueprint, inputs, own)
 
     # Obstacles
 

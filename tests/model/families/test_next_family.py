@@ -166,6 +166,8 @@ def test_everything_around_a_run_knows_the_family(pipe):
     tree = sdx.tree(pipe)
     assert {node.attention.kind for node in nodes(tree.root) if node.attention} == {"joint"}
     assert "joint-attention" in sdx.components(pipe).summary
+    with pytest.raises(sdx.InspectionError, match="packed joint transformer has no blocks down, mid and up"):
+        sdx.pipeline_architecture(pipe)
 
 
 def nodes(root):
