@@ -38,8 +38,10 @@ def cost_points(
 
 
 def _sides(subject: Subject) -> Sequence[int]:
-    own = int(subject.pipe.unet.config.sample_size * subject.pipe.vae_scale_factor)
-    return SIDES.get(own, (own, 2 * own))
+    from ..model.inspection.situation import situation
+
+    own = situation(subject.pipe).side
+    return SIDES.get(own, (own, 2 * own)) if own else ()
 
 
 def _point(subject: Subject, axis: Axis, amount: int, record: Record, pairs: int) -> CostPoint:

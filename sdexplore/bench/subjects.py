@@ -52,8 +52,10 @@ class Subject:
     def around(cls, pipe: Any, device: Any, steps: int, name: str) -> "Subject":  # noqa: ANN401  (any pipeline)
         """Any pipeline, at the size for which it was made, without progress bars."""
         pipe.set_progress_bar_config(disable=True)
-        side = pipe.unet.config.sample_size * pipe.vae_scale_factor
-        dtype = str(pipe.unet.dtype).removeprefix("torch.")
+        from ..model.inspection.situation import situation
+
+        now = situation(pipe)
+        side, dtype = now.side, now.dtype
         return cls(f"{name}, {side} × {side}, {steps} steps, {dtype}", pipe, device, steps)
 
     def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
@@ -78,9 +80,11 @@ class Subject:
     @property
     def layers(self) -> tuple[str, ...]:
         """Its cross-attention layers by dotted name."""
-        from ..model.capture.hooks import attention_modules
+        from ..model.families import family_of
 
-        return tuple(name for name, module in attention_modules(self.pipe.unet).items() if module.is_cross_attention)
+        family = family_of(self.pipe)
+        layers = family.attention_layers(family.denoiser(self.pipe))
+        return tuple(name for name, layer in layers.items() if layer.to_words)
 
     def reference(self) -> np.ndarray:
         """The last latents of an untraced run, as a trace holds them."""

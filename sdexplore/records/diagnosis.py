@@ -9,7 +9,7 @@ from ..base.display import Block, Line, Shown, Table
 
 @dataclass(frozen=True)
 class LayerNote:
-    """How one attention layer of the UNet would be recorded.
+    """How one attention layer of the denoiser would be recorded.
 
     Attributes:
         grid: (y, x) for the pipeline's default image; None where it is not known before a run.
@@ -18,7 +18,7 @@ class LayerNote:
     """
 
     name: str
-    kind: Literal["cross", "self"]
+    kind: Literal["cross", "self", "joint"]
     heads: int
     grid: tuple[int, int] | None
     processor: str
@@ -36,7 +36,7 @@ class Diagnosis(Shown):
         facts: What is fused, offloaded, adapted, patched, and which operation computes attention.
         roles: Role -> when the pipeline computes it.
         recorded_roles: Those whose attention the Record keeps.
-        layers: Every attention layer of the UNet, in the order of its modules.
+        layers: Every attention layer of the denoiser, in the order of its modules.
     """
 
     pipeline: str

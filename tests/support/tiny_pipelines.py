@@ -80,7 +80,7 @@ def vae(**config: Any) -> AutoencoderKL:
     ).eval()
 
 
-def _text_config(**config: Any) -> CLIPTextConfig:
+def text_config(**config: Any) -> CLIPTextConfig:
     return CLIPTextConfig(
         **{
             "vocab_size": 49408,
@@ -101,7 +101,7 @@ def _text_config(**config: Any) -> CLIPTextConfig:
 def stable_diffusion(scheduler: Any = None, **unet_config: Any) -> StableDiffusionPipeline:
     """Stable Diffusion 1.x: 64 x 64 pixels, two cross-attention layers of four heads, and the mid block's."""
     torch.manual_seed(2)
-    text_encoder = CLIPTextModel(_text_config()).eval()
+    text_encoder = CLIPTextModel(text_config()).eval()
     pipe = StableDiffusionPipeline(
         unet=unet(**unet_config),
         vae=vae(),
@@ -119,8 +119,8 @@ def stable_diffusion(scheduler: Any = None, **unet_config: Any) -> StableDiffusi
 def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
     """SDXL: two tokenizers (the second pads with "!"), pooled embeddings and time ids."""
     torch.manual_seed(3)
-    first = CLIPTextModel(_text_config(hidden_size=32)).eval()
-    second = CLIPTextModelWithProjection(_text_config(hidden_size=32, eos_token_id=49407)).eval()
+    first = CLIPTextModel(text_config(hidden_size=32)).eval()
+    second = CLIPTextModelWithProjection(text_config(hidden_size=32, eos_token_id=49407)).eval()
     second_tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER, pad_token="!")  # noqa: S106  (a token of text)
     pipe = StableDiffusionXLPipeline(
         unet=unet(

@@ -1,4 +1,4 @@
-"""Rows that go to the file of a trace as they are made, so that memory does not grow with the steps of a run."""
+"""Writes rows to the file of a trace as they are made, so that memory does not grow with the steps of a run."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,13 +18,13 @@ from ...trace.trace import Trace
 from ..components.host_copies import HostCopies
 from .memory_sink import InMemory, Keeper, Key
 
-IN_FLIGHT = 1 << 28  # bytes that are gathered to be written; as many may be being written, and a row more
-_HEADER = 1 << 17  # bytes for what a header says beside its arrays, the preview above all
-_HEADER_OF_ARRAY = 1 << 11  # bytes, of some 900 with 50 steps and 20 columns
+IN_FLIGHT = 1 << 28  # bytes that wait to be written; as many more, and a row, may be in the middle of being written
+_HEADER = 1 << 17  # bytes for what a header holds beside its arrays, above all the preview
+_HEADER_OF_ARRAY = 1 << 11  # bytes; about 900 are used with 50 steps and 20 columns
 
 
 class InFiles(Keeper):
-    """Writes rows to one draft an image: a thread writes what is complete while the next step is computed."""
+    """Writes rows to one draft for each image; a thread writes complete steps while the next one is computed."""
 
     def __init__(self, drafts: list[TraceDraft], target: Path) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class InFiles(Keeper):
         self._layouts: dict[Key, tuple[tuple[int, ...], torch.dtype]] = {}
 
     def step_done(self) -> None:
-        """Begins to write the step's rows, once those of the step before are written."""
+        """Begins to write the step's rows, once the rows of the step before are written."""
         self._join()
         if self._waiting:
             self._written = self._writer.submit(self._write, self._waiting, self._copies.reached())
@@ -54,13 +54,13 @@ class InFiles(Keeper):
         return self._drafts[image].arrays()
 
     def seal(self, image: int, trace: Trace) -> None:
-        """Makes the image's draft the file of the trace."""
+        """Turns the image's draft into the file of the trace."""
         self.wait()
         with _told(self._target):
             sealed(self._drafts[image], trace)
 
     def drop(self) -> None:
-        """Forgets what waits; what is being written is written first."""
+        """Forgets the rows that wait; rows that are being written are written first."""
         self._waiting.clear()
         self._writer.shutdown(wait=True, cancel_futures=True)
         for draft in self._drafts:
@@ -75,7 +75,9 @@ class InFiles(Keeper):
 
     def _append(self, key: Key, rows: torch.Tensor, dtype: torch.dtype, expected: int) -> None:
         if key[0] >= len(self._drafts):
-            raise RunError(f"run(to={self._target.name!r}): the call makes more images than it says: leave out to=")
+            raise RunError(
+                f"run(to={self._target.name!r}): the call makes more images than its arguments say: leave out to="
+            )
         self._layouts[key] = (tuple(rows.shape[1:]), dtype)
         self._waiting.append((key, self._copies.take(rows, dtype), expected))
         self._bytes += self._waiting[-1][1].nbytes
@@ -99,18 +101,18 @@ class InFiles(Keeper):
 
 @contextmanager
 def keeping(to: str | Path | None, images: int, layers: int) -> Iterator[Keeper]:
-    """A keeper in memory; or in files, which are there when the block ends well, and else as before.
+    """A keeper in memory, or in files: these are there if the block ends well, and are unchanged if it does not.
 
     Args:
         to: None; or a file, for one image, or a folder for several.
-        layers: How many attention layers are read, about.
+        layers: About how many attention layers are read.
     """
     if to is None:
         in_memory = InMemory()
         try:
             yield in_memory
         except BaseException:
-            in_memory.drop()  # a traceback must not hold it
+            in_memory.drop()  # a traceback must not hold the arrays
             raise
         return
     target = target_of(to, images)
@@ -129,7 +131,7 @@ def target_of(to: str | Path, images: int) -> Path:
     """The file or folder named by `to`.
 
     Raises:
-        RunError: It is not fit for the trace of one image, or the traces of several.
+        RunError: It cannot hold the trace of one image, or the traces of several.
     """
     target = named(to)
     shown = f"run(to={str(to)!r}): "
@@ -147,7 +149,7 @@ def target_of(to: str | Path, images: int) -> Path:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
-    """The folder, with those around it; those that were new are gone again if the block ends with an exception."""
+    """Makes the folder and those around it; removes the new ones again if the block ends with an exception."""
     new = [one for one in (folder, *folder.parents) if not one.exists()]
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,11 +164,11 @@ def _made(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
-    """A disk that is full, or may not be written to, as a RunError."""
+    """Turns the error of a full disk, or of a forbidden place, into a RunError."""
     try:
         yield
     except OSError as error:
         raise RunError(
-            f"run(to={target.name!r}): cannot write there: {error.strerror or error}. What was begun is taken away; "
+            f"run(to={target.name!r}): cannot write there: {error.strerror or error}. What was begun is removed; "
             "make room, keep less (Record), or name another place"
         ) from error

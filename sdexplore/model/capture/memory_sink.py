@@ -1,4 +1,4 @@
-"""Where the rows of a run go: into arrays of the host, made once and filled in place, one set an image."""
+"""Keeps the rows of a run in arrays on the host, which are made once and filled in place; one set for each image."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,13 +13,13 @@ from ...trace.trace import Trace
 from ..components.host_copies import Queued
 
 Key: TypeAlias = tuple[int, str]
-"""An image's number, and the name of an array as a trace's file has it."""
+"""The number of an image, and the name of an array in a trace's file."""
 
-_FIRST_BLOCK, _LARGEST_BLOCK = 1 << 22, 1 << 28  # bytes of pinned memory asked for at once
+_FIRST_BLOCK, _LARGEST_BLOCK = 1 << 22, 1 << 28  # bytes of pinned memory that are requested at once
 
 
 class Keeper(ABC):
-    """Takes the rows of arrays as they are made, on whatever device; their numbers may be read after `wait`."""
+    """Takes the rows of arrays as they are made, on any device; their numbers may be read after `wait`."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, int] = {}
@@ -30,11 +30,11 @@ class Keeper(ABC):
         """Copies one row to the end of an array.
 
         Args:
-            key: Whose; the first row makes the array.
-            row: The device does not wait for the copy, but its stream makes it before it goes on.
-            expected: How many rows there will be; more are no error.
+            key: The array; its first row makes it.
+            row: Copied in the order of its device's stream; the device does not wait.
+            expected: How many rows there will be; more are not an error.
             dtype: Of the array, if it is not the row's.
-            at: Where the row belongs; rows that are missing before it are NaN.
+            at: The row's number; missing rows before it become NaN.
         """
         dtype, shape = dtype or row.dtype, tuple(row.shape)
         for _ in range(self._rows.get(key, 0), at or 0):
@@ -42,14 +42,14 @@ class Keeper(ABC):
         self._add(key, row.detach().unsqueeze(0), expected, dtype)
 
     def fill(self, key: Key, rows: int) -> None:
-        """Adds rows of NaN to the end of an array that is there, until it has so many."""
+        """Adds rows of NaN to the end of an existing array until it has `rows` rows."""
         shape, dtype = self._layout(key)
         for _ in range(self._rows[key], rows):
             self._add(key, torch.full((1, *shape), torch.nan, dtype=dtype), rows)
 
     def add(self, key: Key, rows: np.ndarray, expected: int | None = None) -> None:
-        """Adds rows that are on the host already to the end of an array; after `wait`."""
-        made = torch.from_numpy(np.array(rows, order="C"))  # a copy, which may be written to as torch wants it
+        """Adds rows that are already on the host to the end of an array; call it after `wait`."""
+        made = torch.from_numpy(np.array(rows, order="C"))  # a copy, since torch wants to be able to write to it
         self._add(key, made, len(rows) if expected is None else expected)
 
     def _add(self, key: Key, rows: torch.Tensor, expected: int, dtype: torch.dtype | None = None) -> None:
@@ -66,11 +66,11 @@ class Keeper(ABC):
 
     @abstractmethod
     def arrays(self, image: int) -> Mapping[str, np.ndarray]:
-        """The arrays of one image by name, after `wait`; not to be used any more after `seal`."""
+        """The arrays of one image by name, after `wait`; do not use them after `seal`."""
 
     @abstractmethod
     def seal(self, image: int, trace: Trace) -> None:
-        """Takes the trace that was made of an image's arrays."""
+        """Takes the trace that is made of an image's arrays."""
 
     @abstractmethod
     def drop(self) -> None:
@@ -78,11 +78,11 @@ class Keeper(ABC):
 
     @abstractmethod
     def result(self) -> Trace | Traces:
-        """What was made of the run, once every image is sealed and the run is over."""
+        """The traces of the run, once every image is sealed and the run is over."""
 
     @abstractmethod
     def _append(self, key: Key, rows: torch.Tensor, dtype: torch.dtype, expected: int) -> None:
-        """Copies rows, as `dtype`, behind the `self._rows[key]` that are there."""
+        """Copies rows, as `dtype`, behind the `self._rows[key]` existing ones."""
 
     @abstractmethod
     def _layout(self, key: Key) -> tuple[tuple[int, ...], torch.dtype]:
@@ -90,10 +90,10 @@ class Keeper(ABC):
 
 
 class InMemory(Keeper):
-    """Keeps arrays in memory: pinned, where the rows come from a CUDA device.
+    """Keeps arrays in memory, which is pinned if the rows come from a CUDA device.
 
-    Each array is made at its first row, for all rows that are expected, and is the trace's own in the end: nothing is
-    held twice. On CUDA a copy goes to pinned memory in stream order, so that a run needs one synchronisation.
+    Each array is made at its first row, for all rows that are expected, and becomes the trace's own: nothing is held
+    twice. On CUDA a copy goes to pinned memory in stream order, so that a run needs one synchronisation.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class InMemory(Keeper):
         self._traces: dict[int, Trace] = {}
 
     def step_done(self) -> None:
-        """Nothing: the rows are where they belong."""
+        """Does nothing: the rows are already in their arrays."""
 
     def wait(self) -> None:
         """Returns once every copy is complete."""
@@ -141,7 +141,7 @@ class InMemory(Keeper):
         if not cuda:
             target.copy_(rows)
             return
-        # Converted on the device: pinned memory takes the bytes as they are.
+        # Converted on the device, since pinned memory takes the bytes unchanged.
         self._queued.copy(target, rows.to(dtype))
 
     def _layout(self, key: Key) -> tuple[tuple[int, ...], torch.dtype]:
@@ -150,7 +150,7 @@ class InMemory(Keeper):
     def _room(
         self, key: Key, shape: tuple[int, ...], dtype: torch.dtype, expected: int, needed: int, *, pinned: bool
     ) -> torch.Tensor:
-        """The array, with room for as many rows as are needed."""
+        """The array, with room for `needed` rows."""
         array = self._arrays.get(key)
         if array is None:
             array = self._arrays[key] = self._empty(key, (max(expected, needed), *shape), dtype, pinned=pinned)
@@ -168,9 +168,9 @@ class InMemory(Keeper):
 
 
 class PinnedBlocks:
-    """Pinned memory handed out in pieces of few large blocks: each is slow to get, and rounded up to a power of two.
+    """Pinned memory in pieces of few large blocks: each block is slow to get, and is rounded up to a power of two.
 
-    A block is as large as all before it together, from 4 to 256 MiB; a piece that is larger has one for it, rounded up.
+    A block is as large as all before it together, from 4 to 256 MiB. A larger piece has a block of its own, rounded up.
     """
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class PinnedBlocks:
         self._left = self._block(0)
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """A new tensor, its numbers whatever was there."""
+        """A new tensor with undefined numbers."""
         length = math.prod(shape) * dtype.itemsize
         aligned = -(-length // 64) * 64
         if aligned > len(self._left):

@@ -1,6 +1,6 @@
-"""Which text each role was given: tokens of the prompts of a call, and prompts that change on the way."""
+"""Which text each role was given: the tokens of a call's prompts, and prompts that change during a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,12 +12,12 @@ from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
 from ..components.tokens import tokens as tokens_of
 
-TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see another's prompt
+TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see the prompt of another
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
-    """How many images a call makes: prompts (or embeddings, or batch_size) times num_images_per_prompt."""
+    """How many images a call makes: its prompts (or embeddings, or batch_size) times num_images_per_prompt."""
     embeds = arguments.get("prompt_embeds")
     if isinstance(prompt, list):
         prompts = len(prompt)
@@ -33,7 +33,8 @@ def prompts_of(
 ) -> Callable[[str, int], Tokenizations | None]:
     """A function (role, image) -> tokens of the text that this role's embeddings were made of; None without text.
 
-    `swapped`: Role -> prompt of what a run exchanges on its way.
+    Args:
+        swapped: Role -> prompt that a run takes up at a later step.
     """
     per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
     texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
@@ -78,13 +79,20 @@ def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokeni
     return Tokenizations(found)
 
 
+def prompt_role(swaps: Iterable[int], step: int) -> str:
+    """The role that attention to the prompt has at a step, given the steps at which another prompt takes over."""
+    reached = [one for one in swaps if one <= step]
+    return f"cond@{max(reached)}" if reached else "cond"
+
+
 @dataclass
 class Swaps:
-    """Prompts that take the first one's place at later steps, through diffusers' own `callback_on_step_end`.
+    """Prompts that replace the first one at later steps, through diffusers' own `callback_on_step_end`.
 
     Attributes:
         images: How many the call makes.
-        embeds: Step -> what the pipeline's text encoders make of the prompt: (image, position, width), and pooled.
+        first: Embeddings of the first prompt, (image, position, width), and its pooled ones.
+        embeds: Step -> the same of the prompt from that step on.
         prompts: Role of the step's attention -> prompt.
     """
 
@@ -98,12 +106,11 @@ class Swaps:
         self._now = self.first
 
     def role_at(self, step: int) -> str:
-        """What attention to the prompt is filed under at a step."""
-        reached = [one for one in self.embeds if one <= step]
-        return f"cond@{max(reached)}" if reached else "cond"
+        """The role that attention to the prompt has at a step."""
+        return prompt_role(self.embeds, step)
 
     def callback_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The call's `callback_on_step_end` with the user's own, which is called first."""
+        """The call's `callback_on_step_end`, which calls the user's own first."""
         own = arguments.get("callback_on_step_end")
         wanted = (
             getattr(own, "tensor_inputs", None) or arguments.get("callback_on_step_end_tensor_inputs") or ["latents"]
@@ -125,20 +132,21 @@ class Swaps:
         }
 
     def _exchanged(self, rows: torch.Tensor, before: torch.Tensor, after: torch.Tensor, name: str) -> torch.Tensor:
-        """Those rows that are the prompt's, whatever roles stand beside them, become the next prompt's."""
+        """Replaces the rows of the prompt by the next prompt's, whatever roles the other rows have."""
         chunks = torch.split(rows, self.images)
         known, new = (one.to(rows.device, rows.dtype) for one in (before, after))
         hits = [chunk.shape == known.shape and torch.equal(chunk, known) for chunk in chunks]
         if not any(hits):
-            raise RunError(f"prompt_at: the pipeline's {name} do not hold the prompt that was to be exchanged")
+            raise RunError(f"run(prompt_at=…): the pipeline's {name} do not hold the prompt that is to be replaced")
         return torch.cat([new if hit else chunk for hit, chunk in zip(hits, chunks, strict=True)])
 
 
 def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any], images: int) -> Swaps | None:
-    """The prompts that a run takes up on its way, encoded; None where it keeps its own.
+    """The prompts that a run takes up at later steps, encoded; None if it keeps its first.
 
     Raises:
-        RunError: A step is no number from 1, a prompt is no text, or the pipeline lets nobody change its embeddings.
+        RunError: A step is not a number from 1, a prompt is not a text, or the pipeline does not let its embeddings be
+            changed.
     """
     if not prompt_at:
         return None
@@ -147,14 +155,14 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
         raise RunError(wrong)
     if not all(isinstance(step, int) or str(step).isdecimal() for step in prompt_at):
         raise RunError(wrong)
-    prompts = {int(step): text for step, text in prompt_at.items()}  # a call read from a file has text for keys
+    prompts = {int(step): text for step, text in prompt_at.items()}  # in a call that is read from a file, keys are text
     if min(prompts) < 1:
         raise RunError(wrong)
     if prompt is None:
         raise RunError("run(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised")
     allowed = getattr(pipe, "_callback_tensor_inputs", ())
     if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt"):
-        raise RunError(f"run(prompt_at=…): {type(pipe).__name__} lets nobody change its prompt on the way")
+        raise RunError(f"run(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run")
     return Swaps(
         images=images,
         first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),
@@ -166,7 +174,7 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
 def _encoded(
     pipe: Any, text: str | list[str], arguments: Mapping[str, Any], images: int, names: tuple[str, ...]
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Embeddings of every image as the pipeline makes them, and pooled ones where it lets them be changed."""
+    """Embeddings of every image as the pipeline makes them, and pooled ones if it lets them be changed."""
     more = {name: arguments[name] for name in names if arguments.get(name) is not None}
     with torch.no_grad():
         found = pipe.encode_prompt(
@@ -187,7 +195,7 @@ def without_word(prompt: Any, word: str) -> str:
         TokenError: The prompt has no such word.
     """
     if not isinstance(prompt, str):
-        raise RunError(f"compare: a word is left out of one prompt, and the prompt is {prompt!r}")
+        raise RunError(f"compare: a word can be left out of one prompt that is a text, and the prompt is {prompt!r}")
     spans = occurrences(prompt, word)
     if not spans:
         known = [prompt[slice(*span)] for span in word_spans(prompt)]

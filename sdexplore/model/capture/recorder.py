@@ -1,4 +1,4 @@
-"""What one call of a pipeline did, step by step: watched while it runs, made into traces when it is over."""
+"""Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,21 +12,24 @@ from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
+from ..families.family import Call, Family
+from ..families.grids import Grid
 from ..schedulers import noise_levels
-from .hooks import DenoiserCall, StandIn, observing
+from .denoiser_call import DenoiserCall
+from .hooks import StandIn, observing
 from .memory_sink import Keeper
 from .plans import CallPlan, LayerPlan, cut_of
 from .roles import Roles
 
 _UNSEEN = (
-    "the scheduler made its first step, and no call of the UNet was seen: the pipeline calls something else in its "
-    "place, or calls its forward past all hooks"
+    "run: the scheduler made its first step, and no call of the {} was seen: the pipeline calls something else "
+    "instead, or calls its forward past all hooks"
 )
 
 
 @dataclass
 class StepRecord:
-    """One call of `scheduler.step`: where it stood, by how much was guided, and the roles that predicted noise."""
+    """One call of `scheduler.step`: where it was, the scales of guidance, and the roles that predicted noise."""
 
     mark: noise_levels.StepMark
     roles: tuple[str, ...]
@@ -35,23 +38,25 @@ class StepRecord:
 
 @dataclass
 class Recorder:
-    """Has what the Record asks for kept while the pipeline runs.
+    """Gives the keeper what the Record asks for while the pipeline runs.
 
     Attributes:
-        keeper: Gets the rows, of every image's arrays under their names in a trace's file.
-        tokens: (role, image) -> what its prompt became; absent where there was no text.
+        family: The denoiser's.
+        keeper: Gets the rows of every image's arrays, under their names in a trace's file.
+        tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
-        guidance: Given a timestep, the scales that the pipeline guides by at it.
-        guide: Called with (model output, timestep, sample, step); the scheduler gets its answer.
-        swapped: Given a step, what its attention to the prompt is filed under, where that is not "cond".
+        guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
+        guide: Called with (model output, timestep, sample, step); the scheduler gets its result.
+        swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
         last: What the last step returned.
     """
 
     record: Record
+    family: Family
     keeper: Keeper
     roles: Roles
     tokens: Callable[[str, int], Tokenizations | None]
@@ -68,14 +73,15 @@ class Recorder:
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
+    _size: Grid = (0, 0)  # of the latents in the last call of the denoiser
 
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
-        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` until the block ends; see `observing`."""
+        """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
-            observing(denoiser, self.layers, self._begin, self._end, stand_in),
+            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in),
         ):
             yield
 
@@ -85,7 +91,7 @@ class Recorder:
         return bool(self.seen)
 
     def finish(self) -> None:
-        """Waits for the copies; what was kept of all steps can be read now."""
+        """Waits for the copies; then everything that was kept can be read."""
         if self.last is not None and self.record.latents:
             self._keep("latents", self.last, len(self.steps) + 1)
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
@@ -94,7 +100,7 @@ class Recorder:
         self.keeper.wait()
 
     def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
-        """Has a row of every image kept."""
+        """Gives the keeper one row of every image."""
         for image, row in zip(range(self.roles.images), rows, strict=False):
             self.keeper.take((image, name), row, expected, torch.float32, at)
 
@@ -102,34 +108,36 @@ class Recorder:
         @wraps(encode_prompt)
         def watched(*args: Any, **kwargs: Any) -> Any:
             result = encode_prompt(*args, **kwargs)
-            if isinstance(result, tuple) and isinstance(result[0], torch.Tensor):
-                uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
-                self.roles.encode(result[0], uncond)
+            if (encoded := self.family.encoded(result)) is not None:
+                self.roles.encode(*encoded)
             return result
 
         return watched
 
     def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
-            @wraps(step)  # pipelines read its signature to decide what to pass
+            @wraps(step)  # pipelines read its signature to decide which arguments to pass
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.steps and not self._taken:
-                    raise RunError(_UNSEEN)
+                    raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
+                latents, noise_pred = (self.family.unpacked(one, self._size) for one in (sample, model_output))
                 if self.guide is not None:
                     if self.record.noise_pred:
-                        self._keep("noise_pred_before_guide", model_output, total)
-                    model_output = self.guide(model_output, timestep, sample, len(self.steps))
+                        self._keep("noise_pred_before_guide", noise_pred, total)
+                    noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
+                    model_output = self.family.packed(noise_pred, self._size)
                 if self.record.latents:
-                    self._keep("latents", sample, total + 1)
+                    self._keep("latents", latents, total + 1)
                 if self.record.noise_pred:
-                    self._keep("noise_pred", model_output, total)
+                    self._keep("noise_pred", noise_pred, total)
                 result = step(model_output, timestep, sample, *args, **kwargs)
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
-                self.last = result[0] if isinstance(result, tuple) else result.prev_sample
+                after = result[0] if isinstance(result, tuple) else result.prev_sample
+                self.last = self.family.unpacked(after, self._size)
                 self.keeper.step_done()
                 self.after_step(len(self.steps) - 1, timestep, self.last)
                 return result
@@ -138,8 +146,9 @@ class Recorder:
 
         return wrapper
 
-    def _begin(self, sample: torch.Tensor, embeds: torch.Tensor | None) -> CallPlan:
-        roles = self.roles.of_call(sample.shape[0], embeds, self._taken)
+    def _begin(self, call: Call) -> CallPlan:
+        self._size = self.family.latent_size(call)
+        roles = self.roles.of_call(self.family.rows(call), self.family.embeddings(call), self._taken)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
         if self._wanted_steps is None:
@@ -147,16 +156,16 @@ class Recorder:
         if len(self.steps) not in self._wanted_steps or not self.layers:
             return CallPlan(roles)
         rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
-        length = embeds.shape[1] if embeds is not None else 0
+        length = self.family.text_length(call)
         cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
         return CallPlan(roles, rows, cuts)
 
     def _cut(self, role: str, image: int, length: int) -> int | None:
-        """How many leading positions keep their own column; None keeps all."""
+        """How many leading positions keep a column of their own; None keeps all."""
         tokens = self.tokens(role, image)
         if self.record.columns == "all" or tokens is None:
             return None
-        return cut_of(tokens, length)
+        return cut_of(tokens, length, self.family.text_columns(tokens))
 
     def _filed(self, role: str) -> str:
         return self.swapped(len(self.steps)) if role == "cond" else role

@@ -1,33 +1,29 @@
-"""Whose each row of a denoiser call is: cond, uncond, perturbed; told by the embeddings that the call got."""
+"""The role of each row of a denoiser call (cond, uncond, perturbed), from the embeddings that the call got."""
 
-import inspect
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from ...base.errors import RunError
-from ..components.meta_networks import unwrapped
 
 _ORDER = ("uncond", "cond", "perturbed")  # of diffusers' batches
-_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
 
 
 @dataclass
 class Roles:
     """Remembers what the pipeline encoded, and recognises it in a denoiser call.
 
-    A row that got the prompt's embeddings is "cond", the negative prompt's "uncond"; a second row of one batch with
-    the prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). Where embeddings tell nothing
-    (none, or exchanged in mid-run by a callback), the order of diffusers' batches does. A role that an earlier call
-    of the same step had is not given again: such rows are "extra_0" and so on.
+    A row with the prompt's embeddings is "cond", one with the negative prompt's is "uncond". A second row of the same
+    batch with the prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). If the embeddings tell
+    nothing (there are none, or a callback replaced them during the run), the order of diffusers' batches tells the
+    role. A role that an earlier call of the same step had is not given again: such rows are "extra_0" and so on.
 
     Attributes:
         images: How many images the call makes.
         encoded: Role -> embeddings as the pipeline's `encode_prompt` returned them.
-        order: Of the roles in the pipeline's full batch, where it is its own: InstructPix2Pix has the row that sees
-            the picture and no prompt ("image") beside one that sees neither, with the same embeddings.
+        order: Of the roles in the pipeline's full batch, if the embeddings do not tell them: InstructPix2Pix has a row
+            that sees the picture and no prompt ("image"), and one that sees neither, with the same embeddings.
     """
 
     images: int
@@ -36,7 +32,7 @@ class Roles:
     _seen: list[tuple[torch.Tensor, frozenset[str], tuple[str, ...]]] = field(default_factory=list)
 
     def encode(self, cond: torch.Tensor, uncond: torch.Tensor | None) -> None:
-        """Takes what `encode_prompt` returned."""
+        """Takes the embeddings that `encode_prompt` returned."""
         self.images = cond.shape[0]
         self.encoded = {"cond": cond} if uncond is None else {"uncond": uncond, "cond": cond}
         self._seen.clear()
@@ -53,14 +49,18 @@ class Roles:
             taken: Roles of earlier calls of the same step.
 
         Raises:
-            RunError: The batch is no multiple of the images.
+            RunError: The batch is not a multiple of the images.
         """
         if rows % self.images:
             raise RunError(
-                f"the denoiser was called with a batch of {rows} for {self.images} images; "
-                "only whole multiples can be told apart into roles"
+                f"run: the denoiser was called with a batch of {rows} for {self.images} images; "
+                "roles can be told only in a whole multiple of the images"
             )
-        for known, before, roles in self._seen:  # pipelines pass one tensor at every step: comparing it once is enough
+        for (
+            known,
+            before,
+            roles,
+        ) in self._seen:  # pipelines pass the same tensor at every step: one comparison is enough
             if known is embeds and before == frozenset(taken) and len(roles) == rows:
                 return roles
         names = self._by_content(rows // self.images, embeds, taken) or self._by_order(rows // self.images, taken)
@@ -74,14 +74,14 @@ class Roles:
         return [name for name in (*usual, *_extras(chunks, taken)) if name not in taken][:chunks]
 
     def _by_content(self, chunks: int, embeds: torch.Tensor | None, taken: Collection[str]) -> list[str] | None:
-        """None where the embeddings tell nothing."""
+        """The roles that the embeddings tell; None if they tell nothing."""
         if embeds is None or len(embeds) != chunks * self.images or len(self.order) == chunks:
             return None
         extras = iter(_extras(chunks, taken))
         found: list[str | None] = []
         for part in embeds.chunk(chunks):
             same = [role for role, known in self.encoded.items() if _equal(known, part)]
-            same.sort(key="cond".__ne__ if chunks == 1 else _ORDER.index)  # a row that is alone is the prompt's
+            same.sort(key="cond".__ne__ if chunks == 1 else _ORDER.index)  # a single row is the prompt's
             fresh = [role for role in same if role not in (*found, *taken)]
             if "cond" in found and "cond" in same:
                 fresh.append("perturbed")
@@ -93,23 +93,8 @@ class Roles:
         return [name or next(free) for name in found]
 
 
-def order_of(pipe: Any) -> tuple[str, ...]:
-    """The roles in the pipeline's full batch, where they are not recognised by their embeddings; else empty."""
-    if unconditional(pipe):
-        return ("uncond",)
-    return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
-
-
-def unconditional(pipe: Any) -> bool:
-    """Whether the pipeline is told nothing of what to draw: no text reaches its UNet, and no class."""
-    named = inspect.signature(type(unwrapped(pipe.unet)).forward).parameters.values()
-    # A UNet of one's own may pass what it is given on by **kwargs.
-    takes_text = any(one.name == "encoder_hidden_states" or one.kind is one.VAR_KEYWORD for one in named)
-    return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
-
-
 def _extras(chunks: int, taken: Collection[str]) -> list[str]:
-    """Enough names for rows that have no role."""
+    """Enough names for the rows that have no known role."""
     return [name for i in range(chunks + len(taken)) if (name := f"extra_{i}") not in taken]
 
 

@@ -1,4 +1,4 @@
-"""From what was recorded to traces: one per image, x0 by closed form, chosen steps decoded."""
+"""Makes traces of what was recorded: one for each image, with x0 by closed form and chosen steps decoded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Assembly:
     Attributes:
         recorder: Finished: its copies are complete.
         decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
-        latent_rgb: Gives the linear preview's matrix; None where there is no VAE, or the run was stopped.
+        latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
     """
 
     recorder: Recorder
@@ -41,7 +41,7 @@ class Assembly:
     latent_rgb: Callable[[], np.ndarray] | None
 
     def seal(self, output: Any | None) -> None:
-        """Has one Trace kept for each image of the pipeline's `output`; None when it was stopped."""
+        """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         pictures, unsafe = _pictures(output)
         images = self.recorder.roles.images
         for image in range(images):
@@ -52,7 +52,7 @@ class Assembly:
             self.recorder.keeper.seal(image, trace)
 
     def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Provenance) -> Trace:
-        """The Trace of what is kept of one image."""
+        """The Trace of everything that was kept of one image."""
         arrays = self.recorder.keeper.arrays(image)
         tokens, calls = self._calls(image, arrays)
         parts: dict[str, Any] = {
@@ -62,10 +62,10 @@ class Assembly:
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts, **calls)
 
     def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> Provenance:
-        """Has kept what was not seen but follows: noise levels, x0, decoded steps; and the picture.
+        """Gives the keeper the picture, and what follows from the rest: noise levels, x0, decoded steps.
 
         Returns:
-            What provenance must say of pictures that memory did not suffice for.
+            The entry of provenance about pictures for which memory did not suffice.
         """
         keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
         keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
@@ -89,7 +89,7 @@ class Assembly:
         return {}
 
     def _guidance(self) -> dict[str, list[float]]:
-        """The scales that the pipeline guided by, a number a step."""
+        """The scales of guidance that the pipeline used, one number for each step."""
         steps = [step.guidance for step in self.recorder.steps]
         return {name: [step[name] for step in steps] for name in steps[0]} if steps else {}
 
@@ -98,19 +98,16 @@ class Assembly:
         kept = keeper.arrays(image)
         if not {"latents", "noise_pred"} <= kept.keys():
             return
-        how: Any = (
-            scheduler["prediction_type"],
-            scheduler["space"],
-            scheduler["sigma_data"],
-        )  # known, as the noise levels are
-        for step in range(len(sigmas)):  # one by one, as a long run may be in a file
+        # The scheduler's facts are known wherever its noise levels are.
+        how: Any = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
+        for step in range(len(sigmas)):  # one at a time, since a long run may be in a file
             rows = slice(step, step + 1)
             sigma = sigmas[rows].reshape(-1, 1, 1, 1)
             x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
     def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
-        """Names of the pictures of steps that the Record asks for, and what makes each."""
+        """The pictures of steps that the Record asks for: the name of each, and a function that makes it."""
         kept = self.recorder.keeper.arrays(image)
         space: Any = self.provenance["scheduler"]["space"]  # known, as the noise levels are
         decode = self.decode
@@ -133,7 +130,7 @@ class Assembly:
         roles = dict.fromkeys(role for step in recorder.steps for role in step.roles) or dict.fromkeys(
             recorder.roles.encoded
         )
-        if "cond" in roles:  # and the prompts that took its place
+        if "cond" in roles:  # and the prompts that replaced its own
             roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
         fields: dict[str, dict[str, dict[str, Any]]] = {one.name: {} for one in declared(Trace) if one.rows}
@@ -146,34 +143,43 @@ class Assembly:
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
-            known = recorder.tokens(role, image) if kind == "cross_attention" else None
+            cross, plan = kind == "cross_attention", recorder.layers[layer]
+            known = recorder.tokens(role, image) if cross else None
+            first = recorder.family.text_columns(known or ())
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
-                columns=_columns(known, arrays[name].shape[-1]) if kind == "cross_attention" else (),
-                tokenizer=next(iter(known)) if known else None,
-                head_mean=recorder.layers[layer].head_mean,
+                columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
+                tokenizer=next(iter(first), None),
+                head_mean=plan.head_mean,
             )
         return tokens, fields
 
 
 def _lacking(names: list[str]) -> Provenance:
-    """The entry of provenance for pictures that are missing, of which a warning tells too."""
+    """The entry of provenance for missing pictures; a warning names them too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
     warn_user(
-        f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
-        "Record(decode=0) decodes none, pipe.vae.enable_tiling() takes less"
+        f"run: the record is complete, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory"
     )
     return {"out_of_memory": names}
 
 
-def _columns(tokens: Tokenizations | None, columns: int) -> tuple[tuple[int, ...], ...]:
-    """The positions of the prompt in each of the recorded columns."""
-    apart = tuple((position,) for position in range(columns))
-    if not tokens:
+def _columns(
+    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
+) -> tuple[tuple[int, ...], ...]:
+    """The positions of the prompt in each of the recorded columns.
+
+    A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
+    """
+    apart: tuple[tuple[int, ...], ...] = tuple((position,) for position in range(columns))
+    if rest:
+        return (*apart[:-1], ())
+    if not tokens or not first:
         return apart
-    length = max(len(t.ids) for t in tokens.values())
-    cut = cut_of(tokens, length)
+    length = max(begin + len(tokens[name].ids) for name, begin in first.items())
+    cut = cut_of(tokens, length, first)
     if cut is None or columns != cut + 1 or columns == length:
         return apart
     return (*apart[:-1], tuple(range(cut, length)))

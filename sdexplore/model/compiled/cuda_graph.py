@@ -1,7 +1,7 @@
-"""A function of tensors as one CUDA graph: captured once, replayed with other numbers; what a failure leaves behind.
+"""A function of tensors as one CUDA graph, captured once and replayed with other numbers; and cleaning up a failure.
 
-What is said here of torch was read in its sources (CUDAGraph.cpp, CUDAGeneratorImpl.cpp, CUDACachingAllocator and
-torch/cuda/graphs.py of 2.6 to 2.13), and not all of it was seen to happen on a device.
+Statements about torch were read in its sources (CUDAGraph.cpp, CUDAGeneratorImpl.cpp, CUDACachingAllocator and
+torch/cuda/graphs.py of 2.6 to 2.13); not all of them were observed on a device.
 """
 
 import gc
@@ -14,26 +14,26 @@ import torch
 Function = Callable[..., Sequence[torch.Tensor]]
 
 _WARM_UP = 3  # calls before a capture, as torch's own `make_graphed_callables` makes
-_MODE = "thread_local"  # other threads (a dashboard's previews) may use the device meanwhile
+_MODE = "thread_local"  # other threads, such as a dashboard's previews, may use the device at the same time
 
 
 class Replayed:
-    """A function of tensors of one device, warmed up and captured; its tensors are overwritten by the next call.
+    """A function of tensors of one device, warmed up and captured; the next call overwrites the tensors of this one.
 
     Calls may come from any thread and on any stream, one at a time.
 
     Raises:
-        Exception: What the function, or else the capture, raised; the device can be used as before.
+        Exception: The error of the function, or else of the capture; the device can still be used.
     """
 
     def __init__(self, function: Function, tensors: Sequence[torch.Tensor]) -> None:
-        self._function = function  # the CUDA graph holds addresses alone: of its constants too
+        self._function = function  # the CUDA graph holds only addresses, also those of its constants
         self._device = device = tensors[0].device
         self._inputs = [tensor.clone() for tensor in tensors]
         with torch.cuda.device(device):
-            # On one stream, of this device: torch's own choice lies on the device that captured first.
+            # On a stream of this device: torch's own choice is on the device that captured first.
             beside: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            self._stream: Any = torch.cuda.current_stream(device)  # of the last call, and of what it gave
+            self._stream: Any = torch.cuda.current_stream(device)  # of the last call, and of its result
             beside.wait_stream(self._stream)
             with torch.cuda.stream(beside):
                 for _ in range(_WARM_UP):
@@ -42,9 +42,9 @@ class Replayed:
             self._graph, self._outputs = _captured(function, self._inputs, beside)
 
     def __call__(self, *tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        """What the function gives for these tensors, on the current stream."""
+        """The function's result for these tensors, on the current stream."""
         current = torch.cuda.current_stream(self._device)
-        if current != self._stream:  # there the last call, and copies of what it gave, may not be over yet
+        if current != self._stream:  # on it the last call, and copies of its result, may not be over yet
             current.wait_stream(self._stream)
             for mine in self._inputs:
                 mine.record_stream(current)
@@ -59,7 +59,7 @@ def _captured(function: Function, inputs: Sequence[torch.Tensor], stream: Any) -
     graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
     first: Exception | None = None
     try:
-        # The outer stream is brought back here where a capture fails; torch.cuda.graph leaves its own then.
+        # This restores the outer stream if a capture fails; torch.cuda.graph then leaves its own.
         with (
             _undisturbed(),
             torch.cuda.stream(torch.cuda.current_stream(stream.device)),
@@ -75,19 +75,19 @@ def _captured(function: Function, inputs: Sequence[torch.Tensor], stream: Any) -
         if first is None or first is error:
             raise
     try:
-        raise first  # that memory ran out, say; the end of the capture said only that something had failed
+        raise first  # such as that memory ran out; the end of the capture says only that something failed
     finally:
         first = None  # its traceback holds this frame
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A block in which nothing else of this process gets into a capture, or is used by it and then given away.
+    """Keeps the rest of this process out of a capture, and keeps memory that the capture uses from being reused.
 
-    Garbage that is collected meanwhile may be of CUDA (a graph, memory, an event), and to free that ends a capture.
-    Workspaces of cuBLAS belong to a stream, and torch frees them where it clears them (as its own graphs of
-    `mode="reduce-overhead"` do): one that was made while warming up would then be written to by every replay, whoever
-    has it. Made while capturing, it lies in the graph's own pool, where nobody else gets it.
+    Garbage collection may free a CUDA object (a graph, memory, an event), and that ends a capture. A cuBLAS workspace
+    belongs to a stream, and torch frees it when it clears workspaces, as its graphs of `mode="reduce-overhead"` do. So
+    every replay would write to a workspace made during warm-up, even if other code owns that memory by then. A
+    workspace that is made during the capture lies in the graph's own pool, which no other code gets.
     """
     internal: Any = torch._C  # noqa: SLF001  (there is no public name)
     gc.collect()
@@ -103,18 +103,18 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _recover(device: torch.device, pool: Any) -> None:
-    """Brings torch's allocator and random numbers out of a capture that failed; where it can, and without a word.
+    """Ends a failed capture for torch's allocator and random numbers too, as far as possible, and silently.
 
-    Where CUDA says at its end that it failed, `capture_end` raises before it has told them that it is over. Later
-    versions tell the allocator first, and the newest keep no such state in the generator. In all others `empty_cache`,
-    and with it an allocation's second try, fails on an assertion from then on; drawing numbers on the device fails,
-    "Offset increment outside graph capture"; and so does the replay of every other graph. What cannot be helped: older
-    torch never gives back the memory of the failed graph's pool.
+    If CUDA reports at the end of a capture that it failed, `capture_end` raises before it tells them that the capture
+    is over. Later versions tell the allocator first, and the newest keep no such state in the generator. In all others,
+    `empty_cache`, and with it the second try of an allocation, fails on an assertion from then on; drawing numbers on
+    the device fails with "Offset increment outside graph capture"; and so does the replay of every other graph. One
+    thing cannot be repaired: older torch never frees the memory of the failed graph's pool.
     """
     internal: Any = torch._C  # noqa: SLF001  (there is no public name)
-    with suppress(RuntimeError):  # it has been told
+    with suppress(RuntimeError):  # the allocator was told already
         internal._cuda_endAllocateToPool(device.index, pool)  # noqa: SLF001
-    try:  # a capture that does not fail ends that of the generator, whose state graphs made before share
+    try:  # a capture that succeeds ends the generator's; earlier graphs share its state
         number = torch.zeros(1, device=device)
         beside: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         current = torch.cuda.current_stream(device)
@@ -124,7 +124,7 @@ def _recover(device: torch.device, pool: Any) -> None:
             torch.cuda.graph(torch.cuda.CUDAGraph(), stream=beside, capture_error_mode=_MODE),
         ):
             number.add_(1)
-    except Exception:  # noqa: BLE001  (a copy of its state is not capturing; those graphs are lost)
+    except Exception:  # noqa: BLE001  (a copy of its state is not capturing; the earlier graphs are lost)
         with suppress(Exception):
             generator = torch.cuda.default_generators[device.index]
             generator.graphsafe_set_state(generator.clone_state())

@@ -1,7 +1,7 @@
 """`compile_denoiser`: from then on `run` sends a pipeline's denoiser through a graph that gives the maps as well.
 
-A graph is traced once for each kind of call (sizes, formats, what the Record asks of it) and kept; it works with the
-model's own parameters. Where one cannot be had, a run says so and goes on without. `pipe(...)` itself is not compiled.
+A graph is traced once for each kind of call (sizes, formats, what the Record asks of it) and kept. It works with the
+model's own parameters. If no graph can be made, a run says so and goes on without. `pipe(...)` itself is not compiled.
 """
 
 import inspect
@@ -24,6 +24,8 @@ from ..capture.plans import CallPlan
 from ..components.patching import replaced
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser as denoiser_of
+from ..families import family_of
+from ..families.family import Family
 from .exported_graph import Arguments, Forward, Graph, captured, compiled, traced
 from .guards import Likeness
 from .traceability import foreign_hooks, obstacle
@@ -42,8 +44,8 @@ def compile_denoiser(pipe: Any, backend: Backend | None = "auto") -> None:
     """From now on `run` sends the pipeline's denoiser through a graph; `pipe(...)` itself stays as it is.
 
     The first run of each kind (sizes, batch, guidance on or off, what the Record asks for) traces its graph, which is
-    said aloud; prompts, seeds, steps and schedulers share it. Pictures are the same within rounding, not to the
-    bit, and a trace names its backend in `provenance["compiled"]`.
+    printed; prompts, seeds, steps and schedulers share it. Pictures are the same within rounding, not to the bit, and
+    a trace names its backend in `provenance["compiled"]`.
 
     Args:
         backend: "graph", the model's own operations as torch.export lists them: on CUDA one CUDA graph, on the CPU with
@@ -52,15 +54,15 @@ def compile_denoiser(pipe: Any, backend: Backend | None = "auto") -> None:
 
     Raises:
         RunError: There is no such backend.
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
     """
     if backend is not None and backend not in _BACKENDS:
         raise RunError(f"no backend {backend!r}; {did_you_mean(str(backend), _BACKENDS)}, or None for uncompiled runs")
     denoiser = denoiser_of(pipe)
-    with lock_of(pipe):  # a run that is under way keeps what it has
+    with lock_of(pipe):  # a run that is under way keeps its graphs
         _MADE.pop(denoiser, None)
         if backend is not None:
-            _MADE[denoiser] = CompiledDenoiser(backend)
+            _MADE[denoiser] = CompiledDenoiser(backend, family_of(pipe))
 
 
 def compiled_denoiser(denoiser: torch.nn.Module) -> "CompiledDenoiser | None":
@@ -73,32 +75,33 @@ class CompiledDenoiser:
 
     Attributes:
         backend: As it was asked for.
-        used: How the calls of the run under way were made: backend -> "", or "eager" -> why without a graph.
+        used: How the calls of the run under way were made: backend -> "", or "eager" -> why there was no graph.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, family: Family) -> None:
         self.backend = backend
+        self._family = family
         self.used: dict[str, str] = {}
         self._graphs: OrderedDict[Any, tuple[str, Graph] | str] = OrderedDict()
-        self._failed: dict[str, str] = {}  # backend -> why it cannot work here
+        self._failed: dict[str, str] = {}  # backend -> why it does not work here
         self._obstacle: str | None = None
-        self._likeness: Likeness | None = None  # of the denoiser when it was last looked at
+        self._likeness: Likeness | None = None  # of the denoiser at the last look
         self._weights = ""
         self._told: set[str] = set()
 
     def stand_in(
         self, denoiser: torch.nn.Module, *, look_again: bool
     ) -> Callable[[Observer], AbstractContextManager[None]]:
-        """For `observing`: the denoiser's graphs in the place of its forward.
+        """The `stand_in` of `observing`: the denoiser's graphs replace its forward.
 
         Args:
-            look_again: Whether the denoiser is looked at before every call, and not before the first one alone:
-                foreign code that runs in between may change it.
+            look_again: Whether the denoiser is looked at before every call, and not only before the first: foreign code
+                that runs in between may change it.
         """
         self.used = {}
         self._look_at(denoiser)
-        self._obstacle = self._obstacle or foreign_hooks(denoiser)  # before the probes' own are there
-        if self._obstacle is not None:  # what is kept may hold memory that was to be had by what is in its way
+        self._obstacle = self._obstacle or foreign_hooks(denoiser)  # before the probes' own hooks are on it
+        if self._obstacle is not None:  # what is kept may hold memory that the obstacle is to free
             self._likeness = None
             self._graphs.clear()
         return partial(self._standing_in, denoiser, look_again=look_again)
@@ -116,16 +119,17 @@ class CompiledDenoiser:
                 if (call := observer.call) is None:  # not called as a module, and not observed
                     return original(*args, **kwargs)
                 if self._obstacle is None and (look_again or not looked):
-                    self._look_at(denoiser)  # adapters and processors come late: pipelines set them in their own call
+                    self._look_at(denoiser)  # pipelines set adapters and processors in their own call
                     looked = True
                     if self._likeness is not None and self._likeness.hooks() != hooks:
                         self._obstacle = "a hook was put on it, or taken off, while it ran"
                 named = _by_name(signature, denoiser, args, kwargs)
-                if not {"sample", "timestep"} <= named.keys():
-                    self._go_without("its forward names no sample and timestep")
+                family = self._family
+                if not {family.sample, family.timestep} <= named.keys():
+                    self._go_without(f"its forward names no {family.sample} and {family.timestep}")
                     return original(*args, **kwargs)
                 return_dict = named.pop("return_dict", True)
-                arguments = _arguments(named)
+                arguments = _arguments(family, named)
                 found = self._found(denoiser, original, observer, arguments, call.plan)
                 if isinstance(found, str):
                     self._go_without(found)
@@ -133,19 +137,19 @@ class CompiledDenoiser:
                 name, graph = found
                 self.used.setdefault(name, "")
                 noise_pred = graph.run(arguments, call)
-                return graph.output_class(sample=noise_pred) if return_dict else (noise_pred,)
+                return graph.output_class(**{family.output: noise_pred}) if return_dict else (noise_pred,)
 
             return forward
 
         return replaced(denoiser, "forward", stand_in)
 
     def _look_at(self, denoiser: torch.nn.Module) -> None:
-        """Finds out what is in the way of a graph, or what kind of denoiser this is; if it is as it was, quickly."""
+        """Finds what is in the way of a graph, or what the denoiser is now; this is quick if nothing has changed."""
         if self._likeness is not None and self._likeness.still(denoiser):
             self._obstacle = None
             return
-        self._likeness = None  # which holds weights that may have gone
-        self._obstacle = obstacle(denoiser)
+        self._likeness = None  # it holds weights that may be gone
+        self._obstacle = obstacle(denoiser, self._family)
         if self._obstacle is not None:
             return
         self._likeness = Likeness(denoiser)
@@ -156,17 +160,17 @@ class CompiledDenoiser:
     def _found(
         self, denoiser: torch.nn.Module, original: Forward, observer: Observer, arguments: Arguments, plan: CallPlan
     ) -> tuple[str, Graph] | str:
-        """The graph for this call and its backend; or why there is none."""
+        """The graph for this call and its backend; or the reason why there is no graph."""
         if reason := self._obstacle or _not_traceable(arguments):
             return reason
-        assert self._likeness is not None  # noqa: S101  (there is one where nothing is in the way)
+        assert self._likeness is not None  # noqa: S101  (there is one if nothing is in the way)
         device = arguments.tensors[0].device
         read = tuple(observer.layers.items()) if plan.rows else ()
         kind = (arguments.key(), plan.rows, len(plan.roles), read, self._likeness.structure, _switches(device.type))
         if kind not in self._graphs:
             with _TRACING:
                 made = self._made(denoiser, original, observer, arguments, plan)
-            if made == _NO_MEMORY:  # another time there may be
+            if made == _NO_MEMORY:  # there may be enough the next time
                 return made
             self._graphs[kind] = made
             while len(self._graphs) > _KEPT:
@@ -186,7 +190,7 @@ class CompiledDenoiser:
                 graph = traced(denoiser, original, observer, arguments, plan)
         except RunError:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, the model itself still runs)
+        except Exception as error:  # noqa: BLE001  (the model itself runs, whatever the error is)
             return f"torch.export cannot trace it ({named_line(error)})" if not self._gave_back(error) else _NO_MEMORY
         for backend in order:
             if backend in self._failed:
@@ -201,7 +205,7 @@ class CompiledDenoiser:
         return "; ".join(f"{backend}: {self._failed[backend]}" for backend in order)
 
     def _gave_back(self, error: Exception) -> bool:
-        """Whether memory had run out; then the graphs there are, and what the error holds, are let go."""
+        """Whether memory ran out; if so, frees the graphs and what the error holds."""
         from ..components.memory import give_back, ran_out
 
         if not ran_out(error):
@@ -229,7 +233,7 @@ def _ready(backend: str, graph: Graph, arguments: Arguments) -> Graph:
 
 
 def _by_name(signature: inspect.Signature, denoiser: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """What a forward is called with, but for the denoiser itself; nothing where it takes what it is given by *."""
+    """A forward's arguments by name, without the denoiser itself; empty if it has a `*args`."""
     named = dict(signature.bind(denoiser, *args, **kwargs).arguments)
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -240,25 +244,25 @@ def _by_name(signature: inspect.Signature, denoiser: Any, args: Any, kwargs: Any
     return named
 
 
-def _arguments(named: dict[str, Any]) -> Arguments:
-    """The call's arguments, the timestep as a tensor beside the sample: as a constant each would have its own graph."""
-    sample, timestep = named["sample"], named["timestep"]
+def _arguments(family: Family, named: dict[str, Any]) -> Arguments:
+    """The call's arguments, the timestep as a tensor beside the sample: as a constant, each would need a graph."""
+    sample, timestep = named[family.sample], named[family.timestep]
     if not isinstance(timestep, torch.Tensor):  # in the formats that diffusers' UNets give it
         whole = sample.device.type in ("mps", "npu")
         floating, integer = (torch.float32, torch.int32) if whole else (torch.float64, torch.int64)
         timestep = torch.tensor(timestep, dtype=floating if isinstance(timestep, float) else integer)
-    return Arguments.of({**named, "timestep": timestep.to(sample.device)})
+    return Arguments.of({**named, family.timestep: timestep.to(sample.device)})
 
 
 def _not_traceable(arguments: Arguments) -> str | None:
     if torch.is_grad_enabled():
         return "gradients are wanted"
     if torch.is_inference_mode_enabled():
-        return "torch.inference_mode is on; torch.no_grad does as well"
+        return "torch.inference_mode is on; torch.no_grad works"
     if arguments.tensors[0].device.type == "cuda" and torch.is_autocast_enabled("cuda"):
-        return "torch.autocast is on: a CUDA graph would read the copies of weights that it gives back"
+        return "torch.autocast is on: a CUDA graph would read copies of weights that autocast frees"
     if len(places := {str(tensor.device) for tensor in arguments.tensors}) > 1:
-        # A CUDA graph has a number of the CPU's as a constant.
+        # A CUDA graph holds a number on the CPU as a constant.
         return f"it is given tensors on {' and '.join(sorted(places))}"
     for leaf in arguments.leaves:
         if not isinstance(leaf, torch.Tensor | bool | int | float | str | None):
@@ -267,13 +271,13 @@ def _not_traceable(arguments: Arguments) -> str | None:
 
 
 def _switches(device: str) -> tuple[Any, ...]:
-    """What all of torch is told to compute with; a CUDA graph goes on with what it was when it was captured."""
+    """The settings of torch that change how it computes; a CUDA graph keeps those of its capture."""
     told = (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
     if device != "cuda":
         return told
     cuda: Any = torch.backends.cuda
     cudnn: Any = torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # since torch 2.9, where to ask for allow_tf32 may be an error
+    if hasattr(cudnn, "conv"):  # since torch 2.9, where asking for allow_tf32 may be an error
         tf32 = (cuda.matmul.fp32_precision, cudnn.conv.fp32_precision)
     else:
         tf32 = (cuda.matmul.allow_tf32, cudnn.allow_tf32)
@@ -294,7 +298,7 @@ def _switches(device: str) -> tuple[Any, ...]:
 
 @contextmanager
 def telling(told: Callable[[str], object]) -> Iterator[None]:
-    """What this thread says aloud in the block goes to `told`, a line at a time, and is not printed."""
+    """What this thread would print in the block goes to `told`, a line at a time."""
     token = _TOLD.set(told)
     try:
         yield
@@ -306,17 +310,17 @@ def _say(text: str) -> None:
     if told := _TOLD.get():
         told(text)
     else:
-        print(f"sdexplore: {text}", flush=True)  # noqa: T201  (what changes how a run is made is said aloud)
+        print(f"sdexplore: {text}", flush=True)  # noqa: T201  (the user must know what changes how a run is made)
 
 
 @contextmanager
 def _aloud(text: str) -> Iterator[None]:
-    """Says what is being done, and how long it took."""
+    """Prints what is being done, and how long it took."""
     told, started, done = _TOLD.get(), time.perf_counter(), "failed"
     if told:
         told(f"{text} …")
     else:
-        print(f"sdexplore: {text} … ", end="", flush=True)  # noqa: T201  (what takes a minute is said aloud)
+        print(f"sdexplore: {text} … ", end="", flush=True)  # noqa: T201  (the user must know what takes a minute)
     try:
         yield
         done = f"{time.perf_counter() - started:.1f} s"

@@ -1,7 +1,7 @@
 """One call of a denoiser as a graph whose outputs are its noise prediction and the maps that a Record asks for.
 
-The graph is traced by `torch.export` from the model's own code with the probes of `probes` in place: what is read and
-how it is reduced is written down once, there. Its parameters are the model's own.
+`torch.export` traces the graph from the model's own code while the probes of `capture.hooks` are on it: what is read,
+and how it is reduced, is written once, there. The graph's parameters are the model's own.
 """
 
 import warnings
@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from ..capture.hooks import DenoiserCall, Observer, packed
+from ..capture.denoiser_call import DenoiserCall, packed
+from ..capture.hooks import Observer
 from ..capture.plans import CallPlan, LayerPlan, Shape
 from .cuda_graph import Function, Replayed
 
@@ -20,16 +21,16 @@ Forward = Callable[..., Any]
 Maps = tuple[tuple[int, ...], tuple[tuple[str, Shape], ...]]
 
 _SDPA = torch.ops.aten.scaled_dot_product_attention.default
-# Of a head on the CPU: torch's fused attention takes 0.77 of the time at 16 that it takes at 8, 1.7 times that at 32.
+# Of a head on the CPU: at width 16, torch's fused attention takes 0.77 of its time at 8; at 32, 1.7 times that.
 WIDTH = 16
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a denoiser is called with: its tensors, and everything else as constants of the graph.
+    """The arguments of a denoiser: its tensors, and everything else as constants of the graph.
 
     Attributes:
-        leaves: Of the call's arguments by name, flattened.
+        leaves: The call's arguments by name, flattened.
         spec: How they were nested.
     """
 
@@ -48,14 +49,14 @@ class Arguments:
         return tuple(leaf for leaf in self.leaves if isinstance(leaf, torch.Tensor))
 
     def named(self, tensors: Sequence[torch.Tensor]) -> dict[str, Any]:
-        """The arguments by name, with these tensors in the places of their own."""
+        """The arguments by name, with these tensors in place of their own."""
         left = iter(tensors)
         leaves = [next(left) if isinstance(leaf, torch.Tensor) else leaf for leaf in self.leaves]
         named: dict[str, Any] = pytree.tree_unflatten(leaves, self.spec)
         return named
 
     def key(self) -> tuple[Any, ...]:
-        """What a graph is traced for: shapes, formats and places of tensors, and the values of all else."""
+        """What a graph is traced for: shapes, formats and devices of tensors, and the values of everything else."""
         seen = [
             (tuple(leaf.shape), leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, torch.Tensor) else (leaf,)
             for leaf in self.leaves
@@ -70,9 +71,9 @@ class Graph:
     Attributes:
         function: Tensors of the arguments -> noise prediction, then a tensor for each of `maps`, then one for each
             of `queries`.
-        output_class: What the denoiser returns, made of `sample`.
-        maps: Rows, and layers with their (head, y, x), which lie in the tensor (row, place, column) one behind
-            the other.
+        output_class: Class of what the denoiser returns.
+        maps: Rows, and layers with their (head, y, x); they lie one behind the other in the tensor (row, place,
+            column).
         queries: (layer, row) of each tensor.
         layers: How each layer is read.
         reused: Whether the next call overwrites the tensors of this one.
@@ -90,7 +91,9 @@ class Graph:
         noise_pred, *rest = self.function(*arguments.tensors)
         for (rows, shapes), maps in zip(self.maps, rest, strict=False):
             plan = self.layers[shapes[0][0]]
-            own = maps.clone() if self.reused and maps.dtype == plan.dtype else maps  # another dtype makes a copy
+            own = (
+                maps.clone() if self.reused and maps.dtype == plan.dtype else maps
+            )  # another dtype makes a copy anyway
             call.take(rows, shapes, own, plan)
         for (layer, row), made in zip(self.queries, rest[len(self.maps) :], strict=True):
             call.queries.setdefault(layer, {})[row] = made.clone() if self.reused else made
@@ -103,12 +106,12 @@ def traced(
 ) -> Graph:
     """The graph of one call of `denoiser` by its own `forward`, with what `observer` reads of the plan's rows.
 
-    Every column of a prompt is an output: how many are kept is settled behind the graph, which serves every prompt.
+    Every column of a prompt is an output, since one graph serves every prompt: `Graph.run` then drops columns.
     """
     outputs = _Outputs()
     region = _Region(denoiser, forward, observer, arguments, replace(plan, cuts=(None,) * len(plan.rows)), outputs)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about torch's own inner workings
+        warnings.simplefilter("ignore")  # they are about torch's internals
         exported = torch.export.export(region, arguments.tensors, strict=False)
         module = exported.module()
     if arguments.tensors[0].device.type == "cpu":
@@ -119,7 +122,7 @@ def traced(
 
 @dataclass
 class _Outputs:
-    """Which output is which, as `Graph` names them; filled in while a region is traced."""
+    """Which output is which, by the names of `Graph`; tracing a region fills it in."""
 
     output_class: type = object
     maps: tuple[Maps, ...] = ()
@@ -141,11 +144,12 @@ class _Region(torch.nn.Module):
         super().__init__()
         self.denoiser = denoiser
         self._forward, self._observer, self._arguments, self._plan = forward, observer, arguments, plan
-        self._outputs = outputs  # not attributes of the module: export sets those back
+        self._outputs = outputs  # export resets attributes of the module itself
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        with self._observer.reading(self._plan) as call:
-            output = self._forward(**self._arguments.named(tensors), return_dict=True)
+        given = self._arguments.named(tensors)
+        with self._observer.reading(self._plan, given) as call:
+            output = self._forward(**given, return_dict=True)
         self._outputs.output_class = type(output)
         groups: dict[tuple[tuple[int, ...], str, int], list[tuple[str, Shape, torch.Tensor]]] = {
             (rows, "", columns): several for (rows, columns), several in call.waiting.items()
@@ -161,13 +165,13 @@ class _Region(torch.nn.Module):
         flat = [packed([maps for *_, maps in several]) for several in groups.values()]
         queries = {(layer, row): made for layer, rows in call.queries.items() for row, made in rows.items()}
         self._outputs.queries = tuple(queries)
-        return (output.sample, *flat, *queries.values())
+        return (getattr(output, self._observer.family.output), *flat, *queries.values())
 
 
 def widen_heads(module: torch.fx.GraphModule) -> int:
-    """Fills heads narrower than `WIDTH` up with zeros wherever attention is computed; returns how many places.
+    """Pads heads narrower than `WIDTH` with zeros wherever attention is computed; returns in how many places.
 
-    Zeros add nothing to a product: the numbers are the same but for the order of summation.
+    Zeros add nothing to a product: only the order of summation changes the numbers.
     """
     narrow = [
         node
@@ -194,12 +198,12 @@ def widen_heads(module: torch.fx.GraphModule) -> int:
 
 
 def compiled(graph: Graph) -> Graph:
-    """The same graph through torch's compiler, which works at its first call."""
-    # Of CUDA graphs there is one kind here, `captured`: torch's own belong to the thread that made them.
+    """The same graph through torch's compiler, which compiles at its first call."""
+    # `captured` makes the CUDA graphs here: torch's own belong to the thread that made them.
     function = torch.compile(graph.function, fullgraph=True, dynamic=False, options={"triton.cudagraphs": False})
     return replace(graph, function=function)
 
 
 def captured(graph: Graph, arguments: Arguments) -> Graph:
-    """The same graph as one CUDA graph, that a run starts with a single call; warmed up here."""
+    """The same graph as one CUDA graph, which a single call starts; it is warmed up here."""
     return replace(graph, function=Replayed(graph.function, arguments.tensors), reused=True)

@@ -1,9 +1,9 @@
-"""What a graph of a network was made from; and whether it still is that, told in a small part of the time.
+"""What a network was when its graph was made; and a quick check that it is still the same.
 
-A look reads classes, settings, places and formats, digests them, and keeps hold of every object that it read. Where
-each is still the same object in the same place, another look would tell the same. Numbers that change in the weights
-need not be noticed: a graph reads them where they lie. (Torch's counts of writes could not tell of them: what is
-written through `.data`, numpy or a storage passes `_version` by.)
+A look reads classes, settings, addresses and formats, digests them, and keeps every object that it read. If each is
+still the same object in the same place, another look would find the same. Changed numbers in the weights need not be
+noticed, since a graph reads them where they lie. (Torch's counts of writes cannot show them: a write through `.data`,
+numpy or a storage does not change `_version`.)
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from .traceability import HOOKS, functions_of, hooks_everywhere, namespaces_of
 
 _WEIGHTS = ("_parameters", "_buffers")
 _NO_SETTINGS = (frozenset(vars(torch.nn.Module())) | {"_version", "forward"}) - {"training"}
-_TENSORS = (torch.Tensor, torch.nn.Parameter)  # which have nothing else than numbers
-_DEPTH = 4  # so far settings are read: those of a processor, in a list, in a list
+_TENSORS = (torch.Tensor, torch.nn.Parameter)  # which hold only numbers
+_DEPTH = 4  # how deep settings are read: those of a processor, in a list, in a list
 _format = attrgetter("shape", "dtype", "device")
 
 
 class Likeness:
-    """What a look at a network saw. It holds the weights, and the attributes of the network, but not the network.
+    """The result of a look at a network. It holds the weights and the attributes of the network, but not the network.
 
     Attributes:
-        weights: A digest of where each weight lies and in what format.
-        structure: A digest of classes and settings of every module and attention processor. Adapters' scales, FreeU's
-            factors, chunked feed-forward: plain values, which a graph holds as constants. Of a function among
-            them, such as an activation, it is the name that counts.
+        weights: A digest of each weight's address and format.
+        structure: A digest of the classes and settings of every module and attention processor: plain values such as
+            adapters' scales, FreeU's factors or chunked feed-forward, which a graph holds as constants. A function
+            among them, such as an activation, counts by its name.
     """
 
     def __init__(self, network: torch.nn.Module) -> None:
@@ -46,12 +46,14 @@ class Likeness:
             for own, tensor in vars(module)[kind].items()
             if tensor is not None
         }
-        self._objects: list[Any] = [module for name, module in modules.items() if name]  # and others that are opened
+        self._objects: list[Any] = [
+            module for name, module in modules.items() if name
+        ]  # and others whose contents are read
         self._objects += (tensor for tensor in weights.values() if type(tensor) not in _TENSORS)
         self._containers: list[Collection[Any]] = []
-        self._named: list[Collection[Any]] = []  # those of them in which things have names
+        self._named: list[Collection[Any]] = []  # those of them whose contents have names
         self._opened: set[int] = set()
-        self._numbers: list[Any] = []  # settings that code may have asked for their numbers, which are constants then
+        self._numbers: list[Any] = []  # settings whose numbers may be constants of the graph
         self._hooks = [*hooks_everywhere(), *(vars(module)[kind] for module in modules.values() for kind in HOOKS)]
         self._weights = [part for tensor in weights.values() for part in _parts(tensor)]
         told = [f"{name} {_name(type(module))} {self._settings(module)}" for name, module in modules.items()]
@@ -66,7 +68,7 @@ class Likeness:
         self._same, self._equal = self._seen(network)
 
     def still(self, network: torch.nn.Module) -> bool:
-        """Whether all is as it was, hooks and the network's own `forward` apart."""
+        """Whether nothing has changed, hooks and the network's own `forward` apart."""
         same, equal = self._seen(network)
         return (
             equal == self._equal
@@ -76,11 +78,11 @@ class Likeness:
         )
 
     def hooks(self) -> list[Any]:
-        """The hooks that are there now, by where they are; equal to another such list where none came or went."""
+        """The hooks that are there now, by their places; two such lists are equal if no hook came or went."""
         return [(id(hooks), *hooks.items()) for hooks in self._hooks if hooks]
 
     def _seen(self, network: torch.nn.Module) -> tuple[list[Any], tuple[Any, ...]]:
-        """What has to be the same object still, and what has to be equal."""
+        """The things that must still be the same objects, and those that must be equal."""
         own = [thing for item in vars(network).items() if item[0] != "forward" for thing in item]
         same = [type(network), *own, *map(type, self._objects), *map(vars, self._objects)]
         lengths = [len(same), *map(len, self._containers)]
@@ -88,7 +90,7 @@ class Likeness:
         return same, (lengths, places, [*map(_format, self._weights)], [*map(_content, self._numbers)])
 
     def _open(self, container: Any) -> None:
-        """From now on it counts what lies in it, and under what names."""
+        """From now on, the container's contents and their names are compared too."""
         if id(container) in self._opened:
             return
         self._opened.add(id(container))
@@ -101,8 +103,8 @@ class Likeness:
     def _settings(self, module: torch.nn.Module) -> Any:
         return [(key, self._plain(value, _DEPTH - 1)) for key, value in vars(module).items() if key not in _NO_SETTINGS]
 
-    def _plain(self, value: Any, depth: int) -> Any:  # noqa: C901, PLR0911  (a line a kind)
-        """`value` as far as it is plain: numbers and names as they are, of objects their class and plain attributes."""
+    def _plain(self, value: Any, depth: int) -> Any:  # noqa: C901, PLR0911  (one line for each kind)
+        """The plain part of `value`: numbers and names unchanged, of objects the class and plain attributes."""
         match value:
             case None | bool() | int() | float() | str() | torch.dtype() | torch.device():
                 return value
@@ -112,7 +114,7 @@ class Likeness:
             case type() | FunctionType() | MethodType() | BuiltinFunctionType():
                 return _name(value)
             case torch.nn.Module():
-                return type(value).__qualname__  # its own entry says more
+                return type(value).__qualname__  # it has an entry of its own
             case _ if depth == 0:
                 return type(value).__qualname__
             case dict():
@@ -127,13 +129,13 @@ class Likeness:
             case partial():
                 return ["partial", *(self._plain(part, depth - 1) for part in (value.func, value.args, value.keywords))]
         if not hasattr(value, "__dict__"):
-            return repr(value)  # a number of numpy's, say
+            return repr(value)  # such as a number of numpy
         self._objects.append(value)
         return (type(value).__qualname__, [(key, self._plain(inner, depth - 1)) for key, inner in vars(value).items()])
 
 
 def _borrowed(place: Any) -> Iterator[str]:
-    """The functions of a class or module that were written for another."""
+    """The functions of a class or module that were written elsewhere."""
     own = _name(place) if isinstance(place, type) else place.__name__
     for name, function in functions_of(place):
         if (written := _name(function)) != f"{own}.{name}":
@@ -141,7 +143,7 @@ def _borrowed(place: Any) -> Iterator[str]:
 
 
 def _parts(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """The tensor, and those that it is made of where it is one of the kinds that are (quantized weights)."""
+    """The tensor, and the tensors that it consists of, as quantized weights do."""
     names = tensor.__tensor_flatten__()[0] if hasattr(tensor, "__tensor_flatten__") else ()
     return [tensor, *chain.from_iterable(_parts(getattr(tensor, name)) for name in names)]
 
@@ -151,7 +153,7 @@ def _place(tensor: torch.Tensor) -> list[Any]:
 
 
 def _content(numbers: Any) -> tuple[Any, ...]:
-    """Numbers, and where they lie: a graph may know the ones as well as the other."""
+    """Numbers and their address: a graph may hold either."""
     if isinstance(numbers, torch.Tensor):
         return (*_place(numbers), numbers.detach().cpu().tolist())
     return (numbers.ctypes.data, numbers.strides, numbers.shape, str(numbers.dtype), numbers.tolist())

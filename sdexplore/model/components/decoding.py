@@ -1,4 +1,4 @@
-"""Latents to pictures: the VAE's decoder for chosen steps, and a linear preview fitted on the same VAE.
+"""Turns latents into pictures: by the VAE's decoder, or by a linear preview that is fitted to the same VAE.
 
 The autoencoder is the pipeline's `vae`, or the `vqvae` of latent diffusion's own pipelines. Pipelines in pixel space
 (DDPM) have none: their latents are the picture, from −1 to 1, and its preview is exact.
@@ -15,6 +15,7 @@ from diffusers.image_processor import VaeImageProcessor
 from jaxtyping import Float, Float32, UInt8
 
 from ...base.errors import InspectionError
+from ..families import family_of
 from .host_copies import float32_vae
 from .pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 
@@ -23,7 +24,7 @@ _FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
 
 
 def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
-    """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline would."""
+    """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline does."""
     if in_pixel_space(pipe):
         image = torch.from_numpy(np.array(latents)).unsqueeze(0)
         return uint8(image.clamp(-1, 1).expand(1, 3, *image.shape[2:]))
@@ -40,7 +41,7 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
 def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torch.Tensor]:
     """Latents (image, channel, y, x) -> pictures (image, 3, Y, X) in 0..1, unclipped, with gradients.
 
-    A half-precision VAE that needs it computes in float32 until `until` closes, so that gradients find it so.
+    A half-precision VAE that needs it computes in float32 until `until` closes, so that gradients do so too.
     """
 
     def decoded(latents: torch.Tensor) -> torch.Tensor:
@@ -55,13 +56,13 @@ def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torc
 def encode(pipe: Any, picture: torch.Tensor) -> torch.Tensor:
     """The latents (1, channel, y, x) that the pipeline would start from for a picture (1, 3, Y, X) in −1..1.
 
-    The mode of the VAE's posterior, so that the same picture always has the same latents.
+    They are the mode of the VAE's posterior, so that the same picture always has the same latents.
     """
     return encode_with_spread(pipe, picture)[0]
 
 
 def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """`encode`, beside the standard deviation of the VAE's posterior on the same scale; None of a VQ-VAE."""
+    """`encode`, and the standard deviation of the VAE's posterior on the same scale; None for a VQ-VAE."""
     vae = _autoencoder(pipe)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
@@ -75,18 +76,18 @@ def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Latents as the VAE itself has them, from latents as the UNet has them."""
+    """Latents as the VAE itself has them, from latents as the denoiser has them."""
     return _unscaled(latents, _autoencoder(pipe))
 
 
 def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     """A matrix M for which [latents, 1] @ M is about the picture's RGB (0..1) at that latent pixel.
 
-    Least squares over smooth random colour fields that this VAE encodes: no prompt and no run enters, so the
-    preview of a model is always the same. Fitted once a VAE. Compare the constants that others publish for SD 1.x.
+    It is fitted by least squares to smooth random colour fields that this VAE encodes, once for each VAE. No prompt and
+    no run enters, so a model's preview is always the same. Others publish such constants for SD 1.x.
     """
     if in_pixel_space(pipe):
-        channels = int(pipe.unet.config.in_channels)
+        channels = family_of(pipe).in_channels(pipe)
         matrix = np.full((1, 3), 0.5) if channels == 1 else 0.5 * np.eye(3)
         return np.vstack([matrix, np.full((1, 3), 0.5)]).astype(np.float32)
     vae = _autoencoder(pipe)
@@ -96,7 +97,7 @@ def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 
 def fitted(pipe: Any) -> bool:
-    """Whether `latent_rgb` of this pipeline is known already, so that asking costs nothing."""
+    """Whether `latent_rgb` of this pipeline is known already, and costs nothing."""
     return in_pixel_space(pipe) or autoencoder(pipe) in _FITTED
 
 
@@ -122,12 +123,12 @@ def _device(pipe: Any) -> torch.device:
 def _autoencoder(pipe: Any) -> Any:
     found = autoencoder(pipe)
     if found is None:
-        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its UNet works on pixels")
+        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its denoiser works on pixels")
     return found
 
 
 def image_processor(pipe: Any) -> Any:
-    """The pipeline's own, or diffusers' for its scale factor where it has none."""
+    """The pipeline's own image processor, or else diffusers' for its scale factor."""
     return getattr(pipe, "image_processor", None) or VaeImageProcessor(vae_scale_factor=vae_scale_factor(pipe))
 
 

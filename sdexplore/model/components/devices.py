@@ -26,5 +26,5 @@ def chosen_device(asked: str | int | torch.device | None) -> torch.device:
         reason = first_line(error).partition(". ")[0]
         raise LoadError(f"device {asked!r} cannot be used ({reason}); here is {', '.join(there)}") from error
     if device.type == "meta":
-        raise LoadError("device 'meta' holds no weights: nothing could run there")
+        raise LoadError("device 'meta' holds no weights, so nothing can run there")
     return device

@@ -53,7 +53,7 @@ def free_on_disk(path: str | Path) -> int:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, of the host or of a device."""
+    """Whether an exception says that memory of the host or of a device ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)

@@ -1,39 +1,34 @@
-"""Shapes and grids of a network, found on the meta device: no weights, no memory.
+"""Shapes and grids of a network, found on the meta device without weights or memory.
 
-A *blueprint* is a second network of the same class and config whose parameters have shapes and no
-content. Its forward pass runs the model's real code, so grids of any size come out as they will be,
-while the user's own module is only read.
+A *blueprint* is a second network of the same class and config, whose parameters have shapes and no content. Its forward
+pass runs the model's real code, so the grids of any size are those of a real run. The user's own module is only read.
 """
 
 import copy
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 import torchinfo
-from diffusers.models.attention_processor import Attention
 from torch import nn
 from transformers import PreTrainedModel
 
-from sdexplore.base.errors import InspectionError
-from sdexplore.records.tree import AttentionLayer
+from ...base.errors import InspectionError
+from ...records.tree import AttentionLayer
+from ..families import family_of
+from ..families.attention_modules import attention_facts_of
+from ..families.grids import Grid, grids_of_pass, pair
 
-Grid = tuple[int, int]
-TOKENS = 77  # any count does: no shape but the text's own depends on it
-
-
-def unwrapped(module: nn.Module) -> nn.Module:
-    """The module itself, without the shell of torch.compile."""
-    inner = getattr(module, "_orig_mod", module)
-    return inner if isinstance(inner, nn.Module) else module
+TOKENS = 77  # any number works: only the text's own shape depends on it
 
 
 def blueprint(module: nn.Module) -> nn.Module:
     """A network of the module's class and config on the meta device, in evaluation mode.
 
     Raises:
-        InspectionError: The module has no config to build from.
+        InspectionError: The module has no config to build one from.
     """
     config: Any = getattr(module, "config", None)
     with torch.device("meta"):
@@ -60,7 +55,7 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
 
     Args:
         network: A blueprint.
-        size: Of the `sample` argument (y, x); by default the config's own.
+        size: Of a denoiser's latents (y, x); by default the config's own.
 
     Raises:
         InspectionError: Nothing is known about the network's arguments.
@@ -76,17 +71,16 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
         if not hasattr(config, "in_channels"):
             raise InspectionError(f"the arguments of {type(network).__name__} are not known")
         takes = inspect.signature(network.forward).parameters
+        if "timestep" in takes:
+            with suppress(InspectionError):  # of no known family, or its family does not say
+                return family_of(network).example_inputs(network, size)
         if "hidden_states" in takes:
             known = _transformer_inputs(config, takes)
-            return {name: value for name, value in known.items() if name in takes}
-        y, x = size or pair(getattr(config, "sample_size", None))
-        known = {
-            "sample": torch.zeros(1, config.in_channels, y, x),
-            "timestep": torch.zeros(1),
-            "encoder_hidden_states": torch.zeros(1, TOKENS, _text_width(config)),
-            **_conditions(config),
-        }
-    return {name: value for name, value in known.items() if name in takes}
+        else:
+            known = {
+                "sample": torch.zeros(1, config.in_channels, *(size or pair(getattr(config, "sample_size", None))))
+            }
+        return {name: value for name, value in known.items() if name in takes}
 
 
 def _transformer_inputs(config: Any, takes: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,66 +102,10 @@ def _transformer_inputs(config: Any, takes: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _text_width(config: Any) -> int:
-    own: Any = getattr(config, "cross_attention_dim", 1)
-    widths = getattr(config, "encoder_hid_dim", None) or own
-    return int(widths if isinstance(widths, int) else widths[0])
-
-
-def _conditions(config: Any) -> dict[str, Any]:
-    """What SDXL (text and time), Kandinsky (image) and upscalers (class labels) need besides."""
-    width: Any = getattr(config, "projection_class_embeddings_input_dim", None)
-    conditions: dict[str, Any] = {}
-    if getattr(config, "addition_embed_type", None) == "text_time":
-        text = torch.zeros(1, width - 6 * config.addition_time_embed_dim)
-        conditions["added_cond_kwargs"] = {"text_embeds": text, "time_ids": torch.zeros(1, 6)}
-    elif getattr(config, "addition_embed_type", None) == "image":
-        embeds = torch.zeros(1, _text_width(config))
-        conditions["added_cond_kwargs"] = {"image_embeds": embeds}
-    if getattr(config, "class_embed_type", None) in ("projection", "simple_projection"):
-        conditions["class_labels"] = torch.zeros(1, width)
-    elif getattr(config, "class_embed_type", None) or getattr(config, "num_class_embeds", None):
-        conditions["class_labels"] = torch.zeros(1, dtype=torch.long)
-    return conditions
-
-
-def grids(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Grid]:
-    """Grid (y, x) of every attention layer of a blueprint, by dotted name.
-
-    It is taken from the layer's own input, or from that of the nearest module around it which still
-    has four axes (the transformer block): queries are flattened, and a root cannot undo that.
-    """
-    seen: dict[str, Grid] = {}
-    layers = [name for name, module in network.named_modules() if _attention(module)]
-    around = {part: network.get_submodule(part) for name in layers for part in _with_ancestors(name)}
-
-    def watch(name: str, module: nn.Module) -> None:
-        def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            tensors = (v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
-            first = next(tensors, None)
-            if first is not None and first.ndim == 4:  # noqa: PLR2004  (batch channel y x)
-                seen[name] = (int(first.shape[2]), int(first.shape[3]))
-
-        module.register_forward_pre_hook(note, with_kwargs=True)
-
-    for name, module in around.items():
-        watch(name, module)
-    with torch.no_grad():
-        network(**inputs)
-    found = ((name, next(filter(None, map(seen.get, _with_ancestors(name))), None)) for name in layers)
-    return {name: grid for name, grid in found if grid}
-
-
-def _with_ancestors(name: str) -> list[str]:
-    """The dotted name and the names of all modules around it but the root, nearest first."""
-    parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
-
-
 def output_shapes(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Output's shape of every module of a blueprint that returned a tensor, by torchinfo.
+    """The output's shape of every module of a blueprint that returns a tensor, by torchinfo.
 
-    Of several tensors the first counts, which in transformers' outputs is the last hidden state.
+    Of several tensors it is the first one's, which in transformers' outputs is the last hidden state.
     """
     firsts: dict[str, tuple[int, ...]] = {}
 
@@ -194,38 +132,17 @@ def output_shapes(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, tu
     } | firsts
 
 
-def attention_facts(network: nn.Module, grids: Mapping[str, Grid]) -> tuple[AttentionLayer, ...]:
-    """The attention layers of a network, of diffusers or transformers, with the known grids."""
-    found = ((name, _attention(module)) for name, module in network.named_modules())
-    return tuple(AttentionLayer(name, *facts, resolution=grids.get(name)) for name, facts in found if facts)
+def attention_facts(network: nn.Module, where: Mapping[str, Grid]) -> tuple[AttentionLayer, ...]:
+    """The attention layers of a network, of diffusers or transformers, with the grids that are known."""
+    found = ((name, attention_facts_of(module)) for name, module in network.named_modules())
+    return tuple(
+        AttentionLayer(name, facts.kind, facts.heads, facts.head_dim, facts.key_dim, resolution=where.get(name))
+        for name, facts in found
+        if facts
+    )
 
 
-def _attention(module: nn.Module) -> tuple[Any, int, int, int] | None:
-    """Kind, heads, head width and key width of an attention layer; None for other modules."""
-    if isinstance(module, Attention):
-        kind = "joint" if _is_joint(module) else "cross" if module.is_cross_attention else "self"
-        return kind, module.heads, module.inner_dim // module.heads, module.cross_attention_dim
-    if not type(module).__name__.endswith("Attention"):
-        return None
-    queries, many = getattr(module, "to_q", None), getattr(module, "heads", None)
-    # The newer transformers of diffusers have each their own class of attention.
-    if isinstance(queries, nn.Linear) and isinstance(many, int):
-        kind = "joint" if _is_joint(module) else "self"
-        return kind, many, queries.out_features // many, queries.in_features
-    # transformers has no common base: CLIP's and T5's attention name their attributes differently.
-    heads = getattr(module, "num_heads", getattr(module, "n_heads", None))
-    width = getattr(module, "head_dim", getattr(module, "key_value_proj_dim", None))
-    keys = getattr(getattr(module, "k_proj", getattr(module, "k", None)), "in_features", None)
-    return ("self", heads, width, keys) if heads and width and keys else None
-
-
-def _is_joint(module: nn.Module) -> bool:
-    """Whether picture and text attend together: projected apart (SD 3, FLUX), or as one row (FLUX's second half)."""
-    return getattr(module, "add_q_proj", None) is not None or getattr(module, "pre_only", False) is True
-
-
-def pair(size: Any) -> Grid:
-    """(y, x) of a size in a config, which may be one number, two, or absent (64 then)."""
-    if isinstance(size, int) or not size:
-        return size or 64, size or 64
-    return int(size[0]), int(size[-1])
+def grids(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Grid]:
+    """Grid (y, x) of every attention layer of a blueprint, by dotted name, as far as it has one."""
+    layers = [name for name, module in network.named_modules() if attention_facts_of(module)]
+    return grids_of_pass(network, inputs, layers)

@@ -27,7 +27,7 @@ def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callabl
 
 @contextmanager
 def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
-    """Restores the denoiser's attention processors and the VAE's dtype, and sends offloaded parts back."""
+    """Restores attention processors and the VAE's precision however the block ends; offloaded parts go back."""
     processors = dict(getattr(denoiser, "attn_processors", {}))
     reset: Any = getattr(denoiser, "set_attn_processor", None)
     vae = getattr(pipe, "vae", None)
@@ -35,10 +35,10 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        # Pipelines tidy up in their last lines, which an exception skips; decoding wakes an offloaded VAE.
+        # Pipelines tidy up in their last lines, which an exception skips; decoding loads an offloaded VAE.
         now = getattr(denoiser, "attn_processors", {})
         if any(now.get(name) is not processor for name, processor in processors.items()):
-            reset(dict(processors))  # set_attn_processor empties the dict that it gets
+            reset(dict(processors))  # set_attn_processor empties the dict that it is given
         if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
             vae.to(dtype=dtype)
         if hasattr(pipe, "maybe_free_model_hooks"):

@@ -1,4 +1,4 @@
-"""One lock a pipeline: runs queue, first come, first served."""
+"""One lock for each pipeline: runs queue in the order in which they came."""
 
 import threading
 from collections import deque
@@ -14,13 +14,13 @@ from .pipeline_parts import denoiser
 
 _LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
-_LOOK_AGAIN = 0.05  # seconds after which a waiting run looks whether it is still wanted
+_LOOK_AGAIN = 0.05  # seconds between two checks of whether a waiting run is still wanted
 
 
 class PipelineLock:
     """Queues runs of one denoiser in the order in which they came.
 
-    A run from within its own run is refused instead of waiting for ever.
+    A run that is started from within its own run is refused, since it would wait for ever.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class PipelineLock:
 
     @contextmanager
     def turn(self, cancelled: Callable[[], bool]) -> Iterator[None]:
-        """The lock, for a run that may be given up while it waits: then Stopped is raised, and nothing was run."""
+        """The lock, for a run that may be cancelled while it waits: Stopped is then raised, and nothing was run."""
         self._wait(cancelled)
         try:
             yield
@@ -49,14 +49,14 @@ class PipelineLock:
         with self._changed:
             if me in self._queue:
                 raise RunError(
-                    "this pipeline is in the middle of a run of this very thread: start the next when it ends"
+                    "run: this pipeline is in the middle of a run of this thread: start the next one when it ends"
                 )
             self._queue.append(me)
             try:
                 while self._queue[0] != me:
                     _go_on_unless(cancelled)
                     self._changed.wait(_LOOK_AGAIN)
-            except BaseException:  # Ctrl-C too: who no longer waits must not hold up the others
+            except BaseException:  # Ctrl-C too: a run that no longer waits must not hold up the others
                 self._queue.remove(me)
                 self._changed.notify_all()
                 raise
@@ -64,10 +64,10 @@ class PipelineLock:
 
 def _go_on_unless(cancelled: Callable[[], bool]) -> None:
     if cancelled():
-        raise Stopped("stopped while it waited for another run of this pipeline; nothing was run")
+        raise Stopped("run: stopped while it waited for another run of this pipeline; nothing was run")
 
 
 def lock_of(pipe: Any) -> PipelineLock:
-    """The one lock of the pipeline; pipelines that share a denoiser share it."""
+    """The lock of the pipeline; pipelines that share a denoiser share it."""
     with _LOCKS_GUARD:
         return _LOCKS.setdefault(denoiser(pipe), PipelineLock())

@@ -1,4 +1,4 @@
-"""A pipeline's parts by name, its UNet, and where the UNet's attention layers look."""
+"""A pipeline's parts by name, its denoiser, and the grids of the denoiser's attention layers."""
 
 import json
 from functools import lru_cache
@@ -8,17 +8,18 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from sdexplore.base.errors import InspectionError, did_you_mean
-from sdexplore.records.tree import AttentionLayer
-
-from .meta_networks import Grid, attention_facts, example_inputs, from_config, grids, pair, unwrapped
+from ...base.errors import InspectionError, did_you_mean
+from ...records.tree import AttentionLayer
+from ..families import FAMILIES, family_of
+from ..families.grids import Grid, pair
+from .meta_networks import attention_facts, from_config
 
 
 def parts(pipe: Any) -> dict[str, Any]:
     """The components of a pipeline by name, null ones as None.
 
     Raises:
-        InspectionError: `pipe` is no diffusers pipeline.
+        InspectionError: `pipe` is not a diffusers pipeline.
     """
     if not isinstance(pipe, DiffusionPipeline):
         hint = f"; sdx.load({pipe!r:.80}) makes one" if isinstance(pipe, str) else ""
@@ -33,7 +34,11 @@ def _is_entry(value: object) -> bool:
 
 
 def part(pipe: Any, name: str) -> Any:
-    """One component of a pipeline; InspectionError if there is none of that name, or null."""
+    """One component of a pipeline.
+
+    Raises:
+        InspectionError: There is no component of that name, or it is null.
+    """
     known = parts(pipe)
     if name not in known:
         near = did_you_mean(str(name), known)
@@ -44,21 +49,20 @@ def part(pipe: Any, name: str) -> Any:
 
 
 def denoiser(pipe: Any) -> nn.Module:
-    """The pipeline's UNet, out of torch.compile's shell; InspectionError where there is none."""
-    unet = getattr(pipe, "unet", None)
-    if isinstance(unet, nn.Module):
-        return unwrapped(unet)
-    if isinstance(pipe, str):
-        raise InspectionError(f"the pipeline comes first, as in sdx.run(pipe, 'a cat'), and {pipe!r:.80} is a text")
-    what = "a transformer" if getattr(pipe, "transformer", None) is not None else "no UNet"
-    raise InspectionError(f"the {type(pipe).__name__} has {what} where a UNet is needed")
+    """The pipeline's denoiser, out of torch.compile's shell.
+
+    Raises:
+        InspectionError: There is none, or it is of no known family.
+    """
+    found: nn.Module = family_of(pipe).denoiser(pipe)
+    return found
 
 
 def device_of(pipe: Any) -> torch.device:
-    """Where the denoiser computes, wherever offloaded weights wait."""
+    """Where the denoiser computes, also if its weights are offloaded to another place."""
     device = next(denoiser(pipe).parameters()).device
     waiting = device.type == "meta" or (device.type == "cpu" and torch.accelerator.is_available())
-    # The pipeline knows where offloaded weights go; it takes milliseconds to say so.
+    # The pipeline knows where offloaded weights compute; to ask it takes milliseconds.
     return torch.device(getattr(pipe, "_execution_device", device)) if waiting else device
 
 
@@ -67,8 +71,8 @@ def latent_grid(
     height: int | None = None,
     width: int | None = None,
 ) -> Grid:
-    """Latent (y, x) of an image in pixels, by default of the size that the UNet was made for."""
-    y, x = pair(getattr(denoiser(pipe).config, "sample_size", None))
+    """Latent (y, x) of an image in pixels, by default of the size that the denoiser was made for."""
+    y, x = pair(family_of(pipe).sample_size(pipe))
     factor = vae_scale_factor(pipe)
     grid = (y if height is None else height // factor, x if width is None else width // factor)
     if min(grid) < 1:
@@ -84,11 +88,10 @@ def autoencoder(pipe: Any) -> Any | None:
 
 
 def in_pixel_space(pipe: Any) -> bool:
-    """Whether the UNet works on pixels, grey or RGB, as DDPM's does: there is no autoencoder to go through."""
-    if autoencoder(pipe) is not None:
+    """Whether the denoiser works on pixels, grey or RGB, as DDPM's does: there is no autoencoder to go through."""
+    if autoencoder(pipe) is not None or "vae" in getattr(pipe, "config", {}):
         return False
-    config = getattr(getattr(pipe, "unet", None), "config", None)
-    return getattr(config, "in_channels", None) in (1, 3) and "vae" not in getattr(pipe, "config", {})
+    return family_of(pipe).in_channels(pipe) in (1, 3)
 
 
 def vae_scale_factor(pipe: Any) -> int:
@@ -105,34 +108,34 @@ def attention_layers(
     height: int | None = None,
     width: int | None = None,
 ) -> tuple[AttentionLayer, ...]:
-    """Every attention layer of the pipeline's UNet with its grid (y, x) for one image size.
+    """Every attention layer of the pipeline's denoiser with its grid (y, x) for one image size.
 
     Args:
-        height: Image's height in pixels; by default what the UNet was made for.
+        height: Image's height in pixels; by default what the denoiser was made for.
         width: Image's width in pixels.
 
     Returns:
-        Layers in the order of `unet.named_modules()`, cross and self.
+        Layers in the order of the denoiser's `named_modules()`, cross, self and joint.
 
     Raises:
-        InspectionError: The pipeline has no UNet, the size is not positive, or the UNet's config
-            does not describe it (any more).
+        InspectionError: The pipeline has no denoiser of a known family, the size is not positive, or the denoiser's
+            config does not describe it (any more).
     """
-    unet = denoiser(pipe)
-    cls: Any = type(unet)
-    grid = latent_grid(pipe, height, width)
+    network, family = denoiser(pipe), family_of(pipe)
+    cls: Any = type(network)
+    grid, kind = latent_grid(pipe, height, width), cls.__name__
     try:
-        where = _grids_by_config(cls, _config_text(unet), grid)
+        where = _grids_by_config(cls, family.name, _config_text(network), grid)
     except Exception as error:
         raise InspectionError(
-            f"the layers of this {cls.__name__} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"
+            f"the layers of this {kind} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"
         ) from error
-    layers = attention_facts(unet, where)
+    layers = attention_facts(network, where)
     lost = [layer.name for layer in layers if layer.resolution is None]
     if lost:
         raise InspectionError(
-            f"this {cls.__name__} has layers that its config does not describe, "
-            f"such as {lost[0]!r}: their grids are not known before a run"
+            f"this {kind} has layers that its config does not describe, such as {lost[0]!r}: "
+            "their grids are not known before a run"
         )
     return layers
 
@@ -143,6 +146,6 @@ def _config_text(network: nn.Module) -> str:
 
 
 @lru_cache(maxsize=64)
-def _grids_by_config(cls: Any, config: str, size: Grid) -> dict[str, Grid]:
+def _grids_by_config(cls: Any, family: str, config: str, size: Grid) -> dict[str, Grid]:
     network = from_config(cls, json.loads(config))
-    return grids(network, example_inputs(network, size))
+    return FAMILIES[family].layer_grids(network, size)

@@ -1,22 +1,24 @@
-"""Asks the tokenizers of a pipeline what they make of a prompt."""
+"""The tokens of a prompt, from each tokenizer of a pipeline."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sdexplore.base.errors import InspectionError, TokenError
-from sdexplore.text.pieces import align, settle
-from sdexplore.text.tokenization import Kind, Tokenization, Tokenizations
-from sdexplore.text.words import Span, lone_surrogate
+from ...base.errors import InspectionError, TokenError
+from ...text.pieces import align, settle
+from ...text.tokenization import Kind, Tokenization, Tokenizations
+from ...text.words import Span, lone_surrogate
 
-_TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"  # as transformers remembers what it has said
-_NO_LIMIT = 1_000_000  # transformers says 1e30 where a tokenizer never cuts
+_TOO_LONG = (
+    "sequence-length-is-longer-than-the-specified-maximum"  # the name under which transformers remembers a warning
+)
+_NO_LIMIT = 1_000_000  # transformers says 1e30 if a tokenizer never cuts
 
 
 def tokens(pipe: object, text: object) -> Tokenizations:
     """The prompt `text` as each tokenizer of a pipeline reads it: component name → Tokenization.
 
-    The ids are those that the pipeline feeds to its text encoders. Names of textual inversion are
-    written out first, as the pipeline does it; `Tokenization.text` is then the longer prompt.
+    The ids are those that the pipeline gives its text encoders. Names of textual inversion are written out first, as
+    the pipeline does; `Tokenization.text` is then the longer prompt.
 
     Args:
         pipe: A diffusers pipeline, or a tokenizer of transformers, which is named "tokenizer".
@@ -24,7 +26,7 @@ def tokens(pipe: object, text: object) -> Tokenizations:
 
     Raises:
         InspectionError: There is no tokenizer.
-        TokenError: `text` is no text.
+        TokenError: `text` is not a text.
     """
     found = _tokenizers(pipe)
     if not isinstance(text, str):
@@ -42,11 +44,11 @@ def tokens(pipe: object, text: object) -> Tokenizations:
 
 
 def _written_out(pipe: object, text: str, tokenizer: Any) -> str:
-    """The prompt as the pipeline writes it for this tokenizer."""
+    """The prompt as the pipeline gives it to this tokenizer."""
     write_out = getattr(pipe, "maybe_convert_prompt", lambda prompt, _: prompt)
     told: dict[str, bool] = getattr(tokenizer, "deprecation_warnings", {})
     before = dict(told)
-    told[_TOO_LONG] = True  # transformers would warn once that a long prompt ends in errors, and here it is cut
+    told[_TOO_LONG] = True  # transformers would warn once that a long prompt leads to errors; here it is cut
     try:
         written: str = write_out(text, tokenizer)
     finally:
@@ -92,8 +94,8 @@ def _tokenization(name: str, tokenizer: Any, text: str) -> Tokenization:
     rows = padding + rows if tokenizer.padding_side == "left" else rows + padding
     if [number for number, _, _ in rows] != fed:
         raise InspectionError(
-            f"{name} ({type(tokenizer).__name__}) does not set its special tokens around the "
-            "text, the same for every text; sdexplore cannot tell which token is which"
+            f"{name} ({type(tokenizer).__name__}) does not put the same special tokens "
+            "around every text; sdexplore cannot tell which token is which"
         )
     rows += [(ids[k], "truncated", spans[k]) for k in range(len(ids)) if not first <= k < first + room]
     numbers, kinds, places = zip(*rows, strict=True) if rows else ((), (), ())
@@ -109,7 +111,7 @@ def _tokenization(name: str, tokenizer: Any, text: str) -> Tokenization:
 
 
 def _fed(tokenizer: Any, text: str, limit: int | None) -> list[int]:
-    """The ids that a pipeline feeds to its text encoder, asked for as pipelines ask."""
+    """The ids that a pipeline gives its text encoder, by the same call of the tokenizer."""
     how: dict[str, Any] = {"verbose": False}
     if limit is not None:
         how |= {"truncation": True, "max_length": limit}
@@ -118,7 +120,7 @@ def _fed(tokenizer: Any, text: str, limit: int | None) -> list[int]:
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special ids that the tokenizer sets before and after a text."""
+    """The special ids that the tokenizer puts before and after a text."""
     bare = list(tokenizer("a", add_special_tokens=False).input_ids)
     whole = list(tokenizer("a").input_ids)
     for first in range(len(whole) - len(bare) + 1):
@@ -128,7 +130,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _spelled(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
-    """The ids of the text alone, uncut, and the characters that each covers."""
+    """The ids of the text alone, not cut, and the characters that each covers."""
     told = bool(getattr(tokenizer, "is_fast", False))
     asked = {"return_offsets_mapping": True} if told else {}
     encoded = tokenizer(text, add_special_tokens=False, verbose=False, **asked)

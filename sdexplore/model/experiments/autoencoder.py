@@ -12,10 +12,11 @@ from ...base.errors import RunError
 from ...records.autoencoder import LatentScale, LatentStatistics, Reconstruction
 from ...theory import linear_preview
 from ..components import decoding
-from ..components.meta_networks import pair
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, vae_scale_factor
 from ..components.source_name import model_source
+from ..families import family_of
+from ..families.grids import pair
 
 Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
 
@@ -116,7 +117,7 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any], function: st
             kind = f"{image.dtype} {image.shape}"
             raise RunError(f"{function}: a picture is a PIL image or a uint8 array (Y, X, 3); this is {kind}")
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    default = pair(pipe.unet.config.sample_size)
+    default = pair(family_of(pipe).sample_size(pipe))
     factor = vae_scale_factor(pipe)
     height, width = (
         arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)

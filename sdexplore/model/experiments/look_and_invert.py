@@ -18,9 +18,9 @@ from ...trace.collections import Traces
 from ...trace.provenance import Provenance, ReconstructionFacts
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
-from ..capture.roles import unconditional
 from ..components import decoding
 from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..families import family_of
 from ..runs.call import Call
 from ..runs.provenance import described
 from ..runs.session import session
@@ -211,17 +211,18 @@ def redraw(
 def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
     """The names of the arguments of the pipeline's call; RunError where it is not text to image, or ours are given."""
     denoiser(pipe)
-    if unconditional(pipe):
+    if family_of(pipe).unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
     if clash := sorted(set(given) & set(_OURS)):
         raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is set by {function} itself; leave it out")
     known = inspect.signature(type(pipe).__call__).parameters
     if "latents" not in known or "image" in known:
-        usual = pipe.unet.config.in_channels == pipe.unet.config.out_channels
+        family = family_of(pipe)
+        usual = family.in_channels(pipe) == family.latent_channels(pipe)
         name = type(pipe).__name__
         plain = "StableDiffusionXLPipeline" if "XL" in name else "StableDiffusionPipeline"
         out = f"diffusers.{plain}.from_pipe(pipe) makes one that starts from noise, of the same parts"
-        none = f"its UNet of {pipe.unet.config.in_channels} channels cannot do without"
+        none = f"its {family.title} of {family.in_channels(pipe)} channels cannot do without"
         raise RunError(f"{function} makes latents of its own, and {name} of a picture; {out if usual else none}")
     if prompt is None and given.get("prompt_embeds") is None:
         raise RunError(f"{function}: give a prompt; an empty one, '', is one too")
@@ -255,7 +256,9 @@ def _from_latents(pipe: Any, call: Call, latents: torch.Tensor, steps: int, sche
         **call.arguments,
         "height": y * factor,
         "width": x * factor,
-        "latents": latents.to(getattr(pipe, "_execution_device", latents.device), pipe.unet.dtype),
+        "latents": latents.to(
+            getattr(pipe, "_execution_device", latents.device), next(denoiser(pipe).parameters()).dtype
+        ),
         "num_inference_steps": steps,
     }
     return replace(call, arguments=arguments, scheduler=scheduler)

@@ -8,11 +8,13 @@ from jaxtyping import Float32
 
 from ...base.errors import RunError, TokenError, TraceError, did_you_mean
 from ...trace.trace import Queries, Steps, Trace
-from ..capture.hooks import attention_modules, by_head
 from ..capture.prompts import TEXT_OF
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
 from ..components.tokens import tokens as tokens_of
+from ..families import family_of
+from ..families.attention_modules import Layer
+from ..families.family import Family
 from .prompt_embeddings import embeds_without_layers
 
 _ENCODE = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
@@ -53,8 +55,9 @@ def open_word_map(
         raise TraceError(f"this trace holds no queries of role {role!r}: {hint}")
     tokens = next(iter(tokens_of(pipe, text).values()))
     places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
-    modules = attention_modules(denoiser(pipe))
-    if strange := trace.queries[role].keys() - modules.keys():
+    family = family_of(pipe)
+    layers = family.attention_layers(denoiser(pipe))
+    if strange := trace.queries[role].keys() - layers.keys():
         raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
@@ -65,7 +68,7 @@ def open_word_map(
         if embeds is None:
             embeds = pipe.encode_prompt(text, **_ENCODE, device=getattr(pipe, "_execution_device", None))[0]
         for name, queries in trace.queries[role].items():
-            total += _resized(_layer(modules[name], embeds, queries, places, wanted), latents.shape[2:])
+            total += _resized(_layer(family, layers[name], embeds, queries, places, wanted), latents.shape[2:])
     return np.asarray((total / len(trace.queries[role])).numpy(), np.float32)
 
 
@@ -90,19 +93,18 @@ def _all_of(tokens: Any, text: str) -> list[int]:
 
 
 def _layer(
-    module: Any, embeds: torch.Tensor, queries: Queries, places: tuple[int, ...], steps: tuple[int, ...]
+    family: Family,
+    layer: Layer,
+    embeds: torch.Tensor,
+    queries: Queries,
+    places: tuple[int, ...],
+    steps: tuple[int, ...],
 ) -> torch.Tensor:
     """The word's probability on the layer's grid, mean over calls and heads."""
     calls = [call for call, at in enumerate(queries.steps) if at in steps]
     if not calls:
         raise TraceError(f"queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}")
-    fused = getattr(module, "fused_projections", False)
-    projection = module.to_kv if fused else module.to_k
-    home = next(projection.parameters()).device
-    if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
-        embeds = embeds.to(home)
-    made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
-    _, key, _ = by_head(module, made, made)
+    key = family.text_keys(layer, embeds)
     grid = queries.values.shape[2:4]
     total = torch.zeros(grid)
     for call in calls:  # one at a time: all heads of all steps at once would not fit

@@ -1,4 +1,4 @@
-"""What a pipeline is made of: records of `anatomy` from objects of diffusers and transformers."""
+"""What a pipeline is made of, as records: its components, and the modules of one of them."""
 
 import os
 from collections import Counter
@@ -10,12 +10,14 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from sdexplore.base.errors import InspectionError
-from sdexplore.records.components import Component, Components
-from sdexplore.records.tree import AttentionLayer, ModuleNode, ModuleTree
-
-from ..components.meta_networks import Grid, attention_facts, blueprint, example_inputs, grids, output_shapes, unwrapped
-from ..components.pipeline_parts import attention_layers, denoiser, latent_grid, part, parts, vae_scale_factor
+from ...base.errors import InspectionError
+from ...records.components import Component, Components
+from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
+from ..components.meta_networks import attention_facts, blueprint, example_inputs, grids, output_shapes
+from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
+from ..families import family_of
+from ..families.family import unwrapped
+from ..families.grids import Grid
 from ..loading.fit_to_machine import fit_of
 from ..loading.networks_from_configs import configured
 
@@ -31,17 +33,17 @@ def components(pipe: DiffusionPipeline) -> Components:
 
 
 def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
-    """The modules of a component (of the UNet without a name), of a bare `nn.Module`, or of a configuration alone.
+    """The modules of a component (without a name, of the denoiser), of a bare `nn.Module`, or of a configuration alone.
 
-    A path of a config.json, or of a folder with one, needs no weights: the network is made on the meta device.
+    A path of a config.json, or of a folder with one, needs no weights: the network is then on the meta device.
 
-    All levels are recorded; `depth` says how many are shown in text, and unfolded in HTML. Output
-    shapes are those of one image of the pipeline's default size, found on the meta device by
-    torchinfo; of several tensors the first counts.
+    All levels are recorded; `depth` says how many the text shows, and how many are unfolded in HTML. Output shapes are
+    those of one image of the pipeline's default size. torchinfo finds them on the meta device; of several output
+    tensors it is the first one's.
 
     Raises:
-        InspectionError: There is no such component, it is null or no network, or depth is negative; there is no such
-            configuration, or it is no network's.
+        InspectionError: There is no such component, it is null or not a network, or depth is negative; there is no such
+            configuration, or it is not a network's.
     """
     if isinstance(pipe, (str, os.PathLike)):
         name, network = configured(pipe, component)
@@ -50,7 +52,7 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     if depth < 0:
         raise InspectionError(f"depth={depth} is no number of levels; 0 shows the root alone")
     bare = isinstance(pipe, nn.Module) and component is None
-    name = "" if bare else component or "unet"
+    name = "" if bare else component or _denoiser_name(pipe)
     module = pipe if bare else part(pipe, name)
     if not isinstance(module, nn.Module):
         raise InspectionError(
@@ -63,19 +65,24 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     return ModuleTree(name, _node("", network, facts, {}), depth, facts.note)
 
 
+def _denoiser_name(pipe: Any) -> str:
+    parts(pipe)  # refuses what is no pipeline
+    return family_of(pipe).component
+
+
 def _sample_size(pipe: Any, name: str) -> Grid | None:
-    """Size (y, x) of what goes into the UNet or the VAE for the pipeline's default image."""
+    """Size (y, x) of what goes into the denoiser or the VAE for the pipeline's default image."""
     try:
         y, x = latent_grid(pipe)
     except InspectionError:
         return None
     factor = vae_scale_factor(pipe) if name == "vae" else 1
-    return (y * factor, x * factor) if name in ("unet", "vae") else None
+    return (y * factor, x * factor) if name in (family_of(pipe).component, "vae") else None
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What was found out about a network's modules, by name; `shapes` are of own parameters."""
+    """What was found out about a network's modules, by name; `shapes` are those of a module's own parameters."""
 
     outputs: Mapping[str, tuple[int, ...]]
     attention: Mapping[str, AttentionLayer]
@@ -92,9 +99,9 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         shapes = {name: _own_shapes(module) for name, module in copied.named_modules()}
         tensors = {k: tuple(v.shape) for k, v in inputs.items() if isinstance(v, torch.Tensor)}
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
-    except Exception as error:  # noqa: BLE001  (any network may refuse: then without)
+    except Exception as error:  # noqa: BLE001  (any network may refuse; the tree then has no shapes)
         outputs, where, shapes = {}, {}, {}
-        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it met
+        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it caught
     layers = {layer.name: layer for layer in attention_facts(network, where)}
     return _Facts(outputs, layers, shapes, note)
 
@@ -104,12 +111,12 @@ def _own_shapes(module: nn.Module) -> list[torch.Size]:
 
 
 def _node(name: str, module: nn.Module, facts: _Facts, seen: dict[int, str]) -> ModuleNode:
-    """The record of a module and all below; `seen` holds modules and parameters already counted."""
+    """The record of a module and of all below it; `seen` holds the modules and parameters that are counted already."""
     first = seen.setdefault(id(module), name)
     if first != name:
         return ModuleNode(name, type(module).__name__, shared_with=first)
     own = [p for p in module.parameters(recurse=False) if seen.setdefault(id(p), name) == name]
-    # A module that was exchanged after the config was written does not have the blueprint's shapes.
+    # A module that was replaced after the config was written does not have the blueprint's shapes.
     same = facts.shapes.get(name) == _own_shapes(module)
     return ModuleNode(
         name,
@@ -163,16 +170,19 @@ def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
     except InspectionError as error:
         yield "attention", str(error)
         return
-    for kind in ("cross", "self"):
-        yield f"{kind}-attention", _by_resolution([one for one in layers if one.kind == kind])
+    by_kind = {kind: [one for one in layers if one.kind == kind] for kind in ("cross", "self", "joint")}
+    for kind, several in by_kind.items():
+        if several or (kind != "joint" and not by_kind["joint"]):
+            yield f"{kind}-attention", _by_resolution(several)
 
 
 def _latents(pipe: Any) -> str:
     (y, x), factor = latent_grid(pipe), vae_scale_factor(pipe)
-    taken = getattr(denoiser(pipe).config, "in_channels", None)
+    family = family_of(pipe)
+    taken = family.in_channels(pipe)
     vae = getattr(getattr(pipe, "vae", None), "config", None)
     channels = getattr(vae, "latent_channels", taken)
-    extra = f"; the UNet takes {taken} channels" if taken != channels else ""
+    extra = f"; the {family.title} takes {taken} channels" if taken != channels else ""
     image = f"an image of {y * factor} × {x * factor} pixels"
     return f"{channels} channels of {y} × {x} for {image}{extra}"
 
@@ -180,7 +190,7 @@ def _latents(pipe: Any) -> str:
 def _guidance(pipe: Any) -> str:
     try:
         scale, active = pipe.guidance_scale, pipe.do_classifier_free_guidance
-    except AttributeError:  # diffusers keeps both nowhere until the first call
+    except AttributeError:  # before its first call, a pipeline of diffusers has neither
         return "not run yet"
     return f"{'in use' if active else 'not in use'} in the last run, guidance_scale {scale}"
 

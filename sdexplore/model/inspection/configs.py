@@ -1,4 +1,4 @@
-"""Configurations of components as plain values, and where two of them differ."""
+"""The configuration of a component as plain values, and the differences between two."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,24 +6,20 @@ from typing import Any
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from sdexplore.base.errors import InspectionError
-from sdexplore.records.configs import Config, ConfigDiff, Difference
-
-from ..components.meta_networks import unwrapped
+from ...base.errors import InspectionError
+from ...records.configs import Config, ConfigDiff, Difference
 from ..components.pipeline_parts import part, parts
+from ..families.family import unwrapped
 
-PATHS = (
-    "name_or_path",
-    "is_local",
-    "local_files_only",
-)  # with *_file: of this machine, not of the model
-DEEPEST = 6  # levels of nested values that are shown: more than any config has, and a way out of cycles
+# With *_file: they belong to this machine and not to the model.
+PATHS = ("name_or_path", "is_local", "local_files_only")
+DEEPEST = 6  # levels of nested values that are shown: more than any config has, and an end to cycles
 
 
 def config(pipe: Any, component: str | None = None) -> Config:
-    """The configuration of a pipeline's component, or of a component handed over itself.
+    """The configuration of a pipeline's component, or of a component that is given itself.
 
-    Without a name, a pipeline's own: which classes it was put together from.
+    Without a name, it is the pipeline's own: the classes that the pipeline consists of.
 
     Raises:
         InspectionError: There is no such component, it is null, or it has no configuration.
@@ -37,7 +33,7 @@ def config(pipe: Any, component: str | None = None) -> Config:
 
 
 def config_diff(a: Any, b: Any) -> ConfigDiff:
-    """Where two configurations differ: of pipelines (component by component), components, dicts.
+    """The differences between two configurations: of pipelines (component by component), components or dicts.
 
     Raises:
         InspectionError: One of the two has no configuration, or only one of them is a pipeline.
@@ -58,11 +54,11 @@ def config_diff(a: Any, b: Any) -> ConfigDiff:
 
 
 def _plain_config(owner: Any) -> dict[str, object] | None:
-    """Public keys of an object's configuration with plain values; None if it has none."""
+    """Public keys of an object's configuration with plain values; None if it has no configuration."""
     if isinstance(owner, nn.Module):
         owner = unwrapped(owner)
     held: Any = owner if isinstance(owner, Mapping) else getattr(owner, "config", None)
-    for source in (held, owner):  # transformers' configs and feature extractors tell by to_dict
+    for source in (held, owner):  # transformers' configs and feature extractors have to_dict
         if not isinstance(held, Mapping) and callable(getattr(source, "to_dict", None)):
             held = source.to_dict()
     if not isinstance(held, Mapping):
@@ -77,7 +73,7 @@ def _plain_config(owner: Any) -> dict[str, object] | None:
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """The value itself where JSON could hold it, else its text."""
+    """The value itself if JSON can hold it, else its text."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if depth == DEEPEST:
@@ -94,7 +90,7 @@ def _plain(value: object, depth: int = 0) -> object:
 
 
 def _by_component(a: Any, b: Any) -> tuple[dict[str, object], dict[str, object]]:
-    """Two pipelines' values as "component.key"; its class alone where one has no such component."""
+    """Two pipelines' values as "component.key"; the class alone where only one of them has the component."""
     sides = (parts(a), parts(b))
     both: tuple[dict[str, object], dict[str, object]] = ({}, {})
     for name in dict.fromkeys((*sides[0], *sides[1])):
@@ -128,6 +124,6 @@ def _equal(a: object, b: object) -> bool:
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(map(_equal, a, b))
     try:
-        return bool(a == b) or (a != a and b != b)  # noqa: PLR0124  (not a number, on both sides)
+        return bool(a == b) or (a != a and b != b)  # noqa: PLR0124  (NaN on both sides)
     except Exception:  # noqa: BLE001  (foreign code)
         return a is b

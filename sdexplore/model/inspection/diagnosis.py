@@ -1,24 +1,23 @@
-"""`doctor`: what a run would record of a pipeline as it stands, without running it."""
+"""`doctor`: what a run would record of a pipeline in its present state; nothing is run."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from diffusers.models.attention_processor import Attention
 
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
 from ...trace.record import USUAL, Record
-from ..capture.hooks import attention_modules
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from ..capture.plans import LayerPlan, plan_layers
-from ..capture.roles import order_of, unconditional
 from ..compiled.denoiser import compiled_denoiser
 from ..components.pipeline_parts import attention_layers, denoiser, device_of
+from ..families import family_of
+from ..families.attention_modules import Layer
+from ..families.family import Family
 from ..runs.check_record import check_kind, misses
 from ..schedulers import noise_levels
 
-_OPERATIONS = {  # what a processor of diffusers computes attention with, by words in its class
+_OPERATIONS = {  # how a processor of diffusers computes attention, by a word in its class
     "2_0": "torch's scaled_dot_product_attention",
     "XFormers": "xformers",
     "Sliced": "naive softmax, a slice at a time",
@@ -28,61 +27,46 @@ _OPERATIONS = {  # what a processor of diffusers computes attention with, by wor
 
 
 def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
-    """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles, layers.
+    """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles and layers.
 
     Raises:
-        InspectionError: The pipeline has no UNet.
-        RunError: `record` is no Record.
+        InspectionError: The pipeline has no denoiser of a known family.
+        RunError: `record` is not a Record.
     """
     check_kind(record)
-    unet = denoiser(pipe)
-    modules = attention_modules(unet)
-    plans = plan_layers(modules, record)
-    roles = dict(_roles(pipe, unet))
-    layers = tuple(_layers(pipe, modules, plans))
+    network, family = denoiser(pipe), family_of(pipe)
+    there = family.attention_layers(network)
+    plans = plan_layers(there, record)
+    roles = dict(family.role_conditions(pipe))
+    layers = tuple(_layers(pipe, there, plans))
     return Diagnosis(
         pipeline=type(pipe).__name__,
         obstacles=tuple(obstacles(pipe, plans)),
-        warnings=(*_warnings(pipe, unet), *_unfulfilled(pipe, record, modules, layers, tuple(roles))),
-        facts=dict(_facts(pipe, unet, record)),
+        warnings=(*_warnings(pipe, network, family), *_unfulfilled(pipe, record, there, layers, tuple(roles))),
+        facts=dict(_facts(pipe, network, family, record)),
         roles=roles,
         recorded_roles=tuple(role for role in roles if role in record.roles and plans),
         layers=layers,
     )
 
 
-def _roles(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
-    """In the order of the pipeline's batch."""
-    if order := order_of(pipe):
-        for role in order:
-            both = "where guidance_scale > 1 and image_guidance_scale ≥ 1"
-            yield role, "always" if role == "cond" else both
-        return
-    prompted = getattr(unet.config, "cross_attention_dim", None) is not None
-    if prompted and getattr(unet.config, "time_cond_proj_dim", None) is None:  # LCM takes guidance as an embedding
-        yield "uncond", "where guidance_scale > 1"
-    yield "cond", "always"
-    if hasattr(pipe, "pag_attn_processors"):
-        yield "perturbed", "where pag_scale > 0"
-
-
-def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
-    parameter = next(unet.parameters())
-    device = device_of(pipe)
-    yield "UNet", f"{type(unet).__name__}, {str(parameter.dtype).removeprefix('torch.')}, computes on {device.type}"
-    yield "compiled", "yes: no run can be observed" if any(compiled(dict(pipe.unet.named_modules()))) else "no"
-    if (runs := compiled_denoiser(unet)) is not None:
+def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[tuple[str, str]]:
+    dtype, device = str(next(network.parameters()).dtype).removeprefix("torch."), device_of(pipe)
+    yield family.title, f"{type(network).__name__}, {dtype}, computes on {device.type}"
+    by_others = any(compiled(dict(family.held(pipe).named_modules()), family))
+    yield "compiled", "yes: no run can be observed" if by_others else "no"
+    if (runs := compiled_denoiser(network)) is not None:
         yield "runs", f"compiled, backend {runs.backend!r}; a new kind of call is traced first"
-    yield "offloaded", _offloaded(pipe, unet)
-    found = _processors(unet)
+    yield "offloaded", _offloaded(pipe, network)
+    found = _processors(network)
     counts = Counter(type(processor).__name__ for processor in found)
     yield "processors", ", ".join(f"{number} × {name}" for name, number in counts.most_common())
-    yield "attention computed by", ", ".join(dict.fromkeys(map(_operation, found)))
+    yield "attention computed by", ", ".join(dict.fromkeys(_operation(one, family) for one in found))
     fused = sum(type(processor).__name__.startswith("Fused") for processor in found)
     yield "projections", f"fused in {fused} layers (to_qkv, to_kv)" if fused else "apart (to_q, to_k)"
-    yield from _adapters(pipe, unet)
-    if any(getattr(block, "s1", None) for block in getattr(unet, "up_blocks", ())):
-        yield "FreeU", "on; it changes features after attention, and the record is exact"
+    yield from _adapters(pipe, network)
+    if any(getattr(block, "s1", None) for block in getattr(network, "up_blocks", ())):
+        yield "FreeU", "on; it changes features after attention, so the record stays exact"
     scheduler = pipe.scheduler
     reason = noise_levels.refusal(scheduler)
     yield (
@@ -94,82 +78,88 @@ def _facts(pipe: Any, unet: Any, record: Record) -> Iterator[tuple[str, str]]:
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
 
 
-def _processors(unet: Any) -> list[Any]:
-    return [module.processor for module in unet.modules() if isinstance(module, Attention)]
+def _processors(network: Any) -> list[Any]:
+    return [found for module in network.modules() if (found := getattr(module, "processor", None)) is not None]
 
 
-def _offloaded(pipe: Any, unet: Any) -> str:
-    hooks = [getattr(module, "_hf_hook", None) for module in unet.modules()]
+def _offloaded(pipe: Any, network: Any) -> str:
+    hooks = [getattr(module, "_hf_hook", None) for module in network.modules()]
     if any(getattr(hook, "offload", False) for one in hooks for hook in getattr(one, "hooks", (one,))):
         return "layer by layer, by accelerate (enable_sequential_cpu_offload)"
-    if any("group_offloading" in diffusers_hooks(module) for module in unet.modules()):
+    if any("group_offloading" in diffusers_hooks(module) for module in network.modules()):
         return "in groups of layers (enable_group_offload)"
     if getattr(pipe, "_all_hooks", None):
         return "model by model (enable_model_cpu_offload)"
     return "no"
 
 
-def _operation(processor: Any) -> str:
+def _operation(processor: Any, family: Family) -> str:
     name = type(processor).__name__
     if not type(processor).__module__.startswith("diffusers."):
         return f"{name}'s own"
-    return next((operation for word, operation in _OPERATIONS.items() if word in name), "naive softmax")
+    other = f"diffusers' attention backend {_dispatcher()!r}" if family.dispatches else "naive softmax"
+    return next((operation for word, operation in _OPERATIONS.items() if word in name), other)
 
 
-def _adapters(pipe: Any, unet: Any) -> Iterator[tuple[str, str]]:
-    loaded = list(getattr(unet, "peft_config", {}))
+def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
+    loaded = list(getattr(network, "peft_config", {}))
     if loaded:
-        active = unet.active_adapters()
+        active = network.active_adapters()
         yield "LoRA", ", ".join(f"{name} ({'active' if name in active else 'not active'})" for name in loaded)
     if fused := sorted(getattr(pipe, "fused_loras", ())):
         yield "LoRA in the weights", ", ".join(fused)
-    pictures = [processor for processor in _processors(unet) if "IPAdapter" in type(processor).__name__]
+    pictures = [processor for processor in _processors(network) if "IPAdapter" in type(processor).__name__]
     if pictures:
         tokens, scales = tuple(pictures[0].num_tokens), pictures[0].scale
-        yield "IP-Adapter", f"picture tokens {tokens}, scale {scales}; attention to the text is recorded, to them not"
+        yield (
+            "IP-Adapter",
+            f"picture tokens {tokens}, scale {scales}; attention to the text is recorded, attention to them is not",
+        )
     if getattr(pipe, "controlnet", None) is not None:
         yield "ControlNet", f"{type(pipe.controlnet).__name__}; its own attention is not recorded"
     if hasattr(pipe, "pag_attn_processors"):
         yield "perturbed layers", ", ".join(map(str, pipe.pag_applied_layers))
 
 
-def _warnings(pipe: Any, unet: Any) -> Iterator[str]:
-    foreign = {type(p).__name__ for p in _processors(unet) if not type(p).__module__.startswith("diffusers.")}
+def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
+    foreign = {type(p).__name__ for p in _processors(network) if not type(p).__module__.startswith("diffusers.")}
     for name in sorted(foreign):
         yield f"{name} is no processor of diffusers: if it changes what to_q and to_k give, the record does not show it"
-    for name, module in unet.named_modules():
+    for name, module in network.named_modules():
         forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS)
         home = str(getattr(forward, "__module__", ""))
         if forward is not None and home.partition(".")[0] not in ("accelerate", "diffusers", "torch"):
-            yield f"{_place(name)} runs a forward of {home}'s; a run ends with an error where it skips a layer"
+            yield f"{_place(name, family)} runs a forward of {home}'s; a run ends with an error if it skips a layer"
             break
         if strange:
-            yield f"hook {strange[0]!r} at {_place(name)} is not known; a run ends with an error where it skips a layer"
+            where = _place(name, family)
+            yield f"hook {strange[0]!r} at {where} is not known; a run ends with an error if it skips a layer"
             break
-    if any(".fuser." in name for name, module in unet.named_modules() if isinstance(module, Attention)):
+    if any(".fuser." in name and hasattr(module, "processor") for name, module in network.named_modules()):
         yield "GLIGEN's attention over pixels and boxes is not recorded"
     if hasattr(pipe, "pag_attn_processors"):
-        yield "perturbed rows have no self-attention in the perturbed layers: the identity is in its place"
+        yield "perturbed rows have no self-attention in the perturbed layers: the identity replaces it"
     if getattr(pipe.config, "force_zeros_for_empty_prompt", False):
         yield "without negative_prompt, uncond sees all-zero embeddings, so its cross-attention is uniform"
-    if (backend := _dispatcher()) != "native":
-        yield f"diffusers' attention backend is set to {backend!r}, which the processors of a UNet do not use"
+    if not family.dispatches and (backend := _dispatcher()) != "native":
+        yield f"diffusers' attention backend is set to {backend!r}, which the processors of a {family.title} do not use"
 
 
 def _unfulfilled(
-    pipe: Any, record: Record, modules: dict[str, Attention], layers: tuple[LayerNote, ...], roles: tuple[str, ...]
+    pipe: Any, record: Record, there: Mapping[str, Layer], layers: tuple[LayerNote, ...], roles: tuple[str, ...]
 ) -> Iterator[str]:
-    """What the Record names in vain, at the pipeline's default size."""
-    found = [miss.text for miss in misses(record, modules, {layer.name: layer.grid for layer in layers}, lambda: roles)]
+    """What the Record names and the pipeline does not have, at the pipeline's default size."""
+    found = [miss.text for miss in misses(record, there, {layer.name: layer.grid for layer in layers}, lambda: roles)]
     yield from found
-    none = not unconditional(pipe) and not set(roles).intersection(record.roles)  # which has one role, always kept
+    unconditional = family_of(pipe).unconditional(pipe)  # it has one role, which is always kept
+    none = not unconditional and not set(roles).intersection(record.roles)
     if none and not found and any(layer.recorded for layer in layers):
-        there = ", ".join(map(repr, roles))
-        yield f"Record(roles={record.roles!r}): this pipeline has {there}; no attention would be recorded"
+        known = ", ".join(map(repr, roles))
+        yield f"Record(roles={record.roles!r}): this pipeline has {known}; no attention would be recorded"
 
 
-def _place(name: str) -> str:
-    return repr(name) if name else "the UNet"
+def _place(name: str, family: Family) -> str:
+    return repr(name) if name else f"the {family.title}"
 
 
 def _dispatcher() -> str:
@@ -179,23 +169,16 @@ def _dispatcher() -> str:
     return str(getattr(name, "value", name))
 
 
-def _layers(pipe: Any, modules: dict[str, Attention], plans: dict[str, LayerPlan]) -> Iterator[LayerNote]:
+def _layers(pipe: Any, there: Mapping[str, Layer], plans: Mapping[str, LayerPlan]) -> Iterator[LayerNote]:
     try:
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe)}
     except InspectionError:
         grids = {}
-    for name, module in modules.items():
+    for name, layer in there.items():
         plan, grid = plans.get(name), grids.get(name)
         recorded = ""
         if plan is not None and (grid is None or plan.wants(grid)):
-            heads = f"mean over {module.heads} heads" if plan.head_mean else f"each of {module.heads} heads"
+            heads = f"mean over {layer.heads} heads" if plan.head_mean else f"each of {layer.heads} heads"
             unsure = ", if its grid is asked for" if grid is None and plan.grids is not None else ""
             recorded = f"{heads}, {str(plan.dtype).removeprefix('torch.')}{unsure}"
-        yield LayerNote(
-            name,
-            "cross" if module.is_cross_attention else "self",
-            module.heads,
-            grid,
-            type(module.processor).__name__,
-            recorded,
-        )
+        yield LayerNote(name, layer.facts.kind, layer.heads, grid, layer.processor, recorded)

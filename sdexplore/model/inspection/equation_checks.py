@@ -1,4 +1,4 @@
-"""Equations held against diffusers' own code, on this pipeline's schedule and UNet."""
+"""Equations compared with diffusers' own code, on this pipeline's schedule and denoiser."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -14,6 +14,7 @@ from ...theory import ddpm, pred_original_sample
 from ...theory.embeddings import timestep_embedding
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
+from ..families import family_of
 
 _SHAPE = (1, 4, 16, 16)  # of the random samples that are compared
 _EQUATIONS: Mapping[str, tuple[str, str]] = {
@@ -30,9 +31,9 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
     """DDPM's equations, as `theory` has them, against diffusers' DDPMScheduler on this pipeline's noise schedule.
 
     At every timestep a random x_0 and ε are noised and stepped back, and each number that the scheduler gives is
-    compared with the equation's. Done twice: with the scheduler as it is, in float32, where the rounding of its
-    schedule shows (β_t is a difference of numbers near 1), and with the schedule in float64, where only a wrong
-    equation could differ. x̂_0 is not clipped, and the step's noise, known from its generator, is taken off again.
+    compared with the equation's. That is done twice: with the scheduler as it is, in float32, where the rounding of its
+    schedule shows (β_t is a difference of numbers near 1); and with the schedule in float64, where only a wrong
+    equation could differ. x̂_0 is not clipped. The step's noise, which its generator tells, is subtracted again.
 
     Args:
         pipe: Any pipeline whose scheduler has DDPM's betas.
@@ -40,14 +41,14 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
         seed: Of x_0 and ε.
 
     Raises:
-        InspectionError: The scheduler has no betas (flow matching, say).
+        InspectionError: The scheduler has no betas, as in flow matching.
         RunError: num_inference_steps is not from 1 to the number of training timesteps.
 
     Source: Ho et al. 2020 (DDPM), Eqs. 4, 7, 11, 15 and section 3.2.
     """
     own = pipe.scheduler
     if not hasattr(own, "betas"):
-        raise InspectionError(f"{type(own).__name__} has no betas: DDPM's equations are not about it")
+        raise InspectionError(f"{type(own).__name__} has no betas, which DDPM's equations are about")
     most = int(own.config.num_train_timesteps)
     steps = most if num_inference_steps is None else num_inference_steps
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= most:
@@ -79,28 +80,29 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
 
 
 def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) -> TimestepEmbedding:
-    """How the pipeline's UNet is told the time: the closed form, held against its own, and what it makes of it.
+    """How the pipeline's denoiser is told the time: the closed form against its own, and what it makes of it.
 
     Args:
         timesteps: Which; by default all training timesteps.
 
     Raises:
-        InspectionError: The UNet has no sinusoidal embedding.
-        RunError: timesteps is empty, or holds what is no number.
+        InspectionError: The denoiser has no sinusoidal embedding.
+        RunError: timesteps is empty, or holds something that is not a number.
 
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020 (DDPM), appendix B.
     """
-    unet = denoiser(pipe)
-    projection, layers = getattr(unet, "time_proj", None), getattr(unet, "time_embedding", None)
+    network = denoiser(pipe)
+    projection, layers = getattr(network, "time_proj", None), getattr(network, "time_embedding", None)
     if not hasattr(projection, "num_channels") or not isinstance(layers, torch.nn.Module):
-        raise InspectionError(f"the {type(unet).__name__} embeds its timesteps otherwise than by sinusoids")
+        raise InspectionError(f"the {type(network).__name__} does not embed its timesteps by sinusoids")
     many = range(int(pipe.scheduler.config.num_train_timesteps)) if timesteps is None else timesteps
     if not len(many) or not all(isinstance(t, int | float | np.number) for t in many):
         raise RunError(f"time_embedding(timesteps={timesteps!r:.80}): name at least one timestep, as in [0, 500, 999]")
     times = np.array([float(t) for t in many], np.float64)
+    told = family_of(pipe).given_timestep(times)
     projection = cast("Any", projection)
     closed = timestep_embedding(
-        times,
+        told,
         int(projection.num_channels),
         flip_sin_to_cos=bool(projection.flip_sin_to_cos),
         downscale_freq_shift=float(projection.downscale_freq_shift),
@@ -108,7 +110,7 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
     parameter = next(layers.parameters())
     device = getattr(pipe, "_execution_device", parameter.device)
     with lock_of(pipe), torch.no_grad():
-        own = projection(torch.from_numpy(times).float())
+        own = projection(torch.from_numpy(told).float())
         learned = layers(own.to(device, parameter.dtype)).float().cpu().numpy()
     return TimestepEmbedding(
         timesteps=times,
@@ -117,7 +119,7 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
         deviation=float(np.abs(closed - own.float().numpy()).max()),
         flip_sin_to_cos=bool(projection.flip_sin_to_cos),
         freq_shift=float(projection.downscale_freq_shift),
-        unet=type(unet).__name__,
+        unet=type(network).__name__,
         asked=None if timesteps is None else tuple(map(float, timesteps)),
     )
 

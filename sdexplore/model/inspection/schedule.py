@@ -1,4 +1,4 @@
-"""`schedule`: which noise levels a pipeline's scheduler goes through, call by call, without running the model."""
+"""`schedule`: the noise levels that a pipeline's scheduler goes through, call by call, without running the model."""
 
 import copy
 import inspect
@@ -20,20 +20,20 @@ _USUAL_STEPS = 50
 
 
 def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: Any | None = None) -> Schedule:
-    """Timestep, σ, SNR and log-SNR of every call of the denoiser: a row a call, as a table.
+    """Timestep, σ, SNR and log-SNR of every call of the denoiser: a table with one row for each call.
 
-    Of a Trace: what its run went through. Of a pipeline: what a run of `num_inference_steps` will; a copy of the
-    scheduler walks the way with a model that predicts 0, so that second-order schedulers show all their calls (Heun
-    2N − 1, PNDM N + 1) at the levels that they really make them. The pipeline is not changed.
+    For a Trace, they are those of its run. For a pipeline, they are those of a run of `num_inference_steps`: a copy of
+    the scheduler takes all steps with a model that predicts 0, so that second-order schedulers show all their calls
+    (Heun 2N − 1, PNDM N + 1) at their real levels. The pipeline is not changed.
 
     Args:
         source: A Trace, or a pipeline.
-        num_inference_steps: Of a pipeline; None: its call's own default.
-        scheduler: Of a pipeline, in place of its own: a name as in `load(scheduler=…)`, or an object.
+        num_inference_steps: For a pipeline; None takes the default of its call.
+        scheduler: For a pipeline, instead of its own: a name as in `load(scheduler=…)`, or an object.
 
     Raises:
-        RunError: The number of steps is below 1; the scheduler cannot be walked, or its noise levels are refused: the
-            message says why.
+        RunError: The number of steps is below 1; the scheduler cannot take these steps, or its noise levels are not
+            computed: the message says why.
         TraceError: The trace does not know its noise levels.
         LoadError: No scheduler that fits has that name.
     """
@@ -73,7 +73,7 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
 
 
 def _walk(scheduler: Any, steps: int) -> list[noise_levels.StepMark]:
-    """Takes every step with a model that predicts 0; where the scheduler stood at each."""
+    """Takes every step with a model that predicts 0, and returns where the scheduler was at each."""
     scheduler.set_timesteps(steps)
     sample, marks = torch.zeros(1, 4, 1, 1), []
     for timestep in scheduler.timesteps:

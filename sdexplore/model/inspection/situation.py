@@ -1,4 +1,4 @@
-"""Where a pipeline is just now, and what its call takes by default."""
+"""Which device a pipeline is on, and what its call takes by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ import torch
 
 from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
 from ..components.source_name import model_source
+from ..families import family_of
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Where a pipeline is, and what its process holds just now.
+    """Where a pipeline is, and how much memory its process holds now.
 
     Attributes:
         model: Where it came from.
         pipeline: Its class.
-        device, dtype: Of the denoiser; where an offloaded one computes.
+        device, dtype: Of the denoiser; the device is where it computes, if its weights are offloaded.
         bytes: Allocated on the GPU, or the memory of the whole process where there is none.
-        side: Pixels along each side of the pictures that the model was made for; None if not known.
+        side: Pixels along each side of the pictures that the model was made for; None if unknown.
     """
 
     model: str
@@ -33,11 +34,10 @@ class Situation:
 
 
 def situation(pipe: Any) -> Situation:
-    """Where the pipeline is just now."""
-    unet = denoiser(pipe)
-    parameter = next(unet.parameters())
+    """Where the pipeline is now."""
+    parameter = next(denoiser(pipe).parameters())
     device = device_of(pipe)
-    sample = getattr(unet.config, "sample_size", None)
+    sample = family_of(pipe).sample_size(pipe)
     return Situation(
         model=model_source(pipe),
         pipeline=type(pipe).__name__,
@@ -49,6 +49,6 @@ def situation(pipe: Any) -> Situation:
 
 
 def call_defaults(pipe: Any) -> Mapping[str, Any]:
-    """Every argument that the pipeline's call names, with its default; None where it has none."""
+    """Every argument that the pipeline's call names, with its default; None where there is no default."""
     named = signature(type(pipe).__call__).parameters.values()
     return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}

@@ -13,9 +13,9 @@ from PIL import Image
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..capture.plans import cut_of
-from ..capture.prompts import image_count, prompts_of
-from ..capture.roles import order_of, unconditional
-from ..components.pipeline_parts import autoencoder, denoiser, in_pixel_space, latent_grid, vae_scale_factor
+from ..capture.prompts import image_count, prompt_role, prompts_of
+from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
+from ..families import family_of
 from ..schedulers import noise_levels
 
 _LONGEST = 1 << 16  # tokenizers that know no length say 1e30
@@ -37,6 +37,7 @@ class Outline:
         guide: Whether a guide changes what the scheduler gets.
         positions: Of the prompt; None where there are no tokens to tell, and none are given as embeddings.
         identity: Patterns of layers whose "perturbed" rows attend to nothing but themselves, and are not seen.
+        text_columns: Tokenizer -> the key that its first token has.
         tokens: (role, image) -> what its prompt becomes.
     """
 
@@ -53,19 +54,20 @@ class Outline:
     guide: bool
     positions: int | None
     identity: tuple[str, ...]
+    text_columns: Mapping[str, int]
     tokens: Callable[[str, int], Tokenizations | None] = field(repr=False)
 
     def filed(self, step: int) -> str:
-        """The role that attention to the prompt is filed under at a step."""
-        reached = [one for one in self.swaps if one <= step]
-        return self.swaps[max(reached)] if reached else "cond"
+        """The role that attention to the prompt has at a step."""
+        return prompt_role(self.swaps, step)
 
     def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
         """(columns kept, positions there are) of a role's cross-attention."""
         found = self.tokens(role, image)
-        ids = max((len(t.ids) for t in found.values()), default=0) if found else 0
+        known = {name: first for name, first in self.text_columns.items() if found and name in found}
+        ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
         positions = ids or self.positions or 0
-        cut = cut_of(found, positions) if found and record.columns == "prompt" else None
+        cut = cut_of(found, positions, known) if found and record.columns == "prompt" else None
         return (positions if cut is None else min(cut + 1, positions)), positions
 
 
@@ -73,27 +75,29 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
     """The outline of `run(pipe, prompt, **arguments)`, with another scheduler if one is given.
 
     Raises:
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
     """
     given, scheduler = _with_defaults(pipe, arguments), scheduler or pipe.scheduler
-    unet: Any = denoiser(pipe)
+    family = family_of(pipe)
     images, swaps = image_count(prompt, arguments), arguments.get("prompt_at") or {}
+    columns = family.text_columns([name for name in pipe.components if name.startswith("tokenizer")])
     names = {int(step): f"cond@{int(step)}" for step in swaps}
     texts = {names[int(step)]: text for step, text in swaps.items()}
     return Outline(
         images=images,
         steps=_steps(pipe, given, scheduler),
         grid=_grid(pipe, given),
-        channels=int(unet.config.out_channels),
+        channels=family.latent_channels(pipe),
         factor=vae_scale_factor(pipe),
-        roles=_roles(pipe, unet, given),
+        roles=family.roles(pipe, given),
         swaps=names,
         x0=noise_levels.refusal(scheduler) is None,
         decodes=autoencoder(pipe) is not None or in_pixel_space(pipe),
         draws=given.get("output_type") != "latent",
         guide=arguments.get("guide") is not None,
-        positions=_positions(pipe, arguments),
+        positions=_positions(pipe, arguments, columns),
         identity=tuple(getattr(pipe, "pag_applied_layers", None) or ()),
+        text_columns=columns,
         tokens=prompts_of(pipe, prompt, arguments, images, texts),
     )
 
@@ -102,18 +106,6 @@ def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with the defaults of the pipeline's call."""
     named = inspect.signature(type(pipe).__call__).parameters.values()
     return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
-
-
-def _roles(pipe: Any, unet: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
-    if unconditional(pipe):
-        return ("uncond",)
-    # A UNet with time_cond_proj_dim (LCM) takes the scale embedded.
-    embedded = getattr(unet.config, "time_cond_proj_dim", None) is not None
-    guided = float(given.get("guidance_scale") or 0) > 1 and not embedded
-    if order := order_of(pipe):
-        return order if guided and float(given.get("image_guidance_scale") or 1) >= 1 else ("cond",)
-    perturbed = float(given.get("pag_scale") or 0) > 0 and bool(getattr(pipe, "pag_applied_layers", True))
-    return (*(("uncond",) if guided else ()), "cond", *(("perturbed",) if perturbed else ()))
 
 
 def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
@@ -166,9 +158,9 @@ def size_of(picture: Any) -> tuple[int, int] | None:
     return None
 
 
-def _positions(pipe: Any, arguments: Mapping[str, Any]) -> int | None:
+def _positions(pipe: Any, arguments: Mapping[str, Any], columns: Mapping[str, int]) -> int | None:
     if (embeds := arguments.get("prompt_embeds")) is not None:
         return int(embeds.shape[1])
-    tokenizers = [one for name in ("tokenizer", "tokenizer_2") if (one := getattr(pipe, name, None)) is not None]
-    longest = max((int(one.model_max_length) for one in tokenizers), default=0)
+    tokenizers = {name: one for name in columns if (one := getattr(pipe, name, None)) is not None}
+    longest = max((columns[name] + int(one.model_max_length) for name, one in tokenizers.items()), default=0)
     return longest if 0 < longest < _LONGEST else None

@@ -9,11 +9,12 @@ from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...base.user_warnings import warn_user
 from ...trace.record import Record
-from ..capture.hooks import attention_modules
 from ..capture.plans import LayerPlan
 from ..capture.recorder import Recorder
-from ..components.meta_networks import Grid
 from ..components.pipeline_parts import attention_layers, denoiser
+from ..families import family_of
+from ..families.attention_modules import Layer
+from ..families.grids import Grid
 from .call_outline import outline_of, size_of
 
 # Every role that a row of a denoiser call can have (`roles`). A Record may name some that this pipeline has not.
@@ -34,22 +35,25 @@ class Miss:
 
 
 def misses(
-    record: Record, modules: Mapping[str, Any], grids: Mapping[str, Grid | None], roles: Callable[[], Sequence[str]]
+    record: Record, layers: Mapping[str, Layer], grids: Mapping[str, Grid | None], roles: Callable[[], Sequence[str]]
 ) -> Iterator[Miss]:
     """Every value of the Record that names nothing in this pipeline.
 
     Args:
-        modules: Dotted name -> attention layer of the denoiser.
+        layers: Dotted name -> attention layer of the denoiser.
         grids: Dotted name -> (y, x) in the run; empty where the grids are not known.
         roles: Those of the run.
     """
     kinds: dict[bool, list[str]] = {True: [], False: []}
-    for name, module in modules.items():
-        kinds[bool(module.is_cross_attention)].append(name)
+    for name, layer in layers.items():
+        if layer.to_words:
+            kinds[True].append(name)
+        if layer.to_picture:
+            kinds[False].append(name)
     if strange := [one for one in record.roles if not _ROLE.fullmatch(one)]:
         hint = did_you_mean(strange[0], roles())
         yield Miss(f"Record(roles={record.roles!r}): no run has a role {strange[0]!r}; {hint}", fatal=True)
-    # Where a UNet has no layer of a kind, no name can be wrong; an empty choice is intended.
+    # Where a denoiser has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
     asked = record.self_attention
@@ -93,7 +97,8 @@ def check_record(pipe: Any, record: Record, arguments: Mapping[str, Any]) -> Non
     grids: Mapping[str, Grid | None] = {}
     if any(not isinstance(one, str) for one in record.self_attention):
         grids = _grids(pipe, arguments)
-    for miss in misses(record, attention_modules(denoiser(pipe)), grids, lambda: _roles(pipe, arguments)):
+    there = family_of(pipe).attention_layers(denoiser(pipe))
+    for miss in misses(record, there, grids, lambda: _roles(pipe, arguments)):
         if miss.fatal:
             raise RunError(miss.text)
         warn_user(miss.text)

@@ -12,9 +12,10 @@ from ...trace.declaration import Kind, declared, fixed_lengths
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.file_sink import IN_FLIGHT
-from ..capture.hooks import attention_modules
 from ..capture.plans import LayerPlan, plan_layers
 from ..components.pipeline_parts import attention_layers, denoiser
+from ..families import family_of
+from ..families.attention_modules import Layer
 from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
@@ -43,7 +44,7 @@ def cost(
     Raises:
         RunError: The Record asks for steps that the run has not, or fits nothing of it; a number of steps or images is
             below 1.
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
     """
     check_counts(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
@@ -68,11 +69,12 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
     kept, widest, largest, waiting = 0, 0, 0, 0
     step = parts.pop(_STEP)
-    for name, plan in plan_layers(modules := attention_modules(denoiser(pipe)), record).items():
+    there = family_of(pipe).attention_layers(denoiser(pipe))
+    for name, plan in plan_layers(there, record).items():
         grid = outline.grid if bound else grids[name]
         if grid is None or not (bound or plan.wants(grid)):
             continue
-        for key, amount, row in _layer(name, plan, modules[name], record, outline, grid):
+        for key, amount, row in _layer(plan, there[name], record, outline, grid):
             if key == _WORKSPACE:
                 widest, waiting = max(widest, amount), waiting + row
                 continue
@@ -110,12 +112,11 @@ def _given(need: str, record: Record, outline: Outline) -> bool:
 
 
 def _layer(
-    name: str, plan: LayerPlan, module: Any, record: Record, outline: Outline, grid: tuple[int, int]
+    plan: LayerPlan, layer: Layer, record: Record, outline: Outline, grid: tuple[int, int]
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, those of a row), all images together, of one layer; and its work on the device, what waits."""
-    pixels, heads = grid[0] * grid[1], int(module.heads)
+    name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
     cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
-    inner = int(getattr(module, "inner_dim", 0)) or int(module.to_q.out_features)
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
@@ -123,7 +124,9 @@ def _layer(
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
         rows = {one: _columns(record, outline, one) if cross else (pixels * outline.images, pixels) for one in filed}
-        wide = max([wide, *(positions for _, positions in rows.values())])
+        if plan.rest:  # a column for all that is no word, which stands among the keys
+            rows = {one: (columns + outline.images, positions) for one, (columns, positions) in rows.items()}
+        wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
         each = (1 if plan.head_mean else heads) * pixels * width
         amounts = {one: each * columns for one, (columns, _) in rows.items()}
         yield f"{plan.kind}/{name}", sum(amounts[one] * filed[one] for one in filed), max(amounts.values(), default=0)

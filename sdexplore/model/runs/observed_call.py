@@ -15,18 +15,18 @@ from ...theory import variance_preserving
 from ...trace.collections import Traces
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
-from ..capture.hooks import attention_modules
 from ..capture.memory_sink import Keeper
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
 from ..capture.prompts import Swaps, image_count, prompts_of, swaps_of
 from ..capture.recorder import Recorder, StepRecord
-from ..capture.roles import Roles, order_of, unconditional
+from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
 from ..compiled.denoiser import compiled_denoiser
 from ..components import decoding
 from ..components.pipeline_parts import autoencoder, in_pixel_space
 from ..components.pipeline_parts import denoiser as denoiser_of
+from ..families import family_of
 from ..schedulers import noise_levels
 from .call import Call
 from .check_call import SWALLOWED, refused
@@ -50,7 +50,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     """
     call = settled(pipe, call, function)
     guide = guide_of(pipe, call.guide, call.guide_scale, function)
-    layers = plan_layers(attention_modules(denoiser_of(pipe)), call.record)
+    layers = plan_layers(family_of(pipe).attention_layers(denoiser_of(pipe)), call.record)
     refuse(pipe, layers)
     ensure_affordable(pipe, [call], function, call.to, spilled=call.to is not None)
     images, steps = image_count(call.prompt, call.arguments), list[StepRecord]()
@@ -70,7 +70,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
 
 def settled(pipe: Any, call: Call, function: str) -> Call:
     """The call as this pipeline is asked: an unconditional one has one role, and takes no prompt."""
-    if not unconditional(pipe):
+    if not family_of(pipe).unconditional(pipe):
         return call
     if call.prompt is not None:
         raise RunError(
@@ -101,7 +101,8 @@ def _recorder(
     return Recorder(
         record=call.record,
         keeper=keeper,
-        roles=Roles(images, order=order_of(pipe)),
+        family=family_of(pipe),
+        roles=Roles(images, order=family_of(pipe).order(pipe)),
         tokens=prompts_of(pipe, call.prompt, call.arguments, images, swaps.prompts if swaps else {}),
         layers=layers,
         after_step=(lambda *_: None) if on_step is None else partial(_tell, pipe, on_step, steps),

@@ -15,9 +15,9 @@ from PIL import Image
 
 from ...trace.provenance import Provenance
 from ...trace.record import Record
-from ..capture.roles import unconditional
 from ..components.pipeline_parts import device_of
 from ..components.source_name import model_source
+from ..families import family_of
 from ..schedulers import noise_levels
 
 _SUMMARIES = ("tensor", "array", "image", "path", "object")
@@ -101,10 +101,10 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
             "refusal": noise_levels.refusal(scheduler),
         },
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        "image_size": _image_size(pipe, denoiser),
+        "image_size": _image_size(pipe),
         "device": device.type,
         "zeroed_roles": list(zeroed),
-        "unconditional": unconditional(pipe),
+        "unconditional": family_of(pipe).unconditional(pipe),
         "seconds": round(seconds, 3),
     }
 
@@ -120,9 +120,9 @@ def identity_of(pipe: Any, denoiser: torch.nn.Module) -> Provenance:
     }
 
 
-def _image_size(pipe: Any, denoiser: Any) -> int | None:
+def _image_size(pipe: Any) -> int | None:
     """The side in pixels of the pictures that the model was made for."""
-    size, factor = getattr(denoiser.config, "sample_size", None), getattr(pipe, "vae_scale_factor", None)
+    size, factor = family_of(pipe).sample_size(pipe), getattr(pipe, "vae_scale_factor", None)
     return size * factor if isinstance(size, int) and isinstance(factor, int) else None
 
 

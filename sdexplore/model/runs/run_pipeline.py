@@ -37,7 +37,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     missing, and a warning.
 
     Args:
-        pipe: Any diffusers pipeline with a UNet.
+        pipe: Any diffusers pipeline with a denoiser of a known family (`model/families/`).
         prompt: As the pipeline takes it; left out when None.
         seed: Of the first image; the next has seed + 1.
         record: What to keep.
@@ -56,12 +56,12 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
-        RunError: `generator` is given beside the seed; the UNet cannot be observed (`doctor` tells beforehand why);
+        RunError: `generator` is given beside the seed; the denoiser cannot be observed (`doctor` tells beforehand why);
             the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
             steps or images is below 1; roles, layers or self_attention of the Record fit nothing of this run; what is
             to be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on
             the way; `to` is no name for it, or cannot be written to.
-        InspectionError: The pipeline has no UNet.
+        InspectionError: The pipeline has no denoiser of a known family.
         Stopped: `on_step` asked to stop; carries the partial Trace.
     """
     call = Call(prompt, pipeline_arguments, seed, record, on_step, guide, guide_scale, prompt_at, to)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ...records.benchmark import Spread
+from ..families import family_of
 
 Run = Callable[[], object]
 
@@ -163,12 +164,13 @@ def _commit() -> str | None:
 
 
 def compiled_by_diffusers(pipe: Any) -> Any:
-    """A pipeline of the same parts whose UNet is compiled as diffusers' documentation has it; `pipe` stays as it is.
+    """A pipeline of the same parts whose denoiser is compiled as diffusers' documentation says; `pipe` is not changed.
 
     On CUDA with mode="reduce-overhead": CUDA graphs, the fastest of the usual ways.
     """
-    unet = copy.copy(pipe.unet)  # the same parameters and layers; only its own call is compiled
-    unet.compile(**({"mode": "reduce-overhead"} if next(unet.parameters()).device.type == "cuda" else {}))
+    family = family_of(pipe)
+    denoiser = copy.copy(family.held(pipe))  # the same parameters and layers; only its own call is compiled
+    denoiser.compile(**({"mode": "reduce-overhead"} if next(denoiser.parameters()).device.type == "cuda" else {}))
     beside = copy.copy(pipe)  # from_pipe would cast what both share to float32
-    beside.unet = unet
+    setattr(beside, family.component, denoiser)
     return beside

@@ -43,6 +43,7 @@ _PRECONDITIONED = (  # σ exploding, and the model's output is Karras et al.'s F
     "EDMDPMSolverMultistepScheduler",
     "EDMEulerScheduler",
 )
+_FLOW_MATCHING = ("FlowMatchEulerDiscreteScheduler",)  # x_t = (1 − τ) x0 + τ ε, τ kept as σ; the output is v = ε − x0
 _DDIM_INVERSE = "DDIMInverseScheduler"
 _IPNDM = "IPNDMScheduler"
 _REASONS = {
@@ -93,16 +94,21 @@ def space(scheduler: Any) -> Space | None:
 
 def _known(scheduler: Any) -> str | None:
     """The class of the scheduler, or the nearest it derives from, that is known here."""
-    known = {*_BY_TIMESTEP, *_BY_SIGMA_PRESERVING, *_BY_SIGMA_EXPLODING, *_PRECONDITIONED, _DDIM_INVERSE, _IPNDM}
+    kinds = (_BY_TIMESTEP, _BY_SIGMA_PRESERVING, _BY_SIGMA_EXPLODING, _PRECONDITIONED, _FLOW_MATCHING)
+    known = {_DDIM_INVERSE, _IPNDM}.union(*kinds)
     return next((cls.__name__ for cls in type(scheduler).__mro__ if cls.__name__ in known), None)
 
 
 def _flow(scheduler: Any) -> bool:
-    return bool(getattr(scheduler.config, "use_flow_sigmas", False)) and _known(scheduler) in _BY_SIGMA_PRESERVING
+    if (name := _known(scheduler)) in _FLOW_MATCHING:
+        return True
+    return bool(getattr(scheduler.config, "use_flow_sigmas", False)) and name in _BY_SIGMA_PRESERVING
 
 
 def _named_prediction(scheduler: Any) -> str:
     name, named = _known(scheduler), str(getattr(scheduler.config, "prediction_type", "epsilon"))
+    if name in _FLOW_MATCHING:
+        return "flow_prediction"
     if name == _IPNDM:  # it says nothing, and rotates (x_t, output) as v-prediction's algebra does
         return "v_prediction"
     return "edm" if name in _PRECONDITIONED and named == "epsilon" else named

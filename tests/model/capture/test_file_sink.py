@@ -1,4 +1,4 @@
-"""run(to=…): the file that grows with the run is the trace that is made without it; and it is whole or not there."""
+"""run(to=…): the file that grows with the run holds the same trace as a run without `to`; it is complete, or absent."""
 
 import errno
 import json
@@ -15,6 +15,7 @@ from tiny_pipelines import ddpm, stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
 from sdexplore.model.capture import file_sink
+from sdexplore.trace.file import digest
 from sdexplore.trace.growing_file import TraceDraft
 
 EVERYTHING = sdx.Record(
@@ -248,6 +249,6 @@ def test_rows_that_were_not_expected_find_their_place(tmp_path):
         for name, array in expected.items():
             assert torch.equal(found[name], torch.from_numpy(array))
         digests = json.loads(header_of(path)[0]["__metadata__"]["sdexplore"])["digests"]
-        assert digests == {name: sdx.trace.tracefile.digest(array) for name, array in expected.items()}
+        assert digests == {name: digest(array) for name, array in expected.items()}
         with pytest.raises(ValueError, match="closed"):
             draft.append("late", expected["late"], 1)

@@ -1,7 +1,7 @@
-"""Attention of every pipeline that people really use: captured exactly, and the image unchanged.
+"""Attention of every pipeline that people use: captured exactly, with the image unchanged.
 
-One test, one matrix. In one run each, an independent witness sees the queries and keys that the model's own attention
-operations get; the trace must hold what a naive float32 softmax makes of them, everywhere.
+One test runs each pipeline of a matrix once. In that run, an independent witness sees the queries and keys that the
+model's own attention operations get; the trace must hold their naive float32 softmax everywhere.
 """
 
 from dataclasses import replace

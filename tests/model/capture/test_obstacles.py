@@ -1,4 +1,4 @@
-"""What cannot be captured is refused: before the run where that can be known, else with words and a clean pipeline."""
+"""What cannot be captured is refused: before the run if that can be known, else with a reason and a clean pipeline."""
 
 import re
 
@@ -183,7 +183,7 @@ def skipping(pipe):
 def test_a_layer_that_falls_silent_ends_the_run_with_a_reason(tiny):
     skipping(tiny)
     (warning,) = sdx.doctor(tiny).warnings
-    assert warning.startswith("'mid_block' runs a forward of test_obstacles's; a run ends with an error")
+    assert warning.startswith(f"'mid_block' runs a forward of {__name__}'s; a run ends with an error")
     message = failed(tiny)
     assert f"attention layer '{BLOCK}.attn" in message
     assert "was skipped, though it ran in an earlier call" in message
@@ -254,4 +254,6 @@ def test_an_attention_mask_is_refused(tiny):
             return call(self, *args, encoder_attention_mask=torch.ones(2, 77), **kwargs)
 
     tiny.unet.__class__ = Masked
-    assert "cannot observe a denoiser call with encoder_attention_mask" in failed(tiny)
+    message = failed(tiny)
+    assert "cannot observe a call of the UNet" in message
+    assert "encoder_attention_mask" in message

@@ -1,4 +1,4 @@
-"""What tracing adds, counted and not timed: operators, reads by the host, bytes on the device."""
+"""The overhead of tracing, counted and not timed: operators, reads by the host, bytes on the device."""
 
 import collections
 import contextlib
@@ -15,12 +15,14 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sdexplore as sdx
-from sdexplore.model.capture.hooks import _probabilities, attention_modules, by_head
+from sdexplore.model.capture.denoiser_call import probabilities
 from sdexplore.model.capture.memory_sink import InMemory
 from sdexplore.model.capture.plans import plan_layers
 from sdexplore.model.capture.recorder import Recorder
 from sdexplore.model.capture.roles import Roles
 from sdexplore.model.components.host_copies import HostCopies
+from sdexplore.model.families import family_of
+from sdexplore.model.families.ways_in import Attended
 from sdexplore.model.runs.timing import peak_memory, waits
 
 PROMPT = "a photo of a cat"
@@ -117,7 +119,7 @@ def test_each_step_and_layer_takes_a_few_operators_and_no_more_the_longer_the_ru
     names = set().union(*added.values())
     by_step = {one: added[2][one] - added[1][one] for one in names}
     assert by_step == {one: (added[4][one] - added[2][one]) / 2 for one in names}, "it grows with the steps made"
-    layers = len([m for m in attention_modules(pipe.unet).values() if m.is_cross_attention])
+    layers = len([one for one in family_of(pipe).attention_layers(pipe.unet).values() if one.to_words])
     assert layers == 4
     attention = 0 if name == "nothing" else layers
     together = {"mean": 1, "heads": layers, "nothing": 0}[name]  # all layers' means are finished as one
@@ -138,11 +140,12 @@ def test_each_step_and_layer_takes_a_few_operators_and_no_more_the_longer_the_ru
 
 
 def test_queries_and_keys_of_half_precision_are_converted_and_brought_in_order_at_once():
-    attn = Attention(query_dim=16, cross_attention_dim=16, heads=2, dim_head=8)
+    unet = torch.nn.ModuleDict({"attn2": Attention(query_dim=16, cross_attention_dim=16, heads=2, dim_head=8)})
+    family = family_of(unet)
+    (layer,) = family.attention_layers(unet).values()
     query, key = (torch.randn(2, length, 16, dtype=torch.bfloat16) for length in (12, 5))
     with Operators() as operators:
-        q, k, scale = by_head(attn, query, key)
-        _probabilities(q, k, scale, head_mean=False)
+        probabilities(family.by_head(layer, Attended(query, key)), head_mean=False)
     work = {name: count for name, count in operators.counts.items() if "new_empty" not in name}
     assert work == {"aten._to_copy.default": 2, "aten.baddbmm.default": 1, "aten._softmax.default": 1}
 
@@ -204,14 +207,15 @@ class Scheduler:
 
 def denoised(unet, steps, record=None, ended=lambda: None):
     """A loop as pipelines have it, half precision, guidance on; recorded where there is a record."""
-    scheduler = Scheduler()
+    scheduler, family = Scheduler(), family_of(unet)
     pipeline = SimpleNamespace(scheduler=scheduler)
     recorder = Recorder(
         record=record or sdx.Record(),
+        family=family,
         keeper=InMemory(),
         roles=BothHalves(1),
         tokens=lambda *_: None,
-        layers=plan_layers(attention_modules(unet), record) if record else {},
+        layers=plan_layers(family.attention_layers(unet), record) if record else {},
         after_step=lambda *_: None,
         total=lambda: steps,
     )

@@ -1,4 +1,4 @@
-"""Roles are told by what the pipeline did: never by halving a batch."""
+"""Roles follow from what the pipeline encoded, never from the halves of a batch."""
 
 import pytest
 import torch

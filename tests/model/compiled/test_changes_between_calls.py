@@ -1,4 +1,4 @@
-"""What a callback changes in the denoiser between two of its calls changes in a compiled run as in any other."""
+"""A callback that changes the denoiser between two calls has the same effect in a compiled run as in any other."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""What changes in a model changes in its compiled runs too; what a graph would not heed is run without one."""
+"""A change of the model has its effect in compiled runs too; a change that a graph would ignore runs without one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""CUDA graphs without CUDA: a device that stands in does as torch's sources do, and fails where they fail."""
+"""CUDA graphs without CUDA: a substitute device behaves as torch's sources do, and fails where they fail."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""A compiled run tells the same as an eager one: pictures, predictions and maps, in every family of pipelines."""
+"""A compiled run records the same as an eager one: pictures, predictions and maps, for every kind of pipeline."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ from unchecked import unchecked
 from witness import hooks_of, state_of, untraced
 
 import sdexplore as sdx
-from sdexplore.model.capture.hooks import attention_modules
 from sdexplore.model.compiled import denoiser, exported_graph
 from sdexplore.model.compiled.denoiser import compiled_denoiser
+from sdexplore.model.families import family_of
 from sdexplore.model.series.queued_runs import run_unless
 
 # One of each way in which a call, its roles, its layers or its processors can differ; all of MATRIX takes minutes.
@@ -219,7 +219,7 @@ def test_narrow_heads_are_widened_and_nothing_else(tiny):
     pad = torch.ops.aten.constant_pad_nd.default
     attentions = [node for node in graph.function.graph.nodes if node.target is exported_graph._SDPA]
     widened = [node for node in attentions if all(argument.target is pad for argument in node.args[:3])]
-    widths = [module.inner_dim // module.heads for module in attention_modules(tiny.unet).values()]
+    widths = [layer.facts.head_dim for layer in family_of(tiny).attention_layers(tiny.unet).values()]
     assert len(attentions) == len(widths)
     assert 0 < len(widened) == sum(width < exported_graph.WIDTH for width in widths) < len(widths)
     assert not [node for node in graph.function.graph.nodes if node.target is pad and not node.users]

@@ -1,4 +1,4 @@
-"""How a compiled run knows what it has: looked at as a whole where something is another, and told at once where not."""
+"""The cost of a compiled run's checks: a full look if something is a different object, and a quick one if not."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""A likeness notices whatever a graph would not heed, digests it, and is not taken in by what only looks the same."""
+"""A likeness notices and digests every change that a graph would ignore, and is not deceived by a mere lookalike."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Runs of one pipeline queue in the order in which they came; who gives up leaves the queue."""
+"""Runs of one pipeline queue in the order in which they came; a cancelled run leaves the queue."""
 
 import threading
 import time

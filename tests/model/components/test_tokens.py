@@ -1,4 +1,4 @@
-"""What real tokenizers say of a prompt: CLIP's vocabulary, sentencepiece, none with offsets."""
+"""The tokens of a prompt from real tokenizers: CLIP's vocabulary, sentencepiece, and some without offsets."""
 
 import functools
 import io

@@ -98,7 +98,7 @@ def test_a_vq_vae_has_no_posterior_and_pixels_no_autoencoder():
     assert found.spread is None
     assert found.latents.shape == (3, 16, 16)
     assert "—" in repr(found)
-    with pytest.raises(sdx.InspectionError, match="has no autoencoder: its UNet works on pixels"):
+    with pytest.raises(sdx.InspectionError, match="has no autoencoder: its denoiser works on pixels"):
         sdx.reconstruction(ddpm(), picture())
 
 

@@ -1,4 +1,4 @@
-"""The architecture as a record: against a forward pass of the real UNet, and the published counts."""
+"""The architecture as a record, compared with a forward pass of the real UNet and with published counts."""
 
 import pytest
 import torch
@@ -156,7 +156,7 @@ def test_the_user_s_unet_is_only_read(tiny):
 
 def test_what_has_no_unet_is_refused(tiny):
     tiny.unet = None
-    with pytest.raises(sdx.InspectionError, match="no UNet where a UNet is needed"):
+    with pytest.raises(sdx.InspectionError, match="has no denoiser"):
         sdx.pipeline_architecture(tiny)
 
 

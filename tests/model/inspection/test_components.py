@@ -1,4 +1,4 @@
-"""Components, module trees and attention layers of real pipelines; nothing of them is changed by looking."""
+"""Components, module trees and attention layers of real pipelines; looking at them changes nothing."""
 
 import gc
 import os
@@ -116,7 +116,7 @@ class TestComponents:
         tiny.unet = None
         found = components(tiny)
         assert found["unet"].class_name is None
-        assert found.summary["attention"] == "the StableDiffusionPipeline has no UNet where a UNet is needed"
+        assert found.summary["attention"].startswith("the StableDiffusionPipeline has no denoiser")
 
     def test_what_is_no_pipeline(self, sd):
         with pytest.raises(InspectionError, match=r"not a str; sdx\.load\('mini'\) makes one"):

@@ -1,4 +1,4 @@
-"""Configurations: every kind of component, and where two of them differ."""
+"""Configurations of every kind of component, and the differences between two."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The doctor tells beforehand what a run then does."""
+"""`doctor` says before a run what the run then does."""
 
 import pytest
 import tiny_families as families
@@ -128,7 +128,7 @@ def test_the_record_is_heeded(tiny):
 
 
 def test_a_pipeline_without_a_unet_is_refused():
-    with pytest.raises(sdx.InspectionError, match="no UNet where a UNet is needed"):
+    with pytest.raises(sdx.InspectionError, match="has no denoiser"):
         sdx.doctor(object())
 
 

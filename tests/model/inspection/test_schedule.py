@@ -1,4 +1,4 @@
-"""The schedule of a run or of a pipeline: a row a call, on the training schedule by closed form."""
+"""The schedule of a run or of a pipeline: one row for each call, on the training schedule by closed form."""
 
 import diffusers
 import numpy as np
@@ -9,6 +9,7 @@ from tiny_pipelines import pndm, stable_diffusion
 
 import sdexplore as sdx
 from sdexplore import theory, views
+from sdexplore.model.schedulers.names import scheduler_from_name
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_a_row_is_a_call_and_stands_where_a_run_goes(pipe, name, calls):
     pipe.scheduler = pndm()
     found = sdx.schedule(pipe, num_inference_steps=6, scheduler=name)
     assert len(found) == calls
-    with_it = stable_diffusion(sdx.model.schedulers.scheduler_from_name(pipe, name))
+    with_it = stable_diffusion(scheduler_from_name(pipe, name))
     bare = sdx.Record(cross_attention=False, decode=0)
     trace = sdx.run(with_it, "a", num_inference_steps=6, record=bare, guidance_scale=1.0, output_type="latent")
     np.testing.assert_array_equal(found.timesteps, trace.timesteps)

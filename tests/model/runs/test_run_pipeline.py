@@ -12,7 +12,7 @@ from plain_runs import PROMPT, assert_same_picture, hooks_of, plain
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
-from sdexplore.model.capture.hooks import attention_modules
+from sdexplore.model.families import family_of
 from sdexplore.theory import guided, rescaled
 
 CROSS = ("down_blocks.0.attentions.0", "up_blocks.1.attentions.0", "up_blocks.1.attentions.1", "mid_block.attentions.0")
@@ -56,7 +56,7 @@ def test_the_picture_is_the_same_and_every_layer_and_call_was_captured(tiny, gui
 def test_probabilities_are_the_naive_processors_own(tiny, monkeypatch):
     """Captured beside the model in the very run in which the naive processor computes them."""
     tiny.unet.set_attn_processor(AttnProcessor())
-    modules = {module: name for name, module in attention_modules(tiny.unet).items()}
+    modules = {layer.module: name for name, layer in family_of(tiny).attention_layers(tiny.unet).items()}
     own = {}
     scores = Attention.get_attention_scores
 
@@ -155,7 +155,7 @@ def test_sdxl_two_tokenizers_and_zeroed_unconditional_embeddings():
     assert trace.image.shape == (768, 1024, 3)
     assert set(trace.tokens["cond"]) == {"tokenizer", "tokenizer_2"}
     assert trace.provenance["zeroed_roles"] == ["uncond"]
-    cross = [name for name, module in attention_modules(pipe.unet).items() if module.is_cross_attention]
+    cross = [name for name, layer in family_of(pipe).attention_layers(pipe.unet).items() if layer.to_words]
     assert set(trace.cross_attention["cond"]) == set(cross)
     assert len(cross) == 8
     for attention in trace.cross_attention["uncond"].values():

@@ -1,0 +1,247 @@
+"""What sdexplore must know of one kind of denoiser: the names of its parts, and where words and picture stand in them.
+
+A family of diffusion transformers is one subclass in one file, and one line in the registry (`families/__init__.py`).
+The methods here are what diffusers' transformers have in common; a family overrides what it does otherwise. A *call* is
+the denoiser's arguments by name. x0 follows from the scheduler alone (`schedulers.noise_levels`), since `noise_pred`
+gives predictions the sign that the scheduler gets.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from ...base.errors import InspectionError, RunError
+from .attention_modules import Layer, Places, attention_facts_of
+from .grids import Grid, Grids, OneGrid
+from .unet_blocks import Blocks
+from .ways_in import Attended, Heard, listen_to_kernel
+
+Call = Mapping[str, Any]
+
+
+class Family:
+    """One kind of denoiser; as it stands, a diffusion transformer with latents (batch, channel, y, x).
+
+    Attributes:
+        name: In the registry.
+        title: How messages call the denoiser.
+        component: The name of the denoiser in a pipeline.
+        classes: Names of the denoiser's classes, or of those that they derive from.
+        positional: The first arguments of a call, in their order.
+        sample, timestep, text: Names of the arguments that hold the latents, the time, and the words' embeddings.
+        output: Field of the output that holds the prediction.
+        dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
+            chooses the kernel.
+        heard_by: What a silent layer did not do; a message says it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str] = "transformer"
+    component: ClassVar[str] = "transformer"
+    classes: ClassVar[tuple[str, ...]] = ()
+    positional: ClassVar[tuple[str, ...]] = ("hidden_states",)
+    sample: ClassVar[str] = "hidden_states"
+    timestep: ClassVar[str] = "timestep"
+    text: ClassVar[str] = "encoder_hidden_states"
+    output: ClassVar[str] = "sample"
+    dispatches: ClassVar[bool] = True
+    heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
+
+    # The denoiser
+
+    def knows(self, denoiser: nn.Module) -> bool:
+        """Whether a denoiser, out of torch.compile's shell, is of this family."""
+        return any(base.__name__ in self.classes for base in type(denoiser).__mro__)
+
+    def held(self, pipe: Any) -> Any:
+        """What the pipeline has in the denoiser's place, in whatever shell."""
+        return getattr(pipe, self.component, None)
+
+    def denoiser(self, pipe: Any) -> Any:
+        """The pipeline's denoiser, out of torch.compile's shell."""
+        return unwrapped(self.held(pipe))
+
+    def in_channels(self, pipe: Any) -> int | None:
+        """Channels that the denoiser takes; None where its config does not say."""
+        return getattr(self.denoiser(pipe).config, "in_channels", None)
+
+    def latent_channels(self, pipe: Any) -> int:
+        """Channels of the latents."""
+        return int(self.denoiser(pipe).config.out_channels)
+
+    def sample_size(self, pipe: Any) -> Any:
+        """Latents along the sides of the pictures that the denoiser was made for: a number, (y, x), or None."""
+        return getattr(self.denoiser(pipe).config, "sample_size", None)
+
+    def given_timestep(self, timesteps: Any) -> Any:
+        """The scheduler's timesteps as the denoiser is given them."""
+        return timesteps
+
+    def obstacles(self, parts: Mapping[str, nn.Module], wanted: Mapping[str, str]) -> Iterator[str]:  # noqa: ARG002
+        """What keeps the denoiser from being observed, as "reason. Way out"; by default nothing of its own.
+
+        Args:
+            parts: Its modules by dotted name.
+            wanted: Layers to be read -> "cross_attention" or "self_attention".
+        """
+        yield from ()
+
+    # A call
+
+    def named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of one call by name."""
+        return {**dict(zip(self.positional, args, strict=False)), **kwargs}
+
+    def refusal(self, call: Call) -> str | None:  # noqa: ARG002
+        """Why attention of this call would be read wrongly; None where it would not."""
+        return None
+
+    def rows(self, call: Call) -> int:
+        """Rows of the call's batch."""
+        return len(call[self.sample])
+
+    def embeddings(self, call: Call) -> torch.Tensor | None:
+        """The words' embeddings (row, position, width); None where no text is given."""
+        return call.get(self.text)
+
+    def text_length(self, call: Call) -> int:
+        """How many positions the text has among the keys of a layer; 0 without text."""
+        embeds = self.embeddings(call)
+        return 0 if embeds is None else embeds.shape[1]
+
+    def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel y x"]:
+        """The prediction in the denoiser's output, with the sign that the scheduler gets."""
+        made = output[0] if isinstance(output, tuple) else getattr(output, self.output)
+        return self.unpacked(made, self.latent_size(call))
+
+    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel y x"]:  # noqa: ARG002
+        """Latents of a size (y, x), or a prediction, as (row, channel, y, x), from how the pipeline packs them."""
+        return latents
+
+    def packed(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
+        """The inverse of `unpacked`."""
+        return latents
+
+    # Roles
+
+    def encoded(self, result: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+        """The prompt's and the negative prompt's embeddings in what the pipeline's `encode_prompt` returned."""
+        if not isinstance(result, tuple) or not isinstance(result[0], torch.Tensor):
+            return None
+        uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
+        return result[0], uncond
+
+    def unconditional(self, pipe: Any) -> bool:  # noqa: ARG002
+        """Whether the pipeline is told nothing of what to draw: no text, and no class."""
+        return False
+
+    def order(self, pipe: Any) -> tuple[str, ...]:  # noqa: ARG002
+        """Roles in the pipeline's full batch, where their embeddings do not tell them; else empty."""
+        return ()
+
+    def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The roles that predict noise at every step of a call with these arguments, in the order of the batch."""
+        del pipe
+        guided = float(given.get("guidance_scale") or 0) > 1
+        return ("uncond", "cond") if guided else ("cond",)
+
+    def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        """Each role and when it is there, in the order of the batch."""
+        yield "uncond", "where guidance_scale > 1"
+        yield "cond", "always"
+
+    def text_columns(self, tokenizers: Collection[str]) -> dict[str, int]:
+        """Tokenizer -> the key that its first token has; a tokenizer whose tokens are no keys is left out."""
+        return dict.fromkeys(tokenizers, 0)
+
+    # Attention
+
+    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
+        """Dotted name -> every attention layer of the denoiser in which the picture attends."""
+        found = {name: (module, attention_facts_of(module)) for name, module in denoiser.named_modules()}
+        return {name: Layer(name, module, facts) for name, (module, facts) in found.items() if facts}
+
+    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
+        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
+        return listen_to_kernel(layer.module, heard)
+
+    def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
+        """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
+        return Attended(in_order(attended.query), in_order(attended.key), attended.scale, attended.mask)
+
+    def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
+        """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""
+        return None
+
+    def leading_rows_only(self, layer: Layer) -> bool:
+        """Whether the layer may attend in the leading rows of the batch alone, as perturbed-attention guidance does."""
+        return layer.processor.startswith("PAG")
+
+    def text_keys(self, layer: Layer, embeds: torch.Tensor) -> Float[torch.Tensor, "row head position width"]:  # noqa: ARG002
+        """The keys that a cross-attention layer makes of the words' embeddings, in float32.
+
+        Raises:
+            RunError: The layer's keys depend on more than the words.
+        """
+        raise RunError(f"open_word_map: keys of {layer.name!r} depend on the picture too, so no other text has any")
+
+    # Sizes
+
+    def patch(self, denoiser: Any) -> int:
+        """Latents along the side of one picture token."""
+        return int(getattr(denoiser.config, "patch_size", 1))
+
+    def latent_size(self, call: Call) -> Grid:
+        """(y, x) of a call's latents."""
+        y, x = call[self.sample].shape[-2:]
+        return int(y), int(x)
+
+    def grids(self, denoiser: nn.Module, layers: Collection[str]) -> Grids:  # noqa: ARG002
+        """What tells each layer's grid of picture tokens during a call."""
+        side = self.patch(denoiser)
+
+        def grid_of(call: Call) -> Grid:
+            y, x = self.latent_size(call)
+            return y // side, x // side
+
+        return OneGrid(grid_of)
+
+    def layer_grids(self, blueprint: nn.Module, size: Grid) -> dict[str, Grid]:
+        """Each attention layer's grid for latents of a size (y, x), before a run.
+
+        Args:
+            blueprint: A denoiser of the same class and config, on the meta device.
+        """
+        side = self.patch(blueprint)
+        return dict.fromkeys(self.attention_layers(blueprint), (size[0] // side, size[1] // side))
+
+    def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
+        """The blocks down, mid and up of a denoiser; see `blocks_of`.
+
+        Raises:
+            InspectionError: It has no such blocks.
+        """
+        raise InspectionError(f"a {self.title} has no blocks down, mid and up")
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:  # noqa: ARG002
+        """Arguments for one forward pass over one image of latents (y, x), on the device that is the default one.
+
+        Raises:
+            InspectionError: The family does not know them.
+        """
+        raise InspectionError(f"the arguments of {type(network).__name__} are not known")
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module itself, without the shell of torch.compile."""
+    inner = getattr(module, "_orig_mod", module)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def in_order(x: torch.Tensor) -> torch.Tensor:
+    """The tensor in float32 and contiguous, at once: a product would copy what is not contiguous."""
+    return x.to(torch.float32, memory_format=torch.contiguous_format)

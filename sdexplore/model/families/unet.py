@@ -1,0 +1,213 @@
+"""The UNet of Stable Diffusion and its kin: cross-attention to words and self-attention on a pyramid of grids."""
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from diffusers.models.attention_processor import Attention
+from jaxtyping import Float
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from .attention_modules import Layer
+from .family import Call, Family, in_order
+from .grids import Grid, WatchedGrids, grids_of_pass, pair
+from .unet_blocks import Blocks, blocks_of
+from .ways_in import Attended, Heard, listen_to_projections
+
+_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
+_TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
+# Processors that attend with other queries and keys than the layer's to_q and to_k make.
+_OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
+_OVER_TIME = ("Temporal", "Transformer3D")
+_WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
+
+
+class UNet(Family):
+    """Any UNet of diffusers, conditional or not; also one of somebody's own that a pipeline has as its `unet`."""
+
+    name: ClassVar[str] = "unet"
+    title: ClassVar[str] = "UNet"
+    component: ClassVar[str] = "unet"
+    positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
+    sample: ClassVar[str] = "sample"
+    dispatches: ClassVar[bool] = False
+    heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
+
+    def knows(self, denoiser: nn.Module) -> bool:
+        """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead."""
+        return "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
+
+    # A call
+
+    def refusal(self, call: Call) -> str | None:
+        """A mask changes the probabilities, and the projections do not see it."""
+        masks = (name for name in ("attention_mask", "encoder_attention_mask") if call.get(name) is not None)
+        name = next(masks, None)
+        return None if name is None else f"with {name}: its probabilities would be wrong"
+
+    def embeddings(self, call: Call) -> torch.Tensor | None:
+        """The text's; an IP-Adapter's image embeddings come behind them in a tuple."""
+        embeds = call.get(self.text)
+        return embeds[0] if isinstance(embeds, tuple) else embeds
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Sample, timestep, text and what else the UNet's config asks for."""
+        config: Any = network.config
+        y, x = size or pair(getattr(config, "sample_size", None))
+        known = {
+            "sample": torch.zeros(1, config.in_channels, y, x),
+            "timestep": torch.zeros(1),
+            "encoder_hidden_states": torch.zeros(1, _TEXT_POSITIONS, _text_width(config)),
+            **_conditions(config),
+        }
+        takes = inspect.signature(network.forward).parameters
+        return {name: value for name, value in known.items() if name in takes}
+
+    # Roles
+
+    def unconditional(self, pipe: Any) -> bool:
+        """Whether no text reaches the UNet, and the pipeline takes no class."""
+        named = inspect.signature(type(self.denoiser(pipe)).forward).parameters.values()
+        # A UNet of one's own may pass what it is given on by **kwargs.
+        takes_text = any(one.name == self.text or one.kind is one.VAR_KEYWORD for one in named)
+        return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
+
+    def order(self, pipe: Any) -> tuple[str, ...]:
+        """Of unconditional pipelines, and of InstructPix2Pix: its rows without prompt have the same embeddings."""
+        if self.unconditional(pipe):
+            return ("uncond",)
+        return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
+
+    def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """With classifier-free guidance, InstructPix2Pix's two, and perturbed-attention guidance."""
+        if self.unconditional(pipe):
+            return ("uncond",)
+        guided = float(given.get("guidance_scale") or 0) > 1 and not self._embeds_guidance(pipe)
+        if order := self.order(pipe):
+            return order if guided and float(given.get("image_guidance_scale") or 1) >= 1 else ("cond",)
+        perturbed = float(given.get("pag_scale") or 0) > 0 and bool(getattr(pipe, "pag_applied_layers", True))
+        return (*(("uncond",) if guided else ()), "cond", *(("perturbed",) if perturbed else ()))
+
+    def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:
+        """Each role and when it is there."""
+        if order := self.order(pipe):
+            for role in order:
+                both = "where guidance_scale > 1 and image_guidance_scale ≥ 1"
+                yield role, "always" if role == "cond" else both
+            return
+        prompted = getattr(self.denoiser(pipe).config, "cross_attention_dim", None) is not None
+        if prompted and not self._embeds_guidance(pipe):
+            yield "uncond", "where guidance_scale > 1"
+        yield "cond", "always"
+        if hasattr(pipe, "pag_attn_processors"):
+            yield "perturbed", "where pag_scale > 0"
+
+    def _embeds_guidance(self, pipe: Any) -> bool:
+        """Whether the UNet takes the guidance scale as an embedding, as LCM's does, and makes no second row."""
+        return getattr(self.denoiser(pipe).config, "time_cond_proj_dim", None) is not None
+
+    # Attention
+
+    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
+        """Every attention layer over pixels; GLIGEN's, over pixels and boxes, are left out."""
+        return {
+            name: layer
+            for name, layer in super().attention_layers(denoiser).items()
+            if isinstance(layer.module, Attention) and ".fuser." not in name
+        }
+
+    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
+        """By hooks on the layer's projections."""
+        return listen_to_projections(layer.module, heard)
+
+    def by_head(self, layer: Layer, attended: Attended) -> Attended:
+        """Queries and keys as the layer's processor has them: with its norms, and on its scale."""
+        attn: Any = layer.module
+        q, k = _heads(attn, attended.query), _heads(attn, attended.key)
+        scale = attn.scale
+        if layer.processor.endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
+            q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
+            scale = q.shape[-1] ** -0.5
+        return Attended(in_order(q), in_order(k), scale)
+
+    def text_keys(self, layer: Layer, embeds: torch.Tensor) -> Float[torch.Tensor, "row head position width"]:
+        """By the layer's to_k, or fused to_kv."""
+        module: Any = layer.module
+        fused = getattr(module, "fused_projections", False)
+        projection = module.to_kv if fused else module.to_k
+        home = next(projection.parameters()).device
+        if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
+            embeds = embeds.to(home)
+        made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
+        return self.by_head(layer, Attended(made, made)).key
+
+    # Sizes
+
+    def grids(self, denoiser: nn.Module, layers: Collection[str]) -> WatchedGrids:
+        """By hooks around the layers: each block has a grid of its own."""
+        return WatchedGrids(denoiser, layers)
+
+    def layer_grids(self, blueprint: nn.Module, size: Grid) -> dict[str, Grid]:
+        """By the UNet's own code, run once without weights; GLIGEN's layers are among them."""
+        with torch.device("meta"):
+            inputs = self.example_inputs(blueprint, size)
+        return grids_of_pass(blueprint, inputs, super().attention_layers(blueprint))
+
+    def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:
+        """By the UNet's own code, run once without weights."""
+        return blocks_of(blueprint, inputs, own)
+
+    # Obstacles
+
+    def obstacles(self, parts: Mapping[str, nn.Module], wanted: Mapping[str, str]) -> Iterator[str]:
+        """Attention over frames, merged pixels, and processors with projections of their own."""
+        for name, module in parts.items():
+            if any(word in type(module).__name__ for word in _OVER_TIME):
+                yield f"{name!r} attends over frames, which have no grid (y, x). Only pictures are observed"
+                break
+        yield from _merged(parts, wanted)
+        for name in wanted:
+            processor = type(getattr(parts.get(name), "processor", None)).__name__
+            if any(word in processor for word in _OWN_PROJECTIONS):
+                reason = f"{processor} at {name!r} attends with other queries and keys than to_q and to_k make"
+                yield f"{reason}. Exchange it, or {_WITHOUT}"
+                break
+
+
+def _merged(parts: Mapping[str, nn.Module], wanted: Mapping[str, str]) -> Iterator[str]:
+    """Pixels merged by tomesd: fewer queries than pixels, in self-attention unless more is asked for."""
+    patched = (module for module in parts.values() if type(module).__name__ == "ToMeBlock")
+    arguments = getattr(next(patched, None), "_tome_info", {}).get("args", {})
+    for kind, argument in (("self_attention", "merge_attn"), ("cross_attention", "merge_crossattn")):
+        if arguments.get(argument) and kind in wanted.values():
+            yield f"tomesd merges pixels in {kind}, which then fill no grid. tomesd.remove_patch(pipe), or {_WITHOUT}"
+            return
+
+
+def _heads(attn: Any, x: torch.Tensor) -> torch.Tensor:
+    return x.reshape(*x.shape[:2], attn.heads, -1).transpose(1, 2)
+
+
+def _text_width(config: Any) -> int:
+    own: Any = getattr(config, "cross_attention_dim", 1)
+    widths = getattr(config, "encoder_hid_dim", None) or own
+    return int(widths if isinstance(widths, int) else widths[0])
+
+
+def _conditions(config: Any) -> dict[str, Any]:
+    """What SDXL (text and time), Kandinsky (image) and upscalers (class labels) need besides."""
+    width: Any = getattr(config, "projection_class_embeddings_input_dim", None)
+    conditions: dict[str, Any] = {}
+    if getattr(config, "addition_embed_type", None) == "text_time":
+        text = torch.zeros(1, width - 6 * config.addition_time_embed_dim)
+        conditions["added_cond_kwargs"] = {"text_embeds": text, "time_ids": torch.zeros(1, 6)}
+    elif getattr(config, "addition_embed_type", None) == "image":
+        embeds = torch.zeros(1, _text_width(config))
+        conditions["added_cond_kwargs"] = {"image_embeds": embeds}
+    if getattr(config, "class_embed_type", None) in ("projection", "simple_projection"):
+        conditions["class_labels"] = torch.zeros(1, width)
+    elif getattr(config, "class_embed_type", None) or getattr(config, "num_class_embeds", None):
+        conditions["class_labels"] = torch.zeros(1, dtype=torch.long)
+    return conditions
