@@ -1,10 +1,10 @@
 """The front end's source: the modules of `js/` joined into one, the same for the notebook and for a page.
 
-Modules import each other, and tests import them one by one; a notebook and a page can load only one. So the modules are
-written in the part of JavaScript that can be joined by plain text: every import is `import { names } from "./file.mjs"`,
-or `import NAME from "./file.css"` for a text, at the start of a line; only declarations are exported, by their own
-names; and no two modules declare the same name at their top. What does not keep to that is an error, here or in the
-browser's own reading of a module.
+Tests import the modules one by one; a notebook and a page can load only one file. So the modules keep to the part of
+JavaScript that can be joined as plain text. An import is `import { names } from "./file.mjs"`, or for a text
+`import NAME from "./file.css"`, at the start of a line. An export is a declaration. No two modules declare the same
+name outside of functions. `joined` raises an error where an import or export has another form; a name that is declared
+twice is a SyntaxError of the joined module, which a test reads with node.
 """
 
 import json
@@ -14,7 +14,11 @@ from importlib.resources import files
 from typing import Final
 
 ENTRY: Final = "mounting.mjs"
-_IMPORT = re.compile(r'^import (?:\{[\w\s,]+\}|(\w+)) from "\./([\w-]+\.(?:mjs|css))";\n', re.MULTILINE)
+_IMPORT = re.compile(
+    r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from "\./(?P<module>[\w-]+\.mjs)"'
+    r'|(?P<name>\w+) from "\./(?P<text>[\w-]+\.css)");\n',
+    re.MULTILINE,
+)
 _EXPORT = re.compile(r"^export (?=(?:const|function\*?|class) \w)", re.MULTILINE)
 _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
@@ -51,11 +55,10 @@ def _collect(sources: dict[str, str], name: str, importers: tuple[str, ...], par
         raise ValueError(f"{importers[-1]} imports {name}, and there is no such file")
     text = sources[name]
     for found in _IMPORT.finditer(text):
-        bound, imported = found.groups()
-        if imported.endswith(".css"):
-            _collect_text(sources, imported, bound, (*importers, name), parts)
+        if found["module"]:
+            _collect(sources, found["module"], (*importers, name), parts)
         else:
-            _collect(sources, imported, (*importers, name), parts)
+            parts[found[0]] = _constant(sources, found["name"], found["text"], name)
     alone = _IMPORT.sub("", text)
     if importers:
         alone = _EXPORT.sub("", alone)
@@ -65,10 +68,8 @@ def _collect(sources: dict[str, str], name: str, importers: tuple[str, ...], par
     parts[name] = alone
 
 
-def _collect_text(
-    sources: dict[str, str], name: str, bound: str, importers: tuple[str, ...], parts: dict[str, str]
-) -> None:
-    """Adds a file that is no JavaScript, as a constant that holds its text."""
-    if name not in sources or bound is None:
-        raise ValueError(f"{importers[-1]} imports {name}, which must be a file and be imported under one name")
-    parts[name] = f"const {bound} = {json.dumps(sources[name])};\n"
+def _constant(sources: dict[str, str], name: str, file: str, importer: str) -> str:
+    """The text of a file as a constant of JavaScript."""
+    if file not in sources:
+        raise ValueError(f"{importer} imports {file}, and there is no such file")
+    return f"const {name} = {json.dumps(sources[file])};\n"
