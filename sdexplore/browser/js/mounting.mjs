@@ -40,14 +40,16 @@ function render({ model, el }) {
       model.save_changes();
     }, PAUSE);
   };
+  const isShown = () => JSON.stringify(state()) === JSON.stringify(explorer.shownState());
+  const follow = () => {
+    if (isShown()) return;
+    explorer.show(state());
+    if (!isShown()) tell(); // the state names only a part, or what is not there
+  };
   const open = () => {
     explorer?.destroy();
     explorer = mount(el, model.get("facts"), model.get("data"), tell);
-    explorer.show(state());
-    if (!Object.keys(state()).length) tell();
-  };
-  const follow = () => {
-    if (JSON.stringify(state()) !== JSON.stringify(explorer.shownState())) explorer.show(state());
+    follow();
   };
   open();
   model.on("change:data", open);

@@ -12,6 +12,7 @@ export class Prompt {
     this.point = point;
     this.choose = choose;
     this.chips = [];
+    this.seen = null; // the word that was scrolled to
     this.title = make("h3", { id: `${id}-prompt` });
     this.element = make("div", { class: "prompt" });
   }
@@ -20,9 +21,11 @@ export class Prompt {
   fill() {
     const { current, facts } = this.exploration;
     this.chips = [];
+    this.seen = null;
     if (!current) {
+      const text = facts.prompt ?? "This run had no prompt.";
       this.title.textContent = "Prompt";
-      this.element.replaceChildren(make("p", { class: "plain", text: facts.prompt ?? "This run had no prompt." }));
+      this.element.replaceChildren(make("p", { class: "plain", dir: "auto", text }));
       return;
     }
     const { lost, role, zeroed, tokenizer } = current.role;
@@ -79,5 +82,16 @@ export class Prompt {
       chip.setAttribute("aria-pressed", String(word === state.word && state.view !== DIFFERENCE));
       chip.classList.toggle("hovered", word === hover.word);
     }
+    if (this.seen === state.word) return;
+    this.seen = state.word;
+    reveal(this.chips.find(({ word }) => word === state.word)?.chip);
   }
+}
+
+/** Scrolls a long prompt, and nothing else, until the chip is seen. */
+function reveal(chip) {
+  if (!chip) return;
+  const bar = chip.parentElement, inner = chip.getBoundingClientRect(), outer = bar.getBoundingClientRect();
+  if (inner.top < outer.top) bar.scrollTop -= outer.top - inner.top;
+  else if (inner.bottom > outer.bottom) bar.scrollTop += inner.bottom - outer.bottom;
 }
