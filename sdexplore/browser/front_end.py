@@ -28,7 +28,8 @@ def front_end() -> str:
     """The JavaScript module that shows a packed trace; it exports `mount`, `mountPage`, and anywidget's default.
 
     Raises:
-        ValueError: A module cannot be joined: it imports itself in a circle, or in a way that is not described above.
+        ValueError: A module cannot be joined, since modules import each other in a circle, or since an import or export
+            has a form that is not described above.
     """
     folder = files(__package__).joinpath("js")
     return joined({file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()})

@@ -15,7 +15,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Sets the text where it differs, so that nothing is laid out anew for nothing. */
+/** Sets a text that differs; one that does not costs no new layout. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
