@@ -194,8 +194,9 @@ def _absent(trace: Trace) -> Iterator[str]:
         yield "Words: the run was given embeddings without a prompt, so attention is named by position."
     names = list(trace.tokens.get("cond", {}))
     if len(names) > 1:
-        used = {attention.tokenizer for attention in trace.cross_attention.get("cond", {}).values()}
-        found = f"; words are found with {' or '.join(sorted(used & set(names)))}" if used & set(names) else ""
+        read = {attention.tokenizer for attention in trace.cross_attention.get("cond", {}).values()}
+        used = [name for name in names if name in read]
+        found = f"; words are found with {' or '.join(used)}" if used else ""
         yield f"This model reads the prompt with {len(names)} tokenizers ({', '.join(names)}){found}."
 
 
