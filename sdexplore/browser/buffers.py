@@ -1,4 +1,4 @@
-"""Arrays and pictures end to end in one buffer, each found again by a small reference in JSON."""
+"""One buffer that holds arrays and pictures one after the other; a reference in JSON says where each one is."""
 
 import io
 from typing import Any, Literal, TypeAlias
@@ -15,7 +15,10 @@ _JPEG_QUALITY = 92
 
 
 class Buffer:
-    """Collects content; `reference` facts say where it begins, its type and shape, and how to read its levels."""
+    """Collects arrays and pictures.
+
+    Each method returns a reference: where the content begins, its type, its shape, and how its levels are read.
+    """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -59,11 +62,11 @@ class Buffer:
         }
 
     def colours(self, pixels: UInt8[np.ndarray, "row y x 3"]) -> Reference:
-        """Adds small pictures as they are."""
+        """Adds small pictures without compression."""
         return {"at": self._add(np.ascontiguousarray(pixels).tobytes()), "type": "uint8", "shape": list(pixels.shape)}
 
     def picture(self, pixels: UInt8[np.ndarray, "Y X 3"], *, lossless: bool) -> Reference:
-        """Adds a picture as a PNG, or where some loss may be, as a JPEG of quality 92."""
+        """Adds a picture: as a PNG if `lossless`, else as a JPEG of quality 92."""
         content = png(pixels, KEPT) if lossless else _jpeg(pixels)
         kind = "image/png" if lossless else "image/jpeg"
         return {"at": self._add(content), "type": kind, "length": len(content)}

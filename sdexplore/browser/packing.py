@@ -22,10 +22,10 @@ BUDGET = 16 * 2**20
 
 @dataclass(frozen=True, repr=False)
 class Packed:
-    """What the front end is given.
+    """What the browser receives.
 
     Attributes:
-        facts: Plain JSON values; every text in them may come from outside and is shown as text only.
+        facts: Plain JSON values. Their texts may come from outside, so the browser shows them as text only.
         data: The buffer that the references in `facts` point into.
     """
 
@@ -39,7 +39,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a trace is reduced: bits of a map's level, which steps, and whether decoded pictures come along."""
+    """How a trace is reduced: bits of a map's level, which steps, and whether decoded pictures are included."""
 
     bits: Bits
     steps: tuple[int, ...]
@@ -49,10 +49,10 @@ class _Plan:
 def pack(trace: Trace, budget: int = BUDGET) -> Packed:
     """The trace as facts and one buffer of at most `budget` bytes.
 
-    Of cross-attention it holds, for each role, resolution, step and word, the mean over layers and heads; and the mean
-    over all steps. What does not fit the budget is left out in this order, and `facts["reduction"]` says so: maps of
-    single steps as 8 instead of 16 bits, pictures decoded on the way, single steps (evenly). The mean over all steps
-    is always that of all recorded steps.
+    The buffer holds the mean of the cross-attention over layers and heads, for each role, resolution, step and word,
+    and the mean over all steps. A trace that does not fit the budget is reduced: first the maps of single steps have 8
+    bits instead of 16, then pictures decoded on the way are left out, then single steps, evenly. `facts["reduction"]`
+    says what was reduced. The mean over all steps is always that of all recorded steps.
 
     Raises:
         TraceError: The picture and the means alone are larger than the budget.
@@ -101,7 +101,7 @@ def _plans(trace: Trace, parts: "_Parts", budget: int) -> Iterator[_Plan]:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """What there is to pack, and what is missing, found out once."""
+    """What a trace holds and what it lacks, determined once for all plans."""
 
     trace: Trace
     roles: list[RoleMaps]
@@ -161,7 +161,9 @@ class _Parts:
         }
         lost = sum(group["maps"]["lost"] for role in facts["roles"] for group in role["groups"])
         if lost:
-            missing.append(f"{lost} attention values are not numbers (the model overflowed) and are shown as 0.")
+            missing.append(
+                f"Shown as 0, since they are not finite: {counted(lost, 'attention value')} (the model overflowed)."
+            )
         return Packed(facts, buffer.content())
 
     def _guidance(self, buffer: Buffer, kept: tuple[int, ...]) -> dict[str, Any] | None:
@@ -191,12 +193,12 @@ def _absent(trace: Trace) -> Iterator[str]:
         yield "Word maps: no cross-attention was recorded; run with Record(cross_attention='mean')."
     elif not trace.tokens.get("cond"):
         yield "Words: the run was given embeddings without a prompt, so attention is named by position."
-    if len(trace.tokens.get("cond", {})) > 1:
-        names = ", ".join(trace.tokens["cond"])
-        yield (
-            f"This model reads the prompt with {len(trace.tokens['cond'])} tokenizers ({names}); "
-            "words are found by the one named with the maps."
-        )
+    names = list(trace.tokens.get("cond", {}))
+    if len(names) > 1:
+        read = {attention.tokenizer for attention in trace.cross_attention.get("cond", {}).values()}
+        used = [name for name in names if name in read]
+        found = f"; words are found with {' or '.join(used)}" if used else ""
+        yield f"This model reads the prompt with {len(names)} tokenizers ({', '.join(names)}){found}."
 
 
 def _previews(trace: Trace, buffer: Buffer, kept: tuple[int, ...], missing: list[str]) -> dict[str, Any]:
@@ -242,7 +244,7 @@ def _finite(number: np.float64) -> float | None:
 
 
 def _reduction(trace: Trace, plan: _Plan) -> Iterator[str]:
-    """What was left out to fit the budget, in words."""
+    """Sentences that say what was reduced to fit the budget."""
     if plan.bits < 16:  # noqa: PLR2004  (the full precision)
         yield "maps of single steps are kept to 1 part in 255 of each word's largest value (8 bits)"
     if not plan.decoded and (trace.decoded or trace.decoded_x0):

@@ -1,4 +1,4 @@
-"""What a pixel can look at: the words of a prompt, its other tokens, start, end and padding, each from its columns."""
+"""What a pixel can look at: words of a prompt, its other tokens, start, end and padding; each has its columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Entry:
     """One thing to look at, and the recorded columns that are summed for it.
 
     Attributes:
-        kind: "word", which competes for a pixel; "mark", a token that belongs to no word: punctuation; "part", one of
-            a word's several tokens; "start", "end" and "padding", the rest of the sequence; "position" where there is
-            no prompt to read, which competes as a word does.
-        text: As typed; of a word that stands several times, where it stands first.
+        kind: "word" competes for a pixel. "mark" is a token that belongs to no word: punctuation. "part" is one of a
+            word's several tokens. "start", "end" and "padding" are the rest of the sequence. "position" stands for a
+            word where there is no prompt to read, and competes as a word does.
+        text: As typed; of a word that occurs several times, as it was typed first.
         positions: In the padded prompt.
         whole: Of a part: the text of its word.
     """
@@ -34,12 +34,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Reading:
-    """A role's prompt as its pixels can look at it.
+    """The prompt of a role: what its pixels can look at, and how it was typed.
 
     Attributes:
         entries: Words and marks in the prompt's order, then parts, start, end, padding.
-        sentence: Words and marks as typed, from left to right: (place among `entries`,
-            or None where it was cut off; text).
+        sentence: Words and marks in the order in which they were typed: (place among `entries`, text). The place is
+            None where the tokenizer cut the word off.
         lost: Words that were cut off.
     """
 
@@ -49,7 +49,10 @@ class Reading:
 
 
 def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
-    """The entries of a role's prompt; equal words are one, as `word_map` sums them; positions without a prompt."""
+    """Reads the prompt of a role; equal words are one entry, as `word_map` sums them.
+
+    Without a prompt, each recorded column is an entry of kind "position".
+    """
     tokenizer = attention.tokenizer
     if tokenizer is None or tokenizer not in trace.tokens.get(role, ()):
         entries = [_position(column) for column in attention.columns]
@@ -109,10 +112,10 @@ def _specials(read: Tokenization, attention: Attention) -> Iterator[Entry]:
 
 
 def columns_for(attention: Attention, entry: Entry) -> list[int]:
-    """The columns of a layer that hold the entry's positions: each alone, or wholly among those asked for.
+    """The columns of a layer that hold the entry's positions and no others.
 
     Raises:
-        TraceError: A position was summed with others that the entry does not have, or was never seen.
+        TraceError: A position was summed with others that the entry does not have, or was not recorded.
     """
     wanted = set(entry.positions)
     whole = [place for place, column in enumerate(attention.columns) if column and wanted.issuperset(column)]

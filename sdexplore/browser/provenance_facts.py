@@ -1,4 +1,4 @@
-"""How a trace came to be, as lines for people to read."""
+"""Where a trace comes from, as lines for people to read."""
 
 from collections.abc import Iterator
 

@@ -14,12 +14,12 @@ from .prompt_entries import Entry, columns_for, read_prompt
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Layers of one grid that saw the same steps, as their mean.
+    """The mean of the layers that have the same grid and saw the same steps.
 
     Attributes:
         layers: Their dotted names; each has one vote.
         steps: Distinct steps, ascending.
-        calls: How many denoiser calls each step's row averages.
+        calls: Over how many calls of the denoiser each step is averaged.
         maps: Mean over layers, heads and the step's calls: probability 0..1.
     """
 
@@ -29,25 +29,25 @@ class Group:
     maps: Float32[np.ndarray, "step entry y x"]
 
     def mean(self) -> Float32[np.ndarray, "1 entry y x"]:
-        """Over all calls, as `word_map` averages."""
+        """The mean over all calls, as `word_map` computes it."""
         weights = np.array(self.calls, np.float32) / np.float32(sum(self.calls))
         return np.asarray(np.tensordot(weights, self.maps, 1)[None], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class RoleMaps:
-    """All that is stored of a role's cross-attention, ready to be packed."""
+    """The cross-attention of a role, ready to be packed."""
 
     role: str
     groups: list[Group]
     facts: dict[str, Any]
 
     def per_step(self) -> int:
-        """The most numbers that one step takes."""
+        """How many numbers one step takes at most."""
         return sum(int(np.prod(group.maps.shape[1:])) for group in self.groups)
 
     def pack(self, buffer: Buffer, bits: Bits, kept: Sequence[int]) -> dict[str, Any]:
-        """The facts of this role; its maps of the steps in `kept`, and their mean over all steps, go to `buffer`."""
+        """Adds the maps of the steps in `kept`, and the mean over all steps, to `buffer`; returns the role's facts."""
         groups = []
         for group in self.groups:
             rows = [row for row, step in enumerate(group.steps) if step in kept]

@@ -4,78 +4,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import synthetic
-from lab import ARTIFACTS, COLOURS, contrast
+from explorer_pages import HIGH, PIXEL, WIDE, Opened, X, Y, inside, same, words_of
 
 import sdexplore as sdx
 from sdexplore.analysis.guidance import halves
-from sdexplore.text.tokenization import Tokenizations
-
-OFFLINE = "for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'Worker']) delete window[name]"
-PIXEL = """(canvas, [x, y]) => {
-  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true})
-  copy.drawImage(canvas, 0, 0)
-  return [...copy.getImageData(x, y, 1, 1).data]
-}"""
-HOSTILE = "</script><img src=x onerror=document.title=1> a cat"
-Y, X = synthetic.Y, synthetic.X
-HIGH, WIDE = 64, 96
-
-
-class Opened:
-    """A page of an explored trace, with everything it asked for and complained about."""
-
-    def __init__(self, browser, path, **options):
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
-        self.page = self.context.new_page()
-        self.page.add_init_script(OFFLINE)
-        self.complaints = []
-        self.page.on("request", lambda request: self.complaints.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
-        self.complaints.remove(path.as_uri())  # the file itself
-        self.stage = self.page.locator(".stage")
-
-    def close(self):
-        assert self.complaints == []
-        self.context.close()
-
-    def point(self, down, over):
-        """(x, y) on the screen of a place on the stage, as shares of its height and width."""
-        box = self.stage.bounding_box()
-        return box["x"] + over * box["width"], box["y"] + down * box["height"]
-
-    def hover(self, row, column):
-        self.page.mouse.move(*self.point((row + 0.5) / Y, (column + 0.5) / X))
-        self.titled(f"Pixel row {row}, column {column} looks at")
-
-    def titled(self, text):
-        self.page.locator("h3", has_text=text).wait_for()
-
-    def settle(self):
-        """Waits until what was asked for is drawn."""
-        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-    def text(self, selector):
-        self.settle()
-        return self.page.locator(selector).text_content()
-
-    def ranked(self):
-        """Word -> (inside, outside), most looked at first."""
-        self.settle()
-        rows = self.page.locator(".ranked li").evaluate_all(
-            "rows => rows.map(row => [row.querySelector('.name').textContent, row.dataset.inside, row.dataset.outside])"
-        )
-        return {name.removesuffix(" (2×)"): (float(inside), float(outside)) for name, inside, outside in rows}
-
-    def heat(self, row, column):
-        """Red, green, blue, opacity of a pixel of the map on the stage."""
-        self.settle()
-        return self.page.locator(".heat").evaluate(PIXEL, [column, row])
-
-    def keep(self, name):
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
 
 @pytest.fixture(scope="module")
@@ -88,19 +20,6 @@ def opened(browser, path):
     found = Opened(browser, path)
     yield found
     found.close()
-
-
-def words_of(trace, row, column, **asked):
-    """What Python says of a pixel, most looked at first."""
-    maps = {word: sdx.word_map(trace, word, **asked) for word in ("a", "cat", "and", "rocketship")}
-    at = {w: (m[row, column], (m.sum() - m[row, column]) / (m.size - 1)) for w, m in maps.items()}
-    return dict(sorted(at.items(), key=lambda pair: -pair[1][0]))
-
-
-def same(found, expected):
-    assert list(found) == list(expected)
-    for word, numbers in expected.items():
-        assert found[word] == pytest.approx(numbers, abs=2e-5), word
 
 
 def test_a_pointed_pixel_says_the_words_that_python_says(opened, trace):
@@ -241,11 +160,6 @@ def test_the_keyboard_alone_reaches_everything(opened, trace):
     page.wait_for_function("live => live.textContent.startsWith('“cat”')", arg=live.element_handle())
 
 
-def inside(trace, box):
-    found = sdx.region_words(trace, box)
-    return zip(found.words, found.inside, strict=True)
-
-
 def test_fingers_on_a_phone(browser, path, trace):
     phone = Opened(browser, path, viewport={"width": 375, "height": 740}, has_touch=True, is_mobile=True)
     page = phone.page
@@ -286,118 +200,3 @@ def test_nothing_jumps(opened):
     page.get_by_role("button", name="padding").click()
     opened.hover(7, 11)
     assert page.evaluate(boxes) == before
-
-
-def test_a_hostile_prompt_stays_text(browser, tmp_path):
-    model = {"model": "<svg onload=document.title=1>", "scheduler": synthetic.trace().provenance["scheduler"]}
-    made = synthetic.trace(prompt=HOSTILE, provenance=model)
-    hostile = Opened(browser, sdx.page(made, tmp_path / "hostile.html"))
-    page = hostile.page
-    assert page.title() == HOSTILE
-    assert page.locator("h1").text_content() == HOSTILE
-    assert [chip for chip in page.locator(".chip").all_text_contents() if chip in ("img", "onerror", "cat")]
-    page.locator("summary").click()
-    assert page.get_by_text("<svg onload=document.title=1>", exact=True).is_visible()
-    assert page.locator("img, svg").count() == 0
-    hostile.hover(6, 9)
-    assert next(iter(hostile.ranked())) == "src"  # what stands at position 2 here
-    hostile.close()
-
-
-def test_the_words_ranked_are_those_of_region_words(browser, tmp_path):
-    made = synthetic.trace(prompt="a 🐱 ` and ( 🚀")
-    opened = Opened(browser, sdx.page(made, tmp_path / "marks.html"))
-    ranked = sdx.region_words(made, (0, 0, WIDE, HIGH)).words
-    assert list(opened.ranked()) == list(ranked)
-    assert set(ranked) == {"a", "🐱", "and", "🚀"}
-    assert opened.page.locator(".chip", has_text="`").count() == 1  # to be looked at all the same
-    opened.close()
-
-
-LACKING = {
-    "picture": {"image": None, "decoded": {}, "decoded_x0": {}},
-    "attention": {"cross_attention": {}},
-    "guidance": {"noise_preds": {}},
-    "prompt": {"tokens": {}},
-    "all": {
-        **dict.fromkeys(("image", "latent_rgb", "latents", "noise_pred", "pred_original_sample")),
-        **{name: {} for name in ("decoded", "decoded_x0", "noise_preds", "cross_attention")},
-        "call": {"stopped": True},
-    },
-    "flag": {"flags": {"nsfw_content_detected": True}, "image": np.zeros((HIGH, WIDE, 3), np.uint8)},
-}
-SAID = {
-    "picture": "none was decoded",
-    "attention": "no cross-attention was recorded",
-    "guidance": "had no classifier-free guidance",
-    "prompt": "named by position",
-    "all": "was stopped after 6 steps",
-    "flag": "safety checker took the picture for unsafe",
-}
-
-
-def test_what_a_trace_lacks_is_said_and_the_rest_works(browser, tmp_path):
-    for name, fields in LACKING.items():
-        lacking = Opened(browser, sdx.page(synthetic.trace(**fields), tmp_path / f"{name}.html"))
-        assert SAID[name] in lacking.text(".notes")
-        lacking.stage.focus()
-        lacking.page.keyboard.press("ArrowDown")
-        if name in ("picture", "guidance", "flag"):
-            lacking.titled("Pixel row 4, column 6 looks at")
-            assert "rocketship" in lacking.ranked()
-        if name == "prompt":
-            lacking.hover(6, 9)
-            assert next(iter(lacking.ranked())) == "position 2"
-        lacking.close()
-
-
-def test_a_prompt_without_words_leaves_no_scale_without_an_end(browser, tmp_path):
-    tokens = {"cond": Tokenizations({"tokenizer": synthetic.tokenization("")})}
-    page = sdx.page(synthetic.trace(prompt="", tokens=tokens), tmp_path / "empty.html")
-    empty = Opened(browser, page, viewport={"width": 375, "height": 740})
-    assert empty.text(".brief") == "Whole picture: no words to look at"
-    assert empty.text(".what").startswith("This prompt has no words: point at start")
-    scale = empty.page.locator(".scale")
-    place = scale.bounding_box()
-    assert not scale.is_visible()
-    empty.page.get_by_role("button", name="padding").click()
-    scale.wait_for()
-    assert float(scale.locator(".number").last.text_content()) > 0
-    assert scale.bounding_box() == place
-    empty.close()
-
-
-def test_without_javascript_the_picture_and_its_words_are_there(browser, path):
-    plain = Opened(browser, path, java_script_enabled=False)
-    picture = plain.page.locator("img")
-    assert picture.get_attribute("alt") == "Picture made for the prompt: a cat and a rocketship"
-    assert picture.bounding_box()["width"] == WIDE
-    assert "Words (cond): a, cat, and, rocketship" in plain.page.locator("body").inner_text()
-    plain.close()
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A page of the embedded model."""
-    pipe = sdx.load()
-    pipe.set_progress_bar_config(disable=True)
-    made = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
-    return sdx.page(made, tmp_path_factory.mktemp("drawn") / "rocket.html")
-
-
-def test_the_embedded_models_page_in_light_and_dark_wide_and_narrow(browser, drawn):
-    assert drawn.stat().st_size < 10e6 * 4 / 25  # 10 MB for 25 steps
-    for scheme in ("light", "dark"):
-        wide = Opened(browser, drawn, color_scheme=scheme)
-        wide.page.mouse.move(*wide.point(0.55, 0.6))
-        wide.titled("Pixel row 17, column 19 looks at")
-        for part in (".what", ".step-text", ".chip", ".chip.special", ".ratio", ".note", ".mass-text b", "footer"):
-            colours = wide.page.locator(part).first.evaluate(COLOURS)
-            assert contrast(*colours) > 4.5, (scheme, part, colours)  # WCAG's AA
-        assert wide.page.evaluate("document.documentElement.scrollWidth") <= 1280
-        wide.keep(f"page-{scheme}")
-        wide.close()
-    narrow = Opened(browser, drawn, viewport={"width": 375, "height": 740})
-    assert narrow.page.evaluate("document.documentElement.scrollWidth") == 375
-    narrow.keep("page-narrow")
-    narrow.close()

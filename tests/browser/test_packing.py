@@ -166,7 +166,7 @@ def test_a_role_of_zeros_and_two_tokenizers_are_told():
     both = {"tokenizer": synthetic.tokenization(), "tokenizer_2": synthetic.tokenization(tokenizer="tokenizer_2")}
     packed = pack(synthetic.trace(provenance=provenance, tokens={"cond": Tokenizations(both)}))
     assert [(role["role"], role["zeroed"]) for role in packed.facts["roles"]] == [("cond", False), ("uncond", True)]
-    assert "2 tokenizers (tokenizer, tokenizer_2)" in " ".join(packed.facts["missing"])
+    assert "2 tokenizers (tokenizer, tokenizer_2); words are found with tokenizer." in " ".join(packed.facts["missing"])
 
 
 def test_values_that_are_no_numbers_are_counted():
@@ -174,7 +174,7 @@ def test_values_that_are_no_numbers_are_counted():
     probs[0, 0, 0, 0, 2] = np.nan
     broken = dataclasses.replace(synthetic.attention((8, 12)), probs=probs)
     packed = pack(synthetic.trace(cross_attention={"cond": {synthetic.DOWN: broken}}))
-    assert "1 attention values are not numbers" in " ".join(packed.facts["missing"])
+    assert "1 attention value (" in " ".join(packed.facts["missing"])
     maps, _ = maps_of(packed, step=0)
     assert maps[1][0, 0] == 0
 

@@ -66,13 +66,14 @@ explorer = LinkedExplorer(sdx.Trace.load("trace.safetensors"))
 explorer
 """
 TELL = "print([explorer.state.get(name) for name in ('pixel', 'word', 'step')])"
+WHOLE = "print([explorer.state.get(name) for name in ('pixel', 'word', 'scale')])"
 CHANGE = "explorer.state = {'word': 'rocketship', 'step': 2, 'layers': 6, 'pixel': [1, 2]}"
 
 
 def test_in_a_real_jupyterlab_it_works_with_and_without_a_kernel(lab, browser):
     trace = synthetic.trace()
     trace.save(lab.root / "trace.safetensors")
-    notebook = open_notebook(lab, browser, "linked.ipynb", [SHOW, TELL, CHANGE])
+    notebook = open_notebook(lab, browser, "linked.ipynb", [SHOW, TELL, CHANGE, WHOLE])
     page = notebook.page
     notebook.run(0)
     (output,) = notebook.outputs(0)
@@ -104,13 +105,15 @@ def test_in_a_real_jupyterlab_it_works_with_and_without_a_kernel(lab, browser):
         page.keyboard.press(key)
     page.locator("h3", has_text="Pixel row 7, column 9 looks at").wait_for()
     assert page.evaluate(ACTIVE) == active  # its keys stay its own
-    assert page.evaluate(COUNT) == 3
+    assert page.evaluate(COUNT) == 4
     read(notebook, "[[7, 9], 'cat', None]\n")
     notebook.run(2)
     page.locator("h3", has_text="Pixel row 1, column 2 looks at").wait_for()
     same = sdx.word_map(trace, "rocketship", steps=2, layers=6)[1, 2]
     row = page.locator(".ranked li", has_text="rocketship")
     assert float(row.get_attribute("data-inside")) == pytest.approx(same, abs=2e-5)
+
+    read(notebook, "[[1, 2], 'rocketship', 'shared']\n", cell=3)  # also what the change did not name
 
     page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.sessionContext.session")
@@ -122,11 +125,11 @@ def test_in_a_real_jupyterlab_it_works_with_and_without_a_kernel(lab, browser):
     assert notebook.errors == []
 
 
-def read(notebook, expected):
+def read(notebook, expected, cell=1):
     """What was done in the browser arrives in the kernel a moment later."""
     for _ in range(20):
-        notebook.run(1)
-        (output,) = notebook.outputs(1)
+        notebook.run(cell)
+        (output,) = notebook.outputs(cell)
         if output["text"] == expected:
             return
     pytest.fail(f"the kernel knows of {output['text']!r}, not {expected!r}")

@@ -32,6 +32,8 @@ def test_the_wheel_carries_the_model_the_licences_and_nothing_else(wheel):
         "sdexplore/mini/pipeline/tokenizer/tokenizer.json",
         "sdexplore/mini/world/atlas.npz",
         "sdexplore/mini/MODEL_CARD.md",
+        "sdexplore/browser/js/mounting.mjs",
+        "sdexplore/browser/js/style.css",
         "sdexplore/py.typed",
     ):
         assert needed in names

@@ -1,0 +1,254 @@
+// The linked explorer: a picture, the words of its prompt, and where each step looked at which word.
+//
+// An Explorer shows an Exploration with its parts (stage, steps, views, prompt, ranking, choices, foot) in a shadow
+// root. A part draws what the exploration holds; what the user does changes the exploration, and the parts that show
+// the change are drawn in the next frame.
+
+import { Choices, Steps, Views } from "./controls.mjs";
+import { make, setText } from "./dom.mjs";
+import { Exploration } from "./exploration.mjs";
+import { Foot } from "./foot.mjs";
+import { DIFFERENCE, Pictures } from "./pictures.mjs";
+import { Prompt } from "./prompt.mjs";
+import { Division, Ranking } from "./ranking.mjs";
+import { movedRegion, sameCell } from "./regions.mjs";
+import { ColourBar, Stage } from "./stage.mjs";
+import STYLES from "./style.css";
+import { differenceInWords, firstWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
+
+const QUIET = 120; // milliseconds: while keys repeat, only the last place is said
+const KEYS =
+  "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. " +
+  "Escape returns to the whole picture.";
+
+let instances = 0;
+
+/** The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown. */
+export class Explorer {
+  constructor(host, facts, data, changed) {
+    this.exploration = new Exploration(facts, data);
+    this.changed = changed;
+    this.id = `sdx${++instances}`;
+    this.dirty = new Set(["maps", "base"]);
+    this.#makeParts();
+    this.#keepKeys(host);
+    const root = host.attachShadow({ mode: "open" });
+    root.append(make("style", { text: STYLES }), this.#layOut());
+    this.#fill();
+    this.pictures = new Pictures(this.exploration, () => this.#later("base"));
+    this.draw();
+  }
+
+  // -------------------------------------------------------------------------------------------------- elements
+
+  #makeParts() {
+    const { exploration, id } = this;
+    const set = (change) => this.#set(change);
+    const point = (word) => this.#pointAtWord(word);
+    this.stage = new Stage(exploration, `${id}-keys`, {
+      point: (region) => this.#pointAtRegion(region),
+      choose: (region) => this.#chooseRegion(region),
+      move: (direction, extend) => this.#moveCursor(direction, extend),
+    });
+    this.bar = new ColourBar();
+    this.steps = new Steps(exploration, set);
+    this.views = new Views(exploration, id, set);
+    this.prompt = new Prompt(exploration, id, {
+      point,
+      choose: (word) => {
+        this.#chooseWord(word);
+        this.#say(mapInWords(exploration));
+      },
+    });
+    this.ranking = new Ranking(exploration, { point, choose: (word) => this.#chooseWord(word) });
+    this.division = new Division();
+    this.choices = new Choices(exploration, set);
+    this.foot = new Foot(exploration);
+    this.what = make("p", { class: "what" });
+    this.brief = make("p", { class: "brief", "aria-hidden": "true" }); // where the list is beneath the fold
+    this.live = make("div", { class: "hidden", "aria-live": "polite", role: "status" });
+  }
+
+  /** Keeps plain keys: in JupyterLab, arrows would leave the cell and "d d" delete it. Ctrl+S stays JupyterLab's. */
+  #keepKeys(host) {
+    const keep = (event) => host.toggleAttribute("data-lm-suppress-shortcuts", !(event?.ctrlKey || event?.metaKey));
+    host.addEventListener("keydown", keep, true);
+    keep();
+  }
+
+  #layOut() {
+    const { size } = this.exploration;
+    const root = make("section", {
+      class: "explorer", "aria-label": "Linked explorer: picture, words and where they looked",
+    });
+    root.style.setProperty("--ratio", size[1] / size[0]);
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.#set({ region: null });
+      event.stopPropagation();
+    });
+    const left = make("div", { class: "left" }, this.stage.element, this.bar.element, this.brief, this.what,
+      this.steps.element, this.views.element);
+    const side = make("div", { class: "side" }, this.prompt.title, this.prompt.element, this.#regionLine(),
+      this.ranking.list, this.ranking.note, this.division.element, this.choices.element, this.live,
+      make("p", { class: "hidden", id: `${this.id}-keys`, text: KEYS }));
+    root.append(left, side, this.foot.element);
+    return root;
+  }
+
+  /** The name of the region, and the buttons that draw one and clear it. */
+  #regionLine() {
+    this.regionTitle = make("h3");
+    this.clear = make("button", {
+      type: "button", class: "quiet", text: "clear", title: "Back to the whole picture (Escape)",
+      onclick: () => this.#set({ region: null }),
+    });
+    const draw = make("button", {
+      type: "button", class: "quiet", "aria-pressed": "false", text: "draw region",
+      title: "Drag over the picture to draw a region (a mouse can always drag; on the keyboard: Shift and arrow keys)",
+      onclick: () => {
+        this.stage.setDrawing(!this.stage.drawing);
+        draw.setAttribute("aria-pressed", String(this.stage.drawing));
+      },
+    });
+    this.regionLine = make("div", { class: "row between" }, this.regionTitle,
+      make("div", { class: "row" }, this.clear, draw));
+    return this.regionLine;
+  }
+
+  /** Makes what belongs to a role: chips, rows, layers. */
+  #fill() {
+    const { current } = this.exploration;
+    const ofAttention = [
+      this.brief, this.ranking.list, this.ranking.note, this.division.element, this.regionLine, this.bar.element,
+    ];
+    for (const part of ofAttention) part.hidden = !current;
+    for (const part of [this.prompt, this.ranking, this.choices]) part.fill();
+  }
+
+  // -------------------------------------------------------------------------------------------------- changes
+
+  #set(change, { tell = true } = {}) {
+    const { exploration } = this, before = JSON.stringify(exploration.state);
+    exploration.set(change);
+    if (change.role !== undefined) this.#fill();
+    const onlyRegion = Object.keys(change).every((name) => name === "region");
+    if (onlyRegion) this.#later("heat");
+    else this.#later("maps", "base");
+    if (tell && JSON.stringify(exploration.state) !== before) this.changed?.();
+  }
+
+  #pointAtRegion(region) {
+    const { hover } = this.exploration;
+    if (region === hover.region || sameCell(region, hover.region)) return;
+    hover.region = region;
+    this.#later("reading");
+  }
+
+  #pointAtWord(word) {
+    const { hover } = this.exploration;
+    if (word === hover.word) return;
+    hover.word = word;
+    this.#later("heat");
+  }
+
+  #chooseWord(word) {
+    const { state, usual } = this.exploration;
+    this.#set({ word, view: state.view === DIFFERENCE ? usual : state.view });
+  }
+
+  /** Chooses a region; the cell that is chosen already is given up. */
+  #chooseRegion(region) {
+    const { hover, state } = this.exploration;
+    hover.region = null;
+    this.#set({ region: sameCell(region, state.region) ? null : region });
+    this.#sayRegion();
+  }
+
+  #moveCursor(direction, extend) {
+    const { state, size, grid } = this.exploration;
+    this.#set({ region: movedRegion(state.region, direction, extend, size, grid) });
+    this.#sayRegion();
+  }
+
+  /** What is shown, in the names of sdexplore's functions. */
+  shownState() {
+    return this.exploration.shown();
+  }
+
+  /** Shows what `wanted` names; what is not there changes nothing. */
+  show(wanted) {
+    this.#set(this.exploration.changeTo(wanted), { tell: false });
+  }
+
+  // -------------------------------------------------------------------------------------------------- drawing
+
+  #later(...parts) {
+    if (!this.dirty.size) requestAnimationFrame(() => this.draw());
+    for (const part of parts) this.dirty.add(part);
+  }
+
+  /** Draws what changed: "maps" and "base" draw the map over them too, and each draws the reading. */
+  draw() {
+    if (this.gone) return;
+    const { dirty } = this;
+    this.dirty = new Set();
+    const needs = (...parts) => parts.some((part) => dirty.has(part));
+    if (needs("maps")) this.ranking.paintMaps();
+    if (needs("base")) this.#drawBase();
+    if (needs("base", "heat")) this.#drawHeat();
+    this.#drawReading();
+  }
+
+  #drawBase() {
+    this.views.draw(this.pictures);
+    this.steps.draw(this.stage.drawBase(this.pictures));
+    this.choices.draw();
+  }
+
+  #drawHeat() {
+    const { exploration } = this, { current, word, state, difference } = exploration;
+    const isDifference = word === null && state.view === DIFFERENCE && difference.there;
+    this.bar.drawTop(this.stage.drawHeat(nothingToShow(exploration)));
+    this.bar.element.hidden = !current && !isDifference;
+    if (word !== null) {
+      setText(this.what, `${mapInWords(exploration)} ${scaleInWords(exploration.scaleOf(word).own)}`);
+    } else setText(this.what, isDifference ? differenceInWords(exploration) : nothingToShow(exploration));
+    this.prompt.draw();
+  }
+
+  #drawReading() {
+    const { exploration } = this, { region, current, state, word, grid } = exploration;
+    this.stage.drawFrame(region);
+    this.clear.classList.toggle("unneeded", state.region === null);
+    if (!current) return;
+    const reading = exploration.read(region), name = regionName(region, grid);
+    setText(this.regionTitle, `${name} looks at`);
+    this.ranking.draw(reading);
+    setText(this.brief, `${name}: ${firstWords(exploration, reading, 3).join(" · ") || "no words to look at"}`);
+    this.division.draw(exploration, reading.shares);
+    this.bar.drawTick(region && word !== null ? reading.insides[word] : null);
+    this.foot.draw(exploration);
+  }
+
+  // -------------------------------------------------------------------------------------------------- saying
+
+  #say(text) {
+    clearTimeout(this.speaking);
+    this.speaking = setTimeout(() => setText(this.live, text), QUIET);
+  }
+
+  #sayRegion() {
+    const { exploration } = this, { current, state, grid } = exploration;
+    if (!current) return;
+    const words = firstWords(exploration, exploration.read(state.region), 4);
+    this.#say(`${regionName(state.region, grid)}: ${words.join(", ")}`);
+  }
+
+  /** Ends: nothing is drawn or said any more. */
+  destroy() {
+    this.gone = true;
+    clearTimeout(this.speaking);
+    this.pictures.close();
+  }
+}

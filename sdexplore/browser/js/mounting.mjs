@@ -1,0 +1,65 @@
+// The one way in: the explorer in a notebook (anywidget's default export) and in a page of its own (`mountPage`).
+//
+// `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer. Plain JavaScript without library or
+// network: sdexplore.browser.front_end joins this module and those it imports into one file.
+
+import { Explorer } from "./explorer.mjs";
+
+const PAUSE = 100; // milliseconds before the kernel is told, so that a drag is told once
+
+/** Shows the packed trace inside `element`; returns the explorer: `show(state)`, `shownState()`, `destroy()`. */
+export function mount(element, facts, data, changed = null) {
+  const host = document.createElement("div");
+  element.replaceChildren(host);
+  return new Explorer(host, facts, data, changed);
+}
+
+/** The explorer of a page that carries its own data: JSON in #facts, base64 in #data. */
+export function mountPage() {
+  const facts = JSON.parse(document.getElementById("facts").textContent);
+  const text = atob(document.getElementById("data").textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return mount(document.getElementById("explorer"), facts, bytes);
+}
+
+/** Whether the kernel of a widget is there to be told. Without one, the explorer lacks nothing else. */
+function hasKernel({ widget_manager: manager }) {
+  return !(manager && "kernel" in manager && (!manager.kernel || manager.kernel.isDisposed));
+}
+
+/** Shows the widget's trace in `el`; returns what ends it. */
+function render({ model, el }) {
+  let explorer = null, waiting = null;
+  const state = () => model.get("state") ?? {};
+  const tell = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (!hasKernel(model)) return;
+      model.set("state", explorer.shownState());
+      model.save_changes();
+    }, PAUSE);
+  };
+  const isShown = () => JSON.stringify(state()) === JSON.stringify(explorer.shownState());
+  const follow = () => {
+    if (isShown()) return;
+    explorer.show(state());
+    if (!isShown()) tell(); // the state names only a part, or what is not there
+  };
+  const open = () => {
+    explorer?.destroy();
+    explorer = mount(el, model.get("facts"), model.get("data"), tell);
+    follow();
+  };
+  open();
+  model.on("change:data", open);
+  model.on("change:state", follow);
+  return () => {
+    clearTimeout(waiting);
+    model.off("change:data", open);
+    model.off("change:state", follow);
+    explorer.destroy();
+  };
+}
+
+export default { render };

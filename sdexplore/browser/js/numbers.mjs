@@ -1,0 +1,37 @@
+// Numbers as they are read from the buffer, compared and shown.
+
+/** The array that a reference of the facts points at, without a copy; null where the reference is missing. */
+export function typed(reference, bytes) {
+  if (!reference) return null;
+  const length = reference.shape.reduce((a, b) => a * b, 1);
+  const Type = reference.type === "uint16" ? Uint16Array : Uint8Array;
+  return new Type(bytes.buffer, bytes.byteOffset + reference.at, length);
+}
+
+/** The bytes of a widget's DataView, or of a page's array. Arrays of numbers need them aligned: copied where not. */
+export function aligned(data) {
+  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
+  return bytes.byteOffset % 8 ? bytes.slice() : bytes;
+}
+
+/** Three significant digits; "–" where the number is not finite. */
+export function three(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  return Math.abs(value) >= 1e-4 ? Number(value.toPrecision(3)).toString() : value.toExponential(1);
+}
+
+/** A share, 0 to 1, in percent. */
+export function percent(share) {
+  if (share > 0 && share < 0.001) return "<0.1 %";
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+/** How many things: "1 step", "3 steps". */
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+/** A grid as people write it: rows × columns. */
+export const gridName = ([y, x]) => `${y} × ${x}`;
+
+/** `value` as a whole number from 0 to `cells` − 1. */
+export const within = (value, cells) => Math.max(0, Math.min(cells - 1, Math.floor(value)));

@@ -1,0 +1,91 @@
+"""The explorer's page in a real Chromium, driven as a reader drives it, and what Python says of the same trace."""
+
+import pytest
+import synthetic
+from lab import ARTIFACTS
+
+import sdexplore as sdx
+
+OFFLINE = "for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'Worker']) delete window[name]"
+PIXEL = """(canvas, [x, y]) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true})
+  copy.drawImage(canvas, 0, 0)
+  return [...copy.getImageData(x, y, 1, 1).data]
+}"""
+Y, X = synthetic.Y, synthetic.X
+HIGH, WIDE = 64, 96
+
+
+class Opened:
+    """A page of an explored trace, with everything it asked for and complained about."""
+
+    def __init__(self, browser, path, **options):
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
+        self.page = self.context.new_page()
+        self.page.add_init_script(OFFLINE)
+        self.complaints = []
+        self.page.on("request", lambda request: self.complaints.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+        self.complaints.remove(path.as_uri())  # the file itself
+        self.stage = self.page.locator(".stage")
+
+    def close(self):
+        assert self.complaints == []
+        self.context.close()
+
+    def point(self, down, over):
+        """(x, y) on the screen of a place on the stage, as shares of its height and width."""
+        box = self.stage.bounding_box()
+        return box["x"] + over * box["width"], box["y"] + down * box["height"]
+
+    def hover(self, row, column):
+        self.page.mouse.move(*self.point((row + 0.5) / Y, (column + 0.5) / X))
+        self.titled(f"Pixel row {row}, column {column} looks at")
+
+    def titled(self, text):
+        self.page.locator("h3", has_text=text).wait_for()
+
+    def settle(self):
+        """Waits until what was asked for is drawn."""
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def text(self, selector):
+        self.settle()
+        return self.page.locator(selector).text_content()
+
+    def ranked(self):
+        """Word -> (inside, outside), most looked at first."""
+        self.settle()
+        rows = self.page.locator(".ranked li").evaluate_all(
+            "rows => rows.map(row => [row.querySelector('.name').textContent, row.dataset.inside, row.dataset.outside])"
+        )
+        return {name.removesuffix(" (2×)"): (float(inside), float(outside)) for name, inside, outside in rows}
+
+    def heat(self, row, column):
+        """Red, green, blue, opacity of a pixel of the map on the stage."""
+        self.settle()
+        return self.page.locator(".heat").evaluate(PIXEL, [column, row])
+
+    def keep(self, name):
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+def words_of(trace, row, column, **asked):
+    """What Python says of a pixel, most looked at first."""
+    maps = {word: sdx.word_map(trace, word, **asked) for word in ("a", "cat", "and", "rocketship")}
+    at = {w: (m[row, column], (m.sum() - m[row, column]) / (m.size - 1)) for w, m in maps.items()}
+    return dict(sorted(at.items(), key=lambda pair: -pair[1][0]))
+
+
+def same(found, expected):
+    assert list(found) == list(expected)
+    for word, numbers in expected.items():
+        assert found[word] == pytest.approx(numbers, abs=2e-5), word
+
+
+def inside(trace, box):
+    found = sdx.region_words(trace, box)
+    return zip(found.words, found.inside, strict=True)
