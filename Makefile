@@ -36,8 +36,11 @@ demo: $(VENV)/.package
 	@echo "The notebook with its output and its figures are in $(CURDIR)/$(DEMO):"
 	@ls $(DEMO)
 
+# A process a core, each with one thread; `python -m pytest tests/views` without them starts sooner.
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadgroup
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 # The oldest versions that pyproject.toml allows, in an environment of their own; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest
@@ -49,7 +52,7 @@ $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 	@touch $@
 
 test-oldest: $(OLDEST)/.made
-	$(OLDEST)/bin/python -m pytest
+	$(OLDEST)/bin/python -m pytest $(SPREAD)
 
 # Ratios of one run; quiet machines give narrow intervals. BENCH_OPTIONS=--quick takes a minute.
 BENCH := images/benchmark

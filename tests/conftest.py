@@ -4,12 +4,30 @@ import os
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # torchvision is not needed, and is not missed
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(config, items):
+    if config.pluginmanager.hasplugin("xdist"):
+        from spreading import group
+
+        group(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from spreading import LongestFirst
+
+    return LongestFirst(config, log)
 
 
 @pytest.fixture
@@ -33,9 +51,9 @@ def browser():
         found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A JupyterLab server with a root of its own."""
+    """A JupyterLab server with a root of its own, one for all tests."""
     from lab import jupyterlab
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
