@@ -1,6 +1,7 @@
 """Tiny random pipelines (seconds) and the embedded model (real pictures) for every test."""
 
 import os
+import sys
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # torchvision is not needed, and is not missed
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
@@ -28,6 +29,16 @@ def pytest_xdist_make_scheduler(config, log):
     from spreading import LongestFirst
 
     return LongestFirst(config, log)
+
+
+@pytest.fixture(autouse=True)
+def shared_parts():
+    """Fails a test that changes what it shares with others."""
+    yield
+    if "tiny_pipelines" in sys.modules:  # tests without a model need none
+        from tiny_pipelines import check_shared
+
+        check_shared()
 
 
 @pytest.fixture

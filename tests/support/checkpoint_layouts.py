@@ -10,8 +10,7 @@ import diffusers
 import torch
 from original_layout import networks, state_dict
 from safetensors.torch import load_file, save_file
-from tiny_pipelines import TOKENIZER
-from transformers import CLIPTokenizerFast
+from tiny_pipelines import TOKENIZER, tokenizer
 
 # Family as told -> (whose networks, input channels, class of the pipeline, scheduler, prediction type, side in pixels).
 FAMILIES: dict[str, tuple[str, int, str, str, str, int]] = {
@@ -58,9 +57,9 @@ def pipeline_of(family: str, parts: dict[str, Any], **more: Any) -> Any:
     config |= {"clip_sample": False, "set_alpha_to_one": False} if "DDIM" in scheduler else {}
     made: dict[str, Any] = {**parts, "scheduler": getattr(diffusers, scheduler)(**config)}
     padding = {"pad_token": "!"}
-    made["tokenizer"] = CLIPTokenizerFast.from_pretrained(TOKENIZER, **(padding if base == "SD 2.x" else {}))
+    made["tokenizer"] = tokenizer(**(padding if base == "SD 2.x" else {}))
     if "XL" in base:
-        made["tokenizer_2"] = CLIPTokenizerFast.from_pretrained(TOKENIZER, **padding)
+        made["tokenizer_2"] = tokenizer(**padding)
     else:
         made |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     if base == "SDXL refiner":

@@ -13,6 +13,8 @@ TESTS = Path(__file__).parents[1]
 JUPYTERLAB = "jupyterlab"
 # Seconds on one core, of what takes more than a few: a long file that starts last would keep one process busy alone.
 SECONDS = {}
+# Tests that take as long as a file each, and share nothing with the others of theirs.
+APART = ("tests/product/test_notebooks.py::test_notebook_runs[",)
 
 
 def group(items):
@@ -27,7 +29,7 @@ class LongestFirst(LoadGroupScheduling):
 
     def _split_scope(self, nodeid):
         unit = super()._split_scope(nodeid)
-        return unit.partition("::")[0]
+        return unit if unit.startswith(APART) else unit.partition("::")[0]
 
     def _assign_work_unit(self, node):
         longest = max(self.workqueue, key=lambda unit: SECONDS.get(unit, 0))
