@@ -1,5 +1,6 @@
 """Tiny random pipelines (seconds) and the embedded model (real pictures) for every test."""
 
+import gc
 import os
 import sys
 
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(config, items):
         from spreading import group
 
         group(items)
+
+
+def pytest_collection_finish():
+    """Takes the million objects of imported modules out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
