@@ -4,7 +4,9 @@ import gc
 import os
 import sys
 
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # torchvision is not needed, and is not missed
+os.environ.setdefault(
+    "TRANSFORMERS_VERBOSITY", "error"
+)  # transformers warns that torchvision is missing; no test needs it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
 
@@ -24,7 +26,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Takes the million objects of imported modules out of every later garbage collection."""
+    """Spares garbage collections the million objects of the imported modules."""
     gc.collect()
     gc.freeze()
 
@@ -50,7 +52,7 @@ def shared_parts():
 
 @pytest.fixture
 def tiny():
-    """A StableDiffusionPipeline of 1.6 M random parameters, four latent levels short, no progress bar."""
+    """A StableDiffusionPipeline with 1.6 M random parameters and no progress bar."""
     from tiny_pipelines import stable_diffusion
 
     return stable_diffusion()
@@ -80,7 +82,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture
 def explorer(tiny):
-    """A dashboard of the tiny pipeline, closed in the end."""
+    """A dashboard of the tiny pipeline; it is closed after the test."""
     from dashboards import PROMPT
 
     import sdexplore as sdx
@@ -101,7 +103,7 @@ def trace():
 
 @pytest.fixture(scope="module")
 def picture(trace):
-    """A picture of it."""
+    """A picture of that trace."""
     import sdexplore as sdx
 
     return sdx.views.attention(trace, ["cat"])
@@ -109,7 +111,7 @@ def picture(trace):
 
 @pytest.fixture
 def compiled(tiny):
-    """The tiny pipeline, its runs compiled."""
+    """The tiny pipeline, set to compile its runs."""
     import sdexplore as sdx
 
     sdx.compile_denoiser(tiny)

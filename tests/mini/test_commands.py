@@ -1,4 +1,4 @@
-"""The command lines of the miniature: what they explain, refuse and hand on."""
+"""The command lines of the miniature: what they explain, what they refuse, and which options they pass on."""
 
 import runpy
 import sys

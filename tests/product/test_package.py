@@ -1,4 +1,4 @@
-"""What is installed: the wheel carries the embedded model and works in an empty environment, without the repository."""
+"""The wheel carries the embedded model, and works in a fresh environment without the repository."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def test_the_wheel_draws_in_a_fresh_environment(wheel, tmp_path):
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "--quiet", "--disable-pip-version-check"]
-    # Bytecode is made of what is imported alone: of all that is installed, it takes longer than the rest.
+    # Without bytecode for every module of every package, which would take longer than all the rest.
     install = [*pip, "install", "--no-compile", "--constraint", ROOT / "constraints.txt"]
     subprocess.run([*install, "torch"], check=True)
     subprocess.run([*install, wheel], check=True)

@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium: one of each for the test session, a fresh page for each notebook."""
+"""A real JupyterLab, one for all tests, and a page of a real Chromium for each notebook."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ ARGUMENTS = [
 ]
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells off the screen are not in the page
+    "notebook-extension/tracker": {"windowingMode": "none"},  # otherwise the page lacks the cells off the screen
     "docmanager-extension/plugin": {"autosaveInterval": 3600},
 }
 READY = """() => {
@@ -62,9 +62,9 @@ class Lab:
 
 @contextlib.contextmanager
 def reserved_port():
-    """A port that the system gives to no other process while the block runs, and that a server may listen on."""
+    """A port for a server; the system gives it to no other process until the block ends."""
     with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the server sets it too, and so may bind besides
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # with it, the server may bind the same port
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
 
@@ -147,7 +147,7 @@ class Notebook:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def screenshot(self, name):
-        """Keeps what is to be seen as artifacts/<name>.png."""
+        """Saves a picture of the page as artifacts/<name>.png."""
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
 

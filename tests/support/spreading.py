@@ -1,4 +1,4 @@
-"""How pytest-xdist spreads the tests over its processes: file by file, the longest files first.
+"""How pytest-xdist divides the tests among its processes: file by file, the longest files first.
 
 A file stays in one process, so that its fixtures are made once. Tests that need JupyterLab stay together as well,
 whatever their files, so that one server serves them all.

@@ -31,7 +31,7 @@ _SHARED: dict[tuple[Any, ...], tuple[CLIPTokenizerFast, Any]] = {}
 
 
 def tokenizer(**options: Any) -> CLIPTokenizerFast:
-    """CLIP's tokenizer, which takes ten times as long to read as the rest of a pipeline to make: all tests share it."""
+    """CLIP's tokenizer, shared by all tests: reading it takes ten times as long as making the rest of a pipeline."""
     key = tuple(sorted(options.items()))
     if key not in _SHARED:
         made = CLIPTokenizerFast.from_pretrained(TOKENIZER, **options)
@@ -45,7 +45,7 @@ def _state(made: CLIPTokenizerFast) -> Any:
 
 
 def check_shared() -> None:
-    """Fails if a shared tokenizer is no longer as it was read; the next test reads a new one."""
+    """Fails if a shared tokenizer has changed; the next test reads a new one."""
     changed = [key for key, (made, before) in _SHARED.items() if _state(made) != before]
     for key in changed:
         del _SHARED[key]

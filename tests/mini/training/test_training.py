@@ -1,4 +1,4 @@
-"""Training of the miniature, for real and small: from the command line to a folder that diffusers loads."""
+"""Training of the miniature, real but small: from the command line to a folder that diffusers loads."""
 
 import re
 from dataclasses import replace
@@ -51,7 +51,7 @@ def prepared(networks, count=4):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a pipeline that has been through every stage."""
+    """The folder of a pipeline that was trained in every stage."""
     folder = tmp_path_factory.mktemp("mini") / "deep" / "trained"
     state = torch.get_rng_state()
     __main__.main(["--smoke", "--device", "cpu", "--out", str(folder)])

@@ -1,4 +1,4 @@
-"""Scenes of the emoji world: the same seed for ever, honest captions, honest masks."""
+"""Scenes of the emoji world: a seed always draws the same scene, and captions and masks are true."""
 
 import random
 import subprocess
