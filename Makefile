@@ -37,8 +37,11 @@ demo: $(VENV)/.package
 	@echo "The notebook with its output and its figures are in $(CURDIR)/$(DEMO):"
 	@ls $(DEMO)
 
+# A process a core, each with one thread; `python -m pytest tests/views` without them starts sooner.
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadgroup
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 # The oldest versions that pyproject.toml allows, in their own environment; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest
@@ -50,7 +53,7 @@ $(OLDEST)/.made: pyproject.toml constraints-oldest.txt
 	@touch $@
 
 test-oldest: $(OLDEST)/.made
-	$(OLDEST)/bin/python -m pytest
+	$(OLDEST)/bin/python -m pytest $(SPREAD)
 
 # The newest versions, without any constraint, in an environment of their own. It is upgraded at every call, so that a release
 # of last night is tested today. The versions are printed first: a failure names what it was seen with.

@@ -1,9 +1,14 @@
 """Tiny random pipelines (seconds) and the embedded model (real pictures) for every test."""
 
+import gc
 import os
+import sys
 
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # torchvision is not needed, and is not missed
+os.environ.setdefault(
+    "TRANSFORMERS_VERBOSITY", "error"
+)  # transformers warns that torchvision is missing; no test needs it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
 
 import pytest
 from hypothesis import settings
@@ -12,9 +17,42 @@ settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(config, items):
+    if config.pluginmanager.hasplugin("xdist"):
+        from spreading import group
+
+        group(items)
+
+
+def pytest_collection_finish():
+    """Spares garbage collections the million objects of the imported modules."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from spreading import LongestFirst
+
+    return LongestFirst(config, log)
+
+
+@pytest.fixture(autouse=True)
+def shared_parts():
+    """Fails a test that changes what it shares with others."""
+    yield
+    if "tiny_pipelines" in sys.modules:  # tests without a model need none
+        from tiny_pipelines import check_shared
+
+        check_shared()
+
+
 @pytest.fixture
 def tiny():
-    """A StableDiffusionPipeline of 1.6 M random parameters, four latent levels short, no progress bar."""
+    """A StableDiffusionPipeline with 1.6 M random parameters and no progress bar."""
     from tiny_pipelines import stable_diffusion
 
     return stable_diffusion()
@@ -33,9 +71,9 @@ def browser():
         found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A JupyterLab server with a root of its own."""
+    """A JupyterLab server with a root of its own, one for all tests."""
     from lab import jupyterlab
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
@@ -44,7 +82,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture
 def explorer(tiny):
-    """A dashboard of the tiny pipeline, closed in the end."""
+    """A dashboard of the tiny pipeline; it is closed after the test."""
     from dashboards import PROMPT
 
     import sdexplore as sdx
@@ -65,7 +103,7 @@ def trace():
 
 @pytest.fixture(scope="module")
 def picture(trace):
-    """A picture of it."""
+    """A picture of that trace."""
     import sdexplore as sdx
 
     return sdx.views.attention(trace, ["cat"])
@@ -73,7 +111,7 @@ def picture(trace):
 
 @pytest.fixture
 def compiled(tiny):
-    """The tiny pipeline, its runs compiled."""
+    """The tiny pipeline, set to compile its runs."""
     import sdexplore as sdx
 
     sdx.compile_denoiser(tiny)

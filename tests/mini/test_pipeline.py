@@ -34,7 +34,7 @@ def test_the_picture_is_the_pipelines_own(pipe, trace):
 
 
 def test_it_draws_what_it_is_told(trace):
-    """By colour: somewhere it is red, elsewhere blue, and the corners are white."""
+    """The colours say it: one place is red, another is blue, and the corners are white."""
     rgb = trace.image.astype(int)
     red = (rgb[..., 0] > 150) & (rgb[..., 1] < 110) & (rgb[..., 2] < 110)
     blue = (rgb[..., 2] > 150) & (rgb[..., 0] < 110)

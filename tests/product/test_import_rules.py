@@ -1,4 +1,4 @@
-"""Who may import whom: rooms on levels, outside packages, private names; and that importing sdexplore stays light."""
+"""Which module may import which: levels of rooms, outside packages, private names; and a light `import sdexplore`."""
 
 import ast
 import inspect
@@ -77,7 +77,7 @@ OUTSIDE = {
 OUTSIDE_OF_FILE = {
     "trace.preview": {"PIL"},
     "trace.xarray": {"xarray"},
-    "bench.peers": {"daam", "attention_map_diffusers"},  # what is measured beside us, where installed
+    "bench.peers": {"daam", "attention_map_diffusers"},  # other tools, measured where they are installed
 }
 
 

@@ -45,7 +45,7 @@ def test_records_and_pictures_show_themselves_once_and_legibly(lab, browser):
     branch.locator("summary", has_text="attentions: ModuleList").first.click()
     assert inner.is_visible()
 
-    assert page.title() != "1"  # a prompt is text, whatever it looks like
+    assert page.title() != "1"  # a prompt is shown as text, even where it is written like HTML
     assert page.locator('.jp-OutputArea-output img[src="x"]').count() == 0
 
     figures = page.locator('.jp-OutputArea-output img[alt*="cat, rocket"]')
@@ -72,7 +72,9 @@ def test_a_prompt_is_not_typeset(lab, browser):
     for index in range(3):
         notebook.run(index)
     outputs = notebook.page.locator(".jp-Cell .jp-Cell-outputWrapper")
-    outputs.nth(2).locator("mjx-container").wait_for()  # what is TeX is typeset by now, after the others' turn
+    outputs.nth(2).locator(
+        "mjx-container"
+    ).wait_for()  # the third cell is TeX: once it is typeset, the cells before it had their turn
     assert outputs.nth(1).locator("mjx-container").count() == 0
     shown = outputs.nth(1).inner_text()
     assert shown.count(TEX) >= 2
@@ -85,7 +87,7 @@ def test_the_first_notebook_as_committed_opens_and_shows_its_pictures(lab, brows
     shutil.copy(ROOT / "notebooks" / "01_a_look_inside.ipynb", lab.root / "01.ipynb")
     notebook = open_notebook(lab, browser, "01.ipynb")
     notebook.theme("JupyterLab Light")
-    pictures = notebook.page.locator(".jp-OutputArea-output figure img")  # a trace shows a thumbnail besides
+    pictures = notebook.page.locator(".jp-OutputArea-output figure img")  # the thumbnail of a trace is no figure
     assert pictures.count() >= 8
     for number in range(pictures.count()):
         assert len(pictures.nth(number).get_attribute("alt")) > 40

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom on the embedded model, and is committed with output that shows something."""
+"""Every notebook runs from top to bottom on the embedded model, and is committed with its output and pictures."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def pictures(notebook):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    folder = tmp_path / "notebooks"  # so that ../images is not the project's own
+    folder = tmp_path / "notebooks"  # so that ../images is not the folder of the project
     folder.mkdir()
     (tmp_path / "images" / "demo").mkdir(parents=True)
     notebook = nbformat.read(path, as_version=4)

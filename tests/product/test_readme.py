@@ -1,4 +1,4 @@
-"""Every block of code in the README runs, in order, as a reader would type it."""
+"""Every block of code in the README runs, in the order and the form in which a reader types it."""
 
 import json
 import re

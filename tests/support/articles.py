@@ -1,10 +1,10 @@
-"""What tests of articles share: a slug, a picture of one colour, the files there are."""
+"""What tests of articles share: a slug, a picture of one colour, the names of the written files."""
 
 from PIL import Image
 from unchecked import unchecked
 
 SLUG = "a-look-inside-2026"
-UserArticle = unchecked("publish.article").Article  # which meets arguments of any type
+UserArticle = unchecked("publish.article").Article  # accepts arguments of any type, as for users
 
 
 def dot(colour, side=8):

@@ -1,4 +1,4 @@
-"""What can be read off a drawn figure, and whether two pictures are the same."""
+"""Reads what a figure shows, and compares two pictures."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import sdexplore as sdx
 
 
 def panels(picture):
-    """The axes that are no colour bars, in the order they were made."""
+    """The axes without the colour bars, in the order of their creation."""
     return [ax for ax in picture.figure.axes if ax.get_label() != "<colorbar>"]
 
 
@@ -22,7 +22,7 @@ def shown(ax):
 
 
 def texts(picture):
-    """Everything that can be read in a figure."""
+    """All texts of a figure."""
     axes = [
         t
         for ax in picture.figure.axes
@@ -33,7 +33,7 @@ def texts(picture):
 
 
 def again(picture, **names):
-    """What the picture's own line of code makes."""
+    """The picture that its own line of code makes."""
     return eval(picture.call, {"sdx": sdx, **names})  # noqa: S307  (our own line, and it must run)
 
 

@@ -10,8 +10,7 @@ import diffusers
 import torch
 from original_layout import networks, state_dict
 from safetensors.torch import load_file, save_file
-from tiny_pipelines import TOKENIZER
-from transformers import CLIPTokenizerFast
+from tiny_pipelines import TOKENIZER, tokenizer
 
 # Family as told -> (whose networks, input channels, class of the pipeline, scheduler, prediction type, side in pixels).
 FAMILIES: dict[str, tuple[str, int, str, str, str, int]] = {
@@ -27,7 +26,7 @@ FAMILIES: dict[str, tuple[str, int, str, str, str, int]] = {
     "SDXL inpainting": ("SDXL base", 9, "StableDiffusionXLInpaintPipeline", "EulerDiscreteScheduler", "epsilon", 1024),
     "SDXL refiner": ("SDXL refiner", 4, "StableDiffusionXLImg2ImgPipeline", "EulerDiscreteScheduler", "epsilon", 1024),
 }
-# What the writers of such files note in their headers.
+# What such files have in their headers.
 METADATA = {
     "SD 2.x base": {"modelspec.architecture": "stable-diffusion-v2-512"},
     "SD 2.x v": {"modelspec.architecture": "stable-diffusion-v2-768-v", "modelspec.prediction_type": "v"},
@@ -47,7 +46,7 @@ def tiny_networks(family: str) -> dict[str, Any]:
 
 
 def pipeline_of(family: str, parts: dict[str, Any], **more: Any) -> Any:
-    """The pipeline that its makers would have: these networks, the scheduler and the tokenizers as published."""
+    """The pipeline of these networks, with scheduler and tokenizers as published."""
     base, _, pipeline, scheduler, prediction, _ = FAMILIES[family]
     spacing = {"Euler": {"timestep_spacing": "leading"}, "Ancestral": {"timestep_spacing": "trailing"}}
     config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
@@ -58,9 +57,9 @@ def pipeline_of(family: str, parts: dict[str, Any], **more: Any) -> Any:
     config |= {"clip_sample": False, "set_alpha_to_one": False} if "DDIM" in scheduler else {}
     made: dict[str, Any] = {**parts, "scheduler": getattr(diffusers, scheduler)(**config)}
     padding = {"pad_token": "!"}
-    made["tokenizer"] = CLIPTokenizerFast.from_pretrained(TOKENIZER, **(padding if base == "SD 2.x" else {}))
+    made["tokenizer"] = tokenizer(**(padding if base == "SD 2.x" else {}))
     if "XL" in base:
-        made["tokenizer_2"] = CLIPTokenizerFast.from_pretrained(TOKENIZER, **padding)
+        made["tokenizer_2"] = tokenizer(**padding)
     else:
         made |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     if base == "SDXL refiner":
@@ -83,7 +82,7 @@ def half_single_file(family: str, parts: dict[str, Any], folder: Path) -> tuple[
 
 
 def fine_tune(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
-    """As trainers write them: CLIP's positions cast like all the rest, and its projection carried along."""
+    """A file as trainers write it: CLIP's positions are cast like all other tensors, its projection is there."""
     path = folder / "single fine-tune.safetensors"
     tensors = tensors_of(family, parts)
     for name in list(tensors):
@@ -96,7 +95,7 @@ def fine_tune(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, d
 
 
 def bare_clip(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
-    """As some tools write them: CLIP's names without `text_model.`."""
+    """A file as some tools write it: CLIP's names lack `text_model.`."""
     path = folder / "single bare.safetensors"
     tensors = {name.replace(".text_model.", "."): tensor for name, tensor in tensors_of(family, parts).items()}
     save_file(tensors, path, METADATA.get(family))
@@ -120,7 +119,7 @@ def variant_folder(family: str, parts: dict[str, Any], folder: Path) -> tuple[Pa
 
 
 def old_folder(family: str, parts: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
-    """As transformers 4.2x and diffusers 0.1x wrote it: their names of keys, classes and entries."""
+    """A folder as transformers 4.2x and diffusers 0.1x wrote it, with their names of keys, classes and entries."""
     path = folder / "old"
     pipeline_of(family, parts).save_pretrained(path)
     for name in ("text_encoder", "text_encoder_2"):

@@ -1,4 +1,4 @@
-"""Runs with and without a graph of one pipeline, and whether they tell the same."""
+"""Runs one pipeline with and without a graph, and compares the traces."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ SHORT = sdx.Record(decode=0)
 
 
 def assert_alike(found, expected, tolerance=1e-3):
-    """Every array within `tolerance` of its largest value, the picture within one level of 255."""
+    """Arrays may differ by `tolerance` times their largest value, pictures by one level of 255."""
     arrays, others = found.arrays(), expected.arrays()
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
@@ -28,7 +28,7 @@ def run(pipe, prompt=PROMPT, **arguments):
 
 
 def eager(pipe, prompt=PROMPT, **arguments):
-    """The same run without a graph, of a pipeline that has one and keeps it."""
+    """The same run without a graph; the pipeline keeps the graphs that it has."""
     kept = denoiser._MADE.pop(pipe.unet)
     try:
         return run(pipe, prompt, **arguments)
@@ -37,7 +37,7 @@ def eager(pipe, prompt=PROMPT, **arguments):
 
 
 def traced(capsys):
-    """How many graphs were traced since this was last asked."""
+    """The number of graphs traced since the last call of this function."""
     return capsys.readouterr().out.count("sdexplore: tracing ")
 
 
@@ -46,7 +46,7 @@ def hook(pipe):
 
 
 def once(change):
-    """A callback that makes the change after the first step; `change` has the pipeline alone."""
+    """A callback that calls `change(pipe)` after the first step."""
 
     def callback(pipe, step, _timestep, given):
         if step == 0:

@@ -132,7 +132,7 @@ def serving(folder: Path) -> Iterator[FakeHub]:
 
 
 def use(address, monkeypatch):
-    """Lets this process's hub be the one at an address."""
+    """Makes this process use the hub at an address."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", address)
@@ -144,6 +144,6 @@ def use(address, monkeypatch):
 
 
 def close_session():
-    """Lets no connection outlive its hub: done by the next request in huggingface_hub before 1.0."""
+    """Closes connections to a hub that is gone; huggingface_hub before 1.0 does so at its next request."""
     close = getattr(huggingface_hub, "close_session", None) or huggingface_hub.utils.reset_sessions
     close()

@@ -1,4 +1,4 @@
-"""Pipelines that people really use, each with a call, and the roles of its denoiser calls."""
+"""Pipelines that people use, each with a call and the roles of its denoiser calls."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class Family:
         return self.late_roles if self.late_roles and call >= 3 else self.roles
 
     def cut(self, role: str, image: int) -> int:
-        """How many columns stand apart: start, one a word, end."""
+        """How many columns are recorded one by one: the start, one for each word, the end."""
         if self.texts is None:
             return POSITIONS
         text = self.texts["cond" if role in ("cond", "perturbed") else "uncond"][image // self.images_per_prompt]

@@ -1,4 +1,4 @@
-"""Files of safetensors with the header that a test wants."""
+"""Writes safetensors files with a given header."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""What a hostile user types, and what a reader sees of it."""
+"""Text of a hostile user, and what a reader of a page sees."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ EVIL = "a | b * c ] d ` e < f $ g\n</script><img onerror=x> {{< x >}} [l](http:/
 
 
 class Seen(HTMLParser):
-    """Pictures' alt texts, and what is emphasised."""
+    """The alt texts and the emphasised words of a page."""
 
     def __init__(self, html):
         super().__init__()

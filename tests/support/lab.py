@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium: one of each for the test session, a fresh page for each notebook."""
+"""A real JupyterLab, one for all tests, and a page of a real Chromium for each notebook."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ ARGUMENTS = [
 ]
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells off the screen are not in the page
+    "notebook-extension/tracker": {"windowingMode": "none"},  # otherwise the page lacks the cells off the screen
     "docmanager-extension/plugin": {"autosaveInterval": 3600},
 }
 READY = """() => {
@@ -61,6 +61,15 @@ class Lab:
 
 
 @contextlib.contextmanager
+def reserved_port():
+    """A port for a server; the system gives it to no other process until the block ends."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # with it, the server may bind the same port
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@contextlib.contextmanager
 def jupyterlab(folder: Path):
     """A JupyterLab server on `folder`/root, with settings and state of its own."""
     root, state = folder / "root", folder / "state"
@@ -69,9 +78,6 @@ def jupyterlab(folder: Path):
         file = state / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     token = secrets.token_hex(16)
     places = {
         "JUPYTER_CONFIG_DIR": "config",
@@ -83,15 +89,15 @@ def jupyterlab(folder: Path):
     }
     environment = os.environ | {name: str(state / place) for name, place in places.items()}
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"),
         *("--expose-app-in-browser", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
         *("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.terminals_enabled=False"),
     ]
     log = state / "server.log"
-    with log.open("w") as output:
+    with reserved_port() as port, log.open("w") as output:
         environment["JUPYTER_PLATFORM_DIRS"] = "1"
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        server = subprocess.Popen([*command, f"--port={port}"], env=environment, stdout=output, stderr=output)
         url, started = f"http://127.0.0.1:{port}", time.monotonic()
         try:
             while True:
@@ -141,7 +147,7 @@ class Notebook:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def screenshot(self, name):
-        """Keeps what is to be seen as artifacts/<name>.png."""
+        """Saves a picture of the page as artifacts/<name>.png."""
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
 

@@ -1,4 +1,4 @@
-"""A denoiser that knows the picture: it answers exactly, from nothing but what a UNet is given.
+"""A denoiser that knows the picture: its answers are exact, and it reads only the arguments of a UNet.
 
 It reads the noise level from the timestep alone, by the rules that models are trained with (ᾱ by timestep, c_noise of
 EDM, τ of flow matching), and never from sdexplore or the scheduler's tables of σ.
@@ -74,7 +74,7 @@ class Oracle(UNet2DConditionModel):
 
 
 def pipeline():
-    """A Stable Diffusion pipeline whose UNet will know the picture."""
+    """A Stable Diffusion pipeline whose UNet is such a denoiser."""
     pipe = stable_diffusion()
     tiny = {name: value for name, value in pipe.unet.config.items() if not name.startswith("_")}
     pipe.unet = Oracle(**tiny).eval()

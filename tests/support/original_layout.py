@@ -1,4 +1,4 @@
-"""Checkpoints in the original (LDM) layout, tiny, or of full size without content: diffusers' conversion inverted.
+"""Checkpoints in the original (LDM) layout, tiny, or of full size and empty: the inverse of diffusers' conversion.
 
 Written from the module lists of CompVis' `ldm` and Stability AI's `sgm`, not from diffusers' converter: the names of
 blocks are counted through as `openaimodel.py` and `model.py` number them.
@@ -86,7 +86,7 @@ def networks(family: str, *, tiny: bool = True, channels: int = 4) -> dict[str, 
 
 
 def state_dict(family: str, parts: dict[str, nn.Module]) -> dict[str, torch.Tensor]:
-    """The tensors of a whole checkpoint in the original layout, with what such files hold besides."""
+    """The tensors of a whole checkpoint in the original layout, and the other entries of such files."""
     found = {f"model.diffusion_model.{k}": v for k, v in unet_keys(parts["unet"]).items()}
     found |= {f"first_stage_model.{k}": v for k, v in vae_keys(parts["vae"]).items()}
     for component, prefix in PREFIXES[family].items():

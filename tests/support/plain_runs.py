@@ -1,4 +1,4 @@
-"""The same call without sdexplore, and what is to be the same afterwards."""
+"""The same call without sdexplore, and what a run must not change."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Configurations as published on the hub (unet/config.json and others), where they differ from the classes' own.
+"""Configurations as published on the hub (unet/config.json and others), where they differ from the classes' defaults.
 
 Of stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1, stable-diffusion-xl-base-1.0, -refiner-1.0,
 stable-diffusion-3-medium-diffusers, FLUX.1-dev (black-forest-labs) and PixArt-alpha/PixArt-XL-2-1024-MS.

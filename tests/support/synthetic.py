@@ -64,14 +64,14 @@ def attention(grid, *, seed=0, heads=False, columns="prompt", dtype=np.float16, 
 
 
 def self_attention(grid=(4, 6)):
-    """Of one layer, each row adding up to 1."""
+    """Attention of one layer; each row adds up to 1."""
     y, x = grid
     probs = np.random.default_rng(5).random((STEPS, 1, y, x, y * x)) ** 4
     return Attention(probs=(probs / probs.sum(-1, keepdims=True)).astype(np.float32), steps=tuple(range(STEPS)))
 
 
 def noised(x0, eps, space):
-    """x_t of every step, straight from the definitions."""
+    """x_t of every step, computed from the definitions."""
     sigma = SIGMAS.reshape(-1, 1, 1, 1)
     if space == "variance exploding":
         return x0 + sigma * eps

@@ -1,4 +1,4 @@
-"""Tiny random pipelines of the other families, and what people put into a pipeline: adapters, processors, patches."""
+"""Tiny random pipelines of the other families; adapters, processors and patches that people put into a pipeline."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,20 +40,20 @@ def stable_diffusion_2() -> StableDiffusionPipeline:
         block_out_channels=(32, 64, 96),
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        attention_head_dim=(2, 8, 6),  # the number of heads, whatever its name says
+        attention_head_dim=(2, 8, 6),  # the number of heads, despite its name
         use_linear_projection=True,
         upcast_attention=True,
     )
 
 
 def latent_consistency() -> LatentConsistencyModelPipeline:
-    """LCM: guidance is embedded, not doubled."""
+    """LCM: the guidance scale is an input of the UNet, and the batch is not doubled."""
     pipe = stable_diffusion(LCMScheduler(**_SCHEDULE), time_cond_proj_dim=32)
     return as_family(LatentConsistencyModelPipeline, pipe)
 
 
 def as_family(cls: Any, pipe: Any, **more: Any) -> Any:
-    """The components of `pipe`, and more, as another pipeline."""
+    """Another pipeline of the components of `pipe` and these."""
     safety = {} if "XL" in cls.__name__ else {"requires_safety_checker": False}
     made = cls(**{**pipe.components, **more}, **safety)
     made.set_progress_bar_config(disable=True)
@@ -147,14 +147,14 @@ def picture(height: int = 64, width: int = 64, seed: int = 8) -> Image.Image:
 
 
 def mask(height: int = 64, width: int = 64) -> Image.Image:
-    """White in the left half: what is to be painted anew."""
+    """White in the left half, which is painted anew."""
     array = np.zeros((height, width), np.uint8)
     array[:, : width // 2] = 255
     return Image.fromarray(array)
 
 
 class OpaqueProcessor:
-    """Stands for xformers': the projections, in an order of its own, then an operation that nobody can look into."""
+    """In the place of xformers': projections in an order of its own, then an operation that shows no probabilities."""
 
     def __call__(self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, **_: Any) -> torch.Tensor:
         keys = hidden_states if encoder_hidden_states is None else encoder_hidden_states
@@ -167,7 +167,7 @@ class OpaqueProcessor:
 
     @staticmethod
     def compute(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
-        """Attention over (row · head, position, width), with the arithmetic of no other processor."""
+        """Attention over (row · head, position, width), computed as no other processor does."""
         scores = query.double() @ key.double().transpose(-1, -2) * scale
         return (scores.softmax(-1) @ value.double()).to(value.dtype)
 
@@ -223,14 +223,14 @@ def lora_unloaded(pipe: Any) -> None:
 
 
 def scaled(pipe: Any) -> None:
-    """A scale of their own: the naive processor heeds it, torch's fused attention has its own."""
+    """Another scale in the layers: the naive processor uses it, torch's fused attention does not."""
     for module in pipe.unet.modules():
         if isinstance(module, Attention):
             module.scale *= 2
 
 
 def sequential(pipe: Any) -> None:
-    """What enable_sequential_cpu_offload does, which itself insists on an accelerator."""
+    """Does what enable_sequential_cpu_offload does, but needs no accelerator."""
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
         accelerate.cpu_offload(part, torch.device("cpu"))
     assert {parameter.device.type for parameter in pipe.unet.parameters()} == {"meta"}
@@ -241,7 +241,7 @@ def groups(kind: str) -> Callable[[Any], None]:
     options = {"num_blocks_per_group": 1} if kind == "block_level" else {}
 
     def offload(pipe: Any) -> None:
-        # diffusers 0.36 asks for the accelerator's module, of which it needs nothing here, even where there is none
+        # diffusers 0.36 asks for the module of the accelerator even on a machine without one
         with mock.patch.object(torch.accelerator, "current_accelerator", return_value=torch.device("cuda")):
             pipe.enable_group_offload(torch.device("cpu"), offload_type=kind, **options)
 

@@ -1,6 +1,5 @@
 """Tiny random pipelines of every family, from the real classes, without a download."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,29 @@ TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer" 
 VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt")  # files of it; transformers 5 writes the first alone
 
 
-@functools.cache
-def tokenizer() -> CLIPTokenizerFast:
-    return CLIPTokenizerFast.from_pretrained(TOKENIZER)
+_SHARED: dict[tuple[Any, ...], tuple[CLIPTokenizerFast, Any]] = {}
+
+
+def tokenizer(**options: Any) -> CLIPTokenizerFast:
+    """CLIP's tokenizer, shared by all tests: reading it takes ten times as long as making the rest of a pipeline."""
+    key = tuple(sorted(options.items()))
+    if key not in _SHARED:
+        made = CLIPTokenizerFast.from_pretrained(TOKENIZER, **options)
+        _SHARED[key] = (made, _state(made))
+    return _SHARED[key][0]
+
+
+def _state(made: CLIPTokenizerFast) -> Any:
+    sides = (made.padding_side, made.truncation_side)
+    return len(made), made.model_max_length, sides, dict(made.special_tokens_map)
+
+
+def check_shared() -> None:
+    """Fails if a shared tokenizer has changed; the next test reads a new one."""
+    changed = [key for key, (made, before) in _SHARED.items() if _state(made) != before]
+    for key in changed:
+        del _SHARED[key]
+    assert not changed, f"this test changed the tokenizer that all tests share: {changed}; it needs one of its own"
 
 
 def pndm(**config: Any) -> PNDMScheduler:
@@ -121,7 +140,6 @@ def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
     torch.manual_seed(3)
     first = CLIPTextModel(text_config(hidden_size=32)).eval()
     second = CLIPTextModelWithProjection(text_config(hidden_size=32, eos_token_id=49407)).eval()
-    second_tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER, pad_token="!")  # noqa: S106  (a token of text)
     pipe = StableDiffusionXLPipeline(
         unet=unet(
             block_out_channels=(32, 64),
@@ -139,7 +157,7 @@ def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
         text_encoder=first,
         text_encoder_2=second,
         tokenizer=tokenizer(),
-        tokenizer_2=second_tokenizer,
+        tokenizer_2=tokenizer(pad_token="!"),  # noqa: S106  (a token of text)
         scheduler=scheduler or pndm(),
         add_watermarker=False,
     )

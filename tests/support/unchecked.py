@@ -1,4 +1,4 @@
-"""A module of sdexplore as users run it: without the type checker that the tests put around every function."""
+"""A module of sdexplore as users run it: without the type checker that wraps every function in the tests."""
 
 import sys
 from importlib.machinery import SourceFileLoader
@@ -10,7 +10,7 @@ import sdexplore
 
 
 def unchecked(name: str) -> ModuleType:
-    """A second copy of `sdexplore.<name>`; what it imports, errors among them, are the ordinary ones."""
+    """A second copy of `sdexplore.<name>`; it imports the ordinary modules, and raises their errors."""
     path = Path(sdexplore.__file__).parent / f"{name.replace('.', '/')}.py"
     loader = SourceFileLoader(f"sdexplore.{name}_unchecked", str(path))
     spec = spec_from_loader(loader.name, loader)

@@ -1,6 +1,6 @@
-"""An independent witness of attention: sees the very queries and keys that the model's own operations get.
+"""An independent witness of attention: it sees the queries and keys that the operations of the model get.
 
-Nothing here is sdexplore's. Around each attention layer of the UNet it notes what is given to the operation that makes
+It uses nothing of sdexplore. In each attention layer of the UNet it records the arguments of the operation that makes
 the probabilities (`scaled_dot_product_attention`, `get_attention_scores` or `OpaqueProcessor`'s own), and computes the
 naive softmax of it in float32.
 """
@@ -54,7 +54,7 @@ class Witness:
 
 @contextlib.contextmanager
 def witnessing(unet: torch.nn.Module, monkeypatch) -> Iterator[Witness]:
-    """Notes every attention of `unet` until the block ends."""
+    """Records every attention of `unet` until the block ends."""
     witness = Witness()
     fused, naive, opaque = (
         functional.scaled_dot_product_attention,
@@ -93,7 +93,7 @@ def witnessing(unet: torch.nn.Module, monkeypatch) -> Iterator[Witness]:
 
 
 def untraced(pipe: Any, images: int, **arguments: Any) -> np.ndarray:
-    """What the pipeline draws without sdexplore: floats (image, Y, X, 3)."""
+    """The pictures of the pipeline without sdexplore: floats (image, Y, X, 3)."""
     generators = [torch.Generator().manual_seed(5 + image) for image in range(images)]
     return pipe(**arguments, generator=generators if images > 1 else generators[0], output_type="np").images
 
@@ -107,7 +107,7 @@ def hooks_of(module: torch.nn.Module) -> list[tuple[str, int, int]]:
 
 
 def state_of(pipe: Any) -> tuple[Any, ...]:
-    """What a run must leave as it was: processors (the objects), hooks, what hangs on scheduler and pipeline."""
+    """What a run must not change: processors (the objects), hooks, attributes of scheduler and pipeline, devices."""
     processors = {name: id(processor) for name, processor in pipe.unet.attn_processors.items()}
     devices = {str(parameter.device) for parameter in (*pipe.unet.parameters(), *pipe.vae.parameters())}
     return processors, hooks_of(pipe.unet), "step" in vars(pipe.scheduler), "encode_prompt" in vars(pipe), devices

@@ -25,7 +25,7 @@ from sdexplore.mini.training.dataset import Draw, draw_table
 
 @pytest.fixture(scope="module")
 def scenes():
-    """The world's own renderings, of a seed of their own: pictures, and which things stand there."""
+    """Renderings of the world with a seed of their own: pictures, and the things that each shows."""
     rng = random.Random("test of the classifier")
     drawn = [mini.sample(rng, 0) for _ in range(60)]
     pictures = np.stack([mini.render(scene, rng)[0] for scene in drawn])

@@ -48,7 +48,7 @@ def scenes():
 
 @pytest.fixture
 def encoded(table):
-    """Latents at random, each group in a quarter of the picture."""
+    """Random latents, with each group in one quarter of the picture."""
     torch.manual_seed(0)
     masks = torch.zeros(len(table), 5, 32, 32, dtype=torch.uint8)
     masks[:, :, 16:, 16:] = 255
@@ -101,7 +101,7 @@ def test_scenes_drawn_by_several_processes_come_in_order():
 
 
 def test_pictures_and_masks_by_the_batch_agree_with_the_reference(table, scenes):
-    """Every style, and sprites of one word twice, against `render`."""
+    """Compares every style, and two sprites of one word, with `render`."""
     rows = [[scene.style for scene in scenes].index(style) for style in STYLES] + list(range(8))
     images, masks = Renderer(table).images_and_masks(torch.tensor(rows))
     images = ((images + 1) * 127.5).permute(0, 2, 3, 1).numpy()

@@ -68,7 +68,7 @@ def test_local_gradients_stay_in_their_layer(networks):
 
 
 def quarters():
-    """One row: group 0, of which the first token speaks, is to be seen in the picture's upper left quarter."""
+    """One row: the first token names group 0, which lies in the upper left quarter of the picture."""
     masks = torch.zeros(1, 5, 32, 32)
     masks[0, 0, :16, :16] = 1
     return select_groups(torch.tensor([[0, -1, GROUND_GROUP]])), masks, torch.tensor([[1.0, 0, 0, 0, 0]])
@@ -101,7 +101,7 @@ def test_a_word_points_where_the_mean_of_its_tokens_peaks():
 
 @pytest.fixture(scope="module")
 def shipped():
-    """The shipped networks, and scenes that no training drew."""
+    """The shipped networks, and scenes that they were not trained on."""
     networks, table = load(PIPELINE), draw_table(Draw(HELD_OUT_SEED, 16, variants=2))
     return networks, encode(networks.vae, table, Renderer(table), scaling_factor=networks.scaling_factor)
 

@@ -51,7 +51,7 @@ def prepared(networks, count=4):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a pipeline that has been through every stage."""
+    """The folder of a pipeline that was trained in every stage."""
     folder = tmp_path_factory.mktemp("mini") / "deep" / "trained"
     state = torch.get_rng_state()
     __main__.main(["--smoke", "--device", "cpu", "--out", str(folder)])
