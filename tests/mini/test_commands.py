@@ -1,6 +1,6 @@
 """The command lines of the miniature: their help, their refusals, and the settings that they pass on."""
 
-import subprocess
+import runpy
 import sys
 from dataclasses import replace
 from unittest import mock
@@ -65,16 +65,17 @@ def test_options_reach_the_training(tmp_path):
     assert finetuning == replace(Finetuning(), local=None, polish=polish, batch=3)
 
 
-def test_command_lines_explain_themselves():
-    options = {"training": "--vae-seconds", "training.finetune": "--joint-share", "evaluation.measure": "--scenes"}
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", f"sdexplore.mini.{name}", "--help"], stdout=subprocess.PIPE, text=True
-        )
-        for name in options
-    }
-    for name, process in running.items():
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        assert f"python -m sdexplore.mini.{name}" in said
-        assert options[name] in said
+OPTIONS = {"training": "--vae-seconds", "training.finetune": "--joint-share", "evaluation.measure": "--scenes"}
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # this process has imported it before
+@pytest.mark.parametrize("name", OPTIONS)
+def test_command_lines_explain_themselves(name, monkeypatch, capsys):
+    """As `python -m` runs them, in this process, which has torch loaded."""
+    monkeypatch.setattr(sys, "argv", ["-m", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module(f"sdexplore.mini.{name}", run_name="__main__", alter_sys=True)
+    said = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert f"python -m sdexplore.mini.{name}" in said
+    assert OPTIONS[name] in said
