@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..base.display import Block, Line, Shown, Table, count, size
-from ..base.errors import InspectionError, did_you_mean
+from ..base.errors import UnknownNameError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
         try:
             return self.parts[name]
         except (KeyError, TypeError):
-            raise InspectionError(
+            raise UnknownNameError(
                 f"{self.name!r} has no part {name!r}; {did_you_mean(str(name), self.parts)}"
             ) from None
 

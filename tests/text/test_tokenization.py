@@ -1,4 +1,4 @@
-"""The record of a tokenized prompt: words, phrases, JSON and what it shows, without torch."""
+"""The record of a tokenized prompt: words, phrases, JSON and reprs, without torch."""
 
 import copy
 import json
