@@ -1,1 +1,1 @@
-"""Errors, how records show themselves, files written whole: what every room may import."""
+"""Errors, how records show themselves, files that are written whole: every room may import from here."""

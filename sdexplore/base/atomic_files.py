@@ -1,4 +1,4 @@
-"""Files as users name them, and there whole or not at all: written under another name, then renamed."""
+"""Paths as users name them, and files that exist whole or not at all: written under another name, then renamed."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def named(path: str | Path) -> Path:
-    """`path` with "~" as the home it stands for; where there is no such home ("~old.png"), as it is."""
+    """`path` with "~" replaced by the home directory; unchanged where there is no such home ("~old.png")."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -17,7 +17,7 @@ def named(path: str | Path) -> Path:
 
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to write to; it takes the place of `path` when the block ends well, else it is gone.
+    """A new file beside `path` to write to. It replaces `path` if the block succeeds, and is removed if not.
 
     A reader of `path` sees the old file or the whole new one, never a part.
     """
@@ -26,7 +26,7 @@ def draft_of(path: Path) -> Iterator[Path]:
     draft = Path(name)
     try:
         yield draft
-        draft.chmod(0o666 & ~_umask())  # mkstemp's 0600 would surprise who shares the file
+        draft.chmod(0o666 & ~_umask())  # mkstemp's 0600 would lock other users out
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -20,10 +20,12 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 # The first value of each pair is JupyterLab's theme, the second serves where no theme is set.
 _FAINT = "var(--jp-content-font-color2, #6b6b6b)"
 _LINE = "var(--jp-border-color2, #c8c8c8)"
-_CELL = "padding:.5em"  # as JupyterLab's tables have it; said in each cell, since ipywidgets sets it to nothing
+_CELL = "padding:.5em"  # as in JupyterLab's tables; set in each cell, since ipywidgets sets it to 0
 _MONO = "font-family:var(--jp-code-font-family, monospace)"
 _TEX = re.compile(r"[$\\]")
-_REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # could turn a whole line around
+_REORDERING = (
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # characters that could reverse the order of a whole line
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Shown:
 def harmless(text: str) -> str:
     """`text` with HTML's special characters, quotes included, made harmless.
 
-    For attributes, and for pages that typeset no TeX; what a notebook shows is `escape`d.
+    It serves attributes, and pages that typeset no TeX. Content that a notebook shows needs `escape`.
     """
     return html.escape(text, quote=True)
 
@@ -129,9 +131,9 @@ def harmless(text: str) -> str:
 def escape(text: str) -> str:
     """`text` as the content of an HTML element that shows it as typed, in a notebook too.
 
-    Notebooks typeset what stands between TeX's delimiters (dollars, brackets or environments with a backslash),
-    wherever in an output it is. Nothing is typeset across elements, so an empty one stands behind each dollar and
-    backslash; nobody sees or copies it.
+    Notebooks typeset text between TeX's delimiters (dollars, brackets or environments with a backslash) anywhere in an
+    output, but never across elements. Therefore an empty element follows each dollar and backslash. It is invisible,
+    and copied text does not hold it.
     """
     return _TEX.sub(r"\g<0><span></span>", harmless(text))
 

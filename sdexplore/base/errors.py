@@ -55,13 +55,13 @@ class Stopped(SdexploreError):  # noqa: N818  (an outcome, as in StopIteration)
 
 
 _NEAR = 3  # misses that a message names
-_TELLING = 2  # letters that say more of a name than that it begins so
+_TELLING = 2  # letters; a shorter beginning tells too little to be a near miss
 
 
 def did_you_mean(wanted: str, known: Iterable[str], *, most: int = 12) -> str:
     """The tail of an error message: the near misses of `wanted` among `known`, or all that is known.
 
-    A near miss begins with `wanted`, or is spelled much alike.
+    A near miss begins with `wanted`, or is spelled similarly.
     """
     names = list(dict.fromkeys(known))
     folded = {name.casefold(): name for name in names}

@@ -1,10 +1,10 @@
-"""Names that faces offer before anything heavy is loaded, and dotted names of layers: the blocks that they lie in."""
+"""Names that user interfaces offer before anything heavy is loaded, and where dotted names of layers lie."""
 
 from collections.abc import Iterable
 from typing import Final
 
 SCHEDULERS: Final = ("DDIM", "DDPM", "PNDM", "Euler", "Euler a", "Heun", "DPM++ 2M", "UniPC", "DEIS", "LCM")
-"""Schedulers as `load(scheduler=…)` takes them; each works without further packages."""
+"""Schedulers as `load(scheduler=…)` takes them. Each works without further packages."""
 
 
 def lies_in(name: str, *places: str) -> bool:

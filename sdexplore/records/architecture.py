@@ -1,4 +1,4 @@
-"""How a diffusion pipeline is built, as one figure shows it: its three spaces, its UNet block by block."""
+"""How a diffusion pipeline is built: its three spaces, its UNet block by block, and the U-Net of 2015 beside it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Stage:
         channels: Of what it returns.
         output: (channel, y, x) of what it returns, after its down- or upsampler.
         resnets: How many residual blocks.
-        transformers: Layers of each transformer of its, in order: (1, 1), or (10, 10) deep in SDXL; empty without.
+        transformers: Layers of each of its transformers, in order: (1, 1), or (10, 10) deep in SDXL; empty without.
         cross_attention, self_attention: How many attention layers of each kind.
-        heads: Of its attention layers; 0 without.
-        skips: (channel, y, x) of every tensor that it hands across (down) or takes (up, in the order of its resnets).
+        heads: Heads of each of its attention layers; 0 without such layers.
+        skips: (channel, y, x) of every tensor that it hands over (down) or takes (up, in the order of its resnets).
         parameters: Count.
     """
 
@@ -87,7 +87,7 @@ class Architecture(Shown):
         key_width: Width of the sequence that cross-attention takes its keys and values from; None without.
         stem: (channel, y, x) after `conv_in`, which is the first skip.
         time_width: Width of the embedding of the timestep.
-        residual, downsampler, upsampler: What the first of each is made of, in words; "none" where there is none.
+        residual, downsampler, upsampler: What the first of each is made of, in words; "none" without one.
         parameters: Of the UNet.
         scheduler, num_train_timesteps, prediction_type: Of the pipeline's scheduler.
     """
@@ -117,7 +117,7 @@ class Architecture(Shown):
         return 1 + max(stage.level for stage in self.stages)
 
     def at(self, level: int, side: Literal["down", "mid", "up"]) -> Stage | None:
-        """The block of that level and side; None where there is none."""
+        """The block of that level and side; None if there is no such block."""
         return next((stage for stage in self.stages if (stage.level, stage.side) == (level, side)), None)
 
     @cached_property
@@ -189,7 +189,7 @@ class Architecture(Shown):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class UNetComparison(Shown):
-    """A UNet of today level by level beside that of 2015: what stayed, what came."""
+    """A UNet of today beside that of 2015, level by level: what stayed and what changed."""
 
     architecture: Architecture
     levels_2015: tuple[Level2015, ...]

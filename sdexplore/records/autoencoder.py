@@ -1,4 +1,4 @@
-"""The autoencoder on pictures: what comes back, what a latent costs, and on which scale latents are."""
+"""The autoencoder on pictures: how well it reconstructs, how far it compresses, on which scale its latents are."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class LatentScale:
     Attributes:
         encoder: Class of the autoencoder.
         scaling_factor: `scaling_factor` of its config.
-        mean, std: By channel, `latents_mean` and `latents_std`; or `shift_factor` for all; None where there is none.
+        mean, std: By channel, `latents_mean` and `latents_std`; or `shift_factor` for all; None without either.
     """
 
     encoder: str
@@ -37,11 +37,11 @@ class Reconstruction(Shown):
     Attributes:
         image: x, as the autoencoder got it.
         latents: z on the UNet's scale: the mode of the posterior.
-        spread: Standard deviation of the posterior on the same scale; None of a VQ-VAE, which has none.
+        spread: Standard deviation of the posterior on the same scale; None for a VQ-VAE, which has no posterior.
         reconstruction: x̃.
         preview: The linear preview of z, one pixel a latent pixel, clipped to the range of colours.
         preview_r2: Share of this picture's variance, averaged over each latent's square, that the preview explains
-            before it is clipped. The picture had no part in the preview's fit. Below 0: worse than the mean colour.
+            before it is clipped. The preview was not fitted on this picture. Below 0: worse than the mean colour.
         scale: How z was put on the UNet's scale.
         model: Where the pipeline came from.
     """
@@ -62,17 +62,17 @@ class Reconstruction(Shown):
 
     @property
     def psnr(self) -> float:
-        """Peak signal-to-noise ratio in dB, 10 log10(255² / mean squared error); infinite where nothing was lost."""
+        """Peak signal-to-noise ratio in dB, 10 log10(255² / mean squared error); infinite if nothing was lost."""
         squared = np.square(self.reconstruction.astype(np.float64) - self.image).mean()
         return float("inf") if squared == 0 else float(10 * np.log10(255**2 / squared))
 
     @property
     def compression(self) -> float:
-        """Numbers of the picture for one number of its latents."""
+        """How many numbers of the picture there are for one number of its latents."""
         return self.image.size / self.latents.size
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: the way in numbers, then a row a channel."""
+        """What the repr shows: sizes and quality, then a row a channel."""
         (high, wide, _), (channels, y, x) = self.image.shape, self.latents.shape
         rows = [
             (
@@ -97,17 +97,17 @@ class Reconstruction(Shown):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LatentStatistics(Shown):
-    """Latents of several pictures against the scale that the UNet expects: unit variance.
+    """Latents of several pictures, compared with the scale that the UNet expects: unit variance.
 
     Attributes:
         pictures: How many.
         means, stds: Of the autoencoder's own z, by channel, over all pictures.
         scaled_means, scaled_stds: The same on the UNet's scale.
         overall_std: Of the autoencoder's own z, over all channels together.
-        edges, density: Histogram of the scaled z by channel: what lies beyond the edges is not counted, and `inside`
-            says how much of it is.
+        edges, density: Histogram of the scaled z by channel. Values beyond the edges are not counted.
+        inside: The share of values within the edges.
         psnr: Of each picture's reconstruction, dB.
-        preview_r2: R² of the linear preview over all pictures together; none had a part in its fit.
+        preview_r2: R² of the linear preview over all pictures together; it was fitted on other pictures.
     """
 
     pictures: int
@@ -130,7 +130,7 @@ class LatentStatistics(Shown):
         return 1.0 / self.overall_std
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: the factor beside the one that fits, then a row a channel."""
+        """What the repr shows: the scaling factor beside the fitted one, then a row a channel."""
         headers = ("channel", "mean of z", "std of z", "mean, scaled", "std, scaled")
         columns = (self.means, self.stds, self.scaled_means, self.scaled_stds)
         rows = [(str(i), *(f"{one[i]:.3f}" for one in columns)) for i in range(len(self.means))]

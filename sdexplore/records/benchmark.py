@@ -23,7 +23,7 @@ class Spread:
 
     Attributes:
         median, low, high: Median, first and third quartile.
-        count: Of how many.
+        count: How many measurements there are.
     """
 
     median: float
@@ -48,15 +48,15 @@ class BenchmarkRow:
     Attributes:
         subject: Pipeline, size and steps.
         name: What was run.
-        seconds: Of one run; None where it was not measured, and `note` says why.
-        share: Its seconds by those of the plain untraced run beside it, pair by pair; None for that run itself.
-        against: Another run that it is also compared with, and
-        ratio: the same against that one.
+        seconds: Time of one run; None where it was not measured, and `note` says why.
+        share: Its time divided by that of the plain untraced run beside it, pair by pair; None for that run itself.
+        against: Name of another run that it is also compared with; "" without one.
+        ratio: Its time divided by that of `against`, pair by pair.
         image: How its latents compare with the untraced run's: "to the bit", or the largest difference.
         captured: What was in the trace: "16 layers × 8 calls".
-        memory: Bytes on the device at the peak, beyond those of the untraced run; None where not known (a CPU).
-        synchronisations: How often the host waited for the device, beyond the untraced run; None likewise.
-        note: What else is to be said.
+        memory: Bytes on the device at the peak, beyond those of the untraced run; None where not known, as on a CPU.
+        synchronisations: How often the host waited for the device, beyond the untraced run; None where not known.
+        note: A further remark.
     """
 
     subject: str
@@ -74,7 +74,7 @@ class BenchmarkRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How long reading a stored trace takes, in milliseconds, and how long it may take; budget None: no promise."""
+    """How long reading a stored trace takes, in milliseconds, and how long it may; budget None promises nothing."""
 
     name: str
     milliseconds: Spread
@@ -82,19 +82,19 @@ class Reading:
 
     @property
     def kept(self) -> bool:
-        """Whether the median keeps to the budget."""
+        """Whether the median is within the budget."""
         return self.budget is None or self.milliseconds.median <= self.budget
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostPoint:
-    """Traced by untraced, pair by pair, at one amount of work.
+    """The time of traced runs divided by that of untraced ones, pair by pair, at one amount of work.
 
     Attributes:
         axis: What was varied: denoising steps, the picture's side in pixels, or how many layers were read.
-        amount: How much of it.
-        share: Traced by untraced.
-        seconds: Of the untraced run.
+        amount: Its value.
+        share: Traced time divided by untraced time.
+        seconds: Time of the untraced run.
     """
 
     subject: str
@@ -121,7 +121,7 @@ class Benchmark(Shown):
     points: tuple[CostPoint, ...] = ()
 
     def joined(self, other: "Benchmark") -> "Benchmark":
-        """This one with the measurements of another behind its own."""
+        """A benchmark with the measurements of both, those of `other` last."""
         return replace(
             self,
             rows=self.rows + other.rows,
@@ -138,7 +138,7 @@ class Benchmark(Shown):
         """The record that `to_json` wrote.
 
         Raises:
-            SdexploreError: It is none, or of another layout.
+            SdexploreError: The values are no benchmark, or have another layout.
         """
         try:
             if values["schema"] != SCHEMA:
@@ -161,7 +161,7 @@ class Benchmark(Shown):
 
     @classmethod
     def load(cls, path: str | Path) -> "Benchmark":
-        """The record saved at `path`; SdexploreError if there is none."""
+        """The record saved at `path`; SdexploreError if there is no such record."""
         path = atomic_files.named(path)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from ..base.errors import TraceError, did_you_mean
 
 KINDS = ("object", "background")
 CAUSAL = "word left out"
-"""The method of rows that owe nothing to attention: the map is the change of the noise prediction."""
+"""The method of rows that use no attention: the map is the change of the noise prediction."""
 ALL_LAYERS = "all layers"
 SCORES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,20 +20,20 @@ SCORES: Mapping[str, str] = MappingProxyType(
         "in_map": "share of the change that lies in the top of the word's attention map, as large as the mask",
     }
 )
-"""What is measured, each 0 to 1. The last is measured of rows of method CAUSAL alone."""
+"""What is measured, each from 0 to 1. The last is measured for rows of method CAUSAL alone."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One figure beside what it would be without a word's own map; NaN where that says nothing.
+    """One figure, beside its value for maps that are not the word's own; NaN where such a value says nothing.
 
     Attributes:
         value: The mean over words.
-        low, high: Its 95 % interval, from the bootstrap over scenes. No bootstrap sees what it never met:
-            of 1.00 [1.00, 1.00] it says only that no scene failed.
-        chance: Of a map that knows nothing, from the mask's area.
-        centre: Of the map that always shows the picture's centre.
-        other: Of the same kind of map of another word of the same caption.
+        low, high: Its 95 % interval, from the bootstrap over scenes. A bootstrap knows only the scenes that it
+            has: 1.00 [1.00, 1.00] says no more than that none of them failed.
+        chance: The value for a map that knows nothing, from the mask's area.
+        centre: The value for the map that always shows the picture's centre.
+        other: The value for the same kind of map of another word of the same caption.
     """
 
     value: float
@@ -76,10 +76,10 @@ class Best:
     """Settings chosen on one half of the scenes, and their figures on the other.
 
     Attributes:
-        row: The settings; its scores are of the half that did not choose.
-        chosen_at: `iou_at_area`, by which they were chosen, on the half that chose: too good to be true.
-        tried: Among how many settings.
-        plain: `iou_at_area` of all layers together at the same timestep, on the half that did not choose.
+        row: The settings, with their scores on the half that they were not chosen on.
+        chosen_at: `iou_at_area`, by which they were chosen, on the half that they were chosen on. It is biased upwards.
+        tried: Among how many settings they were chosen.
+        plain: `iou_at_area` of all layers together at the same timestep, on the half that they were not chosen on.
     """
 
     row: CalibrationRow
@@ -99,7 +99,7 @@ class Calibration(Shown):
         timesteps: The noise levels.
         rows: Every figure: by kind, layers and timestep.
         best: Kind → best settings, from two halves of the scenes; empty where there are too few scenes.
-        left_out: Words without a score, since nearly nothing of what they mean is to be seen.
+        left_out: How many words have no score, because hardly anything of what they mean is visible.
     """
 
     model: str
@@ -132,7 +132,7 @@ class Calibration(Shown):
         return tuple(sorted(chosen, key=lambda r: (KINDS.index(r.kind), r.method == CAUSAL, r.timestep)))
 
     def blocks(self) -> Sequence[Block]:
-        """What it is; the main rows; the best settings; what all this proves and what not."""
+        """What was measured; the main rows; the best settings; what the figures show and what they do not."""
         head = f"Calibration of {self.model}: method {self.method!r}, {self.scenes} scenes of seed {self.seed}"
         headers = ("of", "map", "t", "words", "pointing", "chance", "centre", "other word", "IoU at area", "chance ")
         more = ("IoU above 0.4", "inside", "in the map")

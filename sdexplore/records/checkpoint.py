@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..base.display import Block, Line, Shown, Table, count, size
-from ..base.errors import InspectionError, did_you_mean
+from ..base.errors import UnknownNameError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -13,14 +13,14 @@ class CheckpointPart:
 
     Attributes:
         name: Of the component, "unet"; or what else the file holds, such as "EMA copy".
-        class_name: Class that it becomes; empty where nothing is made of it.
+        class_name: Class that is made of it; empty if nothing is made of it.
         files: Names of the files that hold it.
         tensors: Count of its tensors.
-        parameters: Count of the numbers in its floating-point tensors; None where no header tells, as of a pickle.
+        parameters: Count of the numbers in its floating-point tensors; None where no header says so, as for a pickle.
         dtypes: Numbers by number format, most frequent first.
         bytes: Size of its tensors in the files.
-        config: Its configuration: as written, or, of a single file, as read off the shapes.
-        note: What is worth knowing besides.
+        config: Its configuration: as written, or, for a single file, as the shapes imply.
+        note: A further remark.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
     """A checkpoint on disk by its parts, from headers and configurations alone.
 
     Attributes:
-        name: As the user called it.
+        name: As the user named it.
         layout: "single file", "folder" or "component".
         family: "SD 1.x", "SD 2.x v", "SDXL base", "SDXL refiner", "SDXL turbo" …, with what it is made for; or what
             else it is: "LoRA", "VAE", "ControlNet".
-        pipeline: Class of the pipeline that `load` makes of it; empty where it makes none.
+        pipeline: Class of the pipeline that `load` makes of it; empty if it makes none of it.
         parts: CheckpointPart of every name.
         summary: What it predicts, for which size, with which scheduler.
         metadata: What the writer of a single file noted in its header.
-        notes: What was decided on weak grounds, or is worth knowing.
+        notes: Decisions on weak evidence, and further remarks.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
         try:
             return self.parts[name]
         except (KeyError, TypeError):
-            raise InspectionError(
+            raise UnknownNameError(
                 f"{self.name!r} has no part {name!r}; {did_you_mean(str(name), self.parts)}"
             ) from None
 
@@ -84,7 +84,7 @@ class Checkpoint(Shown, Mapping[str, CheckpointPart]):
         return sum(part.bytes for part in self.values())
 
     def blocks(self) -> tuple[Block, ...]:
-        """What it is, one row a part, and what its writer noted."""
+        """The family, one row a part, and the notes of the file's writer."""
         headers = ("part", "class", "tensors", "parameters", "dtype", "size", "files")
         facts = "; ".join(f"{name} {what}" for name, what in self.summary.items())
         becomes = f"; loads as {self.pipeline}" if self.pipeline else ""

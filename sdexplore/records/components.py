@@ -13,11 +13,11 @@ class Component:
 
     Attributes:
         name: As in `pipe.components`.
-        class_name: Its class; None if the pipeline holds null there.
+        class_name: Its class; None if the pipeline holds null under this name.
         library: Top-level package of the class.
         parameters: Count of its parameters, shared ones once; None if it is no network.
-        dtypes: Number formats of its parameters, most frequent first; one where all is well.
-        devices: Where they are; "meta" means that the weights are offloaded or not loaded.
+        dtypes: Number formats of its parameters, most frequent first; usually there is one.
+        devices: Where its parameters are; "meta" means that the weights are offloaded or not loaded.
         bytes: Size of its parameters and buffers.
     """
 
@@ -32,12 +32,12 @@ class Component:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Components(Shown, Mapping[str, Component]):
-    """The components of a pipeline by name, and what its parts say together.
+    """The components of a pipeline by name, and facts about the whole.
 
     Attributes:
         pipeline: Class of the pipeline.
         entries: Component of every name, in the pipeline's own order.
-        summary: Facts that the article-reader looks up by hand: guidance, prediction type,
+        summary: Facts that readers of articles look up by hand: guidance, prediction type,
             latents, attention layers by resolution, scheduler.
     """
 

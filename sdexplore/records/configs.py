@@ -13,7 +13,7 @@ class Config(Shown, Mapping[str, object]):
     """The configuration of one component, as plain values under diffusers' own keys.
 
     Attributes:
-        component: Name of the component; empty where a bare object was asked about.
+        component: Name of the component; empty if the object belongs to no pipeline.
         class_name: Class that was configured.
         entries: Values by key; private keys and local paths are left out.
     """
@@ -57,18 +57,18 @@ class Difference:
 
     @property
     def only_in(self) -> Literal["a", "b"] | None:
-        """The side that alone has the key; None where both have it."""
+        """The only side that has the key; None if both have it."""
         return "b" if self.a is ABSENT else "a" if self.b is ABSENT else None
 
 
 @dataclass(frozen=True, repr=False)
 class ConfigDiff(Shown):
-    """Where two configs differ; false if nowhere. Lists and tuples of equal values are equal.
+    """The differences of two configs; false if there are none. Lists and tuples of equal values are equal.
 
     Attributes:
         a: Name of the first config.
         b: Name of the second.
-        rows: Differences: in both first, then only in a, then only in b.
+        rows: Keys in both configs first, then keys only in a, then keys only in b.
         same: Count of the keys whose values are equal.
     """
 

@@ -1,4 +1,4 @@
-"""What a recorded run takes, before it is started."""
+"""The bytes that recording a run takes, known before it starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from ..base.display import Block, Line, Shown, Table, counted, size
 
 @dataclass(frozen=True, repr=False)
 class Cost(Shown):
-    """Bytes that recording one call takes, beside what the pipeline itself needs.
+    """Bytes that recording one call takes, in addition to the pipeline's own.
 
     Attributes:
-        device: At most at one time on the denoiser's device: what is kept of one call on its way to the host, head
-            means that wait to be reduced together, and the work on the largest layer: scores, probabilities, queries
-            and keys in float32. On the CPU it is of the same memory as `host`.
-        host: At most in memory, all images together: every array, once. On CUDA they stay pinned, in blocks that are
-            rounded up. With `to`: what waits to be written.
-        disk: Of the saved traces, without their headers (some KiB each).
-        parts: Array -> bytes, largest first; of attention and queries, of all roles.
+        device: Peak on the denoiser's device: the rows of one call on their way to the host, head means that wait to
+            be reduced together, and the work on the largest layer (scores, probabilities, queries and keys in
+            float32). On the CPU this is the same memory as `host`.
+        host: Peak in the host's memory, all images together: every array, once. On CUDA the arrays stay pinned, in
+            blocks that are rounded up. With `to`: the rows that wait to be written.
+        disk: Size of the saved traces, without their headers (some KiB each).
+        parts: Array -> bytes, largest first; attention and queries of all roles together.
         images: How many images the call makes.
-        steps: How many denoiser steps were reckoned with.
+        steps: How many denoiser steps are assumed.
     """
 
     device: int

@@ -1,4 +1,4 @@
-"""What a run of a pipeline would record, and what keeps it from being recorded: told beforehand."""
+"""What a run would record of a pipeline, and what prevents that, known before the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class LayerNote:
     """How one attention layer of the denoiser would be recorded.
 
     Attributes:
-        grid: (y, x) for the pipeline's default image; None where it is not known before a run.
+        grid: (y, x) for the pipeline's default image; None if only a run tells it.
         processor: Class of its attention processor.
         recorded: How it is kept ("mean over 8 heads, float16"); empty where the Record does not ask for it.
     """
@@ -27,15 +27,15 @@ class LayerNote:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis(Shown):
-    """What `run` would do with a pipeline as it stands.
+    """What `run` would do with a pipeline in its present state.
 
     Attributes:
         pipeline: Its class.
-        obstacles: Why a run would be refused, each with the way out; empty where nothing is in the way.
+        obstacles: Why a run would be refused, each with the way out; empty if a run would start.
         warnings: What a reader of the record should know.
         facts: What is fused, offloaded, adapted, patched, and which operation computes attention.
         roles: Role -> when the pipeline computes it.
-        recorded_roles: Those whose attention the Record keeps.
+        recorded_roles: Roles whose attention the Record keeps.
         layers: Every attention layer of the denoiser, in the order of its modules.
     """
 

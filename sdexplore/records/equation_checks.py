@@ -1,4 +1,4 @@
-"""Equations held against the code that is said to follow them: the largest difference at every timestep."""
+"""Equations compared with the code that implements them: the largest difference at every timestep."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from ..theory.embeddings import cosine_similarity
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EquationCheck:
-    """One equation against the scheduler's own code.
+    """One equation compared with the scheduler's own code.
 
     Attributes:
         equation: As the paper numbers it: "Eq. 11".
         formula: In symbols.
-        against: What of the scheduler it was held against.
-        float32: Largest absolute difference at each timestep, with the scheduler as it is: its numbers are float32.
-        float64: The same with the scheduler's schedule and samples in float64: what is left is the equation itself.
-        size: Root mean square of what the equation gives there, to hold the differences against.
+        against: The part of the scheduler that it was compared with.
+        float32: Largest absolute difference at each timestep, with the scheduler unchanged: its numbers are float32.
+        float64: The same with the scheduler's schedule and samples in float64: the difference is that of the equation.
+        size: Root mean square of the equation's result there, as the scale of the differences.
     """
 
     equation: str
@@ -34,13 +34,13 @@ class EquationCheck:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class EquationChecks(Shown, Mapping[str, EquationCheck]):
-    """DDPM's equations held against a scheduler's `add_noise` and `step`, timestep by timestep.
+    """DDPM's equations compared with a scheduler's `add_noise` and `step`, timestep by timestep.
 
     Attributes:
         scheduler: Class and schedule, in words.
         timesteps: Every timestep that was checked.
-        numbers: How many numbers were compared at each.
-        num_inference_steps: As it was asked for; None for all training timesteps.
+        numbers: How many numbers were compared at each timestep.
+        num_inference_steps: As the user gave it; None for all training timesteps.
         seed: Of the samples that were compared.
         checks: By equation.
     """
@@ -90,17 +90,17 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
 
 
 class _NoEquationError(TraceError, KeyError):
-    """A TraceError that Mapping's own methods, `get` and `in`, take for a KeyError."""
+    """A TraceError that is a KeyError too, which Mapping's own `get` and `in` need."""
 
     __str__ = Exception.__str__
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TimestepEmbedding(Shown):
-    """How a UNet is told the time: sinusoids of the timestep, and what its two linear layers make of them.
+    """How a UNet gets the timestep: as sinusoids, which two linear layers transform.
 
     Attributes:
-        timesteps: Which.
+        timesteps: The timesteps that are embedded.
         sinusoids: The closed form, `theory.timestep_embedding`.
         learned: What the UNet adds in its residual blocks: the sinusoids through `time_embedding`.
         deviation: Largest difference between the closed form and the UNet's own `time_proj`.
@@ -123,7 +123,7 @@ class TimestepEmbedding(Shown):
         return cosine_similarity(self.learned if learned else self.sinusoids)
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: the widths, and how like a timestep is to others."""
+        """What the repr shows: the widths, and how similar a timestep is to others."""
         first = self.timesteps[0]
         apart = [gap for gap in (1, 10, 100, len(self.timesteps) - 1) if gap < len(self.timesteps)]
         rows = [

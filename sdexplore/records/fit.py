@@ -1,4 +1,4 @@
-"""How a pipeline was made to fit a machine: a record without torch."""
+"""The choices that make a pipeline fit a machine: a record without torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ..base.display import Block, Line, Shown, Table, size
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing that was chosen.
+    """One choice.
 
     Attributes:
         name: "float16", "tiling", "attention slicing", "model offload" …
@@ -26,10 +26,10 @@ class Fit(Shown):
     Attributes:
         device: Where the pipeline runs.
         free: Bytes that were free there.
-        needed: Bytes that a picture of the default size is reckoned to need there with these choices.
-        parts: What that is made of: weights, the larger of denoising and decoding, and overhead on the CPU.
-            Within 12 % of what a process took with the embedded model and with SD 1.5 on the CPU; not
-            measured on an accelerator.
+        needed: Estimate of the bytes that a picture of the default size needs there with these choices.
+        parts: Its parts: weights, the larger of denoising and decoding, and overhead on the CPU. The estimate
+            was within 12 % of what a process took with the embedded model and with SD 1.5 on the CPU; it was
+            not measured on an accelerator.
         choices: What was chosen, cheapest first.
     """
 

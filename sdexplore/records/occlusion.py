@@ -18,18 +18,18 @@ class Occlusion(Shown):
 
     Attributes:
         prompt: The whole prompt.
-        words: As the prompt has them; a repeated one with its number: "a (2)".
-        steps: Steps of the trace at whose latents the denoiser was asked again.
+        words: As they stand in the prompt; a repeated word with its number: "a (2)".
+        steps: Steps of the trace at whose latents the denoiser was called again.
         timesteps: Their training times.
         changes: Root mean square over channels of ε(x_t, prompt) − ε(x_t, prompt without the word), at each latent
             pixel. ε is what the model predicts: noise, or velocity where it is trained for that.
         of_prompt: Root mean square over pixels and channels of ε(x_t, prompt) − ε(x_t, ""): what the whole prompt does.
         deviation: Largest difference, at each step, between the prediction made again here for the whole prompt and
-            the one in the trace: rounding, if pipeline and arguments are those of the run.
+            the one in the trace. It is rounding alone if pipeline and arguments are those of the run.
         prediction_type: What the model predicts.
         fingerprint: Of the trace.
-        asked: The words that were asked for; None for each word of the prompt by itself.
-        run: How the trace was made, as `trace.facts.facts_of` says it; empty where that is not known.
+        asked: The words that the user named; None for each word of the prompt by itself.
+        run: How the trace was made, as `trace.facts.facts_of` says it; empty if it is not known.
     """
 
     prompt: str
@@ -48,8 +48,8 @@ class Occlusion(Shown):
     def effects(self) -> Float32[np.ndarray, "word step"]:
         """Each word's change, root mean square over the picture, as a share of what the whole prompt does.
 
-        The shares add up to nothing in particular: words share their work, and a word that is left out changes what
-        the text encoder makes of every word behind it. NaN where the prompt as a whole changes nothing.
+        The shares need not add up to 1: words act together, and leaving a word out changes the text encoder's output
+        for every word behind it. NaN where the prompt as a whole changes nothing.
         """
         size = np.sqrt(np.square(self.changes.astype(np.float64)).mean(axis=(2, 3)))
         whole = self.of_prompt.astype(np.float64)
@@ -62,10 +62,10 @@ class Occlusion(Shown):
         return tuple(int(i) for i in np.argsort(-self.effects.mean(axis=1), kind="stable"))
 
     def change(self, word: str, step: int | None = None) -> Float32[np.ndarray, "y x"]:
-        """Where leaving out `word` changes the prediction, at one step of the trace, or as the mean over those asked.
+        """Where leaving out `word` changes the prediction, at one step of the trace, or as the mean over `steps`.
 
         Raises:
-            TraceError: No such word was left out, or that step was not asked.
+            TraceError: No such word was left out, or the denoiser was not called at that step.
         """
         names = {fold(name): number for number, name in enumerate(self.words)}
         if fold(word) not in names:
@@ -74,7 +74,7 @@ class Occlusion(Shown):
         if step is None:
             return np.asarray(found.mean(axis=0))
         if step not in self.steps:
-            raise TraceError(f"step {step} was not asked; these were: {list(self.steps)}")
+            raise TraceError(f"step {step} is not among the steps of this occlusion, {list(self.steps)}")
         return np.asarray(found[self.steps.index(step)])
 
     def blocks(self) -> list[Block]:

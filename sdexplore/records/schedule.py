@@ -1,4 +1,4 @@
-"""A schedule as a record: how noisy the sample is at every call of the denoiser, beside what training knew."""
+"""A schedule as a record: the noise level at every call of the denoiser, beside those of training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +14,20 @@ from ..trace.facts import facts_of
 from ..trace.layers import read_only
 from ..trace.trace import Trace
 
-_SMALL = 2.0  # c_noise and rotations of other families stay below it, and are not whole as training timesteps there are
+_SMALL = (
+    2.0  # timesteps of other families (c_noise, angles) stay below it and are not whole; training timesteps are whole
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Schedule(Shown):
-    """The noise levels of one run's calls, and of the training that they are points of.
+    """The noise levels of one run's calls, and those of the training schedule that they are taken from.
 
     Attributes:
         scheduler: Its class.
-        space: The scale it holds samples on.
+        space: The scale on which it holds samples.
         timesteps, sigmas: Of each call of the denoiser: a row a call, also where one step takes two.
-        train_betas: β_t for t = 0, 1 …; None where the family knows none (flow matching, EDM).
+        train_betas: β_t for t = 0, 1 …; None where the family has none (flow matching, EDM).
         train_sigmas: √(1−ᾱ_t)/√ᾱ_t for t = 0, 1 …; None where timesteps are no training steps.
         source: The trace's fingerprint, or the pipeline's model.
         asked: Of a pipeline: the arguments of `sdx.schedule` beside it; None of a trace, or where they are not known.
@@ -87,7 +89,7 @@ def schedule_of_trace(trace: Trace) -> Schedule:
     """The schedule that a recorded run followed.
 
     Raises:
-        TraceError: The trace does not know its noise levels.
+        TraceError: The trace holds no noise levels, or no step.
     """
     scheduler = trace.provenance.get("scheduler", {})
     sigmas = np.asarray(trace.recorded("sigmas"))
@@ -125,6 +127,6 @@ def trained(scheduler: str, config: dict[str, Any], timesteps: Float64[np.ndarra
                 steps,
                 rescale_betas_zero_snr=bool(config.get("rescale_betas_zero_snr", False)),
             )
-        except ValueError:  # a schedule of somebody's own
+        except ValueError:  # a custom schedule
             return {}
     return {"train_betas": found, "train_sigmas": sigma_of_alpha_bar(np.cumprod(1.0 - found))}

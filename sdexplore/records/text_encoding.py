@@ -19,16 +19,16 @@ class TextEncoding(Shown):
     Attributes:
         encoder: Name of the component: "text_encoder".
         class_name: Its class.
-        tokens: What it read; position i of every array is token i of the padded sequence.
+        tokens: Its input; position i of every array is token i of the padded sequence.
         hidden_states: Row 0 is token plus position embedding, row i the output of layer i, before any final norm.
         last_hidden_state: What the encoder returns: the last row after its final layer norm.
         pooled: One vector for the whole prompt, projected where the encoder has a projection (`text_embeds`),
             else its `pooler_output`; None where it has neither.
         attention: Probabilities of its self-attention, float32; they add up to 1 over keys. None where they were
-            not asked for, or the encoder's attention is of a kind that cannot be read (relative positions, as T5's).
-        causal: Whether a token sees only those before it. Measured: the last token of the prompt was exchanged,
+            not requested, or cannot be read from this encoder (relative positions, as in T5).
+        causal: Whether a token sees only those before it. This is measured: the last token of the prompt was exchanged,
             and nothing before it changed.
-        to_unet: Which hidden state the pipeline's UNet is given, in words.
+        to_unet: Which hidden state the pipeline's UNet gets, in words.
     """
 
     encoder: str
@@ -70,7 +70,7 @@ class TextEncoding(Shown):
         return tuple(range(min(last, len(self.tokens.ids))))
 
     def label(self, position: int) -> str:
-        """How figures name a position: the token's text, or its kind, with the number where that is no text."""
+        """How figures name a position: the token's text, or its kind in brackets."""
         token: Token = self.tokens.tokens[position]
         return token.text if token.kind == "text" else f"⟨{token.kind}⟩"
 
@@ -127,7 +127,7 @@ class TextEncodings(Shown, Mapping[str, TextEncoding]):
 
 
 class _NoEncoderError(TokenError, KeyError):
-    """A TokenError that Mapping's own methods, `get` and `in`, take for a KeyError."""
+    """A TokenError that is a KeyError too, which Mapping's own `get` and `in` need."""
 
     __str__ = Exception.__str__
 

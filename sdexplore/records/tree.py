@@ -44,9 +44,9 @@ class ModuleNode(Shown):
         name: Dotted, from the network's root, whose name is empty.
         class_name: Its class.
         own_parameters: Count of the parameters that it holds itself; each counts once in a tree.
-        output: Shape of what it returned, batch first; None if not known or not a tensor.
-        attention: Its facts if it is an attention layer.
-        shared_with: Name of the node where the very same module stands already.
+        output: Shape of its output, batch first; None if not known or no tensor.
+        attention: Its facts; None if it is no attention layer.
+        shared_with: Name of the earlier node that holds the very same module.
         children: Nodes below.
     """
 
@@ -97,7 +97,7 @@ class ModuleTree(Shown):
         component: Name of the component.
         root: The network itself.
         depth: Levels shown below the root, 0 for the root alone.
-        note: What the shapes were made for, or why there are none.
+        note: The input that the shapes belong to, or why there are no shapes.
     """
 
     component: str
@@ -157,7 +157,7 @@ class ModuleTree(Shown):
 
 
 def _fitting(node: ModuleNode, depth: int) -> int:
-    """Levels below `node`, `depth` at most, that together fit into one drawn tree."""
+    """How many levels below `node`, `depth` at most, fit into one drawn tree."""
     level, rows = [node], 1
     for fitting in range(depth):
         level = [child for above in level for child in above.children]

@@ -16,7 +16,7 @@ _BYTES = {chr(byte): byte for byte in _PRINTABLE} | {
     chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(0x100) if byte not in _PRINTABLE)
 }
 _WORD_START = "▁"
-_NEAR = 64  # bytes to look ahead for a piece, where what stands before it was rewritten
+_NEAR = 64  # bytes to look ahead for a piece, where the tokenizer rewrote the text before it
 
 
 def piece_bytes(piece: str) -> bytes | None:
@@ -36,8 +36,8 @@ def piece_bytes(piece: str) -> bytes | None:
 class Cover:
     """Which tokens cover which characters, by (start, stop) spans in order of their starts.
 
-    A *run* is tokens that share characters, each with the next: the bytes of one character, or
-    of more where a piece holds the end of one and the beginning of another.
+    A *run* is a sequence of tokens, each of which shares a character with the next. It holds the bytes
+    of one character, or of several where a piece holds the end of one and the beginning of another.
     """
 
     def __init__(self, spans: Sequence[Span]) -> None:
@@ -63,7 +63,7 @@ class Cover:
         return [k for k, (start, stop) in near if max(start, span[0]) < min(stop, span[1])]
 
     def widened(self, span: Span) -> Span:
-        """`span` and what it cuts through: the least around it that begins and ends with tokens."""
+        """The smallest span around `span` that cuts through no run of tokens."""
         over = self.over(span)
         if not over:
             return span
@@ -81,10 +81,10 @@ class Cover:
 
 
 def settle(text: str, pieces: Sequence[str], offsets: Sequence[Span]) -> list[Span]:
-    """A tokenizer's offsets, put right: in range and order, without spaces, no character left out.
+    """A tokenizer's offsets, corrected: in range and order, without spaces, no character left out.
 
-    Tokenizers leave out what was composed away (the accent of a decomposed "é"); it goes to the
-    token before it, or else after it, that touches it.
+    Tokenizers leave out characters that composition removes (the accent of a decomposed "é"). Such a
+    character goes to the token that ends right before it, or else to the one that begins right after it.
     """
     spans = [list(_trimmed(text, start, stop)) for start, stop in offsets]
     floor = 0
@@ -93,7 +93,7 @@ def settle(text: str, pieces: Sequence[str], offsets: Sequence[Span]) -> list[Sp
         span[1] = max(span)
     for k, piece in enumerate(pieces[:-1]):
         if piece == _WORD_START and spans[k][0] == spans[k + 1][0]:
-            spans[k][1] = spans[k][0]  # a mark before a word, which covers nothing itself
+            spans[k][1] = spans[k][0]  # a mark before a word covers nothing itself
     covered = 0
     for k, (start, stop) in enumerate([*spans, [len(text), len(text)]]):
         if start > covered:
@@ -112,7 +112,7 @@ def _trimmed(text: str, start: int, stop: int) -> Span:
 
 
 def _claim(text: str, spans: list[list[int]], k: int, gap: Span) -> None:
-    """Give the ends of `gap`, which lies before token `k`, to the tokens that touch it."""
+    """Gives the ends of `gap`, which lies before token `k`, to the tokens that touch it."""
     start, stop = gap
     words = re.split(r"\s", text[start:stop])
     earlier = map(spans.__getitem__, range(k - 1, -1, -1))
@@ -129,13 +129,13 @@ def _claim(text: str, spans: list[list[int]], k: int, gap: Span) -> None:
 
 
 def align(text: str, pieces: Sequence[str]) -> list[Span]:
-    """The spans of `pieces` in `text` for tokenizers that tell no offsets, as `settle` leaves them.
+    """The spans of `pieces` in `text`, settled as by `settle`, for tokenizers that give no offsets.
 
-    The bytes of the pieces are followed through those of the lower-cased composed text. Pieces that
-    are not found there (unknown, rewritten) share the characters that their neighbours leave.
+    The bytes of the pieces are searched, in order, in those of the lower-cased composed text. Pieces that
+    are not found there (unknown, rewritten) share the characters between their neighbours.
     """
     stream, owners = bytearray(), []
-    words: set[int] = set()  # where one begins in the stream
+    words: set[int] = set()  # where a word begins in the stream
     apart = True
     for start, stop in units(text):
         unit = text[start:stop]
@@ -156,7 +156,7 @@ def align(text: str, pieces: Sequence[str]) -> list[Span]:
     for piece in pieces:
         marks = piece == _WORD_START
         hit = None
-        if unknown and not marks:  # it spells something, so what follows it is looked for behind that first
+        if unknown and not marks:  # the unknown piece spells something, so look behind that first
             hit = _hit(stream, cursor + 1, piece, words if piece.startswith(_WORD_START) else None)
             hit = hit or _hit(stream, cursor + 1, piece)
         hit = hit or _hit(stream, cursor, piece)
@@ -175,8 +175,8 @@ def _lowered(text: str) -> bytes:
 
 
 def _hit(stream: bytearray, cursor: int, piece: str, at: Container[int] | None = None) -> Span | None:
-    """Where `piece` stands in `stream`, at `cursor` or a little further on; at one of these places, if given."""
-    if piece == _WORD_START:  # it spells nothing, unless it was typed
+    """Where `piece` stands in `stream`, at `cursor` or soon after it; only at the places `at`, if given."""
+    if piece == _WORD_START:  # the mark spells nothing, unless the user typed it
         typed = piece.encode()
         return (cursor, cursor + len(typed)) if stream.startswith(typed, cursor) else None
     spelled = piece_bytes(piece)
@@ -198,7 +198,7 @@ def _hit(stream: bytearray, cursor: int, piece: str, at: Container[int] | None =
 
 
 def _filled(pieces: Sequence[str], spans: Sequence[Span | None], length: int) -> list[Span]:
-    """`spans` with each None replaced: by what lies between its neighbours, by nothing for a mark before a word."""
+    """`spans` with each None replaced by the span between its neighbours; by an empty one for a word's mark."""
     befores = accumulate((span[1] if span else 0 for span in spans), max, initial=0)
     filled: list[Span] = []
     here = after = length

@@ -13,7 +13,7 @@ from .words import Span, fold, lone_surrogate, word_spans
 
 Kind: TypeAlias = Literal["start", "text", "end", "padding", "truncated"]
 
-# What a stored Tokenization holds; the rest follows from it.
+# What a stored Tokenization holds. Everything else follows from it.
 FACTS = ("tokenizer", "text", "max_length", "ids", "pieces", "kinds", "spans")
 
 
@@ -28,8 +28,8 @@ class Token:
         text: The characters of the prompt that it covers, as typed: "café"; "" where special.
         span: Their (start, stop) in the prompt; None where special.
         kind: "start", "text", "end", "padding", or "truncated": text that was cut off.
-        part: (i, n) where n tokens share characters, as the bytes of one, and this is the i-th
-            of them from 1; else None.
+        part: (i, n) where n tokens share characters, for example each some bytes of one, and this is
+            the i-th of them, from 1; else None.
         word: The index in `Tokenization.words` of its word, the first one where it covers
             several; None where it belongs to none.
     """
@@ -46,12 +46,12 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A run of letters, digits and marks in a prompt, of one script where scripts set no spaces; or an emoji.
+    """A run of letters, digits and marks in a prompt, or an emoji. A script without spaces gives runs of that script.
 
     Attributes:
         text: As typed.
         span: (start, stop) in the prompt's characters.
-        positions: Of every token that covers some of it; fewer, or none, where it was cut off.
+        positions: Those of every token that covers some of it; fewer, or none, where the word was cut off.
         occurrence: How many equal words, whatever their case, stand before it.
     """
 
@@ -65,12 +65,12 @@ class Spelling:
     """The tokens that cover characters, in order of the text.
 
     Args:
-        spans: (start, stop) of every token, in order of their starts but for what was cut off.
+        spans: (start, stop) of every token, in order of their starts, except for tokens that were cut off.
     """
 
     def __init__(self, spans: Sequence[Span | None]) -> None:
         covering = [(span, index) for index, span in enumerate(spans) if span is not None]
-        covering.sort(key=lambda pair: pair[0][0])  # at some tokenizers the front is cut off
+        covering.sort(key=lambda pair: pair[0][0])  # some tokenizers cut off the front
         self.order = [index for _, index in covering]
         self._cover = Cover([span for span, _ in covering])
 
@@ -79,7 +79,7 @@ class Spelling:
         return [self.order[k] for k in self._cover.over(span)]
 
     def widened(self, span: Span) -> Span:
-        """`span` and what it cuts through: the least around it that begins and ends with tokens."""
+        """The smallest span around `span` that cuts through no run of tokens."""
         return self._cover.widened(span)
 
     def parts(self) -> dict[int, tuple[int, int] | None]:
@@ -94,7 +94,7 @@ def parts_of(
     kinds: Sequence[Kind],
     spans: Sequence[Span | None],
 ) -> tuple[tuple[Token, ...], tuple[Word, ...]]:
-    """The tokens and words of `text`; of each sequence one entry is one token."""
+    """The tokens and words of `text`; each sequence has one entry a token."""
     spelling = Spelling(spans)
     word_of: dict[int, int] = {}
     seen: dict[str, int] = {}
@@ -154,11 +154,11 @@ def faults(value: object) -> Iterator[str]:
             case _:
                 yield f"token {index} cannot be {clip(repr(kind))} with span {clip(repr(span))}"
     if any(a == "truncated" != b for a, b in pairwise(kinds)):
-        yield "what was cut off must stand last"
+        yield "tokens that were cut off must stand last"
 
 
 def token_chips(tokens: Sequence[Token]) -> Chips:
-    """A chip a token: every second word shaded, special ones faint, what was cut off struck."""
+    """A chip a token: every second word shaded, special ones faint, tokens that were cut off struck through."""
     runs = list(_runs(tokens))
     shown = runs if len(runs) <= MOST_ROWS else runs[: MOST_ROWS - 1]
     chips = [_chip(run) for run in shown]
@@ -177,7 +177,7 @@ def _chip(run: Sequence[Token]) -> Chip:
 
 
 def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
-    """A row a token, paddings in one row; repeated words with their occurrence: "cat #1"."""
+    """A row a token, the padding in one row; repeated words with their occurrence: "cat #1"."""
     keys = [fold(word.text) for word in words]
     often = Counter(keys)
     names = [
@@ -201,7 +201,7 @@ def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
 
 
 def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """Each token alone, but paddings together."""
+    """Each token alone, but the padding together."""
     for padding, run in groupby(tokens, lambda token: (token.kind == "padding", token.id)):
         if padding[0]:
             yield list(run)
@@ -217,7 +217,7 @@ def _place(run: Sequence[Token]) -> str:
 
 
 def _legible(text: str) -> str:
-    """`text`, with a circle to carry a mark that stands alone."""
+    """`text`, with a circle before it if it begins with a mark that needs a letter."""
     return f"◌{text}" if text and unicodedata.category(text[0]).startswith("M") else text
 
 

@@ -46,14 +46,14 @@ class Tokenization(Shown):
     ) -> "Tokenization":
         """The record of these tokens; words, parts and positions follow from them.
 
-        Of `ids`, `pieces`, `kinds` and `spans` one entry is one token, truncated ones last.
+        `ids`, `pieces`, `kinds` and `spans` have one entry a token; truncated tokens come last.
         """
         tokens, words = parts_of(text, ids, pieces, kinds, spans)
         return cls(tokenizer=tokenizer, text=text, tokens=tokens, max_length=max_length, words=words)
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """What the text encoder is fed: the ids of the padded sequence."""
+        """The input of the text encoder: the ids of the padded sequence."""
         return tuple(token.id for token in self.tokens if token.position is not None)
 
     @property
@@ -121,7 +121,7 @@ class Tokenization(Shown):
         found = set()
         for one in several:
             if not isinstance(one, SupportsIndex):
-                raise TokenError(f"a position is a whole number, not {one!r}; give words singly")
+                raise TokenError(f"a position is a whole number, not {one!r}; give one word at a time")
             position = operator.index(one)
             if not 0 <= position < length:
                 raise TokenError(f"position {position} is not in the sequence of {length} tokens, 0 to {length - 1}")
@@ -155,7 +155,7 @@ class Tokenization(Shown):
         return Spelling([token.span for token in self.tokens])
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON values; what follows from them is left out."""
+        """The record as plain JSON values, without what follows from them."""
         return {
             "tokenizer": self.tokenizer,
             "text": self.text,
@@ -168,7 +168,7 @@ class Tokenization(Shown):
 
     @classmethod
     def from_json(cls, value: object) -> "Tokenization":
-        """The record that `to_json` wrote; TraceError where it is no such record."""
+        """The record that `to_json` wrote; TraceError if `value` is something else."""
         fault = next(faults(value), None)
         if fault or not isinstance(value, Mapping):
             raise TraceError(f"the tokens in this trace are damaged: {fault}")
@@ -177,7 +177,7 @@ class Tokenization(Shown):
         return cls.of(**facts, spans=spans)
 
     def blocks(self) -> Sequence[Block]:
-        """Heading, chips (HTML only) and a table of the tokens, paddings in one row."""
+        """Heading, chips (HTML only) and a table of the tokens, the padding in one row."""
         lost = f"; {count(len(self.truncated))} more cut off" if self.truncated else ""
         limit = "" if self.max_length is None else f" of {count(self.max_length)}"
         heading = f"{self.tokenizer}: “{clip(self.text)}”, {self.length}{limit} tokens{lost}"
@@ -214,6 +214,6 @@ class Tokenizations(Shown, Mapping[str, Tokenization]):
 
 
 class _NoTokenizerError(TokenError, KeyError):
-    """A TokenError that Mapping's own methods, `get` and `in`, take for a KeyError."""
+    """A TokenError that is a KeyError too, which Mapping's own `get` and `in` need."""
 
     __str__ = Exception.__str__

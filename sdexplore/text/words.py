@@ -1,4 +1,4 @@
-"""Words of a prompt: where they stand, and how text is found whatever its case and composition."""
+"""Words of a prompt: where they stand, and how text is found regardless of case and composition."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _UNSPACED = {
 }
 # Kinds of characters beside the scripts.
 _MARK, _JOINER, _SYMBOL, _TONE, _TAG, _HALF_FLAG = "mark", "joiner", "symbol", "tone", "tag", "half a flag"
-_FIRST_PICTORIAL = 0x2300  # other symbols before are signs of units and rights, and arrows: ° © ™ № ↻
+_FIRST_PICTORIAL = 0x2300  # symbols with smaller numbers are signs of units and rights, and arrows: ° © ™ № ↻
 _LINES = (range(0x2500, 0x25A0), range(0x2800, 0x2900), range(0xFFFC, 0xFFFE))  # boxes, Braille, replacements
 _PICTOGRAPHS = range(0x1F000, 0x1FB00)
 _PLACES = (
@@ -31,19 +31,19 @@ _PLACES = (
     (range(0x1F3FB, 0x1F400), _TONE),
     (range(0xE0020, 0xE0080), _TAG),  # spells a region behind a flag: Scotland
 )
-_BOTH_KANA = "KATAKANA-HIRAGANA"  # the prolonged sound mark belongs to whichever it follows
+_BOTH_KANA = "KATAKANA-HIRAGANA"  # the prolonged sound mark belongs to the kana before it
 
 
 def word_spans(text: str) -> list[Span]:
     """The words of `text` as (start, stop) in characters, in order.
 
     A word is a run of letters and digits with their marks; in scripts that set no spaces (Han,
-    kana, Thai, Lao, Khmer, Myanmar and others) a run of one script, for want of a dictionary.
+    kana, Thai, Lao, Khmer, Myanmar and others) a run of one script, since there is no dictionary here.
     An emoji or another pictorial symbol (★) is a word of its own, with its skin tone and what is
-    joined to it; a flag too. Punctuation and signs of mathematics, currencies and units are none.
+    joined to it; a flag too. Punctuation and signs of mathematics, currencies and units are no words.
     """
     spans: list[Span] = []
-    last: str | None = None  # the kind at which the open word stands; None where there is none
+    last: str | None = None  # the kind of the open word's last character; None if no word is open
     for place, character in enumerate(text):
         kind = _kind(character)
         if kind == _JOINER:
@@ -60,7 +60,7 @@ def word_spans(text: str) -> list[Span]:
 
 
 def _goes_on(last: str, kind: str | None) -> bool:
-    """Whether a word that stands at `last` goes on with a character of this kind."""
+    """Whether a word whose last character is of kind `last` goes on with one of this kind."""
     match kind:
         case "mark":
             return last != _JOINER
@@ -76,7 +76,7 @@ def _goes_on(last: str, kind: str | None) -> bool:
 
 @lru_cache(maxsize=4096)
 def _kind(character: str) -> str | None:
-    """Its script where it is a letter or a digit ("" of those that set spaces); None where no word has it."""
+    """The script of a letter or digit ("" if the script sets spaces), or another kind; None if no word holds it."""
     category, number = unicodedata.category(character), ord(character)
     if category[0] in "LN":
         return _script(character)
@@ -96,7 +96,7 @@ def _script(character: str) -> str:
 
 
 def units(text: str) -> Iterator[Span]:
-    """The smallest parts of `text` that normalise alone: a letter and its marks, a space run."""
+    """The smallest parts of `text` that can be normalised alone: a letter with its marks, a run of spaces."""
     start = 0
     for place in range(1, len(text)):
         if _divides(text, start, place):
@@ -125,7 +125,7 @@ def nfc(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """`text` as it is compared: case folded, composed, one space for each run, none at the ends."""
+    """`text` in the form for comparison: case folded, composed, one space for each run, no space at the ends."""
     return "".join(_folded(text[start:stop]) for start, stop in units(text)).strip()
 
 
@@ -150,7 +150,7 @@ def find(text: str, phrase: str) -> list[Span]:
     place = folded.find(wanted)
     while place >= 0:
         end = place + len(wanted)
-        whole = place in starts and end in stops  # else it is a part of a letter: the "s" of "ß"
+        whole = place in starts and end in stops  # if not, the hit is a part of a letter: the "s" of "ß"
         if whole:
             hits.append((starts[place], stops[end]))
         place = folded.find(wanted, end if whole else place + 1)
@@ -163,7 +163,7 @@ def occurrences(text: str, word: str) -> list[Span]:
 
 
 def lone_surrogate(text: str) -> int | None:
-    """Where `text` holds half of a surrogate pair, which is no character; None where nowhere."""
+    """The place of half a surrogate pair in `text`, which is no character; None if there is no such half."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

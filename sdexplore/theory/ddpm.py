@@ -1,8 +1,8 @@
 """The equations of DDPM as functions: noising, the posterior, the reverse step. Numbers in, numbers out.
 
-ᾱ_t (`alpha_bar`) is the product of all α up to t; ᾱ_{t−1} (`alpha_bar_prev`) that of the step before, whichever the
-scheduler's last step was: with fewer steps than in training α_t = ᾱ_t / ᾱ_{t−1} spans several. Before the first step
-ᾱ is 1. Every ᾱ must broadcast against the sample.
+ᾱ_t (`alpha_bar`) is the product of all α up to t. ᾱ_{t−1} (`alpha_bar_prev`) is the product up to the timestep that
+the scheduler goes to: with fewer steps than in training, α_t = ᾱ_t / ᾱ_{t−1} spans several training steps. At the
+picture itself ᾱ is 1. Every ᾱ must broadcast against the sample.
 
 Source: Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models"; numbers are of its equations.
 """
@@ -27,9 +27,9 @@ def add_noise(original_sample: Array, noise: Array, alpha_bar: Level) -> Array:
 
 
 def posterior_mean(sample: Array, original_sample: Array, alpha_bar: Level, alpha_bar_prev: Level) -> Array:
-    """μ̃_t(x_t, x_0), the mean of x_{t−1} for one who knows x_0 too; NaN where ᾱ_t = 1. Source: Eq. 7, left.
+    """μ̃_t(x_t, x_0), the mean of x_{t−1} where x_0 is known; NaN where ᾱ_t = 1. Source: Eq. 7, left.
 
-    ᾱ_t = 1 is the picture itself, before which there is no step.
+    At ᾱ_t = 1 the sample is the picture itself: there is no step to undo.
     """
     noise = 1.0 - np.asarray(alpha_bar)
     alpha = np.asarray(alpha_bar) / alpha_bar_prev
@@ -52,7 +52,7 @@ def beta(alpha_bar: Level, alpha_bar_prev: Level) -> Array:
 
 
 def reverse_mean(sample: Array, noise_pred: Array, alpha_bar: Level, alpha_bar_prev: Level) -> Array:
-    """μ_θ(x_t, t) = (x_t − β_t/√(1−ᾱ_t) ε_θ) / √α_t, where the model's step leads. Source: Eq. 11."""
+    """μ_θ(x_t, t) = (x_t − β_t/√(1−ᾱ_t) ε_θ) / √α_t, the mean of the model's step. Source: Eq. 11."""
     alpha = np.asarray(alpha_bar) / alpha_bar_prev
     noise = beta(alpha_bar, alpha_bar_prev) / np.sqrt(1.0 - np.asarray(alpha_bar)) * noise_pred
     return np.asarray((sample - noise) / np.sqrt(alpha))

@@ -3,7 +3,7 @@
 Notation: a noisy sample is x_t = a x_0 + b ε with a = √ᾱ, b = √(1−ᾱ) ("variance preserving", DDPM
 Eq. 4). With σ = b / a, a = 1/√(σ²+1) and b = σ/√(σ²+1). Some schedulers (Euler, Heun, LMS …) hold
 x_t / a = x_0 + σ ε instead ("variance exploding", Karras et al. 2022), flow matching (Lipman et al.
-2022) holds x_t / (a + b) = (1−τ) x_0 + τ ε with τ = σ/(1+σ); all three carry the same σ.
+2022) holds x_t / (a + b) = (1−τ) x_0 + τ ε with τ = σ/(1+σ). σ is the same on all three scales.
 """
 
 from typing import Literal, TypeAlias
@@ -90,7 +90,7 @@ def pred_original_sample(
     distillation (Salimans & Ho 2022) appendix D. sample: the output itself. flow_prediction: of v = ε − x_0,
     (x_t − b v)/(a + b), which on flow matching's own scale is x − τ v (Lipman et al. 2022; Liu et al. 2022).
     edm: c_skip x + c_out F with x = x_t / a (Karras et al. 2022, Eq. 7 and Table 1); a v_prediction with σ_data ≠ 1
-    is that with −F. Schedulers that clip or threshold x_0 (`clip_sample`, `thresholding`) differ by that alone.
+    is the same with −F. Schedulers that clip or threshold x_0 (`clip_sample`, `thresholding`) differ by that alone.
 
     Args:
         sample: x_t in `space`; any shape.
@@ -109,7 +109,7 @@ def original_sample_weights(
 ) -> tuple[Array | float, Array | float]:
     """(p, q) with x_0 = p x_t + q output, x_t on the variance-preserving scale; see `pred_original_sample`."""
     a, b = signal_and_noise(sigma)
-    with np.errstate(divide="ignore"):  # from noise alone ε tells no x_0
+    with np.errstate(divide="ignore"):  # where there is noise alone, x_0 does not follow from ε
         if prediction_type == "epsilon":
             return np.divide(1.0, a), -np.divide(b, a)
         if prediction_type == "flow_prediction":
@@ -124,9 +124,9 @@ def original_sample_weights(
 
 
 def output_per_epsilon(sigma: float, prediction_type: PredictionType, sigma_data: float = 1.0) -> float:
-    """How far the model's output moves when the ε that it means moves by 1 at the same x_t: 1 for epsilon.
+    """By how much the model's output changes if the ε that it stands for changes by 1 at the same x_t; 1 for epsilon.
 
-    x_0 = (x_t − b ε)/a moves by −b/a, and the output by that over its own weight in x_0.
+    x_0 = (x_t − b ε)/a then changes by −b/a, and the output by −b/a divided by its own weight in x_0.
     """
     a, b = signal_and_noise(sigma)
     _, of_output = original_sample_weights(sigma, prediction_type, sigma_data)
@@ -134,10 +134,10 @@ def output_per_epsilon(sigma: float, prediction_type: PredictionType, sigma_data
 
 
 def pred_epsilon(sample: Array, original_sample: Array, sigma: Array | float, space: Space) -> Array:
-    """ε = (x_t − a x_0)/b, the noise that is left in x_t if x_0 is what it hides; any parametrisation.
+    """ε = (x_t − a x_0)/b, the noise in x_t if x_0 is the picture in it; for every prediction type.
 
-    DDIM (Song et al. 2020) Eq. 12's "direction pointing to x_t", without its factor. At σ = 0 nothing is left to
-    divide: the result is not finite there.
+    This is the "direction pointing to x_t" of DDIM (Song et al. 2020), Eq. 12, without its factor. At σ = 0 there is no
+    noise, and the result is not finite.
     """
     a, b = signal_and_noise(sigma)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,10 +162,10 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
 
 
 def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
-    """The guided prediction with its spread pulled back to the conditional one's by φ = `guidance_rescale`.
+    """The guided prediction, its standard deviation moved towards the conditional one's by φ = `guidance_rescale`.
 
-    One sample, any shape; the standard deviations run over the whole of it. A prediction that is the same everywhere
-    has no spread to pull back: the result is not finite then.
+    The input is one sample of any shape; each standard deviation is taken over all of it. The result is not finite
+    where the guided prediction is the same everywhere.
     Source: Lin et al. 2023 (2305.08891), Eqs. 15 and 16.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -184,7 +184,7 @@ def linear_preview(
 def perturbed_attention_guided(
     noise_pred: Array, noise_pred_cond: Array, noise_pred_perturbed: Array, pag_scale: float
 ) -> Array:
-    """`noise_pred` pushed away from what the model says with perturbed self-attention, by s (ε_c − ε_p).
+    """`noise_pred` pushed away from the prediction with perturbed self-attention, by s (ε_c − ε_p).
 
     Source: Ahn et al. 2024 (Perturbed-Attention Guidance), Eq. 16; diffusers adds it to classifier-free guidance.
     """
@@ -198,7 +198,7 @@ def classifier_guided(noise_pred: Array, gradient: Array, sigma: Array | float, 
         noise_pred: ε.
         gradient: ∇ log p with respect to x_t on the variance-preserving scale.
 
-    Source: Dhariwal & Nichol 2021, Algorithm 2 and Eq. 14; their s scales as `guide_scale` does.
+    Source: Dhariwal & Nichol 2021, Algorithm 2 and Eq. 14; their s is `guide_scale`.
     """
     _, b = signal_and_noise(sigma)
     return np.asarray(noise_pred - b * guide_scale * gradient)

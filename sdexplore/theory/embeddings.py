@@ -1,4 +1,4 @@
-"""Closed forms of embeddings: the sinusoids of a timestep, how alike vectors are, the way from one to another."""
+"""Closed forms of embeddings: sinusoids of a timestep, cosine similarity, spherical interpolation."""
 
 import math
 
@@ -16,8 +16,8 @@ def timestep_embedding(
 ) -> Float32[np.ndarray, "t {embedding_dim}"]:
     """The sinusoidal embedding of timesteps: [sin(t ω_i), cos(t ω_i)], ω_i = max_period^(−i / (half − shift)).
 
-    Reckoned in float64 and rounded once; diffusers' `get_timestep_embedding` rounds ω_i to float32 before it is
-    multiplied by t, so that it differs by up to 6e-5 at t near 1000. An odd dimension ends in a zero.
+    The numbers are computed in float64 and rounded once. diffusers' `get_timestep_embedding` rounds ω_i to float32
+    before the multiplication by t, so that it differs by up to 6e-5 at t near 1000. An odd dimension ends in a zero.
 
     Args:
         timesteps: May be fractional.
@@ -35,7 +35,7 @@ def timestep_embedding(
 
 
 def cosine_similarity(vectors: Float[np.ndarray, "*more row width"]) -> Float[np.ndarray, "*more row row"]:
-    """The cosine of the angle between every two rows, −1 to 1; a row of zeros is unlike everything: 0."""
+    """The cosine of the angle between every two rows, −1 to 1; 0 where a row holds only zeros."""
     long = vectors.astype(np.float64)
     norms = np.linalg.norm(long, axis=-1, keepdims=True)
     unit = np.divide(long, norms, out=np.zeros_like(long), where=norms > 0)
@@ -45,10 +45,11 @@ def cosine_similarity(vectors: Float[np.ndarray, "*more row width"]) -> Float[np
 def slerp(
     a: Float[np.ndarray, "*more width"], b: Float[np.ndarray, "*more width"], weight: float
 ) -> Float[np.ndarray, "*more width"]:
-    """From vectors `a` (weight 0) to `b` (weight 1) along the arc between them, each along the last axis by itself.
+    """From vectors `a` (weight 0) to `b` (weight 1) along the arc between them; each vector lies along the last axis.
 
     sin((1−w)θ)/sin θ · a + sin(wθ)/sin θ · b, with θ the angle between the two. Vectors that are parallel to 1e-6
-    go along the straight line, where the arc's formula divides 0 by 0; so do opposite ones, which have no one arc.
+    go along the straight line, since the arc's formula divides 0 by 0 there. So do opposite vectors, between which no
+    arc is unique.
 
     Source: Shoemake 1985.
     """

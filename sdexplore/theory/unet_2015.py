@@ -1,4 +1,4 @@
-"""The U-Net of 2015: the side of its grid at every level, to set a UNet of today beside."""
+"""The U-Net of 2015, level by level: what a UNet of today is compared with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Level2015:
         channels: After its convolutions.
         down: (before, after) on the contracting path.
         up: (before, after) on the expanding path; None at the bottom.
-        cropped_from: What the skip is cropped from, to the side before `up`; None at the bottom.
+        cropped_from: The skip's side before it is cropped to the first of `up`; None at the bottom.
     """
 
     channels: int

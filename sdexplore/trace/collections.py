@@ -65,7 +65,7 @@ class Traces(Sequence[Trace], Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown):
-    """Traces on a grid: the same call, one argument (or several) taking each of its values.
+    """Traces on a grid: the same call with each value of one argument, or of several.
 
     Attributes:
         over: Argument -> its values; the grid's axes, the first the slowest.
@@ -89,7 +89,7 @@ class Comparison(Shown):
         return iter(self.traces)
 
     def settings(self) -> Iterator[dict[str, Any]]:
-        """What each cell was run with, in the order of `traces`."""
+        """The values of each cell's arguments, in the order of `traces`."""
         cells: list[dict[str, Any]] = [{}]
         for name, values in self.over.items():
             cells = [{**cell, name: value} for cell in cells for value in values]
@@ -128,7 +128,9 @@ class Comparison(Shown):
         index, traces = _load(named(folder), "comparison")
         over = index.get("over")
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
-            raise TraceError(f"{INDEX} of {Path(folder).name!r} is damaged: it does not say over what")
+            raise TraceError(
+                f"{INDEX} of {Path(folder).name!r} is damaged: it does not say which arguments the comparison is over"
+            )
         return cls(over={name: tuple(values) for name, values in over.items()}, traces=tuple(traces))
 
     def blocks(self) -> list[Block]:
@@ -147,7 +149,7 @@ class Comparison(Shown):
 
 
 def opened(path: str | Path) -> "Trace | Traces | Comparison":
-    """What is saved at `path`, whichever it is; TraceError where nothing is."""
+    """The Trace, Traces or Comparison that is saved at `path`; TraceError if there is nothing."""
     path = named(path)
     match kind_of_folder(path):
         case "traces":
@@ -160,7 +162,7 @@ def opened(path: str | Path) -> "Trace | Traces | Comparison":
 
 @dataclass(frozen=True)
 class CellFolder:
-    """A folder that a comparison fills run by run: a plan of what was asked, a file a cell, the index at the end.
+    """A folder that a comparison fills run by run: first the plan, then a file a cell, at the end the index.
 
     Attributes:
         path: The folder.
@@ -191,7 +193,7 @@ class CellFolder:
                     "give another folder, or the same arguments to go on"
                 )
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"compare(to={path.name!r}): there is something else already; give a new folder")
+            raise RunError(f"compare(to={path.name!r}): there is something else already; name a new folder")
         else:
             path.mkdir(parents=True, exist_ok=True)
             _write(path / _PLAN, plan)
@@ -235,12 +237,12 @@ def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number, trace in enumerate(traces):
         trace.save(folder / file_of(number))
-    _write_index(folder, index, len(traces))  # last: it names no file that is not there
+    _write_index(folder, index, len(traces))  # written last, so that it names only files that exist
     return folder
 
 
 def write_index(folder: Path, count: int) -> None:
-    """Makes a folder of `count` traces' files the Traces of one call."""
+    """Writes the index by which a folder with `count` files of traces is the Traces of one call."""
     _write_index(folder, {"kind": "traces"}, count)
 
 

@@ -43,9 +43,9 @@ def thumbnail_of(trace: TraceFields) -> Thumbnail | None:
 
 
 def guidance_scale_of(trace: TraceFields) -> str:
-    """By how much the pipeline guided, as it said itself: "7.5", or "7.5 to 0" where it changed on the way.
+    """The guidance scale that the pipeline reported: "7.5", or "7.5 to 0" where it changed during the run.
 
-    "default" where only the call is known, and names none.
+    "default" where only the call is known, and the call names no scale.
     """
     told = trace.provenance.get("guidance", {}).get("guidance_scale")
     if not told:

@@ -79,7 +79,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def kind_of_folder(folder: Path) -> str | None:
-    """What its index says that a folder holds, "traces" or "comparison"; None where it says nothing."""
+    """What a folder holds by its index, "traces" or "comparison"; None without a readable index."""
     try:
         kind = json.loads((folder / INDEX).read_text(encoding="utf-8"))["kind"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -88,7 +88,7 @@ def kind_of_folder(folder: Path) -> str | None:
 
 
 def _held_by(folder: Path) -> str:
-    """What a folder is, in words, and what opens it."""
+    """What a folder holds, in words, and what opens it."""
     kind, files = kind_of_folder(folder), sorted(folder.glob("*.safetensors"))
     if kind is not None:
         what, opens = _OPENED_BY[kind]

@@ -1,9 +1,9 @@
 """The file of a trace while it is made: arrays grow row by row, in any order, and none of them is held in memory.
 
-While it grows, the file has room for the header and behind it a region an array, as long as its rows are expected to
-be; what is not written yet takes no space on a file system that knows sparse files. At the end the regions are closed
-up, as safetensors allow no holes, and the header is written, padded with spaces, as they allow. Where everything went
-as expected nothing is moved.
+While it grows, the file has room for the header, and behind it a region an array, as long as the expected rows. Bytes
+that are not written yet take no space on a file system with sparse files. At the end the regions are moved together,
+since safetensors allows no holes. Then the header is written, padded with spaces, which safetensors allows. If there
+were as many rows as expected, nothing is moved.
 """
 
 import hashlib
@@ -48,11 +48,11 @@ class TraceDraft:
     """Writes the file of one trace. Not for several threads at once.
 
     Attributes:
-        path: Of the draft; it has content already only if there was nothing in it before.
+        path: Of the draft: a file that exists and is empty.
     """
 
     def __init__(self, path: Path, room: int = 1 << 16) -> None:
-        """Begins to write to `path`, with `room` bytes for the header; a longer one costs a move of all arrays."""
+        """Opens the file at `path`, with `room` bytes for the header; a longer header costs a move of all arrays."""
         self.path = path
         self._file: io.FileIO = path.open("r+b", buffering=0)
         self._regions: dict[str, _Region] = {}
@@ -62,8 +62,8 @@ class TraceDraft:
         """Adds rows to the end of an array.
 
         Args:
-            rows: First axis along the rows; shape and dtype of a row are those of the first that came.
-            expected: How many there will be in all, of which the first call takes note; more cost a move.
+            rows: The first axis counts rows; shape and dtype of a row are those of the first row.
+            expected: How many rows there will be in all. The first call reserves room for them; more cost a move.
         """
         rows = np.ascontiguousarray(rows)
         region = self._regions.get(name)
@@ -80,7 +80,7 @@ class TraceDraft:
         region.rows += len(rows)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every array as it is now, mapped from the file; not to be used any more after `seal`."""
+        """Every array with the rows so far, mapped from the file. They must not be used after `seal`."""
         if not any(region.used for region in self._regions.values()):
             return {}
         whole = np.memmap(self.path, dtype=np.uint8, mode="r").view(np.ndarray)
@@ -90,9 +90,9 @@ class TraceDraft:
         }
 
     def seal(self, facts: Mapping[str, Any], preview: str | None) -> None:
-        """Makes it a trace's file, of these facts and the arrays that were added, and closes it."""
+        """Completes the trace's file, with these facts and the appended arrays, and closes it."""
         regions = self._regions
-        # What would leave those behind it between two words goes to the end, the wider types first.
+        # Arrays that are no multiple of 8 bytes long go to the end, wider types first, so that all others stay aligned.
         for odd in sorted((r for r in regions.values() if r.used % _ALIGNED), key=lambda r: -r.dtype.itemsize):
             self._relocate(odd, odd.rows)
         end = self._room
@@ -111,11 +111,11 @@ class TraceDraft:
         self.close()
 
     def close(self) -> None:
-        """Writes no more; the draft is as it is."""
+        """Closes the file; a draft that is not sealed stays unfinished."""
         self._file.close()
 
     def _header(self, facts: Mapping[str, Any], preview: str | None) -> bytes:
-        """The header behind eight bytes for its length, its own length a multiple of eight."""
+        """The header behind eight bytes for its length; the header's own length is a multiple of eight."""
         digests = {name: region.content.hexdigest() for name, region in self._regions.items()}
         entries: dict[str, Any] = {"__metadata__": metadata_of(facts, digests, preview)}
         for name, one in self._regions.items():
@@ -126,7 +126,7 @@ class TraceDraft:
         return bytes(8) + text.ljust(_aligned(len(text)))
 
     def _relocate(self, region: _Region, capacity: int) -> None:
-        """Gives an array another region, behind all others."""
+        """Moves an array to another region, behind all others."""
         self._move(region.start, self._end, region.used)
         region.start, region.capacity = self._end, capacity
         self._end = _aligned(self._end + capacity * region.row)

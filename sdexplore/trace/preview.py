@@ -26,7 +26,7 @@ def preview_of(pixels: UInt8[np.ndarray, "Y X 3"], *, small: bool = False) -> st
     """`pixels` as a data URI of a WebP of at most 192 pixels a side, some kilobytes.
 
     Args:
-        small: Whether each of them is one latent pixel, to be drawn as a square.
+        small: Whether each pixel stands for a latent pixel, so that it is drawn as a square.
     """
     from PIL import Image
 

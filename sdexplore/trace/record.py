@@ -13,7 +13,7 @@ Layer: TypeAlias = str | int | tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What `run` keeps of every step; everything else of the run costs nothing.
+    """What `run` keeps of every step. What is not kept costs nothing.
 
     Attributes:
         latents: x_t before every step and after the last; with noise_pred also x0.
@@ -24,17 +24,17 @@ class Record:
         roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
             run never computes (no guidance, say) is simply absent from the trace; a name that no run has is refused.
         queries: Of those cross-attention layers, each head's scaled queries too, so that any word can be asked for
-            afterwards (`open_word_map`); some 20 times the size of a short prompt's head mean.
+            afterwards (`open_word_map`). They take some 20 times the bytes of a short prompt's head mean.
         self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose
             longer side is 16 or 32, ((12, 16),) for y = 12, x = 16. None by default: with the mean over heads,
             one 64 x 64 layer is 32 MiB a step and role in float16.
         steps: Steps whose attention is kept: a slice or step numbers, negative ones from the end; None: all.
         layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
-        decode: How many steps, evenly spread from first to last, or which, are decoded to pictures.
+        decode: How many steps, evenly spread from first to last, are decoded to pictures; or the numbers of the steps.
         dtype: Of attention probabilities. float16 keeps three digits, and nothing below 6e-8.
 
     Raises:
-        RunError: A value is none of these.
+        RunError: A value is not one of these.
     """
 
     latents: bool = True
@@ -67,7 +67,9 @@ class Record:
         elif isinstance(decode, SupportsIndex) and index(decode) >= 0:
             object.__setattr__(self, "decode", index(decode))
         else:
-            raise RunError(f"Record(decode={decode!r}): decode is a number of steps, or which; 0 decodes none")
+            raise RunError(
+                f"Record(decode={decode!r}): decode is a number of steps, or names the steps; 0 decodes none"
+            )
 
     def attention_steps(self, total: int) -> frozenset[int]:
         """The steps of a run of `total` whose attention is kept; a step beyond it raises RunError."""

@@ -22,7 +22,7 @@ from .layers import Attention, Queries
 from .xarray import datatree
 
 Steps = int | slice | Sequence[int] | None
-"""Steps as they are named: one, several, a slice, or None for every one; negative ones count from the end."""
+"""Steps as users name them: one, several, a slice, or None for all; negative ones count from the end."""
 __all__ = ["Attention", "Queries", "Trace"]
 
 
@@ -53,7 +53,7 @@ class Trace(TraceFields, Shown):
 
     @property
     def unconditional(self) -> bool:
-        """Whether the model is told nothing of what to draw: no prompt, no guidance; its one role is "uncond"."""
+        """Whether the model takes no prompt, so that there is no guidance and the one role is "uncond"."""
         return bool(self.provenance.get("unconditional", False))
 
     @property
@@ -73,7 +73,7 @@ class Trace(TraceFields, Shown):
         return self.noise_preds[role]
 
     def recorded(self, name: str) -> Any:  # noqa: ANN401  (arrays of several shapes)
-        """The array `name`; one that was not recorded raises TraceError saying how to record it."""
+        """The array `name`; TraceError if it was not recorded, which says how to record it."""
         value = getattr(self, name, None)
         if value is None:
             field = declaration_of(type(self), name)
@@ -92,20 +92,20 @@ class Trace(TraceFields, Shown):
         return variance_preserving(sample, np.float64(sigma), self.space).astype(np.float32)
 
     def check_step(self, step: SupportsIndex) -> int:
-        """`step` as an int from 0, negative ones counted from the end; one beyond the run raises TraceError."""
+        """`step` as an int from 0, negative ones counted from the end; TraceError if it lies beyond the run."""
         number = index(step)
         if not -self.num_steps <= number < self.num_steps:
             raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return number % self.num_steps
 
     def check_steps(self, steps: Steps | np.integer[Any]) -> tuple[int, ...]:
-        """The steps that are named, as ints from 0, in their order and each once; None names all.
+        """The named steps as ints from 0, in their order and each once; None names all.
 
         Args:
             steps: A step, several, or a slice; negative ones count from the end.
 
         Raises:
-            TraceError: A step beyond the run, or something else than steps.
+            TraceError: A step lies beyond the run, or the value names no steps.
         """
         every = range(self.num_steps)
         several = (steps,) if isinstance(steps, int | np.integer) else steps
@@ -135,7 +135,7 @@ class Trace(TraceFields, Shown):
     def save(self, path: str | Path) -> Path:
         """Writes the trace to one safetensors file, atomically; returns the path.
 
-        Its header holds a small picture too, "preview", a data URI of WebP: what lists files can show it.
+        Its header holds a small picture too, "preview", a data URI of WebP, for programs that list files.
 
         Raises:
             TraceError: The name does not end in .safetensors.

@@ -1,4 +1,4 @@
-"""Files as users name them: "~" is their home wherever a path comes in."""
+"""Paths as users name them: "~" is the home directory in every function that takes a path."""
 
 import synthetic
 

@@ -255,7 +255,7 @@ def test_a_record_shows_itself_in_all_three_ways():
     good._repr_pretty_(printer, cycle=False)
     assert repr(good) == str(good) == printer.written == "all is <well>"
     assert "<div>all is &lt;well&gt;</div>" in good._repr_html_()
-    good._repr_pretty_(object(), cycle=False)  # what is no printer is left alone
+    good._repr_pretty_(object(), cycle=False)  # an object that is no printer is ignored
 
 
 def test_a_repr_never_raises_and_says_what_went_wrong_in_short():

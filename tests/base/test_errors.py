@@ -1,4 +1,4 @@
-"""The errors, and the tail of their messages: names that are near, or the names that there are."""
+"""The errors, and the end of their messages: near misses, or all known names."""
 
 import pytest
 

@@ -10,15 +10,6 @@ from sdexplore.base.errors import InspectionError
 from sdexplore.records.tree import AttentionLayer, ModuleNode, ModuleTree
 
 
-def sample_tree(depth=1):
-    attention = AttentionLayer("mid.0.attn2", "cross", 8, 40, 768, (9, 7))
-    leaf = ModuleNode("mid.0.attn2", "Attention", 30, (1, 63, 320), attention)
-    inner = ModuleNode("mid.0", "Block", 5, children=(leaf,))
-    mid = ModuleNode("mid", "ModuleList", children=(inner,))
-    again = ModuleNode("again", "ModuleList", shared_with="mid")
-    return ModuleTree("unet", ModuleNode("", "UNet", 7, None, children=(mid, again)), depth, "a note")
-
-
 def test_a_repr_never_raises():
     free = unchecked("records.tree")
     broken = free.ModuleTree("unet", free.ModuleNode("", "UNet", children=(None,)), 2)

@@ -1,4 +1,4 @@
-"""The record of a tokenized prompt: words, phrases, JSON and what it shows, without torch."""
+"""The record of a tokenized prompt: words, phrases, JSON and reprs, without torch."""
 
 import copy
 import json
@@ -277,7 +277,7 @@ class TestJson:
         facts = copy.deepcopy(cut.to_json())
         for values in (facts["kinds"], facts["spans"]):
             values.insert(1, values.pop())
-        with pytest.raises(TraceError, match="what was cut off must stand last"):
+        with pytest.raises(TraceError, match="cut off must stand last"):
             Tokenization.from_json(facts)
 
     def test_records_are_values(self, animals):

@@ -1,4 +1,4 @@
-"""Words, units and folding, by Unicode's own facts."""
+"""Words, units and folding, compared with Unicode's own tables."""
 
 import unicodedata
 from itertools import pairwise
@@ -37,7 +37,7 @@ def words(text):
         ("🐱\u200d cat \u200d🐱", ["🐱", "cat", "🐱"]),  # a joiner that joins nothing
         ("🇯🇵🇫🇷 🇯", ["🇯🇵", "🇫🇷", "🇯"]),
         ("🏴\U000e0067\U000e0062\U000e007f 1\ufe0f\u20e3", ["🏴\U000e0067\U000e0062\U000e007f", "1\ufe0f\u20e3"]),
-        ("🏽 \U0001faef", ["🏽", "\U0001faef"]),  # a skin tone alone, and what Unicode had not yet assigned
+        ("🏽 \U0001faef", ["🏽", "\U0001faef"]),  # a skin tone alone, and a character that Unicode had not yet assigned
         ("20° © ™ $5 €+=→ ─█⠿ \ufffd `q`^", ["20", "5", "q"]),
         ("", []),
         (" \n", []),

@@ -1,4 +1,4 @@
-"""DDPM's equations against Bayes' rule and simulation, and held against a scheduler that may be wrong."""
+"""DDPM's equations compared with Bayes' rule, with simulation, and with a scheduler that may be wrong."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_the_equations_are_the_scheduler_s(pipe, steps):
         assert one.float32.max() < 5e-4
         assert one.float64.max() < 1e-11
     assert found["Eq. 11"].size.min() > 0.1
-    assert found["Eq. 11"].float32.max() > 0  # two ways of reckoning never round alike everywhere
+    assert found["Eq. 11"].float32.max() > 0  # two ways of computing never round alike everywhere
     assert "1,000 timesteps" in repr(found) or steps
     with pytest.raises(sdx.TraceError, match=r"'Eq\. 12' was not checked"):
         found["Eq. 12"]

@@ -1,4 +1,4 @@
-"""Closed forms against their definitions, and against torch."""
+"""Closed forms compared with their definitions, and with torch."""
 
 from itertools import product
 

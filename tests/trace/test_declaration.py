@@ -1,4 +1,4 @@
-"""A field of a Trace is declared once: file, size, xarray and repr treat every declared field, a new one too."""
+"""A field of a Trace is declared once: file, size, xarray and repr handle every declared field, a new one too."""
 
 import dataclasses
 import inspect

@@ -1,4 +1,4 @@
-"""A Trace's file: what was saved comes back, lazily; what is damaged is refused with a reason."""
+"""A Trace's file: it is read lazily and equals what was saved; a damaged file is refused with a reason."""
 
 import json
 import mmap
@@ -19,7 +19,7 @@ from synthetic import DOWN
 from sdexplore.base.errors import TraceError
 from sdexplore.trace.trace import Trace
 
-# A user's process, without the tests' type checker: names a file a line, gets what came of it.
+# A user's process, without the tests' type checker: it reads a file name a line and prints the error of each.
 READER = """
 import json, sys
 from sdexplore.trace.trace import Trace
@@ -346,4 +346,4 @@ def test_no_change_of_bytes_raises_anything_but_a_trace_error(tmp_path, saved, o
     if content == original:
         assert said is None
     elif content[:header] == original[:header]:
-        assert said is not None  # no change of an array goes unseen
+        assert said is not None  # every change of an array is found

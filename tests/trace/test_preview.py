@@ -1,4 +1,4 @@
-"""The small picture in a trace's file: there for whoever lists files, and in nobody's way."""
+"""The small picture in a trace's file: programs that list files can show it, and reading ignores it."""
 
 import base64
 import io
@@ -60,5 +60,5 @@ def test_a_file_without_it_or_with_another_is_read_as_ever(tmp_path):
         safetensors.numpy.save_file(arrays, other, {"sdexplore": facts, **metadata})
         again = Trace.load(other).verify()
         assert repr(again) == repr(trace)
-        assert "<script" not in again._repr_html_()  # the header's is not believed: it is made of the picture
+        assert "<script" not in again._repr_html_()  # the repr makes its own from the picture
     assert json.loads(facts)["schema"] == 1

@@ -1,4 +1,4 @@
-"""A Trace in memory: read-only, checked when it is made, and clear about what it does not hold."""
+"""A Trace in memory: it is read-only, checked when it is made, and its errors say what it does not hold."""
 
 import dataclasses
 import subprocess

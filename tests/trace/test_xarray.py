@@ -1,4 +1,4 @@
-"""Named axes for those who want them."""
+"""A trace as an xarray DataTree with named axes."""
 
 import sys
 
