@@ -10,6 +10,7 @@ from .. import mini
 from ..analysis.attention import METHODS, word_map
 from ..base.errors import RunError, TraceError, did_you_mean
 from ..model.components.source_name import model_source
+from ..model.experiments.look_and_invert import timesteps_of
 from ..records.calibration import ALL_LAYERS, CAUSAL, Calibration
 from ..text.words import without
 from ..trace.record import Record
@@ -73,7 +74,7 @@ def calibrate(
 
     Source: pointing, cf. Zhang et al. 2018 (1608.00507); bootstrap, Efron 1979.
     """
-    times = _times(timesteps)
+    times = _times(pipe, timesteps)
     if method not in METHODS:
         raise TraceError(f"calibrate(method={method!r}): there is no such method; {did_you_mean(str(method), METHODS)}")
     if scenes < 1 or not times:
@@ -105,12 +106,13 @@ def calibrate(
     )
 
 
-def _times(timesteps: Any) -> tuple[int, ...]:  # noqa: ANN401  (what is refused)
+def _times(pipe: Any, timesteps: Any) -> tuple[int, ...]:  # noqa: ANN401  (any pipeline; what is refused)
     if isinstance(timesteps, str) or not isinstance(timesteps, Sequence | np.ndarray):
         raise RunError(f"calibrate(timesteps={timesteps!r}): give several training timesteps, as in [200, 400]")
     if any(not isinstance(one, int | np.integer) or isinstance(one, bool) for one in timesteps):
         raise RunError(f"calibrate(timesteps={timesteps!r}): a training timestep is a whole number")
-    return tuple(dict.fromkeys(map(int, timesteps)))
+    times = tuple(dict.fromkeys(map(int, timesteps)))
+    return timesteps_of(pipe, times, f"calibrate(timesteps={timesteps!r})") if times else ()
 
 
 def _named(trace: Trace, scene: CalibrationScene) -> Iterator[_Named]:

@@ -73,7 +73,7 @@ def test_several_occurrences_go_together_or_singly(tiny):
 def test_what_cannot_be_left_out_says_why(tiny):
     with pytest.raises(sdx.TokenError, match="no word 'dgo' in the prompt; did you mean 'dog'"):
         sdx.word_effect(tiny, PICTURE, "a dog", "dgo", t=10, **SIZE)
-    with pytest.raises(sdx.RunError, match=r"look\(t=2000\)"):
+    with pytest.raises(sdx.RunError, match=r"word_effect\(t=2000\)"):
         sdx.word_effect(tiny, PICTURE, "a dog", "dog", t=2000, **SIZE)
     with pytest.raises(sdx.RunError, match="this call makes 2 images"):
         sdx.word_effect(tiny, PICTURE, "a dog", "dog", t=10, num_images_per_prompt=2, **SIZE)

@@ -79,7 +79,7 @@ def looked(
 ) -> Trace | Traces:
     """`look` for another public function; errors name `function`, which the user called."""
     _check_text_to_image(pipe, function, prompt, pipeline_arguments)
-    times = _timesteps(pipe, t, function)
+    times = timesteps_of(pipe, t, f"{function}(t={t!r})")
     asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": guidance_scale}, seed=seed, record=record)
     pixels = pixels_of(pipe, image, pipeline_arguments, function)
     traces = []
@@ -100,19 +100,26 @@ def _several(t: Any) -> bool:
     return t.ndim == 1 if isinstance(t, np.ndarray) else isinstance(t, Sequence) and not isinstance(t, str)
 
 
-def _timesteps(pipe: Any, t: Any, function: str) -> tuple[int, ...]:
-    """One training timestep or several as ints; RunError where one is no whole number, or beyond the schedule."""
+def timesteps_of(pipe: Any, t: Any, given: str) -> tuple[int, ...]:
+    """One training timestep or several, as ints.
+
+    Args:
+        given: The argument as the user typed it, with the function; errors repeat it.
+
+    Raises:
+        RunError: One is no whole number, or beyond the schedule, or x_0 cannot be predicted from it.
+        InspectionError: The pipeline has no UNet.
+    """
+    denoiser(pipe)
     last = int(pipe.scheduler.config.num_train_timesteps) - 1
     times = tuple(t) if _several(t) else (t,)
     whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in times)
     if not times or not whole or any(not 0 <= one <= last for one in times):
-        raise RunError(f"{function}(t={t!r}): t is a training timestep from 0 to {last}, a whole number, or several")
+        raise RunError(f"{given}: t is a training timestep from 0 to {last}, a whole number, or several")
     scheduler = OneStepScheduler.from_config(pipe.scheduler.config)
     for one in times:
         if scheduler.config.prediction_type == "epsilon" and scheduler.alphas_cumprod[one] <= 0:
-            raise RunError(
-                f"{function}(t={one}): this schedule then holds noise alone, from which ε says nothing of x0"
-            )
+            raise RunError(f"{given}: at {one} this schedule has noise alone, from which ε says nothing of x0")
     return tuple(int(one) for one in times)
 
 

@@ -37,7 +37,9 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
     """
     denoiser(pipe)
     if "generator" in call.arguments:
-        raise RunError(f"{function}(generator=…): image i draws its noise from seed + i; give seed= for a generator")
+        raise RunError(
+            f"{function}(generator=…): image i draws its noise from seed + i; give seed= instead of a generator"
+        )
     check_seed(call.seed, function)
     known = inspect.signature(type(pipe).__call__).parameters
     for name in call.arguments.keys() - known.keys() - {*SWALLOWED}:

@@ -159,7 +159,7 @@ def test_schedules_that_cannot_be_looked_with_say_why(tiny):
     usual = tiny.scheduler.config
     zero = diffusers.DDIMScheduler.from_config(usual, rescale_betas_zero_snr=True)
     tiny.scheduler = zero
-    with pytest.raises(sdx.RunError, match=r"look\(t=999\): this schedule then holds noise alone"):
+    with pytest.raises(sdx.RunError, match=r"look\(t=999\): .*noise alone"):
         sdx.look(tiny, picture, "a cat", t=[5, 999], **size)
     tiny.scheduler = diffusers.DDIMScheduler.from_config(zero.config, prediction_type="v_prediction")
     assert np.isfinite(sdx.look(tiny, picture, "a cat", t=999, **size).latents).all()

@@ -20,21 +20,21 @@ def untouched(tiny, monkeypatch):
 @pytest.mark.parametrize("given", [0, -1, 2.5, True, "3"])
 @pytest.mark.parametrize(("name", "what"), [("num_inference_steps", "steps"), ("num_images_per_prompt", "images")])
 def test_a_number_of_steps_or_images_is_at_least_one(untouched, name, what, given):
-    message = f"{name}={given!r}: the number of {what} is a whole number, and at least 1"
-    calls = [
-        lambda: sdx.run(untouched, PROMPT, **{name: given}),
-        lambda: sdx.compare(untouched, PROMPT, over={name: [3, given]}),
-        lambda: sdx.cost(untouched, **{name: given}),
-    ]
-    for call in calls:
+    calls = {
+        "run": lambda: sdx.run(untouched, PROMPT, **{name: given}),
+        "compare": lambda: sdx.compare(untouched, PROMPT, over={name: [1, given]}),
+        "cost": lambda: sdx.cost(untouched, **{name: given}),
+    }
+    for function, call in calls.items():
         with pytest.raises(sdx.RunError) as raised:
             call()
+        message = f"{function}({name}={given!r}): the number of {what} is a whole number, and at least 1"
         assert str(raised.value) == message
 
 
 @pytest.mark.parametrize("given", [0, -1])
 def test_a_schedule_has_at_least_one_step_and_its_usual_number_only_where_none_is_given(tiny, given):
-    with pytest.raises(sdx.RunError, match=f"num_inference_steps={given}: .* at least 1"):
+    with pytest.raises(sdx.RunError, match=rf"schedule\(num_inference_steps={given}\): .* at least 1"):
         sdx.schedule(tiny, num_inference_steps=given)
     assert len(sdx.schedule(tiny, scheduler="DDIM")) == 50
 
@@ -42,25 +42,26 @@ def test_a_schedule_has_at_least_one_step_and_its_usual_number_only_where_none_i
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"seed": 2**64}, f"run(seed={2**64}): seed is a whole number from −2⁶³ to 2⁶⁴ − 1"),
-        ({"seed": -(2**63) - 1}, f"run(seed={-(2**63) - 1}): seed is a whole number from −2⁶³ to 2⁶⁴ − 1"),
-        ({"guidance_scale": "a"}, "guidance_scale='a': it is a number"),
+        ({"seed": 2**64}, f"(seed={2**64}): seed is a whole number from −2⁶³ to 2⁶⁴ − 1"),
+        ({"seed": -(2**63) - 1}, f"(seed={-(2**63) - 1}): seed is a whole number from −2⁶³ to 2⁶⁴ − 1"),
+        ({"guidance_scale": "a"}, "(guidance_scale='a'): it is a number"),
         (
             {"image": picture()},
-            "StableDiffusionPipeline takes no 'image'; it begins with noise. diffusers.AutoPipelineForImage2Image.from",
+            "(image=…): StableDiffusionPipeline takes no 'image'; it begins with noise. diffusers.AutoPipelineForIm",
         ),
-        ({"mask_image": mask()}, "StableDiffusionPipeline takes no 'mask_image'; it begins with noise. diffusers.Auto"),
-        ({"guidance": 3}, "StableDiffusionPipeline takes no 'guidance'; did you mean 'guidance_scale'"),
+        ({"mask_image": mask()}, "(mask_image=…): StableDiffusionPipeline takes no 'mask_image'; it begins with noise"),
+        ({"guidance": 3}, "(guidance=…): StableDiffusionPipeline takes no 'guidance'; did you mean 'guidance_scale'"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_repeated(untouched, given, message):
-    for call in (
-        lambda: sdx.run(untouched, PROMPT, **given),
-        lambda: sdx.compare(untouched, PROMPT, over={"eta": [0.0]}, **given),
-    ):
+    calls = {
+        "run": lambda: sdx.run(untouched, PROMPT, **given),
+        "compare": lambda: sdx.compare(untouched, PROMPT, over={"eta": [0.0]}, **given),
+    }
+    for function, call in calls.items():
         with pytest.raises(sdx.RunError) as raised:
             call()
-        assert str(raised.value).startswith(message)
+        assert str(raised.value).startswith(f"{function}{message}")
 
 
 @pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
@@ -92,7 +93,7 @@ def test_what_is_no_record_is_repeated():
 def test_what_the_pipeline_refuses_is_said_in_its_words_with_what_it_was_given(tiny, prompt, arguments, message):
     with pytest.raises(sdx.RunError) as raised:
         unchecked("model.runs.run_pipeline").run(tiny, prompt, **arguments)
-    assert str(raised.value).startswith(f"StableDiffusionPipeline refuses this call {message}")
+    assert str(raised.value).startswith(f"run: StableDiffusionPipeline refuses this call {message}")
     assert raised.value.__cause__ is not None
 
 
@@ -114,5 +115,7 @@ def test_clip_skip_that_diffusers_cannot_do_names_what_does_it(tiny, monkeypatch
         raise AttributeError("'CLIPTextModel' object has no attribute 'text_model'")
 
     monkeypatch.setattr(tiny, "encode_prompt", gone)
-    with pytest.raises(sdx.RunError, match=r"clip_skip=1: .* sdx.clip_skip_ladder\(pipe, prompt, \[1\]\) leaves"):
+    with pytest.raises(
+        sdx.RunError, match=r"run\(clip_skip=1\): .* sdx.clip_skip_ladder\(pipe, prompt, \[1\]\) leaves"
+    ):
         sdx.run(tiny, PROMPT, clip_skip=1)

@@ -15,6 +15,7 @@ import sdexplore as sdx
 from sdexplore.model.capture import hooks, memory_sink
 from sdexplore.model.components import decoding
 from sdexplore.model.runs import memory_budget
+from sdexplore.model.runs.call import Call
 
 PLENTY = 1 << 50
 FREE_ON = memory_budget.free_on  # which the fixture `free` replaces
@@ -105,7 +106,7 @@ def test_a_bound_is_enough_where_there_is_plenty_and_an_estimate_that_fails_refu
 
     monkeypatch.setattr("sdexplore.model.runs.cost.attention_layers", broken)
     monkeypatch.setattr("sdexplore.model.capture.prompts.tokens_of", broken)
-    memory_budget.ensure_affordable(tiny, [memory_budget.Call(PROMPT, {})], BIG)  # asks neither
+    memory_budget.ensure_affordable(tiny, [Call(PROMPT, record=BIG)], "run")  # asks neither
     monkeypatch.undo()
     monkeypatch.setattr(memory_budget, "outline_of", broken)
     monkeypatch.setattr(memory_budget, "free_memory", lambda: 0)
