@@ -93,9 +93,11 @@ def _position(column: tuple[int, ...]) -> Entry:
 
 def _parts(read: Tokenization, spelled: list[Entry]) -> Iterator[Entry]:
     by_position = {token.position: token for token in read.tokens}
+    first: dict[str, tuple[int, ...]] = {}
+    for word in read.words:
+        first.setdefault(fold(word.text), word.positions)
     for entry in spelled:
-        first = [w for w in read.words if fold(w.text) == fold(entry.text)][:1]
-        positions = first[0].positions if entry.kind == "word" and first else ()
+        positions = first.get(fold(entry.text), ()) if entry.kind == "word" else ()
         if len(positions) > 1:
             for position in positions:
                 token = by_position[position]
