@@ -163,7 +163,7 @@ def _lacking(names: list[str]) -> dict[str, Any]:
     """The entry of provenance for missing pictures; a warning names them too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
     warnings.warn(
-        f"run: the record is complete, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        f"the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
         "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory",
         stacklevel=_TO_THE_USER,
     )
