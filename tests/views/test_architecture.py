@@ -7,6 +7,8 @@ from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diff
 
 import sdexplore as sdx
 
+CROSS, SELF, RESNET = "#d55e00", "#0072b2", "#a9a9a9"
+
 
 @pytest.fixture(scope="module")
 def pipe():

@@ -160,7 +160,7 @@ def _lacking(names: list[str]) -> Provenance:
     """The entry of provenance for missing pictures; a warning names them too."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
     warn_user(
-        f"run: the record is complete, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
+        f"run: the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
         "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory"
     )
     return {"out_of_memory": names}

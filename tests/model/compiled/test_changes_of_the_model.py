@@ -169,7 +169,7 @@ def own_forward(pipe):
     [
         (training, "training mode"),
         (hook, "a hook is on 'mid_block'"),
-        (own_forward, "its own forward"),
+        (own_forward, "has replaced the forward"),
         (method, "'get_time_embed' of the whole is not its class's own"),
         (counting, "not diffusers' own"),
     ],

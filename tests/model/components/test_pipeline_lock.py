@@ -75,7 +75,7 @@ def test_the_lock_is_free_after_an_error(tiny):
 
 
 def test_a_run_within_its_own_run_is_refused(tiny):
-    with pytest.raises(sdx.RunError, match="in the middle of a run of this very thread"):
+    with pytest.raises(sdx.RunError, match="in the middle of a run of this thread"):
         sdx.run(tiny, "a cat", on_step=lambda _: sdx.run(tiny, "a dog", **SHORT), **SHORT)
 
 

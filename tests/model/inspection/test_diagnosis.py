@@ -96,7 +96,8 @@ def test_adapters_of_pictures_are_told(tmp_path):
     told = sdx.doctor(families.pag())
     assert told.facts["perturbed layers"] == "mid"
     assert told.roles["perturbed"] == "where pag_scale > 0"
-    assert "the identity is in its place" in told.warnings[0]
+    assert "no self-attention in the perturbed layers" in told.warnings[0]
+    assert "identity" in told.warnings[0]
 
 
 def test_warnings(tiny):
