@@ -176,7 +176,7 @@ def test_what_is_missing_is_said(pipe, trace, tmp_path):
 def test_a_word_that_was_not_asked_for_has_no_map(found):
     with pytest.raises(sdx.TraceError, match="'dogs' was not left out; did you mean 'dog'"):
         found.change("dogs")
-    with pytest.raises(sdx.TraceError, match="step 2 was not asked"):
+    with pytest.raises(sdx.TraceError, match="step 2 is not among the steps"):
         found.change("dog", 2)
 
 
