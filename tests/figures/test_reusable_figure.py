@@ -6,12 +6,12 @@ import weakref
 import numpy as np
 import pytest
 import synthetic
+from dashboards import Page
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sdexplore import explore, views
 from sdexplore.base.errors import TraceError
-from sdexplore.dashboard.picture_boxes import PictureBox
 from sdexplore.figures import layout_cache
 from sdexplore.figures.reusable_figure import Sheet
 
@@ -101,24 +101,25 @@ def test_outside_of_a_sheet_every_figure_is_its_own(made, trace):
 @pytest.mark.parametrize("figure", ["words", "by layer", "where it all went", "segmentation"])
 def test_a_dashboard_draws_into_its_figure_and_gives_away_another(made, trace, figure):
     board = explore(trace, section="Attention", figure=figure, steps=(0, 2))
-    box = board._sections["Attention"].box
+    page = Page(board)
     made[0] = 0
     board.state.steps = (0, 3)
     assert made == [0]
     mine = board.figure()
     assert mine is board.figure() is board.board.picture
-    assert box.image.value == mine.html()
+    assert page.figure_box.value == mine.html()
     before = mine.png(dpi=60)
     board.state.steps = (1, 4)
     assert board.figure() is not mine
     assert mine.png(dpi=60) == before
-    shown = box.image.value
+    shown = page.figure_box.value
     assert shown == board.figure().html() != mine.html()
-    assert box.code.code == board.figure().call
-    gone = weakref.ref(box._sheet)
+    assert page.figure_code == board.figure().call
+    sheets = [weakref.ref(one) for one in gc.get_objects() if isinstance(one, Sheet)]
+    assert sheets
     board.close()
     gc.collect()
-    assert gone() is None
+    assert not any(sheet() for sheet in sheets)
 
 
 def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace):
@@ -134,11 +135,12 @@ def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace
 
 def test_what_is_given_is_what_was_shown_whatever_the_state_is_since(trace):
     board = explore(trace, section="Attention", figure="by step", words=("cat",))
-    shown = board._sections["Attention"].box.code.code
+    page = Page(board)
+    shown = page.figure_code
     board.state.section = "Pixels"
     board.state.update(role="uncond", scale="each", words=())
     board.state.section = "Export"
-    assert board._sections["Export"].box.code.code == board.board.picture.call == shown
+    assert page.figure_code == board.board.picture.call == shown
     board.close()
 
 
@@ -146,13 +148,13 @@ def test_after_an_error_the_last_figure_can_still_be_exported(trace):
     board = explore(trace, section="Attention", words=("cat",))
     drawn = board.board.picture
     board.state.words = ("no such word",)
-    attention = board._sections["Attention"]
-    assert "no such word" in attention.message.plain
-    assert attention.box.picture is None
+    page = Page(board)
+    assert "no such word" in page.section_message
+    assert not page.has_figure
     assert board.board.picture is drawn
     board.state.words = ("cat",)
-    assert not attention.message.plain
-    assert attention.box.image.value == drawn.html()
+    assert not page.section_message
+    assert page.figure_box.value == drawn.html()
     board.close()
 
 
@@ -167,11 +169,11 @@ def test_after_an_error_the_last_figure_can_still_be_exported(trace):
     ],
     ids=str,
 )
-def test_a_change_draws_one_frame(trace, monkeypatch, change):
+def test_a_change_draws_one_frame(trace, change):
     board = explore(trace, section="Attention", words=("cat",))
     assert (board.state.words, board.state.role) == (("cat",), "cond")
-    frames, real = [], PictureBox._say
-    monkeypatch.setattr(PictureBox, "_say", lambda box, picture: (frames.append(picture), real(box, picture)))
+    frames = []
+    Page(board).figure_box.observe(lambda seen: frames.append(seen["new"]), "value")
     board.state.update(**change)
     assert len(frames) == 1
     board.state.update(**change)

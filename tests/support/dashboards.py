@@ -156,6 +156,11 @@ class Page:
         return plain("\n".join(_PRE.findall(self._markup(self.tab))))
 
     @property
+    def figure_box(self):
+        """The widget of the first figure in the open tab; None if there is none."""
+        return next((one for one in self.tab if isinstance(one, ipywidgets.HTML) and "<figure" in one.value), None)
+
+    @property
     def has_figure(self):
         """Whether a figure is seen in the open tab."""
         return "<img " in self._markup(self.tab)
