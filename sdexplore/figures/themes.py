@@ -25,8 +25,8 @@ def themed(figure: "Figure", theme: Theme) -> Iterator[None]:
 
     What carries data keeps its colours: images, colour bars, bars, boxes and coloured lines, and the text that stands
     on them. Page and ink change: titles, labels, ticks, frames, grey text, and black lines, which a dark page would
-    hide. "dark" turns ink from dark to light on a page of #181818. "transparent" has no page and a grey ink that reads on
-    white and on dark.
+    hide. "dark" turns ink from dark to light on a page of #181818. "transparent" has no page and a grey ink that reads
+    on white and on dark.
     """
     if theme == "light":
         yield

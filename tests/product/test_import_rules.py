@@ -69,7 +69,7 @@ OUTSIDE = {
     "studies": ARRAYS,
     "publish": ARRAYS | {"PIL", "matplotlib", "av"},
     "dashboard": ARRAYS | {"ipywidgets", "anywidget", "traitlets", "PIL"},
-    "reproduction": set(),
+    "reproduction": ARRAYS | {"PIL"},
     "magics": {"IPython"},
     "bench": {"numpy"},
     "": set(),
