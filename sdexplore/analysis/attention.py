@@ -29,11 +29,12 @@ def word_map(
 
     "mean": the probability is summed over the word's tokens (all its occurrences, unless one is chosen), averaged
     over the steps, layers and heads asked for, each layer having one vote; smaller layers are first resized
-    to the latent grid, bilinear. Nothing is normalised: maps of one trace compare, and over all words, start,
-    end and padding they add up to 1.
+    to the latent grid, bilinear. Nothing is normalised: maps of one trace can be compared, and over all words,
+    start, end and padding they add up to 1.
 
     "daam", "p2p" and "amd" are the published formulas, each on its own grid and with its own scale; see
-    `analysis.published_methods`. None is better founded than the others; "mean" is the default as the plainest.
+    `analysis.published_methods`. No method is better founded than the others; "mean" is the plainest, and so the
+    default.
 
     Args:
         word: A word or phrase of the prompt, or positions in the padded prompt.
@@ -70,9 +71,9 @@ def word_maps(
 
 
 def most_striking(trace: Trace, words: Sequence[str], *, role: str = "cond") -> str:
-    """Of several words the one to begin with: whose map, by "mean" over all steps and layers, has the highest peak.
+    """The word to show first: of `words` the one whose map, by "mean" over all steps and layers, has the highest peak.
 
-    The explorer of pixels begins with it too.
+    The explorer of pixels shows it first too.
 
     Raises:
         TokenError: The prompt has no such word.
@@ -103,7 +104,7 @@ def _by_head(
     """One layer's map of each word, given as positions: their columns' sum, mean over calls, head by head."""
     probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
     columns = [columns_of(attention, word) for word in words]
-    if probs.strides[-2] > _CACHE_LINE:  # of which each number would be the only one used: gather them first
+    if probs.strides[-2] > _CACHE_LINE:  # one number would be used of each cache line: gather the columns first
         union = sorted({column for one in columns for column in one})
         probs = np.moveaxis(np.moveaxis(probs, -1, 0)[union], 0, -1)
         columns = [[union.index(column) for column in one] for one in columns]

@@ -14,7 +14,7 @@ from .resizing import as_float32
 from .selection import Heads, Layers, Selection, zeroed
 
 KINDS = ("start", "words", "end", "padding")
-_UNIFORM = "Its embeddings are all zeros: attention is uniform, so this says but how long the prompt is."
+_UNIFORM = "Its embeddings are all zeros: attention is uniform, so this only says how long the prompt is."
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -66,8 +66,8 @@ def difference(a: Trace, b: Trace, *, beyond: float = 0.0) -> Difference:
         trace.recorded("latents")
     if not np.array_equal(a.timesteps, b.timesteps):
         raise TraceError(
-            f"difference: a makes {a.num_steps} steps and b {b.num_steps}, at other timesteps; step is held against "
-            "step, so run both with one scheduler and the same num_inference_steps"
+            f"difference: a makes {a.num_steps} steps and b {b.num_steps}, at other timesteps; step is compared "
+            "with step, so run both with one scheduler and the same num_inference_steps"
         )
     first, second = (_scaled(trace) for trace in (a, b))
     if first.shape != second.shape:

@@ -105,11 +105,11 @@ def halves(trace: Trace) -> Halves:
 
 
 def guidance_steps(trace: Trace) -> GuidanceSteps:
-    """How far apart the halves of guidance were at each step, what was made of them, and whether that adds up.
+    """How far apart the halves of guidance were at each step, and how the pipeline combined them.
 
     The prediction is put together from its recorded halves, ε_u + s (ε_c − ε_u) (Ho & Salimans 2022, Eq. 6), with
     perturbed-attention guidance's term where there is one (Ahn et al. 2024) and `guidance_rescale` (Lin et al. 2023,
-    Eqs. 15 and 16), in the order of diffusers' pipelines, and held against the one that was used: `residual`.
+    Eqs. 15 and 16), in the order of diffusers' pipelines, and compared with the one that was used: `residual`.
 
     Raises:
         TraceError: The run had no guidance, or the trace does not say by how much; noise predictions are not there;

@@ -27,8 +27,8 @@ def daam(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     heads, since clamping is not linear.
 
     Source: Tang et al., ACL 2023 (2023.acl-long.310); the code of daam 0.2.0. We read it where the package sums:
-    one image, square pictures. Asked for nothing else, that package reads layers a power of two smaller than the
-    grid, which of a model of 256 pixels is none; this is its map with `factors` naming all that it saw.
+    one image, square pictures. By default that package reads layers whose grid is a power of two smaller than its
+    own; a model of 256 pixels has no such layer. This is its map with `factors` naming all layers.
     """
     side = _daam_side(trace)
     total, maps = np.zeros((side, side), np.float32), 0
@@ -106,7 +106,7 @@ _READ: Mapping[str, Callable[[Trace, Chosen], object]] = {"daam": _daam_layers, 
 
 
 def answering(trace: Trace, chosen: Chosen) -> list[str]:
-    """The methods that find in `chosen` what they read."""
+    """The methods for which `chosen` holds the layers that they read."""
     found = []
     for method in METHODS:
         with suppress(TraceError):

@@ -36,7 +36,7 @@ class RegionWords(Shown):
 
     @property
     def ratio(self) -> tuple[float, ...]:
-        """Inside against outside, one a word; inf where nothing outside looks at the word, NaN where no outside is."""
+        """Inside against outside, one a word; inf where nothing outside looks at it, NaN of a whole picture."""
         pairs = zip(self.inside, self.outside, strict=True)
         return tuple(inside / outside if outside else float("inf") for inside, outside in pairs)
 
@@ -107,12 +107,12 @@ def region_weights(trace: Trace, region: Region, shape: tuple[int, ...]) -> Floa
     weights = rows @ mask @ columns.T
     if not weights.any():
         raise TraceError("this region is empty: it holds no pixel of the picture")
-    whole = weights > 1 - 1e-6  # what rounding left of 1, so that a whole picture has no outside
+    whole = weights > 1 - 1e-6  # rounding leaves a little less than 1; a whole picture has no outside
     return np.asarray(np.where(whole, 1, weights), np.float32)
 
 
 def region_mask(trace: Trace, region: Region) -> Float32[np.ndarray, "Y X"]:
-    """How much of each pixel lies in the region, 0..1: a mask as it was given, a box on the picture's own pixels."""
+    """How much of each pixel lies in the region, 0..1: on the mask's own grid, or for a box on the picture's pixels."""
     if isinstance(region, np.ndarray):
         if region.ndim != 2 or region.dtype != bool:  # noqa: PLR2004  (Y, X)
             raise TraceError(f"a mask is boolean (Y, X); this is {region.dtype} of shape {region.shape}")

@@ -30,7 +30,7 @@ _OF_FLOAT16 = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float
 
 
 def as_float32(numbers: Float[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:
-    """A plain array as its `astype(np.float32)`; float16 by a table of all there are, in two thirds of the time."""
+    """A plain array as its `astype(np.float32)`; float16 by a table of all its numbers, in two thirds of the time."""
     if numbers.dtype != np.float16:
         return numbers.astype(np.float32)
     return _OF_FLOAT16.take(numbers.view(np.uint16))

@@ -28,7 +28,7 @@ class Segmentation(Shown):
     margin: Float32[np.ndarray, "y x"]
 
     def mask(self, word: str) -> Bool[np.ndarray, "y x"]:
-        """Where `word` won; TraceError if it did not compete."""
+        """Where `word` won; TraceError if the word did not compete."""
         if word not in self.words:
             raise TraceError(f"{word!r} did not compete; these did: {', '.join(map(repr, self.words))}")
         return np.asarray(self.winner == self.words.index(word))
@@ -59,8 +59,8 @@ def segmentation(
 ) -> Segmentation:
     """Which of the words each latent pixel looks at most, each map divided by its own maximum.
 
-    Without that division a word with much attention everywhere would win everywhere. Nothing here says that a pixel
-    *belongs* to a word: somebody always wins; look at the margin.
+    Without that division a word with much attention everywhere would win everywhere. This does not say that a pixel
+    *belongs* to a word: at every pixel one word wins, so look at the margin.
 
     Raises:
         TraceError: Fewer than two different words; or as `word_map`.

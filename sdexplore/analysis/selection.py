@@ -123,7 +123,7 @@ def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tu
     """The words as given; one alone, or None for every different word of the role's prompt.
 
     Raises:
-        TraceError: There is none; or None is given and there is no prompt.
+        TraceError: No word is given; or `words` is None and there is no prompt.
     """
     if isinstance(words, str | int):
         return (words,)

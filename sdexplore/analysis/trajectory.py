@@ -1,4 +1,4 @@
-"""The way from noise to picture: which steps to look at, and latents as colours."""
+"""From noise to picture: which steps to look at, and latents as colours."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -45,7 +45,7 @@ def step_picture(trace: Trace, step: int, *, x0: bool) -> tuple[UInt8[np.ndarray
 def predicted_pictures(
     trace: Trace, steps: Sequence[int]
 ) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], Literal["decoded", "linear"]]:
-    """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and of which.
+    """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and that kind.
 
     Returns:
         A picture a step and "decoded" where every one of them was decoded by the VAE; else all by the linear preview,

@@ -18,8 +18,8 @@ _SHOWN = 12  # rows of a ranking; SDXL has more than a thousand heads
 class WordLayers(Shown):
     """Layers and heads, those most special to a word first: by probability × bits.
 
-    A head that hardly ever looks at the word is no specialist of it, however odd the few places; and of such small
-    probabilities float16 keeps no digits. So the bits count as much as the word is looked at.
+    A head that hardly ever looks at the word is not special to it, even where it looks at odd places; and float16 keeps
+    few digits of such small probabilities. So the bits are weighted by how much the head looks at the word.
 
     Attributes:
         layers, heads: Which; head None where only the mean was recorded.

@@ -12,7 +12,7 @@ from .titles import noised_at
 def in_words(trace: Trace, over: Collection[str] = ()) -> str:
     """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was.
 
-    Between two prompts it is the way from one to the other, and how far on it, unless "weight" is in `over`.
+    Of a run between two prompts both are named, and the weight, unless "weight" is in `over`.
     """
     made = trace.call.get("conditioning", {})
     if trace.unconditional:
@@ -26,7 +26,7 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
 
 
 def way_of(trace: Trace) -> str:
-    """What leads where, as alt texts say it."""
+    """From where to where the steps of a run lead, as alt texts say it: "from noise to the final picture"."""
     if trace.kind == "look":
         return f"in a given picture noised to t = {trace.timesteps[0]:g}"
     if trace.kind == "invert":
@@ -37,7 +37,7 @@ def way_of(trace: Trace) -> str:
 
 
 def peak(name: str, pixels: np.ndarray) -> str:
-    """The peak of a map in words, for those who do not see it."""
+    """Where a map has its peak and how high that is, in words."""
     row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
     vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
     horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]

@@ -13,7 +13,7 @@ from PIL import Image
 class Cells(AxesImage):
     """An array drawn cell by cell; where cells are smaller than pixels, a pixel has the mean of those that lie in it.
 
-    matplotlib's "nearest" shows one of them and drops the rest, and takes ten times as long. Quantities (floats) are
+    matplotlib's "nearest" shows one of them alone and takes ten times as long. Quantities (floats) are
     averaged before they get their colour, labels (integers) and pictures after.
     """
 
@@ -22,7 +22,7 @@ class Cells(AxesImage):
     _of_shown: dict[tuple[Any, ...], np.ndarray]
 
     def show(self, array: np.ndarray, norm: Normalize) -> None:
-        """Takes the array and the limits of `norm`, which are its own where that has none."""
+        """Takes the array and the limits of `norm`, by default the array's least and largest value."""
         if array is not self._shown or array.flags.writeable:
             self.set_data(array)
             self._shown, self._of_shown = array, {}

@@ -24,7 +24,7 @@ _LYING: Final[dict[str, Any]] = {"rotation": 0, "ha": "right", "va": "center"}
 
 
 def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
-    """The scale of `drawn`, right of the panels `beside`; five numbers at most, for each takes a millisecond.
+    """Adds the scale of `drawn`, right of the panels `beside`; five numbers at most, since each takes a millisecond.
 
     A label that is much longer than the bar is set in two lines, and smaller if they are too long as well.
     """
@@ -51,7 +51,7 @@ def _high_of(beside: Iterable[Axes]) -> float:
 
 
 def _beside_bar(label: str, high: float) -> dict[str, Any]:
-    """What the label of a bar `high` inches high says, and its size: matplotlib's unless it is half as long again."""
+    """The label of a bar `high` inches high, and its size: matplotlib's own unless the label is 1.5 times as long."""
     size = float(rcParams["font.size"])
     if _long(label, size) <= 1.5 * high:
         return {"label": label, "fontsize": size}
@@ -67,10 +67,10 @@ def _beside(
     for_layout_only: bool = False,
     **options: Any,  # noqa: ANN401
 ) -> Bbox | None:
-    """What a colour bar covers; for the layout, that which lies beside it.
+    """The box of a colour bar; for the layout, only as high as the bar itself.
 
-    A number at its very end stands half over it. The layout would make room for that, and panels would move by parts
-    of a pixel with every other scale.
+    A number at the end of the bar reaches half beyond it. The layout would make room for that, and panels would move
+    by parts of a pixel from scale to scale.
     """
     found = around(renderer, for_layout_only=for_layout_only, **options)
     if found is None or not for_layout_only:

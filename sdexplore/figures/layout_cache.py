@@ -1,7 +1,7 @@
-"""Where the axes of a figure stand: matplotlib's constrained layout, reckoned once for all figures laid out alike.
+"""Where the axes of a figure stand: matplotlib's constrained layout, computed once for all figures of one layout.
 
-The layout takes longer than drawing does, and its result follows from little: where the axes are at first, and how
-large is what is written around them. A dashboard draws the same figure again and again with other numbers in it.
+The layout takes longer than drawing. Its result depends on little: where the axes are at first, and how large the
+texts around them are. A dashboard draws the same figure again and again with other numbers in it.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class _Placement:
         self.apply_to_titles(figure)
 
     def apply_to_titles(self, figure: "Figure") -> None:
-        """Puts the titles there; what the figure has more of stays where it is."""
+        """Puts the titles there; further texts of the figure stay where they are."""
         for text, (place, alignment) in zip(figure.texts, self.titles, strict=False):
             text.set_position(place)
             text.set_verticalalignment(alignment)
@@ -62,7 +62,7 @@ class _Placement:
 
 @dataclass
 class _LaidOut:
-    """A figure that has been laid out: how it was, by whom, how it is, and what then stood around its axes."""
+    """A figure that has been laid out: its state before, the engine, its state after, and the texts around its axes."""
 
     before: _Placement
     engine: Any
@@ -101,7 +101,7 @@ def lay_out(figure: "Figure") -> None:
 
 
 def outdate(figure: "Figure") -> None:
-    """Says that a figure is about to get other words in the same axes; it is laid out anew if they need other room."""
+    """Says that a figure is about to get other texts in the same axes; it is laid out again if they need other room."""
     done = _done.get(figure)
     if done is not None:
         done.standing = done.standing or _standing(figure)
@@ -109,7 +109,7 @@ def outdate(figure: "Figure") -> None:
 
 
 def _fits(figure: "Figure") -> bool:
-    """Whether an outdated figure may stay as it is laid out; else it is as it was before."""
+    """Whether an outdated figure may keep its layout; if not, the state before the layout is restored."""
     _outdated.discard(figure)
     done = _done[figure]
     done.after.apply_to_titles(figure)
@@ -130,7 +130,7 @@ def place(figure: "Figure") -> None:
 
 
 def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
-    """Lays `figure` out as one before it, if that fits; else it is as it was."""
+    """Gives `figure` the layout of an earlier one, if that fits, and says so; if not, leaves it unchanged."""
     if known is None:
         return False
     first = _Placement.of(figure)
@@ -145,7 +145,7 @@ def _as_before(figure: "Figure", known: tuple[_Placement, Any] | None) -> bool:
 
 
 def _key(figure: "Figure", engine: Any) -> Any:  # noqa: ANN401  (matplotlib's; a tuple)
-    """All that the layout follows from; None where that is not known.
+    """All that the layout depends on; None where that is not known.
 
     Of a title, and of a label of panels, it is how much it takes off their height or width, so the same number of
     lines of one writing are the same.

@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 class Written(Text):
     """Texts of one kind along the x axis, each centred at its place: names under bars, numbers over them.
 
-    A tick, or a `Text`, for each of them takes several times as long to make, to lay out and to draw.
+    One tick or one `Text` for each of them would take several times as long to make, to lay out and to draw.
 
     Attributes:
         places, words: Where each stands, on the axis; and what it says.
@@ -35,7 +35,7 @@ class Written(Text):
         ax.add_artist(self)
 
     def write(self, places: Sequence[float], words: Sequence[str], *, upright: bool = False) -> None:
-        """Says these instead; `upright` ones read from the bottom up."""
+        """Replaces the texts; `upright` ones read from the bottom up."""
         self.places, self.words = tuple(places), tuple(words)
         self.set_text("\n".join(words))
         self.set_rotation(90 if upright else 0)

@@ -1,4 +1,4 @@
-"""Panels: axes that hold a picture, a map or a drawing, with labels and without ticks; quickly made and drawn."""
+"""Panels: axes that hold a picture, a map or a drawing; with labels, without ticks, quick to make and to draw."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ UPRIGHT: Final[dict[str, Any]] = {
 
 
 class _Label:
-    """What an axis does whose only mark is its label, if it has one."""
+    """An axis that shows nothing but its label."""
 
     label: Text
     along = 0.0  # degrees at which a label lies along the axis
@@ -53,7 +53,7 @@ class _Label:
 
 
 class _Across(_Label, XAxis):
-    """A label, and not even a list of ticks: to make those is most of what an axis costs."""
+    """An axis with a label and without ticks, whose making is most of the cost of an axis."""
 
     majorTicks = minorTicks = ()  # type: ignore[assignment]  # noqa: N815  (matplotlib's names)
 
@@ -66,8 +66,8 @@ class _Up(_Label, YAxis):
 class Panel(Axes):
     """Axes with a title and labels, without ticks, frame and grid; what `imshow` draws is a `Cells`."""
 
-    high: float = inf  # inches of what is drawn in it; where nothing is known of that, there is room enough
-    _before: "Iterator[Cells] | None" = None  # what stood here, where the panel is filled again
+    high: float = inf  # inches of what is drawn in it; infinite where it is not known
+    _before: "Iterator[Cells] | None" = None  # earlier images, where the panel is filled again
 
     def _init_axis(self) -> None:
         self.xaxis, self.yaxis = _Across(self, clear=False), _Up(self, clear=False)
@@ -76,7 +76,7 @@ class Panel(Axes):
         return {}
 
     def grid(self, *_: object, **__: object) -> None:
-        """There is none."""
+        """Does nothing: a panel has no grid."""
 
     def clear(self) -> None:
         """As matplotlib's."""
@@ -128,11 +128,11 @@ class Panel(Axes):
 
     @property
     def left(self) -> bool:
-        """Whether something stands here that was not drawn again."""
+        """Whether something from the last picture was not drawn again."""
         return self._before is not None and next(self._before, None) is not None
 
     def start_again(self) -> None:
-        """Takes the labels off; from now on `imshow` draws into what it drew before, in the same order."""
+        """Removes the labels; from now on `imshow` draws into its earlier images, in the same order."""
         self.title.set_text("")
         for axis in (self.xaxis, self.yaxis):
             axis.set_label_text("", fontsize=rcParams["axes.labelsize"])
@@ -150,7 +150,7 @@ def panels(
     Args:
         of: What each is; matplotlib's `Axes` where rows and columns have names, which are tick labels.
         top: Inches for the title and what stands over the panels.
-        least: Inches that a panel is wide at least, though the figure then outgrow the column.
+        least: Least width of a panel in inches; the figure may become wider than the column.
     """
     wide = min(2.4, max(least, BLOG_COLUMN / columns))
 

@@ -44,7 +44,7 @@ class Picture:
     """What a view returns: one figure with the arrays drawn in it, in words, and in code.
 
     Attributes:
-        figure: The matplotlib figure, made without pyplot, so that it shows once and leaks nowhere.
+        figure: The matplotlib figure, made without pyplot, so that it shows once and pyplot does not keep it.
         data: Name -> array as drawn.
         alt: What is to be seen, in a sentence or two.
         call: The line of code that makes it again; a comment names the trace by its fingerprint. A `CodeLine`
@@ -101,7 +101,7 @@ class Picture:
                 with ink that reads on both. Only page and ink differ; colours that carry data stay.
 
         Raises:
-            PublishError: The ending is none of these; a width for a file without pixels; no such theme.
+            PublishError: Another ending; a width for a file without pixels; a theme that does not exist.
         """
         path = atomic_files.named(path)
         ending = path.suffix.lower()
@@ -227,7 +227,7 @@ def _laid_out(figure: "Figure") -> Iterator[None]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of every figure, whatever the user's rcParams are; they are as before when the block ends.
+    """The look of every figure, independent of the user's rcParams, which the end of the block restores.
 
     rcParams are one for all threads, so one thread at a time is in such a block.
     """
@@ -236,7 +236,7 @@ def style() -> Iterator[None]:
     from .text_cache import styled
 
     look = {
-        "figure.dpi": _SCREEN_DPI,  # texts are measured once for layout and screen
+        "figure.dpi": _SCREEN_DPI,  # so that texts are measured once for layout and screen
         "font.family": list(_fonts()),
         "font.size": 9.0,
         "axes.titlesize": 9.0,

@@ -35,16 +35,16 @@ class Refillable(Protocol):
 
 
 class Unlike(Exception):  # noqa: N818  (no error: a figure is made instead)
-    """What is drawn now is of another build than what stands there."""
+    """The picture that is drawn now has another build than the figure that is there: a new figure is made."""
 
 
 lent: "ContextVar[Sheet | None]" = ContextVar("the sheet that views may draw on", default=None)
 
 
 class Sheet:
-    """A figure that views draw into again and again; for whoever shows it and gives it to nobody.
+    """A figure that views draw into again and again, for a dashboard that shows it and never hands it out.
 
-    matplotlib takes as long to make axes, images and a colour bar as to draw them, and Python to collect them again.
+    Making axes, images and a colour bar takes matplotlib as long as drawing them; collecting them takes Python as long.
     A picture of the same build as the last (so many panels, with as many images, colour maps and colour bars) gets
     other numbers and words instead; any other is drawn in a new figure.
     """
@@ -57,7 +57,7 @@ class Sheet:
         self._before: Iterator[tuple[Colorbar, tuple[Any, ...]]] | None = None
 
     def draw(self, make: Callable[[], Picture]) -> Picture:
-        """The picture that `make` makes, equal to the pixel to one in a figure of its own; until the next call."""
+        """The picture that `make` makes, equal to the pixel to one in its own figure; valid until the next call."""
         try:
             return self._draw(make)
         except Unlike:
@@ -113,17 +113,17 @@ class Sheet:
         bar.set_label(**words)
 
     def end(self) -> None:
-        """Nothing of the last picture is left."""
+        """Raises Unlike where something of the last picture is left."""
         bar_left = self._before is not None and next(self._before, None) is not None
         if bar_left or any(isinstance(ax, Refillable) and ax.left for ax in self._axes.flat):
             raise Unlike
 
 
 def next_of(before: Iterator[Any]) -> Any:  # noqa: ANN401  (of what it iterates)
-    """What stood here.
+    """The next thing that was drawn here before.
 
     Raises:
-        Unlike: Nothing did.
+        Unlike: There is no more.
     """
     for one in before:
         return one

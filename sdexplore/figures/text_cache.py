@@ -1,6 +1,6 @@
 """Agg's canvas with a memory for texts.
 
-What a figure says takes half of the time in which it is drawn, and the next figure of its kind says nearly the same.
+Texts take half of the time of drawing a figure, and the next figure of the same kind has nearly the same texts.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ class _Renderer(RendererAgg):
 
 
 class _Witness:
-    """Agg's own renderer, and what was drawn with it while a text was."""
+    """Agg's own renderer, which also notes what is drawn with it while a text is drawn."""
 
     def __init__(self, real: Any) -> None:  # noqa: ANN401  (matplotlib's, compiled)
         self._real = real
@@ -114,7 +114,7 @@ def _way_of_setting(text: Any) -> Any:  # noqa: ANN401  (matplotlib's)
 
 
 def _remembered(memory: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:  # noqa: ANN401  (whatever it makes)
-    """What is under `key`, made where it is not there; of too many the oldest go."""
+    """The value under `key`, made if it is missing; the oldest values are dropped when there are too many."""
     if key not in memory:
         while len(memory) >= _MOST:
             memory.pop(next(iter(memory)), None)

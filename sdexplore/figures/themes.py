@@ -1,4 +1,4 @@
-"""The same figure on a light page, on a dark one, or on whichever page lies behind it."""
+"""The same figure on a light page, on a dark page, or with a transparent background."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ _BLACK = 0.2
 
 @contextmanager
 def themed(figure: "Figure", theme: Theme) -> Iterator[None]:
-    """`figure` for a page of `theme` while the block runs; afterwards every colour is as it was.
+    """`figure` for a page of `theme` while the block runs; the end of the block restores every colour.
 
     What carries data keeps its colours: images, colour bars, bars, boxes and coloured lines, and the text that stands
-    on them. Page and ink change: titles, labels, ticks, frames, grey text, and lines so black that they would be lost.
-    "dark" turns ink from dark to light on a page of #181818. "transparent" has no page and a grey ink that reads on
-    white and on dark.
+    on them. Page and ink change: titles, labels, ticks, frames, grey text, and black lines, which a dark page would
+    hide. "dark" turns ink from dark to light on a page of #181818. "transparent" has no page and a grey ink that reads
+    on white and on dark.
     """
     if theme == "light":
         yield

@@ -23,7 +23,7 @@ def step_title(trace: Trace, step: int) -> str:
 
 
 def run_title(trace: Trace, over: Collection[str] = ()) -> str:
-    """The run that a figure shows, in two lines: prompt, then model, scheduler, seed; without what is in `over`."""
+    """The run that a figure shows, in two lines: prompt, then model, scheduler, seed, less those in `over`."""
     prompt = _prompt_title(trace, over)
     noised = noised_at(trace)
     facts = {
@@ -50,7 +50,7 @@ def _prompt_title(trace: Trace, over: Collection[str]) -> str:
 
 
 def noised_at(trace: Trace) -> str | None:
-    """To which timestep an image-to-image run noised its image at first; None of any other run."""
+    """The timestep to which an image-to-image run noised its image at first; None for any other run."""
     from_image = re.search("Img2Img|Depth2Img", str(trace.provenance.get("pipeline")))
     if trace.kind != "run" or not from_image or not trace.num_steps:
         return None

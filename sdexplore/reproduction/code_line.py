@@ -1,4 +1,4 @@
-"""The line of code of a published picture, read and drawn again. Known functions are called; nothing is evaluated."""
+"""The line of code of a published picture, read and drawn again. Only known functions are called."""
 
 import ast
 import inspect
@@ -43,7 +43,7 @@ class Line:
         """The line in a sidecar, checked before anything is run.
 
         Raises:
-            PublishError: There is none; it calls another function than its view may; a name in it stands for nothing;
+            PublishError: There is no line; it calls a function that its view does not register; a name is unknown;
                 the view cannot be made again.
         """
         code = facts["code"]

@@ -1,4 +1,4 @@
-"""Two files of one picture held against each other: how many pixels differ, and by how much."""
+"""Two files of one picture compared: how many pixels differ, and by how much."""
 
 import io
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is otherwise in the record of a run that was made again: its call, model, scheduler, device, versions."""
+"""How the record of a run that is made again differs from then: call, model, scheduler, device, versions."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Views: each draws one Picture of a record. They compute nothing and touch nobody's rcParams.
+"""Views: each draws one Picture of a record. They compute nothing, and they leave the user's rcParams alone.
 
 A cell of a map or a picture is a square. Where it would be smaller than a pixel of the file, the pixel has the mean of
 the cells in it: of maps the mean value, in its colour.

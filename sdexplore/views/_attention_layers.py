@@ -80,7 +80,7 @@ def attention_layers(
         without = ("layers", "heads") if apart else ("layers",)
         over = selection_title(trace, chosen, without)
         fig.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”: {over}", fontsize=9)
-        shrink = min(1.0, _BAR / fig.get_figheight())  # as long beside many rows as beside two
+        shrink = min(1.0, _BAR / fig.get_figheight())  # the bar is as long beside many rows as beside two
         drawn = _draw(axes, maps, shared=top if scale == "shared" else None, apart=apart)
         if scale == "shared":
             colour_bar(

@@ -73,13 +73,13 @@ def _figure() -> tuple[Figure, np.ndarray]:
 
 
 class Bars(Axes):
-    """Stacked bars, their names beneath them and the words' share over each; what is drawn again moves them."""
+    """Stacked bars with their names beneath and the words' share over each; drawing again moves the same bars."""
 
     bare, left = True, False
     _names: Written | None = None
 
     def start_again(self) -> None:
-        """There is nothing to be taken off."""
+        """Does nothing: the next `stack` moves what is there."""
 
     def stack(self, what: str, shares: np.ndarray, names: list[str]) -> None:
         """A bar a row of `shares`, its kinds stacked; as many of them named as there is room for."""

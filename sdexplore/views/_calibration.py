@@ -1,4 +1,4 @@
-"""How well maps localise, beside what they are to be compared with."""
+"""How well maps localise, beside chance, the picture's centre and another word."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -29,7 +29,7 @@ def calibration(
     """Draws one score of a Calibration, objects and backgrounds apart, from 0 to 1 in both panels.
 
     Blue discs: the word's attention map over all layers; orange squares: the change of the noise prediction with the
-    word left out. Bars: 95 % intervals, bootstrap over scenes. Beside each disc, what it is to be compared with: a
+    word left out. Bars: 95 % intervals, bootstrap over scenes. Beside each disc stands what to compare it with: a
     dash for chance (from the mask's area), a plus for the picture's centre, a cross for another word's map of the
     same caption. With over="layers" there is one disc for all layers, each size, and each layer, at one timestep.
 

@@ -1,4 +1,4 @@
-"""The way from noise to picture, as it really went."""
+"""From noise to picture, step by step."""
 
 from ..analysis.trajectory import spread, step_picture
 from ..base.errors import TraceError

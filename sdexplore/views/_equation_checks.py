@@ -1,4 +1,4 @@
-"""Equations held against code, and how a UNet is told the time."""
+"""DDPM's equations compared with a scheduler's code; and how a UNet encodes the timestep."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def equation_checks(found: EquationChecks) -> Picture:
 
 @made_from("pipeline", calls=["time_embedding"])
 def time_embedding(found: TimestepEmbedding) -> Picture:
-    """Draws how a UNet is told the time: the sinusoids of each timestep, and how alike timesteps are by them.
+    """Draws how a UNet encodes the timestep: the sinusoids of each timestep, and how alike they make two timesteps.
 
     Left, the sinusoids: a row a timestep, a column a dimension, from −1 (blue) to 1 (red). Middle, cosine similarity of
     the sinusoids of every two timesteps, on the same scale. Right, the same of what the UNet's two linear layers make

@@ -1,4 +1,4 @@
-"""Guidance under the microscope: how far apart its halves are at each step, and what was made of them."""
+"""Guidance step by step: how far apart its two halves are, and how they are combined."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ from .made_from import made_from
 
 @made_from("trace")
 def guidance_steps(trace: Trace) -> Picture:
-    """Draws what guidance did at every step: where the halves differ, by how much, and what was made of them.
+    """Draws what guidance did at every step: where the halves differ, by how much, and the result of combining them.
 
     Top row: at up to eight steps the root mean square over channels of ε_c − ε_u, one square a latent pixel, all on one
     scale from 0, printed at the colour bar. Beneath, over the steps that had both halves (numbers run over all channels

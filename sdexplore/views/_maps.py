@@ -36,8 +36,8 @@ def maps(
 ) -> Picture:
     """Draws maps that were made apart from the trace, a column a map: over its picture, and bare on their own grids.
 
-    For what has no view of its own: published methods beside each other, words that the prompt has not
-    (`open_word_map`), where a word changes the noise prediction (`word_effect`), arrays of one's own. The bare row
+    For maps without a view of their own: published methods beside each other, words that the prompt does not have
+    (`open_word_map`), where a word changes the noise prediction (`word_effect`), your own arrays. The bare row
     shows one square a pixel of the map; over the picture the same colours lie, smoothed to pixels and 60 % opaque.
     With scale="each" every map has its own scale, printed with its grid (rows × columns) beneath it; with "shared" all
     have one, printed at the colour bar. Scales begin at 0, or at the smallest value where that is negative.

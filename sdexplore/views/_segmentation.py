@@ -38,9 +38,9 @@ def segmentation(
 
     Left the picture; in the middle one square a latent pixel in the colour of its winner, by the legend beneath, which
     gives each word's share of the pixels; right the margin, from 0 (dark: a tie with the second) to 1 (bright: alone),
-    printed at the colour bar. Before they compete each word's map is divided by its own maximum. Somebody always wins:
-    where the margin is small, the colour in the middle says little. The colours are Okabe and Ito's, which the
-    colour-blind tell apart.
+    printed at the colour bar. Before they compete each word's map is divided by its own maximum. One word wins at
+    every pixel: where the margin is small, the colour in the middle says little. The colours are Okabe and Ito's,
+    which the colour-blind tell apart.
 
     Args:
         words: Two to eight words, phrases or positions; None: the words of the prompt, the first eight

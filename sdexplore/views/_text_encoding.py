@@ -1,4 +1,4 @@
-"""What a text encoder makes of a prompt: how alike its tokens are, how long their vectors, where it looks itself."""
+"""What a text encoder makes of a prompt: how alike its tokens are, how long their vectors, and its own attention."""
 
 from collections.abc import Sequence
 from math import ceil

@@ -249,7 +249,7 @@ def test_the_picture_shows_what_was_measured(result, over, score):
             assert picture.data[f"object, {row.layers or CAUSAL}"][0, 1] == row.scores[score].value
     assert axes[0].get_ylim() == axes[1].get_ylim() == pytest.approx((-0.02, 1.02))
     assert "chance" in picture.alt
-    assert picture.call.startswith("sdx.views.calibration(calibration")
+    assert picture.call.startswith("sdx.views.calibration(sdx.calibrate(pipe, ")
     assert Image.open(io.BytesIO(picture.png())).size[0] > 400
 
 

@@ -15,6 +15,9 @@ def pipe():
     return stable_diffusion()
 
 
+CROSS, SELF, RESNET = "#d55e00", "#0072b2", "#a9a9a9"
+
+
 @pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl, ddpm, latent_diffusion])
 def test_the_architecture_draws_every_layer_with_its_shape(make):
     pipe = make()

@@ -23,7 +23,7 @@ def test_tokens_are_boxes_coloured_by_word_with_position_and_id():
     assert [colour(box) for box in boxes(picture)] == [grey, blue, orange, blue, orange, blue, blue, grey, grey]
     np.testing.assert_array_equal(picture.data["tokenizer"], synthetic.tokenization().ids)
     assert picture.alt == "The prompt 'a cat and a rocketship' as 6 tokens: a | cat | and | a | rocket | ship."
-    equal(picture, again(picture, tokens=lambda _, text: synthetic.tokenization(text)))
+    equal(picture, again(picture, tokens=lambda _, text: Tokenizations({"tokenizer": synthetic.tokenization(text)})))
 
 
 def test_boxes_do_not_overlap_and_lines_break_inside_the_figure():

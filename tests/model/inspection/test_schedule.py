@@ -109,7 +109,7 @@ def test_the_view_draws_the_curve_and_the_runs_own_points(pipe):
     np.testing.assert_allclose(log.lines[2].get_ydata(), two[1].log_snr)
     assert "HeunDiscrete 9 calls" in picture.alt
     assert "training timestep t" in texts(picture)
-    equal(picture, again(picture, schedule_0=two[0], schedule_1=two[1]))
+    equal(picture, again(picture, pipe=pipe))
 
 
 def test_the_only_step_of_a_run_lies_on_the_training_schedule(pipe):
