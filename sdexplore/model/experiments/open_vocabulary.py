@@ -1,4 +1,4 @@
-"""`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
+"""`open_word_map`: where the pixels of a recorded run would have looked with another prompt."""
 
 from typing import Any
 
@@ -29,22 +29,22 @@ def open_word_map(
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
-    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions,
-    mean over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text
-    encoder and each layer's to_k. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own
-    prompt it is `word_map`.
+    The recorded queries of the run are multiplied with the keys that the pipeline makes of `text`. Softmax over all
+    positions, mean over steps, layers and heads, sum over the word's tokens, as in `word_map`. Only the text encoder
+    and each layer's to_k run. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own prompt
+    the result is `word_map`.
 
     Args:
-        text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
+        text: Another prompt, for example "a dog"; its words need not be in the run's prompt.
         word: Which word or phrase of `text`; None takes all of it.
         role: Whose queries.
         steps: A step, a slice, or several; None takes every recorded one.
 
     Raises:
-        TraceError: The run kept no queries, or not of this role or step.
+        TraceError: The trace holds no queries, or none of this role or step.
         TokenError: `text` has no such word.
         RunError: The pipeline has other layers than the one that made the trace; or the run was given embeddings,
-            so that nobody knows how a text would be encoded alike.
+            so that it is not known how to encode a text in the same way.
 
     Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
     """
@@ -70,7 +70,7 @@ def open_word_map(
 
 
 def _clip_skip(trace: Trace, role: str) -> int:
-    """How many of the text encoder's last layers the run left out for the text of this role."""
+    """How many of the text encoder's last layers the run skipped for the text of this role."""
     if TEXT_OF.get(role, role) == "uncond":
         return 0  # diffusers never skips for the negative prompt
     arguments, made = trace.call.get("arguments", {}), trace.call.get("conditioning", {})
@@ -99,7 +99,7 @@ def _layer(
     fused = getattr(module, "fused_projections", False)
     projection = module.to_kv if fused else module.to_k
     home = next(projection.parameters()).device
-    if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded
+    if home.type != "meta":  # with model offload it is on the host while the text is encoded
         embeds = embeds.to(home)
     made = projection(embeds).chunk(2, dim=-1)[0] if fused else projection(embeds)
     _, key, _ = by_head(module, made, made)

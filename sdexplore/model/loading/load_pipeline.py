@@ -20,7 +20,6 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
-from ..components.source_name import model_source
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
@@ -28,8 +27,6 @@ from .load_errors import explained
 from .newer_transformers import components_of_newer
 from .single_files import load_single_file
 from .sources import Source, cached_folder, check_folder, check_index, find, without_checker
-
-__all__ = ["load", "model_source", "scheduler_from_name"]
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Arguments with which diffusers places the weights itself.

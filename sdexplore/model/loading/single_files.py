@@ -14,23 +14,22 @@ from typing import Any, cast
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
 from ...base.errors import LoadError, did_you_mean
 from ...base.user_warnings import warn_user
 from ..components.source_name import MINI
-from .checkpoint_families import CLIP, CLIP_XL, UNET, VAE, Family, family_of, predicting
+from .checkpoint_families import CLIP, CLIP_XL, UNET, Family, family_of, predicting
 from .configs_from_shapes import component_configs, scheduler_config
 from .networks_from_configs import network_of
 from .safetensors_headers import Header, Tensor, read_header
 from .sources import PICKLES, Source
+from .tensors_of_single_files import check_tensors
 
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _CLIP_PARTS = ("embeddings.", "encoder.", "final_layer_norm.")  # of its text encoder, below `text_model.`
-_FEW = 3  # names that a message shows
 _OWN = ("prediction_type", "extract_ema")
 _LIBRARIES = {"unet": "diffusers", "vae": "diffusers", "scheduler": "diffusers"}
 _IGNORED = ("use_safetensors", "variant", "revision", "token", "cache_dir", "local_files_only", "force_download")
@@ -61,7 +60,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     configs = component_configs(header, family)
     _complete(configs, family, parts, source.name)
     for name in configs.keys() - given.keys():
-        _account(name, configs[name], header, family, source.name)
+        check_tensors(name, configs[name], header, family, source.name)
     for name, prefix in family.text_encoders.items():
         if name in configs.keys() - given.keys() and any(
             key.startswith(prefix + _CLIP_PARTS[0]) for key in held.tensors
@@ -208,61 +207,6 @@ def _write(folder: Path, family: Family, configs: Mapping[str, Mapping[str, Any]
         cls = config["architectures"][0] if "architectures" in config else config["_class_name"]
         index[component] = [_LIBRARIES.get(component, "transformers"), cls]
     (folder / "model_index.json").write_text(json.dumps(index))
-
-
-def _account(name: str, config: Mapping[str, Any], header: Header, family: Family, source: str) -> None:
-    """Raises LoadError if the file holds fewer or more numbers for a network than it has; nothing is read yet.
-
-    What a text encoder's file holds besides is told in a warning: fine-tunes carry CLIP's projection along.
-    """
-    prefix = {"unet": UNET, "vae": VAE, **family.text_encoders}[name]
-    network = network_of(config)
-    mine = {
-        key.removeprefix(prefix): tensor.numbers
-        for key, tensor in header.tensors.items()
-        if key.startswith(prefix) and "float" in tensor.dtype and not key.endswith("position_ids")
-    }
-    open_clip = ".model." in prefix  # its layout holds what is not taken: a temperature, SD 2's last layer
-    if prefix in (CLIP, CLIP_XL):
-        taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
-        unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
-        if unread:
-            warn_user(f"{source!r}: its {name} has no place for {_some(unread)}; left unread")
-        mine = {key: numbers for key, numbers in mine.items() if key not in unread}
-    there = sum(mine.values())
-    needed = sum(parameter.numel() for parameter in network.parameters())
-    if there < needed or (there > needed and not open_clip):
-        known = f"a {family.name} of these shapes has {needed:,}"
-        surplus = _without_place(name, header, config, network) if there > needed else []
-        told = f"no place for {_some(surplus)}" if surplus else "damaged, or a variant unknown"
-        raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: {told}")
-
-
-def _without_place(name: str, header: Header, config: Mapping[str, Any], network: torch.nn.Module) -> list[str]:
-    """Names of a UNet's or a VAE's tensors that diffusers makes nothing of; empty where its conversion fails."""
-    convert = {"unet": convert_ldm_unet_checkpoint, "vae": convert_ldm_vae_checkpoint}.get(name)
-    prefix = {"unet": UNET, "vae": VAE}.get(name, "")
-    given = {
-        key: torch.empty(tensor.shape, device="meta")
-        for key, tensor in header.tensors.items()
-        if key.startswith(prefix) and "float" in tensor.dtype
-    }
-    if convert is None:
-        return []
-    try:
-        made = convert(dict(given), config)
-    except Exception:  # noqa: BLE001  (what is found of a damaged file is said without it)
-        return []
-    own = network.state_dict().keys()
-    placed = [tensor for key, tensor in made.items() if key in own]
-    taken = {id(tensor if tensor._base is None else tensor._base) for tensor in placed}  # noqa: SLF001  (views of some)
-    return [key for key, tensor in given.items() if id(tensor) not in taken]
-
-
-def _some(names: list[str]) -> str:
-    """The first few of some names: enough to know them by."""
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return ", ".join(map(repr, names[:_FEW])) + more
 
 
 def _bare_clip(source: Source, config: Mapping[str, Any], prefix: str, dtype: Any) -> torch.nn.Module:
