@@ -1,7 +1,7 @@
-"""A pipeline from one file in the original layout, offline: configurations are made from its header.
+"""A pipeline from one file in the original layout, offline: its header tells the configurations.
 
-diffusers' own `from_single_file` converts the weights. It is given a folder of configurations, made anew for each
-file, and CLIP's tokenizer, which comes with the embedded model.
+diffusers' own `from_single_file` converts the weights. It is given a folder of configurations, written for each file,
+and CLIP's tokenizer, which comes with the embedded model.
 """
 
 import json
@@ -39,12 +39,12 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     """The pipeline of a single file, on the CPU.
 
     Args:
-        source: One with a file.
-        arguments: `dtype`; components in place of the file's, such as vae= or safety_checker=; prediction_type,
-            where the header leaves it open; extract_ema, to take a copy that was averaged in training.
+        source: A source with a file.
+        arguments: `dtype`; components that replace the file's, such as vae= or safety_checker=; prediction_type,
+            where the header leaves it open; extract_ema, to take the copy that was averaged in training.
 
     Raises:
-        LoadError: It is no checkpoint of Stable Diffusion, or lacks a part; what it is.
+        LoadError: It is no checkpoint of Stable Diffusion, or lacks a part; the message says what it is.
     """
     if source.file is None:
         raise LoadError(f"{source.name!r} is no single file")
@@ -84,7 +84,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
 def header_of(path: Path, name: str) -> Header:
     """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code.
 
-    CLIP's names that lack `text_model.`, as some tools write them, are told with it.
+    Some tools write CLIP's names without `text_model.`; here they have it.
     """
     return named_in_full(_held(path, name))
 
@@ -102,7 +102,7 @@ def _held(path: Path, name: str) -> Header:
 
 
 def named_in_full(header: Header) -> Header:
-    """The header with `text_model.` put into the names of CLIP that lack it."""
+    """The header with `text_model.` added to those names of CLIP that lack it."""
     bare = tuple(prefix + part for prefix in (CLIP, CLIP_XL) for part in _CLIP_PARTS)
     own = "transformer."
     names = {key: key.replace(own, f"{own}text_model.", 1) if key.startswith(bare) else key for key in header.tensors}
@@ -125,7 +125,7 @@ def _unpickled(path: Path, name: str, device: str) -> dict[str, Any]:
 
 
 def _decided(family: Family, source: Source, header: Header, asked: str | None) -> Family:
-    """The family with its prediction type: as asked for, as the header says, or by one tensor's spread."""
+    """The family with its prediction type: the user's, else the header's, else a guess by one tensor's spread."""
     if asked is not None:
         if asked not in PREDICTIONS:
             raise LoadError(f"prediction_type={asked!r}; {did_you_mean(str(asked), PREDICTIONS)}")
@@ -144,7 +144,7 @@ def _decided(family: Family, source: Source, header: Header, asked: str | None) 
 
 
 def _spread(source: Source, header: Header) -> float:
-    """Standard deviation of the tensor by which ComfyUI tells SD 2's v from its base; infinite without it.
+    """Standard deviation of the tensor by which ComfyUI tells SD 2's v from its base; infinity without it.
 
     Source: ComfyUI, comfy/supported_models.py, SD20.model_type: "not sure how well this will actually work".
     """
@@ -161,7 +161,7 @@ def _spread(source: Source, header: Header) -> float:
 
 
 def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What the pipeline is made of besides its networks, and what the user put in a network's place."""
+    """The parts of the pipeline that are no networks of the file, and the user's own components."""
     takes = set(cls._get_signature_keys(cls)[0]) | set(cls._get_signature_keys(cls)[1])
     for argument in given:
         if argument not in takes and argument not in _OWN:
@@ -170,7 +170,7 @@ def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dic
     defaults: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
     defaults["requires_safety_checker"] = given.get("safety_checker") is not None
     paddings = {"tokenizer": "!" if family.name.startswith("SD 2") else None, "tokenizer_2": "!"}
-    if "Img2Img" in family.pipeline:  # the refiner has the second alone
+    if "Img2Img" in family.pipeline:  # the refiner has only the second
         del paddings["tokenizer"]
         defaults |= {"text_encoder": None, "tokenizer": None}
         defaults |= {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
@@ -210,7 +210,7 @@ def _write(folder: Path, family: Family, configs: Mapping[str, Mapping[str, Any]
 
 
 def _bare_clip(source: Source, config: Mapping[str, Any], prefix: str, dtype: Any) -> torch.nn.Module:
-    """A text encoder whose tensors lack `text_model.`: diffusers recognises none by these names."""
+    """A text encoder whose tensors lack `text_model.`; diffusers does not recognise one by these names."""
     path = cast("Path", source.file)
     if path.suffix.lower() in PICKLES:
         held = _unpickled(path, source.name, "cpu")

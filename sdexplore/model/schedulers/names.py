@@ -91,7 +91,7 @@ def class_name(name: str, known: Sequence[str] = (), *, whole: str | None = None
 
 
 def _offer(name: str, forms: Mapping[str, tuple[str, ...]], fitting: Sequence[str]) -> str:
-    """Names near this one, first among the classes that fit, then among all; where there is none, the names that fit."""
+    """Names near this one, first of classes that fit, then of all; where there is none, the names that fit."""
     usual = [spelled for spelled, alias in _OFFERED.items() if ALIASES[alias] in fitting]
     short = [*(min(_forms(one), key=len) for one in fitting), *usual]
     for among in (

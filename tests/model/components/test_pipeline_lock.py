@@ -1,4 +1,4 @@
-"""Runs of one pipeline queue in the order in which they came; who gives up leaves the queue."""
+"""Runs of one pipeline wait in the order in which they came; a run that is given up leaves the queue."""
 
 import threading
 import time

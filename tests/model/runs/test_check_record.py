@@ -1,4 +1,4 @@
-"""What a Record names and a run has not is said: before the run where that can be told, else after it."""
+"""What a Record names and a run does not have is said before the run, or after it where only the run can tell."""
 
 import warnings
 
