@@ -70,10 +70,12 @@ def occlusion(
     _check_one_prompt(trace, pipeline_arguments)
     tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
     if tokens is None:
-        raise TraceError("this trace holds no prompt: there is no word to leave out")
+        raise TraceError("occlusion: this trace holds no prompt, and so no word to leave out")
     recorded = trace.recorded("noise_preds").get("cond")
     if recorded is None:
-        raise TraceError("this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)")
+        raise TraceError(
+            "occlusion: this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)"
+        )
     named = _left_out(tokens, words)
     count = trace.num_steps
     usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
@@ -108,7 +110,7 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     if isinstance(words, str):
         words = (words,)
     if not tokens.words:
-        raise TraceError(f"the prompt {tokens.text!r} has no word to leave out")
+        raise TraceError(f"occlusion: the prompt {tokens.text!r} has no word to leave out")
     if words is None:
         names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
         return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
@@ -147,7 +149,7 @@ def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, A
     told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
     for name in told.keys() - given.keys():
         if is_summary(told[name]):
-            raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")
+            raise RunError(f"occlusion: the trace holds {name} of its run by name only; give it again: {name}=…")
     # Consistency models are given the scale itself; with a scale above 1 others would make the unconditional half too.
     embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
     scale = trace.call.get("arguments", {}).get("guidance_scale")
@@ -196,10 +198,10 @@ def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
 def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:
     """The largest difference from the recorded prediction; RunError where it is another prediction."""
     if np.isnan(recorded).any():
-        raise TraceError(f"step {step} of this trace has no conditional prediction; choose others")
+        raise TraceError(f"occlusion(steps=…): step {step} of this trace has no conditional prediction; choose others")
     if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
         raise RunError(
-            f"at step {step} this pipeline does not predict what the trace recorded: it is another one, or it has "
-            "changed, or the run had arguments that must be given again"
+            f"occlusion: at step {step} this pipeline does not predict what the trace recorded: it is another one, or it "
+            "has changed, or the run had arguments that must be given again"
         )
     return float(np.abs(made - recorded).max())

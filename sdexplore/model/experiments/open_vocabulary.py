@@ -50,12 +50,14 @@ def open_word_map(
     """
     if role not in trace.queries:
         hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
-        raise TraceError(f"this trace holds no queries of role {role!r}: {hint}")
+        raise TraceError(f"open_word_map(role={role!r}): this trace holds no queries of role {role!r}: {hint}")
     tokens = next(iter(tokens_of(pipe, text).values()))
     places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
     modules = attention_modules(denoiser(pipe))
     if strange := trace.queries[role].keys() - modules.keys():
-        raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
+        raise RunError(
+            f"open_word_map: this pipeline has no layer {min(strange)!r}: the trace was made by another model"
+        )
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
@@ -95,7 +97,9 @@ def _layer(
     """The word's probability on the layer's grid, mean over calls and heads."""
     calls = [call for call, at in enumerate(queries.steps) if at in steps]
     if not calls:
-        raise TraceError(f"queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}")
+        raise TraceError(
+            f"open_word_map: queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}"
+        )
     fused = getattr(module, "fused_projections", False)
     projection = module.to_kv if fused else module.to_k
     home = next(projection.parameters()).device

@@ -28,9 +28,9 @@ Method = Literal["slerp", "lerp"]
 def clip_skip_embeds(pipe: Any, prompt: str, clip_skip: int = 0) -> dict[str, torch.Tensor]:
     """The arguments of the pipeline's call that replace `prompt`, with the last `clip_skip` layers left out.
 
-    `run(pipe, **clip_skip_embeds(pipe, prompt, 1))` draws what `run(pipe, prompt, clip_skip=1)` should draw. Stable Diffusion
-    1.x and 2.x: hidden_states[−(n + 1)], then the encoder's final layer norm; SDXL: hidden_states[−(n + 2)] of both
-    encoders, without norm, and the usual pooled vector. 0 skips nothing; diffusers' 1 is called "Clip skip: 2"
+    `run(pipe, **clip_skip_embeds(pipe, prompt, 1))` draws what `run(pipe, prompt, clip_skip=1)` should draw. Stable
+    Diffusion 1.x and 2.x: hidden_states[−(n + 1)], then the encoder's final layer norm; SDXL: hidden_states[−(n + 2)]
+    of both encoders, without norm, and the usual pooled vector. 0 skips nothing; diffusers' 1 is called "Clip skip: 2"
     by web interfaces. As in diffusers only the prompt is skipped, never the negative prompt.
 
     sdexplore computes it because diffusers' own `clip_skip` raises AttributeError for SD 1.x with transformers from 5.6
