@@ -27,7 +27,7 @@ _NEEDS_HEADS = ("daam",)
 
 @dataclass(frozen=True)
 class _Named:
-    """A word of a scene as one look at it found it."""
+    """A word of a scene with its positions in the caption, and those of another word."""
 
     name: str
     positions: Positions
@@ -49,27 +49,28 @@ def calibrate(
 ) -> Calibration:
     """How well `word_map` localises words of this pipeline, in scenes of the emoji world whose masks are known.
 
-    Each scene is drawn, noised to each timestep and looked at once with its caption (`look`). Every thing that the
-    caption names is scored: `word_map` over all layers, over the layers of each size, and of each layer alone,
-    against the thing's mask on the map's grid (what shows more than 0.3 of it). Beside every score stands that of
-    chance, of the picture's centre, and of another word's map of the same caption. Methods that do not apply to a
-    single layer have no row for it.
+    Each scene is drawn, noised to each timestep and given to `look` once with its caption. Each thing that the caption
+    names is scored: its `word_map` over all layers, over the layers of each size, and of each layer alone, against
+    the thing's mask on the map's grid (pixels that show more than 0.3 of it). Each score is compared with that of
+    chance, of the picture's centre, and of the map of another word of the same caption. Methods that do not apply to
+    a single layer have no row for it.
 
-    With `causal`, each word is left out of the caption once, with the same noise: where the noise prediction then
-    changes (root mean square over channels) owes nothing to attention. It is scored as a map of its own.
+    With `causal`, each word is also left out of the caption once, with the same noise. The change of the noise
+    prediction (root mean square over channels) does not depend on attention maps. It is scored as a map of its own.
 
-    No training drew these scenes, see `calibration.scenes`. Any pipeline can be measured that `look` can look with;
-    pictures are resized to its size. For others than the embedded model the scenes are strange pictures.
+    No training used these scenes, see `calibration.scenes`. Any pipeline that `look` takes can be measured; pictures
+    are resized to its size. The scenes are unusual pictures for other models than the embedded one.
 
     Args:
         method: As `word_map` takes it.
-        scenes: How many; 60 take the embedded model about two minutes on two CPU cores.
+        scenes: How many; 60 take about two minutes with the embedded model on two CPU cores.
         seed: Of scenes, noise and bootstrap.
         timesteps: Noise levels, 0 to 999.
         causal: Whether to leave words out too, which takes about three times as long.
 
     Raises:
-        RunError: There is nothing to measure with these arguments, or the pipeline cannot be observed.
+        RunError: There is no scene or no timestep, or a timestep is beyond the schedule; no word of the scenes can be
+            seen; the pipeline cannot be observed.
         TraceError: There is no such method, or it does not apply to this pipeline.
 
     Source: pointing, cf. Zhang et al. 2018 (1608.00507); bootstrap, Efron 1979.
@@ -116,7 +117,7 @@ def _times(pipe: Any, timesteps: Any) -> tuple[int, ...]:  # noqa: ANN401  (any 
 
 
 def _named(trace: Trace, scene: CalibrationScene) -> Iterator[_Named]:
-    """The words of the caption that have a mask, with their positions and those of another word."""
+    """The words of the caption that have a mask."""
     tokens = next(iter(trace.tokens["cond"].values()))
     for name, span in scene.spans.items():
         other = other_span(scene, name, tokens)
@@ -125,7 +126,7 @@ def _named(trace: Trace, scene: CalibrationScene) -> Iterator[_Named]:
 
 
 def _mapped(scene: CalibrationScene, trace: Trace, word: _Named, method: str) -> Iterator[tuple[str, Observation]]:
-    """Which layers, and the scores of the word's map of them."""
+    """(name of the layers, scores of the word's map over them)."""
     recorded = trace.attention()
     sides = sorted({max(map(int, attention.probs.shape[2:4])) for attention in recorded.values()}, reverse=True)
     settings: list[tuple[str, str | int | None]] = [(ALL_LAYERS, None)]
@@ -134,7 +135,7 @@ def _mapped(scene: CalibrationScene, trace: Trace, word: _Named, method: str) ->
         try:
             own = word_map(trace, word.positions, method=method, layers=layers)
         except TraceError:
-            if layers is None:  # the method does not apply at all; to this layer alone, it may not
+            if layers is None:  # over all layers it must apply; to one layer it need not
                 raise
             continue
         other = word_map(trace, word.other, method=method, layers=layers) if word.other else None
@@ -159,7 +160,7 @@ def _causally(
     words: Sequence[_Named],
     method: str,
 ) -> Iterator[tuple[_Named, Observation]]:
-    """The change that each word makes, scored against its mask and the top of its map."""
+    """Each word with the scores of the change that it makes, against its mask and the top of its map."""
     t, seed = int(full.timesteps[0]), int(full.call["seed"])
     changes = {}
     for word in words:

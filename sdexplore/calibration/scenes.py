@@ -1,4 +1,4 @@
-"""The scenes that a calibration looks at: none of them was drawn by a training."""
+"""The scenes that a calibration measures with; no training used one of them."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from ..text.words import Span
 
 @dataclass(frozen=True)
 class CalibrationScene:
-    """A picture, a sentence, and where what the sentence names is to be seen.
+    """A picture, its caption, and where the picture shows each thing that the caption names.
 
     Attributes:
         number: From 0.
         picture: RGB, 256 × 256.
         caption: Describes it.
         spans: Word, or mini.GROUND → characters of the caption.
-        masks: The same keys → share of each pixel that shows it, 0 to 1.
+        masks: The same keys → share of each pixel that shows the thing, 0 to 1.
     """
 
     number: int
@@ -34,9 +34,9 @@ class CalibrationScene:
 def draw_scenes(number: int, seed: int) -> Iterator[CalibrationScene]:
     """The first scenes of a seed, one after the other.
 
-    The trainings drew from generators seeded with whole numbers (1000 and up), their measurements from 777. These
-    are seeded with text, from which Python makes another state (by SHA-512) than from any of those, whatever `seed`
-    is; backgrounds too are painted anew, while the trainings knew 48 of each.
+    The trainings seeded their generators with whole numbers (1000 and up), their measurements with 777. These
+    generators are seeded with text, of which Python makes another state (by SHA-512) for every `seed`. Backgrounds are
+    painted for each scene, while the trainings used 48 of each kind.
     """
     for scene in range(number):
         rng = random.Random(f"calibration {seed} scene {scene}")  # noqa: S311  (scenes, not secrets)
@@ -47,7 +47,7 @@ def draw_scenes(number: int, seed: int) -> Iterator[CalibrationScene]:
 
 
 def positions_in(tokens: Tokenization, span: Span) -> tuple[int, ...]:
-    """Positions of the tokens that spell these characters of the prompt; none where they were cut off."""
+    """Positions of the tokens that spell these characters of the prompt; empty where they were cut off."""
     start, stop = span
     return tuple(
         token.position
@@ -57,7 +57,7 @@ def positions_in(tokens: Tokenization, span: Span) -> tuple[int, ...]:
 
 
 def other_span(scene: CalibrationScene, name: str, tokens: Tokenization) -> Span | None:
-    """Another word to compare with: the next that is named in the scene, else one of the caption, drawn by lot."""
+    """Another word to compare with: the next thing that the scene names, else a word of the caption, drawn by lot."""
     named = [span for other, span in scene.spans.items() if other != name]
     if named:
         return named[0]

@@ -1,4 +1,4 @@
-"""One map against one mask: four scores, and what maps that know nothing would get."""
+"""One map against one mask: four scores, and those of maps that know nothing."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,14 +12,14 @@ SHOWN = 0.3
 """A pixel of the map's grid belongs to a mask from this share on."""
 HIGH = 0.4
 """A map is high from this share of its range on."""
-_LEAST = 4 / 1024  # of the grid; what is smaller is hidden, or nearly
+_LEAST = 4 / 1024  # share of the grid; a smaller mask is hidden, or almost
 
 Map = Float[np.ndarray, "y x"]
 Mask = Bool[np.ndarray, "y x"]
 
 
 def mask_on(mask: Float[np.ndarray, "Y X"], shape: tuple[int, int]) -> Mask | None:
-    """A mask on another grid; None where next to nothing of it is to be seen, or nothing else is."""
+    """A mask on another grid; None where it covers almost nothing there, or everything."""
     rows, columns = (areas(old, new) for old, new in zip(mask.shape, shape, strict=True))
     seen = np.asarray(rows @ mask @ columns.T > SHOWN)
     return seen if _LEAST * seen.size <= seen.sum() < seen.size and seen.any() else None
@@ -28,7 +28,7 @@ def mask_on(mask: Float[np.ndarray, "Y X"], shape: tuple[int, int]) -> Mask | No
 def scored(pixels: Map, mask: Mask) -> dict[str, float]:
     """How well a map shows a mask: `pointing`, `iou_at_area`, `iou_high`, `inside` (see calibrations.SCORES).
 
-    A map that is the same everywhere points nowhere: it gets what chance gives.
+    A map that is the same everywhere points nowhere: it gets the scores of chance.
     """
     area = float(mask.mean())
     low, high = float(pixels.min()), float(pixels.max())
@@ -43,26 +43,26 @@ def scored(pixels: Map, mask: Mask) -> dict[str, float]:
 
 
 def by_chance(mask: Mask) -> dict[str, float]:
-    """What `scored` gives on average of a map that is drawn by lot; `iou_high` depends on its shape: NaN."""
+    """The mean of `scored` over random maps; NaN for `iou_high`, which depends on their shape."""
     area = float(mask.mean())
     return {"pointing": area, "iou_at_area": area / (2 - area), "iou_high": np.nan, "inside": area}
 
 
 def in_the_centre(mask: Mask) -> dict[str, float]:
-    """What `scored` gives of a map that shows the picture's centre; what depends on its slope is NaN."""
+    """`scored` of a map that is highest in the picture's centre; NaN for scores that depend on its slope."""
     found = scored(_centre(mask.shape), mask)
     return found | {"iou_high": np.nan, "inside": np.nan}
 
 
 def top(pixels: Map, number: int) -> Mask:
-    """The `number` highest pixels of a map; among equals the first."""
+    """The `number` highest pixels of a map; of equal ones the first."""
     chosen = np.zeros(pixels.size, bool)
     chosen[np.argsort(-pixels, axis=None, kind="stable")[:number]] = True
     return chosen.reshape(pixels.shape)
 
 
 def overlap(one: Mask, other: Mask) -> float:
-    """Intersection over union; 0 of two empty ones."""
+    """Intersection over union; 0 where both masks are empty."""
     return float((one & other).sum() / max(1, (one | other).sum()))
 
 
@@ -73,7 +73,7 @@ def inside(pixels: Map, mask: Mask) -> float:
 
 
 def rank_correlation(one: Map, other: Map) -> float:
-    """Spearman's: of the ranks over pixels, equal ones sharing their mean; NaN where a map is the same everywhere."""
+    """Spearman's correlation over pixels; equal values share their mean rank. NaN where a map is constant."""
     ranks = np.stack([_ranks(one), _ranks(other)])
     return float(np.corrcoef(ranks)[0, 1]) if (np.ptp(ranks, axis=1) > 0).all() else float("nan")
 
@@ -84,7 +84,7 @@ def _ranks(pixels: Map) -> Float[np.ndarray, " pixel"]:
 
 
 def mean_of(several: list[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each score, NaNs kept."""
+    """The mean of each score; NaN where one of them is NaN."""
     return {name: float(np.mean([one[name] for one in several])) for name in several[0]}
 
 

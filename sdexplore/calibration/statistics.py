@@ -1,4 +1,4 @@
-"""Scores of words gathered to rows: means over words, intervals over scenes, best settings from two halves."""
+"""Rows of a calibration from scores of words: means over words, intervals over scenes, best settings of two halves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ Setting = tuple[str, str, str, int]
 """Kind, method, layers, timestep."""
 
 DRAWS = 1000
-_CHOSEN_BY = "iou_at_area"  # pointing is soon perfect, and then chooses nothing
+_CHOSEN_BY = "iou_at_area"  # `pointing` is soon 1 for several settings, and then does not choose
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One word in one scene: the scores of its map, and of what it is compared with."""
+    """One word in one scene: the scores of its map, and of the maps that it is compared with."""
 
     scene: int
     own: Scores
@@ -30,18 +30,18 @@ class Observation:
 
 @dataclass
 class Observations:
-    """What was scored, by setting."""
+    """Observations by setting."""
 
     scenes: int
     seed: int
     found: dict[Setting, list[Observation]] = field(default_factory=dict)
 
     def add(self, setting: Setting, observation: Observation) -> None:
-        """Notes one more."""
+        """Adds an observation."""
         self.found.setdefault(setting, []).append(observation)
 
     def rows(self, half: int | None = None) -> tuple[CalibrationRow, ...]:
-        """A row for each setting; `half` 0 takes scenes of even number only, 1 of odd."""
+        """A row for each setting. `half` 0 takes scenes of even number alone, 1 those of odd number, None all."""
         weights = bootstrap_weights(self.scenes, self.seed)
         halved = {
             setting: [one for one in observed if half is None or one.scene % 2 == half]
@@ -70,7 +70,7 @@ class Observations:
 
 
 def bootstrap_weights(scenes: int, seed: int, draws: int = DRAWS) -> Float[np.ndarray, "draw scene"]:
-    """How often each scene is in each of many draws of as many scenes, with replacement."""
+    """How often each scene occurs in each bootstrap draw: as many scenes again, with replacement."""
     generator = np.random.default_rng(abs(seed))
     return generator.multinomial(scenes, np.full(scenes, 1 / scenes), size=draws).astype(np.float64)
 
@@ -78,7 +78,7 @@ def bootstrap_weights(scenes: int, seed: int, draws: int = DRAWS) -> Float[np.nd
 def interval(
     scenes: Sequence[int], values: Sequence[float], weights: Float[np.ndarray, "draw scene"]
 ) -> tuple[float, float]:
-    """The middle 95 % of the means that the draws give; words of one scene come and go together."""
+    """The middle 95 % of the draws' means. A draw has all words of a scene, or none of them."""
     sums, counts = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
     np.add.at(sums, list(scenes), list(values))
     np.add.at(counts, list(scenes), 1)

@@ -1,4 +1,4 @@
-"""`word_effect`: where a word changes the noise prediction, beside where the model looked at it."""
+"""`word_effect`: where a word changes the noise prediction, compared with where the model looked at the word."""
 
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -24,15 +24,15 @@ _TENTH = 0.1
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WordEffect(Shown):
-    """What leaving a word out changes, and whether attention to the word lies where that is.
+    """What changes without a word, and whether attention to the word lies at the same place.
 
     Attributes:
         word, prompt, without: The word, the prompt, and the prompt without it.
-        timestep: Of the noise on the picture.
+        timestep: Training timestep of the noise on the picture.
         change: Root mean square, over channels, of the change of the noise prediction at each latent pixel.
         attention: The word's map at the same pixels.
-        share: How much of the change lies in the tenth of the pixels that look at the word most; 0.1 by chance.
-        other: That share for the maps of the prompt's other words, their mean; NaN where there is no other word.
+        share: Share of the change that lies in the tenth of the pixels that look at the word most; 0.1 by chance.
+        other: The mean of that share for the maps of the prompt's other words; NaN where there is no other word.
         correlation: Of the ranks of `change` and `attention` over pixels (Spearman's), −1 to 1; NaN where one of the
             two is the same everywhere.
     """
@@ -48,7 +48,7 @@ class WordEffect(Shown):
     correlation: float
 
     def blocks(self) -> list[Block]:
-        """What the repr shows: the figures beside chance and another word's, and what they do not say."""
+        """What the repr shows: the figures with those of chance and of other words, and their limits."""
         other = "–" if np.isnan(self.other) else f"{self.other:.2f}"
         headers = ("what", "this word", "other words' maps", "chance")
         rows = [
@@ -75,19 +75,19 @@ def word_effect(
     occurrence: int | None = None,
     **pipeline_arguments: Any,  # noqa: ANN401  (whatever the pipeline takes)
 ) -> WordEffect:
-    """Leaves a word out and sees where the noise prediction changes: a check of its heat map that needs no masks.
+    """Where the noise prediction changes without a word: a check of its heat map that needs no masks.
 
-    The picture is noised to timestep `t` and looked at twice with the same noise (`look`): with the prompt, and with
-    the prompt less the word. Where the two predictions differ is where the word matters to the model here, whatever
-    its attention shows. It works on any picture; at a run's own latents, and for every word of its prompt at once,
-    `occlusion` asks the same. The figures say whether the word's own map (method "mean", all layers) points there.
+    The picture is noised to timestep `t` and given to `look` twice with the same noise: with the prompt, and with the
+    prompt without the word. The two predictions differ where the word matters to the model, whether or not attention
+    shows it. The figures tell whether the word's own map (method "mean", all layers) points there. It works on any
+    picture. `occlusion` does the same at a run's own latents, for every word of its prompt.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); a run's own picture is `trace.image`.
         word: A word or phrase of the prompt.
         t: Training timestep, 0 to 999.
         seed: Of the noise.
-        occurrence: Which of several equal words, from 0; None leaves all of them out.
+        occurrence: Which of several equal words to leave out, from 0; None leaves out all of them.
         pipeline_arguments: As `look` takes them.
 
     Raises:
@@ -152,7 +152,7 @@ def change(full: Trace, lacking: Trace) -> Float[np.ndarray, "y x"]:
 def _spans(tokens: Tokenization, word: str, occurrence: int | None) -> list[Span]:
     if not isinstance(word, str):
         raise TokenError(f"word_effect leaves a word of the prompt out; {word!r} is none")
-    tokens.positions(word, occurrence)  # says what is wrong with the word
+    tokens.positions(word, occurrence)  # raises where the prompt has no such word
     spans = occurrences(tokens.text, word)
     return spans if occurrence is None else [spans[occurrence]]
 

@@ -1,4 +1,4 @@
-"""Maps scored on known masks: the scores themselves, their controls, and models that know much and nothing."""
+"""Maps scored on known masks: the scores, their controls, and models that know everything or nothing."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Where a word changes the noise prediction, beside where the model looked at it."""
+"""Where a word changes the noise prediction, compared with where the model looked at the word."""
 
 import random
 

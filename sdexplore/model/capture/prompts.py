@@ -141,7 +141,9 @@ class Swaps:
         return torch.cat([new if hit else chunk for hit, chunk in zip(hits, chunks, strict=True)])
 
 
-def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any], images: int) -> Swaps | None:
+def swaps_of(
+    pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any], images: int, function: str = "run"
+) -> Swaps | None:
     """The prompts that a run takes up at later steps, encoded; None if it keeps its first.
 
     Raises:
@@ -150,7 +152,7 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
     """
     if not prompt_at:
         return None
-    wrong = f"run(prompt_at={prompt_at!r}): name steps from 1 and their prompts, as in {{10: 'a dog'}}"
+    wrong = f"{function}(prompt_at={prompt_at!r}): name steps from 1 and their prompts, as in {{10: 'a dog'}}"
     if not isinstance(prompt_at, Mapping) or not all(isinstance(text, str) for text in prompt_at.values()):
         raise RunError(wrong)
     if not all(isinstance(step, int) or str(step).isdecimal() for step in prompt_at):
@@ -159,10 +161,14 @@ def swaps_of(pipe: Any, prompt: Any, prompt_at: Any, arguments: Mapping[str, Any
     if min(prompts) < 1:
         raise RunError(wrong)
     if prompt is None:
-        raise RunError("run(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised")
+        raise RunError(
+            f"{function}(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised"
+        )
     allowed = getattr(pipe, "_callback_tensor_inputs", ())
     if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt"):
-        raise RunError(f"run(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run")
+        raise RunError(
+            f"{function}(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run"
+        )
     return Swaps(
         images=images,
         first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),

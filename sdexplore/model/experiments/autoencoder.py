@@ -1,4 +1,4 @@
-"""Pictures through the pipeline's autoencoder: there and back, and the statistics of its latents."""
+"""Pictures that go through the pipeline's autoencoder: encoded and decoded again, and the statistics of the latents."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,17 +24,18 @@ _EDGES = np.linspace(-5, 5, 81, dtype=np.float32)
 
 
 def reconstruction(pipe: Any, image: Picture, *, height: int | None = None, width: int | None = None) -> Reconstruction:
-    """A picture through the pipeline's autoencoder and back: x → z = E(x) → x̃ = D(z), with every loss in numbers.
+    """A picture that is encoded and decoded again: x → z = E(x) → x̃ = D(z), with every loss in numbers.
 
-    z is the mode of the posterior, put on the UNet's scale as the pipeline does it and taken off again.
+    z is the mode of the posterior. It is put on the UNet's scale as the pipeline does it, and taken off again.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3).
-        height, width: What it is resized to; by default the pipeline's own size.
+        height: In pixels, to which the picture is resized; by default the pipeline's own.
+        width: As height.
 
     Raises:
         InspectionError: The pipeline works on pixels.
-        RunError: A size that is no multiple of the autoencoder's factor.
+        RunError: It is no picture; or the size is no multiple of the autoencoder's factor.
 
     Source: Rombach et al. 2022 (LDM), section 3.1.
     """
@@ -60,12 +61,12 @@ def _reconstructed(pipe: Any, image: Picture, size: dict[str, Any], function: st
 
 
 def latent_statistics(pipe: Any, images: Sequence[Picture] | UInt8[np.ndarray, "picture Y X 3"]) -> LatentStatistics:
-    """Mean and spread of the latents of several pictures, before and after scaling, with the histogram by channel.
+    """Mean and spread of the latents of several pictures, before and after scaling, and a histogram for each channel.
 
-    `scaling_factor` was meant to give them unit variance over all channels; how far it does depends on the pictures.
+    `scaling_factor` is meant to give unit variance over all channels. How nearly it does depends on the pictures.
 
     Raises:
-        RunError: No picture is given, or one alone.
+        RunError: `images` is empty, or one picture; or one of them is no picture.
         InspectionError: The pipeline works on pixels.
 
     Source: Rombach et al. 2022 (LDM), appendix G (rescaling by the component-wise standard deviation).

@@ -50,15 +50,15 @@ def look(
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3).
-        t: Training timestep, 0 to 999: at 0 there is next to no noise, at 999 next to no picture.
+        t: Training timestep, 0 to 999: at 0 there is almost no noise, at 999 almost no picture.
         seed: Of the noise.
         guidance_scale: 1 by default: one call, of role "cond".
-        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+        pipeline_arguments: Further arguments of the pipeline's call, for example negative_prompt.
 
     Raises:
-        RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; there is no prompt; an
-            argument is given that `look` sets itself; the pipeline takes pictures, is unconditional, or of flow
-            matching.
+        RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; the prompt is missing; an
+            argument is given that `look` sets itself; the call makes several images; the pipeline takes pictures, is
+            unconditional, or of flow matching.
     """
     return looked(
         "look", pipe, image, prompt, t=t, seed=seed, record=record, guidance_scale=guidance_scale, **pipeline_arguments
@@ -132,20 +132,21 @@ def invert(
     record: Record = USUAL,
     **pipeline_arguments: Any,
 ) -> Trace:
-    """The way back from a picture to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
+    """The way from a picture back to noise, by DDIM inversion without guidance: a Trace from x_0 to x_T.
 
-    `latents[-1]` is the noise from which `redraw` draws the picture again. That is done once here, and the trace says
-    how well (provenance["reconstruction"]): the peak signal-to-noise ratio in dB of the redrawn picture against the
-    given one, and, as the best that could be, of the VAE's own round trip. Attention is recorded on the way.
+    `latents[-1]` is the noise from which `redraw` draws the picture again. `invert` does that once, and the trace says
+    how well it works (provenance["reconstruction"]): the peak signal-to-noise ratio in dB of the redrawn picture
+    against the given one, and that of the VAE's own round trip, which bounds it. Attention is recorded on the way.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3); resized as `look` does.
         num_inference_steps: From 1; more steps invert better.
-        pipeline_arguments: Further arguments of the pipeline's call; none of guidance or chance, which it has not.
+        pipeline_arguments: Further arguments of the pipeline's call, without those of guidance and the seed.
 
     Raises:
-        RunError: An argument is given that `invert` sets itself, or there is no prompt; the pipeline takes pictures,
-            is unconditional, of flow matching, or a consistency model's, which has no such way back.
+        RunError: An argument is given that `invert` sets itself, or the prompt is missing; the call makes several
+            images; the pipeline takes pictures, is unconditional, of flow matching, or a consistency model's, whose
+            steps cannot be inverted.
 
     Source: Song et al. 2021 (DDIM), section 4.3; Mokady et al. 2023 (2211.09794), section 3.
     """
@@ -188,14 +189,14 @@ def redraw(
 ) -> Trace:
     """A run from the noise that `invert` found, by DDIM over the same timesteps: the picture as the model draws it.
 
-    With the same prompt and without guidance that is the given picture again, as far as the inversion was good; what
-    the model looked at on the way is in the trace. With another prompt, or with guidance, it is another picture.
+    With the same prompt and without guidance that is the given picture again, as well as the inversion worked. The
+    trace holds what the model looked at on the way. Another prompt, or guidance, makes another picture.
 
     Args:
         inversion: What `invert` returned.
         prompt: None takes the inversion's own.
         guidance_scale: 1 by default, as in the inversion.
-        pipeline_arguments: Further arguments of the pipeline's call, negative_prompt say.
+        pipeline_arguments: Further arguments of the pipeline's call, for example negative_prompt.
 
     Raises:
         RunError: The trace is no inversion, or an argument is given that `redraw` sets itself.
@@ -216,7 +217,7 @@ def redraw(
 
 
 def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
-    """The names of the arguments of the pipeline's call; RunError where it is not text to image, or ours are given."""
+    """The arguments of the pipeline's call by name; RunError where it is not text to image, or one is ours to set."""
     denoiser(pipe)
     if family_of(pipe).unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
@@ -241,7 +242,7 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
 
 
 def _ddim(kind: Any, pipe: Any) -> Any:
-    """A DDIM scheduler with the pipeline's noise levels, so spaced that the way there is the way back."""
+    """A DDIM scheduler with the pipeline's noise levels, whose timesteps are the same in both directions."""
     names = set(inspect.signature(kind.__init__).parameters)
     known = {name: value for name, value in pipe.scheduler.config.items() if name in names}
     ours = {"clip_sample": False, "timestep_spacing": "leading", "steps_offset": 0, "set_alpha_to_one": False}
@@ -272,6 +273,6 @@ def _from_latents(pipe: Any, call: Call, latents: torch.Tensor, steps: int, sche
 
 
 def _call_of(trace: Trace, function: str, image: Picture, own: dict[str, Any]) -> dict[str, Any]:
-    """The call as the user made it: the picture instead of the latents that were made of it."""
+    """The call as the user made it, with the picture in the place of the latents that were made of it."""
     arguments = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
     return {**trace.call, "function": function, "arguments": {"image": described(image), **own, **arguments}}

@@ -24,9 +24,11 @@ from ..schedulers.one_step import StandingScheduler
 
 _STEPS = 4  # asked by default
 _AT_ONCE = 8  # prompts in a batch
-_SAME = 0.05  # of the prediction's root mean square: more is another pipeline, or other arguments
+_SAME = (
+    0.05  # share of the prediction's root mean square; a larger difference means another pipeline, or other arguments
+)
 _BARE = Record(latents=False, cross_attention=False, decode=0)
-# Arguments of the run that have no say in one conditional prediction at given latents, or that are set here.
+# Arguments of the run that do not change one conditional prediction at given latents, or that are set here.
 _OURS = frozenset(
     {"prompt", "negative_prompt", "negative_prompt_2", "num_inference_steps", "timesteps", "sigmas", "latents"}
     | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
@@ -44,34 +46,37 @@ def occlusion(
 ) -> Occlusion:
     """What each word does: the change of the conditional noise prediction with that word left out of the prompt.
 
-    At chosen steps of the trace, the pipeline's denoiser is asked again at the very latents of the run, once with the
-    whole prompt and once without each word (its characters are deleted, and the rest is tokenized anew: the words
-    behind it move up). No attention map enters, so this is what attention maps are to be held against. It costs one
-    row of a denoiser call a word and step. Guidance of any kind, a `guide` too, has no say in that prediction and is
-    left out.
+    At chosen steps of the trace, the pipeline's denoiser predicts again from the run's own latents, once with the whole
+    prompt and once without each word (its characters are deleted, and the rest is tokenized again, so that later words
+    move forward). No attention map takes part, so that attention maps can be compared with the result. It costs one
+    row of a denoiser call a word and step. Guidance of any kind, a `guide` too, does not change that prediction and
+    is left out.
 
-    `word_effect` asks the same of any picture, noised to one timestep.
+    `word_effect` measures the same for any picture, noised to one timestep.
 
     Args:
         pipe: The pipeline that made the trace.
-        words: Words or phrases of the prompt, every occurrence left out together; by default each word by itself.
+        words: Words or phrases of the prompt; all occurrences of one are left out together. By default each word by
+            itself.
         steps: A step of the trace, or several; by default four, evenly spread.
-        pipeline_arguments: What the run was given beside the prompt that is no plain value, and so is in the trace by
-            name only: ip_adapter_image_embeds, say. Plain values are taken from the trace.
+        pipeline_arguments: Arguments of the run that its trace holds as a summary only, for example
+            ip_adapter_image_embeds. Plain values are taken from the trace.
 
     Raises:
-        TraceError: The trace holds no prompt, latents or noise levels; its prompt has no word.
+        TraceError: The trace holds no prompt, latents or noise levels; its prompt has no word to leave out.
         TokenError: The prompt has no such word.
         RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments. The
-            run had more than one prompt (prompt_at, prompt_2), or embeddings that were made otherwise than from it.
+            run had more than one prompt (prompt_at, prompt_2), or embeddings that were not made of the prompt alone.
     """
     _check_one_prompt(trace, pipeline_arguments)
     tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
     if tokens is None:
-        raise TraceError("this trace holds no prompt: there is no word to leave out")
+        raise TraceError("occlusion: this trace holds no prompt, and so no word to leave out")
     recorded = trace.recorded("noise_preds").get("cond")
     if recorded is None:
-        raise TraceError("this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)")
+        raise TraceError(
+            "occlusion: this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)"
+        )
     named = _left_out(tokens, words)
     count = trace.num_steps
     usual = tuple(round(i * (count - 1) / (_STEPS - 1)) for i in range(_STEPS))
@@ -107,13 +112,13 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     if isinstance(words, str):
         words = (words,)
     if not tokens.words:
-        raise TraceError(f"the prompt {tokens.text!r} has no word to leave out")
+        raise TraceError(f"occlusion: the prompt {tokens.text!r} has no word to leave out")
     if words is None:
         names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
         return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
     found = {}
     for word in words:
-        tokens.positions(word)  # says what is wrong, if anything is
+        tokens.positions(word)  # raises where the prompt has no such word
         found[word] = without(tokens.text, *occurrences(tokens.text, word))
     if not found:
         raise TraceError("occlusion(words=()): name at least one word of the prompt, or leave words out")
@@ -121,7 +126,7 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
 
 
 def _check_one_prompt(trace: Trace, given: Mapping[str, Any]) -> None:
-    """RunError where words left out of the prompt would not be left out of all that the denoiser was told."""
+    """RunError where the denoiser was given other texts too, from which the words would not be left out."""
     told = {**trace.call.get("arguments", {}), **given}
     if "prompt_at" in told:
         raise RunError(
@@ -141,13 +146,13 @@ def _check_one_prompt(trace: Trace, given: Mapping[str, Any]) -> None:
 
 
 def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The run's own arguments that one prediction depends on."""
+    """The arguments of the run that its conditional prediction depends on."""
     ours = _OURS | ({"image", "t"} if trace.kind == "look" else set())
     told = {name: value for name, value in trace.call.get("arguments", {}).items() if name not in ours}
     for name in told.keys() - given.keys():
         if is_summary(told[name]):
-            raise RunError(f"the run was given {name}, which its trace holds by name only; give it again: {name}=…")
-    # Consistency models are told the scale itself; all others would make the unconditional half as well.
+            raise RunError(f"occlusion: the trace holds {name} of its run by name only; give it again: {name}=…")
+    # Consistency models are given the scale itself; with a scale above 1 others would make the unconditional half too.
     embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
     scale = trace.call.get("arguments", {}).get("guidance_scale")
     guidance = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
@@ -182,7 +187,7 @@ def _predictions(
 
 
 def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
-    """x_t as the denoiser was given it: flow models take it as it is, EDM's scheduler divides it by its spread."""
+    """x_t as the denoiser was given it: flow models take x_t itself, EDM's scheduler divides it by its spread."""
     told = trace.provenance.get("scheduler", {})
     if trace.space == "flow matching":
         return np.array(trace.recorded("latents")[step])
@@ -193,12 +198,12 @@ def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
 
 
 def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:
-    """The largest difference to what was recorded; RunError where the two are not the same prediction."""
+    """The largest difference from the recorded prediction; RunError where it is another prediction."""
     if np.isnan(recorded).any():
-        raise TraceError(f"step {step} of this trace has no conditional prediction; choose others")
+        raise TraceError(f"occlusion(steps=…): step {step} of this trace has no conditional prediction; choose others")
     if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
         raise RunError(
-            f"at step {step} this pipeline does not predict what the trace recorded: it is another one, or it has "
-            "changed, or the run had arguments that must be given again"
+            f"occlusion: at step {step} this pipeline does not predict what the trace recorded: it is another, or it "
+            "has changed, or the run had arguments that must be given again"
         )
     return float(np.abs(made - recorded).max())

@@ -1,4 +1,4 @@
-"""`open_word_map`: where would the pixels of a recorded run have looked, had this been the prompt?"""
+"""`open_word_map`: where the pixels of a recorded run would have looked with another prompt."""
 
 from typing import Any
 
@@ -31,34 +31,36 @@ def open_word_map(
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
-    The recorded queries of the run meet the keys that the pipeline makes of `text`; softmax over all of its positions,
-    mean over steps, layers and heads, summed over the word's tokens, as `word_map` does. Nothing is run but the text
-    encoder and each layer's to_k. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own
-    prompt it is `word_map`.
+    The recorded queries of the run are multiplied with the keys that the pipeline makes of `text`. Softmax over all
+    positions, mean over steps, layers and heads, sum over the word's tokens, as in `word_map`. Only the text encoder
+    and each layer's to_k run. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own prompt
+    the result is `word_map`.
 
     Args:
-        text: A prompt of its own, for example "a dog": any words, also such that the run's prompt has not.
+        text: Another prompt, for example "a dog"; its words need not be in the run's prompt.
         word: Which word or phrase of `text`; None takes all of it.
         role: Whose queries.
         steps: A step, a slice, or several; None takes every recorded one.
 
     Raises:
-        TraceError: The run kept no queries, or not of this role or step.
+        TraceError: The trace holds no queries, or none of this role or step.
         TokenError: `text` has no such word.
         RunError: The pipeline has other layers than the one that made the trace; or the run was given embeddings,
-            so that nobody knows how a text would be encoded alike.
+            so that it is not known how to encode a text in the same way.
 
     Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
     """
     if role not in trace.queries:
         hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
-        raise TraceError(f"this trace holds no queries of role {role!r}: {hint}")
+        raise TraceError(f"open_word_map(role={role!r}): this trace holds no queries of role {role!r}: {hint}")
     tokens = next(iter(tokens_of(pipe, text).values()))
     places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
     family = family_of(pipe)
     layers = family.attention_layers(denoiser(pipe))
     if strange := trace.queries[role].keys() - layers.keys():
-        raise RunError(f"this pipeline has no layer {min(strange)!r}: the trace was made by another model")
+        raise RunError(
+            f"open_word_map: this pipeline has no layer {min(strange)!r}: the trace was made by another model"
+        )
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])
@@ -73,7 +75,7 @@ def open_word_map(
 
 
 def _clip_skip(trace: Trace, role: str) -> int:
-    """How many of the text encoder's last layers the run left out for the text of this role."""
+    """How many of the text encoder's last layers the run skipped for the text of this role."""
     if TEXT_OF.get(role, role) == "uncond":
         return 0  # diffusers never skips for the negative prompt
     arguments, made = trace.call.get("arguments", {}), trace.call.get("conditioning", {})
@@ -103,7 +105,9 @@ def _layer(
     """The word's probability on the layer's grid, mean over calls and heads."""
     calls = [call for call, at in enumerate(queries.steps) if at in steps]
     if not calls:
-        raise TraceError(f"queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}")
+        raise TraceError(
+            f"open_word_map: queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}"
+        )
     key = family.text_keys(layer, embeds)
     grid = queries.values.shape[2:4]
     total = torch.zeros(grid)

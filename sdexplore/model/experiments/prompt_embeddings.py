@@ -1,4 +1,4 @@
-"""Prompt embeddings made otherwise than the pipeline makes them: with layers skipped, or between two prompts."""
+"""Prompt embeddings that the pipeline itself does not make: with layers skipped, or between two prompts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,14 +26,14 @@ Method = Literal["slerp", "lerp"]
 
 
 def clip_skip_embeds(pipe: Any, prompt: str, clip_skip: int = 0) -> dict[str, torch.Tensor]:
-    """The arguments of the pipeline's call that stand for `prompt` with the last `clip_skip` layers left out.
+    """The arguments of the pipeline's call that replace `prompt`, with the last `clip_skip` layers left out.
 
-    `run(pipe, **clip_skip_embeds(pipe, prompt, 1))` is what `run(pipe, prompt, clip_skip=1)` would be. Stable Diffusion
-    1.x and 2.x: hidden_states[−(n + 1)], then the encoder's final layer norm; SDXL: hidden_states[−(n + 2)] of both
-    encoders, without norm, and the pooled vector as ever. 0 skips nothing; diffusers' 1 is called "Clip skip: 2"
+    `run(pipe, **clip_skip_embeds(pipe, prompt, 1))` draws what `run(pipe, prompt, clip_skip=1)` should draw. Stable
+    Diffusion 1.x and 2.x: hidden_states[−(n + 1)], then the encoder's final layer norm; SDXL: hidden_states[−(n + 2)]
+    of both encoders, without norm, and the usual pooled vector. 0 skips nothing; diffusers' 1 is called "Clip skip: 2"
     by web interfaces. As in diffusers only the prompt is skipped, never the negative prompt.
 
-    It is computed here because diffusers' own `clip_skip` raises AttributeError for SD 1.x with transformers from 5.6
+    sdexplore computes it because diffusers' own `clip_skip` raises AttributeError for SD 1.x with transformers from 5.6
     (it looks for `text_encoder.text_model`, which is gone: diffusers issue 14124). SDXL's own argument works.
 
     Args:
@@ -43,7 +43,7 @@ def clip_skip_embeds(pipe: Any, prompt: str, clip_skip: int = 0) -> dict[str, to
         `prompt_embeds` (1, position, width), and `pooled_prompt_embeds` (1, width) where the pipeline takes them.
 
     Raises:
-        RunError: The encoder has not as many layers.
+        RunError: The encoder has fewer layers.
         InspectionError: The pipeline has no text encoder, or it has no final layer norm.
     """
     return embeds_without_layers(pipe, prompt, clip_skip, "clip_skip_embeds")
@@ -110,16 +110,16 @@ def interpolation(
 ) -> Comparison:
     """A run for each weight on the way from the embeddings of `prompt` (0) to those of `other` (1), same noise.
 
-    The two sequences are mixed position by position, so that a token meets the one at the same place of the other
-    prompt, whatever it means. Pooled vectors (SDXL) go the same way.
+    The two sequences are mixed position by position: each token with the one at the same position of the other prompt,
+    whatever it means. Pooled vectors (SDXL) are mixed in the same way.
 
     Args:
-        weights: Of `other`; numbers below 0 and above 1 go on beyond the prompts.
-        method: "slerp" turns each vector on the arc between the two, which keeps its length between theirs; "lerp"
-            is the weighted mean, shorter where the two disagree.
+        weights: Of `other`; numbers below 0 and above 1 lie beyond the prompts.
+        method: "slerp" moves each vector on the arc between the two, so that its length stays between theirs; "lerp"
+            is the weighted mean, which is shorter where the two disagree.
 
     Raises:
-        RunError: No weight, one that is no number, or an unknown method.
+        RunError: There is no weight, one is no number, or the method is unknown.
     """
     if method not in ("slerp", "lerp"):
         raise RunError(f"interpolation(method={method!r}): it is 'slerp' or 'lerp'")
@@ -139,7 +139,7 @@ def interpolation(
 
 def _between(a: torch.Tensor, b: torch.Tensor, weight: float, method: Method) -> torch.Tensor:
     if weight in (0.0, 1.0):
-        return b if weight else a  # the prompts themselves, to the bit
+        return b if weight else a  # a prompt itself, to the bit
     if method == "lerp":
         return torch.lerp(a, b, weight)
     x, y = (one.float().cpu().numpy() for one in (a, b))
@@ -166,7 +166,7 @@ def _runs(
 
 
 def _named(trace: Trace, made: Mapping[str, Any], known: Tokenizations | None) -> Trace:
-    """The trace of a run from embeddings; its call says under "conditioning" what they were made of."""
+    """The trace of a run from embeddings, whose call says under "conditioning" what they were made of."""
     call = {**trace.call, "conditioning": dict(made)}
     if known is None:
         return replace(trace, call=call)

@@ -1,4 +1,4 @@
-"""What a pipeline's text encoders make of a prompt: every hidden state, and their self-attention read beside them."""
+"""What a pipeline's text encoders make of a prompt: every hidden state, and their self-attention."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ _SAME = 1e-4  # of the largest hidden state: what another order of summation may
 
 @dataclass(frozen=True)
 class Encoded:
-    """What one text encoder returned for one prompt, on its own device and in its own number format.
+    """What one text encoder returned for one prompt, on its device and in its number format.
 
     Attributes:
         hidden_states: Each (1, position, width): embeddings, then every layer's output before the final norm.
@@ -49,8 +49,8 @@ class Encoded:
 def text_encoding(pipe: Any, prompt: str, *, attention: bool = True) -> TextEncodings:
     """The prompt in every text encoder of the pipeline: each layer's hidden states, pooled vectors, self-attention.
 
-    The encoders run as they are; their attention is computed beside their own, in float32, from the queries and keys
-    that they make (two forward passes: the second, with another last word, tells whether the encoder is causal).
+    The encoders run unchanged. Their attention is computed again in float32 from the queries and keys that they make.
+    Each makes two forward passes: the second, with another last word, tells whether the encoder is causal.
 
     Args:
         attention: Whether to keep the self-attention: layers × heads × 77 × 77 numbers, 15 MB for SDXL's second.
@@ -99,7 +99,7 @@ def penultimate(pipe: Any) -> bool:
 
 
 def _mask(module: Any, tokenization: Tokenization, ids: torch.Tensor) -> torch.Tensor | None:
-    """As pipelines give it: only to encoders whose config asks for one."""
+    """The attention mask that pipelines give, to encoders alone whose config asks for one."""
     if not getattr(module.config, "use_attention_mask", False):
         return None
     real = [token.kind != "padding" for token in tokenization.tokens if token.position is not None]
@@ -107,7 +107,7 @@ def _mask(module: Any, tokenization: Tokenization, ids: torch.Tensor) -> torch.T
 
 
 def _is_causal(encoded: Encoded) -> bool:
-    """Whether an exchanged token leaves everything before it as it was."""
+    """Whether another token changes nothing before it."""
     ids = list(encoded.tokens.ids)
     end = encoded.tokens.first_end
     place = len(ids) - 1 if end is None else end

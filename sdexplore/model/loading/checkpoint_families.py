@@ -1,7 +1,7 @@
-"""Families of Stable Diffusion: what a checkpoint is, told from its header, and what a header cannot tell.
+"""Families of Stable Diffusion: the family of a checkpoint by its header, and what a header cannot tell.
 
-A header gives names and shapes. The rest (how wide a head is, the activation, the noise schedule, the scheduler, the
-picture's size) is the family's, and stands here as published with the models.
+A header gives names and shapes. The rest (width of a head, activation, noise schedule, scheduler, size of pictures)
+belongs to the family, and is written here as published with the models.
 
 Sources of the rules, read as documentation: diffusers, `loaders/single_file_utils.py` (names of keys by family);
 ComfyUI, `comfy/supported_models.py` (context widths; `v_pred`, `ztsnr`, `edm_mean`; SD 2's v-prediction by one
@@ -36,7 +36,7 @@ _DDIM = {"_class_name": "DDIMScheduler", "clip_sample": False, "set_alpha_to_one
 _EULER = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}
 _TURBO = {"_class_name": "EulerAncestralDiscreteScheduler", "timestep_spacing": "trailing"}
 
-# Input channels of the UNet beside the usual 4: what a checkpoint is made for, and whether it is loaded.
+# Input channels of the UNet: the purpose of the checkpoint, and the part of its pipeline's name if it is loaded.
 _CHANNELS = {4: "", 9: " inpainting", 8: " InstructPix2Pix", 5: " depth", 7: " upscaler"}
 _KIND = {4: "", 9: "Inpaint", 8: "InstructPix2Pix"}
 
@@ -46,16 +46,16 @@ class Family:
     """What checkpoints of one family have in common.
 
     Attributes:
-        name: "SD 1.x", "SD 2.x", "SDXL base" …, with what it is made for.
-        pipeline: Class of the pipeline that it becomes; empty where this package does not load it.
+        name: "SD 1.x", "SD 2.x", "SDXL base" …, with the purpose.
+        pipeline: Class of the pipeline that is loaded; empty where sdexplore does not load it.
         text_encoders: Component -> prefix of its keys in the original layout.
-        heads: How many heads an attention of the UNet has; 0 where each head is 64 wide.
-        image_size: Side in pixels of the pictures that it was made for.
+        heads: Number of heads of each attention in the UNet; 0 where each head is 64 wide.
+        image_size: Side in pixels of the pictures that it was trained on.
         scaling_factor: Of the VAE's latents.
         prediction_type: What the UNet predicts; empty where the header leaves it open.
-        scheduler: Its configuration, class included.
-        unet: What else the UNet's config holds.
-        notes: What was decided on weak grounds, or is worth knowing, sentence by sentence.
+        scheduler: The scheduler's configuration, with its class.
+        unet: Further entries of the UNet's config.
+        notes: Guesses, and what is good to know; a sentence each.
     """
 
     name: str
@@ -96,7 +96,7 @@ _REFINER = replace(
     text_encoders={"text_encoder_2": OPEN_CLIP_REFINER},
 )
 
-# First found, first believed: a key that only this kind of file has, and what the file is.
+# A part of a key that only this kind of file has, what the file is, and the way to use it. The first match counts.
 _OTHERS = (
     ("lora_unet_", "LoRA", "load the model that it was made for, then pipe.load_lora_weights(file)"),
     (".lora_A.weight", "LoRA", "load the model that it was made for, then pipe.load_lora_weights(file)"),
@@ -119,8 +119,9 @@ def family_of(header: Header, file_name: str = "") -> Family:
     """The family of a single file; one without `pipeline` is recognised and not loaded.
 
     Args:
-        header: What the file says of itself.
-        file_name: Tells base from turbo, and SD 2's base from v, where the header does not; said in the notes.
+        header: The file's header.
+        file_name: Decides between base and turbo, and between SD 2's base and v, where the header does not; the notes
+            then say so.
     """
     names = header.tensors
     if "sdexplore" in header.metadata:
@@ -136,7 +137,7 @@ def family_of(header: Header, file_name: str = "") -> Family:
         family = _xl(header, file_name)
     elif any(name.startswith(OPEN_CLIP_REFINER) for name in names):
         family = _REFINER
-    else:  # no text encoder: the width of what cross-attention reads is left
+    else:  # without a text encoder, the width of cross-attention's keys decides
         known = {768: _SD1, 1024: _sd2(header, file_name), 2048: _xl(header, file_name), 1280: _REFINER}
         family = known.get(width, Family(f"unknown, with text {width} wide"))
     return _made_for(family, header)
@@ -156,7 +157,7 @@ def _other(header: Header) -> Family:
 
 
 def _sd2(header: Header, file_name: str) -> Family:
-    """SD 2.x: base and v have the same names and shapes, so the writer's word counts, then the file's name."""
+    """SD 2.x: base and v have the same names and shapes; the metadata decide, then the file's name."""
     said = header.metadata.get("modelspec.prediction_type", "").lower()
     kind = header.metadata.get("modelspec.architecture", "").lower()
     if said.startswith("v") or kind.endswith("-v"):
@@ -174,7 +175,7 @@ def _sd2(header: Header, file_name: str) -> Family:
 
 
 def predicting(family: Family, prediction_type: str) -> Family:
-    """The family with this prediction type, and the size that goes with it: SD 2's base takes 512 pixels, its v 768."""
+    """The family with this prediction type and its size: SD 2's base draws 512 pixels, its v 768."""
     if family.name.startswith("SD 2.x") and prediction_type == "epsilon":
         return _base(family)
     if family.name.startswith("SD 2.x") and prediction_type == "v_prediction":
@@ -206,7 +207,7 @@ def _xl(header: Header, file_name: str) -> Family:
 
 
 def _made_for(family: Family, header: Header) -> Family:
-    """The family with what its UNet's input says: text alone, a mask, a picture."""
+    """The family with the purpose that its UNet's input channels tell: text alone, a mask, a picture."""
     shape = header.tensors.get(f"{UNET}input_blocks.0.0.weight")
     channels = shape.shape[1] if shape and len(shape.shape) == 4 else 4  # noqa: PLR2004  (a convolution)
     if channels == 4:  # noqa: PLR2004  (the usual)
@@ -215,6 +216,6 @@ def _made_for(family: Family, header: Header) -> Family:
     pipeline = ""
     if channels in _KIND and family.pipeline.endswith(("DiffusionPipeline", "XLPipeline")):
         pipeline = family.pipeline.replace("Pipeline", f"{_KIND[channels]}Pipeline")
-    if family.name.startswith("SD 2.x"):  # published for 512 pixels and epsilon, all of them
+    if family.name.startswith("SD 2.x"):  # all of them were published for 512 pixels and epsilon
         family = replace(_base(family), name="SD 2.x")
     return replace(family, name=family.name.removesuffix(" base") + purpose, pipeline=pipeline, notes=())

@@ -1,7 +1,7 @@
-"""Configurations of the components of a single file, read off the shapes of its tensors.
+"""Configurations of the components of a single file, derived from the shapes of its tensors.
 
-The original layout (CompVis, Stability AI: "LDM") numbers the UNet's blocks in one row; levels, layers, attention and
-its depth follow from which numbers are there. What no shape tells is the family's.
+The original layout (CompVis, Stability AI: "LDM") numbers the UNet's blocks in one row. Levels, layers, attention and
+its depth follow from the numbers that exist. The family gives what no shape tells.
 """
 
 import re
@@ -17,7 +17,7 @@ _OPEN_CLIP_LAYERS = 24  # of SD 2's text encoder, of which the last is not used
 
 
 class Shapes:
-    """The shapes below one prefix, by the rest of their names."""
+    """The shapes of the tensors whose names begin with a prefix, by the rest of their names."""
 
     def __init__(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
         self.prefix = prefix
@@ -26,26 +26,26 @@ class Shapes:
         }
 
     def __call__(self, name: str) -> tuple[int, ...]:
-        """The shape of one tensor; LoadError if it is not there."""
+        """The shape of one tensor; LoadError where the file has none of that name."""
         try:
             return self.found[name]
         except KeyError:
             raise LoadError(f"the file has no tensor {self.prefix + name!r}") from None
 
     def numbers(self, pattern: str) -> list[int]:
-        """Which numbers stand at the group of a pattern, in order."""
+        """The numbers that the group of a pattern matches, in order."""
         matches = (re.match(pattern, name) for name in self.found)
         return sorted({int(match[1]) for match in matches if match})
 
     def count(self, pattern: str) -> int:
-        """How many numbers stand at the group of a pattern."""
+        """How many different numbers the group of a pattern matches."""
         return len(self.numbers(pattern))
 
 
 def component_configs(header: Header, family: Family) -> dict[str, dict[str, Any]]:
     """Configurations by component, as `from_single_file` reads them from a folder.
 
-    Only networks whose tensors are there are named.
+    They name only networks whose tensors are in the file.
 
     Raises:
         LoadError: A tensor that every checkpoint of the family has is missing.
@@ -63,7 +63,7 @@ def component_configs(header: Header, family: Family) -> dict[str, dict[str, Any
 
 
 def scheduler_config(family: Family) -> dict[str, Any]:
-    """The configuration of the family's scheduler, class included."""
+    """The configuration of the family's scheduler, with its class."""
     return {**SCHEDULE, **family.scheduler, "prediction_type": family.prediction_type or "epsilon"}
 
 
@@ -147,9 +147,9 @@ def clip_config(shapes: Shapes, *, projected: bool) -> dict[str, Any]:
 
 
 def open_clip_config(shapes: Shapes, *, projected: bool) -> dict[str, Any]:
-    """The configuration of an OpenCLIP text encoder; SD 2 leaves its last layer away (`projected` is False)."""
+    """The configuration of an OpenCLIP text encoder. SD 2 leaves the last layer out (`projected` is False)."""
     layers = shapes.count(r"transformer\.resblocks\.(\d+)\.")
-    if not projected and layers != _OPEN_CLIP_LAYERS - 1:  # some fine-tunes come without that layer
+    if not projected and layers != _OPEN_CLIP_LAYERS - 1:  # some fine-tunes lack that layer already
         layers -= 1
     return _text_config(
         shapes("token_embedding.weight")[1],

@@ -1,17 +1,18 @@
-"""`load(..., fit=True)`: what makes a pipeline fit this machine, cheapest first.
+"""`load(..., fit=True)`: choices that make a pipeline fit this machine, the cheapest first.
 
-What a run takes is reckoned from the widest layers. Measured beside it, as the growth of the process on two CPU cores,
-MiB, for one guided step and one decoding (SD 1.5's sizes at 512 × 512, the embedded model at 256 × 256):
+The memory of a run is estimated from the widest layers. This table compares it with measurements: the growth of the
+process on two CPU cores, MiB, for one guided step and one decoding (SD 1.5's sizes at 512 × 512, the embedded model at
+256 × 256):
 
                        weights   denoising        decoding        at its peak, load included
-                                 measured/reck.   measured/reck.  measured/reckoned
+                                 measured/est.    measured/est.   measured/estimated
     SD 1.5, float32     4,067     282 / 280        969 / 1,024     5,341 / 5,516
     SD 1.5, bfloat16    2,033      92 / 140        544 /   512     3,169 / 2,808
     embedded, float32      91      38 /  14         79 /    64       262 /   262
     embedded, bfloat16     45      39 /   7         37 /    32       174 /   181
 
 Attention slicing took SD 1.5's denoising from 282 to 673 MiB and twice the time: on the CPU torch's own attention never
-holds a whole matrix, and a slice is one. It is chosen on MPS alone. Accelerators are not measured.
+holds a whole matrix, while a slice is a whole matrix. It is chosen on MPS alone. Accelerators were not measured.
 """
 
 from collections.abc import Mapping
@@ -29,13 +30,15 @@ from ...records.checkpoint import Checkpoint
 from ...records.fit import Choice, Fit
 
 TILE = 512  # pixels along a tile's side
-_KEPT_FREE = 0.9  # of what is free, what may be planned with: the allocator, the display, other programs
+_KEPT_FREE = (
+    0.9  # share of the free memory that a plan may use; the allocator, the display and other programs need the rest
+)
 _GUIDED = 2  # rows of a guided call
-# How many arrays as large as a block's output live at once: as measured on the CPU; elsewhere guessed, rather high.
+# How many arrays as large as a block's output exist at once: measured on the CPU; a high guess elsewhere.
 _UNET_ARRAYS, _CPU_UNET_ARRAYS, _VAE_ARRAYS = 40, 28, 4
-# What loading leaves in a process on the CPU: bytes of kernels, threads, tokenizers; and a share of the weights.
+# What loading adds to a process on the CPU: bytes of kernels, threads, tokenizers; and a share of the weights.
 _LIBRARIES, _HEAP = 100 * 2**20, 0.08
-_LAYER = 0.05  # of the largest network: what sequential offload has on the device at once
+_LAYER = 0.05  # share of the largest network that sequential offload holds on the device at once
 _WIDTH = {torch.float16: 2, torch.bfloat16: 2, torch.float32: 4, torch.float64: 8}
 
 _FITS: WeakKeyDictionary[DiffusionPipeline, Fit] = WeakKeyDictionary()
@@ -48,7 +51,7 @@ _SEQUENTIAL = Choice("sequential offload", "every layer is fetched from memory w
 
 @dataclass(frozen=True)
 class Room:
-    """What is free, in bytes, where a pipeline runs and in the machine's memory."""
+    """Free bytes on the device where a pipeline runs, and in the machine's memory."""
 
     device: torch.device
     free: int
@@ -57,10 +60,10 @@ class Room:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a pipeline takes, by its headers.
+    """What a pipeline needs, by its headers.
 
     Attributes:
-        numbers: Component -> how many numbers its weights are.
+        numbers: Component -> how many numbers its weights hold.
         unet: Configuration of the UNet.
         vae: Configuration of the VAE.
     """
@@ -71,7 +74,7 @@ class Needs:
 
 
 def room_of(device: torch.device) -> Room:
-    """What is free on a device now."""
+    """Free bytes of a device now."""
     host = int(psutil.virtual_memory().available)
     if device.type == "cuda":
         return Room(device, int(torch.cuda.mem_get_info(device)[0]), host)
@@ -79,27 +82,28 @@ def room_of(device: torch.device) -> Room:
 
 
 def needs_of(checkpoint: Checkpoint) -> Needs:
-    """What a checkpoint takes; parts of which nothing is made do not count."""
+    """What a checkpoint needs. Parts that become no component do not count."""
     made = {name: part.parameters for name, part in checkpoint.items() if part.class_name and part.parameters}
     unet, vae = (dict(checkpoint[name].config) if name in checkpoint else {} for name in ("unet", "vae"))
     return Needs(made, unet, vae)
 
 
 def fit_of(pipe: DiffusionPipeline) -> Fit | None:
-    """What was chosen for a pipeline; None if it was loaded without fit."""
+    """The choices for a pipeline; None where it was loaded without fit."""
     return _FITS.get(pipe)
 
 
 def plan(needs: Needs, room: Room, dtype: torch.dtype | None = None) -> Fit:
-    """The first of the ways, from free to dear, that fits into what is free.
+    """The cheapest choices with which the pipeline fits into free memory.
 
     Args:
-        needs: What the pipeline takes.
-        room: What there is.
-        dtype: The user's wish; by default float16 on an accelerator; on the CPU float32, or bfloat16 if need be.
+        needs: What the pipeline needs.
+        room: What is free.
+        dtype: What the user asks for; by default float16 on an accelerator; on the CPU float32, or bfloat16 where
+            float32 does not fit.
 
     Raises:
-        LoadError: Not even the dearest fits.
+        LoadError: No choices make it fit.
     """
     ways = list(_on_cpu(needs, room, dtype) if room.device.type == "cpu" else _on_accelerator(needs, room, dtype))
     for way in ways:
@@ -124,7 +128,7 @@ def _on_accelerator(needs: Needs, room: Room, dtype: torch.dtype | None) -> list
         _way(needs, room, kind, whole, (first,)),
         _way(needs, room, kind, whole, (first, _SLICING, _TILING)),
     ]
-    if room.device.type == "cuda":  # offload has nowhere to go where memory is shared
+    if room.device.type == "cuda":  # where memory is shared, offload frees nothing
         ways.append(_way(needs, room, kind, largest, (first, _SLICING, _TILING, Choice("model offload", moved))))
         ways.append(_way(needs, room, kind, int(largest * _LAYER), (first, _SLICING, _TILING, _SEQUENTIAL)))
     else:
@@ -185,13 +189,13 @@ def _first(size_of: Any, otherwise: int) -> int:
 
 
 def apply(pipe: DiffusionPipeline, fit: Fit, device: torch.device) -> bool:
-    """Does to a pipeline what was chosen, but for the number format; whether it placed the weights itself."""
+    """Applies the choices to a pipeline, all but the number format. Returns whether they placed the weights too."""
     part: Any = pipe
     if "slicing" in fit.names:
         part.vae.enable_slicing()
     if "tiling" in fit.names:
         part.vae.enable_tiling()
-        if part.vae.tile_sample_min_size > TILE:  # a VAE's own tile is as large as the pictures that it was made for
+        if part.vae.tile_sample_min_size > TILE:  # a VAE's own tile is as large as the pictures that it was trained on
             part.vae.tile_latent_min_size = part.vae.tile_latent_min_size * TILE // part.vae.tile_sample_min_size
             part.vae.tile_sample_min_size = TILE
     if "attention slicing" in fit.names:

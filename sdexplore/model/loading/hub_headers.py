@@ -1,7 +1,7 @@
-"""A repository of the hub, seen without its weights: configurations whole, of safetensors files the header alone.
+"""A repository of the hub without its weights: its configurations, and the headers of its safetensors files.
 
-The header of a file is fetched by HTTP range requests, as huggingface_hub's `parse_safetensors_file_metadata` does;
-here it is checked as that of any file is, before anything is believed.
+HTTP range requests fetch the header of a file, as huggingface_hub's `parse_safetensors_file_metadata` does. It is then
+checked like the header of any file.
 """
 
 import tempfile
@@ -23,23 +23,23 @@ from .sources import Source
 
 INDEX = "model_index.json"
 JSON = ("*config.json", "*.safetensors.index*.json")
-_FIRST = 100_000  # bytes asked for at first: most headers are shorter, and a second request costs more
-_LONGEST = 25_000_000  # bytes of a header or a configuration that are fetched; huggingface_hub's own limit
-_PART = 206  # HTTP's status of a part of a file
+_FIRST = 100_000  # bytes of the first request: most headers are shorter, and a second request takes longer
+_LONGEST = 25_000_000  # most bytes of a header or configuration that are fetched; huggingface_hub's own limit
+_PART = 206  # HTTP's status for a part of a file
 _WAIT = 30.0  # seconds without an answer
 
 
 @dataclass
 class Outline:
-    """A revision of a repository: a folder with all of its names, where only configurations have content.
+    """A revision of a repository: a folder that has all of its file names, and content in configurations only.
 
     Attributes:
         name: The hub id.
-        folder: Where the names are; files deeper than a component's folder are left out.
+        folder: The folder; files deeper than a component's folder are left out.
         revision: The commit.
         token: As the user gave it.
-        sizes: Bytes of every file on the hub, by its name there.
-        fetched: Bytes that were fetched.
+        sizes: File name on the hub -> bytes.
+        fetched: How many bytes were fetched.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Outline:
     fetched: int = 0
 
     def read_header(self, path: Path, name: str | None = None) -> Header:
-        """The header of a file of the folder, fetched from the hub; LoadError if it is damaged or hostile."""
+        """The header of a file of the folder, fetched from the hub; LoadError where it is damaged or hostile."""
         file = path.relative_to(self.folder).as_posix()
         shown, whole = repr(name or file), self.sizes[file]
         start = self._fetch(file, 0, min(whole, _FIRST)) if whole else b""
@@ -62,7 +62,7 @@ class Outline:
         return header_in(start[LENGTH : LENGTH + length], whole, shown)
 
     def fill(self) -> None:
-        """Fetches the configurations: of the repository's root, and of the components that its index names."""
+        """Fetches the configurations of the repository's root, and of the components that its index names."""
         parts = {""}
         if INDEX in self.sizes:
             self._fill(INDEX)
@@ -78,7 +78,7 @@ class Outline:
         (self.folder / file).write_bytes(self._fetch(file))
 
     def _fetch(self, file: str, first: int = 0, length: int | None = None) -> bytes:
-        """A file's content, or `length` bytes of it."""
+        """A file's content, or `length` bytes from `first` on."""
         headers = build_hf_headers(token=self.token)
         if length is not None:
             headers |= {"Range": f"bytes={first}-{first + length - 1}", "Accept-Encoding": "identity"}
@@ -97,15 +97,15 @@ class Outline:
 
 @contextmanager
 def outlined(source: Source, *, token: str | None, **where: Any) -> Iterator[Outline]:
-    """The outline of a hub id, gone when the block ends.
+    """The outline of a hub id; its folder is deleted when the block ends.
 
     Args:
         source: The hub id.
-        token: For what is private or gated.
-        **where: revision, and the cache_dir that it was not found in.
+        token: For private and gated repositories.
+        **where: The revision, and the cache_dir that does not hold it.
 
     Raises:
-        LoadError: The hub cannot be reached or refuses; what to do.
+        LoadError: The hub cannot be reached, or refuses; the message says what to do.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:

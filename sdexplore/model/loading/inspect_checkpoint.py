@@ -34,20 +34,20 @@ def inspect(
 ) -> Checkpoint:
     """What a checkpoint is before it is loaded: family, parts, parameters, number formats, bytes, configurations.
 
-    Headers and JSON files are read, no tensor. A hub id is looked up in the cache on this machine; what is not there
-    is asked of the hub, which sends headers and JSON files alone: for Stable Diffusion, less than a megabyte, told
-    in the notes.
+    It reads headers and JSON files, and no tensor. It looks up a hub id in the cache on this machine. Where the cache
+    lacks it, the hub sends headers and JSON files alone: for Stable Diffusion, less than a megabyte; the notes say how
+    much.
 
     Args:
         source: "mini", a folder of a pipeline, of one component or of single files, a .safetensors file of any
             layout, or a hub id.
-        allow_pickle: Whether names and shapes of a pickle are read, by torch's loader that runs no code.
-        cache_dir: The hub's cache; by default its own.
+        allow_pickle: Whether to read names and shapes of a pickle, with torch's loader that runs no code.
+        cache_dir: The folder of the hub's cache; by default huggingface_hub's own.
         revision: Of a hub id.
-        token: Of the hub, for what is private or gated.
+        token: Of the hub, for private and gated repositories.
 
     Raises:
-        LoadError: It is none of these, it is damaged, or it is hostile: what is wrong with it.
+        LoadError: The source is none of these, damaged or hostile; the message says which.
     """
     found = find(source, allow_pickle=allow_pickle)
     if found.file:
@@ -62,9 +62,9 @@ def inspect(
 
 
 def _cached(source: Source, where: Mapping[str, Any]) -> Path | None:
-    """The folder of a hub id in the cache, if a pipeline is there, or weights."""
+    """The folder of a hub id in the cache; None where it holds neither a pipeline nor weights."""
     known = {name: value for name, value in where.items() if value}
-    try:  # not to be asked for the rest: load fetches what it needs, and leaves other variants on the hub
+    try:  # the index alone: `load` fetches what it needs, and leaves other variants on the hub
         folder = Path(snapshot_download(source.place, local_files_only=True, allow_patterns=INDEX, **known))
     except (OSError, ValueError):
         return None
@@ -76,9 +76,9 @@ def _folder(name: str, folder: Path, read: ReadHeader) -> Checkpoint:
     """What a folder holds: a pipeline, one component, or single files.
 
     Args:
-        name: What the user calls it.
-        folder: The folder; of the hub, its outline.
-        read: Gives the header of one of its files.
+        name: The source as the user gave it.
+        folder: The folder itself, or the outline of one on the hub.
+        read: Returns the header of one of its files.
     """
     singles = sorted(path.name for path in folder.glob("*.safetensors"))
     if (folder / INDEX).is_file():
@@ -165,7 +165,7 @@ def _component(source: str, folder: Path, read: ReadHeader) -> Checkpoint:
 
 
 def _family(pipeline: str, unet: Mapping[str, Any], scheduler: Mapping[str, Any]) -> str:
-    """The family of a folder, by its UNet's configuration; the class of its pipeline where that says nothing."""
+    """The family of a folder by its UNet's configuration; by the class of its pipeline where that does not tell."""
     width, channels = unet.get("cross_attention_dim"), unet.get("in_channels", 4)
     if unet.get("addition_embed_type") == "text_time":
         name = "SDXL refiner" if width == 1280 else "SDXL"  # noqa: PLR2004  (OpenCLIP's alone)

@@ -1,4 +1,4 @@
-"""Why a pipeline could not be loaded, said once and with the way out."""
+"""Why a pipeline could not be loaded, in one error that says what to do."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,14 +16,14 @@ CLIENTS = ("httpx", "httpx2", "requests", "urllib3")
 
 
 def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) -> LoadError:
-    """The one error that says what to do, from whatever diffusers and the hub's client raised.
+    """An error that says what to do, made of any exception of diffusers or of the hub's client.
 
-    Only one that cannot say more than `error` itself has it as its cause.
+    It has `error` as its cause only where it cannot explain it.
 
     Args:
-        error: What was raised.
-        source: What was to be loaded.
-        arguments: What `from_pretrained` was given.
+        error: The exception.
+        source: What the user wanted to load.
+        arguments: Those that `from_pretrained` was given.
     """
     chain, name = _chain(error), repr(source.name)
     if folder := source.folder or cached_folder(source, arguments):
@@ -49,7 +49,7 @@ def explained(error: Exception, source: Source, arguments: Mapping[str, Any]) ->
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """The error and those that led to it."""
+    """The error, its cause, the cause of that, and so on."""
     links: list[BaseException] = []
     while error is not None and error not in links:
         links.append(error)
@@ -58,7 +58,7 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _refusal(chain: list[BaseException], name: str, page: str, arguments: Mapping[str, Any]) -> str | None:
-    """What the hub will not serve, and what would be right."""
+    """What the hub refuses, and what would be right; None where it refused nothing."""
     refusals: dict[type[Exception], str] = {
         hub.GatedRepoError: f"{name} is gated: accept its terms at {page}, then give token=",
         hub.RepositoryNotFoundError: f"the hub has no {name}, or it is private and needs token=",
@@ -75,7 +75,7 @@ def _refusal(chain: list[BaseException], name: str, page: str, arguments: Mappin
 
 
 def _no_answer(error: BaseException) -> bool:
-    """Whether the hub could not be asked, or the cache has not what only the hub has."""
+    """Whether the hub did not answer, or the cache lacks a file."""
     client = type(error).__module__.partition(".")[0] in CLIENTS
     return client or isinstance(error, (hub.LocalEntryNotFoundError, ConnectionError, TimeoutError))
 

@@ -20,7 +20,6 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
-from ..components.source_name import model_source
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
@@ -28,8 +27,6 @@ from .load_errors import explained
 from .newer_transformers import components_of_newer
 from .single_files import load_single_file
 from .sources import Source, cached_folder, check_folder, check_index, find, without_checker
-
-__all__ = ["load", "model_source", "scheduler_from_name"]
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Arguments with which diffusers places the weights itself.
@@ -62,22 +59,22 @@ def load(
             downloaded once; a folder; or one .safetensors file in the original layout, of SD 1.x, SD 2.x or
             SDXL, for which configurations and tokenizer are here.
         device: Where it runs; by default cuda, else mps, else cpu.
-        dtype: Of every component, "float16" or torch.float16; by default float16 on an
-            accelerator, float32 on the CPU.
+        dtype: The dtype of every component, "float16" or torch.float16; by default float16 on an accelerator, float32
+            on the CPU.
         scheduler: Takes the place of the pipeline's own: a name such as "DDIM", "Euler a" or "DPM++ 2M Karras",
             which gets its config, or a scheduler.
         compile: Whether `run` sends the denoiser through a compiled graph, as `compile_denoiser` says; or its backend.
             `pipe(...)` itself is not compiled.
-        fit: Whether to choose what makes it fit this machine: number format, slicing, tiling, offload. What was chosen
-            and what it costs is printed, and stands in `components(pipe).summary`.
-        allow_pickle: Whether weights that exist as pickles only are read; a pickle can run code.
-        **kw: What else `DiffusionPipeline.from_pretrained` takes: variant, revision, token,
-            cache_dir, or components, as safety_checker=None. With device_map the weights stay
-            where that puts them. For a single file: components, prediction_type ("epsilon", "v_prediction") where
+        fit: Whether to make it fit this machine by its number format, slicing, tiling or offload. The choices and their
+            costs are printed, and stand in `components(pipe).summary`.
+        allow_pickle: Whether to read weights that exist as pickles only; a pickle can run code.
+        **kw: Further arguments of `DiffusionPipeline.from_pretrained`: variant, revision, token, cache_dir, or
+            components, as in safety_checker=None. With device_map the weights stay where it puts them. For a single
+            file: components, prediction_type ("epsilon", "v_prediction") where
             its header leaves that open, extract_ema=True for the averaged copy that some files hold.
 
     Raises:
-        LoadError: What keeps it from being loaded, and what to do. Remote code is never run.
+        LoadError: It cannot be loaded; the message says why, and what to do. Remote code is never run.
     """
     if not isinstance(compile, bool) and compile not in get_args(Backend):
         raise LoadError(f"no backend {compile!r} to compile with; {did_you_mean(str(compile), get_args(Backend))}")
@@ -114,17 +111,17 @@ def load(
 
 def _check(scheduler: Any) -> None:
     if isinstance(scheduler, str):
-        meant(scheduler)  # a misspelt name must not cost a download
+        meant(scheduler)  # a misspelt name is refused before a download
     elif not isinstance(scheduler, (SchedulerMixin, type(None))):
         raise LoadError(f"a scheduler is a name such as 'DDIM' or an object, not {scheduler!r:.80}")
 
 
 def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dict[str, Any]) -> Fit | None:
-    """What makes a source fit; None where it cannot be looked at, of which loading it will say why."""
+    """The choices that make a source fit; None where it cannot be inspected, for a reason that loading will tell."""
     if placing := [name for name in PLACING if kw.get(name) is not None]:
         raise LoadError(f"fit=True and {placing[0]}= both place the weights; give one")
     where = {name: kw[name] for name in ("cache_dir", "revision", "token") if kw.get(name)}
-    try:  # before a download, which may turn out to be in vain
+    try:  # before a download that may not fit
         checkpoint = inspect(found.file or found.folder or found.place, allow_pickle=kw["allow_pickle"], **where)
     except Exception:  # noqa: BLE001  (from_pretrained meets it again, and it is explained there)
         return None
@@ -132,7 +129,7 @@ def _fit(found: Source, target: torch.device, asked: torch.dtype | None, kw: dic
 
 
 def _place(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | None, chosen: Fit | None) -> None:
-    """Brings the pipeline to its number format (None: as it is) and device, by what was chosen to make it fit."""
+    """Moves the pipeline to its number format (None: the present one) and device, with the choices that make it fit."""
     if chosen is None:
         _move(pipe, device, dtype)
         return
@@ -143,7 +140,7 @@ def _place(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | N
 
 
 def _refuse(kw: dict[str, Any], *, allow_pickle: bool) -> None:
-    """Takes out of `kw` what would run foreign code, with an error where it was asked for."""
+    """Removes from `kw` the arguments that run foreign code; LoadError where the user set one."""
     for name in REMOTE:
         if kw.pop(name, None):
             raise LoadError(f"{name}= would run code from the hub; remote code is never run")
@@ -193,22 +190,22 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise LoadError(f"{name!r} in {source.name!r} has no weights for {lost[0]!r}{more}")
     if source.name == "mini":
-        pipe.register_to_config(_name_or_path="mini")  # print(pipe) would tell a local path
+        pipe.register_to_config(_name_or_path="mini")  # print(pipe) would show a local path
     return pipe
 
 
 def _without_content(part: Any) -> list[str]:
-    """Parameters that diffusers left empty because the file does not hold them."""
+    """Names of parameters that diffusers left without content, because the file does not hold them."""
     parameters = part.named_parameters() if isinstance(part, nn.Module) else ()
     return [name for name, parameter in parameters if parameter.is_meta]
 
 
 def _move(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | None) -> None:
-    """Brings every component to one dtype (None: as they are), then to the device."""
+    """Moves every component to one dtype (None: their present ones), then to the device."""
     try:
         for part in pipe.components.values():
             if dtype and isinstance(part, nn.Module) and _differs(part, dtype):
-                nn.Module.to(part, dtype)  # diffusers' own method warns whatever it is asked for
+                nn.Module.to(part, dtype)  # diffusers' own method always warns
         pipe.to(device, silence_dtype_warnings=True)
     except torch.OutOfMemoryError as error:
         raise LoadError(
@@ -218,7 +215,7 @@ def _move(pipe: DiffusionPipeline, device: torch.device, dtype: torch.dtype | No
 
 
 def _differs(part: nn.Module, dtype: torch.dtype) -> bool:
-    """Whether a component was handed over in another dtype, or kept its checkpoint's."""
+    """Whether a component has another dtype: one that the user gave, or the checkpoint's own."""
     if getattr(part, "_keep_in_fp32_modules", None):
         return False  # a mixture on purpose
     return any(p.dtype != dtype for p in part.parameters() if p.is_floating_point())
@@ -226,9 +223,9 @@ def _differs(part: nn.Module, dtype: torch.dtype) -> bool:
 
 @contextmanager
 def _quiet(*, bars: bool) -> Iterator[None]:
-    """Without lines on torchvision, which nothing here needs, or the hub, of which errors tell; `bars` if wanted."""
+    """Hides log lines on torchvision, which is not needed, and on the hub, which errors name; and progress bars."""
     loggers = [logging.getLogger(name) for name in CHATTY]
-    flag = "_tqdm_active"  # the public switches would change huggingface_hub's bars for good
+    flag = "_tqdm_active"  # the public switches would change huggingface_hub's bars too, and for ever
     libraries = () if bars else (diffusers.utils.logging, transformers.utils.logging)
     before = [(library, getattr(library, flag, None)) for library in libraries]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Networks from their configurations alone, on the meta device: no weights, no memory."""
+"""Networks made of their configurations alone, on the meta device: without weights, without memory."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from ...base.errors import InspectionError, did_you_mean
 from ..components.meta_networks import from_config
 from .safetensors_headers import read_json
 
-# Classes where old files name none.
+# Model type -> class, for old files that name no class.
 _BY_TYPE = {"clip_text_model": "CLIPTextModel", "clip": "CLIPModel", "t5": "T5EncoderModel"}
 
 
@@ -26,10 +26,10 @@ def configured(source: str | os.PathLike[str], component: str | None) -> tuple[s
 
     Args:
         source: The file or folder.
-        component: Which one, of a pipeline's folder; by default "unet", or else "transformer".
+        component: A component of a pipeline's folder; by default "unet", else "transformer".
 
     Raises:
-        InspectionError: There is no such file, or it configures no network.
+        InspectionError: There is no such file, or it is no configuration of a network.
         LoadError: The file is damaged.
     """
     given = os.fspath(source)
@@ -64,7 +64,7 @@ def _network(config: Mapping[str, Any], given: str) -> nn.Module:
 
 
 def network_of(config: Mapping[str, Any]) -> nn.Module:
-    """The network of a configuration on the meta device; InspectionError if it is none's."""
+    """The network of a configuration, on the meta device; InspectionError where it is not that of a network."""
     made = config.get("_class_name")
     if made is not None:
         model = getattr(diffusers, str(made), None)
@@ -79,7 +79,7 @@ def network_of(config: Mapping[str, Any]) -> nn.Module:
     own: Any = getattr(cls, "config_class", None)
     nested = config.get("text_config")
     if config.get("model_type") != own.model_type and isinstance(nested, Mapping):
-        config = nested  # a text encoder that was saved with the configuration of the whole CLIP
+        config = nested  # the configuration of the whole CLIP, saved with its text encoder
     with torch.device("meta"):
         network: nn.Module = cls(own.from_dict(dict(config)))
     return network.eval()

@@ -1,7 +1,7 @@
-"""Folders that a newer transformers wrote than the one that is installed: two components are read here.
+"""Two components of folders that a newer transformers wrote than the one that is installed.
 
-Since transformers 5.6 a CLIPTextModel is saved without `text_model.` before its keys, which older versions meet with
-random weights and a warning; and tokenizers are saved as tokenizer.json alone, which their slow classes do not read.
+Transformers 5.6 and later save a CLIPTextModel without `text_model.` in front of its keys; older versions then take
+random weights, with a warning. They also save tokenizers as tokenizer.json alone, which older slow classes cannot read.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ _PREFIX = "text_model."
 
 
 def components_of_newer(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """Components by name that the installed transformers would misread; empty where it is new enough."""
+    """Name -> component, for components that the installed transformers would read wrongly; else empty."""
     version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
     if version >= _FLAT_SINCE:
         return {}

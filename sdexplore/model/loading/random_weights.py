@@ -1,4 +1,4 @@
-"""Pipelines of the sizes of Stable Diffusion 1.5 and SDXL with random weights: to time, without a download."""
+"""Pipelines of the sizes of Stable Diffusion 1.5 and SDXL with random weights, to measure times without a download."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ from .checkpoint_families import SCHEDULE
 from .load_pipeline import load
 from .single_files import tokenizer
 
-# What the UNets' constructors do not already default to. Source: unet/config.json of stable-diffusion-v1-5 and of
+# Entries that differ from the defaults of the constructor. Source: unet/config.json of stable-diffusion-v1-5 and of
 # stable-diffusion-xl-base-1.0 on the hub.
 UNETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "sd15": {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8},
@@ -45,19 +45,19 @@ _VAE: Final[Mapping[str, Any]] = {
 
 
 def sized_pipeline(size: str, device: torch.device) -> DiffusionPipeline:
-    """The embedded model for "mini", else as `random_pipeline`; float32 on a CPU, float16 elsewhere."""
+    """The embedded model for "mini", else what `random_pipeline` returns; float32 on a CPU, float16 elsewhere."""
     dtype = torch.float32 if device.type == "cpu" else torch.float16
     return load(device=device, dtype=dtype) if size == "mini" else random_pipeline(size, device, dtype)
 
 
 def random_pipeline(size: str, device: str | torch.device, dtype: torch.dtype) -> DiffusionPipeline:
-    """A pipeline with the networks of "sd15" or "sdxl", of which every weight is random: its pictures are noise.
+    """A pipeline with the networks of "sd15" or "sdxl" and random weights: its pictures are noise.
 
-    What a step costs does not depend on the weights. They are drawn on the device itself, layer by layer as torch
-    begins a training; seed 0.
+    The time of a step does not depend on the weights. They are drawn on the device itself, layer by layer, as torch
+    initialises a training; seed 0.
 
     Raises:
-        LoadError: No such size.
+        LoadError: There is no such size.
     """
     if size not in UNETS:
         raise LoadError(f"no random weights of size {size!r}; {did_you_mean(size, UNETS)}")
@@ -86,7 +86,7 @@ def random_pipeline(size: str, device: str | torch.device, dtype: torch.dtype) -
 
 
 def _drawn(cls: Any, config: Mapping[str, Any], device: str | torch.device, dtype: torch.dtype) -> torch.nn.Module:
-    """A network of diffusers, made without content and filled where it will stay: float32 is never held."""
+    """A network of diffusers, made without content and filled on its device, so that no float32 copy exists."""
     network = from_config(cls, config)
     if left := [name for name, _ in network.named_buffers()]:
         raise LoadError(f"{cls.__name__} holds {left[0]!r}, which no random number stands for")

@@ -1,10 +1,10 @@
-"""The header of a safetensors file, read without its tensors and without trust in who wrote it.
+"""The header of a safetensors file, read without its tensors and without trust in its writer.
 
-A file begins with 8 bytes, the header's length, and the header: JSON that names each tensor's number format, shape and
-place. All of it is checked before anything is believed, so that a hostile file is refused in words.
+A file begins with 8 bytes, the header's length, and the header: JSON that gives each tensor's number format, shape and
+place. Everything is checked before it is used, so that a hostile file is refused in words.
 
-Source: https://github.com/huggingface/safetensors, "Format". We refuse besides what its readers overlook: names
-that climb out of a folder, and a name that stands twice.
+Source: https://github.com/huggingface/safetensors, "Format". Beyond that, names that climb out of a folder and names
+that occur twice are refused.
 """
 
 import json
@@ -18,7 +18,7 @@ from ...base.errors import LoadError
 
 LONGEST = 100_000_000  # bytes of a header; safetensors' own limit
 DEEPEST = 8  # axes of a tensor
-LENGTH = 8  # bytes that say how long the header is
+LENGTH = 8  # bytes that hold the header's length
 # Bytes of one number.
 WIDTHS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
@@ -42,12 +42,12 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a header says of one tensor.
+    """The entry of one tensor in a header.
 
     Attributes:
         dtype: As torch spells it, "float16".
-        shape: Its axes.
-        bytes: Its size in the file.
+        shape: Length of each axis.
+        bytes: Size in the file.
     """
 
     dtype: str
@@ -62,11 +62,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The header of a file.
 
     Attributes:
-        tensors: By name, in the order of the header.
-        metadata: What its writer noted, text by text.
+        tensors: Tensors by name, in the order of the header.
+        metadata: Texts of its writer, by name.
     """
 
     tensors: Mapping[str, Tensor]
@@ -81,7 +81,7 @@ def read_header(path: Path, name: str | None = None) -> Header:
         name: What the user calls it, for messages.
 
     Raises:
-        LoadError: The file is damaged, or made to deceive: what is wrong with it.
+        LoadError: The file is damaged or hostile; the message says how.
     """
     shown = repr(name or path.name)
     try:
@@ -96,12 +96,12 @@ def read_header(path: Path, name: str | None = None) -> Header:
 
 
 def header_length(start: bytes, size: int, shown: str) -> int:
-    """How many bytes long the header of a file is, by its first `LENGTH` bytes; LoadError if that cannot be.
+    """Bytes of the header of a file, by the file's first `LENGTH` bytes; LoadError where that cannot be true.
 
     Args:
         start: The file's first bytes.
         size: How many bytes the whole file has.
-        shown: What the user calls it, as a message shows it.
+        shown: The file as messages name it.
     """
     length = int.from_bytes(start[:LENGTH], "little")
     if size < LENGTH + 2:
@@ -120,12 +120,12 @@ def header_length(start: bytes, size: int, shown: str) -> int:
 
 
 def header_in(text: bytes, size: int, shown: str) -> Header:
-    """What the text of a header says, checked against the file's size in bytes; LoadError if it cannot be true."""
+    """The header in a text, checked against the file's size in bytes; LoadError where it cannot be true."""
     return _checked(_parsed(text, shown), size - LENGTH - len(text), shown)
 
 
 def read_json(path: Path, shown: str) -> dict[str, Any]:
-    """A JSON file that holds one object; LoadError if it is damaged, or names something twice."""
+    """The object in a JSON file; LoadError where the file is damaged, or a name occurs twice."""
     try:
         size = path.stat().st_size
         if size > LONGEST:
@@ -136,7 +136,7 @@ def read_json(path: Path, shown: str) -> dict[str, Any]:
 
 
 def climbs_out(name: str) -> bool:
-    """Whether a name, taken for that of a file, would lead out of its folder."""
+    """Whether a name, used as a file's, leads out of the folder."""
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or parts[0] == "" or "\0" in name or name[1:2] == ":"
 
@@ -203,5 +203,5 @@ def _tensor(name: str, entry: Any, shown: str) -> tuple[Tensor, tuple[int, int]]
 
 
 def _whole(numbers: Any) -> bool:
-    """Whether this is a list of whole numbers from 0; JSON's `true` is none."""
+    """Whether this is a list of whole numbers from 0; JSON's `true` is not one."""
     return isinstance(numbers, list) and all(type(number) is int and number >= 0 for number in numbers)

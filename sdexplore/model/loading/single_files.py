@@ -1,7 +1,7 @@
-"""A pipeline from one file in the original layout, offline: configurations are made from its header.
+"""A pipeline from one file in the original layout, offline: its header tells the configurations.
 
-diffusers' own `from_single_file` converts the weights. It is given a folder of configurations, made anew for each
-file, and CLIP's tokenizer, which comes with the embedded model.
+diffusers' own `from_single_file` converts the weights. It is given a folder of configurations, written for each file,
+and CLIP's tokenizer, which comes with the embedded model.
 """
 
 import json
@@ -14,23 +14,22 @@ from typing import Any, cast
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
 from ...base.errors import LoadError, did_you_mean
 from ...base.user_warnings import warn_user
 from ..components.source_name import MINI
-from .checkpoint_families import CLIP, CLIP_XL, UNET, VAE, Family, family_of, predicting
+from .checkpoint_families import CLIP, CLIP_XL, UNET, Family, family_of, predicting
 from .configs_from_shapes import component_configs, scheduler_config
 from .networks_from_configs import network_of
 from .safetensors_headers import Header, Tensor, read_header
 from .sources import PICKLES, Source
+from .tensors_of_single_files import check_tensors
 
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _CLIP_PARTS = ("embeddings.", "encoder.", "final_layer_norm.")  # of its text encoder, below `text_model.`
-_FEW = 3  # names that a message shows
 _OWN = ("prediction_type", "extract_ema")
 _LIBRARIES = {"unet": "diffusers", "vae": "diffusers", "scheduler": "diffusers"}
 _IGNORED = ("use_safetensors", "variant", "revision", "token", "cache_dir", "local_files_only", "force_download")
@@ -40,12 +39,12 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     """The pipeline of a single file, on the CPU.
 
     Args:
-        source: One with a file.
-        arguments: `dtype`; components in place of the file's, such as vae= or safety_checker=; prediction_type,
-            where the header leaves it open; extract_ema, to take a copy that was averaged in training.
+        source: A source with a file.
+        arguments: `dtype`; components that replace the file's, such as vae= or safety_checker=; prediction_type,
+            where the header leaves it open; extract_ema, to take the copy that was averaged in training.
 
     Raises:
-        LoadError: It is no checkpoint of Stable Diffusion, or lacks a part; what it is.
+        LoadError: It is no checkpoint of Stable Diffusion, or lacks a part; the message says what it is.
     """
     if source.file is None:
         raise LoadError(f"{source.name!r} is no single file")
@@ -61,7 +60,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
     configs = component_configs(header, family)
     _complete(configs, family, parts, source.name)
     for name in configs.keys() - given.keys():
-        _account(name, configs[name], header, family, source.name)
+        check_tensors(name, configs[name], header, family, source.name)
     for name, prefix in family.text_encoders.items():
         if name in configs.keys() - given.keys() and any(
             key.startswith(prefix + _CLIP_PARTS[0]) for key in held.tensors
@@ -85,7 +84,7 @@ def load_single_file(source: Source, arguments: Mapping[str, Any]) -> DiffusionP
 def header_of(path: Path, name: str) -> Header:
     """The header of a file; of a pickle, names and shapes, read by torch's loader that runs no code.
 
-    CLIP's names that lack `text_model.`, as some tools write them, are told with it.
+    Some tools write CLIP's names without `text_model.`; here they have it.
     """
     return named_in_full(_held(path, name))
 
@@ -103,7 +102,7 @@ def _held(path: Path, name: str) -> Header:
 
 
 def named_in_full(header: Header) -> Header:
-    """The header with `text_model.` put into the names of CLIP that lack it."""
+    """The header with `text_model.` added to those names of CLIP that lack it."""
     bare = tuple(prefix + part for prefix in (CLIP, CLIP_XL) for part in _CLIP_PARTS)
     own = "transformer."
     names = {key: key.replace(own, f"{own}text_model.", 1) if key.startswith(bare) else key for key in header.tensors}
@@ -126,7 +125,7 @@ def _unpickled(path: Path, name: str, device: str) -> dict[str, Any]:
 
 
 def _decided(family: Family, source: Source, header: Header, asked: str | None) -> Family:
-    """The family with its prediction type: as asked for, as the header says, or by one tensor's spread."""
+    """The family with its prediction type: the user's, else the header's, else a guess by one tensor's spread."""
     if asked is not None:
         if asked not in PREDICTIONS:
             raise LoadError(f"prediction_type={asked!r}; {did_you_mean(str(asked), PREDICTIONS)}")
@@ -145,7 +144,7 @@ def _decided(family: Family, source: Source, header: Header, asked: str | None) 
 
 
 def _spread(source: Source, header: Header) -> float:
-    """Standard deviation of the tensor by which ComfyUI tells SD 2's v from its base; infinite without it.
+    """Standard deviation of the tensor by which ComfyUI tells SD 2's v from its base; infinity without it.
 
     Source: ComfyUI, comfy/supported_models.py, SD20.model_type: "not sure how well this will actually work".
     """
@@ -162,7 +161,7 @@ def _spread(source: Source, header: Header) -> float:
 
 
 def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What the pipeline is made of besides its networks, and what the user put in a network's place."""
+    """The parts of the pipeline that are no networks of the file, and the user's own components."""
     takes = set(cls._get_signature_keys(cls)[0]) | set(cls._get_signature_keys(cls)[1])
     for argument in given:
         if argument not in takes and argument not in _OWN:
@@ -171,7 +170,7 @@ def _parts(cls: Any, family: Family, given: Mapping[str, Any], name: str) -> dic
     defaults: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
     defaults["requires_safety_checker"] = given.get("safety_checker") is not None
     paddings = {"tokenizer": "!" if family.name.startswith("SD 2") else None, "tokenizer_2": "!"}
-    if "Img2Img" in family.pipeline:  # the refiner has the second alone
+    if "Img2Img" in family.pipeline:  # the refiner has only the second
         del paddings["tokenizer"]
         defaults |= {"text_encoder": None, "tokenizer": None}
         defaults |= {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
@@ -210,63 +209,8 @@ def _write(folder: Path, family: Family, configs: Mapping[str, Mapping[str, Any]
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
-def _account(name: str, config: Mapping[str, Any], header: Header, family: Family, source: str) -> None:
-    """Raises LoadError if the file holds fewer or more numbers for a network than it has; nothing is read yet.
-
-    What a text encoder's file holds besides is told in a warning: fine-tunes carry CLIP's projection along.
-    """
-    prefix = {"unet": UNET, "vae": VAE, **family.text_encoders}[name]
-    network = network_of(config)
-    mine = {
-        key.removeprefix(prefix): tensor.numbers
-        for key, tensor in header.tensors.items()
-        if key.startswith(prefix) and "float" in tensor.dtype and not key.endswith("position_ids")
-    }
-    open_clip = ".model." in prefix  # its layout holds what is not taken: a temperature, SD 2's last layer
-    if prefix in (CLIP, CLIP_XL):
-        taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
-        unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
-        if unread:
-            warn_user(f"{source!r}: its {name} has no place for {_some(unread)}; left unread")
-        mine = {key: numbers for key, numbers in mine.items() if key not in unread}
-    there = sum(mine.values())
-    needed = sum(parameter.numel() for parameter in network.parameters())
-    if there < needed or (there > needed and not open_clip):
-        known = f"a {family.name} of these shapes has {needed:,}"
-        surplus = _without_place(name, header, config, network) if there > needed else []
-        told = f"no place for {_some(surplus)}" if surplus else "damaged, or a variant unknown"
-        raise LoadError(f"{name!r} in {source!r} has {there:,} numbers, and {known}: {told}")
-
-
-def _without_place(name: str, header: Header, config: Mapping[str, Any], network: torch.nn.Module) -> list[str]:
-    """Names of a UNet's or a VAE's tensors that diffusers makes nothing of; empty where its conversion fails."""
-    convert = {"unet": convert_ldm_unet_checkpoint, "vae": convert_ldm_vae_checkpoint}.get(name)
-    prefix = {"unet": UNET, "vae": VAE}.get(name, "")
-    given = {
-        key: torch.empty(tensor.shape, device="meta")
-        for key, tensor in header.tensors.items()
-        if key.startswith(prefix) and "float" in tensor.dtype
-    }
-    if convert is None:
-        return []
-    try:
-        made = convert(dict(given), config)
-    except Exception:  # noqa: BLE001  (what is found of a damaged file is said without it)
-        return []
-    own = network.state_dict().keys()
-    placed = [tensor for key, tensor in made.items() if key in own]
-    taken = {id(tensor if tensor._base is None else tensor._base) for tensor in placed}  # noqa: SLF001  (views of some)
-    return [key for key, tensor in given.items() if id(tensor) not in taken]
-
-
-def _some(names: list[str]) -> str:
-    """The first few of some names: enough to know them by."""
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return ", ".join(map(repr, names[:_FEW])) + more
-
-
 def _bare_clip(source: Source, config: Mapping[str, Any], prefix: str, dtype: Any) -> torch.nn.Module:
-    """A text encoder whose tensors lack `text_model.`: diffusers recognises none by these names."""
+    """A text encoder whose tensors lack `text_model.`; diffusers does not recognise one by these names."""
     path = cast("Path", source.file)
     if path.suffix.lower() in PICKLES:
         held = _unpickled(path, source.name, "cpu")

@@ -1,4 +1,4 @@
-"""Where a pipeline comes from: "mini", a hub id, a folder, a file; and what is checked before loading."""
+"""Sources of a pipeline: "mini", a hub id, a folder, a file; and what is checked before one is loaded."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PICKLE_RISK = (
     "Pickles can run any code when they are opened. If you trust them: allow_pickle=True, "
     "and pipe.save_pretrained(folder) then writes safetensors"
 )
-# Repositories that are gone from the hub, and where the same weights are now.
+# Repositories that are gone from the hub -> those that hold the same weights now.
 MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
     "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
@@ -35,14 +35,14 @@ MOVED = {
 
 @dataclass(frozen=True)
 class Source:
-    """A source that was looked at and may be loaded.
+    """A source that was checked and may be loaded.
 
     Attributes:
-        name: What the user calls it.
-        place: What diffusers is given: an absolute path or a hub id.
+        name: The source as the user gave it.
+        place: The source as diffusers is given it: an absolute path or a hub id.
         folder: The folder; None for the hub and for a file.
         file: The single file; None for all others.
-        moved_from: The hub id that was asked for, if the repository has moved.
+        moved_from: The hub id that the user gave, where the repository has moved.
     """
 
     name: str
@@ -53,10 +53,10 @@ class Source:
 
 
 def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
-    """The source that a user means, without loading or downloading anything.
+    """The source that the user names. Nothing is loaded or downloaded.
 
     Raises:
-        LoadError: It is none, or of a kind that is not loaded.
+        LoadError: It is no source, or of a kind that is not loaded.
     """
     if not isinstance(source, (str, os.PathLike)):
         raise LoadError(f"a source is 'mini', a hub id, a folder or a file, not {source!r:.80}")
@@ -70,7 +70,7 @@ def find(source: str | os.PathLike[str], *, allow_pickle: bool) -> Source:
     try:
         path = Path(name).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError) as error:  # longer than a name may be, not to be entered, "~nobody"
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder without access, "~nobody"
         reason = getattr(error, "strerror", None) or error
         raise LoadError(f"{name[:80]!r} cannot be looked up: {reason}") from None
     if name and is_folder:
@@ -104,7 +104,7 @@ def _checked_file(name: str, path: Path, *, allow_pickle: bool) -> Path:
 
 
 def cached_folder(source: Source, arguments: Mapping[str, Any]) -> Path | None:
-    """The folder of a hub id in the cache, if it is there."""
+    """The folder of a hub id in the cache; None where it is not there."""
     known = {name: arguments[name] for name in ("cache_dir", "revision") if arguments.get(name)}
     try:
         path = huggingface_hub.try_to_load_from_cache(source.place, "model_index.json", **known)
@@ -114,7 +114,7 @@ def cached_folder(source: Source, arguments: Mapping[str, Any]) -> Path | None:
 
 
 def without_checker(source: Source, arguments: Mapping[str, Any]) -> dict[str, None]:
-    """Arguments that leave the safety checker out where its folder was deleted; empty where all is there."""
+    """Arguments that leave out the safety checker, where its folder was deleted; empty where it is there."""
     folder, checker = source.folder, ("safety_checker", "feature_extractor")
     if folder is None or checker[0] in arguments or not (folder / "model_index.json").is_file():
         return {}
@@ -129,12 +129,12 @@ def _named(entry: object) -> bool:
 
 
 def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = True) -> None:
-    """Raises LoadError if a folder is no pipeline, brings code, or cannot be loaded as asked.
+    """Raises LoadError where a folder is no pipeline, brings code, or cannot be loaded with these arguments.
 
     Args:
         source: A source; one without a folder passes.
-        arguments: What `from_pretrained` will be given.
-        whole: Whether every component must be there, as a download that stopped midway has not.
+        arguments: Those that `from_pretrained` will be given.
+        whole: Whether every component must be there; a download that stopped lacks some.
     """
     for part in check_index(source, arguments):
         if whole and not any(part.glob("*")):
@@ -143,7 +143,7 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
 
 
 def check_index(source: Source, arguments: Mapping[str, Any]) -> list[Path]:
-    """Folders of the components that will be read; LoadError if the index is of no pipeline, or brings code."""
+    """Folders of the components that will be read; LoadError where the index is of no pipeline, or brings code."""
     folder, name = source.folder, source.name
     if folder is None:
         return []
@@ -175,7 +175,7 @@ def check_index(source: Source, arguments: Mapping[str, Any]) -> list[Path]:
 
 
 def check_vocabularies(source: Source, arguments: Mapping[str, Any]) -> None:
-    """Raises LoadError for a tokenizer without vocabulary, of which versions of transformers say odd things."""
+    """Raises LoadError for a tokenizer without vocabulary, for which transformers' own errors are misleading."""
     for part in check_index(source, arguments):
         files = [path.name for path in part.glob("*")]
         there = any(fnmatch(file, pattern) for file in files for pattern in VOCABULARIES)
@@ -194,7 +194,7 @@ def _index(name: str, index: Path) -> dict[str, Any]:
 
 
 def _instead(folder: Path) -> str:
-    """What a folder without model_index.json seems to be."""
+    """What a folder without model_index.json is instead, as the end of a message."""
     if (folder.parent / "model_index.json").is_file():
         return f"; it is the {folder.name!r} of a pipeline: load the folder above it"
     if (folder / "snapshots").is_dir():

@@ -8,10 +8,10 @@ from .safetensors_headers import climbs_out, read_json
 
 
 def weight_files(folder: Path, what: str) -> tuple[list[str], list[str]]:
-    """Names of the safetensors files of a component, and names of its other variants.
+    """Names of the safetensors files of a component, and of its other variants, as arguments of `load`.
 
     Raises:
-        LoadError: An index of shards names a file that climbs out of the folder, or is not there.
+        LoadError: An index of shards names a file outside of the folder, or one that is not there.
     """
     groups: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*.safetensors")):

@@ -1,4 +1,4 @@
-"""What a call will do, told from its arguments and the pipeline's configuration: steps, rows, sizes. Nothing is run."""
+"""What a call will do, by its arguments and the pipeline's configuration: steps, rows, sizes. Nothing is run."""
 
 import copy
 import inspect
@@ -23,22 +23,22 @@ _LONGEST = 1 << 16  # tokenizers that know no length say 1e30
 
 @dataclass(frozen=True)
 class Outline:
-    """One call of a pipeline.
+    """What one call of a pipeline will do.
 
     Attributes:
         grid: Latent (y, x).
         channels: Of the latents.
         factor: Pixels along the side of a latent.
-        roles: Which predict noise at every step.
-        swaps: Step -> role that attention to the prompt is filed under from that step on, in place of "cond".
+        roles: Roles that predict noise at every step.
+        swaps: Step -> role under which attention to the prompt is recorded from that step on, in place of "cond".
         x0: Whether the scheduler's noise levels are known, so that there is x0 and a picture of a step.
         decodes: Whether latents can be decoded.
         draws: Whether the pipeline gives a picture.
         guide: Whether a guide changes what the scheduler gets.
-        positions: Of the prompt; None where there are no tokens to tell, and none are given as embeddings.
-        identity: Patterns of layers whose "perturbed" rows attend to nothing but themselves, and are not seen.
+        positions: Of the prompt; None where neither a tokenizer nor embeddings tell them.
+        identity: Patterns of layers whose "perturbed" rows attend to themselves alone, and are not recorded.
         text_columns: Tokenizer -> the key that its first token has.
-        tokens: (role, image) -> what its prompt becomes.
+        tokens: (role, image) -> tokens of its prompt; None without text.
     """
 
     images: int
@@ -58,11 +58,11 @@ class Outline:
     tokens: Callable[[str, int], Tokenizations | None] = field(repr=False)
 
     def filed(self, step: int) -> str:
-        """The role that attention to the prompt has at a step."""
+        """The role under which attention to the prompt is recorded at a step."""
         return prompt_role(self.swaps, step)
 
     def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
-        """(columns kept, positions there are) of a role's cross-attention."""
+        """(columns that are kept, positions of the prompt) of a role's cross-attention."""
         found = self.tokens(role, image)
         known = {name: first for name, first in self.text_columns.items() if found and name in found}
         ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
@@ -103,13 +103,13 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
 
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with the defaults of the pipeline's call."""
+    """The arguments, completed with the defaults of the pipeline's call."""
     named = inspect.signature(type(pipe).__call__).parameters.values()
     return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
 
 
 def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
-    """How often a scheduler like this one steps; itself is not touched."""
+    """How many steps a copy of this scheduler makes."""
     scheduler = copy.deepcopy(own)
     lists = {name: given[name] for name in ("timesteps", "sigmas") if given.get(name) is not None}
     count = len(next(iter(lists.values()))) if lists else int(given.get("num_inference_steps", 50))
@@ -133,19 +133,19 @@ def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
 
 
 def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
-    """Latent (y, x): of the size given, of the picture given, or of the model."""
+    """Latent (y, x): of the size that is given, else of the input picture, else of the model."""
     height, width = given.get("height"), given.get("width")
     if "height" not in given or ("ControlNet" in type(pipe).__name__ and not (height and width)):
         found = size_of(given.get("image"))
         if found is not None:
             height, width = found
     elif not (height and width) and "XL" not in type(pipe).__name__:
-        height = width = None  # all but SDXL's drop the one if the other is missing
+        height = width = None  # all pipelines but SDXL's drop one of the two where the other is missing
     return latent_grid(pipe, height, width)
 
 
 def size_of(picture: Any) -> tuple[int, int] | None:
-    """(height, width) of a picture in any form that pipelines take; None of none."""
+    """(height, width) of a picture in any form that pipelines take; None where it is no picture."""
     while isinstance(picture, list | tuple) and picture:
         picture = picture[0]
     match picture:

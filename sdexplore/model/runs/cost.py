@@ -1,4 +1,4 @@
-"""`cost`: the bytes of a recorded run, reckoned from the configuration; nothing is computed."""
+"""`cost`: the bytes of a recorded run, estimated from the configuration; nothing is computed."""
 
 import re
 from collections import Counter, defaultdict
@@ -34,15 +34,15 @@ def cost(
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
 
-    Without a prompt, a prompt that fills every position is reckoned with. A callback that switches guidance off on the
-    way is not foreseen.
+    Without a prompt, the estimate takes one that fills every position. It does not foresee a callback that switches
+    guidance off during the run.
 
     Args:
-        to: As in `run`: with it the host holds what waits to be written, and no more.
+        to: As in `run`: with it the host holds only what waits to be written.
         pipeline_arguments: As in `run`, its own `prompt_at` and `guide` among them.
 
     Raises:
-        RunError: The Record asks for steps that the run has not, or fits nothing of it; a number of steps or images is
+        RunError: The Record names steps, roles or layers that the run does not have; a number of steps or images is
             below 1.
         InspectionError: The pipeline has no denoiser of a known family.
     """
@@ -56,9 +56,9 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
     """The cost of an outlined run.
 
     Args:
-        spilled: Whether it goes to a file as it is made.
-        bound: Only a bound, but at once: grids are not looked up, and nothing is tokenized. No layer's is finer than
-            the latents', and no prompt longer than there are positions.
+        spilled: Whether the trace is written to a file while it is made.
+        bound: Whether an upper bound will do, which is fast: it looks up no grid and tokenizes nothing. No layer's grid
+            is finer than the latents', and no prompt is longer than the positions.
     """
     if bound:
         outline = replace(outline, tokens=lambda *_: None)
@@ -90,7 +90,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
 
 
 def _arrays(record: Record, outline: Outline) -> dict[str, int]:
-    """Bytes of the arrays that are no attention, all images together; and of the rows of one step."""
+    """Bytes of the arrays that hold no attention, all images together; and of the rows of one step."""
     y, x = outline.grid
     lengths = {"step": outline.steps, "channel": outline.channels, "y": y, "x": x, **fixed_lengths(Trace)}
     lengths |= dict.fromkeys(("Y", "decoded_Y"), y * outline.factor)
@@ -114,7 +114,7 @@ def _given(need: str, record: Record, outline: Outline) -> bool:
 def _layer(
     plan: LayerPlan, layer: Layer, record: Record, outline: Outline, grid: tuple[int, int]
 ) -> Iterator[tuple[str, int, int]]:
-    """(array, its bytes, those of a row), all images together, of one layer; and its work on the device, what waits."""
+    """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
     cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
@@ -140,13 +140,13 @@ def _layer(
 
 
 def _columns(record: Record, outline: Outline, role: str) -> tuple[int, int]:
-    """(columns kept, of all images together; columns of one before any are summed)."""
+    """(columns that are kept of all images together, columns of one image before any are summed)."""
     several = [outline.columns(record, role, image) for image in range(outline.images)]
     return sum(kept for kept, _ in several), max(positions for _, positions in several)
 
 
 def together(costs: list[Cost], *, held: bool) -> Cost:
-    """The cost of several runs, one after the other, whose traces are all held in memory, or only one at a time."""
+    """The cost of several runs, one after the other, whose traces memory holds all (`held`), or one at a time."""
     parts: dict[str, int] = defaultdict(int)
     for one in costs:
         for name, amount in one.parts.items():

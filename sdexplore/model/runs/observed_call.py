@@ -58,7 +58,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
         told_if_memory_runs_out(pipe, call, function, lambda: (len(steps), _total(pipe))),
         keeping(call.to, images, len(layers)) as keeper,
     ):
-        swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images)
+        swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
         stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
     result = keeper.result()

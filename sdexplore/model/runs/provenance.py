@@ -26,7 +26,7 @@ _PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "
 
 
 def call_of(function: str, prompt: Any, seed: int, record: Record, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Every argument as given: plain values as they are, tensors and pictures by shape and hash."""
+    """Every argument as the user gave it: plain values themselves, tensors and pictures by shape and hash."""
     return {
         "function": function,
         "prompt": described(prompt),
@@ -37,7 +37,7 @@ def call_of(function: str, prompt: Any, seed: int, record: Record, arguments: Ma
 
 
 def described(value: Any) -> Any:
-    """`value` as JSON: itself where JSON can hold it, else what it is and a hash of its content."""
+    """`value` as JSON: itself where JSON can hold it, else its kind and a hash of its content."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -52,13 +52,13 @@ def described(value: Any) -> Any:
 
 
 def given_again(name: str, value: Any) -> Any:
-    """The argument of that name from its plain description; diffusers adds SDXL's sizes up and needs them as tuples."""
+    """The argument of that name from its description. SDXL's sizes become tuples again, as diffusers needs them."""
     sized = name.removeprefix("negative_") in _SIZES and isinstance(value, list)
     return tuple(value) if sized else value
 
 
 def is_summary(value: Any) -> bool:
-    """Whether a description, or part of it, stands for something that is not kept: a tensor, a picture, an object."""
+    """Whether a description, or part of it, is a summary of a value that is not kept: tensor, picture, object."""
     match value:
         case Mapping():
             if any(key in value for key in _SUMMARIES) and not isinstance(value.get("image"), str):
@@ -110,7 +110,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
 
 
 def identity_of(pipe: Any, denoiser: torch.nn.Module) -> Provenance:
-    """What must be the same for two runs to be of one pipeline: source, classes, scheduler with config, dtype."""
+    """What two runs of one pipeline have in common: source, classes, scheduler with config, dtype."""
     return {
         "model": model_source(pipe),
         "pipeline": type(pipe).__name__,
@@ -121,13 +121,13 @@ def identity_of(pipe: Any, denoiser: torch.nn.Module) -> Provenance:
 
 
 def _image_size(pipe: Any) -> int | None:
-    """The side in pixels of the pictures that the model was made for."""
+    """Side in pixels of the pictures that the model was made for."""
     size, factor = family_of(pipe).sample_size(pipe), getattr(pipe, "vae_scale_factor", None)
     return size * factor if isinstance(size, int) and isinstance(factor, int) else None
 
 
 def plain(config: dict[str, Any]) -> dict[str, Any]:
-    """A scheduler's config as JSON, without the place that it was read from."""
+    """A scheduler's config as JSON, without the path that it was read from."""
     return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
 
 

@@ -31,38 +31,38 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 ) -> Trace | Traces:
     """The record of one call of `pipe`: a Trace for one image, Traces for several.
 
-    The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i; its picture is
-    the same without sdexplore, to the bit (within rounding after `compile_denoiser`). Runs of one pipeline queue.
-    Steps chosen by the Record are decoded afterwards; if memory does not suffice for that, the trace says which are
-    missing, and a warning.
+    The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i. Its picture is
+    the same without sdexplore, to the bit (within rounding after `compile_denoiser`). Runs of one pipeline wait for
+    each other. The steps that the Record names are decoded after the run. If memory does not suffice for that, the
+    trace says which steps are missing, and a warning does.
 
     Args:
         pipe: Any diffusers pipeline with a denoiser of a known family (`model/families/`).
-        prompt: As the pipeline takes it; left out when None.
+        prompt: As the pipeline takes it; None gives it none.
         seed: Of the first image; the next has seed + 1.
         record: What to keep.
-        on_step: Called with a Progress after each step; may call its `stop()`.
+        on_step: A function that is called with a Progress after each step; it may call the Progress's `stop()`.
         guide: Classifier guidance: a function that is given a GuideStep (x_t, predicted x_0, its picture) at every call
             and returns log p, one number an image, or the gradient of log p with respect to x_t. ε becomes
             ε − √(1−ᾱ) s ∇ log p (Dhariwal & Nichol 2021, Algorithm 2), after classifier-free guidance; the trace keeps
-            both. What a guide changes is meant: this is no observation. `runs.classifier_guidance` has the contract.
+            both. A guide changes the picture: such a run observes what the user made. `GuideStep` has the contract.
         guide_scale: Dhariwal & Nichol's s.
-        prompt_at: Step -> the prompt from that step on, in place of the first. Attention to it is recorded
-            under the role "cond@10" for step 10, with its own tokens.
-        to: The file that the trace is written to while it is made, or the folder for several images: memory then
-            does not grow with the steps, and what is returned reads from there. As `save` and `load` would have it,
-            but without a time when all is in memory. It is there once the run has ended or was stopped; until then,
-            and after an error, what was there before stays as it was.
+        prompt_at: Step -> the prompt that takes the place of the first from that step on. Attention to it is recorded
+            under a role of its own, "cond@10" for step 10, with its own tokens.
+        to: The file that the trace is written to while it is made, or the folder for several images. Memory then
+            does not grow with the steps, and the trace that is returned reads from there, as after `save` and `load`.
+            The file appears when the run ends or is stopped. Until then, and after an error, an older file of that
+            name stays unchanged.
         pipeline_arguments: Anything the pipeline's own call takes: guidance_scale, num_inference_steps …
 
     Raises:
         RunError: `generator` is given beside the seed; the denoiser cannot be observed (`doctor` tells beforehand why);
             the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
-            steps or images is below 1; roles, layers or self_attention of the Record fit nothing of this run; what is
-            to be kept needs more memory or disk than is free (`cost` tells beforehand how much), or memory ran out on
-            the way; `to` is no name for it, or cannot be written to.
-        InspectionError: The pipeline has no denoiser of a known family.
-        Stopped: `on_step` asked to stop; carries the partial Trace.
+            steps or images is below 1; roles, layers or self_attention of the Record name nothing in this run; the
+        trace needs more memory or disk than is free (`cost` tells beforehand how much), or memory runs out during
+        the run; `to` is not a name for a trace, or cannot be written to.
+    InspectionError: The pipeline has no denoiser of a known family.
+    Stopped: `on_step` called `stop()`; the error holds the partial Trace.
     """
     call = Call(prompt, pipeline_arguments, seed, record, on_step, guide, guide_scale, prompt_at, to)
     with session(pipe, call, function="run") as running:

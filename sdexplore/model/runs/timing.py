@@ -1,4 +1,4 @@
-"""Seconds measured fairly: runs beside each other in time, the device waited for, peaks and waits counted apart."""
+"""Fair measurements of seconds: runs alternate, the host waits for the device; peaks and waits are measured apart."""
 
 import copy
 import datetime as dt
@@ -24,7 +24,7 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of several ways of running, measured in rounds: in each, every way once, in turn.
+    """Seconds of several ways of running. In each round every way runs once, in turn.
 
     Attributes:
         seconds: Name -> seconds, one a round.
@@ -37,13 +37,13 @@ class Times:
         return Spread.of(self.seconds[name])
 
     def ratio(self, name: str, base: str) -> Spread:
-        """One way by another, round by round."""
+        """Seconds of one way divided by those of another, round by round."""
         pairs = zip(self.seconds[name], self.seconds[base], strict=True)
         return Spread.of([one / other for one, other in pairs])
 
 
 def timed(runs: Mapping[str, Run], rounds: int, device: torch.device, warm_up: int = 1) -> Times:
-    """Runs A B C A B C …: what disturbs the machine for longer than a round disturbs all alike."""
+    """Runs A B C A B C …, so that a disturbance that lasts longer than a round disturbs all ways alike."""
     for run in runs.values():
         for _ in range(warm_up):
             run()
@@ -59,7 +59,7 @@ def timed(runs: Mapping[str, Run], rounds: int, device: torch.device, warm_up: i
 
 
 def synchronise(device: torch.device) -> None:
-    """Returns when the device has done what it was given."""
+    """Waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -79,10 +79,10 @@ def peak_memory(run: Run, device: torch.device) -> int | None:
 
 
 def waits(run: Run, device: torch.device) -> int | None:
-    """How often the host waited for the device in one run, as torch's sync debug mode tells; None but on CUDA.
+    """How often the host waited for the device in one run, by torch's sync debug mode; None where it is not CUDA.
 
-    It tells of copies and of numbers that are asked for. `torch.cuda.synchronize` and that of an event, which it does
-    not tell of, are counted beside.
+    That mode reports copies and numbers that the host reads. It does not report `torch.cuda.synchronize` or an event's
+    `synchronize`; these are counted beside it.
     """
     if device.type != "cuda":
         return None
@@ -112,19 +112,19 @@ def waits(run: Run, device: torch.device) -> int | None:
 
 
 def plain_latents(pipe: Any, prompt: str, seed: int, **arguments: Any) -> Any:
-    """What diffusers' own call gives, untraced: the latents, or the pictures of another output_type, of this seed."""
+    """The latents of diffusers' own call, not traced, from this seed; pictures where output_type says so."""
     generator = torch.Generator("cpu").manual_seed(seed)
     given = {"output_type": "latent", **arguments}
     return pipe(prompt=prompt, generator=generator, **given).images
 
 
 def as_numbers(latents: torch.Tensor) -> np.ndarray:
-    """Latents as a trace holds them: float32 on the host, without the axis of the batch."""
+    """Latents as a trace holds them: float32 on the host, (channel, y, x)."""
     return np.asarray(latents[0].detach().float().cpu().numpy())
 
 
 def facts(device: torch.device) -> dict[str, str]:
-    """What is measured on: device, versions, threads, the machine's load before, date, commit. No names of machines."""
+    """Facts of the measurement: device, versions, threads, the load before, date, commit. No name of a machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     found = {"device": name}
     if device.type == "cpu":
@@ -151,7 +151,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Of the repository that this file is read from, where there is one; "+" says that files were changed since."""
+    """The commit of the repository that holds this file, with "+" where files were changed since; None without one."""
     here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():
         return None

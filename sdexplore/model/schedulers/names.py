@@ -19,7 +19,7 @@ MORE = (
 )
 # Listed as compatible, but it ignores the noise schedule that the model was trained with.
 UNFIT = "EDMEulerScheduler"
-# What other programs call them; from diffusers' own table of names.
+# Names that other programs use, from diffusers' own table.
 ALIASES = {
     "dpm++": "DPMSolverMultistepScheduler",
     "dpm++2m": "DPMSolverMultistepScheduler",
@@ -28,7 +28,7 @@ ALIASES = {
     "dpm2a": "KDPM2AncestralDiscreteScheduler",
     "eulera": "EulerAncestralDiscreteScheduler",
 }
-_OFFERED = {"DPM++ 2M": "dpm++2m", "Euler a": "eulera"}  # aliases as people spell them
+_OFFERED = {"DPM++ 2M": "dpm++2m", "Euler a": "eulera"}  # aliases, in the usual spelling
 _FAMILY = (*(kind.name for kind in KarrasDiffusionSchedulers if kind.name != UNFIT), *MORE)
 _KARRAS = "use_karras_sigmas"
 
@@ -44,7 +44,7 @@ def scheduler_from_name(pipe: Any, name: str) -> Any:
             "Karras" asks for his noise levels (use_karras_sigmas), as in "DPM++ 2M Karras".
 
     Raises:
-        LoadError: No class or several classes have that name, or the class has not Karras's noise levels, or needs a
+        LoadError: No class or several classes have that name; the class does not have Karras's noise levels, or needs a
             package that is not installed.
     """
     current = type(pipe.scheduler)
@@ -91,7 +91,7 @@ def class_name(name: str, known: Sequence[str] = (), *, whole: str | None = None
 
 
 def _offer(name: str, forms: Mapping[str, tuple[str, ...]], fitting: Sequence[str]) -> str:
-    """What is near the name, among those that fit before all others; or else those that fit, and what people say."""
+    """Names near this one, first of classes that fit, then of all; where there is none, the names that fit."""
     usual = [spelled for spelled, alias in _OFFERED.items() if ALIASES[alias] in fitting]
     short = [*(min(_forms(one), key=len) for one in fitting), *usual]
     for among in (

@@ -1,4 +1,4 @@
-"""How noisy a scheduler's sample is at each step: σ = √(1−ᾱ)/√ᾱ, and the scale that it holds samples on."""
+"""How noisy a scheduler's sample is at each step, σ = √(1−ᾱ)/√ᾱ, and on which scale it holds samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from ...theory import PredictionType, Space
 
-# Schedulers by how they hold samples and where they keep σ; each is tested against a denoiser that knows the answer.
+# Schedulers by the scale of their samples and by where they keep σ. A test compares each with a known denoiser.
 _BY_TIMESTEP = (
     "CogVideoXDDIMScheduler",
     "DDIMParallelScheduler",
@@ -57,7 +57,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class StepMark:
-    """Where the scheduler stood at one step: what it was given, and its own state before and after."""
+    """The state of the scheduler at one step: what it was given, and its own counters before and after."""
 
     timestep: Any
     index_after: int | None
@@ -109,7 +109,7 @@ def _named_prediction(scheduler: Any) -> str:
     name, named = _known(scheduler), str(getattr(scheduler.config, "prediction_type", "epsilon"))
     if name in _FLOW_MATCHING:
         return "flow_prediction"
-    if name == _IPNDM:  # it says nothing, and rotates (x_t, output) as v-prediction's algebra does
+    if name == _IPNDM:  # its config does not say; it rotates (x_t, output) as v-prediction does
         return "v_prediction"
     return "edm" if name in _PRECONDITIONED and named == "epsilon" else named
 
@@ -118,7 +118,7 @@ def prediction_type(scheduler: Any) -> PredictionType | None:
     """What the model's output means; None where x0 has no formula here (`refusal` says why)."""
     if refusal(scheduler) is not None:
         return None
-    kind: PredictionType = _named_prediction(scheduler)  # type: ignore[assignment]  # `refusal` has looked
+    kind: PredictionType = _named_prediction(scheduler)  # type: ignore[assignment]  # `refusal` checked it
     return kind
 
 

@@ -1,4 +1,4 @@
-"""`compare`: the same call with one argument taking several values, everything else equal."""
+"""`compare`: one call several times, with other values of one argument, or of a few, and all else equal."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Sized
@@ -41,26 +41,27 @@ def compare(
     to: str | Path | None = None,
     **pipeline_arguments: Any,
 ) -> Comparison:
-    """A run for each value of the arguments in `over`, from the same noise unless `over` is over the seed.
+    """A run for each value of the arguments in `over`, from the same noise unless `over` names the seed.
 
     Args:
         over: Argument -> its values. Any argument of the pipeline's call or of `run` ("seed", "prompt", "guide",
             "guide_scale", "prompt_at"); "scheduler" (a name as in `load(scheduler=…)`); or "without": a word of the
-            prompt that is left out, None for none. Several arguments make a grid. The pipeline has its own scheduler
-            again afterwards.
-        on_step: Called with a Progress after each step, which says in which `cell` of how many `cells` it is, and
-            with which `settings`; may call its `stop()`.
-        to: A folder. Each run is saved in it as soon as it ends. Called again with the same arguments after a crash
-            or a stop, runs that are there and whole are not made again. What was asked, the pipeline's
-            classes, scheduler, dtype and model source must be the same; weights changed in place are not seen.
-            What is a function (a guide, a callback) cannot be told from another, and is refused.
+            prompt that is left out; None leaves none out. Several arguments make a grid. The pipeline's own scheduler
+            is restored afterwards.
+        on_step: A function that is called with a Progress after each step. The Progress says which run it is (`cell` of
+            `cells`) and its `settings`; the function may call its `stop()`.
+        to: A folder. Each run is saved in it as soon as it ends. The same call after a crash or a stop does not make
+            runs again that are there and whole. The arguments, the pipeline's classes, scheduler, dtype and model
+            source must then be the same; a change of the weights in place is not noticed. A function (a guide, a
+            callback) is refused, since a file cannot tell it from another.
 
     Raises:
         RunError: `over` is empty, or names an argument that is also given; a run makes more than one image; the folder
             holds another comparison, or `over` has values that cannot be written down; with `to`, an argument
             is a function; all traces together need more memory (with `to`, disk) than is free.
+        LoadError: No scheduler has the name that is given.
         TokenError: The prompt has no such word.
-        Stopped: `on_step` asked to stop; carries the partial Trace of that run.
+        Stopped: `on_step` called `stop()`; the error holds the partial Trace of that run.
     """
     return compared(
         None,
@@ -130,14 +131,14 @@ def _check(over: Mapping[str, Sequence[Any]], given: Mapping[str, Any]) -> None:
 
 
 def _check_no_function(given: Mapping[str, Any]) -> None:
-    """RunError where an argument is a function, or several: a folder keeps its name only, and would never be stale."""
+    """RunError where an argument is a function: a folder keeps its name only, and cannot notice another function."""
     for name, value in given.items():
         found = [one for one in (value if isinstance(value, list | tuple) else [value]) if callable(one)]
         if found:
             shown = getattr(found[0], "__qualname__", type(found[0]).__qualname__)
             raise RunError(
-                f"compare(to=…): {name}={shown} is a function, of which the folder can keep the name only: changed, it "
-                "would get the pictures of before. Leave out to= and save the runs yourself, trace.save(…)"
+                f"compare(to=…): {name}={shown} is a function, of which the folder can keep the name only, so that a "
+                "changed function would get the old pictures. Leave out to= and save the runs yourself, trace.save(…)"
             )
 
 

@@ -1,4 +1,4 @@
-"""A run made again from what a trace says of itself; refused where that is not enough."""
+"""A run made again from the call that its trace holds; refused where the call is not enough."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +21,13 @@ from ..runs.session import session
 
 
 def pipeline_for(source: Mapping[str, Any]) -> Any:
-    """The pipeline that the trace came from, loaded anew.
+    """The pipeline that the trace came from, loaded again.
 
     Args:
         source: fingerprint, kind, call and provenance of a trace, as a sidecar has them.
 
     Raises:
-        RunError: Its model has no name that leads to it.
+        RunError: The trace names no model that can be loaded.
     """
     provenance = source["provenance"]
     model, kind = provenance.get("model"), provenance.get("pipeline")
@@ -46,11 +46,11 @@ def pipeline_for(source: Mapping[str, Any]) -> Any:
 
 
 def rerun(pipe: Any, source: Mapping[str, Any], given: Mapping[str, Any]) -> Trace:
-    """The trace made again by `pipe`, with the scheduler it had; the pipeline is as before afterwards.
+    """The trace made again by `pipe`, with the trace's scheduler. The pipeline is restored afterwards.
 
     Args:
         source: fingerprint, kind, call and provenance of a trace, as a sidecar has them.
-        given: Arguments of which the call has only a summary: embeddings, pictures. Each must be the same as then.
+        given: Arguments that the call holds only as a summary: embeddings, pictures. Each must be the same value.
 
     Raises:
         RunError: The call cannot be made again; the message says why and what would help.
@@ -119,7 +119,7 @@ def _scheduler(pipe: Any, source: Mapping[str, Any]) -> Any:
 
 
 def _argument(trace: str, name: str, value: Any, given: Mapping[str, Any]) -> Any:
-    """The argument as it was given; where only a summary is kept, the one in `given`, if it is the same."""
+    """The argument of the call; where the call holds a summary, the same value from `given`."""
     if name in given:
         if described(given[name]) != value:
             raise RunError(f"the {name} given is not the one that trace {trace} was made with: {_short(value)}")

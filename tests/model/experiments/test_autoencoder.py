@@ -1,4 +1,4 @@
-"""There and back through the autoencoder: against the VAE by hand."""
+"""Pictures encoded and decoded again, compared with the VAE called by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a word does to the noise prediction: against the UNet asked by hand."""
+"""What a word does to the noise prediction, compared with the UNet called by hand."""
 
 import numpy as np
 import pytest

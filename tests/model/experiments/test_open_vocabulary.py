@@ -1,4 +1,4 @@
-"""Any word, also one that the prompt has not, asked of the queries of a stored run."""
+"""Maps of any word, also one that is not in the prompt, from the queries of a stored run."""
 
 from dataclasses import replace
 

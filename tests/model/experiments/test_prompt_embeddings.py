@@ -1,4 +1,4 @@
-"""Skipped layers and mixed prompts: against diffusers' own argument, against plain runs, against the formula."""
+"""Skipped layers and mixed prompts, compared with diffusers' own argument, with plain runs and with the formula."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every family in every layout: it opens, it says what it is, no number is lost, and its picture is the origin's."""
+"""Every family in every layout opens, is recognised, loses no number, and draws the picture of the original."""
 
 import functools
 import warnings

@@ -1,4 +1,4 @@
-"""Fitting: what is chosen for which machine, that it is done and said, and that pictures stay as they are."""
+"""Fitting: the choices for each machine, that they are applied and printed, and that pictures do not change."""
 
 import accelerate
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a repository of the hub is, told before it is fetched: headers and configurations alone; bytes are counted."""
+"""A repository of the hub is inspected before it is fetched, by headers and configurations; bytes are counted."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What the hub answers, and what is told of it; a hub on this machine stands for the one far away."""
+"""Errors for each answer of the hub, which a server on this machine plays."""
 
 import pytest
 from fake_hub import cached, close_session, serving, use

@@ -1,4 +1,4 @@
-"""Loading: one dtype, one device, every source, nothing printed, nothing of the user's changed."""
+"""Loading: one dtype, one device, every source; nothing is printed, and no setting of the user changes."""
 
 import logging
 import os

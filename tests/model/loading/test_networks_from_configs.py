@@ -1,4 +1,4 @@
-"""Trees from configurations alone: the published sizes of the networks that people read about."""
+"""Trees of configurations alone have the published sizes of well-known networks."""
 
 import json
 from pathlib import Path

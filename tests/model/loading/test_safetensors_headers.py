@@ -1,4 +1,4 @@
-"""Headers: what they say, and hostile ones refused in words before anything is believed."""
+"""Headers are read, and hostile ones are refused in words before anything of them is used."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The safety checker: kept as the checkpoint has it; its verdict in the trace and in the picture's note."""
+"""The safety checker is kept as the checkpoint has it; its verdict stands in the trace and in the picture's note."""
 
 import shutil
 import warnings

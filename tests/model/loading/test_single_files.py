@@ -1,4 +1,4 @@
-"""Single files: told from their headers at full size, refused in words where they are something else or lack a part."""
+"""Single files are recognised by headers of full size, and refused in words where they are not whole checkpoints."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""What a source may be, and what is wrong with one that cannot be loaded: found before anything is read."""
+"""What a source may be, and why one cannot be loaded, which is found before weights are read."""
 
 import json
 import shutil

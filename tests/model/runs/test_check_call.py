@@ -1,4 +1,4 @@
-"""What a call is given wrongly is refused before anything is computed, in the words of the call."""
+"""A wrong argument is refused before anything is computed; the error names the function and the argument."""
 
 import pytest
 from tiny_families import img2img, mask, picture

@@ -1,4 +1,4 @@
-"""What a Record names and a run has not is said: before the run where that can be told, else after it."""
+"""What a Record names and a run does not have is said before the run, or after it where only the run can tell."""
 
 import warnings
 
@@ -38,7 +38,7 @@ def test_what_fits_nothing_is_refused_before_the_run(tiny, monkeypatch, record, 
         lambda kept: sdx.run(tiny, PROMPT, record=kept),
         lambda kept: sdx.compare(tiny, PROMPT, over={"seed": [0, 1]}, record=kept),
         lambda kept: sdx.cost(tiny, kept),
-        lambda kept: sdx.look(tiny, picture(), PROMPT, t=500, record=kept),
+        lambda kept: sdx.look(tiny, picture(), PROMPT, t=500, record=kept, guidance_scale=2.0),
     ]
     for call in calls:
         with pytest.raises(sdx.RunError) as raised:

@@ -124,9 +124,9 @@ def test_what_is_no_guide_is_refused_and_the_pipeline_is_as_before(pipe, guide, 
 
 def test_a_guide_is_a_function_and_its_scale_a_number(pipe):
     with pytest.raises(sdx.RunError, match="guide is a function of a GuideStep"):
-        guide_of(pipe, "a classifier", 1.0)
+        guide_of(pipe, "a classifier", 1.0, "run")
     with pytest.raises(sdx.RunError, match="guide_scale is a number"):
-        guide_of(pipe, towards_one, True)  # noqa: FBT003  (a mistake)
+        guide_of(pipe, towards_one, True, "run")  # noqa: FBT003  (a mistake)
 
 
 def test_an_error_of_the_guides_own_comes_through(pipe):

@@ -1,4 +1,4 @@
-"""The cost that is told before a run is what the run then takes."""
+"""The cost that is estimated before a run is what the run takes."""
 
 import dataclasses
 

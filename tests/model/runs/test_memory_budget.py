@@ -1,4 +1,4 @@
-"""What does not fit into memory is refused before anything is computed; what runs out on the way leaves all clean."""
+"""A run that does not fit into memory is refused before anything is computed; one that runs out of it is cleaned up."""
 
 import gc
 import warnings
@@ -61,7 +61,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps_and_one_that_does_is
     needed = told.host + told.device  # on the CPU both are one memory
     free(memory=needed - 1)
     said = refusal(tiny, record=BIG, num_inference_steps=3)
-    assert said.startswith("this run would hold 1.")
+    assert said.startswith("run: this run would hold 1.")
     assert "are free. Leave something out: to='trace.safetensors' saves " in said
     assert "; Record(self_attention=()) saves " in said
     assert said.count("and is enough") == 4

@@ -1,4 +1,4 @@
-"""A run is the pipeline's own, to the bit, and everything that it did is in the trace."""
+"""A run draws the pipeline's own picture, to the bit, and its trace holds every step."""
 
 import threading
 

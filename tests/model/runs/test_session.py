@@ -1,4 +1,4 @@
-"""Every function that runs a pipeline leaves it as it found it, whatever ends the run, and names itself in errors."""
+"""Every function that runs a pipeline restores it, however the run ends, and names itself in errors."""
 
 import threading
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pipelines without a prompt, and latent diffusion's own: they run, trace, and the views say what is not there."""
+"""Pipelines without a prompt, and latent diffusion's own: they run and are traced, and views say what is missing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Schedulers by name: every spelling people use, and errors that name the near miss."""
+"""Schedulers by name: every usual spelling, and errors that name near misses."""
 
 import diffusers
 import pytest

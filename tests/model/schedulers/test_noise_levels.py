@@ -1,4 +1,4 @@
-"""Noise levels in real runs, which stay as they are without us; test_scheduler_matrix.py has every scheduler."""
+"""Noise levels in real runs, which tracing does not change; test_scheduler_matrix.py has every scheduler."""
 
 import diffusers
 import numpy as np

@@ -1,4 +1,4 @@
-"""Comparisons: one argument changes, nothing else does."""
+"""Comparisons: one argument changes, and nothing else."""
 
 import json
 
