@@ -59,10 +59,10 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         RunError: `generator` is given beside the seed; the denoiser cannot be observed (`doctor` tells beforehand why);
             the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
             steps or images is below 1; roles, layers or self_attention of the Record name nothing in this run; the
-        trace needs more memory or disk than is free (`cost` tells beforehand how much), or memory runs out during
-        the run; `to` is not a name for a trace, or cannot be written to.
-    InspectionError: The pipeline has no denoiser of a known family.
-    Stopped: `on_step` called `stop()`; the error holds the partial Trace.
+            trace needs more memory or disk than is free (`cost` tells beforehand how much), or memory runs out during
+            the run; `to` is not a name for a trace, or cannot be written to.
+        InspectionError: The pipeline has no denoiser of a known family.
+        Stopped: `on_step` called `stop()`; the error holds the partial Trace.
     """
     call = Call(prompt, pipeline_arguments, seed, record, on_step, guide, guide_scale, prompt_at, to)
     with session(pipe, call, function="run") as running:
