@@ -201,7 +201,7 @@ def _checked(made: np.ndarray, recorded: np.ndarray, step: int) -> float:
         raise TraceError(f"occlusion(steps=…): step {step} of this trace has no conditional prediction; choose others")
     if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
         raise RunError(
-            f"occlusion: at step {step} this pipeline does not predict what the trace recorded: it is another one, or it "
+            f"occlusion: at step {step} this pipeline does not predict what the trace recorded: it is another, or it "
             "has changed, or the run had arguments that must be given again"
         )
     return float(np.abs(made - recorded).max())
