@@ -18,7 +18,7 @@ class GuideStep:
     """What a guide is given at each scheduler step: float32 tensors (image, channel, y, x) that gradients flow through.
 
     A guide, `run(guide=…)`, is a function of it. It returns log p as a tensor (image,), one number an image, or their
-    sum; or the gradient of log p with respect to `latents`, of their shape; or None, which does nothing at this step.
+    sum; or the gradient of log p with respect to `latents`, of their shape; or None, which changes nothing at the step.
 
     Attributes:
         step: Number of the scheduler step, from 0.

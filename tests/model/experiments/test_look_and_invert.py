@@ -146,8 +146,8 @@ def test_plain_bad_input_is_named_before_anything_is_computed(tiny):
 def test_what_is_no_picture_is_named(tiny):
     autoencoding = unchecked("model.experiments.autoencoder")
     for wrong in (np.zeros((64, 64, 3), np.float32), "cat.png", np.zeros((64, 64), np.uint8), None):
-        with pytest.raises(sdx.RunError, match=r"a picture is a PIL image or a uint8 array \(Y, X, 3\)"):
-            autoencoding.pixels_of(tiny, wrong, {})
+        with pytest.raises(sdx.RunError, match=r"look: a picture is a PIL image or a uint8 array \(Y, X, 3\)"):
+            autoencoding.pixels_of(tiny, wrong, {}, "look")
     picture = np.zeros((64, 64, 3), np.uint8)
     for one in (picture, Image.fromarray(picture)):
         with pytest.raises(sdx.RunError, match=r"several pictures.*not one"):
@@ -159,7 +159,7 @@ def test_schedules_that_cannot_be_looked_with_say_why(tiny):
     usual = tiny.scheduler.config
     zero = diffusers.DDIMScheduler.from_config(usual, rescale_betas_zero_snr=True)
     tiny.scheduler = zero
-    with pytest.raises(sdx.RunError, match=r"look\(t=999\): .*noise alone"):
+    with pytest.raises(sdx.RunError, match=r"look\(t=\[5, 999\]\): at 999 .*noise alone"):
         sdx.look(tiny, picture, "a cat", t=[5, 999], **size)
     tiny.scheduler = diffusers.DDIMScheduler.from_config(zero.config, prediction_type="v_prediction")
     assert np.isfinite(sdx.look(tiny, picture, "a cat", t=999, **size).latents).all()

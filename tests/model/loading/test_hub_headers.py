@@ -9,6 +9,7 @@ from fake_hub import cached, close_session, serving, use
 from header_files import GOOD, written
 
 import sdexplore as sdx
+from sdexplore.base.display import size
 from sdexplore.base.errors import LoadError
 from sdexplore.model.loading import fit_to_machine, load_pipeline
 from sdexplore.model.loading.fit_to_machine import Room
@@ -59,7 +60,7 @@ def test_it_is_what_the_folder_is_and_no_tensor_is_sent(saved, ask, layout, tmp_
         assert sent == min(max(100_000, 8 + header), (saved[layout] / file).stat().st_size)
     assert fetched < tensor_bytes(saved[layout]) / 8
     assert said.notes[-1].startswith("read on the hub: ")
-    assert sdx.display.size(fetched) in said.notes[-1]
+    assert size(fetched) in said.notes[-1]
     assert not (tmp_path / "cache").exists()  # where load would take a few files for the whole
 
 
