@@ -1,5 +1,6 @@
 """The wheel carries the embedded model, and works in a fresh environment without the repository."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -57,7 +58,8 @@ def test_the_wheel_draws_in_a_fresh_environment(wheel, tmp_path):
         "trace = sdx.run(pipe, 'a red circle on a white background', num_inference_steps=2);"
         "sdx.views.attention(trace, ['circle']).save('map.png'); print(sdx.__file__, trace.provenance['model'])"
     )
-    done = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path, env=alone)
     assert str(folder) in done.stdout
     assert done.stdout.split()[-1] == "mini"
     assert (tmp_path / "map.png").stat().st_size > 5_000
