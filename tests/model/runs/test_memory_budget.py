@@ -147,7 +147,7 @@ def test_memory_that_runs_out_is_told_and_the_pipeline_is_as_before(tiny, monkey
         if where == "denoiser":
             patch.setattr(tiny.unet.mid_block, "forward", failing(1, error, tiny.unet.mid_block.forward))
         elif where == "probe":
-            patch.setattr(hooks, "probabilities", failing(5, error, hooks._probabilities))
+            patch.setattr(hooks, "probabilities", failing(5, error, hooks.probabilities))
         else:
             patch.setattr(memory_sink.InMemory, "_empty", failing(9, error, memory_sink.InMemory._empty))
         with pytest.raises(sdx.RunError, match=r"out of memory on cpu ") as caught:
