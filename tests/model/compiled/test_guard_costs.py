@@ -84,7 +84,7 @@ def test_a_hook_on_every_module_that_comes_on_the_way_is_heeded(compiled):
 def looks(monkeypatch):
     """The looks that are taken from now on, each a 1 here; those that find at once that all is as it was are none."""
     taken, own = [], denoiser.obstacle
-    monkeypatch.setattr(denoiser, "obstacle", lambda network: taken.append(1) or own(network))
+    monkeypatch.setattr(denoiser, "obstacle", lambda *given: taken.append(1) or own(*given))
     return taken
 
 
