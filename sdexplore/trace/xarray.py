@@ -82,9 +82,10 @@ def _group(trace: TraceFields, role: str, rows: LayerRows) -> tuple[dict[str, An
 
 
 def _tokens(trace: TraceFields, role: str, attention: Attention) -> list[str]:
-    """What each column holds: a token's text, or start, end, padding."""
+    """What each column holds: a token's text, or start, end, padding; "rest" is the picture and padding together."""
     by_tokenizer = trace.tokens.get(role)
     if by_tokenizer is None or attention.tokenizer is None:
-        return [str(column[0]) for column in attention.columns]
+        return [str(column[0]) if column else "rest" for column in attention.columns]
     known = {t.position: t.text or t.kind for t in by_tokenizer[attention.tokenizer].tokens}
-    return [known[column[0]] if len(column) == 1 else "padding" for column in attention.columns]
+    several = {True: "padding", False: "rest"}
+    return [known[column[0]] if len(column) == 1 else several[bool(column)] for column in attention.columns]

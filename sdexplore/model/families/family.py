@@ -162,8 +162,12 @@ class Family:
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
         """Dotted name -> every attention layer of the denoiser in which the picture attends."""
-        found = {name: (module, attention_facts_of(module)) for name, module in denoiser.named_modules()}
-        return {name: Layer(name, module, facts) for name, (module, facts) in found.items() if facts}
+        asked = ((name, module) for name, module in denoiser.named_modules() if self.may_attend(name, module))
+        return {name: Layer(name, module, facts) for name, module in asked if (facts := attention_facts_of(module))}
+
+    def may_attend(self, name: str, module: nn.Module) -> bool:  # noqa: ARG002
+        """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
+        return True
 
     def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
         """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""

@@ -110,13 +110,9 @@ class UNet(Family):
 
     # Attention
 
-    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
-        """Every attention layer over pixels; GLIGEN's, over pixels and boxes, are left out."""
-        return {
-            name: layer
-            for name, layer in super().attention_layers(denoiser).items()
-            if isinstance(layer.module, Attention) and ".fuser." not in name
-        }
+    def may_attend(self, name: str, module: nn.Module) -> bool:
+        """Diffusers' own layers over pixels; GLIGEN's, over pixels and boxes, are left out."""
+        return isinstance(module, Attention) and ".fuser." not in name
 
     def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
         """By hooks on the layer's projections."""
