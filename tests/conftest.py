@@ -17,14 +17,6 @@ settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config, items):
-    if config.pluginmanager.hasplugin("xdist"):
-        from spreading import group
-
-        group(items)
-
-
 def pytest_collection_finish():
     """Spares garbage collections the million objects of the imported modules."""
     gc.collect()
@@ -33,7 +25,7 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    if config.getvalue("dist") != "loadgroup":
+    if config.getvalue("dist") != "loadfile":
         return None
     from spreading import LongestFirst
 
