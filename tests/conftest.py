@@ -64,12 +64,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """A JupyterLab server with a root of its own, one for all tests."""
+def lab_of_all(tmp_path_factory):
+    """A JupyterLab server with a root of its own."""
     from lab import jupyterlab
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def lab(lab_of_all):
+    """The JupyterLab server of all tests; after each file it ends the kernels."""
+    yield lab_of_all
+    lab_of_all.end_kernels()
 
 
 @pytest.fixture
