@@ -38,7 +38,7 @@ demo: $(VENV)/.package
 	@ls $(DEMO)
 
 # A process a core, each with one thread; `python -m pytest tests/views` without them starts sooner.
-SPREAD := --numprocesses logical --maxprocesses 8 --dist loadgroup
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(SPREAD)

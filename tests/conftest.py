@@ -17,14 +17,6 @@ settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config, items):
-    if config.pluginmanager.hasplugin("xdist"):
-        from spreading import group
-
-        group(items)
-
-
 def pytest_collection_finish():
     """Spares garbage collections the million objects of the imported modules."""
     gc.collect()
@@ -33,7 +25,7 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    if config.getvalue("dist") != "loadgroup":
+    if config.getvalue("dist") != "loadfile":
         return None
     from spreading import LongestFirst
 
@@ -72,12 +64,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """A JupyterLab server with a root of its own, one for all tests."""
+def lab_of_all(tmp_path_factory):
+    """A JupyterLab server with a root of its own."""
     from lab import jupyterlab
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def lab(lab_of_all):
+    """The JupyterLab server of all tests; after each file it ends the kernels."""
+    yield lab_of_all
+    lab_of_all.end_kernels()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The wheel carries the embedded model, and works in a fresh environment without the repository."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -41,7 +42,7 @@ def test_the_wheel_carries_the_model_the_licences_and_nothing_else(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert not [name for name in names if name.split("/")[0] not in ("sdexplore", "sdexplore-0.1.0.dist-info")]
-    assert not [name for name in names if "__pycache__" in name or "test" in name.split("/")[-1]]
+    assert not [name for name in names if "__pycache__" in name or re.search(r"(^|[/_])tests?([/_.]|$)", name)]
 
 
 def test_the_wheel_draws_in_a_fresh_environment(wheel, tmp_path):

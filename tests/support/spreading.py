@@ -1,35 +1,54 @@
 """How pytest-xdist divides the tests among its processes: file by file, the longest files first.
 
-A file stays in one process, so that its fixtures are made once. Tests that need JupyterLab stay together as well,
-whatever their files, so that one server serves them all.
+A file stays in one process, so that its fixtures are made once. The files that need JupyterLab stay together as well,
+so that one server serves them all.
 """
 
+import functools
 from pathlib import Path
 
-import pytest
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadFileScheduling
 
-TESTS = Path(__file__).parents[1]
-JUPYTERLAB = "jupyterlab"
-# Seconds on one core, of what takes more than a few: a long file that starts last would keep one process busy alone.
-SECONDS = {}
+ROOT = Path(__file__).parents[2]
+JUPYTERLAB = "JupyterLab"
+# Seconds on one core, of units that take more than ten. A long unit that starts last would keep one process busy alone.
+SECONDS = {
+    JUPYTERLAB: 100,
+    "tests/product/test_package.py": 90,
+    "tests/model/compiled/test_denoiser.py": 80,
+    "tests/product/test_notebooks.py::test_notebook_runs[01_a_look_inside]": 40,
+    "tests/product/test_notebooks.py::test_notebook_runs[02_tokens_and_text]": 45,
+    "tests/product/test_notebooks.py::test_notebook_runs[03_denoising]": 35,
+    "tests/product/test_notebooks.py::test_notebook_runs[04_guidance]": 45,
+    "tests/product/test_notebooks.py::test_notebook_runs[05_attention]": 40,
+    "tests/product/test_notebooks.py::test_notebook_runs[07_write_an_article]": 30,
+    "tests/model/compiled/test_changes_between_calls.py": 50,
+    "tests/model/loading/test_checkpoint_families.py": 40,
+    "tests/product/test_real_checkpoints.py": 40,
+    "tests/model/compiled/test_changes_of_the_model.py": 35,
+    "tests/product/test_readme.py": 30,
+    "tests/model/loading/test_load_pipeline.py": 30,
+    "tests/magics/test_commands.py": 25,
+    "tests/mini/training/test_training.py": 25,
+    "tests/model/loading/test_networks_from_configs.py": 20,
+    "tests/model/capture/test_hooks.py": 20,
+    "tests/dashboard/test_explorer.py": 20,
+}
 # Tests that take as long as a file each, and share nothing with the others of theirs.
 APART = ("tests/product/test_notebooks.py::test_notebook_runs[",)
 
 
-def group(items):
-    """Marks the tests that stay together across files."""
-    for item in items:
-        if "lab" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(JUPYTERLAB))
+@functools.cache
+def unit_of_file(path):
+    """The unit of the tests in a file, whose path is relative to the project."""
+    return JUPYTERLAB if "open_notebook(" in (ROOT / path).read_text(encoding="utf-8") else path
 
 
-class LongestFirst(LoadGroupScheduling):
-    """Gives a free process the longest unit that is left: a group of tests, or a file."""
+class LongestFirst(LoadFileScheduling):
+    """Gives a free process the longest unit that is left."""
 
     def _split_scope(self, nodeid):
-        unit = super()._split_scope(nodeid)
-        return unit if unit.startswith(APART) else unit.partition("::")[0]
+        return nodeid if nodeid.startswith(APART) else unit_of_file(nodeid.partition("::")[0])
 
     def _assign_work_unit(self, node):
         longest = max(self.workqueue, key=lambda unit: SECONDS.get(unit, 0))
