@@ -1,10 +1,10 @@
-"""What classes of pipelines do besides one trajectory of one denoiser: settled by their names, sources and arguments."""
+"""What classes of pipelines do besides one trajectory of one denoiser, by their names, sources and arguments."""
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 _BOTH_OR_NONE = re.compile(r"if (?:not height or not width|height is None or width is None)\b")
 _SEVERAL = "makes several trajectories in one call, and a trace is one"
@@ -14,7 +14,7 @@ _CROP = (
 )
 # By a word in the class: the reason why a call of it is no record of one picture's way, and the way out.
 _BY_NAME: Final[Mapping[str, str]] = {
-    "Panorama": f"it draws a picture in overlapping views and {_SEVERAL}. Run StableDiffusionPipeline of the same parts",
+    "Panorama": f"it draws overlapping views and {_SEVERAL}. Run StableDiffusionPipeline of the same parts",
     "Marigold": (
         f"it draws an ensemble (ensemble_size) and {_SEVERAL}; its prediction is no picture. Call the pipeline itself"
     ),
@@ -53,14 +53,31 @@ def refusal(cls: type, arguments: Mapping[str, Any], images: int) -> str | None:
         return _FRAMES
     if arguments.get("padding_mask_crop") is not None:
         return _CROP
+    if "Semantic" in name and arguments.get("editing_prompt_embeddings") is not None and images > 1:
+        return "it lays the edits' embeddings over the images in an order of its own. Give editing_prompt as texts"
     if "AttendAndExcite" in name and images > 1:
         return "it excites one picture after the other, with calls for each alone. Make one image in each run"
     return None
 
 
-@cache
+def edits_of(arguments: Mapping[str, Any]) -> int:
+    """How many edits a call of semantic guidance has; none without guidance."""
+    if arguments.get("guidance_scale", 7.5) <= 1:
+        return 0
+    edits = arguments.get("editing_prompt")
+    if edits:
+        return 1 if isinstance(edits, str) else len(edits)
+    embeds = arguments.get("editing_prompt_embeddings")
+    return 0 if embeds is None else len(embeds)
+
+
 def takes_both_sizes_or_none(cls: type) -> bool:
     """Whether the class's call drops `height` where `width` is missing, and the other way round."""
+    return _both_or_none(cast("Hashable", cls))
+
+
+@cache
+def _both_or_none(cls: Any) -> bool:
     return _in_source(cls, lambda source: _BOTH_OR_NONE.search(source) is not None)
 
 
