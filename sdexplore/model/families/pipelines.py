@@ -62,7 +62,7 @@ def refusal(cls: type, arguments: Mapping[str, Any], images: int) -> str | None:
 
 def edits_of(arguments: Mapping[str, Any]) -> int:
     """How many edits a call of semantic guidance has; none without guidance."""
-    if arguments.get("guidance_scale", 7.5) <= 1:
+    if float(arguments.get("guidance_scale", 7.5) or 0) <= 1:
         return 0
     edits = arguments.get("editing_prompt")
     if edits:

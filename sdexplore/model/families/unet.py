@@ -18,7 +18,10 @@ from .pipelines import edits_of
 from .unet_blocks import Blocks, blocks_of
 from .ways_in import Attended, Heard, listen_to_projections
 
-_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
+_OTHER_ORDERS = {  # by a word in the pipeline's class
+    "InstructPix2Pix": ("cond", "image", "uncond"),
+    "PipelineSafe": ("uncond", "cond", "extra_0"),  # behind the prompt, a concept to lead away from
+}
 _TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
@@ -40,10 +43,11 @@ class UNet(Family):
 
     def latent_channels(self, pipe: Any) -> int:
         """Channels of the latents: what the UNet predicts, without a variance that it may predict behind that."""
-        made = super().latent_channels(pipe)
-        variance = str(getattr(pipe.scheduler, "config", {}).get("variance_type") or "")
+        variance = str(getattr(getattr(pipe, "scheduler", None), "config", {}).get("variance_type") or "")
         taken = self.in_channels(pipe)
         latent = getattr(getattr(getattr(pipe, "vae", None), "config", None), "latent_channels", None)
+        named = getattr(self.denoiser(pipe).config, "out_channels", None)  # ControlNet-XS's UNet names none
+        made = int(named or latent or taken or 4)
         return made // 2 if variance.startswith("learned") or made in (2 * (latent or 0), 2 * (taken or 0)) else made
 
     def knows(self, denoiser: nn.Module) -> bool:
@@ -110,7 +114,7 @@ class UNet(Family):
         """Each role and when it is there."""
         if order := self.order(pipe):
             for role in order:
-                both = "where guidance_scale > 1 and image_guidance_scale ≥ 1"
+                both = "where guidance_scale > 1" + (" and image_guidance_scale ≥ 1" if "image" in order else "")
                 yield role, "always" if role == "cond" else both
             return
         prompted = getattr(self.denoiser(pipe).config, "cross_attention_dim", None) is not None
