@@ -33,6 +33,12 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "UniDiffuser": "it draws picture and text together, in latents that hold both. Call the pipeline itself",
     "AudioLDM": "it draws sound, and only pictures are observed. Call the pipeline itself",
     "MusicLDM": "it draws sound, and only pictures are observed. Call the pipeline itself",
+    "BlipDiffusion": (
+        "it puts a picture's tokens between the words, so that no word has the column of its token. Call the pipeline "
+        "itself"
+    ),
+    "Kandinsky3": "it masks the text's padding, which its attention would be read without. Call the pipeline itself",
+    "DreamLite": "it masks the text's padding, which its attention would be read without. Call the pipeline itself",
     "DanceDiffusion": "it draws sound, and only pictures are observed. Call the pipeline itself",
 }
 _VIDEO = ("AnimateDiff", "PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo", "VideoToVideo")
@@ -47,10 +53,8 @@ def refusal(cls: type, arguments: Mapping[str, Any], images: int) -> str | None:
         images: How many the call makes.
     """
     name = cls.__name__
-    if (reason := next((text for word, text in _BY_NAME.items() if word in name), None)) is not None:
+    if "unet" in inspect.signature(cls.__init__).parameters and (reason := _named_reason(name)) is not None:
         return reason
-    if any(word in name for word in _VIDEO):
-        return _FRAMES
     if arguments.get("padding_mask_crop") is not None:
         return _CROP
     if "Semantic" in name and arguments.get("editing_prompt_embeddings") is not None and images > 1:
@@ -58,6 +62,13 @@ def refusal(cls: type, arguments: Mapping[str, Any], images: int) -> str | None:
     if "AttendAndExcite" in name and images > 1:
         return "it excites one picture after the other, with calls for each alone. Make one image in each run"
     return None
+
+
+def _named_reason(name: str) -> str | None:
+    """Why pipelines of a UNet whose class has this name are refused; None where they are not."""
+    if any(word in name for word in _VIDEO):
+        return _FRAMES
+    return next((text for word, text in _BY_NAME.items() if word in name), None)
 
 
 def edits_of(arguments: Mapping[str, Any]) -> int:
