@@ -2,9 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 _BOTH_OR_NONE = re.compile(r"if (?:not height or not width|height is None or width is None)\b")
 _SEVERAL = "makes several trajectories in one call, and a trace is one"
@@ -45,7 +45,7 @@ _VIDEO = ("AnimateDiff", "PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo
 _FRAMES = "it draws frames, whose attention has no grid (y, x). Only pictures are observed. Call the pipeline itself"
 
 
-def refusal(cls: type, arguments: Mapping[str, Any], images: int) -> str | None:
+def refusal(cls: Any, arguments: Mapping[str, Any], images: int) -> str | None:
     """Why a call of this class of pipeline would be recorded wrongly, with the way out; None where it would not.
 
     Args:
@@ -82,9 +82,9 @@ def edits_of(arguments: Mapping[str, Any]) -> int:
     return 0 if embeds is None else len(embeds)
 
 
-def takes_both_sizes_or_none(cls: type) -> bool:
+def takes_both_sizes_or_none(cls: Any) -> bool:
     """Whether the class's call drops `height` where `width` is missing, and the other way round."""
-    return _both_or_none(cast("Hashable", cls))
+    return _both_or_none(cls)
 
 
 @cache
