@@ -15,6 +15,18 @@ _NO_GUIDANCE = (
     "this run had no classifier-free guidance: the unconditional half was never computed. "
     "Run with guidance_scale above 1 and Record(noise_pred=True)"
 )
+_EMBEDDED = (
+    "this model takes the guidance scale as an input (as LCM's does) and predicts one row: it has no unconditional "
+    "half, and there is nothing to put together"
+)
+_HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # rounding of predictions by the denoiser's dtype
+_SINGLE = 2.0**-23
+_ROUNDINGS = 64  # more than a few operations on a prediction lose
+_OTHERS = {  # by a word in the pipeline's class: how it guides
+    "SAG": "self-attention guidance adds a term of the prediction on degraded latents (role extra_0)",
+    "Semantic": "semantic guidance adds masked terms of its edits (roles edit_0 …), with a momentum",
+    "Safe": "safe latent diffusion adds a term that leads away from a safety concept, with a momentum",
+}
 _THREE_WAYS = (
     "this run was guided three ways, by its prompt and by its picture (InstructPix2Pix); its halves do not "
     "make the whole: ε_u + s (ε_c − ε_i) + s_i (ε_i − ε_u)"
@@ -51,6 +63,8 @@ class GuidanceSteps(Shown):
         cosine: Of the angle between ε_c and ε_u, as vectors: 1 where the prompt changes no direction.
         overshoot: ‖guided ε‖ / ‖ε_c‖ before `guidance_rescale`.
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
+        formula: How the halves are put together, with the names of this class: ε_u, ε_c, ε_p for the predictions.
+        unexplained: Why the formula does not give what the scheduler got; empty where it does.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
     """
 
@@ -66,6 +80,8 @@ class GuidanceSteps(Shown):
     spread: Float64[np.ndarray, " step"]
     spread_after: Float64[np.ndarray, " step"]
     residual: Float64[np.ndarray, " step"]
+    formula: str = ""
+    unexplained: str = ""
     source: str = ""
 
     def blocks(self) -> list[Block]:
@@ -88,7 +104,9 @@ class GuidanceSteps(Shown):
         ]
         title = f"Guidance of {self.source}: {counted(len(self.steps), 'step')} with both halves"
         put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
-        return [Line(title, strong=True), Line(put), Table(tuple(columns), rows, frozenset(columns))]
+        how = [Line(f"Formula: {self.formula}")] if self.formula else []
+        why = [Line(f"That is not what the scheduler got: {self.unexplained}")] if self.unexplained else []
+        return [Line(title, strong=True), *how, Line(put), *why, Table(tuple(columns), rows, frozenset(columns))]
 
 
 def halves(trace: Trace) -> Halves:
@@ -110,6 +128,7 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     The prediction is put together from its recorded halves, ε_u + s (ε_c − ε_u) (Ho & Salimans 2022, Eq. 6), with
     perturbed-attention guidance's term where there is one (Ahn et al. 2024) and `guidance_rescale` (Lin et al. 2023,
     Eqs. 15 and 16), in the order of diffusers' pipelines, and compared with the one that was used: `residual`.
+    `formula` names what was put together. `unexplained` says why it is not what the scheduler got, where it is not.
 
     Raises:
         TraceError: The run had no guidance, or the trace does not say by how much; noise predictions are not there;
@@ -131,13 +150,16 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         for name, value in _numbers(uncond, cond, whole, final).items():
             found.setdefault(name, []).append(value)
         found.setdefault("residual", []).append(float(np.abs(final - used[step]).max()))
-    rows = list(steps)
+        found.setdefault("size", []).append(float(np.abs(scale[step]) * max(np.abs(uncond).max(), np.abs(cond).max())))
+    rows, sizes = list(steps), found.pop("size")
     return GuidanceSteps(
         steps=steps,
         guidance_scale=scale[rows],
         guidance_rescale=rescale[rows],
         pag_scale=pag[rows],
         difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
+        formula=_formula(rescale[rows], pag[rows]),
+        unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
         **{name: np.array(values) for name, values in found.items()},
     )
@@ -160,12 +182,35 @@ def _steps(trace: Trace) -> tuple[int, ...]:
     if trace.unconditional:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
-        raise TraceError(_NO_GUIDANCE)
+        raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     steps = tuple(i for i in range(trace.num_steps) if not (np.isnan(uncond[i]).any() or np.isnan(cond[i]).any()))
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     return steps
+
+
+def _embeds(trace: Trace) -> bool:
+    """Whether the denoiser took the scale as an input: guidance above 1 was asked for and used, with one row."""
+    used = trace.provenance.get("used", {})
+    scale = used.get("guidance_scale")
+    return scale is not None and scale > 1 and "guidance_scale" not in used.get("ignored", ())
+
+
+def _formula(rescale: np.ndarray, pag: np.ndarray) -> str:
+    perturbed = " + s_p (ε_c − ε_p)" if np.any(pag > 0) else ""
+    spread = ", pulled back to the spread of ε_c by guidance_rescale" if np.any(rescale > 0) else ""
+    return f"ε_u + s (ε_c − ε_u){perturbed}{spread}"
+
+
+def _unexplained(trace: Trace, residual: np.ndarray, size: np.ndarray) -> str:
+    """Why the halves do not make the prediction that was used; empty where they do, but for rounding."""
+    rounding = _HALF.get(str(trace.provenance.get("dtype", "")), _SINGLE)
+    if not np.any(residual > _ROUNDINGS * rounding * np.maximum(size, 1.0)):
+        return ""
+    name = str(trace.provenance.get("pipeline", "this pipeline"))
+    reason = next((text for word, text in _OTHERS.items() if word in name), "it guides by another formula")
+    return f"{name}: {reason}."
 
 
 def _scales(trace: Trace, name: str) -> Float64[np.ndarray, " step"]:

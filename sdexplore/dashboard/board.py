@@ -60,7 +60,14 @@ class Board:
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the next run, without prompt, seed and scheduler."""
-        return {**self.state.arguments(self.known), **self.fixed}
+        given = {**self.state.arguments(self.known), **self.fixed}
+        sides = {"height", "width"} & self.known.keys()
+        if len(sides) == 2 and len(sides & given.keys()) == 1 and self.pipe is not None:  # noqa: PLR2004
+            from ..model.inspection.situation import situation
+
+            if (side := situation(self.pipe).side) is not None:  # a pipeline may take both or none
+                given |= dict.fromkeys(sides - given.keys(), side)
+        return given
 
     @property
     def prompt(self) -> str | None:

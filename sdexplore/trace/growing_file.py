@@ -89,6 +89,10 @@ class TraceDraft:
             for name, one in self._regions.items()
         }
 
+    def forget(self, name: str) -> None:
+        """Leaves out an array; `seal` moves the others together."""
+        self._regions.pop(name, None)
+
     def seal(self, facts: Mapping[str, Any], preview: str | None) -> None:
         """Completes the trace's file, with these facts and the appended arrays, and closes it."""
         regions = self._regions

@@ -34,6 +34,21 @@ class ReconstructionFacts(TypedDict, total=False):
     vae_psnr_db: float
 
 
+class UsedFacts(TypedDict, total=False):
+    """What the pipeline settled, where `call` is what was typed.
+
+    "ignored" names arguments that were given and changed nothing. A key may be absent in a trace of another version.
+    """
+
+    height: int
+    width: int
+    num_inference_steps: int
+    guidance_scale: float | None
+    eta: float | None
+    seeds: Sequence[int]
+    ignored: Sequence[str]
+
+
 class Provenance(TypedDict, total=False):
     """Where a trace comes from, without local paths.
 
@@ -52,6 +67,8 @@ class Provenance(TypedDict, total=False):
         guidance: diffusers' name of a scale -> the scale at each step.
         compiled: Backend -> "", or "eager" -> why a call ran without a compiled graph.
         out_of_memory: Names of arrays that are missing because memory did not suffice.
+        used: What the pipeline settled of its arguments.
+        missing: Name of an array -> why it could not be made when the run was over.
         reconstruction: How well `invert` can go back.
     """
 
@@ -69,4 +86,6 @@ class Provenance(TypedDict, total=False):
     guidance: Mapping[str, Sequence[float]]
     compiled: Mapping[str, str]
     out_of_memory: Sequence[str]
+    used: UsedFacts
+    missing: Mapping[str, str]
     reconstruction: ReconstructionFacts

@@ -53,6 +53,12 @@ class InFiles(Keeper):
         self.wait()
         return self._drafts[image].arrays()
 
+    def forget(self, key: Key) -> None:
+        """Drops the array from its draft."""
+        self.wait()
+        self._drafts[key[0]].forget(key[1])
+        self._rows.pop(key, None)
+
     def seal(self, image: int, trace: Trace) -> None:
         """Turns the image's draft into the file of the trace."""
         self.wait()

@@ -9,6 +9,7 @@ would be wrong.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall, probabilities, words_and_rest
+from .own_calls import OwnCalls
 from .plans import CallPlan, LayerPlan
 
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
@@ -35,6 +37,7 @@ def observing(
     begin: Begin,
     end: End,
     stand_in: "StandIn | None" = None,
+    own: OwnCalls | None = None,
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -46,6 +49,7 @@ def observing(
         end: Takes what was read.
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
+        own: Tells the run's own calls from others; by default those of this thread.
 
     Raises:
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
@@ -53,7 +57,7 @@ def observing(
     """
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
-    observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end)
+    observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
     with ExitStack() as stack:
         stack.callback(grids.remove)
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
@@ -73,7 +77,6 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        call: What is being filled in; None between two calls of the denoiser.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -85,37 +88,52 @@ class Observer:
         grids: Grids,
         begin: Begin,
         end: End,
+        own: OwnCalls,
     ) -> None:
         self.family, self.layers, self._modules = family, layers, modules
-        self._grids, self._begin, self._end = grids, begin, end
-        self.call: DenoiserCall | None = None
+        self._grids, self._begin, self._end, self._own = grids, begin, end, own
+        self._call: DenoiserCall | None = None
         self.settles = True
         self._ever_heard: set[str] = set()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
+        """The hooks of a copied denoiser read nothing."""
+        copied = object.__new__(Observer)
+        copied._own, copied._call = deepcopy(self._own, memo), None
+        return copied
+
+    @property
+    def call(self) -> DenoiserCall | None:
+        """What is being filled in; None between two calls of the denoiser, and in a call that is not the run's."""
+        return self._call if self._own.here() else None
 
     @contextmanager
     def reading(self, plan: CallPlan, inputs: Call) -> Iterator[DenoiserCall]:
         """What the hooks read in the block goes to a call of its own, by this plan; afterwards `call` is restored."""
-        before = self.call
-        self.call = call = DenoiserCall(plan, inputs)
+        before = self._call
+        self._call = call = DenoiserCall(plan, inputs)
         try:
             yield call
             self._check(call)
         finally:
-            self.call = before
+            self._call = before
 
     def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hook on the denoiser: opens the call."""
+        if not self._own.is_denoiser_call():
+            return
+        self._own.check()
         inputs = self.family.named(args, kwargs)
         if (reason := self.family.refusal(inputs)) is not None:
             raise RunError(f"run: cannot observe a call of the {self.family.title} {reason}")
         self._grids.begin(inputs)
-        self.call = DenoiserCall(self._begin(inputs), inputs)
+        self._call = DenoiserCall(self._begin(inputs), inputs)
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
-        call, self.call = self.call, None
-        if call is None:
+        if (call := self.call) is None:
             return
+        self._call = None
         call.noise_pred = self.family.noise_pred(output, call.inputs)
         self._check(call)
         if call.heard and self.settles:

@@ -69,6 +69,10 @@ class Keeper(ABC):
         """The arrays of one image by name, after `wait`; do not use them after `seal`."""
 
     @abstractmethod
+    def forget(self, key: Key) -> None:
+        """Drops an array, after `wait`."""
+
+    @abstractmethod
     def seal(self, image: int, trace: Trace) -> None:
         """Takes the trace that is made of an image's arrays."""
 
@@ -119,6 +123,11 @@ class InMemory(Keeper):
             for (owner, name), array in self._arrays.items()
             if owner == image
         }
+
+    def forget(self, key: Key) -> None:
+        """Drops the array."""
+        self._arrays.pop(key, None)
+        self._rows.pop(key, None)
 
     def seal(self, image: int, trace: Trace) -> None:
         """Keeps the trace."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
@@ -13,19 +14,34 @@ from ...text.words import occurrences, without, word_spans
 from ..components.tokens import tokens as tokens_of
 
 TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see the prompt of another
+_IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
-    """How many images a call makes: its prompts (or embeddings, or batch_size) times num_images_per_prompt."""
+    """How many images a call makes: its prompts (or what is in their place) times num_images_per_prompt.
+
+    In their place are embeddings, or batch_size, or class labels; without any of them the pictures that are given.
+    """
     embeds = arguments.get("prompt_embeds")
     if isinstance(prompt, list):
         prompts = len(prompt)
-    elif prompt is None and isinstance(embeds, torch.Tensor):
+    elif prompt is not None or arguments.get("batch_size") is not None:
+        prompts = int(arguments.get("batch_size") or 1)
+    elif isinstance(embeds, torch.Tensor):
         prompts = embeds.shape[0]
     else:
-        prompts = arguments.get("batch_size", 1)
+        several = (_several(arguments.get(name)) for name in _IN_ITS_PLACE)
+        prompts = next((one for one in several if one is not None), 1)
     return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+
+
+def _several(given: Any) -> int | None:
+    """How many pictures, embeddings or labels a list or a batch holds; None where it holds one or is not there."""
+    if isinstance(given, list | tuple):
+        return len(given) or None
+    batch = isinstance(given, torch.Tensor | np.ndarray) and given.ndim in (2, 4)
+    return len(given) or None if batch else None
 
 
 def prompts_of(
@@ -38,6 +54,9 @@ def prompts_of(
     """
     per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
     texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
+    edits = arguments.get("editing_prompt")  # of semantic guidance: texts that each of the images is edited by
+    for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):
+        texts[f"edit_{number}"] = (edit, "editing_prompt")
     found: dict[tuple[str, int], Tokenizations | None] = {}
 
     def text_of(value: Any, number: int) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import torch
@@ -12,12 +13,14 @@ from ...base.errors import RunError
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
+from ..components.pipeline_parts import autoencoder
 from ..families.family import Call, Family
 from ..families.grids import Grid
 from ..schedulers import noise_levels
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
+from .own_calls import OwnCalls
 from .plans import CallPlan, LayerPlan, cut_of
 from .roles import Roles
 
@@ -45,6 +48,7 @@ class Recorder:
         keeper: Gets the rows of every image's arrays, under their names in a trace's file.
         tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
+        channels: Of the latents; a variance that the denoiser predicts behind them is left out. None keeps all.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
         guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
@@ -52,7 +56,10 @@ class Recorder:
         swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
-        last: What the last step returned.
+        last: What the last step returned; `finish` may be told that the pipeline changed it.
+        own: Tells the run's own calls from others.
+        decoded: What the autoencoder was given after the last step.
+        settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
     """
 
     record: Record
@@ -66,22 +73,29 @@ class Recorder:
     guidance: Callable[[Any], dict[str, float]] = lambda _: {}
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
+    channels: int | None = None
+    own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
     seen: dict[str, None] = field(default_factory=dict)
     calls: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     last: torch.Tensor | None = None
+    decoded: list[torch.Tensor] = field(default_factory=list)
+    settled: dict[str, Any] = field(default_factory=dict)
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
     _size: Grid = (0, 0)  # of the latents in the last call of the denoiser
+    _with_gradients: bool | None = None  # of the pipeline's call itself
 
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
         """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
+            replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
-            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in),
+            replaced(autoencoder(pipe), "decode", self._decode),
+            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own),
         ):
             yield
 
@@ -90,8 +104,13 @@ class Recorder:
         """Whether the denoiser has been called."""
         return bool(self.seen)
 
-    def finish(self) -> None:
-        """Waits for the copies; then everything that was kept can be read."""
+    def finish(self, last: torch.Tensor | None = None) -> None:
+        """Waits for the copies; then everything that was kept can be read.
+
+        Args:
+            last: The last latents, if the pipeline changed what its last step returned.
+        """
+        self.last = self.last if last is None else last
         if self.last is not None and self.record.latents:
             self._keep("latents", self.last, len(self.steps) + 1)
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
@@ -108,6 +127,9 @@ class Recorder:
         @wraps(encode_prompt)
         def watched(*args: Any, **kwargs: Any) -> Any:
             result = encode_prompt(*args, **kwargs)
+            if not self.own.here():
+                return result
+            self._with_gradients = torch.is_grad_enabled() if not self.seen else self._with_gradients
             if (encoded := self.family.encoded(result)) is not None:
                 self.roles.encode(*encoded)
             return result
@@ -118,37 +140,76 @@ class Recorder:
         def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(step)  # pipelines read its signature to decide which arguments to pass
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+                if not self.own.is_scheduler_call():
+                    return step(model_output, timestep, sample, *args, **kwargs)
+                self.own.check()
                 if not self.steps and not self._taken:
                     raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
-                latents, noise_pred = (self.family.unpacked(one, self._size) for one in (sample, model_output))
+                latents, whole = (self.family.unpacked(one, self._size) for one in (sample, model_output))
+                noise_pred = whole[:, : self.channels]
                 if self.guide is not None:
                     if self.record.noise_pred:
                         self._keep("noise_pred_before_guide", noise_pred, total)
-                    noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
-                    model_output = self.family.packed(noise_pred, self._size)
+                    with self.own.beside():
+                        noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
+                    behind = [] if self.channels is None else [whole[:, self.channels :]]
+                    whole = torch.cat([noise_pred, *behind], dim=1) if behind and behind[0].numel() else noise_pred
+                    model_output = self.family.packed(whole, self._size)
                 if self.record.latents:
                     self._keep("latents", latents, total + 1)
                 if self.record.noise_pred:
                     self._keep("noise_pred", noise_pred, total)
                 result = step(model_output, timestep, sample, *args, **kwargs)
+                if "eta" not in self.settled:
+                    self.settled["eta"] = _given_or_default(
+                        step, "eta", (model_output, timestep, sample, *args), kwargs
+                    )
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
                 after = result[0] if isinstance(result, tuple) else result.prev_sample
                 self.last = self.family.unpacked(after, self._size)
                 self.keeper.step_done()
-                self.after_step(len(self.steps) - 1, timestep, self.last)
+                self.own.steps = len(self.steps)
+                with self.own.beside():
+                    self.after_step(len(self.steps) - 1, timestep, self.last)
+                self.own.check()
+                self.decoded.clear()
                 return result
 
             return watched
 
         return wrapper
 
+    def _set_timesteps(self, set_timesteps: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(set_timesteps)  # pipelines read its signature to decide which arguments to pass
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if self.own.is_scheduler_call(anew=True):
+                names = ("num_inference_steps", "timesteps", "sigmas")
+                found = {name: _given_or_default(set_timesteps, name, args, kwargs) for name in names}
+                lists = [one for one in (found["timesteps"], found["sigmas"]) if one is not None]
+                self.settled["num_inference_steps"] = len(lists[0]) if lists else found["num_inference_steps"]
+            return set_timesteps(*args, **kwargs)
+
+        return watched
+
+    def _decode(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(decode)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            given = next((one for one in (*args, *kwargs.values()) if isinstance(one, torch.Tensor)), None)
+            if given is not None and self.steps and self.own.here():
+                self.decoded.append(given.detach())
+            return decode(*args, **kwargs)
+
+        return watched
+
     def _begin(self, call: Call) -> CallPlan:
         self._size = self.family.latent_size(call)
-        roles = self.roles.of_call(self.family.rows(call), self.family.embeddings(call), self._taken)
+        aside = self._with_gradients is False and torch.is_grad_enabled()
+        embeds = self.family.embeddings(call)
+        roles = self.roles.of_call(self.family.rows(call), embeds, self._taken, aside=aside)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
         if self._wanted_steps is None:
@@ -162,10 +223,14 @@ class Recorder:
 
     def _cut(self, role: str, image: int, length: int) -> int | None:
         """How many leading positions keep a column of their own; None keeps all."""
-        tokens = self.tokens(role, image)
+        tokens = self.tokens_of(role, image)
         if self.record.columns == "all" or tokens is None:
             return None
         return cut_of(tokens, length, self.family.text_columns(tokens))
+
+    def tokens_of(self, role: str, image: int) -> Tokenizations | None:
+        """The tokens of the text that the role's rows were given; None without text."""
+        return self.tokens(self.roles.alike.get(role, role), image)
 
     def _filed(self, role: str) -> str:
         return self.swapped(len(self.steps)) if role == "cond" else role
@@ -175,11 +240,12 @@ class Recorder:
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]
-                self._keep(f"noise_preds/{role}", call.noise_pred[start : start + images], self.total(), at=step)
+                made = call.noise_pred[start : start + images, : self.channels]
+                self._keep(f"noise_preds/{role}", made, self.total(), at=step)
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())
-        for queries, made in ((False, call.attention), (True, call.queries)):
-            for layer, rows in made.items():
+        for queries, read in ((False, call.attention), (True, call.queries)):
+            for layer, rows in read.items():
                 kind = self.layers[layer].kind
                 for row, one in rows.items():
                     role = call.plan.roles[row]
@@ -187,3 +253,13 @@ class Recorder:
                     key = (row % images, f"{'queries' if queries else kind}/{filed}/{layer}")
                     self.keeper.take(key, one, expected)
                     self.calls.setdefault(key, []).append(step)
+
+
+def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The value that a call gives to the argument `name`; None where the function takes none."""
+    try:
+        bound = signature(function).bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):
+        return kwargs.get(name)
+    bound.apply_defaults()
+    return bound.arguments.get(name, kwargs.get(name))

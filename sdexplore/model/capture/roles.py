@@ -17,18 +17,21 @@ class Roles:
     A row with the prompt's embeddings is "cond", one with the negative prompt's is "uncond". A second row of the same
     batch with the prompt's is "perturbed" (perturbed-attention guidance runs the prompt twice). If the embeddings tell
     nothing (there are none, or a callback replaced them during the run), the order of diffusers' batches tells the
-    role. A role that an earlier call of the same step had is not given again: such rows are "extra_0" and so on.
+    role. A role that an earlier call of the same step had is not given again: such rows are "extra_0" and so on. So are
+    the rows of a call aside, which predicts no noise for the scheduler (Attend-and-Excite's, for a gradient).
 
     Attributes:
         images: How many images the call makes.
         encoded: Role -> embeddings as the pipeline's `encode_prompt` returned them.
         order: Of the roles in the pipeline's full batch, if the embeddings do not tell them: InstructPix2Pix has a row
             that sees the picture and no prompt ("image"), and one that sees neither, with the same embeddings.
+        alike: Role "extra_0" and so on -> the role whose embeddings such rows had.
     """
 
     images: int
     encoded: dict[str, torch.Tensor] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    alike: dict[str, str] = field(default_factory=dict)
     _seen: list[tuple[torch.Tensor, frozenset[str], tuple[str, ...]]] = field(default_factory=list)
 
     def encode(self, cond: torch.Tensor, uncond: torch.Tensor | None) -> None:
@@ -42,11 +45,14 @@ class Roles:
         """Roles whose embeddings are all zeros, as SDXL's are for an absent negative prompt."""
         return tuple(role for role, embeds in self.encoded.items() if not bool(embeds.any()))
 
-    def of_call(self, rows: int, embeds: torch.Tensor | None, taken: Collection[str] = ()) -> tuple[str, ...]:
+    def of_call(
+        self, rows: int, embeds: torch.Tensor | None, taken: Collection[str] = (), *, aside: bool = False
+    ) -> tuple[str, ...]:
         """The role of each of the call's `rows`; row r belongs to image r % images.
 
         Args:
             taken: Roles of earlier calls of the same step.
+            aside: Whether the call predicts no noise for the scheduler.
 
         Raises:
             RunError: The batch is not a multiple of the images.
@@ -56,18 +62,30 @@ class Roles:
                 f"run: the denoiser was called with a batch of {rows} for {self.images} images; "
                 "roles can be told only in a whole multiple of the images"
             )
-        for (
-            known,
-            before,
-            roles,
-        ) in self._seen:  # pipelines pass the same tensor at every step: one comparison is enough
-            if known is embeds and before == frozenset(taken) and len(roles) == rows:
-                return roles
-        names = self._by_content(rows // self.images, embeds, taken) or self._by_order(rows // self.images, taken)
+        if not aside:  # pipelines pass the same tensor at every step: one comparison is enough
+            for known, before, roles in self._seen:
+                if known is embeds and before == frozenset(taken) and len(roles) == rows:
+                    return roles
+        chunks = rows // self.images
+        if aside:
+            names = _extras(chunks, taken)[:chunks]
+        else:
+            names = self._by_content(chunks, embeds, taken) or self._by_order(chunks, taken)
         roles = tuple(name for name in names for _ in range(self.images))
-        if embeds is not None:
+        self._note_extras(names, embeds)
+        if embeds is not None and not aside:
             self._seen.append((embeds, frozenset(taken), roles))
         return roles
+
+    def _note_extras(self, names: list[str], embeds: torch.Tensor | None) -> None:
+        """Remembers whose embeddings the rows of no known role have."""
+        if embeds is None or len(embeds) != len(names) * self.images:
+            return
+        for name, part in zip(names, embeds.chunk(len(names)), strict=True):
+            if name.startswith("extra_") and name not in self.alike:
+                same = [role for role, known in self.encoded.items() if _equal(known, part)]
+                if same:
+                    self.alike[name] = min(same, key="cond".__ne__)
 
     def _by_order(self, chunks: int, taken: Collection[str]) -> list[str]:
         usual = self.order if len(self.order) == chunks else ("cond",) if chunks == 1 else _ORDER

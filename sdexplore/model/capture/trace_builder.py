@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
-from ...base.user_warnings import warn_user
+from ...base.errors import TraceError
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
-from ...trace.declaration import KEYED, Kind, declared
+from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
 from ...trace.trace import Attention, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
+from .lacking import Lacking
+from .pictures import pictures_of
 from .plans import cut_of
 from .recorder import Recorder
 
@@ -25,12 +26,13 @@ Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 
 @dataclass(frozen=True)
 class Assembly:
-    """The parts of a finished (or stopped) run.
+    """The parts of a finished (or stopped) run. What cannot be made of it costs that part, never the trace.
 
     Attributes:
         recorder: Finished: its copies are complete.
         decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
+        factor: Pixels along the side of a latent.
     """
 
     recorder: Recorder
@@ -39,54 +41,82 @@ class Assembly:
     provenance: Provenance
     decode: Decode | None
     latent_rgb: Callable[[], np.ndarray] | None
+    factor: int = 1
 
     def seal(self, output: Any | None) -> None:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
-        pictures, unsafe = _pictures(output)
+        lacking = Lacking()
+        pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
         images = self.recorder.roles.images
         for image in range(images):
-            missing = self._complete(image, pictures[image] if pictures else None)
+            self._complete(image, pictures[image] if pictures else None, lacking)
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
-            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, missing)
+            trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, lacking)
             self.recorder.keeper.seal(image, trace)
+        lacking.tell()
 
-    def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], missing: Provenance) -> Trace:
+    def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], lacking: Lacking) -> Trace:
         """The Trace of everything that was kept of one image."""
+        self._drop_what_does_not_fit(image, lacking)
         arrays = self.recorder.keeper.arrays(image)
         tokens, calls = self._calls(image, arrays)
         parts: dict[str, Any] = {
             one.name: one.value_in(arrays) for one in declared(Trace) if one.kind in (Kind.ARRAY, *KEYED)
         }
-        provenance: Provenance = {**self.provenance, "guidance": self._guidance(), **missing}
+        provenance: Provenance = {**self.provenance, "guidance": self._guidance(), **lacking.entries()}
+        if (size := self._size(arrays)) is not None and "used" in provenance:
+            provenance["used"] = {**provenance["used"], "height": size[0], "width": size[1]}
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts, **calls)
 
-    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None) -> Provenance:
-        """Gives the keeper the picture, and what follows from the rest: noise levels, x0, decoded steps.
+    def _drop_what_does_not_fit(self, image: int, lacking: Lacking) -> None:
+        """Forgets arrays whose shape is none that a trace can hold beside the latents."""
+        keeper, sizes = self.recorder.keeper, fixed_lengths(Trace)
+        arrays = keeper.arrays(image)
+        for one in (each for each in with_arrays(Trace) if each.kind in (Kind.ARRAY, *KEYED)):
+            for key in [key for key in arrays if key.split("/")[0] == one.name]:
+                try:
+                    one.check(one.value_in({key: arrays[key]}), sizes)
+                except TraceError as error:
+                    keeper.forget((image, key))
+                    lacking.note(key, str(error))
 
-        Returns:
-            The entry of provenance about pictures for which memory did not suffice.
-        """
+    def _size(self, arrays: Mapping[str, np.ndarray]) -> tuple[int, int] | None:
+        """(height, width) of the picture in pixels, or of the one that the latents stand for."""
+        if (picture := arrays.get("image")) is not None:
+            return picture.shape[0], picture.shape[1]
+        last = self.recorder.last
+        if last is None or last.ndim != 4:  # noqa: PLR2004  (image, channel, y, x)
+            return None
+        return last.shape[-2] * self.factor, last.shape[-1] * self.factor
+
+    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None, lacking: Lacking) -> None:
+        """Gives the keeper the picture, and what follows from the rest: noise levels, x0, decoded steps."""
         keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
         keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
-        sigmas = noise_levels.sigmas(self.scheduler, marks)
         if picture is not None:
             keeper.add((image, "image"), picture)
+        sigmas: np.ndarray | None = None
+        with lacking.unless("sigmas"):
+            sigmas = noise_levels.sigmas(self.scheduler, marks)
+        wanted: list[tuple[str, Callable[[], np.ndarray]]] = []
         if sigmas is not None:
             keeper.add((image, "sigmas"), sigmas)
-            self._original_sample(image, sigmas)
-        wanted = [] if sigmas is None else self._to_decode(image, sigmas)
+            with lacking.unless("pred_original_sample"):
+                self._original_sample(image, sigmas)
+            wanted = self._to_decode(image, sigmas)
         if self.latent_rgb is not None and "latents" in keeper.arrays(image):
             wanted.insert(0, ("latent_rgb", self.latent_rgb))
         for number, (name, make) in enumerate(wanted):
             try:
-                keeper.add((image, name), make())
+                with lacking.unless(name):
+                    keeper.add((image, name), make())
             except Exception as error:
                 if not ran_out(error):
                     raise
                 give_back(error)
-                return _lacking([name for name, _ in wanted[number:]])
-        return {}
+                lacking.memory([one for one, _ in wanted[number:]])
+                return
 
     def _guidance(self) -> dict[str, list[float]]:
         """The scales of guidance that the pipeline used, one number for each step."""
@@ -100,6 +130,9 @@ class Assembly:
             return
         # The scheduler's facts are known wherever its noise levels are.
         how: Any = (scheduler["prediction_type"], scheduler["space"], scheduler["sigma_data"])
+        if kept["latents"].shape[1:] != kept["noise_pred"].shape[1:]:
+            shapes = (kept[name].shape[1:] for name in ("noise_pred", "latents"))
+            raise TraceError("predictions of {} beside latents of {}".format(*shapes))
         for step in range(len(sigmas)):  # one at a time, since a long run may be in a file
             rows = slice(step, step + 1)
             sigma = sigmas[rows].reshape(-1, 1, 1, 1)
@@ -132,7 +165,7 @@ class Assembly:
         )
         if "cond" in roles:  # and the prompts that replaced its own
             roles |= dict.fromkeys(recorder.swapped(step) for step in range(len(recorder.steps)))
-        tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
+        tokens = {role: found for role in roles if (found := recorder.tokens_of(role, image)) is not None}
         fields: dict[str, dict[str, dict[str, Any]]] = {one.name: {} for one in declared(Trace) if one.rows}
         rows = {one.name: one.rows for one in declared(Trace)}
         for (owner, name), steps in recorder.calls.items():
@@ -144,7 +177,7 @@ class Assembly:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
             cross, plan = kind == "cross_attention", recorder.layers[layer]
-            known = recorder.tokens(role, image) if cross else None
+            known = recorder.tokens_of(role, image) if cross else None
             first = recorder.family.text_columns(known or ())
             there[layer] = Attention(
                 probs=arrays[name],
@@ -154,16 +187,6 @@ class Assembly:
                 head_mean=plan.head_mean,
             )
         return tokens, fields
-
-
-def _lacking(names: list[str]) -> Provenance:
-    """The entry of provenance for missing pictures; a warning names them too."""
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004
-    warn_user(
-        f"run: the run is whole, but memory did not suffice to decode its steps afterwards; missing: {shown}. "
-        "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory"
-    )
-    return {"out_of_memory": names}
 
 
 def _columns(
@@ -183,21 +206,3 @@ def _columns(
     if cut is None or columns != cut + 1 or columns == length:
         return apart
     return (*apart[:-1], tuple(range(cut, length)))
-
-
-def _pictures(output: Any | None) -> tuple[list[UInt8[np.ndarray, "Y X 3"]] | None, Any]:
-    """The pipeline's pictures as uint8, and the safety checker's verdicts; None for latents and for no output."""
-    if output is None:
-        return None, None
-    images = output[0] if isinstance(output, tuple) else output.images
-    unsafe = (
-        output[1] if isinstance(output, tuple) and len(output) > 1 else getattr(output, "nsfw_content_detected", None)
-    )
-    if isinstance(images, list) and all(isinstance(image, Image.Image) for image in images):
-        return [np.asarray(image.convert("RGB")) for image in images], unsafe
-    if isinstance(images, np.ndarray) and images.shape[-1] == 3:  # noqa: PLR2004  (RGB)
-        return [(image * 255).round().astype(np.uint8) for image in images], unsafe
-    if hasattr(images, "cpu") and images.shape[1] == 3:  # noqa: PLR2004  (RGB; latents have more channels)
-        array = images.detach().float().cpu().permute(0, 2, 3, 1).numpy()
-        return [(image * 255).round().astype(np.uint8) for image in array], unsafe
-    return None, unsafe

@@ -80,6 +80,11 @@ def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
     return _unscaled(latents, _autoencoder(pipe))
 
 
+def scaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents as the denoiser has them, from latents as the VAE itself has them."""
+    return _scaled(latents, _autoencoder(pipe))
+
+
 def latent_rgb(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     """A matrix M for which [latents, 1] @ M is about the picture's RGB (0..1) at that latent pixel.
 

@@ -2,9 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import update_wrapper
 from typing import Any
 
 import torch
+
+
+class _InPlace:
+    """What stands in the place of an object's own function. A deep copy of the object has the function itself."""
+
+    def __init__(self, owner: Any, name: str, original: Callable[..., Any], made: Callable[..., Any]) -> None:
+        self._owner, self._name, self._made = owner, name, made
+        self._own = vars(owner).get(name)
+        update_wrapper(self, original)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._made(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = memo.get(id(self._owner))
+        if self._own is not None or copied is None:
+            return deepcopy(self._own, memo)
+        return getattr(type(copied), self._name).__get__(copied)
 
 
 @contextmanager
@@ -15,7 +35,7 @@ def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callabl
         yield
         return
     own = vars(owner).get(name)
-    vars(owner)[name] = make(original)
+    vars(owner)[name] = _InPlace(owner, name, original, make(original))
     try:
         yield
     finally:

@@ -160,8 +160,8 @@ def invert(
     if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or not 1 <= steps <= most:
         raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
     num_inference_steps = int(steps)
+    pixels = pixels_of(pipe, image, pipeline_arguments, "invert")  # it takes the sizes out, and completes them
     asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": 1.0}, record=record)
-    pixels = pixels_of(pipe, image, pipeline_arguments, "invert")
     given = decoding.uint8(pixels)
     with session(pipe, asked, function="invert", one_image=True) as running:
         z = decoding.encode(pipe, pixels)

@@ -139,8 +139,8 @@ class Family:
         """Whether the pipeline is told nothing of what to draw: no text, and no class."""
         return False
 
-    def order(self, pipe: Any) -> tuple[str, ...]:  # noqa: ARG002
-        """Roles in the pipeline's full batch, where their embeddings do not tell them; else empty."""
+    def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """Roles in the full batch of such a call, where their embeddings do not tell them; else empty."""
         return ()
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -148,6 +148,10 @@ class Family:
         del pipe
         guided = float(given.get("guidance_scale") or 0) > 1
         return ("uncond", "cond") if guided else ("cond",)
+
+    def embeds_guidance(self, pipe: Any) -> bool:
+        """Whether the denoiser takes the guidance scale as an input, and makes no second row for it."""
+        return bool(getattr(self.denoiser(pipe).config, "guidance_embeds", False))
 
     def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """Each role and when it is there, in the order of the batch."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeAlias
 
 import torch
@@ -63,6 +64,13 @@ class WatchedGrids:
             module = denoiser.get_submodule(name)
             self._hooks[name] = module.register_forward_pre_hook(partial(self._note, name), with_kwargs=True)
         self._settled = False
+        self._thread = get_ident()
+
+    def __deepcopy__(self, _: Any) -> "WatchedGrids":
+        """The hooks of a copied network see nothing."""
+        copied = object.__new__(WatchedGrids)
+        copied._thread = -1
+        return copied
 
     def begin(self, call: Mapping[str, Any]) -> None:
         """Does nothing: the hooks read every call."""
@@ -94,6 +102,8 @@ class WatchedGrids:
         self._hooks.clear()
 
     def _note(self, name: str, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if get_ident() != self._thread:  # another thread calls the network for itself
+            return
         first = next((one for one in (*args, *kwargs.values()) if isinstance(one, torch.Tensor)), None)
         if first is not None and first.ndim == 4:  # noqa: PLR2004  (batch, channel, y, x)
             self._seen[name] = (first.shape[2], first.shape[3])

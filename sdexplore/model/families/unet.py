@@ -1,6 +1,7 @@
 """The UNet of Stable Diffusion and its kin: cross-attention to words and self-attention on a pyramid of grids."""
 
 import inspect
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -13,14 +14,19 @@ from torch.utils.hooks import RemovableHandle
 from .attention_modules import Layer
 from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
+from .pipelines import edits_of
 from .unet_blocks import Blocks, blocks_of
 from .ways_in import Attended, Heard, listen_to_projections
 
-_OTHER_ORDERS = {"InstructPix2Pix": ("cond", "image", "uncond")}  # by a word in the pipeline's class
+_OTHER_ORDERS = {  # by a word in the pipeline's class
+    "InstructPix2Pix": ("cond", "image", "uncond"),
+    "PipelineSafe": ("uncond", "cond", "extra_0"),  # behind the prompt, a concept to lead away from
+}
 _TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
 _OVER_TIME = ("Temporal", "Transformer3D")
+_BESIDE = re.compile(r"\.fuser\.|(^|\.)ctrl_")  # modules of a UNet beside the picture's own
 _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
 
 
@@ -34,6 +40,15 @@ class UNet(Family):
     sample: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = False
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
+
+    def latent_channels(self, pipe: Any) -> int:
+        """Channels of the latents: what the UNet predicts, without a variance that it may predict behind that."""
+        variance = str(getattr(getattr(pipe, "scheduler", None), "config", {}).get("variance_type") or "")
+        taken = self.in_channels(pipe)
+        latent = getattr(getattr(getattr(pipe, "vae", None), "config", None), "latent_channels", None)
+        named = getattr(self.denoiser(pipe).config, "out_channels", None)  # ControlNet-XS's UNet names none
+        made = int(named or latent or taken or 4)
+        return made // 2 if variance.startswith("learned") or made in (2 * (latent or 0), 2 * (taken or 0)) else made
 
     def knows(self, denoiser: nn.Module) -> bool:
         """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead."""
@@ -74,18 +89,23 @@ class UNet(Family):
         takes_text = any(one.name == self.text or one.kind is one.VAR_KEYWORD for one in named)
         return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
 
-    def order(self, pipe: Any) -> tuple[str, ...]:
-        """Of unconditional pipelines, and of InstructPix2Pix: its rows without prompt have the same embeddings."""
+    def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """Of unconditional pipelines, of InstructPix2Pix, and of semantic guidance, which has a row for each edit.
+
+        InstructPix2Pix's rows without prompt have the same embeddings.
+        """
         if self.unconditional(pipe):
             return ("uncond",)
+        if "Semantic" in type(pipe).__name__ and (edits := edits_of(given or {})):
+            return ("uncond", "cond", *(f"edit_{number}" for number in range(edits)))
         return next((order for word, order in _OTHER_ORDERS.items() if word in type(pipe).__name__), ())
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """With classifier-free guidance, InstructPix2Pix's two, and perturbed-attention guidance."""
         if self.unconditional(pipe):
             return ("uncond",)
-        guided = float(given.get("guidance_scale") or 0) > 1 and not self._embeds_guidance(pipe)
-        if order := self.order(pipe):
+        guided = float(given.get("guidance_scale") or 0) > 1 and not self.embeds_guidance(pipe)
+        if order := self.order(pipe, given):
             return order if guided and float(given.get("image_guidance_scale") or 1) >= 1 else ("cond",)
         perturbed = float(given.get("pag_scale") or 0) > 0 and bool(getattr(pipe, "pag_applied_layers", True))
         return (*(("uncond",) if guided else ()), "cond", *(("perturbed",) if perturbed else ()))
@@ -94,25 +114,28 @@ class UNet(Family):
         """Each role and when it is there."""
         if order := self.order(pipe):
             for role in order:
-                both = "where guidance_scale > 1 and image_guidance_scale ≥ 1"
+                both = "where guidance_scale > 1" + (" and image_guidance_scale ≥ 1" if "image" in order else "")
                 yield role, "always" if role == "cond" else both
             return
         prompted = getattr(self.denoiser(pipe).config, "cross_attention_dim", None) is not None
-        if prompted and not self._embeds_guidance(pipe):
+        if prompted and not self.embeds_guidance(pipe):
             yield "uncond", "where guidance_scale > 1"
         yield "cond", "always"
         if hasattr(pipe, "pag_attn_processors"):
             yield "perturbed", "where pag_scale > 0"
 
-    def _embeds_guidance(self, pipe: Any) -> bool:
+    def embeds_guidance(self, pipe: Any) -> bool:
         """Whether the UNet takes the guidance scale as an embedding, as LCM's does, and makes no second row."""
         return getattr(self.denoiser(pipe).config, "time_cond_proj_dim", None) is not None
 
     # Attention
 
     def may_attend(self, name: str, module: nn.Module) -> bool:
-        """Diffusers' own layers over pixels; GLIGEN's, over pixels and boxes, are left out."""
-        return isinstance(module, Attention) and ".fuser." not in name
+        """Diffusers' own layers over pixels of the picture's own branch.
+
+        GLIGEN's, over pixels and boxes, are left out, and those of ControlNet-XS's control branch.
+        """
+        return isinstance(module, Attention) and not _BESIDE.search(name)
 
     def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
         """By hooks on the layer's projections."""

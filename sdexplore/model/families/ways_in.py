@@ -7,6 +7,7 @@ layer that reaches that function, whatever its processor does before.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -53,9 +54,10 @@ Heard = Callable[[Attended], None]
 
 def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
     """Hooks on the layer's projections, fused ones too; `heard` is called once query and key are both there."""
-    waiting: dict[str, torch.Tensor] = {}
+    by_thread: dict[int, dict[str, torch.Tensor]] = {}  # two threads may call one module at once
 
     def take(**made: torch.Tensor) -> None:
+        waiting = by_thread.setdefault(get_ident(), {})
         waiting.update(made)
         if len(waiting) == 2:  # noqa: PLR2004  (query and key, in whatever order)
             heard(Attended(waiting.pop("query"), waiting.pop("key")))
@@ -83,14 +85,15 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
 
 def listen_to_kernel(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
     """Hooks that switch a mode of this thread on while the layer runs; the mode sees what the kernel is given."""
-    modes: list[_Kernel] = []
+    by_thread: dict[int, list[_Kernel]] = {}  # a mode is left in the thread that it was entered in
 
     def enter(*_: Any) -> None:
+        modes = by_thread.setdefault(get_ident(), [])
         modes.append(_Kernel(heard))
         modes[-1].__enter__()  # type: ignore[no-untyped-call]
 
     def leave(*_: Any) -> None:
-        if modes:
+        if modes := by_thread.get(get_ident()):
             modes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]

@@ -16,6 +16,7 @@ from ..capture.plans import cut_of
 from ..capture.prompts import image_count, prompt_role, prompts_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
 from ..families import family_of
+from ..families.pipelines import takes_both_sizes_or_none
 from ..schedulers import noise_levels
 
 _LONGEST = 1 << 16  # tokenizers that know no length say 1e30
@@ -138,9 +139,9 @@ def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
     if "height" not in given or ("ControlNet" in type(pipe).__name__ and not (height and width)):
         found = size_of(given.get("image"))
         if found is not None:
-            height, width = found
-    elif not (height and width) and "XL" not in type(pipe).__name__:
-        height = width = None  # all pipelines but SDXL's drop one of the two where the other is missing
+            height, width = height or found[0], width or found[1]
+    elif not (height and width) and takes_both_sizes_or_none(type(pipe)):
+        height = width = None
     return latent_grid(pipe, height, width)
 
 

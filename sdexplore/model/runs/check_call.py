@@ -11,9 +11,11 @@ from ...base.error_lines import first_line
 from ...base.errors import RunError, did_you_mean
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import denoiser
+from ..families.pipelines import refusal
 from ..schedulers.names import scheduler_from_name
 from .call import Call
 from .check_record import check_record
+from .check_sizes import check_sizes
 
 SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 _OF_RUN = ("generator", "callback_on_step_end", "callback_on_step_end_tensor_inputs")  # set by `run`, not by the user
@@ -21,6 +23,7 @@ _SEEDS = (-(2**63), 2**64 - 1)
 _PICTURES = {"image": "Image2Image", "strength": "Image2Image", "mask_image": "Inpainting"}
 _SCALES = ("guidance_scale", "guidance_rescale", "image_guidance_scale", "pag_scale", "strength", "eta")
 _COUNTS = {"num_inference_steps": "steps", "num_images_per_prompt": "images"}
+_MOST = {"num_inference_steps": 10_000, "num_images_per_prompt": 10_000}  # ten times a schedule of 1000 times
 
 
 def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> None:
@@ -46,6 +49,9 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         raise RunError(f"{function}({name}=…): {type(pipe).__name__} takes no {name!r}; {_instead_of(name, known)}")
     check_counts(call.arguments, function)
+    check_sizes(pipe, call.prompt, call.arguments, call.seed, function)
+    if (reason := refusal(type(pipe), call.arguments, image_count(call.prompt, call.arguments))) is not None:
+        raise RunError(f"{function}: cannot observe this {type(pipe).__name__}: {reason}")
     if one_image and (images := image_count(call.prompt, call.arguments)) != 1:
         raise RunError(several_images(function, images))
     if isinstance(call.scheduler, str):
@@ -77,7 +83,7 @@ def _instead_of(name: str, known: Mapping[str, Any]) -> str:
 
 
 def check_counts(arguments: Mapping[str, Any], function: str) -> None:
-    """RunError where a number of steps or images is no whole number from 1, or a scale is text.
+    """RunError where a number of steps or images is no whole number from 1 or beyond all use, or a scale is text.
 
     None leaves it to the pipeline.
     """
@@ -86,6 +92,8 @@ def check_counts(arguments: Mapping[str, Any], function: str) -> None:
         whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
         if given is not None and not (whole and given >= 1):
             raise RunError(f"{function}({name}={given!r}): the number of {what} is a whole number, and at least 1")
+        if given is not None and given > _MOST[name]:
+            raise RunError(f"{function}({name}={given!r}): the number of {what} is at most {_MOST[name]:,}")
     for name in _SCALES:
         if isinstance(given := arguments.get(name), str):
             raise RunError(f"{function}({name}={given!r}): it is a number, here a text")

@@ -18,7 +18,7 @@ from ..families.grids import Grid
 from .call_outline import outline_of, size_of
 
 # Every role that a row of a denoiser call can have (`roles`). A Record may name some that this pipeline has not.
-_ROLE = re.compile(r"cond|uncond|perturbed|image|extra_\d+")
+_ROLE = re.compile(r"cond|uncond|perturbed|image|edit_\d+|extra_\d+")
 
 
 @dataclass(frozen=True)

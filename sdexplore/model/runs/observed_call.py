@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from inspect import isfunction
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from jaxtyping import Float32
 
 from ...base.errors import RunError, Stopped
+from ...base.user_warnings import warn_user
 from ...theory import variance_preserving
 from ...trace.collections import Traces
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
+from ..capture.last_latents import last_latents
 from ..capture.memory_sink import Keeper
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
@@ -24,7 +27,7 @@ from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
 from ..compiled.denoiser import compiled_denoiser
 from ..components import decoding
-from ..components.pipeline_parts import autoencoder, in_pixel_space
+from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..families import family_of
 from ..schedulers import noise_levels
@@ -36,6 +39,7 @@ from .memory_budget import ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
 from .provenance import provenance_of
+from .settled_arguments import given_or_default, used
 
 
 class _StopRun(BaseException):
@@ -102,12 +106,13 @@ def _recorder(
         record=call.record,
         keeper=keeper,
         family=family_of(pipe),
-        roles=Roles(images, order=family_of(pipe).order(pipe)),
+        roles=Roles(images, order=family_of(pipe).order(pipe, call.arguments)),
+        channels=family_of(pipe).latent_channels(pipe),
         tokens=prompts_of(pipe, call.prompt, call.arguments, images, swaps.prompts if swaps else {}),
         layers=layers,
         after_step=(lambda *_: None) if on_step is None else partial(_tell, pipe, on_step, steps),
         total=lambda: _total(pipe),
-        guidance=lambda timestep: _scales(pipe, timestep),
+        guidance=lambda timestep: _scales(pipe, call.arguments, timestep),
         guide=guide,
         swapped=swaps.role_at if swaps else lambda _: "cond",
         steps=steps,
@@ -145,25 +150,47 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     started = time.perf_counter()
     try:
         with recorder.watching(pipe, denoiser, stand_in):
-            output = pipe(**given)
+            output = pipe(**_told_apart(given, recorder))
     except _StopRun:
         stopped = True
-    except (TypeError, ValueError, AttributeError) as error:
-        if recorder.begun:
+    except Exception as error:
+        if recorder.own.disturbance is not None and not isinstance(error, RunError):
+            raise RunError(recorder.own.disturbance) from error
+        if recorder.begun or not isinstance(error, TypeError | ValueError | AttributeError):
             raise
         raise refused(pipe, given, error, function) from error
-    recorder.finish()
+    recorder.own.check()
+    if recorder.last is not None and not stopped:
+        seen = torch.cat(recorder.decoded) if recorder.decoded else None
+        recorder.finish(last_latents(pipe, recorder.last, seen, output))
+    else:
+        recorder.finish()
     drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
+    settled = used(pipe, call, recorder)
+    if ignored := settled["ignored"]:
+        warn_user(
+            f"{function}: {type(pipe).__name__} ignored {', '.join(ignored)} in this call; "
+            "provenance['used'] says what it drew with"
+        )
     Assembly(
         recorder=recorder,
         scheduler=pipe.scheduler,
         call=call.facts(),
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
+        | {"used": settled}
         | ({} if graphs is None else {"compiled": graphs.used}),
+        factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
         latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
     ).seal(output)
     return stopped
+
+
+def _told_apart(given: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
+    """The arguments; a callback that is a plain function says when it runs, since it may call the pipeline itself."""
+    callbacks = ("callback_on_step_end", "callback")
+    told = {name: recorder.own.besides(given[name]) for name in callbacks if isfunction(given.get(name))}
+    return {**given, **told}
 
 
 def _total(pipe: Any) -> int:
@@ -171,9 +198,13 @@ def _total(pipe: Any) -> int:
     return int(getattr(pipe, "_num_timesteps", 0) or len(pipe.scheduler.timesteps))
 
 
-def _scales(pipe: Any, timestep: Any) -> dict[str, float]:
-    """The scales that the pipeline guides by at this timestep, by its own names, and PAG's."""
-    found = {name: getattr(pipe, name, None) for name in ("guidance_scale", "guidance_rescale")}
+def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str, float]:
+    """The scales that the pipeline guides by at this timestep, by its own names, and PAG's.
+
+    Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
+    """
+    names = ("guidance_scale", "guidance_rescale", "image_guidance_scale")
+    found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}

@@ -194,7 +194,7 @@ def unet_of_shapes():
 class BothHalves(Roles):
     """Of every call; the real ones compare embeddings once, at the first."""
 
-    def of_call(self, *_):
+    def of_call(self, *_, **__):
         return ("uncond", "cond")
 
 

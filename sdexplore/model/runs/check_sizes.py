@@ -1,0 +1,102 @@
+"""Sizes, texts and latents of a call that a pipeline would ignore, complete, or take as something else: refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...base.display import clip, counted
+from ...base.errors import RunError
+from ..capture.prompts import image_count
+from ..components.pipeline_parts import autoencoder, vae_scale_factor
+from ..families import family_of
+from ..families.family import Family
+from ..families.pipelines import takes_both_sizes_or_none
+
+_SIDES = ("height", "width")
+_TEXTS = ("prompt", "prompt_2", "prompt_3", "negative_prompt", "negative_prompt_2", "negative_prompt_3")
+_LAST_SEED = 2**64 - 1
+
+
+def check_sizes(pipe: Any, prompt: Any, arguments: Mapping[str, Any], seed: int, function: str) -> None:
+    """RunError where the pipeline would draw another size, other pictures or none, without a word.
+
+    Args:
+        function: The public function that the user called.
+    """
+    _check_texts({"prompt": prompt, **arguments}, function)
+    _check_sides(pipe, arguments, function)
+    images = image_count(prompt, arguments)
+    if seed + images - 1 > _LAST_SEED:
+        raise RunError(
+            f"{function}(seed={seed}): image i draws its noise from seed + i, and with {counted(images, 'image')} the "
+            "last seed is above 2⁶⁴ − 1, which torch does not take; give a smaller seed"
+        )
+    if (latents := arguments.get("latents")) is not None:
+        _check_latents(pipe, latents, arguments, images, function)
+
+
+def _check_texts(given: Mapping[str, Any], function: str) -> None:
+    for name in _TEXTS:
+        if isinstance(value := given.get(name), list | tuple) and not value:
+            raise RunError(
+                f"{function}({name}={value!r}): an empty list asks for no picture; give a text, or a list with a text "
+                "for each picture"
+            )
+
+
+def _check_sides(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
+    for name in _SIDES:
+        given = arguments.get(name)
+        whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+        if given is not None and not (whole and given >= 1):
+            raise RunError(
+                f"{function}({name}={clip(repr(given), 60)}): a side is a whole number of pixels, and at least 1"
+            )
+    there = [name for name in _SIDES if arguments.get(name) is not None]
+    if len(there) == 1 and takes_both_sizes_or_none(type(pipe)):
+        (name,) = there
+        other = next(side for side in _SIDES if side != name)
+        raise RunError(
+            f"{function}({name}={arguments[name]}): {type(pipe).__name__} takes both sides or none, and would ignore "
+            f"{name} without {other}; give {other} too"
+        )
+
+
+def _check_latents(pipe: Any, latents: Any, arguments: Mapping[str, Any], images: int, function: str) -> None:
+    """Pipelines take the latents that they are given as they are, whatever their shape."""
+    family = family_of(pipe)
+    if not isinstance(latents, torch.Tensor):
+        raise RunError(
+            f"{function}(latents={clip(repr(latents), 60)}): latents are a tensor (image, channel, y, x), not a "
+            f"{type(latents).__name__}"
+        )
+    if type(family).packed is not Family.packed:  # a family with a shape of its own
+        return
+    channels = _channels(pipe)
+    shape, shown = tuple(latents.shape), " × ".join(map(str, latents.shape)) or "no axes"
+    if latents.ndim != 4 or shape[0] != images or shape[1] not in channels or 0 in shape:  # noqa: PLR2004
+        many = " or ".join(map(str, sorted(channels)))
+        raise RunError(
+            f"{function}(latents=…): they are {shown}; this call needs (image, channel, y, x) with "
+            f"{counted(images, 'image')} and {many} channels"
+        )
+    sides = [arguments.get(name) for name in _SIDES]
+    if autoencoder(pipe) is None or None in sides:
+        return
+    factor = vae_scale_factor(pipe)
+    drawn = (shape[2] * factor, shape[3] * factor)
+    if tuple(int(side or 0) // factor for side in sides) != shape[2:]:
+        raise RunError(
+            f"{function}(height={sides[0]}, width={sides[1]}, latents=…): latents of {shown} draw {drawn[0]} × "
+            f"{drawn[1]} pixels (height × width); leave height and width out, or give latents of their size"
+        )
+
+
+def _channels(pipe: Any) -> set[int]:
+    """Channels that latents of this pipeline may have, by the configs of denoiser and autoencoder."""
+    config = getattr(autoencoder(pipe), "config", None)
+    found = (family_of(pipe).latent_channels(pipe), getattr(config, "latent_channels", None))
+    own = family_of(pipe).in_channels(pipe)
+    return {one for one in (*found, None if getattr(config, "latent_channels", None) else own) if isinstance(one, int)}
