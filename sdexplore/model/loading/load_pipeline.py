@@ -176,6 +176,8 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
             given = {**read, **dict.fromkeys(apart), **arguments}
             given[_DTYPE] = given.pop("dtype")
             pipe = DiffusionPipeline.from_pretrained(source.place, **given)
+            if here is None and (fetched := cached_folder(source, arguments)):
+                check_folder(replace(source, folder=fetched), arguments, whole=False)
             pipe.register_modules(**{name: part for name, part in apart.items() if name not in arguments})
     except LoadError:
         raise
