@@ -66,8 +66,18 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
 
 
 def _denoiser_name(pipe: Any) -> str:
-    parts(pipe)  # refuses what is no pipeline
-    return family_of(pipe).component
+    held = parts(pipe)  # refuses what is no pipeline
+    try:
+        return family_of(pipe).component
+    except InspectionError:
+        networks = [name for name, one in held.items() if isinstance(one, nn.Module)]
+        found = next((name for name in _DENOISERS if name in networks), None)
+        if found is None:
+            named = ", ".join(map(repr, networks)) or "none"
+            raise InspectionError(
+                f"this {type(pipe).__name__} has no denoiser; name another network of it: {named}"
+            ) from None
+        return found
 
 
 def _sample_size(pipe: Any, name: str) -> Grid | None:
@@ -76,8 +86,13 @@ def _sample_size(pipe: Any, name: str) -> Grid | None:
         y, x = latent_grid(pipe)
     except InspectionError:
         return None
-    factor = vae_scale_factor(pipe) if name == "vae" else 1
-    return (y * factor, x * factor) if name in (family_of(pipe).component, "vae") else None
+    if name == "vae":
+        factor = vae_scale_factor(pipe)
+        return y * factor, x * factor
+    return (y, x) if name == _denoiser_name(pipe) else None
+
+
+_DENOISERS = ("unet", "transformer", "prior", "decoder")  # what pipelines call one, of whatever family
 
 
 @dataclass(frozen=True)
@@ -101,9 +116,16 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
     except Exception as error:  # noqa: BLE001  (any network may refuse; the tree then has no shapes)
         outputs, where, shapes = {}, {}, {}
-        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it caught
+        note = f"without output shapes: {_why_without(network, error)}"
     layers = {layer.name: layer for layer in attention_facts(network, where)}
     return _Facts(outputs, layers, shapes, note)
+
+
+def _why_without(network: nn.Module, error: Exception) -> str:
+    if isinstance(error, InspectionError):
+        return str(error)
+    kind = type(error.__cause__ or error).__name__  # torchinfo wraps what it caught
+    return f"this {type(network).__name__} does not run on the example that sdexplore knows to make for it ({kind})"
 
 
 def _own_shapes(module: nn.Module) -> list[torch.Size]:

@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 
 from ...base.errors import LoadError, did_you_mean
 from ..components.source_name import HUB_ID, MINI
-from .quantized_weights import check_folder_weights
 from .safetensors_headers import climbs_out
 from .weight_files import weight_files
 
@@ -141,7 +140,6 @@ def check_folder(source: Source, arguments: Mapping[str, Any], *, whole: bool = 
         if whole and not any(part.glob("*")):
             raise LoadError(f"{part.name!r} in {source.name!r} is missing, or empty; copy the whole folder")
         _check_weights(source.name, part, arguments)
-        check_folder_weights(source.name, part, arguments)
 
 
 def check_index(source: Source, arguments: Mapping[str, Any]) -> list[Path]:
