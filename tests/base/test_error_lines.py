@@ -16,7 +16,7 @@ def chained(*messages):
 def test_a_line_that_ends_in_a_colon_is_followed_by_what_it_announces():
     lazy = "Failed to import a.b because of the following error (look up to see its traceback):\nno module named 'c'"
     assert first_line(chained(lazy)).endswith("its traceback): no module named 'c'")
-    assert first_line(chained("Error(s) in loading:\n\tsize mismatch for x")) == "Error(s) in loading: size mismatch for x"
+    assert first_line(chained("Error(s) in a:\n\tsize mismatch for x")) == "Error(s) in a: size mismatch for x"
 
 
 def test_where_nothing_follows_the_cause_is_told():

@@ -13,8 +13,10 @@ from torch import nn
 from ...base.errors import InspectionError
 from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
+from ..components.finite_weights import broken_weights
 from ..components.meta_networks import attention_facts, blueprint, example_inputs, grids, output_shapes
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
+from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.family import unwrapped
 from ..families.grids import Grid
@@ -24,6 +26,8 @@ from ..loading.networks_from_configs import configured
 
 def components(pipe: DiffusionPipeline) -> Components:
     """The components of a pipeline: classes, parameters, number formats, devices, sizes, a summary.
+
+    The summary names NaN and infinities in weights: each weight is read once, and again only where it was changed.
 
     Raises:
         InspectionError: `pipe` is no diffusers pipeline.
@@ -178,6 +182,10 @@ def _component(name: str, held: Any) -> Component:
 
 
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
+    for name, what in broken_weights(pipe).items():
+        yield f"broken {name}", what
+    if foreign := foreign_vae(pipe):
+        yield "foreign VAE", foreign
     if chosen := fit_of(pipe):
         yield "fit", str(chosen)
     yield "guidance", _guidance(pipe)

@@ -12,7 +12,9 @@ from ...trace.record import USUAL, Record
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
+from ..components.finite_weights import broken_weights
 from ..components.pipeline_parts import attention_layers, denoiser, device_of, parts
+from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
@@ -48,7 +50,11 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     return Diagnosis(
         pipeline=type(pipe).__name__,
         obstacles=tuple(obstacles(pipe, plans)),
-        warnings=(*_warnings(pipe, network, family), *_unfulfilled(pipe, record, there, layers, tuple(roles))),
+        warnings=(
+            *_of_weights(pipe),
+            *_warnings(pipe, network, family),
+            *_unfulfilled(pipe, record, there, layers, tuple(roles)),
+        ),
         facts=dict(_facts(pipe, network, family, record)),
         roles=roles,
         recorded_roles=tuple(role for role in roles if role in record.roles and plans),
@@ -135,6 +141,13 @@ def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
         yield "ControlNet", f"{type(pipe.controlnet).__name__}; its own attention is not recorded"
     if hasattr(pipe, "pag_attn_processors"):
         yield "perturbed layers", ", ".join(map(str, pipe.pag_applied_layers))
+
+
+def _of_weights(pipe: Any) -> Iterator[str]:
+    for component, what in broken_weights(pipe).items():
+        yield f"{component!r} has {what}: every picture is lost with it"
+    if vae := foreign_vae(pipe):
+        yield vae
 
 
 def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:

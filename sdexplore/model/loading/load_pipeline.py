@@ -20,6 +20,7 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
+from ..components.vae_family import foreign_vae
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
@@ -99,6 +100,8 @@ def load(
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
+    if foreign := foreign_vae(pipe):
+        warn_user(f"{found.name!r}: {foreign}")
     if isinstance(scheduler, str):
         scheduler = scheduler_from_name(pipe, scheduler)
     if scheduler is not None:
