@@ -10,7 +10,7 @@ from ..analysis.attention import word_map
 from ..analysis.resizing import resized
 from ..base.display import Block, Line, Shown, Table, clip
 from ..base.errors import RunError, TokenError
-from ..model.experiments.autoencoder import Picture
+from ..model.components.pictures import Picture
 from ..model.experiments.look_and_invert import looked
 from ..text.tokenization import Tokenization
 from ..text.words import Span, occurrences, without

@@ -128,7 +128,10 @@ def _device(pipe: Any) -> torch.device:
 def _autoencoder(pipe: Any) -> Any:
     found = autoencoder(pipe)
     if found is None:
-        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: its denoiser works on pixels")
+        why = "its denoiser works on pixels"
+        if "vae" in getattr(pipe, "config", {}):
+            why = "its vae is null; pipe.register_modules(vae=other.vae) gives it one"
+        raise InspectionError(f"this {type(pipe).__name__} has no autoencoder: {why}")
     return found
 
 

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ...base.errors import RunError, Stopped
-from .pipeline_parts import denoiser
+from ...base.errors import InspectionError, RunError, Stopped
+from .pipeline_parts import denoiser, parts
 
 _LOCKS: WeakKeyDictionary[torch.nn.Module, "PipelineLock"] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
@@ -68,6 +68,23 @@ def _go_on_unless(cancelled: Callable[[], bool]) -> None:
 
 
 def lock_of(pipe: Any) -> PipelineLock:
-    """The lock of the pipeline; pipelines that share a denoiser share it."""
+    """The lock of the pipeline; pipelines that share a denoiser share it.
+
+    Where there is no denoiser of a known family, another network takes its place: encoders and autoencoders are asked
+    too where nothing can be run.
+
+    Raises:
+        InspectionError: `pipe` is no diffusers pipeline, or holds no network.
+    """
     with _LOCKS_GUARD:
-        return _LOCKS.setdefault(denoiser(pipe), PipelineLock())
+        return _LOCKS.setdefault(_held(pipe), PipelineLock())
+
+
+def _held(pipe: Any) -> torch.nn.Module:
+    try:
+        return denoiser(pipe)
+    except InspectionError:
+        networks = {name: one for name, one in parts(pipe).items() if isinstance(one, torch.nn.Module)}
+        if not networks:
+            raise
+        return networks.get("transformer") or next(iter(networks.values()))

@@ -71,15 +71,29 @@ def latent_grid(
     height: int | None = None,
     width: int | None = None,
 ) -> Grid:
-    """Latent (y, x) of an image in pixels, by default of the size that the denoiser was made for."""
-    y, x = pair(family_of(pipe).sample_size(pipe))
+    """Latent (y, x) of an image in pixels, by default of the size that the denoiser was made for, else the VAE."""
     factor = vae_scale_factor(pipe)
+    y, x = _usual_grid(pipe, factor)
     grid = (y if height is None else height // factor, x if width is None else width // factor)
     if min(grid) < 1:
         raise InspectionError(
             f"an image of height={height} and width={width} has no latents: one latent is {factor} × {factor} pixels"
         )
     return grid
+
+
+def _usual_grid(pipe: Any, factor: int) -> Grid:
+    try:
+        return pair(family_of(pipe).sample_size(pipe))
+    except InspectionError:  # no denoiser, or of no known family
+        if autoencoder(pipe) is None:
+            raise
+    own = getattr(getattr(pipe, "transformer", None), "config", None)
+    size = getattr(own, "sample_size", None) or getattr(pipe, "default_sample_size", None)
+    if size is not None:
+        return pair(size)
+    y, x = pair(getattr(autoencoder(pipe).config, "sample_size", None))
+    return y // factor, x // factor
 
 
 def autoencoder(pipe: Any) -> Any | None:

@@ -12,14 +12,13 @@ from ...base.errors import RunError
 from ...records.autoencoder import LatentScale, LatentStatistics, Reconstruction
 from ...theory import linear_preview
 from ..components import decoding
+from ..components.pictures import Picture, rgb
 from ..components.pipeline_lock import lock_of
-from ..components.pipeline_parts import autoencoder, vae_scale_factor
+from ..components.pipeline_parts import autoencoder, latent_grid, vae_scale_factor
 from ..components.source_name import model_source
-from ..families import family_of
-from ..families.grids import pair
 
-Picture = Image.Image | UInt8[np.ndarray, "Y X 3"]
-
+_SIDES = ("height", "width")
+_LARGEST = 1 << 16  # pixels along a side
 _EDGES = np.linspace(-5, 5, 81, dtype=np.float32)
 
 
@@ -29,7 +28,7 @@ def reconstruction(pipe: Any, image: Picture, *, height: int | None = None, widt
     z is the mode of the posterior. It is put on the UNet's scale as the pipeline does it, and taken off again.
 
     Args:
-        image: A PIL image or uint8 array (Y, X, 3).
+        image: A PIL image or uint8 array (Y, X, 3). It is turned as EXIF says, and transparency lies on white.
         height: In pixels, to which the picture is resized; by default the pipeline's own.
         width: As height.
 
@@ -109,25 +108,23 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any], function: st
     Raises:
         RunError: It is no picture; or the size is no multiple of the autoencoder's factor.
     """
-    if not isinstance(image, Image.Image):
-        if not isinstance(image, np.ndarray):
-            raise RunError(
-                f"{function}: a picture is a PIL image or a uint8 array (Y, X, 3), not {type(image).__name__}"
-            )
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004  (Y, X, RGB)
-            kind = f"{image.dtype} {image.shape}"
-            raise RunError(f"{function}: a picture is a PIL image or a uint8 array (Y, X, 3); this is {kind}")
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    default = pair(family_of(pipe).sample_size(pipe))
+    picture = rgb(image, function)
     factor = vae_scale_factor(pipe)
-    height, width = (
-        arguments.pop(name, None) or side * factor for name, side in zip(("height", "width"), default, strict=True)
-    )
+    height, width = (_side(pipe, arguments.pop(name, None), axis, function) for axis, name in enumerate(_SIDES))
     if height % factor or width % factor:
         raise RunError(f"{function}(height={height}, width={width}): both must be multiples of {factor}")
     processor = decoding.image_processor(pipe)
-    pixels: torch.Tensor = processor.preprocess(picture.convert("RGB"), height=height, width=width)
+    pixels: torch.Tensor = processor.preprocess(picture, height=height, width=width)
     return pixels.float()
+
+
+def _side(pipe: Any, given: Any, axis: int, function: str) -> int:
+    """Pixels along one side: as given, or as the pipeline draws by default; RunError where it is no length."""
+    if given is None:
+        return latent_grid(pipe)[axis] * vae_scale_factor(pipe)
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= _LARGEST:
+        raise RunError(f"{function}({_SIDES[axis]}={given!r}): it is a number of pixels, from 1 to {_LARGEST:,}")
+    return int(given)
 
 
 def psnr(one: UInt8[np.ndarray, "Y X 3"], other: UInt8[np.ndarray, "Y X 3"]) -> float:

@@ -19,6 +19,7 @@ from ...trace.provenance import Provenance, ReconstructionFacts
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..components import decoding
+from ..components.pictures import Picture
 from ..components.pipeline_parts import denoiser, vae_scale_factor
 from ..families import family_of
 from ..runs.call import Call
@@ -26,7 +27,7 @@ from ..runs.provenance import described
 from ..runs.session import session
 from ..schedulers import noise_levels
 from ..schedulers.one_step import OneStepScheduler
-from .autoencoder import Picture, pixels_of, psnr
+from .autoencoder import pixels_of, psnr
 
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
@@ -49,7 +50,7 @@ def look(
     predicted from it; `image` is the picture that was given, as the VAE got it.
 
     Args:
-        image: A PIL image or uint8 array (Y, X, 3).
+        image: A PIL image or uint8 array (Y, X, 3). It is turned as EXIF says, and transparency lies on white.
         t: Training timestep, 0 to 999: at 0 there is almost no noise, at 999 almost no picture.
         seed: Of the noise.
         guidance_scale: 1 by default: one call, of role "cond".

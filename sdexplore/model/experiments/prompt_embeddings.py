@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ...base.errors import RunError
+from ...base.errors import InspectionError, RunError
 from ...text.tokenization import Tokenizations
 from ...theory.embeddings import slerp
 from ...trace.collections import Comparison
@@ -53,7 +53,13 @@ def embeds_without_layers(pipe: Any, prompt: str, clip_skip: int, function: str)
     """`clip_skip_embeds` for another public function; errors name `function`, which the user called."""
     skipped = penultimate(pipe)
     with lock_of(pipe), torch.no_grad():
-        encoded = [encode(*one) for one in encoders_of(pipe, prompt)]
+        found = list(encoders_of(pipe, prompt))
+        if strange := [type(module).__name__ for _, module, _ in found if not _of_clip(module)]:
+            raise InspectionError(
+                f"{function}: layers are left out of Stable Diffusion's CLIP encoders; this {type(pipe).__name__} has "
+                f"a {strange[0]}"
+            )
+        encoded = [encode(*one) for one in found]
         most = min(len(one.hidden_states) for one in encoded) - 1 - skipped
         if isinstance(clip_skip, bool) or not isinstance(clip_skip, int) or not 0 <= clip_skip <= most:
             layers = " and ".join(f"{one.name} has {len(one.hidden_states) - 1} layers" for one in encoded)
@@ -69,6 +75,11 @@ def embeds_without_layers(pipe: Any, prompt: str, clip_skip: int, function: str)
     if skipped and pooled.ndim == 2:  # noqa: PLR2004  (one vector a prompt)
         arguments["pooled_prompt_embeds"] = pooled
     return {name: tensor.to(device, dtype) for name, tensor in arguments.items()}
+
+
+def _of_clip(module: Any) -> bool:
+    """Whether an encoder ends in CLIP's layer norm; T5's and language models' do not."""
+    return hasattr(getattr(module, "text_model", module), "final_layer_norm")
 
 
 def clip_skip_ladder(

@@ -157,12 +157,11 @@ def _probabilities(
 def _record(
     pipe: Any, encoded: Encoded, *, causal: bool, attention: Float32[np.ndarray, "l h p p"] | None
 ) -> TextEncoding:
-    output, before_last = encoded.output, penultimate(pipe)
+    output = encoded.output
     pooled = next(
         (found for part in ("text_embeds", "pooler_output") if (found := _get(output, part)) is not None), None
     )
     states = torch.stack([one[0] for one in encoded.hidden_states]).float().cpu().numpy()
-    to_unet = f"hidden state {len(states) - 2}, the last but one, without final norm"
     return TextEncoding(
         encoder=encoded.name,
         class_name=type(encoded.module).__name__,
@@ -172,8 +171,22 @@ def _record(
         pooled=None if pooled is None else pooled[0].float().cpu().numpy(),
         attention=attention,
         causal=causal,
-        to_unet=to_unet if before_last else f"hidden state {len(states) - 1}, the last, after the final layer norm",
+        to_unet=_fed(pipe, encoded.module, len(states)),
     )
+
+
+def _fed(pipe: Any, module: Any, states: int) -> str:
+    """What the denoiser gets of this encoder, in words."""
+    before_last = f"hidden state {states - 2}, the last but one, without final norm"
+    last = f"hidden state {states - 1}, the last, after the final layer norm"
+    kind, name = type(module).__name__, type(pipe).__name__
+    if "T5" in kind:
+        return last
+    if "Flux" in name and kind.startswith("CLIP"):
+        return "no hidden state, its pooled vector alone"
+    if isinstance(getattr(pipe, "transformer", None), torch.nn.Module) and "StableDiffusion3" not in name:
+        return f"which hidden state {name} takes is not known here"
+    return before_last if penultimate(pipe) else last
 
 
 def _get(output: Any, part: str) -> torch.Tensor | None:

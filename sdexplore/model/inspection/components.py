@@ -13,8 +13,10 @@ from torch import nn
 from ...base.errors import InspectionError
 from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
+from ..components.finite_weights import broken_weights
 from ..components.meta_networks import attention_facts, blueprint, example_inputs, grids, output_shapes
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
+from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.family import unwrapped
 from ..families.grids import Grid
@@ -24,6 +26,8 @@ from ..loading.networks_from_configs import configured
 
 def components(pipe: DiffusionPipeline) -> Components:
     """The components of a pipeline: classes, parameters, number formats, devices, sizes, a summary.
+
+    The summary names NaN and infinities in weights: each weight is read once, and again only where it was changed.
 
     Raises:
         InspectionError: `pipe` is no diffusers pipeline.
@@ -66,8 +70,18 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
 
 
 def _denoiser_name(pipe: Any) -> str:
-    parts(pipe)  # refuses what is no pipeline
-    return family_of(pipe).component
+    held = parts(pipe)  # refuses what is no pipeline
+    try:
+        return family_of(pipe).component
+    except InspectionError:
+        networks = [name for name, one in held.items() if isinstance(one, nn.Module)]
+        found = next((name for name in _DENOISERS if name in networks), None)
+        if found is None:
+            named = ", ".join(map(repr, networks)) or "none"
+            raise InspectionError(
+                f"this {type(pipe).__name__} has no denoiser; name another network of it: {named}"
+            ) from None
+        return found
 
 
 def _sample_size(pipe: Any, name: str) -> Grid | None:
@@ -76,8 +90,13 @@ def _sample_size(pipe: Any, name: str) -> Grid | None:
         y, x = latent_grid(pipe)
     except InspectionError:
         return None
-    factor = vae_scale_factor(pipe) if name == "vae" else 1
-    return (y * factor, x * factor) if name in (family_of(pipe).component, "vae") else None
+    if name == "vae":
+        factor = vae_scale_factor(pipe)
+        return y * factor, x * factor
+    return (y, x) if name == _denoiser_name(pipe) else None
+
+
+_DENOISERS = ("unet", "transformer", "prior", "decoder")  # what pipelines call one, of whatever family
 
 
 @dataclass(frozen=True)
@@ -101,9 +120,16 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
     except Exception as error:  # noqa: BLE001  (any network may refuse; the tree then has no shapes)
         outputs, where, shapes = {}, {}, {}
-        note = f"without output shapes: {error.__cause__ or error}"  # torchinfo wraps what it caught
+        note = f"without output shapes: {_why_without(network, error)}"
     layers = {layer.name: layer for layer in attention_facts(network, where)}
     return _Facts(outputs, layers, shapes, note)
+
+
+def _why_without(network: nn.Module, error: Exception) -> str:
+    if isinstance(error, InspectionError):
+        return str(error)
+    kind = type(error.__cause__ or error).__name__  # torchinfo wraps what it caught
+    return f"this {type(network).__name__} does not run on the example that sdexplore knows to make for it ({kind})"
 
 
 def _own_shapes(module: nn.Module) -> list[torch.Size]:
@@ -156,6 +182,10 @@ def _component(name: str, held: Any) -> Component:
 
 
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
+    for name, what in broken_weights(pipe).items():
+        yield f"broken {name}", what
+    if foreign := foreign_vae(pipe):
+        yield "foreign VAE", foreign
     if chosen := fit_of(pipe):
         yield "fit", str(chosen)
     yield "guidance", _guidance(pipe)

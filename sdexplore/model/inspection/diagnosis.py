@@ -4,13 +4,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
+
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
 from ...trace.record import USUAL, Record
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
-from ..components.pipeline_parts import attention_layers, denoiser, device_of
+from ..components.finite_weights import broken_weights
+from ..components.pipeline_parts import attention_layers, denoiser, device_of, parts
+from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
@@ -30,11 +34,15 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     """What `run` with this Record would do: obstacles with the way out, warnings, adapters, roles and layers.
 
     Raises:
-        InspectionError: The pipeline has no denoiser of a known family.
+        InspectionError: It is no diffusers pipeline. A pipeline without a denoiser of a known family has that as its
+            obstacle.
         RunError: `record` is not a Record.
     """
     check_kind(record)
-    network, family = denoiser(pipe), family_of(pipe)
+    try:
+        network, family = denoiser(pipe), family_of(pipe)
+    except InspectionError as error:
+        return _without_denoiser(pipe, error)
     there = family.attention_layers(network)
     plans = plan_layers(there, record)
     roles = dict(family.role_conditions(pipe))
@@ -42,12 +50,31 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     return Diagnosis(
         pipeline=type(pipe).__name__,
         obstacles=tuple(obstacles(pipe, plans)),
-        warnings=(*_warnings(pipe, network, family), *_unfulfilled(pipe, record, there, layers, tuple(roles))),
+        warnings=(
+            *_of_weights(pipe),
+            *_warnings(pipe, network, family),
+            *_unfulfilled(pipe, record, there, layers, tuple(roles)),
+        ),
         facts=dict(_facts(pipe, network, family, record)),
         roles=roles,
         recorded_roles=tuple(role for role in roles if role in record.roles and plans),
         layers=layers,
     )
+
+
+def _without_denoiser(pipe: Any, error: InspectionError) -> Diagnosis:
+    """What is told of a pipeline that cannot be run here; raises the error where it is no pipeline."""
+    held = parts(pipe)
+    networks = {name: type(one).__name__ for name, one in held.items() if isinstance(one, torch.nn.Module)}
+    out = "text_encoding, reconstruction, schedule, tree and config work without it"
+    scheduler = held.get("scheduler")
+    facts = {**networks, **({} if scheduler is None else {"scheduler": _scheduler(scheduler)})}
+    return Diagnosis(type(pipe).__name__, (f"{error}. {out}",), (), facts, {}, (), ())
+
+
+def _scheduler(scheduler: Any) -> str:
+    reason = noise_levels.refusal(scheduler)
+    return f"{type(scheduler).__name__}; " + ("σ and x0 recorded" if reason is None else f"no σ and no x0: {reason}")
 
 
 def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[tuple[str, str]]:
@@ -67,12 +94,7 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
     yield from _adapters(pipe, network)
     if any(getattr(block, "s1", None) for block in getattr(network, "up_blocks", ())):
         yield "FreeU", "on; it changes features after attention, so the record stays exact"
-    scheduler = pipe.scheduler
-    reason = noise_levels.refusal(scheduler)
-    yield (
-        "scheduler",
-        f"{type(scheduler).__name__}; " + ("σ and x0 recorded" if reason is None else f"no σ and no x0: {reason}"),
-    )
+    yield "scheduler", _scheduler(pipe.scheduler)
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
@@ -119,6 +141,13 @@ def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
         yield "ControlNet", f"{type(pipe.controlnet).__name__}; its own attention is not recorded"
     if hasattr(pipe, "pag_attn_processors"):
         yield "perturbed layers", ", ".join(map(str, pipe.pag_applied_layers))
+
+
+def _of_weights(pipe: Any) -> Iterator[str]:
+    for component, what in broken_weights(pipe).items():
+        yield f"{component!r} has {what}: every picture is lost with it"
+    if vae := foreign_vae(pipe):
+        yield vae
 
 
 def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:

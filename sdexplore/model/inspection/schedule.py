@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..components.source_name import model_source
 from ..runs.check_call import check_counts
 from ..runs.provenance import plain
 from ..schedulers import noise_levels
+from ..schedulers.flow_arguments import flow_arguments
 from ..schedulers.names import scheduler_from_name
 
 _USUAL_STEPS = 50
@@ -52,7 +54,7 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
     steps = _usual_steps(source) if num_inference_steps is None else num_inference_steps
     walked = copy.deepcopy(chosen)
     try:
-        marks = _walk(walked, steps)
+        marks = _walk(walked, steps, flow_arguments(source, walked, steps))
     except SdexploreError:
         raise
     except Exception as error:
@@ -72,13 +74,13 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
     )
 
 
-def _walk(scheduler: Any, steps: int) -> list[noise_levels.StepMark]:
+def _walk(scheduler: Any, steps: int, more: Mapping[str, Any]) -> list[noise_levels.StepMark]:
     """Takes every step with a model that predicts 0, and returns where the scheduler was at each."""
-    scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(steps, **more)
     sample, marks = torch.zeros(1, 4, 1, 1), []
     for timestep in scheduler.timesteps:
         first = bool(getattr(scheduler, "state_in_first_order", True))
-        scaled = scheduler.scale_model_input(sample, timestep)
+        scaled = scheduler.scale_model_input(sample, timestep) if hasattr(scheduler, "scale_model_input") else sample
         sample = scheduler.step(torch.zeros_like(scaled), timestep, sample, return_dict=False)[0]
         marks.append(noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first))
     return marks

@@ -10,10 +10,13 @@ scheduler_config.json, unet/config.json and text_encoder/config.json of stable-d
 stable-diffusion-xl-base-1.0, -refiner-1.0 and sdxl-turbo on the hub.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .kinds_of_files import kind_of
+from .quantized_weights import refusal
 from .safetensors_headers import Header
 
 UNET = "model.diffusion_model."
@@ -33,6 +36,7 @@ SCHEDULE: Mapping[str, Any] = {
 }
 _PNDM = {"_class_name": "PNDMScheduler", "skip_prk_steps": True, "set_alpha_to_one": False}
 _DDIM = {"_class_name": "DDIMScheduler", "clip_sample": False, "set_alpha_to_one": False}
+_LAST = {"timestep_spacing": "trailing"}  # with which the first step begins at noise alone
 _EULER = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}
 _TURBO = {"_class_name": "EulerAncestralDiscreteScheduler", "timestep_spacing": "trailing"}
 
@@ -96,24 +100,6 @@ _REFINER = replace(
     text_encoders={"text_encoder_2": OPEN_CLIP_REFINER},
 )
 
-# A part of a key that only this kind of file has, what the file is, and the way to use it. The first match counts.
-_OTHERS = (
-    ("lora_unet_", "LoRA", "load the model that it was made for, then pipe.load_lora_weights(file)"),
-    (".lora_A.weight", "LoRA", "load the model that it was made for, then pipe.load_lora_weights(file)"),
-    ("lora_te", "LoRA", "load the model that it was made for, then pipe.load_lora_weights(file)"),
-    ("control_model.", "ControlNet", "diffusers' ControlNetModel.from_single_file(file) reads it"),
-    ("emb_params", "textual inversion", "load the model that it was made for, then pipe.load_textual_inversion(file)"),
-    ("joint_blocks.0.", "SD 3", "it has a transformer where a UNet is needed"),
-    ("double_blocks.0.", "FLUX", "it has a transformer where a UNet is needed"),
-    ("single_transformer_blocks.0.", "FLUX transformer", "load the folder of its pipeline"),
-    ("input_blocks.0.0.weight", "UNet in the original layout", "a whole checkpoint holds VAE and text encoder too"),
-    ("down_blocks.0.resnets.0.", "UNet in diffusers' layout", "load the folder of its pipeline"),
-    ("encoder.down", "VAE", "diffusers' AutoencoderKL.from_single_file(file) reads it, and load(..., vae=) takes it"),
-    ("transformer_blocks.0.", "diffusion transformer", "load the folder of its pipeline"),
-    ("encoder.layers.0.", "text encoder", "load the folder of its pipeline"),
-    ("encoder.block.0.", "T5 text encoder", "load the folder of its pipeline"),
-)
-
 
 def family_of(header: Header, file_name: str = "") -> Family:
     """The family of a single file; one without `pipeline` is recognised and not loaded.
@@ -140,7 +126,8 @@ def family_of(header: Header, file_name: str = "") -> Family:
     else:  # without a text encoder, the width of cross-attention's keys decides
         known = {768: _SD1, 1024: _sd2(header, file_name), 2048: _xl(header, file_name), 1280: _REFINER}
         family = known.get(width, Family(f"unknown, with text {width} wide"))
-    return _made_for(family, header)
+    family = _quantized(_made_for(_marked(_distilled(family, header), header), header), header)
+    return replace(family, notes=tuple(dict.fromkeys(family.notes)))
 
 
 def _context(header: Header) -> int:
@@ -149,18 +136,75 @@ def _context(header: Header) -> int:
 
 
 def _other(header: Header) -> Family:
-    for mark, name, way in _OTHERS:
-        if any(mark in key for key in header.tensors):
-            return Family(name, notes=(way,))
+    if (kind := kind_of(header)) is not None:
+        return Family(kind[0], notes=kind[1])
     first = ", ".join(map(repr, list(header.tensors)[:3]))
     return Family("unknown", notes=(f"its tensors are {first} …" if first else "it holds no tensor",))
+
+
+def _distilled(family: Family, header: Header) -> Family:
+    """SDXL whose middle has no attention: segmind's SSD-1B and Vega, and what was distilled in their way."""
+    middle = any(name.startswith(f"{UNET}middle_block.1.transformer_blocks.") for name in header.tensors)
+    if middle or family.pipeline != _SDXL.pipeline or f"{UNET}middle_block.0.out_layers.3.weight" not in header.tensors:
+        return family
+    deep = any(re.match(rf"{UNET}output_blocks\.\d+\.1\.transformer_blocks\.9\.", name) for name in header.tensors)
+    name = "SSD-1B" if deep else "SDXL distilled (as Vega)"
+    notes = ("its middle has no attention, and its depth differs from that of SDXL base",)
+    return replace(family, name=name, notes=notes)
+
+
+def _marked(family: Family, header: Header) -> Family:
+    """The family with the prediction type and the noise schedule that the file's writer marked."""
+    said = dict(_marks(header))
+    kind, zero = said.get("v_prediction") or said.get("epsilon"), said.get("zero")
+    v = "v_prediction" in said
+    if not family.pipeline or not (kind or zero):
+        return family
+    if not v:
+        if zero:
+            return replace(family, notes=(*family.notes, f"{zero}, without v-prediction: not applied"))
+        return replace(family, prediction_type="epsilon") if not family.prediction_type else family
+    notes = (f"it predicts v: {kind}", *((f"its noise schedule ends in noise alone: {zero}",) if zero else ()))
+    if family.name.startswith("SD 2.x"):
+        family = predicting(family, "v_prediction")
+    else:
+        name = family.name.removesuffix(" base").removesuffix(" v")
+        family = replace(family, name=f"{name} v", prediction_type="v_prediction", notes=())
+    rescaled = {"rescale_betas_zero_snr": True}
+    own = family.scheduler if "Euler" in str(family.scheduler.get("_class_name")) else {**_DDIM, **_LAST}
+    return replace(family, scheduler={**own, **rescaled} if zero else family.scheduler, notes=(*family.notes, *notes))
+
+
+def _marks(header: Header) -> Iterator[tuple[str, str]]:
+    """("v_prediction", "epsilon" or "zero", by which mark), as trainers, mergers and ModelSpec write it."""
+    told = {key: value.strip().lower() for key, value in header.metadata.items()}
+    if "v_pred" in header.tensors:
+        yield "v_prediction", "the key 'v_pred'"
+    if told.get("modelspec.prediction_type", "").startswith("v"):
+        yield "v_prediction", "modelspec.prediction_type"
+    if told.get("ss_v_parameterization") == "true":
+        yield "v_prediction", "ss_v_parameterization of kohya's trainer"
+    if told.get("modelspec.prediction_type", "").startswith("eps"):
+        yield "epsilon", "modelspec.prediction_type"
+    if "ztsnr" in header.tensors:
+        yield "zero", "the key 'ztsnr'"
+    for key in ("ss_zero_terminal_snr", "modelspec.zero_terminal_snr", "ztsnr", "zsnr"):
+        if told.get(key) == "true":
+            yield "zero", key
+
+
+def _quantized(family: Family, header: Header) -> Family:
+    """The family, not to be loaded where its weights are numbers to be multiplied by a scale, or whole numbers."""
+    why = refusal(header) if family.pipeline else None
+    return family if why is None else replace(family, pipeline="", notes=(*family.notes, why))
 
 
 def _sd2(header: Header, file_name: str) -> Family:
     """SD 2.x: base and v have the same names and shapes; the metadata decide, then the file's name."""
     said = header.metadata.get("modelspec.prediction_type", "").lower()
     kind = header.metadata.get("modelspec.architecture", "").lower()
-    if said.startswith("v") or kind.endswith("-v"):
+    marked = {prediction for prediction, _ in _marks(header)}
+    if "v_prediction" in marked or kind.endswith("-v"):
         return predicting(_SD2, "v_prediction")
     if said or kind.endswith("v2-512"):
         return _base(_SD2)
@@ -180,6 +224,9 @@ def predicting(family: Family, prediction_type: str) -> Family:
         return _base(family)
     if family.name.startswith("SD 2.x") and prediction_type == "v_prediction":
         family = replace(family, name="SD 2.x v", image_size=768, scheduler=_DDIM)
+    elif prediction_type != "v_prediction":  # zero terminal SNR has no meaning for it
+        plain = {key: value for key, value in family.scheduler.items() if key != "rescale_betas_zero_snr"}
+        family = replace(family, scheduler=plain)
     return replace(family, prediction_type=prediction_type, notes=())
 
 
@@ -191,10 +238,8 @@ def _base(family: Family) -> Family:
 def _xl(header: Header, file_name: str) -> Family:
     if "edm_mean" in header.tensors:
         return Family("Playground 2.5", notes=("its noise schedule is EDM's; load the folder of its pipeline",))
-    if "v_pred" in header.tensors:
-        zero = {"rescale_betas_zero_snr": True} if "ztsnr" in header.tensors else {}
-        scheduler = {**_EULER, **zero}
-        return replace(_SDXL, name="SDXL v", prediction_type="v_prediction", scheduler=scheduler)
+    if any(prediction == "v_prediction" for prediction, _ in _marks(header)):
+        return _SDXL  # no turbo predicts v; `_marked` says by which mark
     told = " ".join(header.metadata.get(f"modelspec.{key}", "") for key in ("title", "architecture")).lower()
     by_name = "turbo" in file_name.lower() and not told.strip()
     if "turbo" in told or by_name:
@@ -218,4 +263,5 @@ def _made_for(family: Family, header: Header) -> Family:
         pipeline = family.pipeline.replace("Pipeline", f"{_KIND[channels]}Pipeline")
     if family.name.startswith("SD 2.x"):  # all of them were published for 512 pixels and epsilon
         family = replace(_base(family), name="SD 2.x")
-    return replace(family, name=family.name.removesuffix(" base") + purpose, pipeline=pipeline, notes=())
+    told = tuple(note for note in family.notes if "v: " in note or "noise alone" in note)
+    return replace(family, name=family.name.removesuffix(" base") + purpose, pipeline=pipeline, notes=told)

@@ -70,11 +70,12 @@ def scheduler_config(family: Family) -> dict[str, Any]:
 def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
     """The configuration of the UNet."""
     levels = list(_levels(shapes))
-    widths = [width for width, _, _ in levels]
-    depths = [max(depth, 1) for _, _, depth in levels]
-    attended = [depth > 0 for _, _, depth in levels]
+    widths = [width for width, _ in levels]
+    depths = [max(1, *several) for _, several in levels]
+    attended = [any(several) for _, several in levels]
     middle = shapes.count(r"middle_block\.1\.transformer_blocks\.(\d+)\.")
     depths[-1] = middle or depths[-1]  # diffusers takes the middle's depth from the last level
+    distilled = not middle and "middle_block.1.norm.weight" not in shapes.found
     keys = next(
         (shape for name, shape in shapes.found.items() if name.endswith("attn2.to_k.weight")), (0, family.heads)
     )
@@ -86,11 +87,12 @@ def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
         "in_channels": shapes("input_blocks.0.0.weight")[1],
         "out_channels": shapes("out.2.weight")[0],
         "block_out_channels": widths,
-        "layers_per_block": levels[0][1],
+        "layers_per_block": len(levels[0][1]),
         "down_block_types": ["CrossAttnDownBlock2D" if there else "DownBlock2D" for there in attended],
         "up_block_types": ["CrossAttnUpBlock2D" if there else "UpBlock2D" for there in reversed(attended)],
-        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "mid_block_type": "UNetMidBlock2D" if distilled else "UNetMidBlock2DCrossAttn",
         "transformer_layers_per_block": depths,
+        **(_depths_by_block(shapes, levels) if distilled else {}),
         "cross_attention_dim": keys[1],
         "attention_head_dim": family.heads or [max(width // HEAD, 1) for width in widths],
         "use_linear_projection": len(projection) == 2,  # noqa: PLR2004  (a matrix; else a convolution)
@@ -99,18 +101,31 @@ def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
     }
 
 
-def _levels(shapes: Shapes) -> Iterator[tuple[int, int, int]]:
-    """(width, residual blocks, depth of their transformers) of each level, downwards; a downsampler ends a level."""
-    width, blocks, depth = 0, 0, 0
+def _levels(shapes: Shapes) -> Iterator[tuple[int, list[int]]]:
+    """(width, depth of each residual block's transformer) of each level, downwards; a downsampler ends a level."""
+    width: int = 0
+    depths: list[int] = []
     for number in shapes.numbers(r"input_blocks\.(\d+)\.")[1:]:
         if f"input_blocks.{number}.0.op.weight" in shapes.found:
-            yield width, blocks, depth
-            blocks, depth = 0, 0
+            yield width, depths
+            depths = []
             continue
         width = shapes(f"input_blocks.{number}.0.out_layers.3.weight")[0]
-        blocks += 1
-        depth = max(depth, shapes.count(rf"input_blocks\.{number}\.1\.transformer_blocks\.(\d+)\."))
-    yield width, blocks, depth
+        depths.append(shapes.count(rf"input_blocks\.{number}\.1\.transformer_blocks\.(\d+)\."))
+    yield width, depths
+
+
+def _depths_by_block(shapes: Shapes, levels: list[tuple[int, list[int]]]) -> dict[str, Any]:
+    """Depths of every block apart, where the way up is not the way down mirrored."""
+    blocks = shapes.numbers(r"output_blocks\.(\d+)\.")
+    up = [shapes.count(rf"output_blocks\.{number}\.1\.transformer_blocks\.(\d+)\.") for number in blocks]
+    each = len(levels[0][1]) + 1
+    return {
+        "transformer_layers_per_block": [[max(depth, 1) for depth in several] for _, several in levels],
+        "reverse_transformer_layers_per_block": [
+            [max(depth, 1) for depth in up[start : start + each]] for start in range(0, len(up), each)
+        ],
+    }
 
 
 def vae_config(shapes: Shapes, family: Family) -> dict[str, Any]:

@@ -14,13 +14,16 @@ from ...records.checkpoint import Checkpoint, CheckpointPart
 from .checkpoint_families import UNET, VAE, Family, family_of
 from .configs_from_shapes import component_configs, scheduler_config
 from .hub_headers import INDEX, outlined
+from .quantized_weights import refusal
 from .safetensors_headers import Header, Tensor, read_header, read_json
 from .single_files import header_of, named_in_full
 from .sources import PICKLES, Source, check_folder, find, without_checker
+from .tensors_of_single_files import check_tensors
 from .weight_files import weight_files
 
 _FLOATING = ("float", "bfloat")
 _EMA = "model_ema."
+_REFUSED = "load refuses it"
 ReadHeader = Callable[[Path, str], Header]
 
 
@@ -109,7 +112,7 @@ def _folder(name: str, folder: Path, read: ReadHeader) -> Checkpoint:
 def _single(name: str, header: Header, file: str) -> Checkpoint:
     family = family_of(header, file)
     configs = component_configs(header, family) if family.pipeline else {}
-    prefixes = {"unet": UNET, "vae": VAE, **family.text_encoders} if family.pipeline else {}
+    prefixes = {"unet": UNET, "vae": VAE, **family.text_encoders} if family.text_encoders else {}
     left = dict(header.tensors)
     parts = {}
     for part, prefix in {**prefixes, "EMA copy": _EMA}.items():
@@ -125,7 +128,14 @@ def _single(name: str, header: Header, file: str) -> Checkpoint:
     if _EMA in "".join(key[: len(_EMA)] for key in header.tensors):
         notes.append("load leaves the averaged copy (EMA); extract_ema=True takes it")
     summary = dict(_summary(family)) if family.pipeline else {}
-    return Checkpoint(name, "single file", family.name, family.pipeline, parts, summary, header.metadata, tuple(notes))
+    pipeline = family.pipeline
+    try:
+        for part, config in configs.items():
+            check_tensors(part, config, header, family, name, notes.append)
+    except LoadError as error:
+        pipeline = ""
+        notes.append(f"{_REFUSED}: {error}")
+    return Checkpoint(name, "single file", family.name, pipeline, parts, summary, header.metadata, tuple(notes))
 
 
 def _summary(family: Family) -> Iterator[tuple[str, str]]:
@@ -154,6 +164,7 @@ def _pipeline(source: str, folder: Path, read: ReadHeader) -> Checkpoint:
     pipeline = str(index["_class_name"])
     written = f"written by diffusers {index['_diffusers_version']}" if "_diffusers_version" in index else ""
     family = _family(pipeline, unet, scheduler)
+    pipeline = "" if any(part.note.startswith(_REFUSED) for part in parts.values()) else pipeline
     return Checkpoint(source, "folder", family, pipeline, parts, summary, {}, (*filter(None, (written,)), *notes))
 
 
@@ -186,9 +197,13 @@ def _of_folder(name: str, folder: Path, class_name: str, source: str, read: Read
     config = read_json(own, f"{name}/{own.name} of {source!r}") if own else {}
     files, variants = weight_files(folder, f"{name!r} in {source!r}")
     headers = [read(folder / file, f"{source}/{name}/{file}") for file in files]
+    note = ""
     tensors = [tensor for header in headers for tensor in header.tensors.values()]
     pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
-    note = f"other variants: {', '.join(variants)}" if variants else ""
+    if not config.get("quantization_config") and (why := next(filter(None, map(refusal, headers)), None)):
+        note = f"{_REFUSED}: {why}"
+    elif variants:
+        note = f"other variants: {', '.join(variants)}"
     if not any(folder.glob("*")):
         note = "its folder is missing, or empty"
     if pickled and not files:

@@ -20,11 +20,13 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
+from ..components.vae_family import foreign_vae
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
 from .load_errors import explained
 from .newer_transformers import components_of_newer
+from .quantized_weights import check_folder_weights
 from .single_files import load_single_file
 from .sources import Source, cached_folder, check_folder, check_index, find, without_checker
 
@@ -98,6 +100,8 @@ def load(
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
+    if foreign := foreign_vae(pipe):
+        warn_user(f"{found.name!r}: {foreign}")
     if isinstance(scheduler, str):
         scheduler = scheduler_from_name(pipe, scheduler)
     if scheduler is not None:
@@ -170,12 +174,14 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
             pipe = load_single_file(source, arguments)
         else:
             here = source.folder or cached_folder(source, arguments)
-            check_index(replace(source, folder=here), arguments)  # diffusers 0.36 runs code that lies in the cache
+            _check_weights(replace(source, folder=here), arguments)
             read = {} if here is None else components_of_newer(here, arguments["dtype"])
             apart = {name: part for name, part in read.items() if not isinstance(part, nn.Module)}
             given = {**read, **dict.fromkeys(apart), **arguments}
             given[_DTYPE] = given.pop("dtype")
             pipe = DiffusionPipeline.from_pretrained(source.place, **given)
+            if here is None:
+                _check_weights(replace(source, folder=cached_folder(source, arguments)), arguments)
             pipe.register_modules(**{name: part for name, part in apart.items() if name not in arguments})
     except LoadError:
         raise
@@ -192,6 +198,12 @@ def _from_pretrained(source: Source, arguments: dict[str, Any]) -> DiffusionPipe
     if source.name == "mini":
         pipe.register_to_config(_name_or_path="mini")  # print(pipe) would show a local path
     return pipe
+
+
+def _check_weights(source: Source, arguments: dict[str, Any]) -> None:
+    """LoadError where a folder brings code, as diffusers 0.36 runs it from the cache, or quantized weights."""
+    for part in check_index(source, arguments):
+        check_folder_weights(source.name, part, arguments)
 
 
 def _without_content(part: Any) -> list[str]:

@@ -16,6 +16,7 @@ from ...base.atomic_files import named
 from ...base.errors import InspectionError, did_you_mean
 from ..components.meta_networks import from_config
 from .safetensors_headers import read_json
+from .sane_configs import absurd
 
 # Model type -> class, for old files that name no class.
 _BY_TYPE = {"clip_text_model": "CLIPTextModel", "clip": "CLIPModel", "t5": "T5EncoderModel"}
@@ -65,6 +66,8 @@ def _network(config: Mapping[str, Any], given: str) -> nn.Module:
 
 def network_of(config: Mapping[str, Any]) -> nn.Module:
     """The network of a configuration, on the meta device; InspectionError where it is not that of a network."""
+    if (why := absurd(config)) is not None:
+        raise InspectionError(f"is damaged, or hostile: {why}")
     made = config.get("_class_name")
     if made is not None:
         model = getattr(diffusers, str(made), None)

@@ -6,7 +6,7 @@ and CLIP's tokenizer, which comes with the embedded model.
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from .tensors_of_single_files import check_tensors
 V_SPREAD = 0.09  # ComfyUI's threshold between SD 2 base and v
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _CLIP_PARTS = ("embeddings.", "encoder.", "final_layer_norm.")  # of its text encoder, below `text_model.`
+_DEEPEST = 4  # dictionaries in dictionaries that a pickle may hold its tensors in
 _OWN = ("prediction_type", "extract_ema")
 _LIBRARIES = {"unet": "diffusers", "vae": "diffusers", "scheduler": "diffusers"}
 _IGNORED = ("use_safetensors", "variant", "revision", "token", "cache_dir", "local_files_only", "force_download")
@@ -92,13 +93,20 @@ def header_of(path: Path, name: str) -> Header:
 def _held(path: Path, name: str) -> Header:
     if path.suffix.lower() not in PICKLES:
         return read_header(path, name)
-    held = _unpickled(path, name, "meta")
+    found = _tensors_in(_unpickled(path, name, "meta"))
     tensors = {
-        key: Tensor(str(value.dtype).removeprefix("torch."), tuple(value.shape), value.nbytes)
-        for key, value in held.items()
-        if isinstance(value, torch.Tensor)
+        key: Tensor(str(value.dtype).removeprefix("torch."), tuple(value.shape), value.nbytes) for key, value in found
     }
     return Header(tensors, {})
+
+
+def _tensors_in(held: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors by dotted name, however they are nested: the webui's embeddings and hypernetworks, IP-Adapter's .bin."""
+    if isinstance(held, torch.Tensor):
+        yield name, held
+    elif isinstance(held, Mapping | list | tuple) and depth < _DEEPEST:
+        for key, inner in held.items() if isinstance(held, Mapping) else enumerate(held):
+            yield from _tensors_in(inner, f"{name}.{key}" if name else str(key), depth + 1)
 
 
 def named_in_full(header: Header) -> Header:
@@ -109,7 +117,7 @@ def named_in_full(header: Header) -> Header:
     return replace(header, tensors={names[key]: tensor for key, tensor in header.tensors.items()})
 
 
-def _unpickled(path: Path, name: str, device: str) -> dict[str, Any]:
+def _unpickled(path: Path, name: str, device: str) -> dict[Any, Any]:
     try:
         held = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:

@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 
 from ...base.errors import LoadError, did_you_mean
 from ..components.source_name import HUB_ID, MINI
-from .safetensors_headers import climbs_out
+from .safetensors_headers import climbs_out, read_json
+from .sane_configs import absurd
 from .weight_files import weight_files
 
 EMBEDDED = "sdx.load() loads the embedded model without any download"
@@ -170,6 +171,7 @@ def check_index(source: Source, arguments: Mapping[str, Any]) -> list[Path]:
                     f"model_index.json of {name!r} names a part that climbs out of its folder: {part[:80]!r}"
                 )
             _refuse_code(name, folder / part, value[0])
+            _check_sizes(name, folder / part)
             parts.append(folder / part)
     return parts
 
@@ -186,7 +188,7 @@ def check_vocabularies(source: Source, arguments: Mapping[str, Any]) -> None:
 def _index(name: str, index: Path) -> dict[str, Any]:
     try:
         parts = json.loads(index.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LoadError(f"model_index.json of {name!r} is damaged: {error}") from None
     if not isinstance(parts, dict):
         raise LoadError(f"model_index.json of {name!r} holds a {type(parts).__name__}, not an object")
@@ -203,7 +205,7 @@ def _instead(folder: Path) -> str:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         cls = config.get("_class_name") or config["architectures"][0]
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
         files = sorted(path.name for path in folder.iterdir())
         more = f" and {len(files) - 5} more" if len(files) > 5 else ""  # noqa: PLR2004
         return f"; it holds {', '.join(files[:5])}{more}" if files else "; it is empty"
@@ -217,6 +219,13 @@ def _refuse_code(source: str, folder: Path, library: object) -> None:
             f"component {folder.name!r} of {source!r} comes from {library!r}, neither diffusers "
             "nor transformers; remote code is never run"
         )
+
+
+def _check_sizes(source: str, folder: Path) -> None:
+    for path in (folder / "config.json", folder / "scheduler_config.json"):
+        what = f"{folder.name}/{path.name} of {source!r}"
+        if path.is_file() and (why := absurd(read_json(path, what))) is not None:
+            raise LoadError(f"{what} is damaged, or hostile: {why}")
 
 
 def _check_weights(source: str, folder: Path, arguments: Mapping[str, Any]) -> None:
@@ -244,5 +253,5 @@ def damage(folder: Path) -> Iterator[str]:
             elif path.suffix == ".safetensors":
                 with safe_open(path, framework="numpy"):
                     pass
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, SafetensorError, RecursionError) as error:
             yield f"{path.relative_to(folder)} ({error})"

@@ -1,6 +1,6 @@
 """Whether a single file holds the tensors that its networks need, neither fewer nor more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,14 @@ from .safetensors_headers import Header
 _FEW = 3  # names that a message shows
 
 
-def check_tensors(name: str, config: Mapping[str, Any], header: Header, family: Family, source: str) -> None:
+def check_tensors(
+    name: str,
+    config: Mapping[str, Any],
+    header: Header,
+    family: Family,
+    source: str,
+    tell: Callable[[str], object] = warn_user,
+) -> None:
     """Compares the numbers that the file holds for a network with those that the network needs. No tensor is read.
 
     A warning names tensors of a text encoder that are left over: fine-tunes carry CLIP's projection along.
@@ -24,6 +31,7 @@ def check_tensors(name: str, config: Mapping[str, Any], header: Header, family: 
         name: The component, as the pipeline calls it.
         config: The network's configuration.
         source: What the user calls the file.
+        tell: Takes what is said of tensors that are left over.
 
     Raises:
         LoadError: The file holds fewer or more numbers than the network needs.
@@ -40,7 +48,7 @@ def check_tensors(name: str, config: Mapping[str, Any], header: Header, family: 
         taken = {key.removeprefix("text_model.") for key, _ in network.named_parameters()}
         unread = [key for key in mine if key.removeprefix("text_model.") not in taken]
         if unread:
-            warn_user(f"{source!r}: its {name} has no place for {_some(unread)}; left unread")
+            tell(f"{source!r}: its {name} has no place for {_some(unread)}; left unread")
         mine = {key: numbers for key, numbers in mine.items() if key not in unread}
     there = sum(mine.values())
     needed = sum(parameter.numel() for parameter in network.parameters())

@@ -19,6 +19,13 @@ from ..families import family_of
 from ..families.pipelines import takes_both_sizes_or_none
 from ..schedulers import noise_levels
 
+_COLOURS = 3
+# Upscalers, whose latents' size follows from the small picture's: class -> latents for each of its pixels.
+_OF_LATENTS = {
+    "StableDiffusionUpscalePipeline": 1.0,
+    "LDMSuperResolutionPipeline": 1.0,
+    "StableDiffusionLatentUpscalePipeline": 0.25,
+}
 _LONGEST = 1 << 16  # tokenizers that know no length say 1e30
 
 
@@ -136,6 +143,11 @@ def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
 def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
     """Latent (y, x): of the size that is given, else of the input picture, else of the model."""
     height, width = given.get("height"), given.get("width")
+    if (factor := _OF_LATENTS.get(type(pipe).__name__)) and (small := size_of(given.get("image"))) is not None:
+        y, x = (round(side * factor) for side in small)
+        if _in_latents(pipe, given["image"]):
+            y, x = small[0] * 2, small[1] * 2
+        return y, x
     if "height" not in given or ("ControlNet" in type(pipe).__name__ and not (height and width)):
         found = size_of(given.get("image"))
         if found is not None:
@@ -143,6 +155,11 @@ def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
     elif not (height and width) and takes_both_sizes_or_none(type(pipe)):
         height = width = None
     return latent_grid(pipe, height, width)
+
+
+def _in_latents(pipe: Any, picture: Any) -> bool:
+    """Whether the latent upscaler is given latents rather than a picture."""
+    return isinstance(picture, torch.Tensor) and picture.shape[-3] == family_of(pipe).latent_channels(pipe) > _COLOURS
 
 
 def size_of(picture: Any) -> tuple[int, int] | None:

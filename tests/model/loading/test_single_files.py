@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_layouts import FAMILIES, METADATA, tensors_of, tiny_networks
+from diffusers import UNet2DConditionModel
 from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES, infer_diffusers_model_type
 from original_layout import PREFIXES, networks, state_dict, write_sparse
 from published_configs import UNETS
@@ -86,17 +87,13 @@ class TestFamilies:
     @pytest.mark.parametrize(
         ("header", "name", "message"),
         [
-            (fake("lora_unet_down_blocks_0.lora_down.weight"), "LoRA", "pipe.load_lora_weights(file)"),
-            (fake("unet.mid_block.attn1.to_q.lora_A.weight"), "LoRA", "pipe.load_lora_weights(file)"),
-            (fake("control_model.input_blocks.0.0.weight"), "ControlNet", "ControlNetModel.from_single_file"),
-            (fake("emb_params"), "textual inversion", "pipe.load_textual_inversion(file)"),
+            (
+                fake("lora_unet_x.lora_down.weight", "lora_unet_x.lora_up.weight"),
+                "LoRA",
+                "pipe.load_lora_weights(file)",
+            ),
             (fake("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"), "SD 3", "a transformer"),
             (fake("double_blocks.0.img_attn.norm.key_norm.scale"), "FLUX", "a transformer"),
-            (fake("input_blocks.0.0.weight"), "UNet in the original layout", "holds VAE and text encoder too"),
-            (fake("down_blocks.0.resnets.0.conv1.weight"), "UNet in diffusers' layout", "load the folder"),
-            (fake("encoder.down.0.block.0.conv1.weight"), "VAE", "AutoencoderKL.from_single_file"),
-            (fake("text_model.encoder.layers.0.mlp.fc1.weight"), "text encoder", "load the folder"),
-            (fake("encoder.block.0.layer.0.SelfAttention.q.weight"), "T5 text encoder", "load the folder"),
             (fake("latents", metadata={"sdexplore": "{}"}), "a Trace", "Trace.load(file) opens it"),
             (fake("a", "b", "c", "d"), "unknown", "its tensors are 'a', 'b', 'c' …"),
             (fake(), "unknown", "it holds no tensor"),
@@ -182,6 +179,116 @@ class TestPrediction:
         assert family_of(
             fake("model.diffusion_model.input_blocks.0.0.bias", "cond_stage_model.model.x"), "512-base-ema"
         ).name == ("SD 2.x base")
+
+    @pytest.mark.parametrize(
+        ("tensors", "metadata", "prediction", "zero"),
+        [
+            (("v_pred",), {}, "v_prediction", False),
+            (("v_pred", "ztsnr"), {}, "v_prediction", True),
+            ((), {"modelspec.prediction_type": "v"}, "v_prediction", False),
+            ((), {"ss_v_parameterization": "True", "ss_zero_terminal_snr": "True"}, "v_prediction", True),
+            ((), {"modelspec.prediction_type": "epsilon"}, "epsilon", False),
+            (("ztsnr",), {}, "epsilon", False),
+        ],
+    )
+    @pytest.mark.parametrize("family", ["v1", "xl"])
+    def test_marks_of_v_prediction_and_zero_snr_reach_the_scheduler(
+        self, files, tmp_path, family, tensors, metadata, prediction, zero
+    ):
+        more = {name: torch.zeros(1) for name in tensors}
+        save_file(load_file(files / f"{family}.safetensors") | more, tmp_path / "x.safetensors", metadata)
+        said = sdx.inspect(tmp_path / "x.safetensors")
+        config = sdx.load(tmp_path / "x.safetensors", device="cpu").scheduler.config
+        assert said.summary["predicts"] == config.prediction_type == prediction
+        assert bool(config.get("rescale_betas_zero_snr", False)) == zero
+        assert ("it predicts v" in repr(said)) == (prediction == "v_prediction")
+        assert said.family.endswith(" v") == (prediction == "v_prediction")
+        if tensors == ("ztsnr",):
+            assert "without v-prediction: not applied" in repr(said)
+
+    def test_the_user_s_word_stands_above_a_mark(self, files, tmp_path):
+        more = {name: torch.zeros(1) for name in ("v_pred", "ztsnr")}
+        save_file(load_file(files / "v1.safetensors") | more, tmp_path / "x.safetensors")
+        config = sdx.load(tmp_path / "x.safetensors", device="cpu", prediction_type="epsilon").scheduler.config
+        assert config.prediction_type == "epsilon"
+        assert not config.get("rescale_betas_zero_snr")
+
+
+class TestDistilled:
+    """SSD-1B and Vega: SDXL whose middle has no attention, and whose way up is not its way down mirrored."""
+
+    @pytest.fixture(scope="class")
+    def distilled(self, tmp_path_factory):
+        parts = dict(tiny_networks("SDXL base"))
+        torch.manual_seed(5)
+        # As segmind/SSD-1B's config has it: depths of every block apart, downwards and upwards.
+        usual = {key: value for key, value in parts["unet"].config.items() if not key.startswith("_")}
+        parts["unet"] = UNet2DConditionModel(
+            **usual
+            | {
+                "mid_block_type": "UNetMidBlock2D",
+                "transformer_layers_per_block": [[1], [2]],
+                "reverse_transformer_layers_per_block": [[2, 10], [1, 1]],
+            }
+        ).eval()
+        path = tmp_path_factory.mktemp("distilled") / "ssd.safetensors"
+        save_file(tensors_of("SDXL base", parts), path)
+        return path, parts["unet"]
+
+    def test_it_is_not_called_sdxl_base(self, distilled):
+        said = sdx.inspect(distilled[0])
+        assert said.family == "SSD-1B"
+        assert said["unet"].config["mid_block_type"] == "UNetMidBlock2D"
+        assert said["unet"].config["reverse_transformer_layers_per_block"] == [[2, 10], [1, 1]]
+
+    def test_what_inspect_promises_load_keeps(self, distilled):
+        path, unet = distilled
+        assert sdx.inspect(path).pipeline == "StableDiffusionXLPipeline"
+        loaded = sdx.load(path, device="cpu").unet.state_dict()
+        assert loaded.keys() == unet.state_dict().keys()
+        assert all(torch.equal(tensor, loaded[name]) for name, tensor in unet.state_dict().items())
+
+
+class TestQuantized:
+    """diffusers takes whole numbers and scaled 8-bit floats for the weights themselves, without a word."""
+
+    KEY = "model.diffusion_model.input_blocks.1.0.in_layers.2.weight"
+
+    @pytest.mark.parametrize("kind", ["scaled fp8", "int8"])
+    def test_inspect_promises_nothing_that_load_refuses(self, files, tmp_path, kind):
+        tensors = load_file(files / "v1.safetensors")
+        if kind == "int8":
+            tensors[self.KEY] = (tensors[self.KEY] * 100).to(torch.int8)
+        else:
+            tensors[self.KEY] = tensors[self.KEY].to(torch.float8_e4m3fn)
+            tensors["scaled_fp8"] = torch.zeros(2).to(torch.float8_e4m3fn)
+            tensors[self.KEY.replace("weight", "scale_weight")] = torch.ones(())
+        save_file(tensors, tmp_path / "x.safetensors")
+        said = sdx.inspect(tmp_path / "x.safetensors")
+        assert said.pipeline == ""
+        assert "load the version in float16" in repr(said)
+        with pytest.raises(LoadError, match=r"x.safetensors' is no checkpoint to load: SD 1.x; .* version in float16"):
+            sdx.load(tmp_path / "x.safetensors")
+
+    def test_plain_fp8_loads_with_its_own_numbers(self, files, tmp_path):
+        tensors = load_file(files / "v1.safetensors")
+        tensors[self.KEY] = tensors[self.KEY].to(torch.float8_e4m3fn)
+        save_file(tensors, tmp_path / "x.safetensors")
+        assert sdx.inspect(tmp_path / "x.safetensors").pipeline
+        loaded = sdx.load(tmp_path / "x.safetensors", device="cpu").unet.down_blocks[0].resnets[0].conv1.weight
+        assert torch.equal(loaded, tensors[self.KEY].float())
+
+    def test_int8_in_a_folder_is_not_taken_for_weights(self, files, tmp_path):
+        sdx.load(files / "v1.safetensors", device="cpu").save_pretrained(tmp_path / "folder")
+        path = tmp_path / "folder" / "unet" / "diffusion_pytorch_model.safetensors"
+        tensors = load_file(path)
+        tensors["conv_in.weight"] = (tensors["conv_in.weight"] * 100).to(torch.int8)
+        save_file(tensors, path, {"format": "pt"})
+        said = sdx.inspect(tmp_path / "folder")
+        assert said.pipeline == ""
+        assert "int8" in said["unet"].note
+        with pytest.raises(LoadError, match=r"'unet' in .* has weights in int8 \('conv_in.weight'"):
+            sdx.load(tmp_path / "folder")
 
 
 class TestParts:
