@@ -13,10 +13,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import synthetic
-from sdexplore.analysis.mass import attention_mass
-from sdexplore.analysis.regions import region_weights, region_words
 
 from sdexplore.analysis.attention import most_striking, word_map
+from sdexplore.analysis.attention_mass import attention_mass
+from sdexplore.analysis.region import region_weights, region_words
 from sdexplore.analysis.resizing import resized
 from sdexplore.base.display import counted
 from sdexplore.browser.packing import pack

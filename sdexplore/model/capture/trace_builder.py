@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ...base.user_warnings import warn_user
-from ...text.tokenization import Tokenizations
+from ...text.shared_keys import SharedKeys, tokenizers_of
+from ...text.tokenization import Tokenization, Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.declaration import KEYED, Kind, declared
 from ...trace.provenance import Provenance
@@ -135,6 +136,7 @@ class Assembly:
         tokens = {role: found for role in roles if (found := recorder.tokens(role, image)) is not None}
         fields: dict[str, dict[str, dict[str, Any]]] = {one.name: {} for one in declared(Trace) if one.rows}
         rows = {one.name: one.rows for one in declared(Trace)}
+        readers: dict[str, dict[str, Any]] = {}
         for (owner, name), steps in recorder.calls.items():
             if owner != image:
                 continue
@@ -145,13 +147,17 @@ class Assembly:
                 continue
             cross, plan = kind == "cross_attention", recorder.layers[layer]
             known = recorder.tokens(role, image) if cross else None
+            if cross and role not in readers:
+                readers[role] = _readers(known or {}, recorder.family.text_columns(known or ()))
+                if (parting := SharedKeys.of(known or {}, readers[role].get("tokenizers", ())).parting) is not None:
+                    warn_user(f"run: in the prompt of {role!r}, {parting}; word_map(tokenizer=…) asks for one alone")
             first = recorder.family.text_columns(known or ())
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
                 columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
-                tokenizer=next(iter(first), None),
                 head_mean=plan.head_mean,
+                **(readers[role] if cross else {}),
             )
         return tokens, fields
 
@@ -164,6 +170,14 @@ def _lacking(names: list[str]) -> Provenance:
         "Record(decode=0) decodes none, pipe.vae.enable_tiling() needs less memory"
     )
     return {"out_of_memory": names}
+
+
+def _readers(tokens: Mapping[str, Tokenization], first: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of an Attention that name the tokenizers of its keys: one alone where it speaks for all."""
+    pairs = tokenizers_of(tokens, first)
+    if pairs and pairs[0][1] == 0 and len(pairs) == 1:
+        return {"tokenizer": pairs[0][0]}
+    return {"tokenizer": pairs[0][0] if len(pairs) == 1 else None, "tokenizers": tuple(pairs)}
 
 
 def _columns(
