@@ -82,7 +82,7 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
         alt=f"The prompt {clip(first.text, 200)!r} as {len(real)} tokens: {clip(' | '.join(t.text for t in real), 400)}"
         + (f"; {lost} more were cut off." if lost else ".")
         + "".join(f" Note: {clip(note, 300)}." for note in getattr(source, "notes", ())),
-        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.text!r}){one_of})",
+        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.typed!r}){one_of})",
     )
 
 

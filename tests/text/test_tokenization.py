@@ -390,7 +390,7 @@ class TestNames:
     @pytest.fixture
     def toy(self):
         text = "a <cat-toy> <cat-toy>_1 and a cat, <cat-toy> <cat-toy>_1"
-        pieces = "a <cat-toy> <cat-toy>_1 and a cat , <cat-toy> <cat-toy>_1".split()
+        pieces = ["a", "<cat-toy>", "<cat-toy>_1", "and", "a", "cat", ",", "<cat-toy>", "<cat-toy>_1"]
         spans = [match.span() for match in re.finditer(r"<cat-toy>_1|<cat-toy>|\w+|,", text)]
         padding = 2
         return Tokenization.of(
