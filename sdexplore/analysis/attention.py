@@ -9,12 +9,12 @@ from ..base.errors import TraceError, did_you_mean
 from ..trace.trace import Attention, Steps, Trace
 from . import published_methods
 from .resizing import as_float32, resized
-from .selection import Chosen, Heads, Layers, Selection, Word, columns_of
+from .selection import Chosen, Heads, Layers, Selection, Whole, Word, columns_of
 
 METHODS = ("mean", *published_methods.METHODS)
 
 
-def word_map(
+def word_map(  # noqa: PLR0913  (each says another part of what is asked for)
     trace: Trace,
     word: Word,
     *,
@@ -23,14 +23,16 @@ def word_map(
     steps: Steps = None,
     layers: Layers = None,
     heads: Heads = None,
-    occurrence: int | None = None,
+    occurrence: Whole | None = None,
+    tokenizer: str | None = None,
 ) -> Float32[np.ndarray, "y x"]:
     """How much each latent pixel attends to a word: probability 0..1 on the latent grid (y, x).
 
     "mean": the probability is summed over the word's tokens (all its occurrences, unless one is chosen), averaged
     over the steps, layers and heads asked for, each layer having one vote; smaller layers are first resized
     to the latent grid, bilinear. Nothing is normalised: maps of one trace can be compared, and over all words,
-    start, end and padding they add up to 1.
+    start, end and padding they add up to 1. Where two tokenizers have different words at one position (SDXL's, with
+    `prompt_2` or behind an exclamation mark), it counts for each of them, and the sum may be more.
 
     "daam", "p2p" and "amd" are the published formulas, each on its own grid and with its own scale; see
     `analysis.published_methods`. No method is better founded than the others; "mean" is the plainest, and so the
@@ -40,13 +42,13 @@ def word_map(
         word: A word or phrase of the prompt, or positions in the padded prompt.
         method: "mean", "daam" (needs Record(cross_attention="heads")), "p2p" or "amd".
         role: Whose prompt: "cond", or "uncond" for the negative prompt.
-        steps, layers, heads, occurrence: As `analysis.selection.Selection` explains them.
+        steps, layers, heads, occurrence, tokenizer: As `analysis.selection.Selection` explains them.
 
     Raises:
         TokenError: The prompt has no such word.
         TraceError: What was asked for was not recorded.
     """
-    return word_maps(trace, (word,), Selection(role, steps, layers, heads, occurrence), method)[0]
+    return word_maps(trace, (word,), Selection(role, steps, layers, heads, occurrence, tokenizer), method)[0]
 
 
 def word_maps(

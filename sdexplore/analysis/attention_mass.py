@@ -11,7 +11,7 @@ from ..base.display import Block, Line, Shown, Table
 from ..base.errors import TraceError
 from ..trace.trace import Attention, Steps, Trace
 from .resizing import as_float32
-from .selection import Heads, Layers, Selection, zeroed
+from .selection import Heads, Layers, Selection, keys_of, zeroed
 
 KINDS = ("start", "words", "end", "padding")
 _UNIFORM = "Its embeddings are all zeros: attention is uniform, so this only says how long the prompt is."
@@ -149,19 +149,14 @@ def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, list[i
 
 def kinds_of(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
     """For each column: start, words, end or padding."""
-    by_tokenizer = trace.tokens.get(role)
-    if by_tokenizer is None or attention.tokenizer is None:
+    keys = keys_of(trace, role, attention)
+    if not keys.read:
         raise TraceError(f"there is no prompt for {role!r} to tell start, words, end and padding of {layer} by")
-    names = {"start": "start", "text": "words", "end": "end", "padding": "padding"}
-    by_position = {
-        token.position: names[token.kind]
-        for token in by_tokenizer[attention.tokenizer].tokens
-        if token.position is not None
-    }
     apart = [column[0] for column in attention.columns if len(column) == 1]
-    if unknown := [position for position in apart if position not in by_position]:
+    if unknown := [position for position in apart if position not in keys.kinds]:
         raise TraceError(
-            f"{layer} looked at position {unknown[0]}, and the prompt of {role!r} fills {len(by_position)}: "
+            f"{layer} looked at position {unknown[0]}, and the prompt of {role!r} fills {len(keys.kinds)}: "
             "start, words, end and padding cannot be told apart"
         )
-    return np.array([by_position[column[0]] if len(column) == 1 else "padding" for column in attention.columns])
+    kinds = [keys.kinds[column[0]] if len(column) == 1 else "padding" for column in attention.columns]
+    return np.array(["words" if kind == "text" else kind for kind in kinds])

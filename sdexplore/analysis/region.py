@@ -67,6 +67,7 @@ def region_words(
     steps: Steps = None,
     layers: Layers = None,
     heads: Heads = None,
+    tokenizer: str | None = None,
 ) -> RegionWords:
     """The words of the prompt, ranked by the mean attention that the pixels of a region pay them.
 
@@ -74,12 +75,12 @@ def region_words(
         region: A box (left, top, right, bottom) in image pixels, or a boolean mask (Y, X) of any size laid over the
             picture.
         words: Which words; None: every word of the prompt.
-        role, steps, layers, heads: As `word_map` takes them.
+        role, steps, layers, heads, tokenizer: As `word_map` takes them.
 
     Raises:
         TraceError: The region is empty, lies outside the picture, or is no box and no mask; or as `word_map`.
     """
-    return ranked_in(trace, region, words, Selection(role, steps, layers, heads))
+    return ranked_in(trace, region, words, Selection(role, steps, layers, heads, tokenizer=tokenizer))
 
 
 def ranked_in(trace: Trace, region: Region, words: Word | Sequence[Word] | None, selection: Selection) -> RegionWords:

@@ -3,18 +3,25 @@
 `Selection` is what is asked for; `Chosen` is what that is in one trace.
 """
 
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, SupportsIndex, TypeAlias
+
+import numpy as np
 
 from ..base.errors import TraceError, did_you_mean
 from ..base.known_names import beginnings, lies_in
+from ..text.shared_keys import SharedKeys
+from ..text.tokenization import Tokenization
 from ..text.words import fold
 from ..trace.trace import Attention, Steps, Trace
 
-Word = str | int | Sequence[int]
-Layers = str | int | Sequence[str | int] | None
-Heads = int | Sequence[int] | None
+Whole: TypeAlias = int | np.integer[Any]
+WHOLE = int | np.integer  # the same, for isinstance
+Word: TypeAlias = str | Whole | Sequence[Whole]
+Layers: TypeAlias = str | Whole | Sequence[str | Whole] | None
+Heads: TypeAlias = Whole | Sequence[Whole] | None
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,19 @@ class Selection:
             several; None: every recorded one.
         heads: One or several; needs a trace of Record(cross_attention="heads"). None: all.
         occurrence: Which of several equal words, from 0; None: all of them together.
+        tokenizer: Whose tokens name the word, where several share the keys; None: those of all, each key once.
     """
 
     role: str = "cond"
     steps: Steps = None
     layers: Layers = None
     heads: Heads = None
-    occurrence: int | None = None
+    occurrence: Whole | None = None
+    tokenizer: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "layers", "heads", "occurrence"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
 
     def of(self, trace: Trace) -> "Chosen":
         """What this selection is in `trace`.
@@ -54,21 +67,36 @@ class Selection:
         return replace(self, steps=step)
 
     def positions(self, trace: Trace, attention: Attention, word: Word) -> tuple[int, ...]:
-        """The positions of `word` in the padded prompt that the layer looked at.
+        """The keys of `word` among those that the layer looked at: its positions in the padded prompt.
+
+        Where tokenizers share the keys, a word has those of each of them. Bare positions are keys; with `tokenizer`
+        they are positions of that tokenizer.
 
         Raises:
             TokenError: The prompt has no such word.
-            TraceError: The run was given embeddings without a prompt, and `word` is a text.
+            TraceError: The run was given embeddings without a prompt, and `word` is a text; or the layer's keys are not
+                read by this tokenizer.
         """
-        tokenizer = attention.tokenizer
-        if tokenizer is not None and tokenizer in trace.tokens.get(self.role, ()):
-            return trace.tokens[self.role][tokenizer].positions(word, self.occurrence)
+        keys = keys_of(trace, self.role, attention)
+        occurrence = None if self.occurrence is None else _whole(self.occurrence, "occurrence")
+        if self.tokenizer is not None:
+            known = [one.tokenizer for one, _ in keys.read]
+            if self.tokenizer not in known:
+                raise TraceError(
+                    f"tokenizer={self.tokenizer!r}: it names none of this layer's keys; "
+                    f"{did_you_mean(self.tokenizer, known)}"
+                )
+            one, first = keys.read[known.index(self.tokenizer)]
+            return tuple(first + position for position in one.positions(word, occurrence))
+        if keys.read:
+            return keys.positions(word, occurrence)
         if isinstance(word, str):
             raise TraceError(
                 f"cannot find {word!r}: this run was given embeddings without a prompt for {self.role!r}; give "
                 "positions instead"
             )
-        return (word,) if isinstance(word, int) else tuple(dict.fromkeys(word))
+        several = (word,) if isinstance(word, WHOLE) else word
+        return tuple(dict.fromkeys(_whole(one, "a position") for one in several))
 
     @property
     def given(self) -> dict[str, Any]:
@@ -119,26 +147,60 @@ def columns_of(attention: Attention, wanted: Sequence[int]) -> list[int]:
     return [attention.column(position) for position in wanted]
 
 
+def plain(value: Any) -> Any:  # noqa: ANN401  (whatever is selected)
+    """`value` with numpy's whole numbers as Python's, in lists, tuples and slices too: lines of code name it."""
+    match value:
+        case np.integer():
+            return int(value)
+        case list() | tuple():
+            return type(value)(map(plain, value))
+        case slice():
+            return slice(plain(value.start), plain(value.stop), plain(value.step))
+    return value
+
+
+def keys_of(trace: Trace, role: str, attention: Attention) -> SharedKeys:
+    """The tokens at each key that a layer looked at; of no tokenizer where the run was given embeddings."""
+    return SharedKeys.of(trace.tokens.get(role, {}), attention.read_by)
+
+
+def _whole(number: object, what: str) -> int:
+    if not isinstance(number, SupportsIndex):
+        raise TraceError(f"{what} is a whole number, not {number!r}")
+    return operator.index(number)
+
+
 def words_of(trace: Trace, role: str, words: Word | Sequence[Word] | None) -> tuple[Word, ...]:
     """The words as given; one alone, or None for every different word of the role's prompt.
 
     Raises:
         TraceError: No word is given; or `words` is None and there is no prompt.
     """
-    if isinstance(words, str | int):
-        return (words,)
+    if isinstance(words, str | WHOLE):
+        return (plain(words),)
     if words is not None:
-        chosen = tuple(words)
+        chosen = tuple(map(plain, words))
     else:
-        tokens = next(iter(trace.tokens.get(role, {}).values()), None)
-        if tokens is None:
+        read = _read_of(trace, role)
+        if not read:
             raise TraceError(f"there is no prompt for {role!r} to take words from; name positions")
-        chosen = tuple({fold(word.text): word.text for word in tokens.words if word.positions}.values())
+        different: dict[str, str] = {}
+        for text in (text for one in read for text in one.different_words):
+            different.setdefault(fold(text), text)  # as typed first, as the explorer names it too
+        chosen = tuple(different.values())
         if not chosen:
             raise TraceError(f"the prompt of {role!r} holds no word{_and_zeros(trace, role)}; name positions")
     if not chosen:
         raise TraceError("words=(): name at least one word of the prompt")
     return chosen
+
+
+def _read_of(trace: Trace, role: str) -> list[Tokenization]:
+    """The role's prompt as each tokenizer reads it whose tokens name keys; the first one's where no layer says."""
+    tokens: Mapping[str, Tokenization] = trace.tokens.get(role, {})
+    layers = trace.cross_attention.get(role, {})
+    names = dict.fromkeys(name for attention in layers.values() for name, _ in attention.read_by if name in tokens)
+    return [tokens[name] for name in names or list(tokens)[:1]]
 
 
 def zeroed(trace: Trace, role: str) -> bool:
@@ -154,16 +216,16 @@ def label(word: Word) -> str:
     """A word as figures and tables name it."""
     if isinstance(word, str):
         return word
-    return f"position {word}" if isinstance(word, int) else "positions " + ", ".join(map(str, word))
+    return f"position {word}" if isinstance(word, WHOLE) else "positions " + ", ".join(map(str, word))
 
 
 def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:
     if wanted is None:
         return dict(recorded)
     chosen: dict[str, Attention] = {}
-    for one in (wanted,) if isinstance(wanted, str | int) else tuple(wanted):
+    for one in (wanted,) if isinstance(wanted, str | WHOLE) else tuple(wanted):
         hits = {name: a for name, a in recorded.items() if _is(one, name, a)}
-        if not hits and isinstance(one, int):
+        if not hits and isinstance(one, WHOLE):
             sides = sorted({max(a.probs.shape[2:4]) for a in recorded.values()})
             raise TraceError(f"no recorded layer of side {one}; there are {', '.join(map(str, sides))}")
         if not hits:
@@ -174,8 +236,8 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
     return {name: recorded[name] for name in recorded if name in chosen}
 
 
-def _is(wanted: str | int, name: str, attention: Attention) -> bool:
-    if isinstance(wanted, int):
+def _is(wanted: str | Whole, name: str, attention: Attention) -> bool:
+    if isinstance(wanted, WHOLE):
         return max(map(int, attention.probs.shape[2:4])) == wanted
     return wanted != "" and lies_in(name, wanted)
 
@@ -195,7 +257,7 @@ def steps_of(trace: Trace, wanted: Steps, known: Sequence[int], what: str = "att
 def _heads(layers: Mapping[str, Attention], wanted: Heads) -> tuple[int, ...] | None:
     if wanted is None:
         return None
-    heads = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    heads = tuple(_whole(one, "a head") for one in ((wanted,) if isinstance(wanted, WHOLE) else wanted))
     for name, attention in layers.items():
         if attention.head_mean:
             raise TraceError(

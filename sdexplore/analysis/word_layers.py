@@ -51,14 +51,20 @@ class WordLayers(Shown):
 
 
 def word_layers(
-    trace: Trace, word: Word, *, role: str = "cond", steps: Steps = None, layers: Layers = None
+    trace: Trace,
+    word: Word,
+    *,
+    role: str = "cond",
+    steps: Steps = None,
+    layers: Layers = None,
+    tokenizer: str | None = None,
 ) -> WordLayers:
     """Layers (and heads, where recorded) ranked by how much, and how differently from the rest, they look at a word.
 
     Raises:
         TraceError: What was asked for was not recorded; or the prompt has no other token.
     """
-    selection = Selection(role, steps, layers)
+    selection = Selection(role, steps, layers, tokenizer=tokenizer)
     chosen = selection.of(trace)
     rows: list[tuple[float, float, str, int | None]] = []
     for name, attention in chosen.layers.items():

@@ -195,9 +195,10 @@ def _absent(trace: Trace) -> Iterator[str]:
         yield "Words: the run was given embeddings without a prompt, so attention is named by position."
     names = list(trace.tokens.get("cond", {}))
     if len(names) > 1:
-        read = {attention.tokenizer for attention in trace.cross_attention.get("cond", {}).values()}
+        layers = trace.cross_attention.get("cond", {}).values()
+        read = {name for attention in layers for name, _ in attention.read_by}
         used = [name for name in names if name in read]
-        found = f"; words are found with {' or '.join(used)}" if used else ""
+        found = f"; words are found with {' and '.join(used)}" if used else ""
         yield f"This model reads the prompt with {len(names)} tokenizers ({', '.join(names)}){found}."
 
 

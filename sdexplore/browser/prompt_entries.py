@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ..analysis.selection import keys_of
 from ..base.display import clip
 from ..base.errors import TokenError
+from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Token, Tokenization
 from ..text.words import fold
 from ..trace.trace import Attention, Trace
@@ -51,39 +53,68 @@ class Reading:
 def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
     """Reads the prompt of a role; equal words are one entry, as `word_map` sums them.
 
-    Without a prompt, each recorded column is an entry of kind "position".
+    Where tokenizers share the keys and do not agree, an entry has the keys of each of them, and the sentence goes on
+    with what only a later one reads. Without a prompt, each recorded column is an entry of kind "position".
     """
-    tokenizer = attention.tokenizer
-    if tokenizer is None or tokenizer not in trace.tokens.get(role, ()):
+    keys = keys_of(trace, role, attention)
+    if not keys.read:
         entries = [_position(column) for column in attention.columns]
         return Reading(entries, [(place, entry.text) for place, entry in enumerate(entries)], [])
-    read = trace.tokens[role][tokenizer]
     found: dict[str, Entry] = {}
-    typed: list[tuple[int, str | None, str]] = []
+    typed: list[tuple[str | None, str]] = []
     lost: dict[str, str] = {}
-    for word in read.words:
-        key = f"word {fold(word.text)}"
-        typed.append((word.span[0], key if word.positions else None, word.text))
-        if key not in found and key not in lost:
-            try:
-                found[key] = Entry(kind="word", text=word.text, positions=read.positions(word.text))
-            except TokenError:
-                lost[key] = clip(word.text)
-    marks: dict[str, list[Token]] = {}
-    for token in read.tokens:
-        if token.word is None and token.span is not None:
-            key = f"mark {fold(token.text) or token.piece}"
-            typed.append((token.span[0], None if token.position is None else key, token.text or token.piece))
-            marks.setdefault(key, []).append(token)
-    for key, tokens in marks.items():
-        if positions := tuple(token.position for token in tokens if token.position is not None):
-            found[key] = Entry(kind="mark", text=tokens[0].text or tokens[0].piece, positions=positions)
-    keys = sorted(found, key=lambda key: found[key].positions)
-    places = {key: place for place, key in enumerate(keys)}
-    spelled = [found[key] for key in keys]
-    in_order = sorted(typed, key=lambda one: one[0])
-    sentence = [(None if key is None else places.get(key), text) for _, key, text in in_order]
-    return Reading([*spelled, *_parts(read, spelled), *_specials(read, attention)], sentence, list(lost.values()))
+    for read, _ in keys.read:
+        earlier = {text for _, text in typed}
+        typed += [(key, text) for key, text in _typed(read) if text not in earlier]
+        for word in read.words:
+            key = _word_key(word.text)
+            if key not in found and key not in lost:
+                try:
+                    found[key] = Entry(kind="word", text=word.text, positions=keys.positions(word.text))
+                except TokenError:
+                    lost[key] = clip(word.text)
+    found |= _marks(keys)
+    places = {key: place for place, key in enumerate(sorted(found, key=lambda key: found[key].positions))}
+    spelled = [found[key] for key in places]
+    sentence = [(None if key is None else places.get(key), text) for key, text in typed]
+    return Reading([*spelled, *_parts(keys, spelled), *_specials(keys, attention)], sentence, list(lost.values()))
+
+
+def _word_key(text: str) -> str:
+    return f"word {fold(text)}"
+
+
+def _mark_key(token: Token) -> str:
+    return f"mark {fold(token.text) or token.piece}"
+
+
+def _is_mark(token: Token) -> bool:
+    return token.word is None and token.span is not None
+
+
+def _typed(read: Tokenization) -> list[tuple[str | None, str]]:
+    """The words and marks of a prompt as typed: (key of the entry, text); the key is None where it was cut off."""
+    words = ((word.span[0], _word_key(word.text) if word.positions else None, word.text) for word in read.words)
+    marks = (
+        (token.span[0], None if token.position is None else _mark_key(token), token.text or token.piece)
+        for token in filter(_is_mark, read.tokens)
+        if token.span is not None
+    )
+    return [(key, text) for _, key, text in sorted([*words, *marks], key=lambda one: one[0])]
+
+
+def _marks(keys: SharedKeys) -> dict[str, Entry]:
+    """The tokens that belong to no word, equal ones together."""
+    places: dict[str, dict[int, Token]] = {}
+    for key, there in sorted(keys.tokens.items()):
+        for _, token in there:
+            if _is_mark(token):
+                places.setdefault(_mark_key(token), {}).setdefault(key, token)
+    return {
+        name: Entry(kind="mark", text=first.text or first.piece, positions=tuple(at))
+        for name, at in places.items()
+        for first in list(at.values())[:1]
+    }
 
 
 def _position(column: tuple[int, ...]) -> Entry:
@@ -91,26 +122,30 @@ def _position(column: tuple[int, ...]) -> Entry:
     return Entry(kind="position", text=text, positions=column)
 
 
-def _parts(read: Tokenization, spelled: list[Entry]) -> Iterator[Entry]:
-    by_position = {token.position: token for token in read.tokens}
-    first: dict[str, tuple[int, ...]] = {}
-    for word in read.words:
-        first.setdefault(fold(word.text), word.positions)
+def _parts(keys: SharedKeys, spelled: list[Entry]) -> Iterator[Entry]:
+    """The tokens of each word that has several, as the first tokenizer that reads the word spells it."""
+    spelled_by: dict[str, dict[str, tuple[int, ...]]] = {}
+    for read, _ in keys.read:
+        of_word = spelled_by.setdefault(read.tokenizer, {})
+        for word in read.words:
+            of_word.setdefault(fold(word.text), word.positions)
     for entry in spelled:
-        positions = first.get(fold(entry.text), ()) if entry.kind == "word" else ()
-        if len(positions) > 1:
-            for position in positions:
-                token = by_position[position]
-                count = f" ({token.part[0]} of {token.part[1]})" if token.part else ""
-                yield Entry(kind="part", text=token.text + count, positions=(position,), whole=entry.text)
+        if entry.kind != "word":
+            continue
+        read, first = next(spelling for spelling in keys.read if fold(entry.text) in spelled_by[spelling[0].tokenizer])
+        positions = spelled_by[read.tokenizer][fold(entry.text)]
+        for position in positions if len(positions) > 1 else ():
+            token = read.tokens[position]
+            count = f" ({token.part[0]} of {token.part[1]})" if token.part else ""
+            yield Entry(kind="part", text=token.text + count, positions=(first + position,), whole=entry.text)
 
 
-def _specials(read: Tokenization, attention: Attention) -> Iterator[Entry]:
+def _specials(keys: SharedKeys, attention: Attention) -> Iterator[Entry]:
     seen = {position for column in attention.columns for position in column}
-    for kind, text in (("start", "start"), ("end", "end"), ("padding", "padding")):
-        own = tuple(t.position for t in read.of_kind(kind) if t.position in seen)  # type: ignore[arg-type]
+    for kind in ("start", "end", "padding"):
+        own = tuple(key for key in sorted(keys.kinds) if keys.kinds[key] == kind and key in seen)
         if own:
-            yield Entry(kind=kind, text=text, positions=own)  # type: ignore[arg-type]
+            yield Entry(kind=kind, text=kind, positions=own)
 
 
 def columns_for(attention: Attention, entry: Entry) -> list[int]:

@@ -87,7 +87,7 @@ def role_maps(trace: Trace, role: str) -> RoleMaps:
         "entries": [_entry_facts(entry, entries) for entry in entries],
         "sentence": [list(one) for one in reading.sentence],
         "lost": reading.lost,
-        "tokenizer": first.tokenizer,
+        "tokenizer": " and ".join(name for name, _ in first.read_by) or None,
         "heads": f"mean over {' or '.join(map(str, sorted(heads)))} heads" if heads else "mean over all heads",
         "zeroed": role in trace.provenance.get("zeroed_roles", []),
     }

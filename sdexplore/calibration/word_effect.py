@@ -13,7 +13,7 @@ from ..base.errors import RunError, TokenError
 from ..model.components.pictures import Picture
 from ..model.experiments.look_and_invert import looked
 from ..text.tokenization import Tokenization
-from ..text.words import Span, occurrences, without
+from ..text.words import Span
 from ..trace.record import Record
 from ..trace.trace import Trace
 from .scoring import inside, rank_correlation, top
@@ -101,7 +101,7 @@ def word_effect(
     full = look_at("word_effect", pipe, image, prompt, t, seed, bare, **pipeline_arguments)
     tokens = next(iter(full.tokens["cond"].values()))
     spans = _spans(tokens, word, occurrence)
-    shorter = without(tokens.text, *spans)
+    shorter = tokens.typed_without(*spans)
     lacking = look_at("word_effect", pipe, image, shorter, t, seed, BARE, **pipeline_arguments)
     differing = change(full, lacking)
     attention = resized(word_map(full, word, occurrence=occurrence), differing.shape)
@@ -152,9 +152,8 @@ def change(full: Trace, lacking: Trace) -> Float[np.ndarray, "y x"]:
 def _spans(tokens: Tokenization, word: str, occurrence: int | None) -> list[Span]:
     if not isinstance(word, str):
         raise TokenError(f"word_effect leaves a word of the prompt out; {word!r} is none")
-    tokens.positions(word, occurrence)  # raises where the prompt has no such word
-    spans = occurrences(tokens.text, word)
-    return spans if occurrence is None else [spans[occurrence]]
+    tokens.positions(word, occurrence)  # raises where the prompt has no such word, or it was cut off
+    return tokens.places(word, occurrence)
 
 
 def _meet(one: Span, other: Span) -> bool:

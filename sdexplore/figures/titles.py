@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from ..analysis.selection import Chosen, Word, zeroed
+from ..analysis.selection import Chosen, Word, keys_of, zeroed
 from ..trace.trace import Trace
 from .colours import PALETTE
 from .picture import drawable
 
 MOST_WORDS: Final = len(PALETTE)  # for which a figure has room
+_PARTING: Final = 130  # characters of the line that says where tokenizers part
 MOST_STEPS: Final = 8  # for which a figure has room, a column each
 
 
@@ -61,9 +62,11 @@ def noised_at(trace: Trace) -> str | None:
 def selection_title(trace: Trace, chosen: Chosen, without: Collection[str] = ()) -> str:
     """What a figure averages over; another prompt than the figure names; and that a role's embeddings were zeros."""
     note = " (its embeddings are all zeros: attention is uniform)" * zeroed(trace, chosen.role)
-    texts = [tokens.text for tokens in trace.tokens.get(chosen.role, {}).values()]
+    texts = [tokens.typed for tokens in trace.tokens.get(chosen.role, {}).values()]
     other = f"\n{chosen.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
-    return f"{drawable(chosen.describe(without))}{note}{other}"
+    parting = next((keys_of(trace, chosen.role, layer).parting for layer in chosen.layers.values()), None)
+    parted = f"\n{drawable(parting, _PARTING)}" if parting else ""
+    return f"{drawable(chosen.describe(without))}{note}{other}{parted}"
 
 
 def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:

@@ -1,9 +1,12 @@
 """From what is typed after an option to its value. The name of each function stands in the error for a wrong value."""
 
 import ast
+import builtins
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from functools import wraps
+from keyword import iskeyword
 from typing import Any
 
 _NAMES = {"steps": "num_inference_steps", "guidance": "guidance_scale", "negative": "negative_prompt"}
@@ -11,6 +14,10 @@ _NAMES = {"steps": "num_inference_steps", "guidance": "guidance_scale", "negativ
 
 _HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
 """Arguments that --set does not take, since they have options of their own."""
+
+
+_TAKEN = frozenset({*vars(builtins), "In", "Out", "get_ipython", "exit", "quit", "open"})
+_HISTORY = re.compile(r"_+|_i+|_i?\d+|_[iod]h|_exit_code")  # IPython's: _, _i, _i3, _3, _oh
 
 
 def count(typed: str) -> int:
@@ -34,9 +41,13 @@ def single(kind: Callable[[str], Any], name: str) -> Callable[[str], Any]:
 
 
 def variable(typed: str) -> str:
-    """The name of a variable."""
-    if not typed.isidentifier():
+    """The name of a variable that is the user's to give."""
+    if not typed.isidentifier() or iskeyword(typed):
         raise ValueError
+    if typed in _TAKEN or typed.startswith("__") or _HISTORY.fullmatch(typed):
+        raise ArgumentTypeError(
+            f"{typed!r} is a name that Python or IPython needs; name a variable of your own, such as -o trace"
+        )
     return typed
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Selection, Word, label
+from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
 from ..analysis.trajectory import predicted_pictures, step_picture
 from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
@@ -125,7 +125,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     role: str = "cond",
     layers: Layers = None,
     heads: Heads = None,
-    occurrence: int | None = None,
+    occurrence: Whole | None = None,
     seconds: float = 4.0,
     theme: Literal["light", "dark"] = "light",
 ) -> Animation:

@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal["start", "text", "end", "padding", "truncated"]
 
 # What a stored Tokenization holds. Everything else follows from it.
 FACTS = ("tokenizer", "text", "max_length", "ids", "pieces", "kinds", "spans")
+NAMES = "names"  # is stored too, where there are any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,10 @@ class Token:
 class Word:
     """A run of letters, digits and marks in a prompt, or an emoji. A script without spaces gives runs of that script.
 
+    The name of a textual inversion is one word too, whatever characters it holds: "<cat-toy>".
+
     Attributes:
-        text: As typed.
+        text: As typed; of a textual inversion, its name once.
         span: (start, stop) in the prompt's characters.
         positions: Those of every token that covers some of it; fewer, or none, where the word was cut off.
         occurrence: How many equal words, whatever their case, stand before it.
@@ -93,20 +96,28 @@ def parts_of(
     pieces: Sequence[str],
     kinds: Sequence[Kind],
     spans: Sequence[Span | None],
+    names: Sequence[Span] = (),
 ) -> tuple[tuple[Token, ...], tuple[Word, ...]]:
-    """The tokens and words of `text`; each sequence has one entry a token."""
+    """The tokens and words of `text`; `ids`, `pieces`, `kinds` and `spans` have one entry a token.
+
+    Args:
+        names: (start, stop) of each textual inversion in `text`, all its vectors together.
+    """
     spelling = Spelling(spans)
     word_of: dict[int, int] = {}
     seen: dict[str, int] = {}
     words = []
-    for index, (start, stop) in enumerate(word_spans(text)):
+    named = {start for start, _ in names}
+    for index, (start, stop) in enumerate(_words_between(text, names)):
         owned = spelling.over((start, stop))
         for token in owned:
             word_of.setdefault(token, index)
-        key = fold(text[start:stop])
+        called = spans[owned[0]] if start in named and owned else None
+        typed = text[slice(*called)] if called else text[start:stop]
+        key = fold(typed)
         words.append(
             Word(
-                text=text[start:stop],
+                text=typed,
                 span=(start, stop),
                 positions=tuple(k for k in owned if kinds[k] != "truncated"),
                 occurrence=seen.setdefault(key, 0),
@@ -128,6 +139,17 @@ def parts_of(
         for index, (number, piece, kind, span) in enumerate(zip(ids, pieces, kinds, spans, strict=True))
     )
     return tokens, tuple(words)
+
+
+def _words_between(text: str, names: Sequence[Span]) -> list[Span]:
+    """The words of `text` as (start, stop), in order; each of `names` is one, and no other word reaches into it."""
+    found: list[Span] = []
+    place = 0
+    for start, stop in (*sorted(names), (len(text), len(text))):
+        found += ((place + first, place + last) for first, last in word_spans(text[place:start]))
+        found += [(start, stop)] if stop > start else []
+        place = stop
+    return found
 
 
 def faults(value: object) -> Iterator[str]:
@@ -155,6 +177,17 @@ def faults(value: object) -> Iterator[str]:
                 yield f"token {index} cannot be {clip(repr(kind))} with span {clip(repr(span))}"
     if any(a == "truncated" != b for a, b in pairwise(kinds)):
         yield "tokens that were cut off must stand last"
+    yield from _faults_of_names(value.get(NAMES, []), len(text))
+
+
+def _faults_of_names(names: object, length: int) -> Iterator[str]:
+    place = 0
+    for span in names if isinstance(names, list) else [names]:
+        match span:
+            case [int(start), int(stop)] if place <= start < stop <= length:
+                place = stop
+            case _:
+                yield f"{clip(repr(span))} is no place of a name in the text"
 
 
 def token_chips(tokens: Sequence[Token]) -> Chips:

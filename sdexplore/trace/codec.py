@@ -39,6 +39,12 @@ def facts_of(trace: TraceFields) -> dict[str, Any]:
     return facts
 
 
+def younger_than_first(facts: Mapping[str, Any]) -> bool:
+    """Whether facts of a trace hold what files of the first schema never did."""
+    shared = any("tokenizers" in said for said in facts["attention"].values())
+    return shared or any("names" in said for by in facts["tokens"].values() for said in by.values())
+
+
 def fields_of(
     facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], trace: type[TraceFields] = TraceFields
 ) -> dict[str, Any]:

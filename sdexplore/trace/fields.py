@@ -139,8 +139,8 @@ class TraceFields:
 
     @property
     def prompt(self) -> str | None:
-        """The prompt of this image as its first tokenizer got it; None where there was none."""
-        texts = [t.text for t in self.tokens.get("cond", {}).values()]
+        """The prompt of this image as it was typed; None where there was none."""
+        texts = [t.typed for t in self.tokens.get("cond", {}).values()]
         return texts[0] if texts else None
 
     @cached_property

@@ -53,9 +53,11 @@ class Attention(LayerRows):
         probs: Softmax of the layer's scaled queries times keys, computed in float32. They sum to 1 over all
             columns; y and x are the layer's own grid. With the mean over heads there is one "head".
         steps: The step of each call.
-        columns: The positions of the prompt summed in each column; for self-attention column i is the
-            pixel (i // x, i % x) and columns is empty.
-        tokenizer: The tokenizer whose tokens name the positions; None where there is none.
+        columns: The positions of the prompt (keys of the layer) summed in each column; for self-attention column i is
+            the pixel (i // x, i % x) and columns is empty.
+        tokenizer: The tokenizer whose tokens name the positions; None where there is none, or where several do.
+        tokenizers: Where several share the keys, or one's first token has another key than 0: the name of each, and
+            the key that its first token has. Then the columns hold keys. Else empty.
         head_mean: Whether the one head is the mean over all.
     """
 
@@ -65,6 +67,7 @@ class Attention(LayerRows):
     columns: tuple[Column, ...] = ()
     tokenizer: str | None = None
     head_mean: bool = True
+    tokenizers: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probs", read_only(self.probs))
@@ -78,6 +81,17 @@ class Attention(LayerRows):
             raise TraceError(f"attention names positions that are no whole numbers: {clip(repr(self.columns))}")
         if not isinstance(self.tokenizer, str | None):
             raise TraceError(f"attention names {clip(repr(self.tokenizer))} as its tokenizer; it must be a name")
+        for named in self.tokenizers:
+            match named:
+                case (str(), int(first)) if first >= 0:
+                    pass
+                case _:
+                    raise TraceError(f"attention names {clip(repr(named))}; a tokenizer is (name, first key)")
+
+    @property
+    def read_by(self) -> tuple[tuple[str, int], ...]:
+        """Every tokenizer whose tokens stand in the columns, with the key that its first token has."""
+        return self.tokenizers or (() if self.tokenizer is None else ((self.tokenizer, 0),))
 
     @property
     def array(self) -> np.ndarray:
@@ -91,6 +105,7 @@ class Attention(LayerRows):
             "columns": [list(column) for column in self.columns],
             "tokenizer": self.tokenizer,
             "head_mean": self.head_mean,
+            **({"tokenizers": [list(one) for one in self.tokenizers]} if self.tokenizers else {}),
         }
 
     @classmethod
@@ -102,6 +117,7 @@ class Attention(LayerRows):
             columns=tuple(tuple(column) for column in said["columns"]),
             tokenizer=said["tokenizer"],
             head_mean=said["head_mean"],
+            tokenizers=tuple((name, first) for name, first in said.get("tokenizers", ())),
         )
 
     def column(self, position: int) -> int:

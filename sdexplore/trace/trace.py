@@ -21,7 +21,7 @@ from .fields import TraceFields
 from .layers import Attention, Queries
 from .xarray import datatree
 
-Steps = int | slice | Sequence[int] | None
+Steps = int | np.integer[Any] | slice | Sequence[int | np.integer[Any]] | None
 """Steps as users name them: one, several, a slice, or None for all; negative ones count from the end."""
 __all__ = ["Attention", "Queries", "Trace"]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.errors import TraceError
+from ..text.shared_keys import SharedKeys
 from .declaration import Declared, Kind, with_arrays
 from .fields import TraceFields
 from .layers import Attention, LayerRows
@@ -83,9 +84,8 @@ def _group(trace: TraceFields, role: str, rows: LayerRows) -> tuple[dict[str, An
 
 def _tokens(trace: TraceFields, role: str, attention: Attention) -> list[str]:
     """What each column holds: a token's text, or start, end, padding; "rest" is the picture and padding together."""
-    by_tokenizer = trace.tokens.get(role)
-    if by_tokenizer is None or attention.tokenizer is None:
-        return [str(column[0]) if column else "rest" for column in attention.columns]
-    known = {t.position: t.text or t.kind for t in by_tokenizer[attention.tokenizer].tokens}
+    keys = SharedKeys.of(trace.tokens.get(role, {}), attention.read_by)
     several = {True: "padding", False: "rest"}
-    return [known[column[0]] if len(column) == 1 else several[bool(column)] for column in attention.columns]
+    if not keys.read:
+        return [str(column[0]) if column else several[False] for column in attention.columns]
+    return [keys.label(column[0]) if len(column) == 1 else several[bool(column)] for column in attention.columns]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Selection, Word, label
+from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
 from ..analysis.trajectory import predicted_pictures, spread
 from ..base.display import clip
 from ..figures.alt_texts import peak
@@ -26,7 +26,7 @@ def attention_steps(
     steps: Steps = None,
     layers: Layers = None,
     heads: Heads = None,
-    occurrence: int | None = None,
+    occurrence: Whole | None = None,
 ) -> Picture:
     """Draws where one word's cross-attention went step by step, a column a step.
 

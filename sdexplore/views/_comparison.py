@@ -18,6 +18,8 @@ from ..trace.collections import Comparison
 from .made_from import made_from
 
 _LONGEST = 28
+_MOST = 12  # columns, beyond which a figure would be too wide to read
+_TITLE = 0.2  # inches over a line of pictures, where each has its own titles
 
 
 @made_from("comparison")
@@ -25,7 +27,8 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
     """Draws the final picture of each cell on the comparison's grid.
 
     The last argument of `over` runs from left to right and stands over the columns; the others run downwards and stand
-    at the left of the rows. All cells began with the same noise unless the comparison is over the seed.
+    at the left of the rows. More than 12 columns are wrapped: each row of the grid goes on in the line beneath. All
+    cells began with the same noise unless the comparison is over the seed.
 
     Args:
         source: A Comparison.
@@ -74,34 +77,40 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
 
 
 def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, what: str) -> Picture:
-    columns = len(list(source.over.values())[-1])
-    rows = len(images) // columns
+    across = len(list(source.over.values())[-1])
+    lines = -(-across // _MOST)  # of the figure, for each row of the grid
+    columns = -(-across // lines)
+    rows = len(images) // across
     settings = list(source.settings())
     last = list(source.over)[-1]
     y, x = images[0].shape[:2]
-    with panels(rows, columns, aspect=y / x, top=0.6) as (figure, axes):
+    height = 0.6 + (_TITLE * rows * lines if lines > 1 else 0)
+    with panels(rows * lines, columns, aspect=y / x, top=height) as (figure, axes):
         figure.suptitle(run_title(source.traces[0], source.over), fontsize=9)
         signed = None
-        for ax, image in zip(axes.flat, images, strict=True):
+        cells = [
+            axes[row * lines + place // columns, place % columns] for row in range(rows) for place in range(across)
+        ]
+        for ax, image in zip(cells, images, strict=True):
             if image.ndim == 3:  # noqa: PLR2004  (y, x, rgb)
                 ax.imshow(image)
             else:
                 signed = ax.imshow(image, cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach)
-        for column in range(columns):
-            axes[0, column].set_title(_label({last: settings[column][last]}), fontsize=8.0)
+        for ax, cell in zip(cells[: across if lines == 1 else None], settings, strict=False):
+            ax.set_title(_label({last: cell[last]}), fontsize=8.0)
         for row in range(rows):
-            others = {name: value for name, value in settings[row * columns].items() if name != last}
+            others = {name: value for name, value in settings[row * across].items() if name != last}
             if others:
-                row_label(axes[row, 0], _label(others), size=8.0)
+                row_label(axes[row * lines, 0], _label(others), size=8.0)
         if signed is not None:
             colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
-    cells = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
+    named = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
     subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0], source.over)}"
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{counted(len(images), 'picture')}{what}{subject}, by {clip(cells, 400)}.",
+        alt=f"{counted(len(images), 'picture')}{what}{subject}, by {clip(named, 400)}.",
         call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 

@@ -201,5 +201,5 @@ def _padded(padding: int) -> str:
 
 def _call(view: str, encoding: TextEncoding, asked: object, chosen: Sequence[int], more: str = "") -> str:
     layers = "" if asked is None else f", layers={list(chosen)}"
-    made = f"sdx.text_encoding(pipe, {encoding.tokens.text!r})[{encoding.encoder!r}]"
+    made = f"sdx.text_encoding(pipe, {encoding.tokens.typed!r})[{encoding.encoder!r}]"
     return f"sdx.views.{view}({made}{layers}{more})"

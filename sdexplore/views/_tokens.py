@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ _LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated
 _ROW = 0.62  # inches
 _CHARACTER = 0.085  # inches, of the text in a box
 _MOST = 200
+_NOTE, _LINE = 0.16, 120  # inches and characters of a line of a note
 
 
 @made_from("pipeline", calls=["tokens"])
@@ -28,7 +30,8 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     Boxes of one word share a colour, and words take blue and orange in turn; what belongs to no word is white. Grey
     boxes are the tokenizer's own: start, end, and the padding, drawn as one box that says how many there are. Red ones
     were cut off: the model never sees them; where there are more than 200 tokens these are counted, not drawn. A
-    character that is spelled by several tokens stands in each of their boxes with which part it is.
+    character that is spelled by several tokens stands in each of their boxes with which part it is. Beneath stands what
+    `sdx.tokens` notes, as where two tokenizers part.
 
     Args:
         source: What `sdx.tokens(pipe, text)` returns, or one of it.
@@ -42,8 +45,10 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
         raise TokenError("there is nothing to draw: this pipeline has no tokenizer")
     drawn = {name: _drawn(one) for name, one in shown.items()}
     lines = [(name, line) for name, found in drawn.items() for line in _lines(found)]
+    notes = _notes(source)
     with style():
-        figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(lines) + 0.25 * len(shown) + 0.1), layout="constrained")
+        high = _ROW * len(lines) + 0.25 * len(shown) + _NOTE * len(notes) + 0.1
+        figure = Figure(figsize=(BLOG_COLUMN, high), layout="constrained")
         ax = panel_grid(figure)[0, 0]
         y, last = 0.0, None
         for name, line in lines:
@@ -63,6 +68,9 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
                 ax.text(x + wide / 2, y + 0.39, note, ha="center", va="center", fontsize=6, color="#555555")
                 x += wide + 0.05
             y += _ROW
+        for note in notes:
+            y += _NOTE
+            ax.text(0, y - 0.05, drawable(note), fontsize=7, color="#a03020")
         ax.set(xlim=(-0.02, BLOG_COLUMN), ylim=(y, 0))
     first = next(iter(shown.values()))
     real = [t for t in first.tokens if t.kind == "text"]
@@ -72,9 +80,16 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
         figure=figure,
         data={name: np.array(one.ids) for name, one in shown.items()},
         alt=f"The prompt {clip(first.text, 200)!r} as {len(real)} tokens: {clip(' | '.join(t.text for t in real), 400)}"
-        + (f"; {lost} more were cut off." if lost else "."),
-        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.text!r}){one_of})",
+        + (f"; {lost} more were cut off." if lost else ".")
+        + "".join(f" Note: {clip(note, 300)}." for note in getattr(source, "notes", ())),
+        call=f"sdx.views.tokens(sdx.tokens(pipe, {first.typed!r}){one_of})",
     )
+
+
+def _notes(source: Tokenization | Tokenizations) -> list[str]:
+    """What a reader should know of these tokens, in lines that fit the figure."""
+    said = () if isinstance(source, Tokenization) else source.notes
+    return [line for note in said for line in wrap(note, _LINE)]
 
 
 def _drawn(one: Tokenization) -> list[Token]:

@@ -12,6 +12,8 @@ import sdexplore as sdx
 from sdexplore.magics.commands import COMMANDS
 from sdexplore.magics.parsing import parse
 
+TAKEN = ("__builtins__", "__name__", "print", "open", "In", "Out", "get_ipython", "_", "__", "_i", "_i3", "_3", "_oh")
+
 
 @pytest.fixture(scope="module")
 def shell():
@@ -95,6 +97,8 @@ def test_a_cell_is_the_prompt_as_it_is():
         ("a cat --guidance 1,7.5", None, "'1,7.5'.*%sdexplore compare --over guidance=1,7.5 "),
         ("a cat --steps 2,4", None, "%sdexplore compare --over steps=2,4 "),
         ("a cat -o 1x", None, "invalid variable value: '1x'"),
+        ("a cat -o class", None, "invalid variable value: 'class'"),
+        *((f"a cat -o {name}", None, f"{name!r} is a name that Python or IPython needs") for name in TAKEN),
         ("a cat --set prompt=x", None, "invalid setting value: 'prompt=x'"),
         ("a cat --size big", None, "invalid size value: 'big'"),
         ("a cat", "a dog", "'a cat'.*first line"),

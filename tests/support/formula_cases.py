@@ -13,11 +13,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import synthetic
-from sdexplore.analysis.mass import attention_mass
-from sdexplore.analysis.regions import region_weights, region_words
 
 from sdexplore.analysis.attention import most_striking, word_map
+from sdexplore.analysis.attention_mass import attention_mass
+from sdexplore.analysis.region import region_weights, region_words
 from sdexplore.analysis.resizing import resized
+from sdexplore.analysis.selection import words_of
 from sdexplore.base.display import counted
 from sdexplore.browser.packing import pack
 from sdexplore.text.tokenization import Tokenizations
@@ -143,6 +144,18 @@ def traces():
             prompt=SEVERAL,
             tokens={"cond": Tokenizations({"tokenizer": synthetic.tokenization(SEVERAL)})},
         ),
+        "tokenizers that part": small(
+            (3, 2),
+            [dataclasses.replace(uniform, tokenizer=None, tokenizers=(("tokenizer", 0), ("tokenizer_2", 0)))],
+            tokens={
+                "cond": Tokenizations(
+                    {
+                        "tokenizer": synthetic.tokenization("a cat"),
+                        "tokenizer_2": synthetic.tokenization("the Cat and a rocketship", tokenizer="tokenizer_2"),
+                    }
+                )
+            },
+        ),
         "no prompt": small((3, 2), [(3, 2)], tokens={}),
     }
 
@@ -165,6 +178,7 @@ def explored(trace):
     boxes = ((0, 0, WIDE, HIGH), (1, 2, 7, 9), (0, 0, 4, 4))
     found: dict = {"facts": packed.facts, "data": base64.b64encode(packed.data).decode("ascii"), "maps": maps}
     if words:
+        found["words"] = list(words_of(trace, "cond", None))
         found["striking"] = most_striking(trace, words)
         found["regions"] = [{"box": box, **dataclasses.asdict(region_words(trace, box, words))} for box in boxes]
         found["shares"] = attention_mass(trace).mean if len(facts["groups"]) == 1 else None

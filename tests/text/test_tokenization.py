@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdexplore.base.errors import TokenError, TraceError
+from sdexplore.text import tokenization
 from sdexplore.text.pieces import align
 from sdexplore.text.tokenization import Tokenization, Tokenizations
 
@@ -381,3 +382,63 @@ def test_records_need_neither_torch_nor_transformers():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+class TestNames:
+    """Textual inversions: "<cat-toy>" of two vectors is written out as "<cat-toy> <cat-toy>_1"."""
+
+    @pytest.fixture
+    def toy(self):
+        text = "a <cat-toy> <cat-toy>_1 and a cat, <cat-toy> <cat-toy>_1"
+        pieces = ["a", "<cat-toy>", "<cat-toy>_1", "and", "a", "cat", ",", "<cat-toy>", "<cat-toy>_1"]
+        spans = [match.span() for match in re.finditer(r"<cat-toy>_1|<cat-toy>|\w+|,", text)]
+        padding = 2
+        return Tokenization.of(
+            tokenizer="tokenizer",
+            text=text,
+            max_length=13,
+            ids=[1, *range(100, 100 + len(pieces)), 2, *[0] * padding],
+            pieces=["<s>", *pieces, "</s>", *["!"] * padding],
+            kinds=["start", *["text"] * len(pieces), "end", *["padding"] * padding],
+            spans=[None, *spans, *[None] * (1 + padding)],
+            names=[(2, 23), (35, 56)],
+        )
+
+    def test_a_name_is_one_word_with_all_its_vectors(self, toy):
+        assert toy.positions("<cat-toy>") == (2, 3, 8, 9)
+        assert toy.positions("<cat-toy>", occurrence=1) == (8, 9)
+        assert toy.positions("cat") == (6,)
+        assert [word.text for word in toy.words] == ["a", "<cat-toy>", "and", "a", "cat", "<cat-toy>"]
+        assert [word.occurrence for word in toy.words] == [0, 0, 0, 1, 0, 1]
+        assert toy.different_words == ("a", "<cat-toy>", "and", "cat")
+
+    def test_a_part_of_a_name_is_no_word(self, toy):
+        with pytest.raises(TokenError, match="'toy' is a part of the word '<cat-toy>'"):
+            toy.positions("toy")
+
+    def test_the_prompt_as_typed_has_each_name_once(self, toy):
+        assert toy.typed == "a <cat-toy> and a cat, <cat-toy>"
+        assert toy.typed_without(*toy.places("cat")) == "a <cat-toy> and a , <cat-toy>"
+        assert toy.typed_without(*toy.places("<cat-toy>")) == "a and a cat,"
+        assert toy.typed_without(*toy.places("<cat-toy>", 1)) == "a <cat-toy> and a cat,"
+
+    def test_names_come_back_from_json(self, toy):
+        said = json.loads(json.dumps(toy.to_json()))
+        assert Tokenization.from_json(said) == toy
+        for wrong in (7, [[2, 3], [1, 2]], [[2, 2]], [[0, 999]], ["x"]):
+            with pytest.raises(TraceError, match="no place of a name"):
+                Tokenization.from_json({**said, "names": wrong})
+
+    def test_a_prompt_without_names_is_stored_as_before(self, animals):
+        assert "names" not in animals.to_json()
+
+
+def test_words_of_a_long_prompt_are_compared_once_and_not_for_every_question(monkeypatch):
+    """Folding every word at every question would take n² for a prompt of n words."""
+    text = " ".join(f"w{number}" for number in range(400))
+    record = read(text, text.split(), max_length=500)
+    folded = []
+    fold = tokenization.fold
+    monkeypatch.setattr(tokenization, "fold", lambda word: folded.append(word) or fold(word))
+    assert [record.positions(word.text) for word in record.words] == [(place,) for place in range(1, 401)]
+    assert len(folded) <= 2 * len(record.words)

@@ -46,3 +46,23 @@ def test_a_comparison_refuses_steps_and_cells_without_a_picture():
     blind = Comparison(over={"eta": (0.0,)}, traces=(synthetic.trace(image=None),))
     with pytest.raises(TraceError, match="this trace holds no image: the run was stopped, or asked for"):
         views.guidance(blind)
+
+
+@pytest.mark.parametrize(("count", "lines", "across"), [(12, 1, 12), (13, 2, 7), (60, 5, 12)])
+def test_many_columns_are_wrapped_and_none_is_lost(count, lines, across):
+    """60 in one line would be 8862 pixels wide."""
+    traces = tuple(synthetic.trace(seed=seed, decoded={}, decoded_x0={}) for seed in range(3))
+    over = {"eta": (0.0, 1.0), "guidance_scale": tuple(range(count))}
+    found = Comparison(over=over, traces=tuple(traces[number % 3] for number in range(2 * count)))
+    picture = views.comparison(found)
+    axes = panels(picture)
+    assert axes[0].get_gridspec().get_geometry() == (2 * lines, across)
+    assert picture.figure.get_size_inches()[0] < 14
+    filled = [ax for ax in axes if ax.images]
+    assert len(filled) == 2 * count
+    for number, ax in enumerate(filled):
+        np.testing.assert_array_equal(shown(ax)[0], found.traces[number].image)
+        if lines > 1 or number < count:
+            assert ax.get_title() == f"guidance_scale {number % count}"
+    assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == ["eta 0.0", "eta 1.0"]
+    assert axes.index(next(ax for ax in axes if ax.get_ylabel() == "eta 1.0")) == lines * across

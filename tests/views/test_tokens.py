@@ -134,3 +134,33 @@ def test_too_many_tokens_and_none_at_all_are_said():
         views.tokens(synthetic.tokenization("word " * 299 + "word"))
     with pytest.raises(TokenError, match="there is nothing to draw: this pipeline has no tokenizer"):
         views.tokens(Tokenizations({}))
+
+
+def test_notes_stand_beneath_the_tokens():
+    """As where the two tokenizers of SDXL part."""
+    note = "the tokenizers do not agree at position 2: " + "at 2, tokenizer has 'cat', tokenizer_2 has 'dog'; " * 4
+    read = {"tokenizer": synthetic.tokenization("a cat")}
+    picture = views.tokens(Tokenizations(read, notes=(note,)))
+    assert " ".join(written(picture)).endswith(note.strip())
+    assert f"Note: {note[:40]}" in picture.alt
+    assert "Note" not in views.tokens(Tokenizations(read)).alt
+    low, high = (
+        views.tokens(one).figure.get_size_inches()[1] for one in (Tokenizations(read), Tokenizations(read, [note]))
+    )
+    assert high > low + 0.3
+
+
+def test_the_line_of_code_names_the_prompt_as_it_was_typed():
+    """The names of all vectors of a textual inversion, typed again, would stand for twice as many."""
+    text = "a <toy> <toy>_1"
+    read = Tokenization.of(
+        tokenizer="tokenizer",
+        text=text,
+        max_length=None,
+        ids=[1, 2, 3],
+        pieces=text.split(),
+        kinds=["text"] * 3,
+        spans=[(0, 1), (2, 7), (8, 15)],
+        names=[(2, 15)],
+    )
+    assert "sdx.tokens(pipe, 'a <toy>')" in views.tokens(read).call

@@ -35,6 +35,10 @@ export function shares(entries, insides) {
     const share = kind === "word" || kind === "mark" ? "words" : kind;
     if (share in found) found[share] += insides[place];
   });
+  const positions = entries.flatMap((entry) => (["word", "mark"].includes(entry.kind) ? entry.positions : []));
+  // Where two tokenizers part, a position is in several words: count it once. All attention adds up to 1.
+  const rest = found.start + found.end + found.padding;
+  if (rest > 0 && new Set(positions).size < positions.length) found.words = 1 - rest;
   return found;
 }
 

@@ -1,6 +1,7 @@
 """Which text each role was given: the tokens of a call's prompts, and prompts that change during a run."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
 from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
+from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens as tokens_of
 
 TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see the prompt of another
@@ -85,6 +87,15 @@ def prompts_of(
         return found[key]
 
     return tokens
+
+
+def refuse_unknown_tokens(
+    pipe: Any, tokens: Callable[[str, int], Tokenizations | None], images: int, function: str
+) -> None:
+    """RunError where a prompt of the call has a token for which the text encoder has no embedding."""
+    for role in ("cond", "uncond"):
+        for image in range(images):
+            refuse_unknown_ids(pipe, tokens(role, image) or {}, function)
 
 
 def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
@@ -213,14 +224,18 @@ def _encoded(
     return found[0], pooled
 
 
-def without_word(prompt: Any, word: str) -> str:
-    """The prompt without every occurrence of a word or phrase.
+def without_word(pipe: Any, prompt: Any, word: str) -> str:
+    """The prompt without every occurrence of a word or phrase; names of textual inversions stay whole.
 
     Raises:
         TokenError: The prompt has no such word.
     """
     if not isinstance(prompt, str):
         raise RunError(f"compare: a word can be left out of one prompt that is a text, and the prompt is {prompt!r}")
+    with suppress(InspectionError):  # a pipeline without tokenizer
+        read = next(iter(tokens_of(pipe, prompt).values()))
+        if read.names:
+            return read.typed_without(*read.places(word))
     spans = occurrences(prompt, word)
     if not spans:
         known = [prompt[slice(*span)] for span in word_spans(prompt)]

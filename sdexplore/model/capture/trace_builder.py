@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...base.errors import TraceError
-from ...text.tokenization import Tokenizations
+from ...base.user_warnings import warn_user
+from ...text.shared_keys import SharedKeys, tokenizers_of
+from ...text.tokenization import Tokenization, Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
@@ -168,6 +170,7 @@ class Assembly:
         tokens = {role: found for role in roles if (found := recorder.tokens_of(role, image)) is not None}
         fields: dict[str, dict[str, dict[str, Any]]] = {one.name: {} for one in declared(Trace) if one.rows}
         rows = {one.name: one.rows for one in declared(Trace)}
+        readers: dict[str, dict[str, Any]] = {}
         for (owner, name), steps in recorder.calls.items():
             if owner != image:
                 continue
@@ -178,15 +181,27 @@ class Assembly:
                 continue
             cross, plan = kind == "cross_attention", recorder.layers[layer]
             known = recorder.tokens_of(role, image) if cross else None
+            if cross and role not in readers:
+                readers[role] = _readers(known or {}, recorder.family.text_columns(known or ()))
+                if (parting := SharedKeys.of(known or {}, readers[role].get("tokenizers", ())).parting) is not None:
+                    warn_user(f"run: in the prompt of {role!r}, {parting}; word_map(tokenizer=…) asks for one alone")
             first = recorder.family.text_columns(known or ())
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
                 columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
-                tokenizer=next(iter(first), None),
                 head_mean=plan.head_mean,
+                **(readers[role] if cross else {}),
             )
         return tokens, fields
+
+
+def _readers(tokens: Mapping[str, Tokenization], first: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of an Attention that name the tokenizers of its keys: one alone where it speaks for all."""
+    pairs = tokenizers_of(tokens, first)
+    if pairs and pairs[0][1] == 0 and len(pairs) == 1:
+        return {"tokenizer": pairs[0][0]}
+    return {"tokenizer": pairs[0][0] if len(pairs) == 1 else None, "tokenizers": tuple(pairs)}
 
 
 def _columns(

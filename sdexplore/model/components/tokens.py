@@ -1,12 +1,14 @@
 """The tokens of a prompt, from each tokenizer of a pipeline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from ...base.errors import InspectionError, TokenError
 from ...text.pieces import align, settle
 from ...text.tokenization import Kind, Tokenization, Tokenizations
 from ...text.words import Span, lone_surrogate
+from .prompt_doubts import doubts_of_prompt, vectors_of
 
 _TOO_LONG = (
     "sequence-length-is-longer-than-the-specified-maximum"  # the name under which transformers remembers a warning
@@ -17,8 +19,10 @@ _NO_LIMIT = 1_000_000  # transformers says 1e30 if a tokenizer never cuts
 def tokens(pipe: object, text: object) -> Tokenizations:
     """The prompt `text` as each tokenizer of a pipeline reads it: component name → Tokenization.
 
-    The ids are those that the pipeline gives its text encoders. Names of textual inversion are written out first, as
-    the pipeline does; `Tokenization.text` is then the longer prompt.
+    The ids are those that the pipeline gives its text encoders; where it gives them another sequence (a template around
+    the prompt, another length), `.notes` says so. They say too where two encoders' tokenizers part, and where only a
+    part of a textual inversion is used. Names of textual inversion are written out first, as the pipeline does;
+    `Tokenization.text` is then the longer prompt, and each name is one word.
 
     Args:
         pipe: A diffusers pipeline, or a tokenizer of transformers, which is named "tokenizer".
@@ -28,7 +32,7 @@ def tokens(pipe: object, text: object) -> Tokenizations:
         InspectionError: There is no tokenizer.
         TokenError: `text` is not a text.
     """
-    found = _tokenizers(pipe)
+    found = tokenizers_of(pipe)
     if not isinstance(text, str):
         hint = "; pass one prompt at a time" if isinstance(text, (list, tuple)) else ""
         raise TokenError(f"a prompt is a str, not {type(text).__name__}{hint}")
@@ -38,9 +42,10 @@ def tokens(pipe: object, text: object) -> Tokenizations:
             f"character {broken} of the prompt, {text[broken]!r}, is half of a surrogate pair, "
             "which no tokenizer reads; decode the prompt as UTF-8"
         )
-    return Tokenizations(
-        {name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer)) for name, tokenizer in found.items()}
-    )
+    read = {
+        name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer)) for name, tokenizer in found.items()
+    }
+    return Tokenizations(read, notes=tuple(doubts_of_prompt(pipe, read, found)))
 
 
 def _written_out(pipe: object, text: str, tokenizer: Any) -> str:
@@ -57,7 +62,12 @@ def _written_out(pipe: object, text: str, tokenizer: Any) -> str:
     return written
 
 
-def _tokenizers(pipe: object) -> dict[str, Any]:
+def tokenizers_of(pipe: object) -> dict[str, Any]:
+    """The tokenizers of a pipeline by component name; a tokenizer itself is named "tokenizer".
+
+    Raises:
+        InspectionError: There is none.
+    """
     if hasattr(pipe, "convert_ids_to_tokens"):
         return {"tokenizer": pipe}
     components = getattr(pipe, "components", None)
@@ -107,7 +117,21 @@ def _tokenization(name: str, tokenizer: Any, text: str) -> Tokenization:
         pieces=tokenizer.convert_ids_to_tokens(list(numbers)),
         kinds=kinds,
         spans=places,
+        names=list(_names(tokenizer, ids, spans)),
     )
+
+
+def _names(tokenizer: Any, ids: Sequence[int], spans: Sequence[Span]) -> Iterator[Span]:
+    """The places of textual inversions in the text, each with all of its vectors: "<toy> <toy>_1"."""
+    vectors = {numbers[0]: numbers for numbers in vectors_of(tokenizer).values()}
+    place = 0
+    while place < len(ids):
+        wanted = vectors.get(ids[place], [])
+        pairs = zip(wanted, ids[place : place + len(wanted)], strict=False)
+        taken = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if taken and spans[place][0] < spans[place + taken - 1][1]:
+            yield spans[place][0], spans[place + taken - 1][1]
+        place += taken or 1
 
 
 def _fed(tokenizer: Any, text: str, limit: int | None) -> list[int]:

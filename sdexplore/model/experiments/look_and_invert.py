@@ -38,7 +38,7 @@ def look(
     prompt: str | None = None,
     *,
     t: SupportsIndex | Sequence[SupportsIndex],
-    seed: int = 0,
+    seed: int | np.integer[Any] = 0,
     record: Record = USUAL,
     guidance_scale: float = 1.0,
     **pipeline_arguments: Any,
@@ -73,7 +73,7 @@ def looked(
     prompt: str | None,
     *,
     t: Any,
-    seed: int,
+    seed: int | np.integer[Any],
     record: Record,
     guidance_scale: float = 1.0,
     **pipeline_arguments: Any,
@@ -86,7 +86,7 @@ def looked(
     traces = []
     with session(pipe, asked, function=function, one_image=True) as running:
         z = decoding.encode(pipe, pixels)
-        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)).to(z.device)
+        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(int(seed))).to(z.device)
         for one in times:
             scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
             scheduler.at = one

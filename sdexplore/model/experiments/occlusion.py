@@ -11,7 +11,6 @@ from jaxtyping import Float32
 from ...base.errors import RunError, TraceError
 from ...records.occlusion import Occlusion
 from ...text.tokenization import Tokenization
-from ...text.words import occurrences, without
 from ...trace.collections import Traces
 from ...trace.facts import facts_of
 from ...trace.record import Record
@@ -83,8 +82,8 @@ def occlusion(
     chosen = trace.check_steps(usual if steps is None else steps)
     if not chosen:
         raise TraceError("occlusion(steps=()): name at least one step, or leave steps out")
-    asked = Call.of(tokens.text, _arguments(pipe, trace, pipeline_arguments), record=_BARE)
-    prompts = [tokens.text, "", *named.values()]
+    asked = Call.of(tokens.typed, _arguments(pipe, trace, pipeline_arguments), record=_BARE)
+    prompts = [tokens.typed, "", *named.values()]
     changes, of_prompt, deviation = [], [], []
     with session(pipe, asked, function="occlusion") as running:
         for step in chosen:
@@ -93,7 +92,7 @@ def occlusion(
             of_prompt.append(np.sqrt(np.square(full - empty).mean()))
             changes.append([np.sqrt(np.square(full - one).mean(axis=0)) for one in rest])
     return Occlusion(
-        prompt=tokens.text,
+        prompt=tokens.typed,
         words=tuple(named),
         asked=None if words is None else tuple(named),
         steps=chosen,
@@ -112,14 +111,14 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
     if isinstance(words, str):
         words = (words,)
     if not tokens.words:
-        raise TraceError(f"occlusion: the prompt {tokens.text!r} has no word to leave out")
+        raise TraceError(f"occlusion: the prompt {tokens.typed!r} has no word to leave out")
     if words is None:
         names = (f"{word.text} ({word.occurrence + 1})" if word.occurrence else word.text for word in tokens.words)
-        return dict(zip(names, (without(tokens.text, word.span) for word in tokens.words), strict=True))
+        return dict(zip(names, (tokens.typed_without(word.span) for word in tokens.words), strict=True))
     found = {}
     for word in words:
-        tokens.positions(word)  # raises where the prompt has no such word
-        found[word] = without(tokens.text, *occurrences(tokens.text, word))
+        tokens.positions(word)  # raises where the prompt has no such word, or it was cut off
+        found[word] = tokens.typed_without(*tokens.places(word))
     if not found:
         raise TraceError("occlusion(words=()): name at least one word of the prompt, or leave words out")
     return found

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
 from ..components.finite_weights import broken_weights
 from ..components.pipeline_parts import attention_layers, denoiser, device_of, parts
+from ..components.prompt_doubts import doubts_of_tokenizers
+from ..components.tokens import tokenizers_of
 from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.attention_modules import Layer
@@ -170,6 +173,8 @@ def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
         yield "perturbed rows have no self-attention in the perturbed layers: the identity replaces it"
     if getattr(pipe.config, "force_zeros_for_empty_prompt", False):
         yield "without negative_prompt, uncond sees all-zero embeddings, so its cross-attention is uniform"
+    with suppress(InspectionError):  # a pipeline without tokenizer
+        yield from doubts_of_tokenizers(tokenizers_of(pipe))
     if not family.dispatches and (backend := _dispatcher()) != "native":
         yield f"diffusers' attention backend is set to {backend!r}, which the processors of a {family.title} do not use"
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...trace.record import USUAL, Record
 from .classifier_guidance import GuideFunction
 from .progress import Progress
@@ -25,7 +27,7 @@ class Call:
 
     prompt: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: int | np.integer[Any] = 0
     record: Record = USUAL
     on_step: Callable[[Progress], object] | None = None
     guide: GuideFunction | None = None
@@ -33,6 +35,10 @@ class Call:
     prompt_at: Mapping[Any, str] | None = None
     to: str | Path | None = None
     scheduler: Any = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, np.integer):  # of a list made with numpy: in the record it is a number as any other
+            object.__setattr__(self, "seed", int(self.seed))
 
     @classmethod
     def of(cls, prompt: Any, arguments: Mapping[str, Any], **more: Any) -> "Call":
@@ -54,4 +60,4 @@ class Call:
             "prompt_at": self.prompt_at,
         }
         given = {**self.arguments, **{name: value for name, value in own.items() if value is not None}}
-        return call_of("run", self.prompt, self.seed, self.record, given)
+        return call_of("run", self.prompt, int(self.seed), self.record, given)

@@ -62,7 +62,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
 
 def check_seed(seed: Any, function: str) -> None:
     """RunError where torch takes no such seed."""
-    if not isinstance(seed, int) or isinstance(seed, bool):
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
         raise RunError(f"{function}(seed={seed!r}): seed is a whole number")
     if not _SEEDS[0] <= seed <= _SEEDS[1]:
         raise RunError(f"{function}(seed={seed!r}): seed is a whole number from −2⁶³ to 2⁶⁴ − 1, which torch takes")

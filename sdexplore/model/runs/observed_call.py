@@ -21,7 +21,7 @@ from ..capture.last_latents import last_latents
 from ..capture.memory_sink import Keeper
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
-from ..capture.prompts import Swaps, image_count, prompts_of, swaps_of
+from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of
 from ..capture.recorder import Recorder, StepRecord
 from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
@@ -64,6 +64,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     ):
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
+        refuse_unknown_tokens(pipe, recorder.tokens, images, function)
         stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
     result = keeper.result()
     if stopped:

@@ -41,6 +41,8 @@ def described(value: Any) -> Any:
     match value:
         case None | bool() | int() | str():
             return value
+        case np.integer() | np.floating() | np.bool_():
+            return described(value.item())
         case float():
             return value if np.isfinite(value) else repr(value)
         case Mapping():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...trace.collections import Traces
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
@@ -20,7 +22,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     pipe: Any,
     prompt: str | list[str] | None = None,
     *,
-    seed: int = 0,
+    seed: int | np.integer[Any] = 0,
     record: Record = USUAL,
     on_step: Callable[[Progress], object] | None = None,
     guide: GuideFunction | None = None,

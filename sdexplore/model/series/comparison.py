@@ -94,7 +94,9 @@ def compared(
         _check_no_function({**pipeline_arguments, **over})
     axes = {name: tuple(values) for name, values in over.items()}
     cells = [
-        _cell(dict(zip(axes, values, strict=True)), {"prompt": prompt, "seed": seed, **pipeline_arguments}, record)
+        _cell(
+            dict(zip(axes, values, strict=True)), {"prompt": prompt, "seed": seed, **pipeline_arguments}, record, pipe
+        )
         for values in product(*axes.values())
     ]
     for cell in cells:
@@ -142,11 +144,11 @@ def _check_no_function(given: Mapping[str, Any]) -> None:
             )
 
 
-def _cell(settings: dict[str, Any], given: dict[str, Any], record: Record) -> _Cell:
+def _cell(settings: dict[str, Any], given: dict[str, Any], record: Record, pipe: Any) -> _Cell:
     arguments = {**given, **settings}
     prompt, seed, scheduler = arguments.pop("prompt"), arguments.pop("seed"), arguments.pop("scheduler", None)
     if (word := arguments.pop("without", None)) is not None:
-        prompt = without_word(prompt, word)
+        prompt = without_word(pipe, prompt, word)
     return _Cell(settings, Call.of(prompt, arguments, seed=seed, record=record, scheduler=scheduler))
 
 

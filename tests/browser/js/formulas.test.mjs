@@ -84,6 +84,11 @@ for (const [name, packed] of Object.entries(casesOf("traces"))) {
 
   if (!packed.striking) continue; // a trace without words
 
+  test(`${name}: the words, as the prompt spells each first, are Python's`, () => {
+    const words = open().entries.filter(({ kind }) => kind === "word").map(({ text }) => text);
+    assert.deepEqual(words.toSorted(), packed.words.toSorted());
+  });
+
   test(`${name}: the most striking word is Python's`, () => {
     const exploration = open();
     assert.equal(exploration.entries[exploration.state.word].text, packed.striking);
