@@ -83,16 +83,17 @@ def latent_grid(
 
 
 def _usual_grid(pipe: Any, factor: int) -> Grid:
+    vae = autoencoder(pipe)
     try:
         return pair(family_of(pipe).sample_size(pipe))
     except InspectionError:  # no denoiser, or of no known family
-        if autoencoder(pipe) is None:
+        if vae is None:
             raise
     own = getattr(getattr(pipe, "transformer", None), "config", None)
     size = getattr(own, "sample_size", None) or getattr(pipe, "default_sample_size", None)
     if size is not None:
         return pair(size)
-    y, x = pair(getattr(autoencoder(pipe).config, "sample_size", None))
+    y, x = pair(getattr(vae.config, "sample_size", None))
     return y // factor, x // factor
 
 

@@ -50,7 +50,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         raise RunError(f"{function}({name}=…): {type(pipe).__name__} takes no {name!r}; {_instead_of(name, known)}")
     check_counts(call.arguments, function)
-    check_sizes(pipe, call.prompt, call.arguments, call.seed, function)
+    check_sizes(pipe, call.prompt, call.arguments, int(call.seed), function)
     if (reason := refusal(type(pipe), call.arguments, image_count(call.prompt, call.arguments))) is not None:
         raise RunError(f"{function}: cannot observe this {type(pipe).__name__}: {reason}")
     if one_image and (images := image_count(call.prompt, call.arguments)) != 1:
