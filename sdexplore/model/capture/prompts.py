@@ -62,8 +62,8 @@ def prompts_of(
     found: dict[tuple[str, int], Tokenizations | None] = {}
 
     def text_of(value: Any, number: int) -> str | None:
-        text: str | None = value[number] if isinstance(value, list | tuple) else value
-        return text
+        text = value[number] if isinstance(value, list | tuple) else value
+        return text if isinstance(text, str) else None  # the pipeline refuses the rest, in its words
 
     def tokens(role: str, image: int) -> Tokenizations | None:
         role, number = TEXT_OF.get(role, role), image // per_prompt

@@ -96,8 +96,8 @@ def check_counts(arguments: Mapping[str, Any], function: str) -> None:
         if given is not None and given > _MOST[name]:
             raise RunError(f"{function}({name}={given!r}): the number of {what} is at most {_MOST[name]:,}")
     for name in ("height", "width"):
-        if isinstance(given := arguments.get(name), int | np.integer) and not 1 <= given <= _LARGEST:
-            raise RunError(f"{function}({name}={given!r}): it is a number of pixels, from 1 to {_LARGEST:,}")
+        if isinstance(given := arguments.get(name), int | np.integer) and given > _LARGEST:
+            raise RunError(f"{function}({name}={given!r}): a side has at most {_LARGEST:,} pixels")
     for name in _SCALES:
         if isinstance(given := arguments.get(name), str):
             raise RunError(f"{function}({name}={given!r}): it is a number, here a text")

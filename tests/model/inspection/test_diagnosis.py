@@ -128,8 +128,8 @@ def test_the_record_is_heeded(tiny):
     assert sdx.doctor(tiny, sdx.Record(cross_attention=False)).recorded_roles == ()
 
 
-def test_a_pipeline_without_a_unet_is_refused():
-    with pytest.raises(sdx.InspectionError, match="has no denoiser"):
+def test_what_is_no_pipeline_is_refused():
+    with pytest.raises(sdx.InspectionError, match="a diffusers pipeline is needed"):
         sdx.doctor(object())
 
 
