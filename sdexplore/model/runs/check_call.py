@@ -11,6 +11,7 @@ from ...base.error_lines import first_line
 from ...base.errors import RunError, did_you_mean
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import denoiser
+from ..components.weights_present import without_weights
 from ..schedulers.names import scheduler_from_name
 from .call import Call
 from .check_record import check_record
@@ -21,6 +22,7 @@ _SEEDS = (-(2**63), 2**64 - 1)
 _PICTURES = {"image": "Image2Image", "strength": "Image2Image", "mask_image": "Inpainting"}
 _SCALES = ("guidance_scale", "guidance_rescale", "image_guidance_scale", "pag_scale", "strength", "eta")
 _MOST = {"num_inference_steps": 100_000, "num_images_per_prompt": 10_000}
+_LAYERS = "num_hidden_layers"
 _LARGEST = 1 << 16  # pixels along a side
 _COUNTS = {"num_inference_steps": "steps", "num_images_per_prompt": "images"}
 
@@ -48,11 +50,25 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         raise RunError(f"{function}({name}=…): {type(pipe).__name__} takes no {name!r}; {_instead_of(name, known)}")
     check_counts(call.arguments, function)
+    if (lacking := without_weights(pipe)) is not None:
+        raise RunError(f"{function}: {lacking}")
+    _check_clip_skip(pipe, call.arguments.get("clip_skip"), function)
     if one_image and (images := image_count(call.prompt, call.arguments)) != 1:
         raise RunError(several_images(function, images))
     if isinstance(call.scheduler, str):
         scheduler_from_name(pipe, call.scheduler)  # says which schedulers there are, before the first run
     check_record(pipe, call.record, call.arguments)
+
+
+def _check_clip_skip(pipe: Any, given: Any, function: str) -> None:
+    """RunError where more layers are to be skipped than an encoder has, or no number of layers is given."""
+    both = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
+    layers = [int(one.config.num_hidden_layers) for one in both if hasattr(getattr(one, "config", None), _LAYERS)]
+    if given is None or not layers:
+        return
+    most = min(layers) - (len(layers) > 1)  # SDXL skips one layer of its own accord
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= most:
+        raise RunError(f"{function}(clip_skip={given!r}): 0 to {most} layers of this text encoder can be skipped")
 
 
 def check_seed(seed: Any, function: str) -> None:
