@@ -118,7 +118,8 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 def _device(pipe: Any) -> torch.device:
     device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
     if device is None or torch.device(device).type == "meta":  # another network has no weights
-        return next(_autoencoder(pipe).parameters()).device
+        own: torch.device = next(_autoencoder(pipe).parameters()).device
+        return own
     return torch.device(device)
 
 

@@ -22,7 +22,6 @@ _SEEDS = (-(2**63), 2**64 - 1)
 _PICTURES = {"image": "Image2Image", "strength": "Image2Image", "mask_image": "Inpainting"}
 _SCALES = ("guidance_scale", "guidance_rescale", "image_guidance_scale", "pag_scale", "strength", "eta")
 _MOST = {"num_inference_steps": 100_000, "num_images_per_prompt": 10_000}
-_LAYERS = "num_hidden_layers"
 _LARGEST = 1 << 16  # pixels along a side
 _COUNTS = {"num_inference_steps": "steps", "num_images_per_prompt": "images"}
 
@@ -63,7 +62,8 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
 def _check_clip_skip(pipe: Any, given: Any, function: str) -> None:
     """RunError where more layers are to be skipped than an encoder has, or no number of layers is given."""
     both = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
-    layers = [int(one.config.num_hidden_layers) for one in both if hasattr(getattr(one, "config", None), _LAYERS)]
+    known = (getattr(getattr(one, "config", None), "num_hidden_layers", None) for one in both)
+    layers = [int(count) for count in known if count is not None]
     if given is None or not layers:
         return
     most = min(layers) - (len(layers) > 1)  # SDXL skips one layer of its own accord
