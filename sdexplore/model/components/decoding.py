@@ -122,7 +122,10 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 def _device(pipe: Any) -> torch.device:
     device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
-    return torch.device(device) if device is not None else next(_autoencoder(pipe).parameters()).device
+    if device is None or torch.device(device).type == "meta":  # another network has no weights
+        own: torch.device = next(_autoencoder(pipe).parameters()).device
+        return own
+    return torch.device(device)
 
 
 def _autoencoder(pipe: Any) -> Any:

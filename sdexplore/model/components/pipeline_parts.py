@@ -93,7 +93,7 @@ def _usual_grid(pipe: Any, factor: int) -> Grid:
     size = getattr(own, "sample_size", None) or getattr(pipe, "default_sample_size", None)
     if size is not None:
         return pair(size)
-    y, x = pair(getattr(vae.config, "sample_size", None))
+    y, x = pair(getattr(getattr(vae, "config", None), "sample_size", None))
     return y // factor, x // factor
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from ...base.errors import RunError
+from ...base.errors import InspectionError, RunError
 from ...records.autoencoder import LatentScale, LatentStatistics, Reconstruction
 from ...theory import linear_preview
 from ..components import decoding
@@ -16,6 +16,7 @@ from ..components.pictures import Picture, rgb
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, latent_grid, vae_scale_factor
 from ..components.source_name import model_source
+from ..components.weights_present import without_weights
 
 _SIDES = ("height", "width")
 _LARGEST = 1 << 16  # pixels along a side
@@ -42,6 +43,8 @@ def reconstruction(pipe: Any, image: Picture, *, height: int | None = None, widt
 
 
 def _reconstructed(pipe: Any, image: Picture, size: dict[str, Any], function: str) -> Reconstruction:
+    if (lacking := without_weights(pipe, "vae", "vqvae")) is not None:
+        raise InspectionError(f"{function}: {lacking}")
     pixels = pixels_of(pipe, image, size, function)
     with lock_of(pipe):
         z, spread = decoding.encode_with_spread(pipe, pixels)

@@ -21,6 +21,7 @@ from ...trace.trace import Trace
 from ..components import decoding
 from ..components.pictures import Picture
 from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..components.weights_present import without_weights
 from ..families import family_of
 from ..runs.call import Call
 from ..runs.provenance import described
@@ -222,6 +223,8 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
     denoiser(pipe)
     if family_of(pipe).unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
+    if (lacking := without_weights(pipe)) is not None:
+        raise RunError(f"{function}: {lacking}")
     if clash := sorted(set(given) & set(_OURS)):
         raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is set by {function} itself; leave it out")
     known = inspect.signature(type(pipe).__call__).parameters

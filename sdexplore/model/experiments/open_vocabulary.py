@@ -36,6 +36,10 @@ def open_word_map(
     and each layer's to_k run. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own prompt
     the result is `word_map`.
 
+    Padding takes part: the softmax is over every position that the encoder fills, the start token and the padding
+    behind `text` too, as in the model itself. A mask that a pipeline gives its encoder changes the embeddings, and
+    hides no position from the UNet. In OVAM, which sums logits without a softmax, padding has no part in a word's map.
+
     Args:
         text: Another prompt, for example "a dog"; its words need not be in the run's prompt.
         word: Which word or phrase of `text`; None takes all of it.

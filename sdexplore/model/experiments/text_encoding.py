@@ -16,6 +16,7 @@ from ...text.tokenization import Tokenization
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import parts
 from ..components.tokens import tokens
+from ..components.weights_present import without_weights
 
 _SAME = 1e-4  # of the largest hidden state: what another order of summation may change
 
@@ -80,6 +81,8 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
         name = next((name for name in names if isinstance(known.get(name), torch.nn.Module)), None)
         if name is not None:
             found = True
+            if (lacking := without_weights(pipe, name)) is not None:
+                raise InspectionError(lacking)
             yield name, known[name], tokenization
     if not found:
         raise InspectionError(f"this {type(pipe).__name__} has no text encoder: there is nothing that reads a prompt")

@@ -13,7 +13,8 @@ from ...records.equation_checks import EquationCheck, EquationChecks, TimestepEm
 from ...theory import ddpm, pred_original_sample
 from ...theory.embeddings import timestep_embedding
 from ..components.pipeline_lock import lock_of
-from ..components.pipeline_parts import denoiser
+from ..components.pipeline_parts import denoiser, device_of
+from ..components.weights_present import without_weights
 from ..families import family_of
 
 _SHAPE = (1, 4, 16, 16)  # of the random samples that are compared
@@ -92,6 +93,8 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020 (DDPM), appendix B.
     """
     network = denoiser(pipe)
+    if (lacking := without_weights(pipe, family_of(pipe).component)) is not None:
+        raise InspectionError(f"time_embedding: {lacking}")
     projection, layers = getattr(network, "time_proj", None), getattr(network, "time_embedding", None)
     if not hasattr(projection, "num_channels") or not isinstance(layers, torch.nn.Module):
         raise InspectionError(f"the {type(network).__name__} does not embed its timesteps by sinusoids")
@@ -108,7 +111,7 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
         downscale_freq_shift=float(projection.downscale_freq_shift),
     )
     parameter = next(layers.parameters())
-    device = getattr(pipe, "_execution_device", parameter.device)
+    device = device_of(pipe)
     with lock_of(pipe), torch.no_grad():
         own = projection(torch.from_numpy(told).float())
         learned = layers(own.to(device, parameter.dtype)).float().cpu().numpy()

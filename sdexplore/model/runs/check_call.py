@@ -11,6 +11,7 @@ from ...base.error_lines import first_line
 from ...base.errors import RunError, did_you_mean
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import denoiser
+from ..components.weights_present import without_weights
 from ..families.pipelines import refusal
 from ..schedulers.names import scheduler_from_name
 from .call import Call
@@ -53,11 +54,26 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
     check_sizes(pipe, call.prompt, call.arguments, int(call.seed), function)
     if (reason := refusal(type(pipe), call.arguments, image_count(call.prompt, call.arguments))) is not None:
         raise RunError(f"{function}: cannot observe this {type(pipe).__name__}: {reason}")
+    if (lacking := without_weights(pipe)) is not None:
+        raise RunError(f"{function}: {lacking}")
+    _check_clip_skip(pipe, call.arguments.get("clip_skip"), function)
     if one_image and (images := image_count(call.prompt, call.arguments)) != 1:
         raise RunError(several_images(function, images))
     if isinstance(call.scheduler, str):
         scheduler_from_name(pipe, call.scheduler)  # says which schedulers there are, before the first run
     check_record(pipe, call.record, call.arguments)
+
+
+def _check_clip_skip(pipe: Any, given: Any, function: str) -> None:
+    """RunError where more layers are to be skipped than an encoder has, or no number of layers is given."""
+    both = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
+    known = (getattr(getattr(one, "config", None), "num_hidden_layers", None) for one in both)
+    layers = [int(count) for count in known if count is not None]
+    if given is None or not layers:
+        return
+    most = min(layers) - (len(layers) > 1)  # SDXL skips one layer of its own accord
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= most:
+        raise RunError(f"{function}(clip_skip={given!r}): 0 to {most} layers of this text encoder can be skipped")
 
 
 def check_seed(seed: Any, function: str) -> None:

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import tiny_families as families
 import torch
-from diffusers import HeunDiscreteScheduler
-from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diffusion_xl, unet
+from diffusers import DDIMScheduler, DDPMScheduler, HeunDiscreteScheduler, StableDiffusionUpscalePipeline
+from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diffusion_xl, unet, vae
 
 import sdexplore as sdx
 from sdexplore.model.runs.call_outline import Outline
@@ -49,6 +49,27 @@ def heun():
     return pipe
 
 
+def upscaler():
+    """The x4 upscaler, whose latents have the small picture's size and whose picture is four times as large."""
+    parts = {name: part for name, part in stable_diffusion().components.items() if part is not None}
+    made = StableDiffusionUpscalePipeline(
+        **parts
+        | {
+            "unet": unet(in_channels=7, num_class_embeds=100),
+            "vae": vae(
+                block_out_channels=(16, 32, 32),
+                down_block_types=("DownEncoderBlock2D",) * 3,
+                up_block_types=("UpDecoderBlock2D",) * 3,
+            ),
+            "scheduler": DDIMScheduler(clip_sample=False),
+        },
+        low_res_scheduler=DDPMScheduler(),
+        max_noise_level=90,
+    )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 INPAINT = {"image": families.picture(), "mask_image": families.mask()}
 CALLS = {
     "two prompts": (stable_diffusion, {"prompt": ["a cat", PROMPT], "num_images_per_prompt": 2}),
@@ -59,6 +80,7 @@ CALLS = {
     "InstructPix2Pix": (families.instruct_pix2pix, {"image": families.picture()}),
     "ControlNet": (families.controlnet, {"image": families.picture(64, 96)}),
     "LCM, its own steps": (families.latent_consistency, {"num_inference_steps": None}),
+    "upscaler": (upscaler, {"image": families.picture(16, 24)}),
     "perturbed": (families.pag, {}),
     "unconditional": (ddpm, {"prompt": None}),
     "unconditional, latent, two": (latent_diffusion, {"prompt": None, "batch_size": 2}),
