@@ -4,10 +4,10 @@ SDXL's two encoders read the prompt each with its own tokenizer, and their featu
 the tokenizers read the same, either names the key. Where they do not, a key belongs to each word with a token there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from ..base.display import clip
 from ..base.errors import TokenError
@@ -114,20 +114,19 @@ class SharedKeys:
         return f"the tokenizers do not agree at {reach}: at {key}, {there}; a position counts for each word there"
 
 
-def partings(tokens: Mapping[str, Tokenization], firsts: Mapping[str, int]) -> Iterator[SharedKeys]:
-    """The sequences that begin at the same key and do not agree."""
-    for first in dict.fromkeys(firsts.values()):
-        keys = SharedKeys.of(tokens, [(name, at) for name, at in firsts.items() if at == first])
-        if len(keys.read) > 1 and not keys.agree:
-            yield keys
-
-
 def _named(token: Token) -> str:
     return repr(clip(token.text, 40)) if token.text else token.kind
 
 
-def tokenizers_of(tokens: Mapping[str, Tokenization], firsts: Mapping[str, int]) -> Sequence[tuple[str, int]]:
+def tokenizers_of(tokens: Mapping[str, Tokenization], firsts: Mapping[str, int]) -> list[tuple[str, int]]:
     """The (name, first key) pairs that are needed to name the keys: one tokenizer speaks for all that agree with it."""
     keys = SharedKeys.of(tokens, firsts.items())
     pairs = [(one.tokenizer, first) for one, first in keys.read]
     return pairs[:1] if pairs and keys.agree else pairs
+
+
+def readers_of(tokens: Mapping[str, Tokenization], firsts: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of an Attention that name the tokenizers of its keys: `tokenizer` alone wherever that says it all."""
+    pairs = tokenizers_of(tokens, firsts)
+    alone = pairs[0][0] if len(pairs) == 1 else None
+    return {"tokenizer": alone} | ({} if not pairs or pairs == [(alone, 0)] else {"tokenizers": tuple(pairs)})

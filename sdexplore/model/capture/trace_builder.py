@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 
 from ...base.errors import TraceError
 from ...base.user_warnings import warn_user
-from ...text.shared_keys import SharedKeys, tokenizers_of
-from ...text.tokenization import Tokenization, Tokenizations
+from ...text.shared_keys import SharedKeys, readers_of
+from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
@@ -182,7 +182,7 @@ class Assembly:
             cross, plan = kind == "cross_attention", recorder.layers[layer]
             known = recorder.tokens_of(role, image) if cross else None
             if cross and role not in readers:
-                readers[role] = _readers(known or {}, recorder.family.text_columns(known or ()))
+                readers[role] = readers_of(known or {}, recorder.family.text_columns(known or ()))
                 if (parting := SharedKeys.of(known or {}, readers[role].get("tokenizers", ())).parting) is not None:
                     warn_user(f"run: in the prompt of {role!r}, {parting}; word_map(tokenizer=…) asks for one alone")
             first = recorder.family.text_columns(known or ())
@@ -194,14 +194,6 @@ class Assembly:
                 **(readers[role] if cross else {}),
             )
         return tokens, fields
-
-
-def _readers(tokens: Mapping[str, Tokenization], first: Mapping[str, int]) -> dict[str, Any]:
-    """The fields of an Attention that name the tokenizers of its keys: one alone where it speaks for all."""
-    pairs = tokenizers_of(tokens, first)
-    if pairs and pairs[0][1] == 0 and len(pairs) == 1:
-        return {"tokenizer": pairs[0][0]}
-    return {"tokenizer": pairs[0][0] if len(pairs) == 1 else None, "tokenizers": tuple(pairs)}
 
 
 def _columns(

@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float32
 
 from ...base.errors import RunError, TokenError, TraceError, did_you_mean
+from ...text.shared_keys import SharedKeys, tokenizers_of
 from ...trace.trace import Queries, Steps, Trace
 from ..capture.prompts import TEXT_OF
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
+from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens as tokens_of
 from ..families import family_of
 from ..families.attention_modules import Layer
@@ -32,9 +34,10 @@ def open_word_map(
     """How much each latent pixel *would* attend to a word of `text`: probability 0..1 on the latent grid (y, x).
 
     The recorded queries of the run are multiplied with the keys that the pipeline makes of `text`. Softmax over all
-    positions, mean over steps, layers and heads, sum over the word's tokens, as in `word_map`. Only the text encoder
-    and each layer's to_k run. `text` is encoded as the run's prompt was, with its clip_skip. With the run's own prompt
-    the result is `word_map`.
+    positions, the padding too, as in a UNet, which gets no mask; a padding that a call did mask out would count here,
+    so that such a word's map is lower than the run's own would be. Mean over steps, layers and heads, sum over the
+    word's tokens, as in `word_map`. Only the text encoder and each layer's to_k run. `text` is encoded as the run's
+    prompt was, with its clip_skip. With the run's own prompt the result is `word_map`.
 
     Padding takes part: the softmax is over every position that the encoder fills, the start token and the padding
     behind `text` too, as in the model itself. A mask that a pipeline gives its encoder changes the embeddings, and
@@ -49,17 +52,19 @@ def open_word_map(
     Raises:
         TraceError: The trace holds no queries, or none of this role or step.
         TokenError: `text` has no such word.
-        RunError: The pipeline has other layers than the one that made the trace; or the run was given embeddings,
-            so that it is not known how to encode a text in the same way.
+        RunError: The text encoder has no embedding for a token; the pipeline has other layers than the one that made
+            the trace; or the run was given embeddings, so that it is not known how to encode a text in the same way.
 
-    Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax.
+    Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax, so that padding has no
+    part in its maps.
     """
     if role not in trace.queries:
         hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
         raise TraceError(f"open_word_map(role={role!r}): this trace holds no queries of role {role!r}: {hint}")
-    tokens = next(iter(tokens_of(pipe, text).values()))
-    places = tokens.positions(word) if word is not None else tuple(_all_of(tokens, text))
-    family = family_of(pipe)
+    family, read = family_of(pipe), tokens_of(pipe, text)
+    refuse_unknown_ids(pipe, read, "open_word_map")
+    keys = SharedKeys.of(read, tokenizers_of(read, family.text_columns(read)))
+    places = keys.positions(word) if word is not None else _all_of(keys, text)
     layers = family.attention_layers(denoiser(pipe))
     if strange := trace.queries[role].keys() - layers.keys():
         raise RunError(
@@ -91,8 +96,8 @@ def _clip_skip(trace: Trace, role: str) -> int:
     return int(arguments.get("clip_skip") or 0)
 
 
-def _all_of(tokens: Any, text: str) -> list[int]:
-    places = [token.position for token in tokens.tokens if token.kind == "text"]
+def _all_of(keys: SharedKeys, text: str) -> tuple[int, ...]:
+    places = tuple(sorted(key for key, kind in keys.kinds.items() if kind == "text"))
     if not places:
         raise TokenError(f"open_word_map(text={text!r}): there is no token in it to look at")
     return places

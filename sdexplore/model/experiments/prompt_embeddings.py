@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...base.errors import InspectionError, RunError
+from ...text.shared_keys import readers_of
 from ...text.tokenization import Tokenizations
 from ...theory.embeddings import slerp
 from ...trace.collections import Comparison
@@ -181,10 +182,9 @@ def _named(trace: Trace, made: Mapping[str, Any], known: Tokenizations | None) -
     call = {**trace.call, "conditioning": dict(made)}
     if known is None:
         return replace(trace, call=call)
+    named = readers_of(known, dict.fromkeys(known, 0))
     attention = {
-        role: {
-            layer: replace(one, tokenizer=next(iter(known))) if role == "cond" else one for layer, one in layers.items()
-        }
+        role: {layer: replace(one, **named) if role == "cond" else one for layer, one in layers.items()}
         for role, layers in trace.cross_attention.items()
     }
     return replace(

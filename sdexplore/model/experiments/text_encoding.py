@@ -15,6 +15,7 @@ from ...records.text_encoding import TextEncoding, TextEncodings
 from ...text.tokenization import Tokenization
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import parts
+from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens
 from ..components.weights_present import without_weights
 
@@ -74,9 +75,12 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
 
     Raises:
         InspectionError: There is none.
+        RunError: It has no embedding for a token.
     """
     known, found = parts(pipe), False
-    for tokenizer, tokenization in tokens(pipe, prompt).items():
+    read = tokens(pipe, prompt)
+    refuse_unknown_ids(pipe, read, "text_encoding")
+    for tokenizer, tokenization in read.items():
         names = (tokenizer.replace("tokenizer", "text_encoder"), "bert")  # LDMTextToImagePipeline's
         name = next((name for name in names if isinstance(known.get(name), torch.nn.Module)), None)
         if name is not None:

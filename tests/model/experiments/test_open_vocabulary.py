@@ -97,3 +97,14 @@ def test_cost_knows_of_queries(tiny):
     trace = sdx.run(tiny, PROMPT, record=RECORD, num_inference_steps=2)
     kept = sum(q.values.nbytes for q in trace.queries["cond"].values())
     assert sum(amount for name, amount in told.parts.items() if name.startswith("queries")) == kept
+
+
+@pytest.mark.parametrize("word", ["cat", "wow", None])
+def test_a_text_that_sdxls_tokenizers_read_otherwise_has_the_words_of_both(word):
+    """The second reads "!!!" as three tokens."""
+    pipe = stable_diffusion_xl()
+    text = "wow!!! a cat"
+    trace = sdx.run(pipe, text, record=RECORD, num_inference_steps=1, height=64, width=64)
+    wanted = word or list(range(1, trace.tokens["cond"]["tokenizer_2"].first_end))
+    found = sdx.open_word_map(pipe, trace, text, word=word)
+    assert np.abs(found - sdx.word_map(trace, wanted)).max() < 1e-6

@@ -112,3 +112,10 @@ def test_a_seed_and_counts_of_numpys_are_recorded_as_numbers():
     assert found.call == plain.call
     assert type(found.call["seed"]) is int
     assert found.fingerprint == plain.fingerprint
+
+
+def test_a_run_from_embeddings_names_the_tokenizers_that_part():
+    ladder = sdx.clip_skip_ladder(stable_diffusion_xl(), "wow!!! a cat", (0,), record=sdx.Record(decode=0), **SIZE)
+    layers = ladder.traces[0].cross_attention["cond"].values()
+    assert {(one.tokenizer, one.tokenizers) for one in layers} == {(None, BOTH)}
+    assert np.array_equal(sdx.word_map(ladder.traces[0], "cat"), sdx.word_map(ladder.traces[0], [4, 6]))
