@@ -6,16 +6,20 @@ from typing import Any
 
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
+from ...trace.provenance import AdapterFacts
 from ...trace.record import USUAL, Record
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
+from ..components.adapters import PICTURES, adapters_of
 from ..components.pipeline_parts import attention_layers, denoiser, device_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from ..runs.check_record import check_kind, misses
+from ..runs.conditions import active_backend
 from ..schedulers import noise_levels
+from .condition_warnings import condition_warnings
 
 _OPERATIONS = {  # how a processor of diffusers computes attention, by a word in its class
     "2_0": "torch's scaled_dot_product_attention",
@@ -42,7 +46,11 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     return Diagnosis(
         pipeline=type(pipe).__name__,
         obstacles=tuple(obstacles(pipe, plans)),
-        warnings=(*_warnings(pipe, network, family), *_unfulfilled(pipe, record, there, layers, tuple(roles))),
+        warnings=(
+            *_warnings(pipe, network, family),
+            *condition_warnings(pipe),
+            *_unfulfilled(pipe, record, there, layers, tuple(roles)),
+        ),
         facts=dict(_facts(pipe, network, family, record)),
         roles=roles,
         recorded_roles=tuple(role for role in roles if role in record.roles and plans),
@@ -97,17 +105,16 @@ def _operation(processor: Any, family: Family) -> str:
     name = type(processor).__name__
     if not type(processor).__module__.startswith("diffusers."):
         return f"{name}'s own"
-    other = f"diffusers' attention backend {_dispatcher()!r}" if family.dispatches else "naive softmax"
+    other = f"diffusers' attention backend {active_backend()!r}" if family.dispatches else "naive softmax"
     return next((operation for word, operation in _OPERATIONS.items() if word in name), other)
 
 
 def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
-    loaded = list(getattr(network, "peft_config", {}))
-    if loaded:
-        active = network.active_adapters()
-        yield "LoRA", ", ".join(f"{name} ({'active' if name in active else 'not active'})" for name in loaded)
-    if fused := sorted(getattr(pipe, "fused_loras", ())):
-        yield "LoRA in the weights", ", ".join(fused)
+    found = [one for one in adapters_of(pipe) if not one["name"].startswith(PICTURES)]
+    if beside := [one for one in found if not one["in_weights"]]:
+        yield "LoRA", ", ".join(f"{one['name']} ({_strength(one)})" for one in beside)
+    if fused := [one["name"] for one in found if one["in_weights"]]:
+        yield "LoRA in the weights", ", ".join(sorted(fused))
     pictures = [processor for processor in _processors(network) if "IPAdapter" in type(processor).__name__]
     if pictures:
         tokens, scales = tuple(pictures[0].num_tokens), pictures[0].scale
@@ -141,7 +148,7 @@ def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
         yield "perturbed rows have no self-attention in the perturbed layers: the identity replaces it"
     if getattr(pipe.config, "force_zeros_for_empty_prompt", False):
         yield "without negative_prompt, uncond sees all-zero embeddings, so its cross-attention is uniform"
-    if not family.dispatches and (backend := _dispatcher()) != "native":
+    if not family.dispatches and (backend := active_backend()) != "native":
         yield f"diffusers' attention backend is set to {backend!r}, which the processors of a {family.title} do not use"
 
 
@@ -162,11 +169,11 @@ def _place(name: str, family: Family) -> str:
     return repr(name) if name else f"the {family.title}"
 
 
-def _dispatcher() -> str:
-    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
-
-    name, _ = _AttentionBackendRegistry.get_active_backend()
-    return str(getattr(name, "value", name))
+def _strength(adapter: AdapterFacts) -> str:
+    strength = adapter["strength"]
+    if strength == 0:
+        return "not active"
+    return f"active, × {strength:g}" if isinstance(strength, float) and strength != 1 else "active"
 
 
 def _layers(pipe: Any, there: Mapping[str, Layer], plans: Mapping[str, LayerPlan]) -> Iterator[LayerNote]:

@@ -20,6 +20,7 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
+from ..components.vae_family import vae_of_another_family
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
@@ -104,6 +105,8 @@ def load(
         pipe.scheduler = scheduler
     if not placed:
         _place(pipe, target, None if kw.get("quantization_config") else number, chosen)
+    if (strange := vae_of_another_family(pipe)) is not None:
+        warn_user(f"load: {strange}")
     if compile:
         compile_denoiser(pipe, "auto" if compile is True else compile)
     return pipe

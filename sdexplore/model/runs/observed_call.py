@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from ...base.errors import RunError, Stopped
 from ...theory import variance_preserving
 from ...trace.collections import Traces
+from ...trace.provenance import Provenance
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
 from ..capture.memory_sink import Keeper
@@ -32,6 +33,7 @@ from .call import Call
 from .check_call import SWALLOWED, refused
 from .check_record import tell_if_nothing_was_kept
 from .classifier_guidance import Guide, guide_of
+from .conditions import conditions_of
 from .memory_budget import ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
@@ -142,6 +144,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
     stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
+    conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
         with recorder.watching(pipe, denoiser, stand_in):
@@ -159,11 +162,19 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         scheduler=pipe.scheduler,
         call=call.facts(),
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
+        | conditions
+        | _interrupted(pipe, len(recorder.steps))
         | ({} if graphs is None else {"compiled": graphs.used}),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
         latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
     ).seal(output)
     return stopped
+
+
+def _interrupted(pipe: Any, steps: int) -> Provenance:
+    """How far the run came, where a callback set `pipe._interrupt`, which pipelines set to False as they begin."""
+    ended = bool(getattr(pipe, "_interrupt", False)) and steps < _total(pipe)
+    return {"interrupted": {"steps": steps, "of": _total(pipe)}} if ended else {}
 
 
 def _total(pipe: Any) -> int:

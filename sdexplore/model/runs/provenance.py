@@ -19,9 +19,11 @@ from ..components.pipeline_parts import device_of
 from ..components.source_name import model_source
 from ..families import family_of
 from ..schedulers import noise_levels
+from .conditions import machine_used
 
 _SUMMARIES = ("tensor", "array", "image", "path", "object")
 _SIZES = frozenset({"original_size", "target_size", "crops_coords_top_left"})
+DEFAULTS = "_use_default_values"  # in the config of a scheduler: names of arguments that nobody gave
 _PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "numpy")
 
 
@@ -106,6 +108,7 @@ def provenance_of(pipe: Any, denoiser: torch.nn.Module, seconds: float, zeroed: 
         "zeroed_roles": list(zeroed),
         "unconditional": family_of(pipe).unconditional(pipe),
         "seconds": round(seconds, 3),
+        "used": machine_used(pipe),
     }
 
 
@@ -127,8 +130,15 @@ def _image_size(pipe: Any) -> int | None:
 
 
 def plain(config: dict[str, Any]) -> dict[str, Any]:
-    """A scheduler's config as JSON, without the path that it was read from."""
-    return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
+    """A scheduler's config as JSON, without the path that it was read from; the same in every process."""
+    found = {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
+    return in_order(found)
+
+
+def in_order(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose list of defaults, which diffusers makes from a set, does not depend on the hash seed."""
+    defaults = config.get(DEFAULTS)
+    return {**config, DEFAULTS: sorted(defaults)} if isinstance(defaults, list) else config
 
 
 @cache
