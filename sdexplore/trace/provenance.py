@@ -37,6 +37,8 @@ class ReconstructionFacts(TypedDict, total=False):
 Strength = float | Mapping[str, float] | None
 """Of an adapter, as `set_adapters` takes it: one number, or one for each part; None where it is not known any more."""
 
+DEFAULTS: Final = "_use_default_values"
+"""In the config of a scheduler: the arguments that nobody gave; diffusers makes the list from a set."""
 TOME_NOTE: Final = (
     "tomesd draws from a generator of its own, so that one seed gives two pictures; "
     "tomesd.apply_patch(pipe, use_rand=False) makes it repeatable"
@@ -151,14 +153,14 @@ class Provenance(TypedDict, total=False):
 
 def adapter_in_words(adapter: AdapterFacts) -> str:
     """An adapter's name, strength and place, as in "style × 0.5, fused"."""
-    strength = adapter.get("strength")
+    name, strength = str(adapter.get("name", "?")), adapter.get("strength")
     if isinstance(strength, Mapping):
-        times = " × " + ", ".join(f"{value:g} in {part}" for part, value in strength.items())
-    else:
-        times = "" if strength is None else f" × {strength:g}"
+        name += " × " + ", ".join(f"{_number(value)} in {part}" for part, value in strength.items())
+    elif strength is not None:
+        name += f" × {_number(strength)}"
     if not adapter.get("in_weights"):
-        return f"{adapter['name']}{times}"
-    return f"{adapter['name']}{times}, {'fused and unloaded, in the weights' if strength is None else 'fused'}"
+        return name
+    return f"{name}, {'fused and unloaded, in the weights' if strength is None else 'fused'}"
 
 
 def conditions_in_words(provenance: Provenance) -> Iterator[tuple[str, str]]:
@@ -166,12 +168,11 @@ def conditions_in_words(provenance: Provenance) -> Iterator[tuple[str, str]]:
     if adapters := provenance.get("adapters"):
         yield "adapters", "; ".join(map(adapter_in_words, adapters))
     foreign = provenance.get("foreign", {})
-    if hooks := foreign.get("hooks"):
-        yield "foreign hooks", ", ".join(hooks)
-    if processors := foreign.get("processors"):
-        yield "foreign processors", ", ".join(processors)
+    for name, listed in (("hooks", foreign.get("hooks")), ("processors", foreign.get("processors"))):
+        if listed:
+            yield f"foreign {name}", ", ".join(map(str, listed))
     if freeu := foreign.get("freeu"):
-        yield "FreeU", ", ".join(f"{name} {value:g}" for name, value in freeu.items())
+        yield "FreeU", ", ".join(f"{name} {_number(value)}" for name, value in freeu.items())
     if (tome := foreign.get("tome")) is not None:
         told = ", ".join(f"{name} {value}" for name, value in tome.items() if name != "note")
         yield "merged tokens", "; ".join(one for one in (told, str(tome.get("note", ""))) if one)
@@ -179,6 +180,10 @@ def conditions_in_words(provenance: Provenance) -> Iterator[tuple[str, str]]:
         yield "VAE", "decodes in tiles"
     backend = provenance.get("used", {}).get("attention_backend", "native")
     if backend != "native":
-        yield "attention backend", backend
+        yield "attention backend", str(backend)
     if ended := provenance.get("interrupted"):
-        yield "ended early", f"after {ended['steps']} of {ended['of']} steps, by pipe._interrupt"
+        yield "ended early", f"after {ended.get('steps')} of {ended.get('of')} steps, by pipe._interrupt"
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -15,7 +15,10 @@ from ..families.family import unwrapped
 PICTURES = "IP-Adapter"  # how those are named that have no name of their own
 _PARTS, _ADDED = ("to_q", "to_k", "to_v"), ("add_q_proj", "add_k_proj", "add_v_proj")
 _COPIES: Mapping[str, str] = {"to_qkv": "to_q", "to_kv": "to_k", "to_added_qkv": "add_q_proj"}  # and one of its parts
-_COPIED = dict.fromkeys(_PARTS, ("to_qkv", _PARTS)) | dict.fromkeys(_ADDED, ("to_added_qkv", _ADDED))
+_COPIED: Mapping[str, tuple[str, tuple[str, ...]]] = {  # a projection -> the copy that computes it, and its parts
+    **dict.fromkeys(_PARTS, ("to_qkv", _PARTS)),
+    **dict.fromkeys(_ADDED, ("to_added_qkv", _ADDED)),
+}
 _DIGITS = 6  # of a strength: peft keeps its product with alpha / rank
 
 

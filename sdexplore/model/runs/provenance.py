@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...trace.provenance import Provenance
+from ...trace.provenance import DEFAULTS, Provenance
 from ...trace.record import Record
 from ..components.pipeline_parts import device_of
 from ..components.source_name import model_source
@@ -23,7 +23,6 @@ from .conditions import machine_used
 
 _SUMMARIES = ("tensor", "array", "image", "path", "object")
 _SIZES = frozenset({"original_size", "target_size", "crops_coords_top_left"})
-DEFAULTS = "_use_default_values"  # in the config of a scheduler: names of arguments that nobody gave
 _PACKAGES = ("sdexplore", "torch", "diffusers", "transformers", "safetensors", "numpy")
 
 
