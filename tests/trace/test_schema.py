@@ -44,3 +44,17 @@ def test_any_other_schema_is_refused_by_name(tmp_path, schema):
     safetensors.numpy.save_file(safetensors.numpy.load_file(path), tmp_path / "b.safetensors", other)
     with pytest.raises(TraceError, match="this sdexplore reads 1 and 2"):
         Trace.load(tmp_path / "b.safetensors")
+
+
+def test_what_enters_into_a_fingerprint_does_not_change():
+    assert [synthetic.trace(seed=seed).fingerprint for seed in (0, 3)] == ["0391fda1", "8e0f0519"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"foreign": "hooks"}, {"foreign": {"tome": 3}}, {"adapters": "style"}, {"adapters": ["style"]}, {"used": []}],
+)
+def test_a_record_of_another_form_is_a_damaged_file(tmp_path, facts):
+    path = told(synthetic.trace(), **facts).save(tmp_path / "a.safetensors")
+    with pytest.raises(TraceError, match="is damaged: "):
+        Trace.load(path)
