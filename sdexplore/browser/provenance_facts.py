@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..trace.provenance import conditions_in_words
 from ..trace.trace import Trace
 
 _LIBRARIES = ("sdexplore", "diffusers", "torch", "transformers")
@@ -28,6 +29,7 @@ def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
     if call.get("negative_prompt"):
         yield "negative prompt", call["negative_prompt"]
     yield from call.get("arguments", {}).items()
+    yield from conditions_in_words(known)
     yield "device", ", ".join(str(known[name]) for name in ("device", "dtype") if name in known)
     if "seconds" in known:
         yield "wall time", f"{known['seconds']:.1f} s"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..base.display import clip
 from ..publish.sidecars import without_paths
 from ..trace.facts import facts_of
+from ..trace.provenance import Provenance, adapter_in_words, conditions_in_words
 from ..trace.trace import Trace
 
 _HARMLESS: Final = frozenset({"device", "threads", "versions"})
@@ -42,20 +43,47 @@ class RecordDifference:
 def differences(source: Mapping[str, Any], now: Trace) -> list[RecordDifference]:
     """What differs between a sidecar's facts of a trace and the trace made again.
 
-    Only facts that both have are compared, since another version of sdexplore may record more or fewer.
+    Only facts that both have are compared, since another version of sdexplore may record more or fewer. What the
+    pipeline is under now, and an older record does not tell of, is a difference too.
 
     Args:
         source: fingerprint, kind, call and provenance of the trace, as the sidecar has them.
     """
     today = json.loads(json.dumps(without_paths(facts_of(now)), default=str))
     then = json.loads(json.dumps({name: source[name] for name in ("call", "provenance")}, default=str))
-    return list(_between(then, today, ()))
+    return [*_between(then, today, ()), *_untold(then["provenance"], now)]
 
 
 def _between(then: Any, now: Any, place: tuple[str, ...]) -> Iterator[RecordDifference]:  # noqa: ANN401  (JSON)
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for name in then:
-            if name in now and name not in _OWN:
+            if place == ("provenance",) and name == "adapters" and name in now:
+                yield from _adapters(then[name], now[name])
+            elif name in now and name not in _OWN:
                 yield from _between(then[name], now[name], (*place, name))
     elif then != now:
         yield RecordDifference(place, clip(str(then), _MOST), clip(str(now), _MOST))
+
+
+def _adapters(then: Any, now: Any) -> Iterator[RecordDifference]:  # noqa: ANN401  (JSON)
+    """Adapters by their names, in words."""
+    if then != now:
+        yield RecordDifference(("provenance", "adapters"), _in_words(then), _in_words(now))
+
+
+def _in_words(adapters: Any) -> str:  # noqa: ANN401  (JSON)
+    if isinstance(adapters, list) and all(isinstance(one, dict) for one in adapters):
+        return clip("; ".join(map(adapter_in_words, adapters)) or "none", 2 * _MOST)
+    return clip(str(adapters), _MOST)
+
+
+def _untold(then: Mapping[str, Any], now: Trace) -> Iterator[RecordDifference]:
+    """What the record made now tells of the state of the pipeline, and the older one does not know of."""
+    if "foreign" in then and "adapters" in then:
+        return
+    state: Provenance = {
+        "foreign": now.provenance.get("foreign", {}),
+        "adapters": now.provenance.get("adapters", ()),
+    }
+    for name, words in conditions_in_words(state):
+        yield RecordDifference(("provenance", name), "not recorded", words)

@@ -88,6 +88,8 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
             found.append(f"Trace {trace.fingerprint} is the same.")
         else:
             found.append(f"Trace {source['fingerprint']} came out as {trace.fingerprint}: not the same numbers.")
+            if note := (trace.provenance.get("foreign", {}).get("tome") or {}).get("note"):
+                found.append(f"Merged tokens: {note}.")
         apart = differences(source, trace)
         harmless &= all(one.harmless for one in apart)
         found += [f"Otherwise: {one}." for one in apart]

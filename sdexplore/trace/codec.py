@@ -15,6 +15,11 @@ from .layers import LayerRows
 _SECTIONS = ("attention", "queries")  # of the facts: what `LayerRows.to_json` says, by name of the array
 _ALWAYS_THERE = ("kind", "call", "provenance", "tokens", "flags")  # in every file, from the first version on
 
+_OBJECTS = (
+    *(("provenance", name) for name in ("scheduler", "foreign", "used", "interrupted")),
+    ("call", "arguments"),
+)
+
 
 def facts_of(trace: TraceFields) -> dict[str, Any]:
     """Everything of a trace but its arrays, as JSON."""
@@ -72,12 +77,23 @@ def fields_of(
             fields[one.name] = left.pop(one.name)
         elif one.kind in FACTS and (one.name in facts or one.name in _ALWAYS_THERE):
             fields[one.name] = _fact(one, facts)
-    for name, inner in (("provenance", "scheduler"), ("call", "arguments")):
-        if inner in fields[name]:
-            _object(fields[name], inner)
+    _check_forms(fields)
     if left:
         raise TraceError(f"it holds {sorted(left)}, which no trace does")
     return fields
+
+
+def _check_forms(fields: Mapping[str, Any]) -> None:
+    """TraceError where a fact that is read without a look at what it is has another form."""
+    for name, inner in _OBJECTS:
+        if inner in fields[name]:
+            _object(fields[name], inner)
+    for inner in ("freeu", "tome"):
+        if fields["provenance"].get("foreign", {}).get(inner) is not None:
+            _object(fields["provenance"]["foreign"], inner)
+    adapters = fields["provenance"].get("adapters", [])
+    if not isinstance(adapters, list) or not all(isinstance(one, dict) for one in adapters):
+        raise TraceError(f"'adapters' is {clip(repr(adapters))}, not a list of objects")
 
 
 def _layers(

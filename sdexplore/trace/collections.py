@@ -1,7 +1,6 @@
 """Several traces that belong together: the images of one call, and the cells of a comparison."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any, overload
 from ..base.atomic_files import named
 from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
 from ..base.errors import RunError, TraceError
+from . import folder as folder_of_traces
 from .description import thumbnail_of
 from .file import INDEX, kind_of_folder
+from .folder import PLAN, SCHEMA, file_of, write_index, write_json
+from .provenance import DEFAULTS
 from .trace import Trace
 
-_PLAN = "plan.json"
-_SCHEMA = 1
 _MOST_SHOWN = 12
 
 
@@ -43,12 +43,14 @@ class Traces(Sequence[Trace], Shown):
 
     def save(self, folder: str | Path) -> Path:
         """Writes one file a trace and an index into `folder`; returns it."""
-        return _save(named(folder), {"kind": "traces"}, self._traces)
+        path = folder_of_traces.save(named(folder), {"kind": "traces"}, self._traces)
+        (path / PLAN).unlink(missing_ok=True)  # of a comparison, which `compare(to=…)` made there
+        return path
 
     @classmethod
     def load(cls, folder: str | Path) -> "Traces":
         """The traces saved in `folder`, read lazily; TraceError if it holds none."""
-        _, traces = _load(named(folder), "traces")
+        _, traces = folder_of_traces.load(named(folder), "traces")
         return cls(traces)
 
     def blocks(self) -> list[Block]:
@@ -120,12 +122,14 @@ class Comparison(Shown):
             over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
         except TypeError as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
-        return _save(named(folder), {"kind": "comparison", "over": over}, self.traces)
+        path = folder_of_traces.save(named(folder), {"kind": "comparison", "over": over}, self.traces)
+        (path / PLAN).unlink(missing_ok=True)  # of another comparison, which `compare(to=…)` made there
+        return path
 
     @classmethod
     def load(cls, folder: str | Path) -> "Comparison":
         """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
-        index, traces = _load(named(folder), "comparison")
+        index, traces = folder_of_traces.load(named(folder), "comparison")
         over = index.get("over")
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
             raise TraceError(
@@ -182,11 +186,12 @@ class CellFolder:
         path = named(path)
         try:
             axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
-            plan = json.loads(json.dumps({"schema": _SCHEMA, "kind": "plan", "over": axes, **asked}))
+            plan = json.loads(json.dumps({"schema": SCHEMA, "kind": "plan", "over": axes, **asked}))
         except TypeError as error:
             raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
-        if (path / _PLAN).exists():
-            known = _read_plan(path)
+        if (path / PLAN).exists():
+            known = _in_order(_read_plan(path))
+            plan = _in_order(plan)
             if changed := [name for name in {**plan, **known} if plan.get(name) != known.get(name)]:
                 raise RunError(
                     f"compare(to={path.name!r}): the folder holds another comparison, with other {', '.join(changed)}; "
@@ -196,7 +201,7 @@ class CellFolder:
             raise RunError(f"compare(to={path.name!r}): there is something else already; name a new folder")
         else:
             path.mkdir(parents=True, exist_ok=True)
-            _write(path / _PLAN, plan)
+            write_json(path / PLAN, plan)
         return cls(path, axes)
 
     def trace(self, number: int) -> Trace:
@@ -209,66 +214,25 @@ class CellFolder:
 
     def close(self, count: int) -> None:
         """Writes the index: the folder is a Comparison now."""
-        _write_index(self.path, {"kind": "comparison", "over": self.over}, count)
+        files = [file_of(number) for number in range(count)]
+        write_index(self.path, {"kind": "comparison", "over": self.over}, files)
+
+
+def _in_order(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan whose scheduler's list of defaults, which diffusers makes from a set, does not depend on the process."""
+    scheduler = plan.get("scheduler")
+    config = scheduler.get("config") if isinstance(scheduler, dict) else None
+    defaults = config.get(DEFAULTS) if isinstance(config, dict) else None
+    if not isinstance(scheduler, dict) or not isinstance(config, dict) or not isinstance(defaults, list):
+        return plan
+    return {**plan, "scheduler": {**scheduler, "config": {**config, DEFAULTS: sorted(map(str, defaults))}}}
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:
     try:
-        plan = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{_PLAN} of {folder.name!r} cannot be read: {error}; give another folder") from error
+        raise RunError(f"{PLAN} of {folder.name!r} cannot be read: {error}; give another folder") from error
     if not isinstance(plan, dict):
-        raise RunError(f"{_PLAN} of {folder.name!r} is damaged; give another folder")
+        raise RunError(f"{PLAN} of {folder.name!r} is damaged; give another folder")
     return plan
-
-
-def file_of(number: int) -> str:
-    """The name of a trace's file in a folder of several."""
-    return f"{number:03d}.safetensors"
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    draft.replace(path)
-
-
-def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, trace in enumerate(traces):
-        trace.save(folder / file_of(number))
-    _write_index(folder, index, len(traces))  # written last, so that it names only files that exist
-    return folder
-
-
-def write_index(folder: Path, count: int) -> None:
-    """Writes the index by which a folder with `count` files of traces is the Traces of one call."""
-    _write_index(folder, {"kind": "traces"}, count)
-
-
-def _write_index(folder: Path, index: Mapping[str, Any], count: int) -> None:
-    files = [file_of(number) for number in range(count)]
-    _write(folder / INDEX, {"schema": _SCHEMA, **index, "files": files})
-
-
-def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        cells = len(list(folder.glob("*.safetensors"))) if (folder / _PLAN).exists() else None
-        begun = "" if cells is None else f"; {cells} of its runs are there, and compare(…, to=…) goes on"
-        raise TraceError(f"no {kind} in {str(folder)!r}: there is no {INDEX}{begun}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise TraceError(f"{INDEX} of {folder.name!r} cannot be read: {error}") from error
-    files = index.get("files") if isinstance(index, dict) else None
-    if not isinstance(files, list) or index.get("kind") != kind:
-        raise TraceError(f"{folder.name!r} holds no {kind}: its {INDEX} is of another kind")
-    if index.get("schema") != _SCHEMA:
-        raise TraceError(
-            f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {_SCHEMA}: "
-            "update it, or save anew"
-        )
-    for file in files:
-        if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
-            raise TraceError(f"{INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
-    return index, [Trace.load(folder / file) for file in files]

@@ -8,6 +8,7 @@ from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, coun
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
 from .preview import preview_in
+from .provenance import conditions_in_words
 
 _UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
 
@@ -57,6 +58,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     """What was unusual about the run, a sentence each."""
     if trace.call.get("stopped"):
         yield f"Stopped after {counted(trace.num_steps, 'step')}; no picture was decoded."
+    for name, told in conditions_in_words(trace.provenance):
+        yield clip(f"{name[0].upper()}{name[1:]}: {told}.", 400)
     if compiled := trace.provenance.get("compiled"):
         yield _compiled(compiled)
     if missing := trace.provenance.get("out_of_memory"):

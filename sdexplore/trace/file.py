@@ -15,8 +15,8 @@ import numpy as np
 
 from ..base.atomic_files import draft_of
 from ..base.errors import TraceError
+from .schema import SCHEMAS, schema_of
 
-SCHEMA = 1
 INDEX = "index.json"  # in a folder of several traces
 _KEY = "sdexplore"
 _OPENED_BY = {"traces": ("the traces of one call", "Traces"), "comparison": ("a comparison", "Comparison")}
@@ -44,7 +44,7 @@ def write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 
 def metadata_of(facts: Mapping[str, Any], digests: Mapping[str, str], preview: str | None) -> dict[str, str]:
     """The metadata in the header of a trace's file."""
-    content = {**facts, "schema": SCHEMA, "digests": dict(digests)}
+    content = {**facts, "schema": schema_of(facts), "digests": dict(digests)}
     shown = {} if preview is None else {"preview": preview}
     return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False)} | shown
 
@@ -73,8 +73,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         schema = facts["schema"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TraceError(f"{path.name!r} has an unreadable header: {type(error).__name__}: {error}") from error
-    if schema != SCHEMA:
-        raise TraceError(f"{path.name!r} has layout {schema!r}; this sdexplore reads {SCHEMA}: update it, or save anew")
+    if type(schema) is not int or schema not in SCHEMAS:  # True equals 1
+        known = " and ".join(map(str, SCHEMAS))
+        raise TraceError(f"{path.name!r} has layout {schema!r}; this sdexplore reads {known}: update it, or save anew")
     return facts, _mapped(path)
 
 

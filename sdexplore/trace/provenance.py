@@ -3,8 +3,8 @@
 No key is sure to be there: a stored trace may be older than a key, and a trace made by hand may name none.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypedDict
 
 from ..theory import PredictionType, Space
 
@@ -34,10 +34,63 @@ class ReconstructionFacts(TypedDict, total=False):
     vae_psnr_db: float
 
 
-class UsedFacts(TypedDict, total=False):
-    """What the pipeline settled, where `call` is what was typed.
+Strength = float | Mapping[str, float] | None
+"""Of an adapter, as `set_adapters` takes it: one number, or one for each part; None where it is not known any more."""
 
-    "ignored" names arguments that were given and changed nothing. A key may be absent in a trace of another version.
+DEFAULTS: Final = "_use_default_values"
+"""In the config of a scheduler: the arguments that nobody gave; diffusers makes the list from a set."""
+TOME_NOTE: Final = (
+    "tomesd draws from a generator of its own, so that one seed gives two pictures; "
+    "tomesd.apply_patch(pipe, use_rand=False) makes it repeatable"
+)
+
+
+class AdapterFacts(TypedDict):
+    """A LoRA or its kin, or an IP-Adapter.
+
+    Attributes:
+        name: As it was loaded.
+        strength: What its change is multiplied by; 0 where it is loaded and off.
+        fused: Whether it was fused into the weights.
+        in_weights: Whether they still hold it. One that was fused and then unloaded stays in them.
+    """
+
+    name: str
+    strength: Strength
+    fused: bool
+    in_weights: bool
+
+
+class ForeignFacts(TypedDict, total=False):
+    """What was put into the pipeline before the run, and is in no argument.
+
+    Attributes:
+        hooks: Modules with a forward hook, or a forward, of somebody else's.
+        processors: Classes of attention processors that are not diffusers'.
+        freeu: Its factors s1, s2, b1, b2; None where it is off.
+        tome: The arguments of tomesd; None where it merges nothing. "note" says that it draws by lot.
+        tiling: Whether the VAE decodes in tiles.
+        pag_layers: Layers that perturbed-attention guidance perturbs.
+    """
+
+    hooks: Sequence[str]
+    processors: Sequence[str]
+    freeu: Mapping[str, float] | None
+    tome: Mapping[str, Any] | None
+    tiling: bool
+    pag_layers: Sequence[str]
+
+
+class UsedFacts(TypedDict, total=False):
+    """What the run came to use, where `call` is what was typed. A key may be absent in a trace of another version.
+
+    Attributes:
+        height, width: Pixels of the picture.
+        num_inference_steps, guidance_scale, eta: As the pipeline settled them; None where it has no such argument.
+        seeds: Of each image of the call.
+        ignored: Arguments that were given and changed nothing.
+        threads: How many threads torch computed with.
+        attention_backend: What computed attention, by diffusers' names of backends where it has one.
     """
 
     height: int
@@ -47,6 +100,20 @@ class UsedFacts(TypedDict, total=False):
     eta: float | None
     seeds: Sequence[int]
     ignored: Sequence[str]
+    threads: int
+    attention_backend: str
+
+
+class InterruptedFacts(TypedDict):
+    """How far a run came that ended early.
+
+    Attributes:
+        steps: Those that were done.
+        of: Those that were asked for.
+    """
+
+    steps: int
+    of: int
 
 
 class Provenance(TypedDict, total=False):
@@ -70,6 +137,10 @@ class Provenance(TypedDict, total=False):
         used: What the pipeline settled of its arguments.
         missing: Name of an array -> why it could not be made when the run was over.
         reconstruction: How well `invert` can go back.
+        used: What the run came to use. In schema 2.
+        foreign: What was put into the pipeline before the run, and is in no argument. In schema 2.
+        adapters: LoRA and its kin, IP-Adapters. In schema 2.
+        interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
     """
 
     model: str
@@ -89,3 +160,44 @@ class Provenance(TypedDict, total=False):
     used: UsedFacts
     missing: Mapping[str, str]
     reconstruction: ReconstructionFacts
+    foreign: ForeignFacts
+    adapters: Sequence[AdapterFacts]
+    interrupted: InterruptedFacts
+
+
+def adapter_in_words(adapter: AdapterFacts) -> str:
+    """An adapter's name, strength and place, as in "style × 0.5, fused"."""
+    name, strength = str(adapter.get("name", "?")), adapter.get("strength")
+    if isinstance(strength, Mapping):
+        name += " × " + ", ".join(f"{_number(value)} in {part}" for part, value in strength.items())
+    elif strength is not None:
+        name += f" × {_number(strength)}"
+    if not adapter.get("in_weights"):
+        return name
+    return f"{name}, {'fused and unloaded, in the weights' if strength is None else 'fused'}"
+
+
+def conditions_in_words(provenance: Provenance) -> Iterator[tuple[str, str]]:
+    """What no argument of the call carries and the picture depends on, by name; nothing where there is nothing."""
+    if adapters := provenance.get("adapters"):
+        yield "adapters", "; ".join(map(adapter_in_words, adapters))
+    foreign = provenance.get("foreign", {})
+    for name, listed in (("hooks", foreign.get("hooks")), ("processors", foreign.get("processors"))):
+        if listed:
+            yield f"foreign {name}", ", ".join(map(str, listed))
+    if freeu := foreign.get("freeu"):
+        yield "FreeU", ", ".join(f"{name} {_number(value)}" for name, value in freeu.items())
+    if (tome := foreign.get("tome")) is not None:
+        told = ", ".join(f"{name} {value}" for name, value in tome.items() if name != "note")
+        yield "merged tokens", "; ".join(one for one in (told, str(tome.get("note", ""))) if one)
+    if foreign.get("tiling"):
+        yield "VAE", "decodes in tiles"
+    backend = provenance.get("used", {}).get("attention_backend", "native")
+    if backend != "native":
+        yield "attention backend", str(backend)
+    if ended := provenance.get("interrupted"):
+        yield "ended early", f"after {ended.get('steps')} of {ended.get('of')} steps, by pipe._interrupt"
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -3,15 +3,19 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageSequence
+from tiny_families import lora, merging
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
 
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError, RunError
+from sdexplore.model.runs.call import Call
+from sdexplore.model.series.rerun import arguments_again
 
 SLUG = "to-be-made-again"
 CALL = {"num_inference_steps": 2, "height": 64, "width": 64}
@@ -300,3 +304,75 @@ def test_sizes_come_back_as_tuples(tmp_path):
     sdx.Article(SLUG, root=tmp_path).add(trace, key="a")
     made = sdx.reproduce(tmp_path / "images" / SLUG / "001.json", larger)
     assert made.same, made
+
+
+def published_under(tmp_path, pipe):
+    """The sidecar of the picture of a run of this pipeline in its present state."""
+    sdx.Article(SLUG, root=tmp_path).add(sdx.run(pipe, "a cat", seed=5, **CALL), key="a")
+    return tmp_path / "images" / SLUG / "001.json"
+
+
+def test_adapters_and_hooks_that_differ_are_named(tmp_path):
+    pipe = stable_diffusion()
+    lora(pipe)
+    pipe.set_adapters("style", 0.5)
+    sidecar = published_under(tmp_path, pipe)
+    assert json.loads(sidecar.read_text())["traces"][0]["provenance"]["adapters"][0]["strength"] == 0.5
+    assert sdx.reproduce(sidecar, pipe).same
+    pipe.set_adapters("style", 2.0)
+    hook = pipe.unet.mid_block.register_forward_hook(lambda _module, _given, output: output * 0.5)
+    made = sdx.reproduce(sidecar, pipe)
+    hook.remove()
+    assert made.verdict == "other"
+    said = "\n".join(made.found)
+    assert "adapters style × 0.5 then, style × 2 now" in said
+    assert "foreign.hooks [] then, ['unet.mid_block'] now" in said
+
+
+def test_what_an_older_record_does_not_tell_of_is_named_too(tmp_path):
+    pipe = stable_diffusion()
+    sidecar = published_under(tmp_path, pipe)
+    facts = json.loads(sidecar.read_text())
+    for name in ("foreign", "adapters", "used"):
+        del facts["traces"][0]["provenance"][name]
+    sidecar.write_text(json.dumps(facts))
+    assert sdx.reproduce(sidecar, pipe).same
+    pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
+    made = sdx.reproduce(sidecar, pipe)
+    assert not made.same
+    assert any("FreeU not recorded then, s1 0.9" in line for line in made.found)
+
+
+def test_merging_by_lot_is_named_where_one_seed_gives_two_pictures(tmp_path):
+    pipe = stable_diffusion()
+    pipe.unet.get_submodule("mid_block.attentions.0.transformer_blocks.0").__class__ = merging("ToMeBlock", ratio=0.5)
+    sidecar = published_under(tmp_path, pipe)
+    assert "use_rand=False" in sidecar.read_text()
+    with torch.no_grad():  # the lot fell otherwise
+        pipe.unet.conv_in.bias += 0.5
+    made = sdx.reproduce(sidecar, pipe)
+    assert made.verdict == "other"
+    assert any("use_rand=False" in line for line in made.found)
+
+
+def test_another_number_of_threads_is_rounding(published, tmp_path, pipe):
+    traces = json.loads((published / "002.json").read_text())["traces"]
+    traces[0]["provenance"]["used"]["threads"] += 1
+    made = sdx.reproduce(with_pixels(published, tmp_path, a_few(1, 0.005), traces=traces), pipe)
+    assert made.verdict == "rounding"
+    assert any(line.startswith("Otherwise: threads ") for line in made.found)
+    traces[0]["provenance"]["used"]["attention_backend"] = "flash"
+    made = sdx.reproduce(with_pixels(published, tmp_path, a_few(1, 0.005), traces=traces), pipe)
+    assert made.verdict == "other"
+
+
+def test_calls_of_published_runs_enter_into_their_fingerprints_as_then():
+    folder = Path(__file__).parents[2] / "images"
+    files = sorted(folder.rglob("[0-9]*.json"))
+    sources = [source for path in files for source in json.loads(path.read_text())["traces"]]
+    assert sources
+    for source in sources:
+        call = dict(source["call"])
+        record = sdx.Record.from_json(call["record"])
+        again = Call.of(call["prompt"], arguments_again(source, {}), seed=call["seed"], record=record)
+        assert json.loads(json.dumps(again.facts())) == call

@@ -21,6 +21,7 @@ from diffusers import (
     StableDiffusionPipeline,
     StableDiffusionXLPAGPipeline,
 )
+from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention, FusedAttnProcessor2_0, SlicedAttnProcessor
 from peft.tuners.tuners_utils import BaseTunerLayer
 from PIL import Image
@@ -250,3 +251,15 @@ def groups(kind: str) -> Callable[[Any], None]:
 
 def ddim(pipe: Any) -> None:
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+
+
+def merging(name: str, **arguments: Any) -> Any:
+    """A transformer block as tomesd makes it: every second pixel is merged before self-attention."""
+
+    def forward(self: Any, hidden_states: Any, encoder_hidden_states: Any = None, **_: Any) -> Any:
+        merged = self.attn1(self.norm1(hidden_states).unflatten(1, (-1, 2)).mean(2))
+        hidden_states = hidden_states + merged.repeat_interleave(2, 1)
+        hidden_states = hidden_states + self.attn2(self.norm2(hidden_states), encoder_hidden_states)
+        return hidden_states + self.ff(self.norm3(hidden_states))
+
+    return type(name, (BasicTransformerBlock,), {"forward": forward, "_tome_info": {"args": arguments}})

@@ -153,7 +153,7 @@ def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
             projection_class_embeddings_input_dim=6 * 8 + 32,
             cross_attention_dim=64,
         ),
-        vae=vae(),
+        vae=vae(scaling_factor=0.13025),
         text_encoder=first,
         text_encoder_2=second,
         tokenizer=tokenizer(),

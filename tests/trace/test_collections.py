@@ -6,8 +6,9 @@ import json
 import pytest
 import synthetic
 
-from sdexplore.base.errors import TraceError
-from sdexplore.trace.collections import Comparison, Traces, opened
+from sdexplore.base.errors import RunError, TraceError
+from sdexplore.trace.collections import CellFolder, Comparison, Traces, opened
+from sdexplore.trace.folder import new_files
 from sdexplore.trace.trace import Trace
 
 
@@ -242,3 +243,65 @@ def test_a_comparison_of_several_prompts_names_none_of_them():
     assert shown.startswith("Comparison over prompt: 2 runs\n")
     alone = repr(Comparison({"seed": (0,)}, (synthetic.trace(),)))
     assert alone.startswith("Comparison over seed: 1 run of 'a cat and a rocketship'\n")
+
+
+class Crash(BaseException):
+    """Ends a save in the middle, as a killed process does."""
+
+
+def crashing(monkeypatch, after):
+    saved, own = [], Trace.save
+
+    def save(self, path):
+        if len(saved) == after:
+            raise Crash
+        saved.append(path)
+        return own(self, path)
+
+    monkeypatch.setattr(Trace, "save", save)
+
+
+def verified(several):
+    return [trace.verify().fingerprint for trace in several]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_save_over_an_older_folder_that_crashes_leaves_all_of_the_old(tmp_path, monkeypatch, after):
+    images(3).save(tmp_path)
+    old = verified(Traces.load(tmp_path))
+    with monkeypatch.context() as patch:
+        crashing(patch, after)
+        with pytest.raises(Crash):
+            comparison().save(tmp_path)
+    assert verified(Traces.load(tmp_path)) == old
+    new = comparison()
+    new.save(tmp_path)
+    assert verified(Comparison.load(tmp_path)) == [trace.fingerprint for trace in new]
+    assert len(list(tmp_path.glob("*.safetensors"))) == len(new)
+
+
+def test_a_save_whose_process_is_killed_leaves_all_of_the_old(tmp_path):
+    images(3).save(tmp_path)
+    old = verified(Traces.load(tmp_path))
+    for name in new_files(tmp_path, 2):  # as far as the process came
+        synthetic.trace(seed=9).save(tmp_path / name)
+    assert verified(Traces.load(tmp_path)) == old
+    images(2).save(tmp_path)
+    assert len(Traces.load(tmp_path)) == 2
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_traces_are_saved_over_the_folder_that_they_are_read_from(tmp_path):
+    images(3).save(tmp_path)
+    old = verified(Traces.load(tmp_path))
+    Traces.load(tmp_path)[1:].save(tmp_path)
+    assert verified(Traces.load(tmp_path)) == old[1:]
+
+
+def test_a_comparison_saved_over_another_does_not_pass_for_it(tmp_path):
+    begun = CellFolder.opened(tmp_path, {"eta": [1]}, {"prompt": "a cat"})
+    begun.keep(0, synthetic.trace())
+    begun.close(1)
+    comparison().save(tmp_path)
+    with pytest.raises(RunError, match="there is something else already"):
+        CellFolder.opened(tmp_path, {"eta": [1]}, {"prompt": "a cat"})

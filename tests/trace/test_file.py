@@ -205,7 +205,7 @@ BYTES = {
     "JSON list": lambda content: joined(parts(content)[0], [1], parts(content)[2]),
 }
 HEADER = {
-    "newer": lambda _, facts: facts.update(schema=2),
+    "newer": lambda _, facts: facts.update(schema=3),
     "array renamed": lambda header, _: header.update(latants=header.pop("latents")),
     "array not described": lambda _, facts: facts["attention"].pop(KEY),
     "unknown array": lambda header, facts: (
@@ -262,7 +262,7 @@ def damage(content, how):
         ("deep JSON", "'cat.safetensors' has an unreadable header: RecursionError: "),
         ("JSON list", "'cat.safetensors' has an unreadable header: TypeError: "),
         ("without schema", "'cat.safetensors' has an unreadable header: KeyError: 'schema'$"),
-        ("newer", "'cat.safetensors' has layout 2; this sdexplore reads 1: update it, or save anew$"),
+        ("newer", "'cat.safetensors' has layout 3; this sdexplore reads 1 and 2: update it, or save anew$"),
         ("array renamed", r"damaged: its header and its arrays disagree about \['latants', 'latents'\]$"),
         (
             "array not described",

@@ -11,7 +11,8 @@ import torch
 
 from ...base.atomic_files import draft_of, named
 from ...base.errors import RunError
-from ...trace.collections import Traces, file_of, write_index
+from ...trace.collections import Traces
+from ...trace.folder import new_files, write_index
 from ...trace.growing_file import TraceDraft
 from ...trace.saving import sealed
 from ...trace.trace import Trace
@@ -26,9 +27,9 @@ _HEADER_OF_ARRAY = 1 << 11  # bytes; about 900 are used with 50 steps and 20 col
 class InFiles(Keeper):
     """Writes rows to one draft for each image; a thread writes complete steps while the next one is computed."""
 
-    def __init__(self, drafts: list[TraceDraft], target: Path) -> None:
+    def __init__(self, drafts: list[TraceDraft], target: Path, files: list[str]) -> None:
         super().__init__()
-        self._drafts, self._target = drafts, target
+        self._drafts, self._target, self._files = drafts, target, files
         self._copies = HostCopies()
         self._waiting: list[tuple[Key, torch.Tensor, int]] = []
         self._bytes = 0
@@ -76,7 +77,7 @@ class InFiles(Keeper):
         """The traces, opened where they were written."""
         if len(self._drafts) == 1:
             return Trace.load(self._target)
-        write_index(self._target, len(self._drafts))
+        write_index(self._target, {"kind": "traces"}, self._files)
         return Traces.load(self._target)
 
     def _append(self, key: Key, rows: torch.Tensor, dtype: torch.dtype, expected: int) -> None:
@@ -122,13 +123,13 @@ def keeping(to: str | Path | None, images: int, layers: int) -> Iterator[Keeper]
             raise
         return
     target = target_of(to, images)
-    files = [target] if images == 1 else [target / file_of(image) for image in range(images)]
+    files = [target] if images == 1 else [target / name for name in new_files(target, images)]
     with ExitStack() as stack:
         stack.enter_context(_made(files[0].parent))
         with _told(target):
             paths = [stack.enter_context(draft_of(file)) for file in files]
             room = _HEADER + 2 * layers * _HEADER_OF_ARRAY
-            in_files = InFiles([TraceDraft(path, room) for path in paths], target)
+            in_files = InFiles([TraceDraft(path, room) for path in paths], target, [file.name for file in files])
         stack.callback(in_files.drop)
         yield in_files
 

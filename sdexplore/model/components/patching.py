@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from .adapters import strengths_restored
+
 
 class _InPlace:
     """What stands in the place of an object's own function. A deep copy of the object has the function itself."""
@@ -47,13 +49,17 @@ def replaced(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callabl
 
 @contextmanager
 def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
-    """Restores attention processors and the VAE's precision however the block ends; offloaded parts go back."""
+    """Restores attention processors, strengths of adapters and the VAE's precision however the block ends.
+
+    Offloaded parts go back.
+    """
     processors = dict(getattr(denoiser, "attn_processors", {}))
     reset: Any = getattr(denoiser, "set_attn_processor", None)
     vae = getattr(pipe, "vae", None)
     dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
     try:
-        yield
+        with strengths_restored(pipe):
+            yield
     finally:
         # Pipelines tidy up in their last lines, which an exception skips; decoding loads an offloaded VAE.
         now = getattr(denoiser, "attn_processors", {})

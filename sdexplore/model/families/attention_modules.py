@@ -101,6 +101,15 @@ def attention_facts_of(module: nn.Module) -> AttentionFacts | None:
     return AttentionFacts("self", heads, width, keys) if heads and width and keys else None
 
 
+def computes_fused(module: nn.Module) -> bool:
+    """Whether an attention module computes its fused projections, and not those that they were made of."""
+    if not getattr(module, "fused_projections", False):
+        return False
+    # `Attention` keeps the mark, and the copies, when they are not computed any more; its processor knows.
+    fused_by = type(getattr(module, "processor", None)).__name__
+    return not isinstance(module, Attention) or "Fused" in fused_by
+
+
 def _is_joint(module: nn.Module) -> bool:
     """Whether picture and text attend together: projected apart (SD 3, FLUX), or as one row (FLUX's single blocks)."""
     return getattr(module, "add_q_proj", None) is not None or getattr(module, "pre_only", False) is True

@@ -77,6 +77,10 @@ class Family:
         """Latents along the sides of the pictures that the denoiser was made for: a number, (y, x), or None."""
         return getattr(self.denoiser(pipe).config, "sample_size", None)
 
+    def vae_scaling(self, pipe: Any) -> float | None:  # noqa: ARG002
+        """`scaling_factor` of the VAE that the denoiser was trained with; None where it does not tell."""
+        return None
+
     def given_timestep(self, timesteps: Any) -> Any:
         """The scheduler's timesteps as the denoiser is given them."""
         return timesteps

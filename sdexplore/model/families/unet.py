@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from .attention_modules import Layer
+from .attention_modules import Layer, computes_fused
 from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
 from .pipelines import edits_of
@@ -53,6 +53,13 @@ class UNet(Family):
     def knows(self, denoiser: nn.Module) -> bool:
         """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead."""
         return "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
+
+    def vae_scaling(self, pipe: Any) -> float | None:
+        """SDXL's where the UNet takes its sizes and pooled text; else that of Stable Diffusion 1.x, for its own kin."""
+        if getattr(self.denoiser(pipe).config, "addition_embed_type", None) == "text_time":
+            return 0.13025
+        name = type(pipe).__name__
+        return 0.18215 if name.startswith("StableDiffusion") and "Upscale" not in name else None
 
     # A call
 
@@ -154,7 +161,7 @@ class UNet(Family):
     def text_keys(self, layer: Layer, embeds: torch.Tensor) -> Float[torch.Tensor, "row head position width"]:
         """By the layer's to_k, or fused to_kv."""
         module: Any = layer.module
-        fused = getattr(module, "fused_projections", False)
+        fused = computes_fused(module)
         projection = module.to_kv if fused else module.to_k
         home = next(projection.parameters()).device
         if home.type != "meta":  # offloaded as a whole model, it waits on the host while the text is encoded

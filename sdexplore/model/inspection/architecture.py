@@ -6,6 +6,7 @@ from torch import nn
 
 from ...base.errors import InspectionError
 from ...records.architecture import Architecture, AutoencoderPlan, TextReader
+from ..components.adapters import counted_parameters
 from ..components.meta_networks import attention_facts, blueprint, example_inputs
 from ..components.pipeline_parts import autoencoder, denoiser, latent_grid, parts, vae_scale_factor
 from ..families import family_of
@@ -107,4 +108,4 @@ def _reader(name: str, module: Any) -> TextReader:
 
 
 def _parameters(module: nn.Module | None) -> int:
-    return 0 if module is None else sum(parameter.numel() for parameter in module.parameters())
+    return 0 if module is None else sum(one.numel() for one in counted_parameters(module))

@@ -13,10 +13,11 @@ from torch import nn
 from ...base.errors import InspectionError
 from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
+from ..components.adapters import counted_parameters, fused_copies
 from ..components.finite_weights import broken_weights
 from ..components.meta_networks import attention_facts, blueprint, example_inputs, grids, output_shapes
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
-from ..components.vae_family import foreign_vae
+from ..components.vae_family import vae_of_another_family
 from ..families import family_of
 from ..families.family import unwrapped
 from ..families.grids import Grid
@@ -66,7 +67,8 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     network = unwrapped(module)
     size = None if bare else _sample_size(pipe, name)
     facts = _facts(network, size)
-    return ModuleTree(name, _node("", network, facts, {}), depth, facts.note)
+    counted = {id(one): "" for copy in fused_copies(network) for one in network.get_submodule(copy).parameters()}
+    return ModuleTree(name, _node("", network, facts, counted), depth, facts.note)
 
 
 def _denoiser_name(pipe: Any) -> str:
@@ -168,13 +170,14 @@ def _component(name: str, held: Any) -> Component:
         return Component(name, cls.__name__, library)
     parameters, buffers = list(inner.parameters()), list(inner.buffers())
     formats: Counter[str] = Counter()
-    for parameter in parameters:
+    counted = counted_parameters(inner)
+    for parameter in counted:
         formats[str(parameter.dtype).removeprefix("torch.")] += parameter.numel()
     return Component(
         name,
         cls.__name__,
         library,
-        sum(parameter.numel() for parameter in parameters),
+        sum(parameter.numel() for parameter in counted),
         tuple(dtype for dtype, _ in formats.most_common()),
         tuple(sorted({str(parameter.device) for parameter in parameters})),
         sum(tensor.numel() * tensor.element_size() for tensor in (*parameters, *buffers)),
@@ -184,8 +187,6 @@ def _component(name: str, held: Any) -> Component:
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
     for name, what in broken_weights(pipe).items():
         yield f"broken {name}", what
-    if foreign := foreign_vae(pipe):
-        yield "foreign VAE", foreign
     if chosen := fit_of(pipe):
         yield "fit", str(chosen)
     yield "guidance", _guidance(pipe)
@@ -194,6 +195,8 @@ def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
         yield "scheduler", type(scheduler).__name__
         flow = "flow" if "Flow" in type(scheduler).__name__ else "not in the scheduler's config"
         yield "prediction type", str(getattr(scheduler.config, "prediction_type", flow))
+    if (strange := vae_of_another_family(pipe)) is not None:
+        yield "VAE", strange
     try:
         yield "latents", _latents(pipe)
         layers = attention_layers(pipe)

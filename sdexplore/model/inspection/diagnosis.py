@@ -9,20 +9,23 @@ import torch
 
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
+from ...trace.provenance import AdapterFacts
 from ...trace.record import USUAL, Record
 from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
+from ..components.adapters import PICTURES, adapters_of
 from ..components.finite_weights import broken_weights
 from ..components.pipeline_parts import attention_layers, denoiser, device_of, parts
 from ..components.prompt_doubts import doubts_of_tokenizers
 from ..components.tokens import tokenizers_of
-from ..components.vae_family import foreign_vae
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from ..runs.check_record import check_kind, misses
+from ..runs.conditions import active_backend
 from ..schedulers import noise_levels
+from .condition_warnings import condition_warnings
 
 _OPERATIONS = {  # how a processor of diffusers computes attention, by a word in its class
     "2_0": "torch's scaled_dot_product_attention",
@@ -56,6 +59,7 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
         warnings=(
             *_of_weights(pipe),
             *_warnings(pipe, network, family),
+            *condition_warnings(pipe),
             *_unfulfilled(pipe, record, there, layers, tuple(roles)),
         ),
         facts=dict(_facts(pipe, network, family, record)),
@@ -122,17 +126,16 @@ def _operation(processor: Any, family: Family) -> str:
     name = type(processor).__name__
     if not type(processor).__module__.startswith("diffusers."):
         return f"{name}'s own"
-    other = f"diffusers' attention backend {_dispatcher()!r}" if family.dispatches else "naive softmax"
+    other = f"diffusers' attention backend {active_backend()!r}" if family.dispatches else "naive softmax"
     return next((operation for word, operation in _OPERATIONS.items() if word in name), other)
 
 
 def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
-    loaded = list(getattr(network, "peft_config", {}))
-    if loaded:
-        active = network.active_adapters()
-        yield "LoRA", ", ".join(f"{name} ({'active' if name in active else 'not active'})" for name in loaded)
-    if fused := sorted(getattr(pipe, "fused_loras", ())):
-        yield "LoRA in the weights", ", ".join(fused)
+    found = [one for one in adapters_of(pipe) if not one["name"].startswith(PICTURES)]
+    if beside := [one for one in found if not one["in_weights"]]:
+        yield "LoRA", ", ".join(f"{one['name']} ({_strength(one)})" for one in beside)
+    if fused := [one["name"] for one in found if one["in_weights"]]:
+        yield "LoRA in the weights", ", ".join(sorted(fused))
     pictures = [processor for processor in _processors(network) if "IPAdapter" in type(processor).__name__]
     if pictures:
         tokens, scales = tuple(pictures[0].num_tokens), pictures[0].scale
@@ -149,8 +152,6 @@ def _adapters(pipe: Any, network: Any) -> Iterator[tuple[str, str]]:
 def _of_weights(pipe: Any) -> Iterator[str]:
     for component, what in broken_weights(pipe).items():
         yield f"{component!r} has {what}: every picture is lost with it"
-    if vae := foreign_vae(pipe):
-        yield vae
 
 
 def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
@@ -175,7 +176,7 @@ def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
         yield "without negative_prompt, uncond sees all-zero embeddings, so its cross-attention is uniform"
     with suppress(InspectionError):  # a pipeline without tokenizer
         yield from doubts_of_tokenizers(tokenizers_of(pipe))
-    if not family.dispatches and (backend := _dispatcher()) != "native":
+    if not family.dispatches and (backend := active_backend()) != "native":
         yield f"diffusers' attention backend is set to {backend!r}, which the processors of a {family.title} do not use"
 
 
@@ -196,11 +197,11 @@ def _place(name: str, family: Family) -> str:
     return repr(name) if name else f"the {family.title}"
 
 
-def _dispatcher() -> str:
-    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
-
-    name, _ = _AttentionBackendRegistry.get_active_backend()
-    return str(getattr(name, "value", name))
+def _strength(adapter: AdapterFacts) -> str:
+    strength = adapter["strength"]
+    if strength == 0:
+        return "not active"
+    return f"active, × {strength:g}" if isinstance(strength, float) and strength != 1 else "active"
 
 
 def _layers(pipe: Any, there: Mapping[str, Layer], plans: Mapping[str, LayerPlan]) -> Iterator[LayerNote]:

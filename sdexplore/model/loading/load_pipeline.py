@@ -20,7 +20,7 @@ from ...base.user_warnings import warn_user
 from ...records.fit import Fit
 from ..compiled.denoiser import Backend, compile_denoiser
 from ..components.devices import chosen_device
-from ..components.vae_family import foreign_vae
+from ..components.vae_family import vae_of_another_family
 from ..schedulers.names import meant, scheduler_from_name
 from .fit_to_machine import apply, needs_of, plan, room_of
 from .inspect_checkpoint import inspect
@@ -100,14 +100,14 @@ def load(
     with _quiet(bars=found.name != "mini"):
         safe = None if allow_pickle else True
         pipe = _from_pretrained(found, {**kw, "dtype": number, "use_safetensors": safe})
-    if foreign := foreign_vae(pipe):
-        warn_user(f"{found.name!r}: {foreign}")
     if isinstance(scheduler, str):
         scheduler = scheduler_from_name(pipe, scheduler)
     if scheduler is not None:
         pipe.scheduler = scheduler
     if not placed:
         _place(pipe, target, None if kw.get("quantization_config") else number, chosen)
+    if (strange := vae_of_another_family(pipe)) is not None:
+        warn_user(f"load: {strange}")
     if compile:
         compile_denoiser(pipe, "auto" if compile is True else compile)
     return pipe

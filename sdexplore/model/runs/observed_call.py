@@ -15,6 +15,7 @@ from ...base.errors import RunError, Stopped
 from ...base.user_warnings import warn_user
 from ...theory import variance_preserving
 from ...trace.collections import Traces
+from ...trace.provenance import Provenance
 from ...trace.trace import Trace
 from ..capture.file_sink import keeping
 from ..capture.last_latents import last_latents
@@ -35,6 +36,7 @@ from .call import Call
 from .check_call import SWALLOWED, refused
 from .check_record import tell_if_nothing_was_kept
 from .classifier_guidance import Guide, guide_of
+from .conditions import conditions_of, machine_used
 from .memory_budget import ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
@@ -148,6 +150,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
     stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
+    conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
         with recorder.watching(pipe, denoiser, stand_in):
@@ -178,7 +181,9 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         scheduler=pipe.scheduler,
         call=call.facts(),
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
-        | {"used": settled}
+        | {"used": {**machine_used(pipe), **settled}}
+        | conditions
+        | _interrupted(pipe, len(recorder.steps))
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
@@ -192,6 +197,12 @@ def _told_apart(given: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     callbacks = ("callback_on_step_end", "callback")
     told = {name: recorder.own.besides(given[name]) for name in callbacks if isfunction(given.get(name))}
     return {**given, **told}
+
+
+def _interrupted(pipe: Any, steps: int) -> Provenance:
+    """How far the run came, where a callback set `pipe._interrupt`, which pipelines set to False as they begin."""
+    ended = bool(getattr(pipe, "_interrupt", False)) and steps < _total(pipe)
+    return {"interrupted": {"steps": steps, "of": _total(pipe)}} if ended else {}
 
 
 def _total(pipe: Any) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...trace.provenance import Provenance
+from ...trace.provenance import DEFAULTS, Provenance
 from ...trace.record import Record
 from ..components.pipeline_parts import device_of
 from ..components.source_name import model_source
@@ -129,8 +129,15 @@ def _image_size(pipe: Any) -> int | None:
 
 
 def plain(config: dict[str, Any]) -> dict[str, Any]:
-    """A scheduler's config as JSON, without the path that it was read from."""
-    return {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
+    """A scheduler's config as JSON, without the path that it was read from; the same in every process."""
+    found = {key: json.loads(json.dumps(described(value))) for key, value in config.items() if key != "_name_or_path"}
+    return in_order(found)
+
+
+def in_order(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose list of defaults, which diffusers makes from a set, does not depend on the hash seed."""
+    defaults = config.get(DEFAULTS)
+    return {**config, DEFAULTS: sorted(defaults)} if isinstance(defaults, list) else config
 
 
 @cache

@@ -15,6 +15,7 @@ from ..capture.prompts import without_word
 from ..components.pipeline_parts import denoiser
 from ..runs.call import Call
 from ..runs.check_call import check
+from ..runs.conditions import conditions_of, foreign_code, under
 from ..runs.memory_budget import ensure_affordable
 from ..runs.observed_call import settled
 from ..runs.progress import Progress
@@ -51,9 +52,10 @@ def compare(
         on_step: A function that is called with a Progress after each step. The Progress says which run it is (`cell` of
             `cells`) and its `settings`; the function may call its `stop()`.
         to: A folder. Each run is saved in it as soon as it ends. The same call after a crash or a stop does not make
-            runs again that are there and whole. The arguments, the pipeline's classes, scheduler, dtype and model
-            source must then be the same; a change of the weights in place is not noticed. A function (a guide, a
-            callback) is refused, since a file cannot tell it from another.
+            runs again that are there and whole, in another process too. The arguments, the pipeline's classes,
+            scheduler, dtype, model source, adapters with their strengths, FreeU and merged tokens must then be the
+            same; a change of the weights in place is not noticed. A function (a guide, a callback, a forward hook of
+            somebody else's) is refused, since a file cannot tell it from another.
 
     Raises:
         RunError: `over` is empty, or names an argument that is also given; a run makes more than one image; the folder
@@ -102,13 +104,16 @@ def compared(
     for cell in cells:
         check(pipe, cell.call, "compare", one_image=True)
     asked = {"prompt": prompt, "seed": seed, "arguments": pipeline_arguments, "record": record.to_json()}
-    folder = (
-        None if to is None else CellFolder.opened(to, axes, described({**asked, **identity_of(pipe, denoiser(pipe))}))
-    )
+    conditions: dict[str, Any] = {}
+    folder = None
+    if to is not None:
+        conditions = _conditions(pipe)
+        made_with = described({**asked, **identity_of(pipe, denoiser(pipe))}) | conditions
+        folder = CellFolder.opened(to, axes, made_with)
     ensure_affordable(pipe, [cell.call for cell in cells], "compare", to)
     traces = []
     for number, cell in enumerate(cells):
-        trace = None if folder is None else _finished(folder, number, settled(pipe, cell.call, "compare"))
+        trace = None if folder is None else _finished(folder, number, settled(pipe, cell.call, "compare"), conditions)
         if trace is None:
             with session(pipe, function="compare", background=background) as running:
                 followed = _followed(on_step, number, len(cells), cell.settings)
@@ -166,10 +171,30 @@ def _followed(
     return followed
 
 
-def _finished(folder: CellFolder, number: int, call: Call) -> Trace | None:
-    """The cell's trace that an earlier comparison saved, its content checked; None where it is missing or damaged."""
+def _conditions(pipe: Any) -> dict[str, Any]:
+    """What the runs are under that no argument carries; hooks are refused, since a file keeps their places only."""
+    code = next(iter(foreign_code(pipe)), None)
+    if code is not None:
+        raise RunError(
+            f"compare(to=…): {code.module} has a {code.kind} of {code.home}'s, of which the folder can keep the place "
+            "only, so that another one would get the old pictures. Remove it, or leave out to= and save the runs "
+            "yourself, trace.save(…)"
+        )
+    return under(conditions_of(pipe))
+
+
+def _finished(folder: CellFolder, number: int, call: Call, conditions: Mapping[str, Any]) -> Trace | None:
+    """The cell's trace that an earlier comparison saved, its content checked; None where it must be made again.
+
+    Args:
+        conditions: What the runs are under now. A trace that tells nothing of that is older, and is taken.
+    """
     try:
         trace = folder.trace(number)
     except TraceError:
+        return None
+    then = under(trace.provenance)
+    told = trace.provenance.keys() & {"foreign", "adapters"}
+    if told and then != conditions:
         return None
     return trace if trace.call == json.loads(json.dumps(call.facts())) else None  # a file knows no tuples

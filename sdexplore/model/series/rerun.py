@@ -16,7 +16,7 @@ from ..components.scheduler_exchange import exchanged_scheduler
 from ..components.source_name import HUB_ID
 from ..loading.load_pipeline import load
 from ..runs.call import Call
-from ..runs.provenance import described, given_again, is_summary
+from ..runs.provenance import described, given_again, in_order, is_summary, plain
 from ..runs.session import session
 
 
@@ -109,8 +109,7 @@ def _scheduler(pipe: Any, source: Mapping[str, Any]) -> Any:
     """The scheduler that the trace was made with; None where the pipeline has the same one."""
     then = source["provenance"].get("scheduler", {})
     config, name = then.get("config", {}), then.get("class")
-    own = {key: described(value) for key, value in pipe.scheduler.config.items() if key != "_name_or_path"}
-    if name == type(pipe.scheduler).__name__ and config == own:
+    if name == type(pipe.scheduler).__name__ and in_order(config) == plain(dict(pipe.scheduler.config)):
         return None
     found = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
     if not (isinstance(found, type) and issubclass(found, SchedulerMixin)):

@@ -8,6 +8,7 @@ import torch
 from diffusers import PyramidAttentionBroadcastConfig, UNet2DConditionModel, apply_pyramid_attention_broadcast
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import AttnProcessor2_0, CustomDiffusionAttnProcessor2_0
+from tiny_families import merging
 from tiny_pipelines import unet
 from witness import state_of, untraced
 
@@ -116,18 +117,6 @@ def test_caches_of_other_packages_are_refused_by_name(tiny):
     assert len(observed(tiny, NOTHING).noise_preds) == 2
     tiny.unet.forward = own  # as its disable() leaves it
     observed(tiny)
-
-
-def merging(name, **arguments):
-    """A transformer block as tomesd makes it: every second pixel is merged before self-attention."""
-
-    def forward(self, hidden_states, encoder_hidden_states=None, **_):
-        merged = self.attn1(self.norm1(hidden_states).unflatten(1, (-1, 2)).mean(2))
-        hidden_states = hidden_states + merged.repeat_interleave(2, 1)
-        hidden_states = hidden_states + self.attn2(self.norm2(hidden_states), encoder_hidden_states)
-        return hidden_states + self.ff(self.norm3(hidden_states))
-
-    return type(name, (BasicTransformerBlock,), {"forward": forward, "_tome_info": {"args": arguments}})
 
 
 def test_merged_tokens_are_refused_where_they_fill_no_grid(tiny):

@@ -18,6 +18,7 @@ from torch import nn
 from transformers import CLIPTokenizerFast
 from unchecked import unchecked
 
+import sdexplore as sdx
 from sdexplore import components, load, tree
 from sdexplore.base.display import Line, Tree
 from sdexplore.base.errors import InspectionError
@@ -379,3 +380,12 @@ class TestLooking:
             assert "<b>" not in html
             assert "&lt;/script&gt;" in html
             assert "</script>" in repr(shown)
+
+
+def test_fused_copies_are_no_parameters(tiny):
+    before = sdx.components(tiny), sdx.tree(tiny).parameters, sdx.pipeline_architecture(tiny).parameters
+    tiny.fuse_qkv_projections()
+    after = sdx.components(tiny), sdx.tree(tiny).parameters, sdx.pipeline_architecture(tiny).parameters
+    assert after[0].parameters == before[0].parameters
+    assert after[0].bytes > before[0].bytes  # they take memory all the same
+    assert after[1:] == before[1:]

@@ -169,3 +169,42 @@ def test_it_leaves_the_pipeline_alone():
     sdx.doctor(pipe)
     assert {name: id(processor) for name, processor in pipe.unet.attn_processors.items()} == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in pipe.unet.modules())
+
+
+def test_a_lora_beside_fused_projections_is_told_to_reach_only_some_layers(tiny):
+    lora(tiny)  # 8 queries and 8 keys
+    assert not any("fused projections" in warning for warning in sdx.doctor(tiny).warnings)
+    fused(tiny)
+    (told,) = (warning for warning in sdx.doctor(tiny).warnings if "fused projections" in warning)
+    assert "4 of the 16 layers" in told  # queries of cross-attention are projected apart
+    assert "pipe.unfuse_qkv_projections()" in told
+    tiny.unfuse_qkv_projections()
+    assert not any("fused projections" in warning for warning in sdx.doctor(tiny).warnings)
+
+
+@pytest.mark.parametrize("first", ["lora", "projections"])
+def test_a_fused_lora_reaches_the_projections_that_were_fused_after_it(tiny, first):
+    for step in (lora_fused, fused) if first == "lora" else (fused, lora_fused):
+        step(tiny)
+    passed_by = any("fused projections" in warning for warning in sdx.doctor(tiny).warnings)
+    assert passed_by == (first == "projections")
+
+
+def test_a_vae_of_another_family_is_told():
+    pipe = stable_diffusion_xl()
+    assert "VAE" not in sdx.components(pipe).summary
+    pipe.register_modules(vae=stable_diffusion().vae)
+    said = sdx.doctor(pipe).warnings[-1]
+    assert "0.18215" in said
+    assert "0.13025" in said
+    assert sdx.components(pipe).summary["VAE"] == said
+    pipe.vae.register_to_config(scaling_factor=0.5)  # of a fine-tuned one: nothing is known of it
+    assert "VAE" not in sdx.components(pipe).summary
+
+
+def test_load_tells_of_a_vae_of_another_family(tmp_path):
+    pipe = stable_diffusion()
+    pipe.vae.register_to_config(scaling_factor=0.13025)
+    pipe.save_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match=r"that of Stable Diffusion XL .*0\.18215"):
+        sdx.load(tmp_path)

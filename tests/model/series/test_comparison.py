@@ -1,6 +1,10 @@
 """Comparisons: one argument changes, and nothing else."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import tiny_pipelines
 import torch
 from artists import again, equal, panels, same_scale, shown
 from diffusers.callbacks import SDCFGCutoffCallback
+from tiny_families import lora, lora_fused, merging
 from unchecked import unchecked
 
 import sdexplore as sdx
@@ -15,6 +20,7 @@ from sdexplore.model.capture.prompts import swaps_of
 from sdexplore.model.series.rerun import rerun
 
 PROMPT = "a photo of a cat"
+BLOCK = "mid_block.attentions.0.transformer_blocks.0"
 FEW = sdx.Record(decode=0)
 
 
@@ -248,3 +254,104 @@ def test_views_of_two_runs_and_of_a_grid(tiny):
     cut = sdx.run(tiny, PROMPT, num_inference_steps=2, callback_on_step_end=SDCFGCutoffCallback(cutoff_step_ratio=0.5))
     assert "callback_on_step_end SDCFGCutoffCallback" in sdx.views.difference(a, cut).figure.get_suptitle()
     equal(picture, again(picture, a=a, b=b))
+
+
+def begun(tiny, folder, **more):
+    """A comparison whose first cell is there: its process was killed in the second."""
+
+    def stop(progress):
+        if progress.cell == 1:
+            progress.stop()
+
+    with pytest.raises(sdx.Stopped):
+        goes_on(tiny, folder, on_step=stop, **more)
+    return (folder / "000.safetensors").stat().st_mtime_ns
+
+
+def goes_on(tiny, folder, **more):
+    over = {"guidance_scale": [1, 7.5]}
+    return sdx.compare(tiny, PROMPT, over=over, record=FEW, num_inference_steps=1, to=folder, **more)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda pipe: pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4),
+        lambda pipe: setattr(pipe.unet.get_submodule(BLOCK), "__class__", merging("ToMeBlock", use_rand=False)),
+        lora,
+        lora_fused,
+    ],
+)
+def test_what_was_made_under_other_conditions_is_not_taken_for_these(tiny, tmp_path, prepare):
+    begun(tiny, tmp_path / "plain")
+    prepare(tiny)
+    with pytest.raises(sdx.RunError, match=r"holds another comparison, with other (foreign|adapters)"):
+        goes_on(tiny, tmp_path / "plain")
+    made = begun(tiny, tmp_path / "under")
+    goes_on(tiny, tmp_path / "under")
+    assert (tmp_path / "under" / "000.safetensors").stat().st_mtime_ns == made
+
+
+def test_a_strength_that_changed_is_another_comparison(tiny, tmp_path):
+    lora(tiny)
+    begun(tiny, tmp_path / "a")
+    tiny.set_adapters("style", 0.5)
+    with pytest.raises(sdx.RunError, match="with other adapters"):
+        goes_on(tiny, tmp_path / "a")
+
+
+def test_a_cell_that_was_made_under_other_conditions_is_made_again(tiny, tmp_path):
+    made = begun(tiny, tmp_path / "a")
+    tiny.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
+    strange = sdx.run(tiny, PROMPT, record=FEW, num_inference_steps=1, guidance_scale=1)
+    strange.save(tmp_path / "a" / "000.safetensors")
+    tiny.disable_freeu()
+    found = goes_on(tiny, tmp_path / "a")
+    assert (tmp_path / "a" / "000.safetensors").stat().st_mtime_ns > made
+    assert found.traces[0].provenance["foreign"]["freeu"] is None
+
+
+def test_a_folder_refuses_hooks_which_it_could_not_tell_apart(tiny, tmp_path):
+    hook = tiny.unet.mid_block.register_forward_hook(lambda *_: None)
+    with pytest.raises(sdx.RunError, match=r"compare\(to=…\): unet.mid_block has a hook"):
+        goes_on(tiny, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    hook.remove()
+    goes_on(tiny, tmp_path / "a")
+
+
+ANOTHER_PROCESS = """
+import sys
+from pathlib import Path
+from diffusers import DDIMScheduler
+from tiny_pipelines import stable_diffusion
+import sdexplore as sdx
+
+folder, stops = Path(sys.argv[1]), sys.argv[2] == "stops"
+def on_step(progress):
+    if stops and progress.cell == 1:
+        sys.stdout.flush()
+        import os
+        os._exit(9)
+sdx.compare(
+    stable_diffusion(DDIMScheduler()), "a cat", over={"guidance_scale": [1, 7.5]}, to=folder, on_step=on_step,
+    record=sdx.Record(decode=0, cross_attention=False), num_inference_steps=1,
+)
+"""
+
+
+def test_a_comparison_goes_on_in_a_new_process_with_another_hash_seed(tmp_path):
+    support = Path(tiny_pipelines.__file__).parent
+    paths = os.pathsep.join((str(Path(sdx.__file__).parents[1]), str(support)))
+
+    def in_another_process(hash_seed, what):
+        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", ANOTHER_PROCESS, str(tmp_path / "a"), what]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert in_another_process("1", "stops").returncode == 9
+    first = (tmp_path / "a" / "000.safetensors").stat().st_mtime_ns
+    found = in_another_process("2", "goes on")
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "a" / "000.safetensors").stat().st_mtime_ns == first
+    assert len(sdx.Comparison.load(tmp_path / "a")) == 2
