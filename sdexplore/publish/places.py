@@ -11,7 +11,8 @@ from ..base import atomic_files
 from ..base.display import clip
 from ..base.errors import PublishError
 
-SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+SLUG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # Windows', with any ending
 
 
 class Place:
@@ -85,16 +86,22 @@ def checked_slug(slug: str) -> str:
     Raises:
         PublishError: It cannot.
     """
-    if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith("."):
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith(".") or not can_name_a_file(slug):
         raise PublishError(
-            f"slug {clip(repr(slug), 80)} cannot name a folder: use letters a to z, digits, - and _"
-            f"{_proposal(slug) if isinstance(slug, str) else ''}"
+            f"slug {clip(repr(slug), 80)} cannot name a folder on every system: use letters a to z, digits, - and _, "
+            f"not - as the first{_proposal(slug) if isinstance(slug, str) else ''}"
         )
     return slug
 
 
+def can_name_a_file(name: str) -> bool:
+    """Whether `name` is neither a device of Windows (con, nul, lpt1) nor read as an option by commands (-rf)."""
+    return not name.startswith("-") and not _DEVICES.fullmatch(name)
+
+
 def _proposal(slug: str) -> str:
     near = re.sub(r"[^a-z0-9_-]+", "-", slug.lower()[:100]).strip("-")[:50]
+    near = near if can_name_a_file(near) else f"about-{near}"
     return f", as {near!r}" if near else ""
 
 

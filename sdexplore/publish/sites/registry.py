@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from ...base.display import clip
 from ...base.errors import PublishError, did_you_mean
 from .github import GitHub
 from .hugo import Hugo
@@ -23,6 +24,6 @@ def site_of(name: str) -> Site:
     Raises:
         PublishError: There is none.
     """
-    if name not in SITES:
-        raise PublishError(f"no flavor {name!r}; {did_you_mean(str(name), SITES)}")
+    if not isinstance(name, str) or name not in SITES:
+        raise PublishError(f"no flavor {clip(repr(name), 80)}; {did_you_mean(str(name), SITES)}")
     return SITES[name]
