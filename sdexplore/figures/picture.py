@@ -19,6 +19,7 @@ from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
 from ..base.png import png
 from . import layout_cache
+from .captions import AltText
 from .code_lines import CodeLine, summary
 from .themes import THEMES, Theme, themed
 
@@ -55,6 +56,11 @@ class Picture:
     data: Mapping[str, np.ndarray]
     alt: str
     call: str
+
+    @property
+    def caption(self) -> str:
+        """What stands beneath the picture in an article: a sentence; `alt` where the view has no other."""
+        return AltText.of(self.alt).caption
 
     @property
     def sources(self) -> tuple[Mapping[str, Any], ...]:

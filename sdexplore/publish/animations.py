@@ -18,10 +18,12 @@ from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
 from ..figures.alt_texts import in_words, peak, way_of
+from ..figures.captions import AltText, with_details
 from ..figures.cells import place_of
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import named, top_of
 from ..figures.panels import panels
 from ..figures.picture import drawable, style
 from ..figures.themes import Theme, themed
@@ -54,6 +56,11 @@ class Animation:
     alt: str
     call: CodeLine
     _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
+
+    @property
+    def caption(self) -> str:
+        """What stands beneath it in an article: a sentence."""
+        return AltText.of(self.alt).caption
 
     def save(self, path: str | Path, *, fit: int | None = ZENN_FIT, frames: int | None = None) -> Path:
         """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`) and makes its folders; returns the path.
@@ -172,7 +179,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         frames=tuple(frames),
         seconds=(*[each] * (len(frames) - 1), each + _HOLD),
         data=data,
-        alt=alt,
+        alt=named(alt, data, (trace,)),
         call=CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]),
     )
 
@@ -216,7 +223,7 @@ def _word(
     read = selection.of(trace)
     chosen = read.steps
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
-    top = float(maps.max())
+    top = top_of(maps)
     predicted, how = predicted_pictures(trace, chosen)
     y, x = maps.shape[1:]
     with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):
@@ -241,11 +248,12 @@ def _word(
 
         frames = _rendered(figure, len(chosen), show, theme)
     name = clip(label(word))
-    ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
     beside = f", beside the picture that each step predicts ({how})" if predicted else ""
-    alt = (
+    alt = with_details(
         f"Animation of the cross-attention to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
-        f"one scale from 0 to {top:.3g}{beside}; {ends}."
+        f"one scale from 0 to {top:.3g}{beside}",
+        *ends,
     )
     return frames, {"maps": maps, "steps": np.array(chosen)}, alt
 

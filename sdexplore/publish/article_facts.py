@@ -53,8 +53,7 @@ _KINDS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "published": (lambda value: isinstance(value, bool), "it is True or False"),
     "address": (
         _is_address,
-        "it is the address of the root on the web, as 'https://you.github.io/repository', without spaces, quotes and "
-        "brackets",
+        "it is where root is on the web, as 'https://you.github.io/repository', without spaces, quotes and brackets",
     ),
 }
 
@@ -93,4 +92,6 @@ def check_text(function: str, name: str, value: object, right: str = "it is text
 def check_root(root: object) -> None:
     """PublishError where `root` cannot name a folder."""
     if not isinstance(root, str | Path) or "\0" in str(root):
-        raise PublishError(f"Article(root={clip(repr(root), 80)}): name the folder of your articles, as a text or a Path")
+        raise PublishError(
+            f"Article(root={clip(repr(root), 80)}): name the folder of your articles, as a text or a Path"
+        )

@@ -64,7 +64,7 @@ def material_of(
         return Material(
             encoded=fitted(thing.png(theme=theme), most_bytes),
             alt=thing.alt if alt is None else alt,
-            caption=_first(thing.alt) if caption is None else caption,
+            caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name=_name(thing.call, "figure"),
             notices=thing.notices,
@@ -79,7 +79,7 @@ def material_of(
         return Material(
             encoded=Encoded(encoded.content, ".webp", encoded.pixels, encoded.note),
             alt=thing.alt if alt is None else alt,
-            caption=_first(thing.alt) if caption is None else caption,
+            caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name="animation",
             sources=thing.call.sources,
@@ -100,7 +100,7 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
     return Material(
         encoded=fitted(png_of(Image.fromarray(pixels), chunks), most_bytes),
         alt=words if alt is None else alt,
-        caption=_first(words) if caption is None else caption,
+        caption=words if caption is None else caption,
         code=code,
         name="picture",
         sources=sources,
@@ -144,12 +144,6 @@ def _drawn_by(thing: object) -> str:
         return ""
     drawn = " or ".join(f"sdx.views.{name}(…)" for name in names)
     return f"{drawn} draws a {type(thing).__name__} as a Picture; "
-
-
-def _first(words: str) -> str:
-    """An alt text up to the semicolon before its numbers; all of it if that would cut a quotation."""
-    first = words.partition("; ")[0]
-    return first.rstrip(".") + "." if first.count("'") % 2 == 0 else words
 
 
 def _name(code: str, otherwise: str) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import peak
+from ..figures.captions import with_details
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
@@ -63,11 +64,11 @@ def maps(
     return Picture(
         figure=figure,
         data=drawn,
-        alt=f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
-        + ("each on its own scale" if scale == "each" else "on one scale")
-        + "; "
-        + "; ".join(peak(clip(name), pixels) for name, pixels in drawn.items())
-        + ".",
+        alt=with_details(
+            f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
+            + ("each on its own scale" if scale == "each" else "on one scale"),
+            *(peak(clip(name), pixels) for name, pixels in drawn.items()),
+        ),
         call=line_of_code(
             "maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value', 'title': ''})}", trace
         ),
