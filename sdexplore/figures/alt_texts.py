@@ -1,6 +1,7 @@
 """What alt texts of several views say: the prompt, where a map peaks, what leads where."""
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def peak(name: str, pixels: np.ndarray) -> str:
     return f"{name} peaks at {pixels[row, column]:.3g}, {vertical} {horizontal}{lost}"
 
 
-def said(value: float, form: str = ".3g") -> str:
+def said(value: float | np.floating[Any], form: str = ".3g") -> str:
     """A number as alt texts say it, by its format; "no number" for NaN, "infinite" for the infinities."""
     if np.isnan(value):
         return "no number"

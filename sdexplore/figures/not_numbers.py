@@ -30,6 +30,11 @@ def reach_of(values: np.ndarray, quantile: float = 1.0) -> float:
     return float(np.quantile(finite, quantile)) if finite.size else 0.0
 
 
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values as curves and bars draw them: with NaN for Inf, at which matplotlib draws nothing."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
 def told(picture: Picture, sources: Iterable[object]) -> Picture:
     """The picture with a word on NaN and Inf in its title, alt text and caption; itself where there are none.
 

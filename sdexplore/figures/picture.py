@@ -139,7 +139,7 @@ class Picture:
         elif kind == "pdf":
             metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
         buffer, density = io.BytesIO(), float(dpi)
-        with style(), _laid_out(self.figure), themed(self.figure, theme):
+        with style(), np.errstate(invalid="ignore", over="ignore"), _laid_out(self.figure), themed(self.figure, theme):
             if width is not None:
                 density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
             _canvas(self.figure).print_figure(

@@ -62,13 +62,24 @@ def kind_of(values: np.ndarray) -> str:
     return " and ".join(name for name, there in kinds if there)
 
 
+def not_computed(trace: Trace, values: np.ndarray) -> frozenset[int]:
+    """The steps without a call of a role that predicted `values` (step, channel, y, x): rows of NaN alone.
+
+    Where the scheduler got NaN or Inf too, the row is what the model computed.
+    """
+    empty = np.isnan(values).reshape(len(values), -1).all(axis=1)
+    if trace.noise_pred is not None and empty.any():
+        empty &= np.isfinite(trace.noise_pred).reshape(len(values), -1).all(axis=1)
+    return frozenset(map(int, np.flatnonzero(empty)))
+
+
 def _looked_through(trace: Trace, *, attention: bool) -> Iterator[NonFinite]:
     if trace.sigmas is not None and (rows := np.flatnonzero(np.isnan(trace.sigmas))).size:
         yield NonFinite("sigmas", tuple(map(int, rows)), "NaN")
     for name in _BY_STEP:
         yield from _rows(name, getattr(trace, name))
     for role, values in trace.noise_preds.items():
-        yield from _rows(f"noise_preds/{role}", values, but=_not_computed(trace, values))
+        yield from _rows(f"noise_preds/{role}", values, but=not_computed(trace, values))
     if trace.latent_rgb is not None and (kind := kind_of(trace.latent_rgb)):
         yield NonFinite("latent_rgb", tuple(range(trace.num_steps)), kind)
     if attention:
@@ -84,14 +95,6 @@ def _rows(
     rows = [int(row) for row in np.flatnonzero(bad) if row not in but]
     if rows:
         yield NonFinite(name, tuple(rows if steps is None else (steps[row] for row in rows)), kind_of(values[rows]))
-
-
-def _not_computed(trace: Trace, values: np.ndarray) -> frozenset[int]:
-    """The rows of a role that are NaN as a whole although the scheduler got finite numbers: no call of that role."""
-    empty = np.isnan(values).reshape(len(values), -1).all(axis=1)
-    if trace.noise_pred is not None and empty.any():
-        empty &= np.isfinite(trace.noise_pred).reshape(len(values), -1).all(axis=1)
-    return frozenset(map(int, np.flatnonzero(empty)))
 
 
 def _layers(name: str, roles: Mapping[str, Mapping[str, Any]]) -> Iterator[NonFinite]:

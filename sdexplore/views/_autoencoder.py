@@ -8,7 +8,7 @@ from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
-from ..figures.not_numbers import reach_of, top_of
+from ..figures.not_numbers import finite, reach_of, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import grid_of
@@ -102,12 +102,12 @@ def latent_statistics(found: LatentStatistics) -> Picture:
         )
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
         colours = [PALETTE[i % len(PALETTE)] for i in range(count)]
-        left.bar(np.arange(count) - 0.2, found.stds, width=0.38, color="#bbbbbb", label="z")
-        left.bar(np.arange(count) + 0.2, found.scaled_stds, width=0.38, color=colours, label="scaled")
+        left.bar(np.arange(count) - 0.2, finite(found.stds), width=0.38, color="#bbbbbb", label="z")
+        left.bar(np.arange(count) + 0.2, finite(found.scaled_stds), width=0.38, color=colours, label="scaled")
         left.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
         left.set(xlabel="channel", ylabel="standard deviation", xticks=range(count))
         for channel in range(count):
-            right.plot(centres, found.density[channel], color=colours[channel], label=f"channel {channel}")
+            right.plot(centres, finite(found.density[channel]), color=colours[channel], label=f"channel {channel}")
         right.plot(
             centres, np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi), color="black", linestyle=":", label="normal"
         )

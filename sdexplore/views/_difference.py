@@ -15,7 +15,7 @@ from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
-from ..figures.not_numbers import top_of
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
@@ -59,7 +59,7 @@ def difference(a: Trace, b: Trace) -> Picture:
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.8, 1.7), squeeze=False)[:, 0]
         _panels(upper, a, b, found, chosen, pictured=pictured)
         ax = lower.subplots()
-        ax.plot(np.arange(len(found.distances)), found.distances, "o-", color=PALETTE[0], ms=3, lw=1)
+        ax.plot(np.arange(len(found.distances)), finite(found.distances), "o-", color=PALETTE[0], ms=3, lw=1)
         if found.parted is not None:
             ax.axvline(found.parted, color="#888888", lw=0.8, ls="--")
         ax.set_ylim(bottom=0.0)

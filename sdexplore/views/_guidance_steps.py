@@ -12,7 +12,7 @@ from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
-from ..figures.not_numbers import top_of
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
@@ -54,7 +54,7 @@ def guidance_steps(trace: Trace) -> Picture:
         _curve(share, found.steps, found.ratio, "‖ε_c − ε_u‖ / ‖ε_c‖")
         _curve(angle, found.steps, _degrees(found.cosine), "angle of ε_c and ε_u, degrees")
         _curve(width, found.steps, found.spread, "std guided ε / std ε_c", ceiling=top_of(found.spread))
-        width.plot(found.steps, found.spread_after, "x", color=PALETTE[5], ms=5)
+        width.plot(found.steps, finite(found.spread_after), "x", color=PALETTE[5], ms=5)
         width.axhline(1.0, color="#888888", lw=0.8, ls="--")
     return Picture(
         figure=figure,
@@ -74,7 +74,7 @@ def guidance_steps(trace: Trace) -> Picture:
 
 
 def _curve(ax: Axes, steps: tuple[int, ...], values: np.ndarray, title: str, *, ceiling: float | None = None) -> None:
-    ax.plot(steps, values, "o-", color=PALETTE[0], ms=3, lw=1)
+    ax.plot(steps, finite(values), "o-", color=PALETTE[0], ms=3, lw=1)
     ax.set_title(title, fontsize=8, loc="left")
     ax.set_xlabel("step", fontsize=8)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -10,7 +10,7 @@ from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
-from ..figures.not_numbers import top_of
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.occlusion import Occlusion
@@ -39,6 +39,7 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
     if most < 1:
         raise TraceError(f"occlusion(most={most}): at least one word is to be shown")
     effects, ranking = found.effects, found.ranking
+    shown = finite(effects)
     top = ranking[:most]
     maps = found.changes[list(top)]
     reach = top_of(maps) or 1.0
@@ -51,10 +52,10 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
         ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3.4, wide * len(found.steps) + 0.7))
         ax = left.subplots()
         names = [drawable(found.words[i], 24) for i in ranking]
-        ax.barh(range(len(ranking)), effects[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
+        ax.barh(range(len(ranking)), shown[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
         for step in range(len(found.steps)):
             shade = str(0.75 - 0.75 * step / max(1, len(found.steps) - 1))
-            ax.scatter(effects[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
+            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
         ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")

@@ -14,7 +14,7 @@ from ..base.errors import TokenError
 from ..figures.alt_texts import said
 from ..figures.captions import with_details
 from ..figures.colours import DIVERGING, FAINT, PALETTE, SEQUENTIAL
-from ..figures.not_numbers import top_of
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panels
 from ..figures.picture import Picture, drawable, style
 from ..records.text_encoding import TextEncoding
@@ -93,7 +93,7 @@ def text_norms(encoding: TextEncoding, padding: int = _PADDING) -> Picture:
         for column, position in enumerate(shown):
             colour, dash = looks.get(encoding.tokens.tokens[position].kind, (blues.get(position, PALETTE[0]), "-"))
             name = f"{position}: {drawable(encoding.label(position), _LABEL)}"
-            ax.plot(norms[:, column], color=colour, linestyle=dash, linewidth=1.3, label=name)
+            ax.plot(finite(norms[:, column]), color=colour, linestyle=dash, linewidth=1.3, label=name)
         ax.set(
             yscale="log", xlabel="layer (0: embeddings)", ylabel="length of the hidden state", xlim=(0, len(norms) - 1)
         )
