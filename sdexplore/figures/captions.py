@@ -17,6 +17,10 @@ class AltText(str):
         made.caption = caption
         return made
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        """What copies and pickles are made from."""
+        return str(self), self.caption
+
     @classmethod
     def of(cls, text: str) -> "AltText":
         """The text itself, if it knows its caption; else with itself as its caption."""

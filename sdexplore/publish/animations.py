@@ -34,6 +34,7 @@ from .media.animations_as_files import Moving, encoded
 ZENN_FIT = 3 * 2**20
 _SHOWN_FIT = 2**20  # in a notebook
 _WIDTH = 720  # pixels, the column of a blog
+_MOST = 2000  # frames, each a picture in memory
 _HOLD = 1.5  # seconds that the last frame stays
 _FORMATS = (".webp", ".gif", ".mp4")
 
@@ -172,6 +173,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         frames, data, alt = _denoising(trace, steps, theme)
         line = f"sdx.animation(trace{arguments})"
     else:
+        _check_length(len(selection.of(trace).steps))
         frames, data, alt = _word(trace, word, selection, theme)
         line = f"sdx.animation(trace, {word!r}{arguments})"
     each = seconds / len(frames)
@@ -184,10 +186,16 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     )
 
 
+def _check_length(frames: int) -> None:
+    if frames > _MOST:
+        raise TraceError(f"animation: {frames:,} frames are more than {_MOST:,}; name fewer, steps=range(50)")
+
+
 def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
     chosen = tuple(trace.decoded) if steps is None and len(trace.decoded) > 1 else trace.check_steps(steps)
     if not chosen:
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
+    _check_length(len(chosen))
     names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
     rows = [[step_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
     titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]

@@ -14,7 +14,7 @@ from ..base.user_warnings import warn_user
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
 from .article_facts import USUAL, check_root, check_text, checked_facts
-from .manifest import Entry, Manifest
+from .manifest import FILE, Entry, Manifest
 from .material import material_of
 from .merging import reconciled
 from .pages import page_of
@@ -131,8 +131,6 @@ class Article(Shown):
             number = manifest.number_of(key, self._place.path(self._folder / "_").parent)
             file = f"{number:03d}{material.encoded.suffix}"
             facts = sidecar_of(material, key=key, file=file, theme=theme, most_bytes=most)
-            self._place.write(self._folder / file, material.encoded.content)
-            self._place.write(self._folder / f"{number:03d}.json", as_json(facts))
             manifest.pictures[key] = Entry(
                 number=number,
                 file=file,
@@ -142,7 +140,13 @@ class Article(Shown):
                 note=material.encoded.note,
                 captioned=caption is not None,
             )
-            manifest.save(self._place, self._folder)
+            self._place.write_all(
+                {
+                    self._folder / file: material.encoded.content,
+                    self._folder / f"{number:03d}.json": as_json(facts),
+                    self._folder / FILE: manifest.content(),
+                }
+            )
             if old is not None and old.file != file:
                 self._place.remove(self._folder / old.file)
         put(self._pieces, {"picture": key})
@@ -222,7 +226,6 @@ class Article(Shown):
             fresh = "\n\n".join((site.head(facts), *(block for _, block in blocks))) + "\n"
             there, last = self._place.read(page), manifest.pages.get(site.name)
             content, notes = reconciled(there, last, fresh, blocks, manifest.pictures, overwrite=overwrite)
-            path = self._place.write(page, content.encode("utf-8"))
             manifest.facts, manifest.pieces = facts, pieces
             files = {key: entry.file for key, entry in manifest.pictures.items()}
             manifest.pages[site.name] = {
@@ -230,10 +233,10 @@ class Article(Shown):
                 "blocks": [list(block) for block in blocks],
                 "files": files,
             }
-            manifest.save(self._place, self._folder)
+            self._place.write_all({page: content.encode("utf-8"), self._folder / FILE: manifest.content()})
         for note in (*notes, *site.notices(facts)):
             warn_user(f"{page}: {note}")
-        return path
+        return self._place.path(page)
 
     def blocks(self) -> list[Block]:
         """What the repr shows: the files and the pictures of the article."""
@@ -299,7 +302,11 @@ class Article(Shown):
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
-        return content is not None and json.loads(content).get("code") == code
+        try:
+            facts = None if content is None else json.loads(content)
+        except (ValueError, RecursionError):  # a damaged sidecar says nothing, and is written anew
+            return False
+        return isinstance(facts, dict) and facts.get("code") == code
 
     def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
         self._check_key(key)

@@ -67,9 +67,9 @@ class Manifest:
         self.following = number + 1
         return number
 
-    def save(self, place: Place, folder: PurePosixPath) -> None:
-        """Writes the manifest in one step."""
-        place.write(folder / FILE, as_json({"schema": SCHEMA, **asdict(self)}))
+    def content(self) -> bytes:
+        """The content of its file, FILE."""
+        return as_json({"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def load(cls, place: Place, folder: PurePosixPath) -> "Manifest":

@@ -111,6 +111,8 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
     """A figure or image that was not made by sdexplore."""
     if isinstance(thing, Figure):
         own, name = _words_of(thing), "figure"
+    elif isinstance(thing, np.ndarray | Image.Image) and 0 in _size(thing):
+        raise PublishError(f"cannot publish a picture of {' × '.join(map(str, _size(thing)))}: it has no pixels")
     elif isinstance(thing, np.ndarray) and thing.dtype == np.uint8 and thing.ndim == 3 and thing.shape[2] in (3, 4):  # noqa: PLR2004  (Y, X, RGB or RGBA)
         own, name, thing = "", "image", Image.fromarray(thing)
     elif isinstance(thing, Image.Image):
@@ -134,6 +136,11 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
         assert isinstance(thing, Image.Image)  # noqa: S101  (for the type checker)
         png = png_of(thing, chunks)
     return Material(encoded=fitted(png, most_bytes), alt=words, caption=own if caption is None else caption, name=name)
+
+
+def _size(thing: np.ndarray | Image.Image) -> tuple[int, ...]:
+    """Rows and columns (and channels) of an array, or width and height of an image."""
+    return thing.size if isinstance(thing, Image.Image) else thing.shape
 
 
 def _drawn_by(thing: object) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -59,15 +59,37 @@ class Place:
             raise PublishError(
                 f"{str(path)!r} is a folder, and a file of that name must be written; move the folder away"
             )
-        atomic_files.write(path, content)
+        try:
+            atomic_files.write(path, content)
+        except OSError as error:
+            raise PublishError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
         return path
+
+    def write_all(self, files: Mapping[PurePosixPath, bytes]) -> None:
+        """Writes several files that belong together: all of them, or none where something ends it midway."""
+        before = {relative: self.read(relative) for relative in files}
+        try:
+            for relative, content in files.items():
+                self.write(relative, content)
+        except BaseException:  # Ctrl-C too
+            for relative, old in before.items():
+                if self.read(relative) == old:
+                    continue
+                if old is None:
+                    self.remove(relative)
+                else:
+                    self.write(relative, old)
+            raise
 
     def read(self, relative: PurePosixPath) -> bytes | None:
         """The content of the file; None if there is no file, or a link that leads out of the root."""
         path = self.path(relative, make=False)
         if not path.is_file() or not path.resolve().is_relative_to(self.root):
             return None
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise PublishError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
 
     def remove(self, relative: PurePosixPath) -> None:
         """Removes the file or link, if it exists."""

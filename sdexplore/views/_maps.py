@@ -75,13 +75,20 @@ def maps(
     )
 
 
+def _ends(pixels: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest finite number; 0 for both where there is none."""
+    finite = pixels[np.isfinite(pixels)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
 def columns(
     trace: Trace, names: Sequence[str], maps: Sequence[np.ndarray], *, scale: Scale, title: str, label: str
 ) -> Figure:
     """A column a map: over the trace's picture where there is one, and bare beneath."""
     if scale not in ("shared", "each"):
         raise TraceError(f"scale={scale!r}: scale is 'shared' or 'each'")
-    low, top = (float(pick([pick(pixels) for pixels in maps])) for pick in (np.min, np.max))
+    ends = [_ends(pixels) for pixels in maps]
+    low, top = min(least for least, _ in ends), max(most for _, most in ends)
     grids = {grid_of(pixels) for pixels in maps}
     y, x = maps[0].shape
     over = trace.image is not None
@@ -93,7 +100,7 @@ def columns(
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
         for column, (name, pixels) in enumerate(zip(names, maps, strict=True), start=int(over)):
-            least, most = (low, top) if scale == "shared" else (float(pixels.min()), float(pixels.max()))
+            least, most = (low, top) if scale == "shared" else _ends(pixels)
             limits = {"vmin": min(0.0, least), "vmax": most if most > min(0.0, least) else min(0.0, least) + 1.0}
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, **limits)
             axes[0, column].set_title(drawable(name, 24), fontsize=9)

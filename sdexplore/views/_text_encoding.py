@@ -64,8 +64,8 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
         figure=figure,
         data={"similarity": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=f"Cosine similarity of the tokens of {clip(encoding.tokens.text, 200)!r} after layers "
-        f"{', '.join(map(str, chosen))} of {encoding.encoder}: two words are {said(means[0], '.2f')} alike on average in "
-        f"the first and {said(means[-1], '.2f')} in the last.",
+        f"{', '.join(map(str, chosen))} of {encoding.encoder}: two words are {said(means[0], '.2f')} alike on average "
+        f"in the first and {said(means[-1], '.2f')} in the last.",
         call=_call("text_similarity", encoding, layers, chosen, _padded(padding)),
     )
 

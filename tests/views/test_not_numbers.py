@@ -52,10 +52,10 @@ def trace_with(array, number):
 
 LAYER = f"cross_attention/cond/{synthetic.DOWN}"
 OF_TRACES = {
-    "attention": (lambda t: views.attention(t), [LAYER]),
+    "attention": (views.attention, [LAYER]),
     "attention_compare": (lambda t: views.attention_compare(synthetic.trace(), t), [LAYER]),
     "attention_layers": (lambda t: views.attention_layers(t, "cat"), [LAYER]),
-    "attention_mass": (lambda t: views.attention_mass(t), [LAYER]),
+    "attention_mass": (views.attention_mass, [LAYER]),
     "attention_steps": (lambda t: views.attention_steps(t, "cat", steps=(1, STEP)), [LAYER, "pred_original_sample"]),
     "denoising": (lambda t: views.denoising(t, [0, STEP]), ["latents", "pred_original_sample"]),
     "difference": (lambda t: views.difference(synthetic.trace(), t), ["latents", "pred_original_sample"]),
@@ -63,10 +63,10 @@ OF_TRACES = {
         lambda t: views.guidance(t, [1, STEP]),
         ["latents", "noise_preds/cond", "noise_preds/uncond", "pred_original_sample"],
     ),
-    "guidance_steps": (lambda t: views.guidance_steps(t), ["noise_preds/cond", "noise_preds/uncond", "noise_pred"]),
+    "guidance_steps": (views.guidance_steps, ["noise_preds/cond", "noise_preds/uncond", "noise_pred"]),
     "latents": (lambda t: views.latents(t, [STEP]), ["latents"]),
     "region": (lambda t: views.region(t, (0, 0, 96, 64)), [LAYER]),
-    "schedule": (lambda t: views.schedule(t), ["timesteps", "sigmas"]),
+    "schedule": (views.schedule, ["timesteps", "sigmas"]),
     "segmentation": (lambda t: views.segmentation(t, ["cat", "rocketship"]), [LAYER]),
 }
 CASES = [(view, array) for view, (_, arrays) in OF_TRACES.items() for array in arrays]
@@ -82,7 +82,8 @@ def check(picture, array, where):
     assert "Not numbers" in picture.figure.get_suptitle()
     for image in picture.figure.findobj(lambda one: isinstance(one, Cells) and one.get_array().ndim == 2):
         limits = image.get_clim()
-        assert np.isfinite(limits).all() and limits[0] < limits[1], limits
+        assert np.isfinite(limits).all(), limits
+        assert limits[0] < limits[1], limits
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert picture.png(dpi=30)

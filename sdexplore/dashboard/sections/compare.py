@@ -106,12 +106,12 @@ class CompareSection(Section):
     def _draw_pair(self) -> None:
         a, b = (pick.value for pick in self._picks.values())
         if not isinstance(a, Trace) or not isinstance(b, Trace):
-            self._pair.clear()
+            self._clear(self._pair)
             return
         from ...views import attention_compare
 
         if not self._attempt(lambda: self._show(lambda: attention_compare(a, b), self._pair)):
-            self._pair.clear()
+            self._clear(self._pair)
 
     def compare(self) -> None:
         """Runs once for each of the written values."""
@@ -121,6 +121,7 @@ class CompareSection(Section):
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
             self.message.fail(error)
+            self._clear(self.box)
             return
 
         def job(cancelled: Cancelled) -> None:
@@ -132,7 +133,8 @@ class CompareSection(Section):
     def _compared(self, found: Comparison) -> None:
         from ...views import comparison
 
-        self._attempt(lambda: self._show(lambda: comparison(found)))
+        if not self._attempt(lambda: self._show(lambda: comparison(found))):
+            self._clear(self.box)
 
     def forget(self) -> None:
         """Drops the figures and the runs that could be picked."""
