@@ -17,7 +17,7 @@ class AltText(str):
         made.caption = caption
         return made
 
-    def __getnewargs__(self) -> tuple[str, str]:
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # as many as __new__ takes
         """What copies and pickles are made from."""
         return str(self), self.caption
 

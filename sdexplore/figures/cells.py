@@ -71,7 +71,7 @@ class Cells(AxesImage):
             array = _resized(np.asarray(array, np.uint8 if channels else np.float32), wide, high, how)
         pixels = np.asarray(self.to_rgba(array, alpha=self.get_alpha(), bytes=True))
         if self._lost is not None and pixels.shape[:2] == self._lost.shape:
-            pixels = np.where(self._lost[..., None], np.uint8((GREY, GREY, GREY, 255)), pixels)
+            pixels = np.where(self._lost[..., None], np.array((GREY, GREY, GREY, 255), np.uint8), pixels)
         return pixels if pixels.shape[:2] == (high, wide) else _resized(pixels, wide, high, how)
 
 

@@ -41,18 +41,6 @@ def test_a_run_that_fails_leaves_the_history_and_the_last_picture(explorer, page
     assert page.message.startswith("Done")
 
 
-def test_an_error_takes_its_picture_out_of_the_section_and_out_of_export(explorer, page):
-    explorer.run(wait=True)
-    page.open("Attention")
-    assert explorer.board.picture is not None
-    explorer.state.layers = "no_such_block"
-    assert not page.has_figure
-    assert explorer.board.picture is None
-    explorer.state.layers = None
-    assert page.has_figure
-    assert explorer.board.picture is not None
-
-
 def test_values_that_cannot_be_compared_leave_no_older_comparison_beside_their_error(explorer, page):
     explorer.run(wait=True)
     page.open("Compare")
@@ -64,4 +52,3 @@ def test_values_that_cannot_be_compared_leave_no_older_comparison_beside_their_e
     page.press("Compare")
     assert "'1' is one value" in page.section_message
     assert not page.has_figure
-    assert explorer.board.picture is None

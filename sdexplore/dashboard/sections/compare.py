@@ -106,12 +106,12 @@ class CompareSection(Section):
     def _draw_pair(self) -> None:
         a, b = (pick.value for pick in self._picks.values())
         if not isinstance(a, Trace) or not isinstance(b, Trace):
-            self._clear(self._pair)
+            self._pair.clear()
             return
         from ...views import attention_compare
 
         if not self._attempt(lambda: self._show(lambda: attention_compare(a, b), self._pair)):
-            self._clear(self._pair)
+            self._pair.clear()
 
     def compare(self) -> None:
         """Runs once for each of the written values."""
@@ -121,7 +121,7 @@ class CompareSection(Section):
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
             self.message.fail(error)
-            self._clear(self.box)
+            self.box.clear()
             return
 
         def job(cancelled: Cancelled) -> None:
@@ -134,7 +134,7 @@ class CompareSection(Section):
         from ...views import comparison
 
         if not self._attempt(lambda: self._show(lambda: comparison(found))):
-            self._clear(self.box)
+            self.box.clear()
 
     def forget(self) -> None:
         """Drops the figures and the runs that could be picked."""

@@ -40,7 +40,7 @@ class Section:
             self.say_that_nothing_is_there()
             return
         if not self._attempt(self._draw):
-            self._clear(self.box)
+            self.box.clear()
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
@@ -55,12 +55,6 @@ class Section:
             self.message.fail(error)
             return False
         return True
-
-    def _clear(self, box: PictureBox) -> None:
-        """Removes the picture of `box`, from Export too: what is shown is never older than the error beside it."""
-        if self.board.given is box.given:
-            self.board.given = None
-        box.clear()
 
     def _draw(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say what it draws")
