@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
+from ..trace.non_finite import not_computed
 from ..trace.trace import Trace
 
 _NO_GUIDANCE = (
@@ -183,8 +184,8 @@ def _steps(trace: Trace) -> tuple[int, ...]:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
         raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
-    uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
-    steps = tuple(i for i in range(trace.num_steps) if not (np.isnan(uncond[i]).any() or np.isnan(cond[i]).any()))
+    left_out = not_computed(trace, trace.noise_pred_uncond) | not_computed(trace, trace.noise_pred_cond)
+    steps = tuple(step for step in range(trace.num_steps) if step not in left_out)
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     return steps

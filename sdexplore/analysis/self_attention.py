@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..base.errors import TraceError, did_you_mean
+from ..trace.non_finite import in_words, non_finite
 from ..trace.trace import Attention, Steps, Trace
 from .selection import Selection, steps_of
 
@@ -70,7 +71,7 @@ def self_attention_components(
     looked at alike come out alike.
 
     Raises:
-        TraceError: components is below 1; or as `self_attention_mean`.
+        TraceError: components is below 1; the attention holds NaN or Inf; or as `self_attention_mean`.
 
     Source: prompt-to-prompt's `show_self_attention_comp` (Hertz et al. 2022).
     """
@@ -84,6 +85,9 @@ def components_of(
     if components < 1:
         raise TraceError(f"components={components}: ask for one at least")
     maps = mean_of(trace, side, selection)
+    if not np.isfinite(maps).all():
+        lost = in_words(non_finite(trace), trace.num_steps)
+        raise TraceError(f"components of what is no number: {lost}; name other steps, steps=…, or run again")
     y, x = maps.shape[:2]
     matrix = maps.reshape(y * x, y * x).astype(np.float64)
     _, _, vectors = np.linalg.svd(matrix - matrix.mean(axis=1, keepdims=True))

@@ -3,14 +3,17 @@
 from os import PathLike, fspath
 from typing import Any
 
+from traitlets import TraitError
+
 from ..base import atomic_files
+from ..base.display import clip
 from ..base.errors import RunError, did_you_mean
 from ..trace.collections import Comparison, Traces, opened
 from ..trace.file import kind_of_folder
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .explorer import Explorer
-from .state import RUN, SHOW, State
+from .state import MOST_SEED, RUN, SHOW, State
 
 
 def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer:  # noqa: ANN401  (several kinds)
@@ -24,7 +27,7 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
             other argument of its call (image, strength, guidance_rescale …), which every run then gets.
 
     Raises:
-        RunError: `source` is none of these; a setting is not known.
+        RunError: `source` is none of these; a setting is not known, or its value is not valid.
         TraceError: The file holds no trace.
         InspectionError: The pipeline has no UNet.
     """
@@ -39,8 +42,20 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
             raise RunError(
                 f"explore(trace, {name}=…): a stored trace is not run again, and its state has no such value; {hint}"
             )
-        return Explorer(traces=_labelled(source), record=record, state=State(**state))
+        return Explorer(traces=_labelled(source), record=record, state=_state(state))
     return _of_pipeline(source, record, state, fixed)
+
+
+def _state(values: dict[str, Any]) -> State:
+    """The State of these values; RunError where one of them is not valid."""
+    if "seed" in values and not (type(values["seed"]) is int and 0 <= values["seed"] <= MOST_SEED):
+        raise RunError(
+            f"explore(seed={clip(repr(values['seed']), 80)}): a dashboard's seed is a number from 0 to {MOST_SEED}"
+        )
+    try:
+        return State(**values)
+    except TraitError as error:
+        raise RunError(f"explore: {error}") from error
 
 
 def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
@@ -74,4 +89,4 @@ def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[s
     check(pipe, Call.of(None, fixed), "explore")
     usual = call_defaults(pipe)
     begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
-    return Explorer(pipe, record=record, state=State(**{**begin, **state}), fixed=fixed)
+    return Explorer(pipe, record=record, state=_state({**begin, **state}), fixed=fixed)

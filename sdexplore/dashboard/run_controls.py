@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from ..base.known_names import SCHEDULERS
 from .board import Board
 from .controls import bind, button, column, control, row
+from .state import MOST_SEED
 
 
 class RunControls:
@@ -24,7 +25,7 @@ class RunControls:
                 text, "negative", "negative_prompt: what the picture should not show; empty: not passed", rows=1
             ),
             "seed": control(
-                widgets.BoundedIntText, "seed", "The seed of the first image's noise", min=0, max=2**53 - 1
+                widgets.BoundedIntText, "seed", "The seed of the first image's noise", min=0, max=MOST_SEED
             ),
             "num_inference_steps": control(
                 widgets.IntSlider,

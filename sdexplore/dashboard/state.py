@@ -23,6 +23,9 @@ RUN: Final = (
 FIGURES: Final = ("words", "by step", "by layer", "where it all went", "segmentation")
 """The figures of the section Attention."""
 
+MOST_SEED: Final = 2**53 - 1
+"""The greatest whole number that a browser holds exactly."""
+
 SHOW: Final = ("section", "figure", "step", "words", "steps", "layers", "head", "role", "method", "scale")
 """The values that choose what is shown."""
 
@@ -32,7 +35,7 @@ class State(HasTraits):
 
     Attributes:
         prompt, negative_prompt: As the pipeline takes them; an empty negative prompt is not passed.
-        seed: Of the first image's noise.
+        seed: Of the first image's noise, from 0 to MOST_SEED.
         num_inference_steps, guidance_scale: As the pipeline takes them.
         scheduler: A name as in `load(scheduler=…)`, for the next runs; "" for the pipeline's own.
         height, width: In pixels; None for the size that the model was made for.
@@ -50,7 +53,7 @@ class State(HasTraits):
 
     prompt = Unicode("")
     negative_prompt = Unicode("")
-    seed = Int(0, min=0)
+    seed = Int(0, min=0, max=MOST_SEED)
     num_inference_steps = Int(25, min=1)
     guidance_scale = Float(7.5)
     scheduler = Unicode("")

@@ -1,6 +1,7 @@
 """What alt texts of several views say: the prompt, where a map peaks, what leads where."""
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,19 @@ def way_of(trace: Trace) -> str:
 
 
 def peak(name: str, pixels: np.ndarray) -> str:
-    """Where a map has its peak and how high that is, in words."""
-    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
+    """Where a map has its peak and how high that is, in words; of what holds NaN or Inf, among its finite pixels."""
+    finite = np.isfinite(pixels)
+    if not finite.any():
+        return f"{name} has no number"
+    row, column = np.unravel_index(int(np.where(finite, pixels, -np.inf).argmax()), pixels.shape)
     vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
     horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
-    return f"{name} peaks at {pixels.max():.3g}, {vertical} {horizontal}"
+    lost = "" if finite.all() else f" ({1 - finite.mean():.1%} of it are not numbers)"
+    return f"{name} peaks at {pixels[row, column]:.3g}, {vertical} {horizontal}{lost}"
+
+
+def said(value: float | np.floating[Any], form: str = ".3g") -> str:
+    """A number as alt texts say it, by its format; "no number" for NaN, "infinite" for the infinities."""
+    if np.isnan(value):
+        return "no number"
+    return f"{value:{form}}" if np.isfinite(value) else "infinite"

@@ -9,22 +9,26 @@ from matplotlib.image import AxesImage
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from ..analysis.trajectory import GREY
+
 
 class Cells(AxesImage):
     """An array drawn cell by cell; where cells are smaller than pixels, a pixel has the mean of those that lie in it.
 
     matplotlib's "nearest" shows one of them alone and takes ten times as long. Quantities (floats) are
-    averaged before they get their colour, labels (integers) and pictures after.
+    averaged before they get their colour, labels (integers) and pictures after. NaN and Inf are grey.
     """
 
     way: tuple[Any, ...] = ()
     _shown: np.ndarray | None = None
     _of_shown: dict[tuple[Any, ...], np.ndarray]
+    _lost: np.ndarray | None = None  # which cells hold NaN or Inf; None where none does
 
     def show(self, array: np.ndarray, norm: Normalize) -> None:
         """Takes the array and the limits of `norm`, by default the array's least and largest value."""
         if array is not self._shown or array.flags.writeable:
             self.set_data(array)
+            self._lost = _not_finite(array)
             self._shown, self._of_shown = array, {}
         if array.ndim == 2:  # noqa: PLR2004  (a picture has its colours)
             norm.autoscale_None(self.get_array())  # type: ignore[arg-type]  # whatever set_data made of it
@@ -66,7 +70,17 @@ class Cells(AxesImage):
         if how != Image.Resampling.NEAREST and can_be_averaged and not np.ma.is_masked(array):
             array = _resized(np.asarray(array, np.uint8 if channels else np.float32), wide, high, how)
         pixels = np.asarray(self.to_rgba(array, alpha=self.get_alpha(), bytes=True))
+        if self._lost is not None and pixels.shape[:2] == self._lost.shape:
+            pixels = np.where(self._lost[..., None], np.array((GREY, GREY, GREY, 255), np.uint8), pixels)
         return pixels if pixels.shape[:2] == (high, wide) else _resized(pixels, wide, high, how)
+
+
+def _not_finite(array: np.ndarray) -> np.ndarray | None:
+    """Which cells of quantities hold NaN or Inf; None where none does. What is masked was hidden on purpose."""
+    if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004  (a picture has its colours)
+        return None
+    lost = ~np.isfinite(np.ma.getdata(array)) & ~np.ma.getmaskarray(array)
+    return lost if lost.any() else None
 
 
 def _resized(array: np.ndarray, wide: int, high: int, kind: Image.Resampling) -> np.ndarray:

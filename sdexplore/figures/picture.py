@@ -19,6 +19,7 @@ from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
 from ..base.png import png
 from . import layout_cache
+from .captions import AltText
 from .code_lines import CodeLine, summary
 from .themes import THEMES, Theme, themed
 
@@ -55,6 +56,11 @@ class Picture:
     data: Mapping[str, np.ndarray]
     alt: str
     call: str
+
+    @property
+    def caption(self) -> str:
+        """What stands beneath the picture in an article: a sentence; `alt` where the view has no other."""
+        return AltText.of(self.alt).caption
 
     @property
     def sources(self) -> tuple[Mapping[str, Any], ...]:
@@ -133,7 +139,7 @@ class Picture:
         elif kind == "pdf":
             metadata = {"Subject": self.alt, "Keywords": self.call, "CreationDate": None}
         buffer, density = io.BytesIO(), float(dpi)
-        with style(), _laid_out(self.figure), themed(self.figure, theme):
+        with style(), np.errstate(invalid="ignore", over="ignore"), _laid_out(self.figure), themed(self.figure, theme):
             if width is not None:
                 density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
             _canvas(self.figure).print_figure(

@@ -10,12 +10,12 @@ from ..base.known_names import SCHEDULERS
 from ..trace.record import Record
 from .command import OUTPUT, PIPE, Command, Notebook
 from .parsing import Asked, Option
-from .values import axis, count, setting, single, size
+from .values import axis, count, number, setting, single, size, whole
 
 _RUN = (
     Option(("--steps",), "num_inference_steps", single(count, "steps"), "how many denoising steps"),
-    Option(("--guidance",), "guidance_scale", single(float, "guidance"), "guidance_scale; 1 is off"),
-    Option(("--seed",), "seed", single(int, "seed"), "of the first image's noise (0)"),
+    Option(("--guidance",), "guidance_scale", single(number, "guidance"), "guidance_scale; 1 is off"),
+    Option(("--seed",), "seed", single(whole, "seed"), "of the first image's noise (0)"),
     Option(("--negative",), "negative_prompt", str, "what the picture should not show"),
     Option(("--size",), "size", size, "512 or WIDTHxHEIGHT"),
     Option(("--scheduler",), "scheduler", str, "for this run only", SCHEDULERS),
@@ -53,9 +53,9 @@ def _run(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a Trace, or
     if "scheduler" in asked.options:
         if to is not None:
             raise UsageError("%sdexplore run takes --to or --scheduler: load the pipeline with that --scheduler")
-        from ..model.series.comparison import compare
+        from ..model.series.queued_runs import run_with
 
-        return compare(pipe, prompt, over={"scheduler": [asked.options["scheduler"]]}, **arguments).traces[0]
+        return run_with(asked.options["scheduler"], pipe, prompt, **arguments)
     from ..model.runs.run_pipeline import run
 
     return run(pipe, prompt, to=to, **arguments)

@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from functools import wraps
 from keyword import iskeyword
+from math import isfinite
 from typing import Any
 
 _NAMES = {"steps": "num_inference_steps", "guidance": "guidance_scale", "negative": "negative_prompt"}
@@ -18,6 +19,11 @@ _HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height
 
 _TAKEN = frozenset({*vars(builtins), "In", "Out", "get_ipython", "exit", "quit", "open"})
 _HISTORY = re.compile(r"_+|_i+|_i?\d+|_[iod]h|_exit_code")  # IPython's: _, _i, _i3, _3, _oh
+_WAYS = {
+    "record": "write --heads to keep each head; other records are for sdx.run(…, record=sdx.Record(…))",
+    "width": "write --size WIDTHxHEIGHT",
+    "height": "write --size WIDTHxHEIGHT",
+}
 
 
 def count(typed: str) -> int:
@@ -40,6 +46,25 @@ def single(kind: Callable[[str], Any], name: str) -> Callable[[str], Any]:
     return one
 
 
+def number(typed: str) -> float:
+    """A finite number."""
+    try:
+        value = float(typed)
+    except ValueError as error:
+        raise ArgumentTypeError(f"invalid float value: {typed!r}; it is a number, as 7.5") from error
+    if not isfinite(value):
+        raise ArgumentTypeError(f"invalid float value: {typed!r}; it is a finite number, as 7.5")
+    return value
+
+
+def whole(typed: str) -> int:
+    """A whole number."""
+    try:
+        return int(typed)
+    except ValueError as error:
+        raise ArgumentTypeError(f"invalid int value: {typed!r}; it is a whole number, as 3") from error
+
+
 def variable(typed: str) -> str:
     """The name of a variable that is the user's to give."""
     if not typed.isidentifier() or iskeyword(typed):
@@ -54,14 +79,25 @@ def variable(typed: str) -> str:
 def size(typed: str) -> tuple[int, int]:
     """(width, height) from "512" or "640x512"."""
     wide, _, high = typed.lower().partition("x")
-    return int(wide), int(high or wide)
+    sides = (wide, high or wide)
+    if not all(side.isdecimal() and int(side) for side in sides):
+        raise ArgumentTypeError(f"invalid size value: {typed!r}; write 512, or 640x512 for width and height")
+    return int(sides[0]), int(sides[1])
 
 
 def steps(typed: str) -> Any:  # noqa: ANN401  (what the views take)
     """A step from "3", several from "0,5,-1", or a slice from "2:10"."""
-    if ":" in typed:
-        return slice(*(int(part) if part else None for part in typed.split(":")))
-    numbers = [int(part) for part in typed.split(",")]
+    try:
+        if ":" in typed:
+            found = slice(*(int(part) if part else None for part in typed.split(":")))
+            if found.step == 0:
+                raise ValueError  # noqa: TRY301  (said below)
+            return found
+        numbers = [int(part) for part in typed.split(",")]
+    except (ValueError, TypeError) as error:  # no number; a stride of 0; more than three parts
+        raise ArgumentTypeError(
+            f"invalid steps value: {typed!r}; write a step 3, several 0,5,-1, or a range 2:10"
+        ) from error
     return numbers[0] if len(numbers) == 1 else numbers
 
 
@@ -73,8 +109,12 @@ def layer(typed: str) -> str | int:
 def setting(typed: str) -> tuple[str, Any]:
     """(name, value) from "name=value"; a value that is no Python literal is text."""
     name, sign, value = typed.partition("=")
-    if not sign or name in _HAVE_OPTIONS:
-        raise ValueError
+    if not sign or not name.isidentifier():
+        raise ArgumentTypeError(f"invalid setting value: {typed!r}; write NAME=VALUE, as in --set eta=1")
+    if name in _HAVE_OPTIONS:
+        flag = next((short for short, full in _NAMES.items() if full == name), name)
+        way = "write the prompt as text" if name == "prompt" else _WAYS.get(name, f"write --{flag} {value}")
+        raise ArgumentTypeError(f"invalid setting value: {typed!r}; {way}")
     return name, _literal(value)
 
 
@@ -82,8 +122,11 @@ def axis(typed: str) -> tuple[str, list[Any]]:
     """(name, values) from "guidance_scale=1,3,7.5" or "prompt=a cat;a dog"."""
     name, sign, values = typed.partition("=")
     parts = [part.strip() for part in values.split(";" if ";" in values else ",") if part.strip()]
-    if not sign or not parts:
-        raise ValueError
+    if not sign or not parts or not name.isidentifier():
+        raise ArgumentTypeError(
+            f"invalid axis value: {typed!r}; write NAME=VALUES, as in --over guidance_scale=1,3,7.5 or "
+            '--over "prompt=a cat;a dog"'
+        )
     return _NAMES.get(name, name), [_literal(part) for part in parts]
 
 

@@ -18,10 +18,12 @@ from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
 from ..figures.alt_texts import in_words, peak, way_of
+from ..figures.captions import AltText, with_details
 from ..figures.cells import place_of
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import named, top_of
 from ..figures.panels import panels
 from ..figures.picture import drawable, style
 from ..figures.themes import Theme, themed
@@ -32,6 +34,7 @@ from .media.animations_as_files import Moving, encoded
 ZENN_FIT = 3 * 2**20
 _SHOWN_FIT = 2**20  # in a notebook
 _WIDTH = 720  # pixels, the column of a blog
+_MOST = 2000  # frames, each a picture in memory
 _HOLD = 1.5  # seconds that the last frame stays
 _FORMATS = (".webp", ".gif", ".mp4")
 
@@ -54,6 +57,11 @@ class Animation:
     alt: str
     call: CodeLine
     _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
+
+    @property
+    def caption(self) -> str:
+        """What stands beneath it in an article: a sentence."""
+        return AltText.of(self.alt).caption
 
     def save(self, path: str | Path, *, fit: int | None = ZENN_FIT, frames: int | None = None) -> Path:
         """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`) and makes its folders; returns the path.
@@ -165,6 +173,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         frames, data, alt = _denoising(trace, steps, theme)
         line = f"sdx.animation(trace{arguments})"
     else:
+        _check_length(len(selection.of(trace).steps))
         frames, data, alt = _word(trace, word, selection, theme)
         line = f"sdx.animation(trace, {word!r}{arguments})"
     each = seconds / len(frames)
@@ -172,15 +181,21 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         frames=tuple(frames),
         seconds=(*[each] * (len(frames) - 1), each + _HOLD),
         data=data,
-        alt=alt,
+        alt=named(alt, data, (trace,)),
         call=CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]),
     )
+
+
+def _check_length(frames: int) -> None:
+    if frames > _MOST:
+        raise TraceError(f"animation: {frames:,} frames are more than {_MOST:,}; name fewer, steps=range(50)")
 
 
 def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
     chosen = tuple(trace.decoded) if steps is None and len(trace.decoded) > 1 else trace.check_steps(steps)
     if not chosen:
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
+    _check_length(len(chosen))
     names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
     rows = [[step_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
     titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]
@@ -216,7 +231,7 @@ def _word(
     read = selection.of(trace)
     chosen = read.steps
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
-    top = float(maps.max())
+    top = top_of(maps)
     predicted, how = predicted_pictures(trace, chosen)
     y, x = maps.shape[1:]
     with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):
@@ -241,11 +256,12 @@ def _word(
 
         frames = _rendered(figure, len(chosen), show, theme)
     name = clip(label(word))
-    ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
     beside = f", beside the picture that each step predicts ({how})" if predicted else ""
-    alt = (
+    alt = with_details(
         f"Animation of the cross-attention to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
-        f"one scale from 0 to {top:.3g}{beside}; {ends}."
+        f"one scale from 0 to {top:.3g}{beside}",
+        *ends,
     )
     return frames, {"maps": maps, "steps": np.array(chosen)}, alt
 

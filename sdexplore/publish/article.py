@@ -13,25 +13,18 @@ from ..base.errors import PublishError
 from ..base.user_warnings import warn_user
 from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
-from .manifest import Entry, Manifest
+from .article_facts import USUAL, check_root, check_text, checked_facts
+from .manifest import FILE, Entry, Manifest
 from .material import material_of
 from .merging import reconciled
 from .pages import page_of
 from .pieces import Piece, amended, blocks_of, put
-from .places import Place, checked_slug
+from .places import Place, can_name_a_file, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
 from .sites.markdown import inline
 from .sites.registry import Flavor, site_of
 from .sites.site import Shot
 
-_FACTS: Mapping[str, Any] = {
-    "title": None,
-    "emoji": "🔍",
-    "type": "tech",
-    "topics": ["stablediffusion", "jupyter"],
-    "published": False,
-    "address": None,
-}
 _MOST_KEY = 100
 _PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _SITE_PAGES = ("index", "readme")  # files that sites make from the Markdown
@@ -56,10 +49,12 @@ class Article(Shown):
         root: The folder of the site or repository; it is made if it does not exist, and nothing outside it is written.
         title, emoji, type, topics, published: Facts for the head of the page. A fact that is not given stays as it was
             last saved.
-        address: The address of `root` on the web. Qiita shows only pictures from the web or of its own upload.
+        address: The address of `root` on the web, with http or https. Qiita shows only pictures from the web or of its
+            own upload.
 
     Raises:
-        PublishError: The site would refuse the article; the message says what to change.
+        PublishError: An argument has another type, or the site would refuse the article; the message says what to
+            change.
     """
 
     def __init__(  # noqa: PLR0913  (the facts of a page's head)
@@ -77,15 +72,22 @@ class Article(Shown):
     ) -> None:
         self._site = site_of(flavor)
         self.slug = checked_slug(slug)
+        check_root(root)
+        self._given = checked_facts(
+            {
+                "title": title,
+                "emoji": emoji,
+                "type": type,
+                "topics": topics,
+                "published": published,
+                "address": address,
+            }
+        )
         self._place = Place(root)
         self._folder = self._site.folder_of(slug)
-        given = {"title": title, "emoji": emoji, "type": type, "published": published, "address": address}
-        self._given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if topics is not None:
-            self._given["topics"] = [topics] if isinstance(topics, str) else list(topics)
         self._pieces: list[Piece] = []
         self._composes = False
-        self._check({**_FACTS, "title": slug, **self._given})
+        self._check({**USUAL, "title": slug, **self._given})
 
     def add(
         self,
@@ -129,8 +131,6 @@ class Article(Shown):
             number = manifest.number_of(key, self._place.path(self._folder / "_").parent)
             file = f"{number:03d}{material.encoded.suffix}"
             facts = sidecar_of(material, key=key, file=file, theme=theme, most_bytes=most)
-            self._place.write(self._folder / file, material.encoded.content)
-            self._place.write(self._folder / f"{number:03d}.json", as_json(facts))
             manifest.pictures[key] = Entry(
                 number=number,
                 file=file,
@@ -140,7 +140,13 @@ class Article(Shown):
                 note=material.encoded.note,
                 captioned=caption is not None,
             )
-            manifest.save(self._place, self._folder)
+            self._place.write_all(
+                {
+                    self._folder / file: material.encoded.content,
+                    self._folder / f"{number:03d}.json": as_json(facts),
+                    self._folder / FILE: manifest.content(),
+                }
+            )
             if old is not None and old.file != file:
                 self._place.remove(self._folder / old.file)
         put(self._pieces, {"picture": key})
@@ -157,14 +163,16 @@ class Article(Shown):
             key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
 
         Raises:
-            PublishError: The key is not valid.
+            PublishError: The key is not valid, or the passage is no text.
         """
+        check_text("text", "markdown", markdown)
         return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
 
     def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":
         """Adds a block of code, for example a cell's source (`In[3]`); returns the article. `key` is as in `text`."""
-        if not language.isalnum() and language:
-            raise PublishError(f"code(language={language!r}): a language is one word, as 'python'")
+        check_text("code", "source", source)
+        if not isinstance(language, str) or (language and not language.isalnum()):
+            raise PublishError(f"code(language={clip(repr(language), 80)}): a language is one word, as 'python'")
         return self._compose({"code": source, "language": language}, key)
 
     def page(self, trace: Trace | str | Path, key: str = "explore", text: str = "Explore this run") -> "Article":
@@ -183,10 +191,12 @@ class Article(Shown):
             PublishError: The site serves no HTML (Zenn, Qiita) or needs an address; or the key cannot name a page.
             TraceError: There is no such trace.
         """
-        if not isinstance(key, str) or not _PAGE_KEY.fullmatch(key) or key.lower() in _SITE_PAGES:
+        fits = isinstance(key, str) and _PAGE_KEY.fullmatch(key) and can_name_a_file(key)
+        if not fits or key.lower() in _SITE_PAGES:
             raise PublishError(
                 f"page(key={clip(repr(key), 80)}) cannot name a page: use letters, digits, - and _, as 'explore'"
             )
+        check_text("page", "text", text)
         target = self._site.html_of(self.slug, key)
         address = self._site.page_link(key, self.slug, self._facts(Manifest.load(self._place, self._folder)))
         content = page_of(trace)
@@ -204,6 +214,8 @@ class Article(Shown):
         Raises:
             PublishError: The site would refuse the article; nothing was written.
         """
+        if not isinstance(overwrite, bool):
+            raise PublishError(f"save(overwrite={clip(repr(overwrite), 80)}): it is True or False")
         site = self._site
         with self._open() as manifest:
             facts = self._facts(manifest)
@@ -214,7 +226,6 @@ class Article(Shown):
             fresh = "\n\n".join((site.head(facts), *(block for _, block in blocks))) + "\n"
             there, last = self._place.read(page), manifest.pages.get(site.name)
             content, notes = reconciled(there, last, fresh, blocks, manifest.pictures, overwrite=overwrite)
-            path = self._place.write(page, content.encode("utf-8"))
             manifest.facts, manifest.pieces = facts, pieces
             files = {key: entry.file for key, entry in manifest.pictures.items()}
             manifest.pages[site.name] = {
@@ -222,10 +233,10 @@ class Article(Shown):
                 "blocks": [list(block) for block in blocks],
                 "files": files,
             }
-            manifest.save(self._place, self._folder)
+            self._place.write_all({page: content.encode("utf-8"), self._folder / FILE: manifest.content()})
         for note in (*notes, *site.notices(facts)):
             warn_user(f"{page}: {note}")
-        return path
+        return self._place.path(page)
 
     def blocks(self) -> list[Block]:
         """What the repr shows: the files and the pictures of the article."""
@@ -250,19 +261,17 @@ class Article(Shown):
 
     def _facts(self, manifest: Manifest) -> dict[str, Any]:
         """The facts of the head: as given now, else as last saved, else the usual ones."""
-        return {**_FACTS, "title": self.slug, **manifest.facts, **self._given}
+        return {**USUAL, "title": self.slug, **manifest.facts, **self._given}
 
     def _shown(self, shot: Shot, facts: Mapping[str, Any]) -> str:
         return self._site.picture(shot, self._site.address_of(shot.file, self.slug, facts))
 
     def _check(self, facts: Mapping[str, Any]) -> None:
-        if not isinstance(facts["title"], str):
-            raise PublishError(f"Article(title={facts['title']!r}): a title is text")
         if found := self._site.problems(self.slug, facts):
             raise PublishError(f"{self._site.name} would refuse this article:\n- " + "\n- ".join(found))
 
     @staticmethod
-    def _check_picture(key: object, caption: object, alt: object, width: object, theme: str) -> None:
+    def _check_picture(key: object, caption: object, alt: object, width: object, theme: object) -> None:
         Article._check_key(key)
         for name, words in (("caption", caption), ("alt", alt)):
             if not isinstance(words, str | None):
@@ -271,8 +280,8 @@ class Article(Shown):
                 )
         if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):
             raise PublishError(f"add(width={width!r}): the width in the page, in whole pixels")
-        if theme not in THEMES:
-            raise PublishError(f"add(theme={theme!r}): a theme is one of {', '.join(map(repr, THEMES))}")
+        if not isinstance(theme, str) or theme not in THEMES:
+            raise PublishError(f"add(theme={clip(repr(theme), 80)}): a theme is one of {', '.join(map(repr, THEMES))}")
 
     @staticmethod
     def _check_key(key: object) -> None:
@@ -293,7 +302,11 @@ class Article(Shown):
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
-        return content is not None and json.loads(content).get("code") == code
+        try:
+            facts = None if content is None else json.loads(content)
+        except (ValueError, RecursionError):  # a damaged sidecar says nothing, and is written anew
+            return False
+        return isinstance(facts, dict) and facts.get("code") == code
 
     def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
         self._check_key(key)

@@ -8,12 +8,14 @@ from typing import Any
 
 from ..base.display import clip
 from ..base.errors import PublishError
+from .article_facts import are_facts
 from .places import Place
 from .sidecars import as_json
 
 SCHEMA = 1
 FILE = "manifest.json"
 _NUMBERED = re.compile(r"([0-9]{3,9})\.[a-z0-9]+")
+_MOST_NUMBER = 10**9  # a file's name has at most nine digits
 
 
 @dataclass(kw_only=True)
@@ -65,9 +67,9 @@ class Manifest:
         self.following = number + 1
         return number
 
-    def save(self, place: Place, folder: PurePosixPath) -> None:
-        """Writes the manifest in one step."""
-        place.write(folder / FILE, as_json({"schema": SCHEMA, **asdict(self)}))
+    def content(self) -> bytes:
+        """The content of its file, FILE."""
+        return as_json({"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def load(cls, place: Place, folder: PurePosixPath) -> "Manifest":
@@ -94,16 +96,40 @@ class Manifest:
         pictures = {key: Entry(**entry) for key, entry in read.pop("pictures").items()}
         made = cls(pictures=pictures, **read)
         numbers = [entry.number for entry in pictures.values()]
-        if len(set(numbers)) != len(numbers) or not isinstance(made.following, int):
+        if len(set(numbers)) != len(numbers):
             raise ValueError("two keys have the same number")
+        if isinstance(made.following, bool) or not isinstance(made.following, int) or made.following >= _MOST_NUMBER:
+            raise ValueError(f"following={clip(repr(made.following), 80)} is not the number of a picture")
         made.following = max([made.following, *(number + 1 for number in numbers)])
+        if not are_facts(made.facts):
+            raise ValueError(f"facts={clip(repr(made.facts), 80)} are not those of an article")
+        if not isinstance(made.pieces, list) or not isinstance(made.pages, dict):
+            raise TypeError("its pieces or its pages have another type")
         for piece in made.pieces:
-            if len(piece.keys() & {"picture", "text", "code"}) != 1 or piece.get("picture", None) not in (
-                None,
-                *pictures,
-            ):
+            if not _is_piece(piece, pictures):
                 raise ValueError(f"{clip(repr(piece))} is not a piece")
         for page in made.pages.values():
-            if not isinstance(page["sha256"], str) or not all(len(block) == 2 for block in page["blocks"]):  # noqa: PLR2004
+            if not _is_page(page):
                 raise ValueError("a page has no sha256, or a block is not a pair")
         return made
+
+
+def _is_piece(piece: object, pictures: dict[str, Entry]) -> bool:
+    """Whether `piece` is a known picture, a text, or code in a language."""
+    if not isinstance(piece, dict) or not all(isinstance(value, str) for value in piece.values()):
+        return False
+    kinds = piece.keys() - {"key"}
+    return kinds in ({"text"}, {"code", "language"}) or (kinds == {"picture"} and piece["picture"] in pictures)
+
+
+def _is_page(page: object) -> bool:
+    """Whether `page` has a hash, and blocks that are pairs of texts, and the names of files by key."""
+    if not isinstance(page, dict) or not isinstance(page.get("sha256"), str):
+        return False
+    blocks, files = page.get("blocks"), page.get("files", {})
+    return (
+        isinstance(blocks, list)
+        and all(isinstance(block, list) and [*map(type, block)] == [str, str] for block in blocks)
+        and isinstance(files, dict)
+        and all(isinstance(file, str) for file in files.values())
+    )

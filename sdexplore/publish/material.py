@@ -64,7 +64,7 @@ def material_of(
         return Material(
             encoded=fitted(thing.png(theme=theme), most_bytes),
             alt=thing.alt if alt is None else alt,
-            caption=_first(thing.alt) if caption is None else caption,
+            caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name=_name(thing.call, "figure"),
             notices=thing.notices,
@@ -79,7 +79,7 @@ def material_of(
         return Material(
             encoded=Encoded(encoded.content, ".webp", encoded.pixels, encoded.note),
             alt=thing.alt if alt is None else alt,
-            caption=_first(thing.alt) if caption is None else caption,
+            caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name="animation",
             sources=thing.call.sources,
@@ -100,7 +100,7 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
     return Material(
         encoded=fitted(png_of(Image.fromarray(pixels), chunks), most_bytes),
         alt=words if alt is None else alt,
-        caption=_first(words) if caption is None else caption,
+        caption=words if caption is None else caption,
         code=code,
         name="picture",
         sources=sources,
@@ -111,6 +111,8 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
     """A figure or image that was not made by sdexplore."""
     if isinstance(thing, Figure):
         own, name = _words_of(thing), "figure"
+    elif isinstance(thing, np.ndarray | Image.Image) and 0 in _size(thing):
+        raise PublishError(f"cannot publish a picture of {' × '.join(map(str, _size(thing)))}: it has no pixels")
     elif isinstance(thing, np.ndarray) and thing.dtype == np.uint8 and thing.ndim == 3 and thing.shape[2] in (3, 4):  # noqa: PLR2004  (Y, X, RGB or RGBA)
         own, name, thing = "", "image", Image.fromarray(thing)
     elif isinstance(thing, Image.Image):
@@ -136,6 +138,11 @@ def _foreign(thing: object, alt: str | None, caption: str | None, most_bytes: in
     return Material(encoded=fitted(png, most_bytes), alt=words, caption=own if caption is None else caption, name=name)
 
 
+def _size(thing: np.ndarray | Image.Image) -> tuple[int, ...]:
+    """Rows and columns (and channels) of an array, or width and height of an image."""
+    return thing.size if isinstance(thing, Image.Image) else thing.shape
+
+
 def _drawn_by(thing: object) -> str:
     """The views that draw it, for an error; "" if there are none."""
     takers = {name: next(iter(get_type_hints(getattr(views, name)).values())) for name in views.__all__}
@@ -144,12 +151,6 @@ def _drawn_by(thing: object) -> str:
         return ""
     drawn = " or ".join(f"sdx.views.{name}(…)" for name in names)
     return f"{drawn} draws a {type(thing).__name__} as a Picture; "
-
-
-def _first(words: str) -> str:
-    """An alt text up to the semicolon before its numbers; all of it if that would cut a quotation."""
-    first = words.partition("; ")[0]
-    return first.rstrip(".") + "." if first.count("'") % 2 == 0 else words
 
 
 def _name(code: str, otherwise: str) -> str:

@@ -92,7 +92,7 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 </head>
 <body>
 <main>
-<h1>{harmless(clip(heading, 500))}</h1>
+<h1 dir="auto">{harmless(clip(heading, 500))}</h1>
 <p class="run">{harmless(_run(packed.facts))}</p>
 <div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
 <noscript>

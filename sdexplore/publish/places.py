@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,8 @@ from ..base import atomic_files
 from ..base.display import clip
 from ..base.errors import PublishError
 
-SLUG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+SLUG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # Windows', with any ending
 
 
 class Place:
@@ -58,15 +59,37 @@ class Place:
             raise PublishError(
                 f"{str(path)!r} is a folder, and a file of that name must be written; move the folder away"
             )
-        atomic_files.write(path, content)
+        try:
+            atomic_files.write(path, content)
+        except OSError as error:
+            raise PublishError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
         return path
+
+    def write_all(self, files: Mapping[PurePosixPath, bytes]) -> None:
+        """Writes several files that belong together: all of them, or none where something ends it midway."""
+        before = {relative: self.read(relative) for relative in files}
+        try:
+            for relative, content in files.items():
+                self.write(relative, content)
+        except BaseException:  # Ctrl-C too
+            for relative, old in before.items():
+                if self.read(relative) == old:
+                    continue
+                if old is None:
+                    self.remove(relative)
+                else:
+                    self.write(relative, old)
+            raise
 
     def read(self, relative: PurePosixPath) -> bytes | None:
         """The content of the file; None if there is no file, or a link that leads out of the root."""
         path = self.path(relative, make=False)
         if not path.is_file() or not path.resolve().is_relative_to(self.root):
             return None
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise PublishError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
 
     def remove(self, relative: PurePosixPath) -> None:
         """Removes the file or link, if it exists."""
@@ -85,16 +108,22 @@ def checked_slug(slug: str) -> str:
     Raises:
         PublishError: It cannot.
     """
-    if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith("."):
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug) or slug.endswith(".") or not can_name_a_file(slug):
         raise PublishError(
-            f"slug {clip(repr(slug), 80)} cannot name a folder: use letters a to z, digits, - and _"
-            f"{_proposal(slug) if isinstance(slug, str) else ''}"
+            f"slug {clip(repr(slug), 80)} cannot name a folder on every system: use letters a to z, digits, - and _, "
+            f"not - as the first{_proposal(slug) if isinstance(slug, str) else ''}"
         )
     return slug
 
 
+def can_name_a_file(name: str) -> bool:
+    """Whether `name` is neither a device of Windows (con, nul, lpt1) nor read as an option by commands (-rf)."""
+    return not name.startswith("-") and not _DEVICES.fullmatch(name)
+
+
 def _proposal(slug: str) -> str:
     near = re.sub(r"[^a-z0-9_-]+", "-", slug.lower()[:100]).strip("-")[:50]
+    near = near if can_name_a_file(near) else f"about-{near}"
     return f", as {near!r}" if near else ""
 
 

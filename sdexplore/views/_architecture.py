@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon
 
 from ..base.display import count
+from ..figures.captions import with_details
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.architecture import Architecture
@@ -75,8 +76,12 @@ def architecture(plan: Architecture) -> Picture:
             "channels": np.array([stage.channels for stage in plan.stages]),
             "cross_attention": np.array([stage.cross_attention for stage in plan.stages]),
         },
-        alt=f"The architecture of the {plan.pipeline}: {space}; a UNet of {plan.levels} levels, "
-        f"{' → '.join(str(stage.channels) for stage in plan.stages)} channels; {text}; conditioned on {reads}.",
+        alt=with_details(
+            f"The architecture of the {plan.pipeline}: {space}",
+            f"a UNet of {plan.levels} levels, {' → '.join(str(stage.channels) for stage in plan.stages)} channels",
+            text,
+            f"conditioned on {reads}",
+        ),
         call=f"sdx.views.architecture(sdx.pipeline_architecture(pipe, height={plan.image[1]}, width={plan.image[2]}))",
     )
 

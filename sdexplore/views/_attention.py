@@ -6,6 +6,7 @@ from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..figures.alt_texts import peak
+from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.picture import Picture
 from ..figures.titles import first_words, run_title, selection_title
@@ -62,8 +63,9 @@ def attention(
     return Picture(
         figure=figure,
         data=dict(zip(names, maps, strict=True)),
-        alt=f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{read.describe()}); "
-        + "; ".join(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True))
-        + ".",
+        alt=with_details(
+            f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{read.describe()})",
+            *(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True)),
+        ),
         call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),
     )

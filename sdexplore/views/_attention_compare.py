@@ -8,10 +8,12 @@ from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..base.errors import TokenError, TraceError
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
+from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import first_words, grid_of, run_title, selection_title
@@ -57,7 +59,7 @@ def attention_compare(
             "pixel by pixel, so run both at the same height and width"
         )
     change = second - first
-    top, reach = float(max(first.max(), second.max())), float(np.abs(change).max())
+    top, reach = top_of(first, second), reach_of(change)
     y, x = first.shape[1:]
     pictured = a.image is not None and b.image is not None
     with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
@@ -79,12 +81,15 @@ def attention_compare(
         colour_bar(figure, signed, axes[2, :], label="difference", pad=0.01)
     names = [label(word) for word in chosen]
     by_row: Mapping[str, np.ndarray] = {"a": first, "b": second, "difference": change}
-    means = "; ".join(f"{clip(name)} {one.mean():+.2g}" for name, one in zip(names, change, strict=True))
+    means = "; ".join(f"{clip(name)} {said(one.mean(), '+.2g')}" for name, one in zip(names, change, strict=True))
     return Picture(
         figure=figure,
         data={f"{row}/{name}": m for row, maps in by_row.items() for name, m in zip(names, maps, strict=True)},
-        alt=f"Heat maps of the cross-attention in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 to "
-        f"{top:.3g}, and b less a, within ±{reach:.3g}; mean change: {means}.",
+        alt=with_details(
+            f"Heat maps of the cross-attention in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 to "
+            f"{top:.3g}, and b less a, within ±{reach:.3g}",
+            f"mean change: {means}",
+        ),
         call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(selection.given)}", a, b),
     )
 

@@ -12,10 +12,12 @@ from ..analysis.selection import Layers, Selection, Word, label
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import peak
+from ..figures.captions import with_details
 from ..figures.cells import Cells
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import top_of
 from ..figures.panels import Panel, panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title, selection_title, short_layers
@@ -72,7 +74,7 @@ def attention_layers(
     if (count := sum(map(len, maps.values()))) > _MOST:
         way = "by_head=False, or layers" if apart else "layers"
         raise TraceError(f"attention_layers: {count} panels do not fit in one figure ({_MOST} at most); give {way}")
-    top = max(float(pixels.max()) for pixels in maps.values())
+    top = top_of(*maps.values())
     y, x = next(iter(maps.values())).shape[1:]
     columns = max(map(len, maps.values())) if apart else ceil(sqrt(len(maps)))
     rows = len(maps) if apart else ceil(len(maps) / columns)
@@ -86,15 +88,17 @@ def attention_layers(
             colour_bar(
                 fig, drawn, axes, label="attention probability", pad=0.01, fraction=0.04, shrink=shrink, aspect=30
             )
-    name = max(maps, key=lambda layer: float(maps[layer][0].max()))
+    name = max(maps, key=lambda layer: top_of(maps[layer][0]))
     given = selection.given | {"by_head": by_head, "scale": scale}
     arguments = f"trace, {word!r}{options(given, {'by_head': None, 'scale': 'shared'})}"
     return Picture(
         figure=fig,
         data={layer: pixels if apart else pixels[0] for layer, pixels in maps.items()},
-        alt=f"Heat maps of the cross-attention to {clip(label(word))} in {len(maps)} layers"
-        f"{', head by head' if apart else ''}, from 0 to {top:.3g}; the mean over heads is brightest in {clip(name)}, "
-        f"where it {peak('', maps[name][0]).strip()}.",
+        alt=with_details(
+            f"Heat maps of the cross-attention to {clip(label(word))} in {len(maps)} layers"
+            f"{', head by head' if apart else ''}, from 0 to {top:.3g}",
+            f"the mean over heads is brightest in {clip(name)}, where it {peak('', maps[name][0]).strip()}",
+        ),
         call=line_of_code("attention_layers", arguments, trace),
     )
 
@@ -120,6 +124,6 @@ def _draw(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | N
 
 def _panel(ax: Panel, pixels: np.ndarray, shared: float | None) -> tuple[Cells, str]:
     """The map as drawn, and its scale in words where it is its own."""
-    top = float(pixels.max()) if shared is None else shared
+    top = top_of(pixels) if shared is None else shared
     drawn = ax.imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
     return drawn, "" if shared is not None else f"0 to {top:.2g}"

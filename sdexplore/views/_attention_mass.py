@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.attention_mass import KINDS, mass_of
 from ..analysis.selection import Heads, Layers, Selection
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.many_texts import Written
@@ -45,26 +45,35 @@ def attention_mass(
     """
     selection = Selection(role, steps, layers, heads)
     mass = mass_of(trace, selection)
-    by_layer, by_step = (np.nanmean(mass.shares, axis=axis) for axis in (1, 0))
+    by_layer, by_step = (_mean(mass.shares, axis) for axis in (1, 0))
     short = short_layers(mass.layers)
     with drawn_on((Bars,), _figure) as (figure, (above, below)):
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
         above.stack("layer", by_layer, [short[name] for name in mass.layers])
         below.stack("step", by_step, [str(step) for step in mass.steps])
         mean = mass.mean
-        named = [f"{kind} {mean[kind]:.1%}" for kind in KINDS]
+        named = [f"{kind} {said(mean[kind], '.1%')}" for kind in KINDS]
         figure.legend(above.collections, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
-    most, least = (by_layer[:, 1].argmax(), by_layer[:, 1].argmin())
+    words = by_layer[:, 1]
+    seen = np.isfinite(words)
+    most, least = (np.where(seen, words, -1.0).argmax(), np.where(seen, words, 2.0).argmin())
     extremes = (
-        f" The words get most in {short[mass.layers[most]]} ({by_layer[most, 1]:.1%}), least in "
-        f"{short[mass.layers[least]]} ({by_layer[least, 1]:.1%})."
-    ) * bool(by_layer[most, 1])
+        f" The words get most in {short[mass.layers[most]]} ({words[most]:.1%}), least in "
+        f"{short[mass.layers[least]]} ({words[least]:.1%})."
+    ) * bool(seen.any() and words[most])
     return Picture(
         figure=figure,
         data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
         alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
         call=line_of_code("attention_mass", f"trace{options(selection.given)}", trace),
     )
+
+
+def _mean(shares: np.ndarray, axis: int) -> np.ndarray:
+    """The mean over what was recorded; NaN where nothing was."""
+    empty = np.isnan(shares).all(axis=axis)
+    means = np.nanmean(np.where(np.expand_dims(empty, axis), 0.0, shares), axis=axis)
+    return np.where(empty, np.nan, means)
 
 
 def _figure() -> tuple[Figure, np.ndarray]:

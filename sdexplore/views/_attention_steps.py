@@ -7,9 +7,11 @@ from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
 from ..analysis.trajectory import predicted_pictures, spread
 from ..base.display import clip
 from ..figures.alt_texts import peak
+from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
@@ -51,7 +53,7 @@ def attention_steps(
     read = selection.of(trace)
     chosen = spread(read.steps, MOST_STEPS) if steps is None else read.steps
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
-    top = float(maps.max())
+    top = top_of(maps)
     y, x = maps.shape[1:]
     predicted, how = predicted_pictures(trace, chosen)
     with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
@@ -69,11 +71,14 @@ def attention_steps(
         colour_bar(figure, drawn, axes[-1, :], label="probability", pad=0.01)
     name = clip(label(word))
     above = f", beneath the picture that the step predicts ({how})" if predicted else ""
-    ends = peak(f"at step {chosen[0]} it", maps[0]) + "; " + peak(f"at step {chosen[-1]} it", maps[-1])
+    ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
     return Picture(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
-        alt=f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
-        f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}; {ends}.",
+        alt=with_details(
+            f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
+            f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}",
+            *ends,
+        ),
         call=line_of_code("attention_steps", f"trace, {word!r}{options(selection.given)}", trace),
     )

@@ -3,9 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..figures.alt_texts import said
+from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import finite, reach_of, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import grid_of
@@ -29,7 +32,7 @@ def reconstruction(found: Reconstruction) -> Picture:
         found: What `sdx.reconstruction(pipe, image)` returns.
     """
     z = found.latents[:_MOST_CHANNELS]
-    reach = float(np.quantile(np.abs(z), _QUANTILE)) or 1.0
+    reach = reach_of(z, _QUANTILE) or 1.0
     error = found.error
     high, wide = found.image.shape[:2]
     aspect = high / wide
@@ -49,7 +52,7 @@ def reconstruction(found: Reconstruction) -> Picture:
             ax.set_title(title)
             ax.imshow(image)
         third.set_title("|x̃ − x|")
-        drawn = third.imshow(error, cmap=SEQUENTIAL, vmin=0.0, vmax=float(error.max()) or 1.0)
+        drawn = third.imshow(error, cmap=SEQUENTIAL, vmin=0.0, vmax=top_of(error) or 1.0)
         colour_bar(above, drawn, third, label="of 255", shrink=0.85, pad=0.02)
         axes = panel_grid(below, 1, len(z) + 1)[0]
         for number, (ax, channel) in enumerate(zip(axes, z, strict=False)):
@@ -65,9 +68,9 @@ def reconstruction(found: Reconstruction) -> Picture:
         figure=figure,
         data={"image": found.image, "reconstruction": found.reconstruction, "error": error, "latents": z}
         | {"preview": found.preview},
-        alt=f"A picture, its reconstruction by the {found.scale.encoder} (PSNR {found.psnr:.1f} dB), the error (0 to "
-        f"{error.max():.0f} of 255), its {channels} latent channels of {grid_of(z)} within ±{reach:.2g}{left}, and the "
-        f"linear preview (R² {found.preview_r2:.2f}).",
+        alt=f"A picture, its reconstruction by the {found.scale.encoder} (PSNR {said(found.psnr, '.1f')} dB), the "
+        f"error (0 to {top_of(error):.0f} of 255), its {channels} latent channels of {grid_of(z)} within "
+        f"±{reach:.2g}{left}, and the linear preview (R² {said(found.preview_r2, '.2f')}).",
         call=CodeLine(
             f"sdx.views.reconstruction(sdx.reconstruction(pipe, image, height={high}, width={wide}))",
             given={"image": found.image},
@@ -99,24 +102,26 @@ def latent_statistics(found: LatentStatistics) -> Picture:
         )
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
         colours = [PALETTE[i % len(PALETTE)] for i in range(count)]
-        left.bar(np.arange(count) - 0.2, found.stds, width=0.38, color="#bbbbbb", label="z")
-        left.bar(np.arange(count) + 0.2, found.scaled_stds, width=0.38, color=colours, label="scaled")
+        left.bar(np.arange(count) - 0.2, finite(found.stds), width=0.38, color="#bbbbbb", label="z")
+        left.bar(np.arange(count) + 0.2, finite(found.scaled_stds), width=0.38, color=colours, label="scaled")
         left.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
         left.set(xlabel="channel", ylabel="standard deviation", xticks=range(count))
         for channel in range(count):
-            right.plot(centres, found.density[channel], color=colours[channel], label=f"channel {channel}")
+            right.plot(centres, finite(found.density[channel]), color=colours[channel], label=f"channel {channel}")
         right.plot(
             centres, np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi), color="black", linestyle=":", label="normal"
         )
         right.set(xlabel="latent, on the UNet's scale", ylabel="density", ylim=(0, None))
         right.set_title(f"{found.inside:.1%} lie within ±5", fontsize=8)
         right.legend(frameon=False, fontsize=7)
-    listed = ", ".join(f"{one:.2f}" for one in found.scaled_stds)
+    listed = ", ".join(said(one, ".2f") for one in found.scaled_stds)
     return Picture(
         figure=figure,
         data={"stds": found.stds, "scaled_stds": found.scaled_stds, "density": found.density, "edges": found.edges},
-        alt=f"Standard deviation of {count} latent channels over {found.pictures} pictures; on the UNet's scale "
-        f"{listed}. scaling_factor is {found.scale.scaling_factor:g}; {found.fitted_scaling_factor:.4g} would make it "
-        "1 over all channels.",
+        alt=with_details(
+            f"Standard deviation of {count} latent channels over {found.pictures} pictures",
+            f"on the UNet's scale {listed}. scaling_factor is {found.scale.scaling_factor:g}",
+            f"{said(found.fitted_scaling_factor, '.4g')} would make it 1 over all channels",
+        ),
         call="sdx.views.latent_statistics(sdx.latent_statistics(pipe, images))",
     )

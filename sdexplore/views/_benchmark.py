@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..figures.captions import AltText
 from ..figures.colours import FAINT, PALETTE
 from ..figures.picture import Picture, drawable, style
 from ..records.benchmark import AXES, Benchmark, CostPoint
@@ -65,11 +66,14 @@ def benchmark(record: Benchmark) -> Picture:
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(subjects))
         figure.suptitle(f"What tracing costs: {drawable(_machine(record), 90)}", fontsize=9)
+    machine = clip(_machine(record), 120)
     return Picture(
         figure=figure,
         data=data,
-        alt=f"Seconds of a traced run by those of an untraced one: {'; '.join(told)}. Measured on "
-        f"{clip(_machine(record), 120)}.",
+        alt=AltText(
+            f"Seconds of a traced run by those of an untraced one: {'; '.join(told)}. Measured on {machine}.",
+            f"Seconds of a traced run by those of an untraced one, measured on {machine}.",
+        ),
         call="sdx.views.benchmark(record)  # of python -m sdexplore.bench",
     )
 

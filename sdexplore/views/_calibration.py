@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.errors import TraceError, did_you_mean
+from ..figures.captions import AltText
 from ..figures.code_lines import options
 from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture, drawable, style
@@ -73,7 +74,10 @@ def calibration(
     return Picture(
         figure=figure,
         data=_data(rows, score, kinds),
-        alt=f"Calibration of {title}{when}, {score} ({SCORES[score]}): {_in_words(rows, score)}.",
+        alt=AltText(
+            f"Calibration of {title}{when}, {score} ({SCORES[score]}): {_in_words(rows, score)}.",
+            f"Calibration of {title}{when}, {score} ({SCORES[score]}).",
+        ),
         call=f"sdx.views.calibration(sdx.calibrate(pipe{_measured(result)}){drawn})",
     )
 

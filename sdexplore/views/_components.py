@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..base.display import count, size
+from ..figures.captions import AltText
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.components import Component, Components
@@ -43,9 +44,12 @@ def components(parts: Components) -> Picture:
     return Picture(
         figure=figure,
         data={row.name: np.array(row.parameters or 0) for row in rows},
-        alt=f"The components of a {parts.pipeline}: "
-        + "; ".join(f"{row.name}, {_behind(row).strip()}" for row in rows)
-        + ".",
+        alt=AltText(
+            f"The components of a {parts.pipeline}: "
+            + "; ".join(f"{row.name}, {_behind(row).strip()}" for row in rows)
+            + ".",
+            f"The components of a {parts.pipeline}.",
+        ),
         call="sdx.views.components(sdx.components(pipe))",
     )
 

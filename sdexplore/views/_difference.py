@@ -10,10 +10,12 @@ from ..analysis.difference import Difference
 from ..analysis.difference import difference as difference_of
 from ..analysis.trajectory import preview, spread
 from ..base.errors import TraceError
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
+from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
@@ -57,7 +59,7 @@ def difference(a: Trace, b: Trace) -> Picture:
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.8, 1.7), squeeze=False)[:, 0]
         _panels(upper, a, b, found, chosen, pictured=pictured)
         ax = lower.subplots()
-        ax.plot(np.arange(len(found.distances)), found.distances, "o-", color=PALETTE[0], ms=3, lw=1)
+        ax.plot(np.arange(len(found.distances)), finite(found.distances), "o-", color=PALETTE[0], ms=3, lw=1)
         if found.parted is not None:
             ax.axvline(found.parted, color="#888888", lw=0.8, ls="--")
         ax.set_ylim(bottom=0.0)
@@ -68,8 +70,11 @@ def difference(a: Trace, b: Trace) -> Picture:
     return Picture(
         figure=figure,
         data={"x0": found.x0[list(chosen)], "distances": found.distances, "steps": np.array(chosen)},
-        alt=f"Predicted pictures of a ({in_words(a)}) and b ({in_words(b)}) and their difference at steps "
-        f"{', '.join(map(str, chosen))}. {parted} of {a.num_steps}; in the end x_t is {found.distances[-1]:.3g} apart.",
+        alt=with_details(
+            f"Predicted pictures of a ({in_words(a)}) and b ({in_words(b)}) and their difference at steps "
+            f"{', '.join(map(str, chosen))}. {parted} of {a.num_steps}",
+            f"in the end x_t is {said(found.distances[-1])} apart",
+        ),
         call=line_of_code("difference", "a, b", a, b),
     )
 
@@ -92,7 +97,7 @@ def _panels(
     axes = panel_grid(figure, 3, len(chosen) + pictured)
     for row, label in enumerate(("x0 of a", "x0 of b", "|b − a|")):
         row_label(axes[row, 0], label, size=8.0)
-    reach = float(found.x0[list(chosen)].max()) or 1.0
+    reach = top_of(found.x0[list(chosen)]) or 1.0
     for column, step in enumerate(chosen):
         axes[0, column].set_title(step_title(a, step), fontsize=7)
         for row, trace in enumerate((a, b)):

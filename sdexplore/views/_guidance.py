@@ -9,6 +9,7 @@ from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
@@ -56,7 +57,7 @@ def _halves(trace: Trace, steps: Steps) -> Picture:
         raise TraceError("guidance(steps=()): name at least one step, or leave steps out")
     rows = [found.steps.index(step) for step in chosen]
     difference = found.difference[rows]
-    reach = float(difference.max()) or 1.0
+    reach = top_of(difference) or 1.0
     guided = trace.recorded("pred_original_sample")
     y, x = difference.shape[1:]
     pictures, how = predicted_pictures(trace, chosen)

@@ -8,10 +8,11 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.guidance import guidance_steps as steps_of
 from ..analysis.trajectory import spread
 from ..base.display import counted
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
@@ -36,7 +37,7 @@ def guidance_steps(trace: Trace) -> Picture:
     """
     found = steps_of(trace)
     rows = spread(tuple(range(len(found.steps))), MOST_STEPS)
-    reach = float(found.difference[list(rows)].max()) or 1.0
+    reach = top_of(found.difference[list(rows)]) or 1.0
     y, x = found.difference.shape[1:]
     high = BLOG_COLUMN / max(len(rows), 4) * y / x
     with style():
@@ -52,8 +53,8 @@ def guidance_steps(trace: Trace) -> Picture:
         share, angle, width = lower.subplots(1, 3)
         _curve(share, found.steps, found.ratio, "‖ε_c − ε_u‖ / ‖ε_c‖")
         _curve(angle, found.steps, _degrees(found.cosine), "angle of ε_c and ε_u, degrees")
-        _curve(width, found.steps, found.spread, "std guided ε / std ε_c", ceiling=float(found.spread.max()))
-        width.plot(found.steps, found.spread_after, "x", color=PALETTE[5], ms=5)
+        _curve(width, found.steps, found.spread, "std guided ε / std ε_c", ceiling=top_of(found.spread))
+        width.plot(found.steps, finite(found.spread_after), "x", color=PALETTE[5], ms=5)
         width.axhline(1.0, color="#888888", lw=0.8, ls="--")
     return Picture(
         figure=figure,
@@ -66,14 +67,14 @@ def guidance_steps(trace: Trace) -> Picture:
             "spread_after": found.spread_after,
         },
         alt=f"Guidance of {in_words(trace)} at {counted(len(found.steps), 'step')}: the halves differ by "
-        f"{found.ratio[0]:.2g} of the conditional one at first and {found.ratio[-1]:.2g} at last, "
-        f"and guidance widens ε by up to {found.spread.max():.3g}.",
+        f"{said(found.ratio[0], '.2g')} of the conditional one at first and {said(found.ratio[-1], '.2g')} at "
+        f"last, and guidance widens ε by up to {top_of(found.spread):.3g}.",
         call=line_of_code("guidance_steps", "trace", trace),
     )
 
 
 def _curve(ax: Axes, steps: tuple[int, ...], values: np.ndarray, title: str, *, ceiling: float | None = None) -> None:
-    ax.plot(steps, values, "o-", color=PALETTE[0], ms=3, lw=1)
+    ax.plot(steps, finite(values), "o-", color=PALETTE[0], ms=3, lw=1)
     ax.set_title(title, fontsize=8, loc="left")
     ax.set_xlabel("step", fontsize=8)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -8,6 +8,7 @@ from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code
 from ..figures.colours import DIVERGING
 from ..figures.labels import colour_bar, row_label
+from ..figures.not_numbers import reach_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
@@ -36,7 +37,7 @@ def latents(trace: Trace, steps: Steps = None) -> Picture:
     if not chosen:
         raise TraceError("latents(steps=()): name at least one step, or leave steps out")
     values = np.stack([trace.scaled_latents(step) for step in chosen])
-    reach = float(np.quantile(np.abs(values), _QUANTILE)) or 1.0
+    reach = reach_of(values, _QUANTILE) or 1.0
     channels, y, x = values.shape[1:]
     with panels(channels, len(chosen), aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(run_title(trace), fontsize=9)

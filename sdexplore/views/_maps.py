@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import peak
+from ..figures.captions import with_details
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
@@ -63,15 +64,21 @@ def maps(
     return Picture(
         figure=figure,
         data=drawn,
-        alt=f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
-        + ("each on its own scale" if scale == "each" else "on one scale")
-        + "; "
-        + "; ".join(peak(clip(name), pixels) for name, pixels in drawn.items())
-        + ".",
+        alt=with_details(
+            f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
+            + ("each on its own scale" if scale == "each" else "on one scale"),
+            *(peak(clip(name), pixels) for name, pixels in drawn.items()),
+        ),
         call=line_of_code(
             "maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value', 'title': ''})}", trace
         ),
     )
+
+
+def _ends(pixels: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest finite number; 0 for both where there is none."""
+    finite = pixels[np.isfinite(pixels)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def columns(
@@ -80,7 +87,8 @@ def columns(
     """A column a map: over the trace's picture where there is one, and bare beneath."""
     if scale not in ("shared", "each"):
         raise TraceError(f"scale={scale!r}: scale is 'shared' or 'each'")
-    low, top = (float(pick([pick(pixels) for pixels in maps])) for pick in (np.min, np.max))
+    ends = [_ends(pixels) for pixels in maps]
+    low, top = min(least for least, _ in ends), max(most for _, most in ends)
     grids = {grid_of(pixels) for pixels in maps}
     y, x = maps[0].shape
     over = trace.image is not None
@@ -92,7 +100,7 @@ def columns(
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
         for column, (name, pixels) in enumerate(zip(names, maps, strict=True), start=int(over)):
-            least, most = (low, top) if scale == "shared" else (float(pixels.min()), float(pixels.max()))
+            least, most = (low, top) if scale == "shared" else _ends(pixels)
             limits = {"vmin": min(0.0, least), "vmax": most if most > min(0.0, least) else min(0.0, least) + 1.0}
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, **limits)
             axes[0, column].set_title(drawable(name, 24), fontsize=9)

@@ -5,9 +5,12 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TraceError
+from ..figures.alt_texts import said
+from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.occlusion import Occlusion
@@ -36,9 +39,10 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
     if most < 1:
         raise TraceError(f"occlusion(most={most}): at least one word is to be shown")
     effects, ranking = found.effects, found.ranking
+    shown = finite(effects)
     top = ranking[:most]
     maps = found.changes[list(top)]
-    reach = float(maps.max()) or 1.0
+    reach = top_of(maps) or 1.0
     wide = min(1.1, (BLOG_COLUMN - 3.4) / len(found.steps))
     y, x = maps.shape[2:]
     high = max(0.3 * len(ranking), len(top) * wide * y / x) + 1.1
@@ -48,10 +52,10 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
         ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3.4, wide * len(found.steps) + 0.7))
         ax = left.subplots()
         names = [drawable(found.words[i], 24) for i in ranking]
-        ax.barh(range(len(ranking)), effects[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
+        ax.barh(range(len(ranking)), shown[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
         for step in range(len(found.steps)):
             shade = str(0.75 - 0.75 * step / max(1, len(found.steps) - 1))
-            ax.scatter(effects[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
+            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
         ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")
@@ -66,12 +70,15 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
                     panel.set_title(f"step {step}\nt {t:.0f}", fontsize=7.5)
             axes[row, 0].set_ylabel(drawable(found.words[word], 14), fontsize=7.5)
         colour_bar(right, drawn, axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
-    best = ", ".join(f"{found.words[i]!r} {effects[i].mean():.2f}" for i in ranking[:_MOST])
+    best = ", ".join(f"{found.words[i]!r} {said(effects[i].mean(), '.2f')}" for i in ranking[:_MOST])
     return Picture(
         figure=figure,
         data={"effects": effects[list(ranking)], "changes": maps, "steps": np.array(found.steps)},
-        alt=f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
-        f"share of what the whole prompt does: {best}; and maps of where, from 0 to {reach:.2g}.",
+        alt=with_details(
+            f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
+            f"share of what the whole prompt does: {best}",
+            f"and maps of where, from 0 to {reach:.2g}",
+        ),
         call=CodeLine(
             f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_asked(found)}){options({'most': most}, {'most': _MOST})})"
             f"  # trace {found.fingerprint}",

@@ -10,10 +10,11 @@ from matplotlib.patches import Rectangle
 from ..analysis.region import Region, RegionWords, ranked_in, region_mask
 from ..analysis.selection import Heads, Layers, Selection, Word
 from ..base.display import clip
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
+from ..figures.not_numbers import top_of
 from ..figures.panels import BLOG_COLUMN, Panel
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, selection_title
@@ -64,7 +65,7 @@ def region(
     own = {"mask": region} if isinstance(region, np.ndarray) else {}
     box = "mask" if own else repr(tuple(region))
     given = "" if words is None else f", {words!r}"
-    ranked = ", ".join(f"{clip(word)} {p:.3g}" for word, p in zip(found.words, found.inside, strict=True))
+    ranked = ", ".join(f"{clip(word)} {said(p)}" for word, p in zip(found.words, found.inside, strict=True))
     return Picture(
         figure=figure,
         data={"mask": mask, "inside": np.array(found.inside), "outside": np.array(found.outside)},
@@ -100,6 +101,6 @@ def _bars(ax: Axes, found: RegionWords) -> None:
         ax.bar_label(drawn, texts, padding=2, fontsize=7.5)
     ax.set_yticks(places, [drawable(word, 24) for word in found.words])
     ax.invert_yaxis()
-    longest = float(np.nanmax([*found.inside, *found.outside])) or 1.0
+    longest = top_of(np.array([*found.inside, *found.outside])) or 1.0
     ax.set(xlim=(0, 1.18 * longest), xlabel="mean probability")
     ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)  # clear of the bars

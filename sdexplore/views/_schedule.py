@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import counted
 from ..base.errors import TraceError
+from ..figures.captions import AltText
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.panels import BLOG_COLUMN
@@ -73,7 +74,10 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     return Picture(
         figure=figure,
         data=data,
-        alt=f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
+        alt=AltText(
+            f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
+            "Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points.",
+        ),
         call=CodeLine(
             f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
             [one.run for one in found if one.run],

@@ -11,7 +11,8 @@ from ..analysis.segmentation import winners_of
 from ..analysis.selection import Heads, Layers, Selection, Word, words_of
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.alt_texts import in_words
+from ..figures.alt_texts import in_words, said
+from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
@@ -61,7 +62,10 @@ def segmentation(
             f"segmentation: {len(found.words)} words are more than the {len(PALETTE)} colours that can be told apart"
         )
     colours = PALETTE[: len(found.words)]
-    shares = [float(found.mask(word).mean()) for word in found.words]
+    known = np.isfinite(found.margin)  # where the maps hold no number, no word wins
+    winner = np.where(known, found.winner, np.nan).astype(np.float32)
+    typical = np.median(found.margin[known]) if known.any() else np.nan
+    shares = [float((found.mask(word) & known).mean()) for word in found.words]
     y, x = found.winner.shape
     pictured = trace.image is not None
     with panels(1, 2 + pictured, aspect=y / x, top=0.75 + 0.2 * ceil(len(colours) / _LEGEND_COLUMNS)) as (figure, axes):
@@ -69,7 +73,9 @@ def segmentation(
         if pictured:
             axes[0, 0].imshow(trace.image)
             axes[0, 0].set_title("picture", fontsize=9)
-        axes[0, -2].imshow(found.winner, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5)
+        axes[0, -2].imshow(
+            found.winner if known.all() else winner, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5
+        )
         axes[0, -2].set_title("winner", fontsize=9)
         drawn = axes[0, -1].imshow(found.margin, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0)
         axes[0, -1].set_title("margin", fontsize=9)
@@ -86,7 +92,9 @@ def segmentation(
     return Picture(
         figure=figure,
         data={"winner": found.winner, "margin": found.margin},
-        alt=f"Which word each latent pixel looks at most for {in_words(trace)}: {won} of the pixels; the margin "
-        f"is {np.median(found.margin):.2f} at the median.",
+        alt=with_details(
+            f"Which word each latent pixel looks at most for {in_words(trace)}: {won} of the pixels",
+            f"the margin is {said(typical, '.2f')} at the median",
+        ),
         call=line_of_code("segmentation", f"trace{given}{options(selection.given)}", trace),
     )

@@ -2,7 +2,6 @@
 
 from math import ceil
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -13,6 +12,7 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
@@ -55,7 +55,7 @@ def self_attention(
     vectors = components_of(trace, side, selection, components)
     looked = None if pixel is None else map_of_pixel(trace, pixel, side, selection)
     y, x = vectors.shape[1:]
-    reach = float(np.abs(vectors).max())
+    reach = reach_of(vectors) or 1.0
     shown = len(vectors) + (trace.image is not None) + (looked is not None)
     columns = min(_COLUMNS, shown)
     rows = ceil(shown / columns)
@@ -71,8 +71,8 @@ def self_attention(
         if looked is not None:
             ax = next(free)
             ax.set_title(f"pixel {pixel} looks at", fontsize=9)
-            ax.imshow(looked, cmap=SEQUENTIAL, vmin=0.0, vmax=float(looked.max()))
-            ax.set_xlabel(f"0 to {looked.max():.3g}", fontsize=7.5)
+            ax.imshow(looked, cmap=SEQUENTIAL, vmin=0.0, vmax=top_of(looked) or 1.0)
+            ax.set_xlabel(f"0 to {top_of(looked):.3g}", fontsize=7.5)
             _mark(ax, pixel)
         for number, vector in enumerate(vectors, start=1):
             ax = next(free)

@@ -11,7 +11,10 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TokenError
+from ..figures.alt_texts import said
+from ..figures.captions import with_details
 from ..figures.colours import DIVERGING, FAINT, PALETTE, SEQUENTIAL
+from ..figures.not_numbers import finite, top_of
 from ..figures.panels import BLOG_COLUMN, panels
 from ..figures.picture import Picture, drawable, style
 from ..records.text_encoding import TextEncoding
@@ -61,8 +64,8 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
         figure=figure,
         data={"similarity": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=f"Cosine similarity of the tokens of {clip(encoding.tokens.text, 200)!r} after layers "
-        f"{', '.join(map(str, chosen))} of {encoding.encoder}: two words are {means[0]:.2f} alike on average in the "
-        f"first and {means[-1]:.2f} in the last.",
+        f"{', '.join(map(str, chosen))} of {encoding.encoder}: two words are {said(means[0], '.2f')} alike on average "
+        f"in the first and {said(means[-1], '.2f')} in the last.",
         call=_call("text_similarity", encoding, layers, chosen, _padded(padding)),
     )
 
@@ -90,21 +93,27 @@ def text_norms(encoding: TextEncoding, padding: int = _PADDING) -> Picture:
         for column, position in enumerate(shown):
             colour, dash = looks.get(encoding.tokens.tokens[position].kind, (blues.get(position, PALETTE[0]), "-"))
             name = f"{position}: {drawable(encoding.label(position), _LABEL)}"
-            ax.plot(norms[:, column], color=colour, linestyle=dash, linewidth=1.3, label=name)
+            ax.plot(finite(norms[:, column]), color=colour, linestyle=dash, linewidth=1.3, label=name)
         ax.set(
             yscale="log", xlabel="layer (0: embeddings)", ylabel="length of the hidden state", xlim=(0, len(norms) - 1)
         )
         ax.set_xticks(range(0, len(norms), max(1, len(norms) // 12)))
         figure.legend(loc="outside right upper", fontsize=6.5, frameon=False, ncols=1 + len(shown) // 22)
-    longest = int(norms[-1].argmax())
+    longest = int(np.where(np.isfinite(norms[-1]), norms[-1], -1.0).argmax())
     return Picture(
         figure=figure,
         data={"norms": norms, "positions": np.array(shown)},
         alt=f"Length of hidden states of {clip(encoding.tokens.text, 200)!r} over the layers of {encoding.encoder}, "
-        f"from {norms[0].min():.3g}–{norms[0].max():.3g} in the embeddings to {norms[-1].min():.3g}–"
-        f"{norms[-1].max():.3g} after the last layer, longest {encoding.label(shown[longest])!r}.",
+        f"from {_between(norms[0])} in the embeddings to {_between(norms[-1])} after the last layer, longest "
+        f"{encoding.label(shown[longest])!r}.",
         call=_call("text_norms", encoding, None, (), _padded(padding)),
     )
+
+
+def _between(values: np.ndarray) -> str:
+    """The least and the greatest finite number."""
+    finite = values[np.isfinite(values)]
+    return f"{finite.min():.3g}–{finite.max():.3g}" if finite.size else "no number"
 
 
 @made_from("pipeline", calls=["text_encoding"])
@@ -145,7 +154,7 @@ def text_attention(
     flat = found.reshape(-1, *found.shape[-2:])
     with panels(lines, per_row, top=1.0, least=2.6 if heads is None else 1.6, of=Axes) as (figure, axes):
         figure.suptitle(_title(encoding), fontsize=9)
-        norm = PowerNorm(_GAMMA, vmin=0.0, vmax=float(flat.max()))
+        norm = PowerNorm(_GAMMA, vmin=0.0, vmax=top_of(flat) or 1.0)
         for number, (ax, matrix) in enumerate(zip(axes.flat, flat, strict=False)):
             head = rows[number // len(chosen)]
             which = "mean of heads" if head is None else f"head {head}"
@@ -158,13 +167,16 @@ def text_attention(
     text = [i for i, p in enumerate(shown) if encoding.tokens.tokens[p].kind == "text"]
     sink = "There is no word."
     if text:
-        sink = f"The words give {found[:, :, text, 0].mean():.0%} of theirs to the first token on average."
+        sink = f"The words give {said(found[:, :, text, 0].mean(), '.0%')} of theirs to the first token on average."
     seen = "each sees itself and what is before it" if encoding.causal else "each sees all"
     return Picture(
         figure=figure,
         data={"attention": found, "layers": np.array(chosen), "positions": np.array(shown)},
-        alt=f"Self-attention of {encoding.encoder} over {clip(encoding.tokens.text, 200)!r}, layers "
-        f"{', '.join(map(str, chosen))}; {seen}. {sink}",
+        alt=with_details(
+            f"Self-attention of {encoding.encoder} over {clip(encoding.tokens.text, 200)!r}, layers "
+            f"{', '.join(map(str, chosen))}",
+            f"{seen}. {sink}".removesuffix("."),
+        ),
         call=_call("text_attention", encoding, layers, chosen, "" if heads is None else f", heads={list(heads)}"),
     )
 

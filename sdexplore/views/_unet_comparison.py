@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from ..figures.captions import AltText
 from ..figures.colours import PALETTE
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
@@ -60,14 +61,17 @@ def unet_comparison(found: UNetComparison) -> Picture:
         handles = [Patch(color=_PLAIN, label="convolutions only"), Patch(color=_ATTENDING, label="with attention")]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     changed = "; ".join(f"{what}: {old}, now {new}" for what, old, new in found.changes[:1] + found.changes[7:])
+    both = (
+        f"The U-Net of 2015, {len(found.levels_2015)} levels of {found.levels_2015[0].channels} to "
+        f"{found.levels_2015[-1].channels} channels, beside the {here.unet}, {here.levels} levels."
+    )
     return Picture(
         figure=figure,
         data={
             "channels_2015": np.array([one.channels for one in found.levels_2015]),
             "channels": np.array([stage.channels for stage in here.stages]),
         },
-        alt=f"The U-Net of 2015, {len(found.levels_2015)} levels of {found.levels_2015[0].channels} to "
-        f"{found.levels_2015[-1].channels} channels, beside the {here.unet}, {here.levels} levels. {changed}.",
+        alt=AltText(f"{both} {changed}.", both),
         call=f"sdx.views.unet_comparison(sdx.pipeline_architecture(pipe, height={here.image[1]}, "
         f"width={here.image[2]}).beside_2015)",
     )

@@ -6,8 +6,12 @@ A view says it with a decorator; `MADE_FROM` holds what all of them say.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from functools import wraps
+from typing import Any, Final, Literal, TypeVar, cast
 
+import numpy as np
+
+from ..figures.not_numbers import told
 from ..figures.picture import Picture
 
 Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler"]
@@ -44,10 +48,19 @@ MADE_FROM: Final[dict[str, MadeFrom]] = {}
 
 
 def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refusal: str = "") -> Callable[[View], View]:
-    """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`."""
+    """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`.
+
+    The view's Picture names NaN and Inf in what the view was given.
+    """
 
     def note(view: View) -> View:
         MADE_FROM[view.__name__] = MadeFrom(sources, tuple(calls), part, refusal)
-        return view
+
+        @wraps(view)
+        def drawn(*given: Any, **options: Any) -> Picture:  # noqa: ANN401  (the view's own)
+            with np.errstate(invalid="ignore", over="ignore"):  # NaN and Inf are told in words
+                return told(view(*given, **options), (*given, *options.values()))
+
+        return cast("View", drawn)
 
     return note

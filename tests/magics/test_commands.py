@@ -101,6 +101,13 @@ def test_a_cell_is_the_prompt_as_it_is():
         *((f"a cat -o {name}", None, f"{name!r} is a name that Python or IPython needs") for name in TAKEN),
         ("a cat --set prompt=x", None, "invalid setting value: 'prompt=x'"),
         ("a cat --size big", None, "invalid size value: 'big'"),
+        ("a cat --size 0", None, "invalid size value: '0'.*512"),
+        ("a cat --guidance nan", None, "invalid float value: 'nan'.*finite"),
+        ("a cat --seed 1.5", None, "invalid int value: '1.5'.*whole number"),
+        ("a cat --set eta", None, "invalid setting value: 'eta'.*NAME=VALUE"),
+        ("a cat --set =3", None, "invalid setting value: '=3'.*NAME=VALUE"),
+        ("a cat --set width=3", None, "invalid setting value: 'width=3'.*--size"),
+        ("a cat --set num_inference_steps=3", None, "'num_inference_steps=3'.*--steps 3"),
         ("a cat", "a dog", "'a cat'.*first line"),
     ],
 )
@@ -181,6 +188,14 @@ def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
         ("components --pipe nothing", "no pipeline in 'nothing'"),
         ("config engine", "has no component 'engine'"),
         ("compare a cat", "needs --over"),
+        ("compare a cat --over", "--over.*expected one argument"),
+        ("compare a cat --over seed", "invalid axis value: 'seed'.*NAME=VALUES"),
+        ("compare a cat --over seed=", "invalid axis value: 'seed='.*NAME=VALUES"),
+        ("compare a cat --over =1,2", "invalid axis value: '=1,2'.*NAME=VALUES"),
+        ("compare a cat --ovr seed=1,2", "--ovr; did you mean '--over'"),
+        ("attention cat --step ::0", "invalid steps value: '::0'.*2:10"),
+        ("attention cat --step 1:2:3:4", "invalid steps value: '1:2:3:4'"),
+        ("components --pipe _", "pipeline"),
         ("run --steps 2", "no prompt.*%sdexplore run a cat"),
         ("compare --over seed=0,1", "no prompt"),
         ("export --key cat", "needs --slug"),
@@ -247,3 +262,25 @@ def test_the_extension_loads_light_and_can_be_taken_away_and_loaded_again():
         "assert len(s.Completer.custom_matchers) == n - 1"
     )
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("run a cat --scheduler Euler --steps 0.5", "invalid count value: '0.5'"),
+        ("run a cat --scheduler Euler --set nope=3", r"^run\(nope=…\)"),
+        ("run a cat --scheduler Euler --seed 99999999999999999999", r"^run\(seed=99999999999999999999\)"),
+        ("run a cat --scheduler Euler --size 63 --steps 1", "^run: StableDiffusionPipeline refuses this call"),
+    ],
+)
+def test_an_error_of_a_run_with_a_scheduler_names_run(clean, line, message):
+    scheduler = clean.user_ns["pipe"].scheduler
+    with pytest.raises(UsageError, match=message):
+        ask(clean, line)
+    assert clean.user_ns["pipe"].scheduler is scheduler
+
+
+def test_a_run_with_a_scheduler_is_the_run_of_a_comparison_over_it(clean):
+    found = ask(clean, "run a cat --scheduler Euler --steps 1 --seed 2")
+    (other,) = sdx.compare(clean.user_ns["pipe"], "a cat", over={"scheduler": ["Euler"]}, seed=2, num_inference_steps=1)
+    assert found.fingerprint == other.fingerprint

@@ -64,3 +64,8 @@ def test_no_prompt_adds_or_ends_an_element(tmp_path_factory, word):
     assert elements(text) == elements(plain)
     facts = json.loads(text.split('id="facts">')[1].split("</script>")[0])
     assert facts["prompt"] == f"a {word}"
+
+
+def test_a_title_from_right_to_left_keeps_its_order(tmp_path):
+    text = sdx.page(synthetic.trace(prompt="قطة في الفضاء (a cat)"), tmp_path / "a.html").read_text(encoding="utf-8")
+    assert '<h1 dir="auto">قطة' in text

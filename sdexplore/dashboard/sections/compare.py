@@ -121,6 +121,7 @@ class CompareSection(Section):
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
             self.message.fail(error)
+            self.box.clear()
             return
 
         def job(cancelled: Cancelled) -> None:
@@ -132,7 +133,8 @@ class CompareSection(Section):
     def _compared(self, found: Comparison) -> None:
         from ...views import comparison
 
-        self._attempt(lambda: self._show(lambda: comparison(found)))
+        if not self._attempt(lambda: self._show(lambda: comparison(found))):
+            self.box.clear()
 
     def forget(self) -> None:
         """Drops the figures and the runs that could be picked."""

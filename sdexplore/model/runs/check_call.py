@@ -17,6 +17,7 @@ from ..schedulers.names import scheduler_from_name
 from .call import Call
 from .check_record import check_record
 from .check_sizes import check_sizes
+from .seeds import tell_same_noise
 
 SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
 _OF_RUN = ("generator", "callback_on_step_end", "callback_on_step_end_tensor_inputs")  # set by `run`, not by the user
@@ -46,6 +47,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
             f"{function}(generator=…): image i draws its noise from seed + i; give seed= instead of a generator"
         )
     check_seed(call.seed, function)
+    tell_same_noise(call.seed, function)
     known = inspect.signature(type(pipe).__call__).parameters
     for name in call.arguments.keys() - known.keys() - {*SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from ..runs.memory_budget import ensure_affordable
 from ..runs.observed_call import settled
 from ..runs.progress import Progress
 from ..runs.provenance import described, identity_of
+from ..runs.seeds import check_noises
 from ..runs.session import Background, session
+
+_MOST = 10_000  # runs, each of which takes seconds and a Trace
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def compare(
             somebody else's) is refused, since a file cannot tell it from another.
 
     Raises:
-        RunError: `over` is empty, or names an argument that is also given; a run makes more than one image; the folder
+        RunError: `over` is empty, or names an argument that is also given; two of its seeds draw the same picture; it
+            makes more than 10,000 runs; a run makes more than one image; the folder
             holds another comparison, or `over` has values that cannot be written down; with `to`, an argument
             is a function; all traces together need more memory (with `to`, disk) than is free.
         LoadError: No scheduler has the name that is given.
@@ -130,6 +135,9 @@ def _check(over: Mapping[str, Sequence[Any]], given: Mapping[str, Any]) -> None:
         isinstance(values, str) or not isinstance(values, Sized) or not len(values) for values in over.values()
     ):
         raise RunError(f"compare(over={over!r}): name at least one argument and its values, as in {{'seed': [0, 1]}}")
+    if (count := prod(map(len, over.values()))) > _MOST:
+        raise RunError(f"compare(over=…): {count:,} runs are too many, {_MOST:,} at most; give fewer values")
+    check_noises(over.get("seed", ()), "compare")
     for name in over:
         if given.get(name) is not None:
             raise RunError(

@@ -41,6 +41,26 @@ def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard listens 
         return running.run(call)
 
 
+def run_with(
+    scheduler: str,
+    pipe: Any,
+    prompt: str | None = None,
+    *,
+    seed: int = 0,
+    record: Record = USUAL,
+    **pipeline_arguments: Any,
+) -> Trace | Traces:
+    """`run` with another scheduler, for this run alone: a name as in `load(scheduler=…)`.
+
+    Raises:
+        LoadError: No scheduler has that name.
+        RunError: As `run`.
+    """
+    call = Call.of(prompt, pipeline_arguments, seed=seed, record=record, scheduler=scheduler)
+    with session(pipe, call, function="run") as running:
+        return running.run(call)
+
+
 def compare_unless(  # noqa: PLR0913  (as above)
     cancelled: Callable[[], bool],
     pipe: Any,

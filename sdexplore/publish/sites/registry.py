@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from ...base.display import clip
 from ...base.errors import PublishError, did_you_mean
 from .github import GitHub
 from .hugo import Hugo
@@ -17,12 +18,12 @@ SITES: dict[str, Site] = {site.name: site for site in (Zenn(), Qiita(), GitHub()
 """Name -> site, in the order in which they are offered."""
 
 
-def site_of(name: str) -> Site:
+def site_of(name: object) -> Site:
     """The site of that name.
 
     Raises:
         PublishError: There is none.
     """
-    if name not in SITES:
-        raise PublishError(f"no flavor {name!r}; {did_you_mean(str(name), SITES)}")
+    if not isinstance(name, str) or name not in SITES:
+        raise PublishError(f"no flavor {clip(repr(name), 80)}; {did_you_mean(clip(str(name), 80), SITES)}")
     return SITES[name]
