@@ -47,7 +47,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
             f"{function}(generator=…): image i draws its noise from seed + i; give seed= instead of a generator"
         )
     check_seed(call.seed, function)
-    tell_same_noise(call.seed, function)
+    tell_same_noise(int(call.seed), function)
     known = inspect.signature(type(pipe).__call__).parameters
     for name in call.arguments.keys() - known.keys() - {*SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
