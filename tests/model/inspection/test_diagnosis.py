@@ -129,7 +129,7 @@ def test_the_record_is_heeded(tiny):
 
 
 def test_a_pipeline_without_a_unet_is_refused():
-    with pytest.raises(sdx.InspectionError, match="has no denoiser"):
+    with pytest.raises(sdx.InspectionError, match="a diffusers pipeline is needed"):
         sdx.doctor(object())
 
 
