@@ -1,6 +1,7 @@
 """What a pipeline is made of, as records: its components, and the modules of one of them."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -130,8 +131,10 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
 def _why_without(network: nn.Module, error: Exception) -> str:
     if isinstance(error, InspectionError):
         return str(error)
-    kind = type(error.__cause__ or error).__name__  # torchinfo wraps what it caught
-    return f"this {type(network).__name__} does not run on the example that sdexplore knows to make for it ({kind})"
+    cause, kind = error.__cause__ or error, type(network).__name__  # torchinfo wraps what it caught
+    if lacking := re.search(r"missing \d+ required \S+ arguments?: (.+)", str(cause)):
+        return f"a {kind} needs {lacking[1]} besides, for which sdexplore has no example"
+    return f"this {kind} does not run on the example that sdexplore knows to make for it ({type(cause).__name__})"
 
 
 def _own_shapes(module: nn.Module) -> list[torch.Size]:

@@ -11,12 +11,12 @@ import torch
 from ...base.errors import RunError, SdexploreError
 from ...records.schedule import Schedule, schedule_of_trace, trained
 from ...trace.trace import Trace
-from ..components.flow_arguments import flow_arguments
 from ..components.source_name import model_source
 from ..runs.check_call import check_counts
 from ..runs.provenance import plain
 from ..schedulers import noise_levels
 from ..schedulers.names import scheduler_from_name
+from .flow_arguments import flow_arguments
 
 _USUAL_STEPS = 50
 

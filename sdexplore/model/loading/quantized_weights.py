@@ -49,5 +49,9 @@ def check_folder_weights(source: str, folder: Path, arguments: Mapping[str, obje
     variant = arguments.get("variant")
     files = sorted(path.name for path in folder.glob(f"*.{variant}*.safetensors")) if variant else []
     for file in files or weight_files(folder, what)[0]:
-        if (why := refusal(read_header(folder / file, f"{source}/{folder.name}/{file}"))) is not None:
+        try:
+            why = refusal(read_header(folder / file))
+        except LoadError:  # damaged: diffusers meets it too, and what it says is explained
+            continue
+        if why is not None:
             raise LoadError(f"{what} cannot be loaded: {why}")
