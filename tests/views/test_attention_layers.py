@@ -1,6 +1,7 @@
 """One word's map in every layer and head."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_a_gallery_that_does_not_fit_says_what_would(trace, per_head):
     with pytest.raises(TraceError, match=r"by_head=True\): only the mean over heads was recorded; run with Record"):
         views.attention_layers(trace, "cat", by_head=True)
     with pytest.raises(TraceError, match=r"attention_layers\(scale='log'\): scale is 'shared' or 'each'"):
-        views.attention_layers.__wrapped__(trace, "cat", scale="log")
+        inspect.unwrap(views.attention_layers)(trace, "cat", scale="log")
 
 
 def test_short_names_tell_layers_apart():
