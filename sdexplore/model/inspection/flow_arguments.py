@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import RunError
-from .pipeline_parts import latent_grid
+from ..components.pipeline_parts import latent_grid
 
 _OWN = "np.linspace(1.0, 1 / num_inference_steps, num_inference_steps)"  # in the call of FLUX's and its kin's pipelines
 _PATCH = 2  # latents along the side of a picture token, where the transformer's config says nothing else
