@@ -36,6 +36,10 @@ class Traces(Sequence[Trace], Shown):
     def __len__(self) -> int:
         return len(self._traces)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels as its traces."""
+        return type(self), (self._traces,)
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
         if name in Trace.__dataclass_fields__ or hasattr(Trace, name):
             raise AttributeError(f"{len(self)} traces together have no {name!r}; take one of them: traces[0]")
