@@ -38,7 +38,7 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401  (JSON)
         ValueError: It is no JSON.
         RecursionError: It is nested too deeply.
     """
-    return _restored(json.loads(text))
+    return restored(json.loads(text))
 
 
 def holds_no_number(value: Any) -> bool:  # noqa: ANN401  (JSON)
@@ -59,15 +59,16 @@ def _marked(value: Any) -> Any:  # noqa: ANN401  (JSON)
     return list(map(_marked, value)) if isinstance(value, list | tuple) else value
 
 
-def _restored(value: Any) -> Any:  # noqa: ANN401  (JSON)
+def restored(value: Any) -> Any:  # noqa: ANN401  (JSON)
+    """JSON as `json.loads` read it, with its floats."""
     if isinstance(value, list):
-        return list(map(_restored, value))
+        return list(map(restored, value))
     if not isinstance(value, dict):
         return value
     if _is_mark(value):
         inner = value[_KEY]
-        return float(inner) if isinstance(inner, str) else {key: _restored(one) for key, one in inner.items()}
-    return {key: _restored(inner) for key, inner in value.items()}
+        return float(inner) if isinstance(inner, str) else {key: restored(one) for key, one in inner.items()}
+    return {key: restored(inner) for key, inner in value.items()}
 
 
 def _is_mark(value: object) -> bool:

@@ -1,6 +1,5 @@
 """An article written from the notebook: numbered pictures that have words and fit the site, and the Markdown."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..base import json_text
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
 from ..base.user_warnings import warn_user
@@ -293,7 +293,7 @@ class Article(Shown):
         if entry is None or code is None:
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
-        return content is not None and json.loads(content).get("code") == code
+        return content is not None and json_text.loads(content).get("code") == code
 
     def _compose(self, piece: dict[str, str], key: str | None) -> "Article":
         self._check_key(key)
