@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
+from ..trace.not_numbers import not_numbers
 from ..trace.trace import Trace
 
 _NO_GUIDANCE = (
@@ -51,6 +52,7 @@ class GuidanceSteps(Shown):
         cosine: Of the angle between ε_c and ε_u, as vectors: 1 where the prompt changes no direction.
         overshoot: ‖guided ε‖ / ‖ε_c‖ before `guidance_rescale`.
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
+        without_numbers: What was left out, since it holds NaN or infinities: array and steps, a phrase each.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
     """
 
@@ -67,6 +69,7 @@ class GuidanceSteps(Shown):
     spread_after: Float64[np.ndarray, " step"]
     residual: Float64[np.ndarray, " step"]
     source: str = ""
+    without_numbers: tuple[str, ...] = ()
 
     def blocks(self) -> list[Block]:
         """What the repr shows: a row a step."""
@@ -88,7 +91,13 @@ class GuidanceSteps(Shown):
         ]
         title = f"Guidance of {self.source}: {counted(len(self.steps), 'step')} with both halves"
         put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
-        return [Line(title, strong=True), Line(put), Table(tuple(columns), rows, frozenset(columns))]
+        lost = [Line(f"Left out, since they are no numbers: {'; '.join(self.without_numbers)}.")]
+        return [
+            Line(title, strong=True),
+            Line(put),
+            *lost[: bool(self.without_numbers)],
+            Table(tuple(columns), rows, frozenset(columns)),
+        ]
 
 
 def halves(trace: Trace) -> Halves:
@@ -120,6 +129,9 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     steps = _steps(trace)
     used = trace.noise_pred_before_guide
     used = trace.recorded("noise_pred") if used is None else used
+    steps = tuple(step for step in steps if np.isfinite(used[step]).all())
+    if not steps:
+        raise TraceError(f"no step of this run has predictions of numbers: {'; '.join(not_numbers(trace))}")
     scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
     found: dict[str, list[float]] = {}
     for step in steps:
@@ -139,6 +151,7 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         pag_scale=pag[rows],
         difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
         source=f"trace {trace.fingerprint}",
+        without_numbers=not_numbers(trace),
         **{name: np.array(values) for name, values in found.items()},
     )
 
@@ -162,7 +175,9 @@ def _steps(trace: Trace) -> tuple[int, ...]:
     if "uncond" not in trace.noise_preds:
         raise TraceError(_NO_GUIDANCE)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
-    steps = tuple(i for i in range(trace.num_steps) if not (np.isnan(uncond[i]).any() or np.isnan(cond[i]).any()))
+    steps = tuple(i for i in range(trace.num_steps) if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
+    if not steps and (found := not_numbers(trace)):
+        raise TraceError(f"no step of this run has two halves of numbers: {'; '.join(found)}")
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     return steps

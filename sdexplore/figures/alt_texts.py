@@ -5,6 +5,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ..base.display import clip
+from ..trace.not_numbers import not_numbers
 from ..trace.trace import Trace
 from .titles import noised_at
 
@@ -22,7 +23,8 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
         prompt = ends if "weight" in over else f"{ends} at weight {made['weight']:g}"
     else:
         prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
-    return prompt + " (a picture that the safety checker made black)" * any(trace.flags.values())
+    black = " (a picture that the safety checker made black)" * any(trace.flags.values())
+    return prompt + black + (f" (numbers that are none: {'; '.join(found)})" if (found := not_numbers(trace)) else "")
 
 
 def way_of(trace: Trace) -> str:
@@ -38,6 +40,9 @@ def way_of(trace: Trace) -> str:
 
 def peak(name: str, pixels: np.ndarray) -> str:
     """Where a map has its peak and how high that is, in words."""
+    if not np.isfinite(pixels).all():
+        kinds = " and ".join(["NaN"] * bool(np.isnan(pixels).any()) + ["Inf"] * bool(np.isinf(pixels).any()))
+        return f"{name} has no peak: {kinds} at {np.mean(~np.isfinite(pixels)):.0%} of its pixels"
     row, column = np.unravel_index(int(pixels.argmax()), pixels.shape)
     vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
     horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]

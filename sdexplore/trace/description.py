@@ -6,6 +6,7 @@ from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, coun
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
 from .lazy import Part
+from .not_numbers import not_numbers
 from .preview import preview_in
 
 _UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
@@ -63,6 +64,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     if quality := trace.provenance.get("reconstruction"):
         redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
+    if found := not_numbers(trace):
+        yield f"Numbers that are none: {'; '.join(found)}."
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
 
