@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SdexploreError
+from .os_errors import told
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # on Windows no draft is locked, and none cleared
 _SUFFIX = ".part"
@@ -59,6 +60,17 @@ def write(path: Path, content: bytes) -> None:
     """Writes `content` to `path`, atomically."""
     with draft_of(path) as draft:
         draft.write_bytes(content)
+
+
+def save(path: Path, content: bytes, error: type[SdexploreError]) -> None:
+    """Writes `content` to `path`, atomically, and makes the folders around it.
+
+    Raises:
+        SdexploreError: The system refuses: a full disk, a forbidden place; the class is `error`.
+    """
+    with told(error, f"cannot save as {str(path)!r}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, content)
 
 
 def _locked(path: Path) -> tuple[Path, int | None]:

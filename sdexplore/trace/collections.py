@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, overload
 
-from ..base.atomic_files import named
+from ..base import json_text
+from ..base.atomic_files import named, write
 from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
 from ..base.errors import RunError, TraceError
+from ..base.os_errors import told
 from .description import thumbnail_of
 from .file import INDEX, kind_of_folder
 from .trace import Trace
@@ -47,12 +50,12 @@ class Traces(Sequence[Trace], Shown):
 
     def save(self, folder: str | Path) -> Path:
         """Writes one file a trace and an index into `folder`; returns it."""
-        return _save(named(folder), {"kind": "traces"}, self._traces)
+        return _save(named(folder, TraceError), {"kind": "traces"}, self._traces)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Traces":
         """The traces saved in `folder`, read lazily; TraceError if it holds none."""
-        _, traces = _load(named(folder), "traces")
+        _, traces = _load(named(folder, TraceError), "traces")
         return cls(traces)
 
     def blocks(self) -> list[Block]:
@@ -80,7 +83,7 @@ class Comparison(Shown):
     traces: tuple[Trace, ...]
 
     def __post_init__(self) -> None:
-        cells = len(list(self.settings()))
+        cells = prod(map(len, self.over.values()))  # counted, not made: an index may name 10^12 of them
         if not self.over or not cells:
             raise TraceError(f"a comparison over {dict(self.over)!r} has no cells: name an argument and its values")
         if cells != len(self.traces):
@@ -121,16 +124,16 @@ class Comparison(Shown):
             TraceError: A value of `over` cannot be written as JSON.
         """
         try:
-            over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
-        except TypeError as error:
+            over = json.loads(json_text.dumps({name: list(values) for name, values in self.over.items()}))
+        except (TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
-        return _save(named(folder), {"kind": "comparison", "over": over}, self.traces)
+        return _save(named(folder, TraceError), {"kind": "comparison", "over": over}, self.traces)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Comparison":
         """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
-        index, traces = _load(named(folder), "comparison")
-        over = index.get("over")
+        index, traces = _load(named(folder, TraceError), "comparison")
+        over = json_text.restored(index.get("over"))
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
             raise TraceError(
                 f"{INDEX} of {Path(folder).name!r} is damaged: it does not say which arguments the comparison is over"
@@ -154,7 +157,7 @@ class Comparison(Shown):
 
 def opened(path: str | Path) -> "Trace | Traces | Comparison":
     """The Trace, Traces or Comparison that is saved at `path`; TraceError if there is nothing."""
-    path = named(path)
+    path = named(path, TraceError)
     match kind_of_folder(path):
         case "traces":
             return Traces.load(path)
@@ -183,11 +186,11 @@ class CellFolder:
         Raises:
             RunError: It holds another comparison, or other files; a value of `over` cannot be written as JSON.
         """
-        path = named(path)
+        path = named(path, RunError)
         try:
-            axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
-            plan = json.loads(json.dumps({"schema": _SCHEMA, "kind": "plan", "over": axes, **asked}))
-        except TypeError as error:
+            axes = json.loads(json_text.dumps({name: list(values) for name, values in over.items()}))
+            plan = json.loads(json_text.dumps({"schema": _SCHEMA, "kind": "plan", **asked})) | {"over": axes}
+        except (TypeError, ValueError, RecursionError) as error:
             raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
         if (path / _PLAN).exists():
             known = _read_plan(path)
@@ -199,13 +202,16 @@ class CellFolder:
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"compare(to={path.name!r}): there is something else already; name a new folder")
         else:
-            path.mkdir(parents=True, exist_ok=True)
-            _write(path / _PLAN, plan)
+            with told(RunError, f"compare(to={str(path)!r}): cannot write there"):
+                path.mkdir(parents=True, exist_ok=True)
+                _write(path / _PLAN, plan)
         return cls(path, axes)
 
     def trace(self, number: int) -> Trace:
         """The trace of a finished cell, its content checked; TraceError where it is missing or damaged."""
-        return Trace.load(self.path / file_of(number)).verify()
+        trace = Trace.load(self.path / file_of(number))
+        trace.check()
+        return trace
 
     def keep(self, number: int, trace: Trace) -> Trace:
         """Writes the trace of a cell; returns it as read from its file, lazily."""
@@ -232,16 +238,15 @@ def file_of(number: int) -> str:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    draft.replace(path)
+    write(path, json.dumps(content, indent=1).encode())
 
 
 def _save(folder: Path, index: dict[str, Any], traces: Sequence[Trace]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, trace in enumerate(traces):
-        trace.save(folder / file_of(number))
-    _write_index(folder, index, len(traces))  # written last, so that it names only files that exist
+    with told(TraceError, f"cannot save into {str(folder)!r}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, trace in enumerate(traces):
+            trace.save(folder / file_of(number))
+        _write_index(folder, index, len(traces))  # written last, so that it names only files that exist
     return folder
 
 
@@ -267,12 +272,14 @@ def _load(folder: Path, kind: str) -> tuple[dict[str, Any], list[Trace]]:
     files = index.get("files") if isinstance(index, dict) else None
     if not isinstance(files, list) or index.get("kind") != kind:
         raise TraceError(f"{folder.name!r} holds no {kind}: its {INDEX} is of another kind")
-    if index.get("schema") != _SCHEMA:
+    if index.get("schema") is True or index.get("schema") != _SCHEMA:
         raise TraceError(
-            f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {_SCHEMA}: "
+            f"{folder.name!r} has layout {clip(repr(index.get('schema')), 40)}; this sdexplore reads {_SCHEMA}: "
             "update it, or save anew"
         )
     for file in files:
         if not isinstance(file, str) or not re.fullmatch(r"[0-9]+\.safetensors", file):
-            raise TraceError(f"{INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
+            raise TraceError(f"{INDEX} of {folder.name!r} names {clip(repr(file))}, which no {kind} does")
+    if len(set(files)) != len(files):
+        raise TraceError(f"{INDEX} of {folder.name!r} names a file twice, which no {kind} does")
     return index, [Trace.load(folder / file) for file in files]

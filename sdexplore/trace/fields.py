@@ -12,12 +12,16 @@ from typing import Any, Literal, cast
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
+from ..base.display import clip
+from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
 from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
 from .fingerprint import fingerprint_of
 from .layers import Attention, Queries
 from .lazy import Part, array_of, held, on_touch, row_of
 from .provenance import Provenance
+
+KINDS = ("run", "look", "invert")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -126,6 +130,8 @@ class TraceFields:
 
     def __post_init__(self) -> None:
         """Makes arrays read-only, and checks the shapes that must agree: a damaged trace fails here, not in a view."""
+        if self.kind not in KINDS:
+            raise TraceError(f"the kind of a trace is {', '.join(map(repr, KINDS))}, not {clip(repr(self.kind), 40)}")
         _read_on_touch(cast("Hashable", type(self)))
         for one in declared(type(self)):
             object.__setattr__(self, one.name, one.frozen(held(self, one.name)))

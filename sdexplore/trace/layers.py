@@ -110,6 +110,8 @@ class Attention(LayerRows):
         object.__setattr__(self, "probs", _kept(self.part))
         if len(self.shape) != 5 or self.dtype.kind != "f":  # noqa: PLR2004  (call, head, y, x, column)
             raise TraceError(f"attention is {described(self.part)}; it must be floats (call, head, y, x, column)")
+        if 0 in self.shape:
+            raise TraceError(f"attention is {described(self.part)}: it holds no number")
         if len(self.steps) != self.shape[0]:
             raise TraceError(f"attention of {self.shape[0]} calls names {len(self.steps)} steps")
         if self.columns and len(self.columns) != self.shape[-1]:
@@ -213,6 +215,8 @@ class Queries(LayerRows):
         object.__setattr__(self, "values", _kept(self.part))
         if len(self.shape) != 5 or self.dtype.kind != "f":  # noqa: PLR2004  (call, head, y, x, width)
             raise TraceError(f"queries are {described(self.part)}; they must be floats (call, head, y, x, width)")
+        if 0 in self.shape:
+            raise TraceError(f"queries are {described(self.part)}: they hold no number")
         if len(self.steps) != self.shape[0]:
             raise TraceError(f"queries of {self.shape[0]} calls name {len(self.steps)} steps")
 

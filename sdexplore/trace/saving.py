@@ -25,9 +25,9 @@ def save(path: Path, trace: TraceFields, named: str) -> None:
     """
     if path.suffix != ".safetensors":
         raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
-    if path.exists() and not path.is_file():
-        raise TraceError(f"cannot save a trace as {named!r}: that is no file, but a folder, a pipe or a device")
     with told(TraceError, f"cannot save a trace as {named!r}", "what was there before is unchanged"):
+        if path.exists() and not path.is_file():
+            raise TraceError(f"cannot save a trace as {named!r}: that is no file, but a folder, a pipe or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         file.write(path, codec.facts_of(trace), trace.parts(), **_shown(trace))
 

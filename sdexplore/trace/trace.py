@@ -117,7 +117,7 @@ class Trace(TraceFields, Shown):
             if several is None or isinstance(several, slice):
                 return tuple(every[several or slice(None)])
             return tuple(dict.fromkeys(map(self.check_step, several)))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:  # a slice(0, 3, 0) too
             raise TraceError(
                 f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "
                 f"0 to {self.num_steps - 1}"
