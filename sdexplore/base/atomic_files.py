@@ -6,17 +6,18 @@ same name clears those that dead processes left.
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from .errors import SdexploreError
 from .os_errors import told
 
-fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # on Windows no draft is locked, and none cleared
+if sys.platform != "win32":  # there no draft is locked, and none cleared
+    import fcntl
+
 _SUFFIX = ".part"
 
 
@@ -77,7 +78,7 @@ def _locked(path: Path) -> tuple[Path, int | None]:
     """A new draft of `path`, and what holds its lock; None where files cannot be locked."""
     while True:
         handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent)
-        if fcntl is None:
+        if sys.platform == "win32":
             os.close(handle)
             return Path(name), None
         with suppress(OSError):  # a file system without locks
@@ -90,7 +91,7 @@ def _locked(path: Path) -> tuple[Path, int | None]:
 
 def _clear(path: Path) -> None:
     """Removes drafts of `path` that no process holds any more."""
-    if fcntl is None or not path.parent.is_dir():
+    if sys.platform == "win32" or not path.parent.is_dir():
         return
     form = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
     for one in os.scandir(path.parent):

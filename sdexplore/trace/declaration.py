@@ -154,7 +154,7 @@ class Declared:
             known = ", ".join(f"{axis} = {sizes[axis]}" for axis, _ in axes if axis in sizes and not axis.isdigit())
             must = f"{self.dtype} ({' '.join(self.axes)}){f', here {known}' if known else ''}"
             raise TraceError(f"{name} is {described(array)}; it must be {must}")
-        if 0 in array.shape:
+        if any(not length and axis != "step" for (axis, _), length in zip(axes, array.shape, strict=True)):
             raise TraceError(f"{name} is {described(array)}: it holds no number")
         sizes |= own
 

@@ -18,7 +18,7 @@ from ..text.tokenization import Tokenizations
 from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
 from .fingerprint import fingerprint_of
 from .layers import Attention, Queries
-from .lazy import Part, array_of, held, on_touch, row_of
+from .lazy import Part, array_of, held, on_touch, pieces, row_of
 from .provenance import Provenance
 
 KINDS = ("run", "look", "invert")
@@ -155,7 +155,8 @@ class TraceFields:
         """Eight hexadecimal digits of what was called and what came of it; a saved trace keeps its own."""
         latents = held(self, "latents")
         last = None if latents is None else row_of(latents, -1)
-        return fingerprint_of(self.call, self.timesteps, last, self.image)
+        parts = (held(self, "timesteps"), last, held(self, "image"))
+        return fingerprint_of(self.call, (piece for part in parts if part is not None for piece in pieces(part)))
 
     def shape_of(self, name: str) -> tuple[int, ...] | None:
         """The shape of a field that holds one array; None where the trace has none. Nothing is read."""

@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 
-
-def fingerprint_of(call: Mapping[str, Any], *arrays: np.ndarray | None) -> str:
-    """Eight hexadecimal digits of the call and the arrays' bytes.
+def fingerprint_of(call: Mapping[str, Any], pieces: Iterable[bytes | memoryview]) -> str:
+    """Eight hexadecimal digits of the call and the bytes of arrays.
 
     Args:
-        arrays: The timesteps, the last latents and the picture; None where there is none.
+        pieces: The bytes of the timesteps, of the last latents and of the picture, where there are such, one behind
+            the other.
     """
     content = hashlib.sha256(json.dumps(dict(call), sort_keys=True, default=str).encode())
-    for array in arrays:
-        if array is not None:
-            content.update(np.ascontiguousarray(array).data)
+    for piece in pieces:
+        content.update(piece)
     return content.hexdigest()[:8]

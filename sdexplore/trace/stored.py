@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from ..base import json_text
 from ..base.errors import TraceError
 from ..base.os_errors import reason_of
@@ -179,12 +177,17 @@ def _as_said(file: io.FileIO, header: Header) -> bool:
 
 
 def _digest_in(file: io.FileIO, entry: Entry) -> str:
-    found, left = hashlib.sha256(), entry.nbytes
-    file.seek(entry.start)
-    while left and (piece := file.read(min(left, _PIECE))):
+    found = hashlib.sha256()
+    for piece in _pieces(file, entry.start, entry.nbytes):
         found.update(piece)
-        left -= len(piece)
     return found.hexdigest()
+
+
+def _pieces(file: io.FileIO, start: int, length: int) -> Iterator[bytes]:
+    file.seek(start)
+    while length and (piece := file.read(min(length, _PIECE))):
+        yield piece
+        length -= len(piece)
 
 
 def _fingerprint_in(file: io.FileIO, header: Header) -> str | None:
@@ -192,16 +195,14 @@ def _fingerprint_in(file: io.FileIO, header: Header) -> str | None:
     if FINGERPRINT in header.metadata:
         return header.metadata[FINGERPRINT]
 
-    def array(name: str) -> np.ndarray | None:
-        if (entry := header.entries.get(name)) is None:
-            return None
-        last = name == "latents" and len(entry.shape) > 0 and entry.shape[0] > 0
-        length = entry.nbytes // entry.shape[0] if last else entry.nbytes
-        file.seek(entry.start + entry.nbytes - length)
-        return np.frombuffer(file.read(length), np.uint8)
+    def pieces() -> Iterator[bytes]:
+        for name in ("timesteps", "latents", "image"):
+            if (entry := header.entries.get(name)) is not None:
+                rows = entry.shape[0] if name == "latents" and entry.shape else 1
+                length = entry.nbytes // max(1, rows)  # of the latents the last
+                yield from _pieces(file, entry.start + entry.nbytes - length, length)
 
     try:
-        call = json_text.loads(header.metadata[KEY])["call"]
-        return fingerprint_of(call, *map(array, ("timesteps", "latents", "image")))
+        return fingerprint_of(json_text.loads(header.metadata[KEY])["call"], pieces())
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
