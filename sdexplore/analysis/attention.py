@@ -61,13 +61,15 @@ def word_maps(
     first = next(iter(chosen.layers.values()))
     wanted = [selection.positions(trace, first, word) for word in words]
     if method in published_methods.METHODS:
-        return [published_methods.METHODS[method](trace, chosen, one) for one in wanted]
+        with trace.reading():
+            return [published_methods.METHODS[method](trace, chosen, one) for one in wanted]
     shape = latent_grid(trace, chosen.layers.values())
     sums: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in words]
-    for attention in chosen.layers.values():
-        for by_grid, one in zip(sums, _by_head(chosen, attention, wanted), strict=True):
-            grid = one.mean(axis=0)
-            by_grid[grid.shape] = by_grid.get(grid.shape, 0) + grid
+    with trace.reading():
+        for attention in chosen.layers.values():
+            for by_grid, one in zip(sums, _by_head(chosen, attention, wanted), strict=True):
+                grid = one.mean(axis=0)
+                by_grid[grid.shape] = by_grid.get(grid.shape, 0) + grid
     totals = [np.sum([resized(grid, shape) for grid in by_grid.values()], axis=0) for by_grid in sums]
     return [np.asarray(total / len(chosen.layers), np.float32) for total in totals]
 
@@ -104,29 +106,24 @@ def _by_head(
     chosen: Chosen, attention: Attention, words: Sequence[tuple[int, ...]]
 ) -> list[Float32[np.ndarray, "head y x"]]:
     """One layer's map of each word, given as positions: their columns' sum, mean over calls, head by head."""
-    probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
     columns = [columns_of(attention, word) for word in words]
-    if probs.strides[-2] > _CACHE_LINE:  # one number would be used of each cache line: gather the columns first
-        union = sorted({column for one in columns for column in one})
-        probs = np.moveaxis(np.moveaxis(probs, -1, 0)[union], 0, -1)
-        columns = [[union.index(column) for column in one] for one in columns]
-    return [np.asarray(_summed(probs, one).mean(axis=0)) for one in columns]
+    union = sorted({column for one in columns for column in one})
+    planes = attention.planes(union, chosen.calls(attention), chosen.head_slice)
+    none = np.zeros((1, len(chosen.heads or range(attention.shape[1])), *attention.grid), np.float32)
+    return [np.asarray(_summed([planes[union.index(c)] for c in one] or [none]).mean(axis=0)) for one in columns]
 
 
-_CACHE_LINE = 64  # bytes
-
-
-def _summed(probs: np.ndarray, columns: Sequence[int]) -> Float32[np.ndarray, "call head y x"]:
-    total = np.zeros(probs.shape[:-1], np.float32) if not columns else as_float32(probs[..., columns[0]])
-    for column in columns[1:]:
-        total += as_float32(probs[..., column])
+def _summed(planes: Sequence[np.ndarray]) -> Float32[np.ndarray, "call head y x"]:
+    total = as_float32(planes[0])
+    for plane in planes[1:]:
+        total += as_float32(plane)
     return total
 
 
 def latent_grid(trace: Trace, layers: Iterable[Attention]) -> tuple[int, int]:
     """(y, x) of the latents; of the finest of `layers` where latents were not recorded, and (1, 1) without any."""
-    if trace.latents is not None:
-        return (trace.latents.shape[2], trace.latents.shape[3])
-    grids = (attention.probs.shape[2:4] for attention in layers)
+    if (latents := trace.shape_of("latents")) is not None:
+        return (latents[2], latents[3])
+    grids = (attention.grid for attention in layers)
     y, x = max(grids, key=lambda grid: grid[0] * grid[1], default=(1, 1))
     return (y, x)

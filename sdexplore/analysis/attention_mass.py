@@ -122,10 +122,10 @@ def entropy(
     found = np.full((len(chosen.layers), len(chosen.steps)), np.nan, np.float32)
     for row, attention in enumerate(chosen.layers.values()):
         for column, calls in _calls(attention, chosen.steps):
-            probs = as_float32(attention.probs[calls][:, chosen.head_slice])
+            probs = as_float32(attention.rows(calls)[:, chosen.head_slice])
             bits = -(probs * np.log2(np.maximum(probs, np.finfo(np.float32).tiny))).sum(-1)
             found[row, column] = bits.mean()
-    widths = tuple(attention.probs.shape[-1] for attention in chosen.layers.values())
+    widths = tuple(attention.shape[-1] for attention in chosen.layers.values())
     return AttentionEntropy(role, tuple(chosen.layers), chosen.steps, widths, found)
 
 
@@ -137,7 +137,7 @@ def _by_call(attention: Attention, heads: slice | list[int]) -> Float64[np.ndarr
     known, key = _means.setdefault(attention, {}), repr(heads)
     if key not in known:
         calls = [probs[heads].mean(axis=(0, 1, 2), dtype=np.float64) for probs in attention.probs]
-        known[key] = np.array(calls).reshape(-1, attention.probs.shape[-1])
+        known[key] = np.array(calls).reshape(-1, attention.shape[-1])
     return known[key]
 
 

@@ -10,6 +10,7 @@ from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
 from ..trace.non_finite import not_computed
+from ..trace.not_numbers import not_numbers
 from ..trace.trace import Trace
 
 _NO_GUIDANCE = (
@@ -66,6 +67,7 @@ class GuidanceSteps(Shown):
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
         formula: How the halves are put together, with the names of this class: ε_u, ε_c, ε_p for the predictions.
         unexplained: Why the formula does not give what the scheduler got; empty where it does.
+        without_numbers: What was left out, since it holds NaN or infinities: array and steps, a phrase each.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
     """
 
@@ -84,6 +86,7 @@ class GuidanceSteps(Shown):
     formula: str = ""
     unexplained: str = ""
     source: str = ""
+    without_numbers: tuple[str, ...] = ()
 
     def blocks(self) -> list[Block]:
         """What the repr shows: a row a step."""
@@ -107,7 +110,15 @@ class GuidanceSteps(Shown):
         put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
         how = [Line(f"Formula: {self.formula}")] if self.formula else []
         why = [Line(f"That is not what the scheduler got: {self.unexplained}")] if self.unexplained else []
-        return [Line(title, strong=True), *how, Line(put), *why, Table(tuple(columns), rows, frozenset(columns))]
+        lost = [Line(f"Left out, since they are no numbers: {'; '.join(self.without_numbers)}.")]
+        return [
+            Line(title, strong=True),
+            *how,
+            Line(put),
+            *why,
+            *lost[: bool(self.without_numbers)],
+            Table(tuple(columns), rows, frozenset(columns)),
+        ]
 
 
 def halves(trace: Trace) -> Halves:
@@ -140,6 +151,9 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     steps = _steps(trace)
     used = trace.noise_pred_before_guide
     used = trace.recorded("noise_pred") if used is None else used
+    steps = tuple(step for step in steps if np.isfinite(used[step]).all())
+    if not steps:
+        raise TraceError(f"no step of this run has predictions of numbers: {'; '.join(not_numbers(trace))}")
     scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
     found: dict[str, list[float]] = {}
     for step in steps:
@@ -162,6 +176,7 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         formula=_formula(rescale[rows], pag[rows]),
         unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
+        without_numbers=not_numbers(trace),
         **{name: np.array(values) for name, values in found.items()},
     )
 
@@ -184,8 +199,12 @@ def _steps(trace: Trace) -> tuple[int, ...]:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
         raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
-    left_out = not_computed(trace, trace.noise_pred_uncond) | not_computed(trace, trace.noise_pred_cond)
-    steps = tuple(step for step in range(trace.num_steps) if step not in left_out)
+    uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
+    left_out = not_computed(trace, uncond) | not_computed(trace, cond)
+    finite = (i for i in range(trace.num_steps) if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
+    steps = tuple(i for i in finite if i not in left_out)
+    if not steps and (found := not_numbers(trace)):
+        raise TraceError(f"no step of this run has two halves of numbers: {'; '.join(found)}")
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     return steps

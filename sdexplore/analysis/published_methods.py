@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from ..base.errors import TraceError
 from ..trace.trace import Attention, Trace
@@ -33,12 +33,16 @@ def daam(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     side = _daam_side(trace)
     total, maps = np.zeros((side, side), np.float32), 0
     for attention in _daam_layers(trace, chosen):
-        probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice]
-        summed = probs[..., columns_of(attention, positions)].sum(axis=0, dtype=np.float32)
+        probs = _read(attention, chosen, positions)
+        summed = probs.sum(axis=0, dtype=np.float32)
         large = resized(np.moveaxis(summed, -1, 1), (side, side), kind="bicubic")
         total += np.clip(large, 0, None).mean(axis=1).sum(axis=0)
         maps += probs.shape[1]
     return np.asarray(total / maps, np.float32)
+
+
+def _read(attention: Attention, chosen: Chosen, positions: tuple[int, ...]) -> Float[np.ndarray, "call head y x taken"]:
+    return attention.taken(columns_of(attention, positions), chosen.calls(attention), chosen.head_slice)
 
 
 def _daam_side(trace: Trace) -> int:
@@ -52,7 +56,7 @@ def _daam_layers(trace: Trace, chosen: Chosen) -> list[Attention]:
         )
     cells, layers = _daam_side(trace) ** 2, []
     for name, attention in chosen.layers.items():
-        y, x = attention.probs.shape[2:4]
+        y, x = attention.grid
         if y != x:
             raise TraceError(f"method='daam' is defined for square pictures; {name} has a grid of {y} × {x}")
         if not name.startswith("mid_block") and int(np.sqrt(cells // (y * x))) != _DAAM_SKIPPED_FACTOR:
@@ -70,16 +74,16 @@ def p2p(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     Source: Hertz et al. 2022 (2208.01626), `aggregate_attention` with res=16 and from_where=("up", "down").
     """
     layers = _p2p_layers(trace, chosen)
-    heads = [a.probs[chosen.calls(a)][:, chosen.head_slice][..., columns_of(a, positions)] for a in layers]
+    heads = [_read(attention, chosen, positions) for attention in layers]
     return np.asarray(np.mean([h.sum(-1, dtype=np.float32).mean(axis=(0, 1)) for h in heads], axis=0), np.float32)
 
 
 def _p2p_layers(_: Trace, chosen: Chosen) -> list[Attention]:
-    layers = [a for n, a in chosen.layers.items() if a.probs.shape[2:4] == (_P2P_SIDE, _P2P_SIDE) and n[:3] != "mid"]
+    layers = [a for n, a in chosen.layers.items() if a.grid == (_P2P_SIDE, _P2P_SIDE) and n[:3] != "mid"]
     if not layers:
-        grids = sorted({a.probs.shape[2:4] for a in chosen.layers.values()})
+        grids = sorted({a.grid for a in chosen.layers.values()})
         raise TraceError(f"method='p2p' reads layers of {_P2P_SIDE} × {_P2P_SIDE}; recorded grids: {grids}")
-    if chosen.heads is None and len({a.probs.shape[1] for a in layers}) > 1:
+    if chosen.heads is None and len({a.shape[1] for a in layers}) > 1:
         raise TraceError("method='p2p' means over layer and head at once; these layers have different numbers of heads")
     return layers
 
@@ -91,10 +95,10 @@ def amd(_: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
 
     Source: attention-map-diffusers 1.0.0, timesteps="all", heads="mean".
     """
-    shape = max((a.probs.shape[2:4] for a in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
+    shape = max((a.grid for a in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
     total, records = np.zeros(shape, np.float32), 0
     for attention in chosen.layers.values():
-        probs = attention.probs[chosen.calls(attention)][:, chosen.head_slice][..., columns_of(attention, positions)]
+        probs = _read(attention, chosen, positions)
         by_call = probs.sum(-1, dtype=np.float32).mean(axis=1)
         total += resized(by_call.sum(axis=0), shape)  # resizing is linear: once a layer, not once a call
         records += len(by_call)
@@ -102,7 +106,7 @@ def amd(_: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
 
 
 METHODS: Mapping[str, Callable[[Trace, Chosen, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
-_READ: Mapping[str, Callable[[Trace, Chosen], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
+_LAYERS_OF: Mapping[str, Callable[[Trace, Chosen], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
 
 
 def answering(trace: Trace, chosen: Chosen) -> list[str]:
@@ -110,7 +114,7 @@ def answering(trace: Trace, chosen: Chosen) -> list[str]:
     found = []
     for method in METHODS:
         with suppress(TraceError):
-            if method in _READ:
-                _READ[method](trace, chosen)
+            if method in _LAYERS_OF:
+                _LAYERS_OF[method](trace, chosen)
             found.append(method)
     return found

@@ -226,7 +226,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
     for one in (wanted,) if isinstance(wanted, str | WHOLE) else tuple(wanted):
         hits = {name: a for name, a in recorded.items() if _is(one, name, a)}
         if not hits and isinstance(one, WHOLE):
-            sides = sorted({max(a.probs.shape[2:4]) for a in recorded.values()})
+            sides = sorted({max(a.grid) for a in recorded.values()})
             raise TraceError(f"no recorded layer of side {one}; there are {', '.join(map(str, sides))}")
         if not hits:
             raise TraceError(f"no recorded layer {one!r}; {did_you_mean(str(one), beginnings(recorded), most=6)}")
@@ -238,7 +238,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
 
 def _is(wanted: str | Whole, name: str, attention: Attention) -> bool:
     if isinstance(wanted, WHOLE):
-        return max(map(int, attention.probs.shape[2:4])) == wanted
+        return max(map(int, attention.grid)) == wanted
     return wanted != "" and lies_in(name, wanted)
 
 
@@ -263,8 +263,8 @@ def _heads(layers: Mapping[str, Attention], wanted: Heads) -> tuple[int, ...] | 
             raise TraceError(
                 f"heads={wanted!r}: only their mean was recorded; run with Record(cross_attention='heads')"
             )
-        if bad := [head for head in heads if not 0 <= head < attention.probs.shape[1]]:
-            raise TraceError(f"there is no head {bad[0]} in {name}: it has {attention.probs.shape[1]}, from 0")
+        if bad := [head for head in heads if not 0 <= head < attention.shape[1]]:
+            raise TraceError(f"there is no head {bad[0]} in {name}: it has {attention.shape[1]}, from 0")
     if not heads:
         raise TraceError("heads=() asks for no head at all; leave it out to take all")
     return heads

@@ -30,14 +30,14 @@ def self_attention_mean(
 def mean_of(trace: Trace, side: int, selection: Selection) -> Float32[np.ndarray, "y x Y X"]:
     """`self_attention_mean` of what is selected."""
     recorded = _recorded(trace, selection.role).values()
-    layers = [a for a in recorded if max(a.probs.shape[2:4]) == side]
+    layers = [a for a in recorded if max(a.grid) == side]
     if not layers:
-        sides = sorted({max(a.probs.shape[2:4]) for a in recorded})
+        sides = sorted({max(a.grid) for a in recorded})
         raise TraceError(f"no recorded self-attention of side {side}; there are {', '.join(map(str, sides))}")
     known = sorted({seen for a in layers for seen in a.steps})
     wanted = steps_of(trace, selection.steps, known, "self-attention")
     calls = [[call for call, seen in enumerate(a.steps) if seen in wanted] for a in layers]
-    means = [a.probs[c].mean(axis=(0, 1), dtype=np.float32) for a, c in zip(layers, calls, strict=True) if c]
+    means = [a.rows(c).mean(axis=(0, 1), dtype=np.float32) for a, c in zip(layers, calls, strict=True) if c]
     y, x = means[0].shape[:2]
     return np.asarray(np.mean(means, axis=0).reshape(y, x, y, x))
 

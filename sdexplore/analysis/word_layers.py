@@ -73,7 +73,7 @@ def word_layers(
         others = [column for column in np.flatnonzero(kinds == "words") if column not in wanted]
         if not others:
             raise TraceError(f"word_layers({word!r}): the prompt has no other token to compare with")
-        probs = as_float32(attention.probs[chosen.calls(attention)]).mean(axis=0)
+        probs = as_float32(attention.rows(chosen.calls(attention))).mean(axis=0)
         for head, by_head in enumerate(probs):
             mine, theirs = by_head[..., list(wanted)].sum(-1), by_head[..., others].sum(-1)
             row = (_divergence(mine, theirs), float(mine.mean()), name, None if attention.head_mean else head)

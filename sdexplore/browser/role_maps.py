@@ -77,11 +77,11 @@ def role_maps(trace: Trace, role: str) -> RoleMaps:
     entries = reading.entries
     alike: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[str, Attention]] = {}
     for name, attention in layers.items():
-        y, x = attention.probs.shape[2:4]
+        y, x = attention.grid
         alike.setdefault(((y, x), attention.steps), {})[name] = attention
     groups = [_group(steps, members, entries) for (_, steps), members in alike.items()]
     groups.sort(key=lambda group: -group.maps.shape[2] * group.maps.shape[3])
-    heads = {attention.probs.shape[1] for attention in layers.values() if not attention.head_mean}
+    heads = {attention.shape[1] for attention in layers.values() if not attention.head_mean}
     facts = {
         "role": role,
         "entries": [_entry_facts(entry, entries) for entry in entries],
@@ -111,7 +111,8 @@ def _group(steps: tuple[int, ...], layers: dict[str, Attention], entries: list[E
 
 def _summed(attention: Attention, entries: list[Entry]) -> Float32[np.ndarray, "call entry y x"]:
     """One layer, mean over heads: each entry's columns summed in float32."""
-    probs = attention.probs[:, 0] if attention.probs.shape[1] == 1 else attention.probs.mean(axis=1, dtype=np.float32)
+    probs = attention.probs
+    probs = probs[:, 0] if probs.shape[1] == 1 else probs.mean(axis=1, dtype=np.float32)
     by_column = np.ascontiguousarray(np.moveaxis(probs, -1, 1), np.float32)
     calls, _, y, x = by_column.shape
     out = np.empty((calls, len(entries), y, x), np.float32)

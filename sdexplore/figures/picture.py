@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base import atomic_files
+from ..base import atomic_files, json_text
 from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
 from ..base.png import png
@@ -109,7 +108,7 @@ class Picture:
         Raises:
             PublishError: Another ending; a width for a file without pixels; a theme that does not exist.
         """
-        path = atomic_files.named(path)
+        path = atomic_files.named(path, PublishError)
         ending = path.suffix.lower()
         if ending not in _FORMATS:
             raise PublishError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
@@ -118,8 +117,7 @@ class Picture:
         if theme == "transparent" and ending == ".jpg":
             raise PublishError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
         content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write(path, content)
+        atomic_files.save(path, content, PublishError)
         return path
 
     def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> bytes:
@@ -133,7 +131,7 @@ class Picture:
             raise PublishError(f"width={width!r}: a picture is at least one pixel wide")
         metadata: dict[str, Any] = {"Description": self.alt, "Source": self.call, "Software": "sdexplore"}
         if self.sources:
-            metadata["Comment"] = json.dumps(summary(self.sources), ensure_ascii=False)
+            metadata["Comment"] = json_text.dumps(summary(self.sources))
         if kind == "svg":
             metadata = {"Description": self.alt, "Source": self.call, "Date": None}
         elif kind == "pdf":

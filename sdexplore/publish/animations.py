@@ -74,10 +74,9 @@ class Animation:
         Raises:
             PublishError: The ending is none of these; nothing fits; or there is no encoder for .mp4.
         """
-        path = atomic_files.named(path)
+        path = atomic_files.named(path, PublishError)
         content = self.encoded(self._kind(path), fit, frames).content
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write(path, content)
+        atomic_files.save(path, content, PublishError)
         return path
 
     def chosen(self, kind: str = "webp", *, fit: int | None = ZENN_FIT, frames: int | None = None) -> str:

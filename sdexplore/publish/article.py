@@ -1,6 +1,5 @@
 """An article written from the notebook: numbered pictures that have words and fit the site, and the Markdown."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..base import json_text
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
 from ..base.user_warnings import warn_user
@@ -303,7 +303,7 @@ class Article(Shown):
             return False
         content = self._place.read(self._folder / f"{entry.number:03d}.json")
         try:
-            facts = None if content is None else json.loads(content)
+            facts = None if content is None else json_text.loads(content)
         except (ValueError, RecursionError):  # a damaged sidecar says nothing, and is written anew
             return False
         return isinstance(facts, dict) and facts.get("code") == code

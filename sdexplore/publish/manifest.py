@@ -1,11 +1,11 @@
 """What an article remembers between sessions: the number of each key, its pieces, and its pages as written."""
 
-import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..base import json_text
 from ..base.display import clip
 from ..base.errors import PublishError
 from .article_facts import are_facts
@@ -82,7 +82,7 @@ class Manifest:
         if content is None:
             return cls()
         try:
-            return cls._of(json.loads(content))
+            return cls._of(json_text.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise PublishError(
                 f"{str(folder / FILE)!r} is damaged ({type(error).__name__}: {clip(str(error))}). It holds "

@@ -1,7 +1,6 @@
 """What an article is given, as the content of a file with words, code and provenance."""
 
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from .. import views
+from ..base import json_text
 from ..base.display import clip
 from ..base.errors import PublishError
 from ..figures.code_lines import summary
@@ -96,7 +96,7 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
     sources = [facts_of(trace)]
     code = f"trace.image  # trace {trace.fingerprint}"
     chunks = {"Description": alt or words, "Source": code, "Software": "sdexplore"}
-    chunks["Comment"] = json.dumps(summary(sources), ensure_ascii=False)
+    chunks["Comment"] = json_text.dumps(summary(sources))
     return Material(
         encoded=fitted(png_of(Image.fromarray(pixels), chunks), most_bytes),
         alt=words if alt is None else alt,

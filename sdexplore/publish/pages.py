@@ -2,14 +2,14 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ..base.atomic_files import named, write
+from ..base import json_text
+from ..base.atomic_files import named, save
 from ..base.display import clip, counted, harmless, size
-from ..base.errors import SdexploreError
+from ..base.errors import PublishError, SdexploreError
 from ..base.png import KEPT, png
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
@@ -48,12 +48,11 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
         SdexploreError: The name does not end in .html.
         TraceError: There is no such trace; or even the smallest page is larger than the budget.
     """
-    target = named(path)
+    target = named(path, PublishError)
     if target.suffix.lower() not in _ENDINGS:
         raise SdexploreError(f"page(path={target.name!r}): the name must end in .html")
     content = page_of(trace, title, budget)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write(target, content)
+    save(target, content, PublishError)
     return target
 
 
@@ -110,7 +109,7 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 
 def _inert(facts: Mapping[str, Any]) -> str:
     """JSON in which no HTML parser finds markup, whatever its texts are."""
-    text = json.dumps(facts, ensure_ascii=True, allow_nan=False)
+    text = json_text.dumps(facts, ascii_only=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

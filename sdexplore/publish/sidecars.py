@@ -2,13 +2,13 @@
 
 import hashlib
 import importlib.metadata
-import json
 import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..base import json_text
 from ..base.atomic_files import named
 from ..base.display import clip
 from ..base.errors import PublishError
@@ -77,11 +77,11 @@ def drawn_otherwise(facts: Mapping[str, Any]) -> list[str]:
 
 def as_json(facts: Mapping[str, Any]) -> bytes:
     """Indented JSON in UTF-8; characters that no encoding takes are escaped."""
-    text = json.dumps(facts, ensure_ascii=False, indent=1, default=str)
+    text = json_text.dumps(facts, indent=1, default=str)
     try:
         return (text + "\n").encode("utf-8")
     except UnicodeEncodeError:  # half of a surrogate pair in a prompt
-        return (json.dumps(facts, indent=1, default=str) + "\n").encode("ascii")
+        return (json_text.dumps(facts, indent=1, ascii_only=True, default=str) + "\n").encode("ascii")
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     Raises:
         PublishError: There is no sidecar, or it is damaged or has another schema.
     """
-    path = named(path)
+    path = named(path, PublishError)
     path = path if path.suffix == ".json" else path.with_suffix(".json")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json_text.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise PublishError(f"no sidecar at {str(path)!r}: give the .json file beside the picture") from error
     except (OSError, ValueError, RecursionError) as error:

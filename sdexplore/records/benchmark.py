@@ -1,6 +1,5 @@
 """What tracing costs, as measured: ratios from one run, reading times against their budgets, cost as the work grows."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base import atomic_files
+from ..base import atomic_files, json_text
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import SdexploreError
 
@@ -156,7 +155,7 @@ class Benchmark(Shown):
         """Writes the record as JSON, atomically; returns the path."""
         path = atomic_files.named(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False).encode())
+        atomic_files.write(path, json_text.dumps(self.to_json(), indent=1).encode())
         return path
 
     @classmethod
@@ -164,7 +163,7 @@ class Benchmark(Shown):
         """The record saved at `path`; SdexploreError if there is no such record."""
         path = atomic_files.named(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json_text.loads(path.read_text(encoding="utf-8"))
             return cls.from_json(values if isinstance(values, dict) else {})
         except (OSError, ValueError) as error:
             raise SdexploreError(f"no record of a benchmark at {path.name!r}: {error}") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..base import json_text
 from ..base.display import clip
 from ..publish.sidecars import without_paths
 from ..trace.facts import facts_of
@@ -49,8 +50,8 @@ def differences(source: Mapping[str, Any], now: Trace) -> list[RecordDifference]
     Args:
         source: fingerprint, kind, call and provenance of the trace, as the sidecar has them.
     """
-    today = json.loads(json.dumps(without_paths(facts_of(now)), default=str))
-    then = json.loads(json.dumps({name: source[name] for name in ("call", "provenance")}, default=str))
+    today = json.loads(json_text.dumps(without_paths(facts_of(now)), default=str))
+    then = json.loads(json_text.dumps({name: source[name] for name in ("call", "provenance")}, default=str))
     return [*_between(then, today, ()), *_untold(then["provenance"], now)]
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenization, Tokenizations
 from .declaration import FACTS, KEYED, Declared, Kind, declared
 from .fields import TraceFields
 from .layers import LayerRows
+from .lazy import Part, StoredArrays, held
 
 _SECTIONS = ("attention", "queries")  # of the facts: what `LayerRows.to_json` says, by name of the array
 _ALWAYS_THERE = ("kind", "call", "provenance", "tokens", "flags")  # in every file, from the first version on
@@ -25,7 +24,7 @@ def facts_of(trace: TraceFields) -> dict[str, Any]:
     """Everything of a trace but its arrays, as JSON."""
     facts: dict[str, Any] = {"mappings": {}} | {section: {} for section in _SECTIONS}
     for one in declared(type(trace)):
-        value = getattr(trace, one.name)
+        value = held(trace, one.name)
         match one.kind:
             case Kind.VALUE:
                 facts[one.name] = value
@@ -44,14 +43,8 @@ def facts_of(trace: TraceFields) -> dict[str, Any]:
     return facts
 
 
-def younger_than_first(facts: Mapping[str, Any]) -> bool:
-    """Whether facts of a trace hold what files of the first schema never did."""
-    shared = any("tokenizers" in said for said in facts["attention"].values())
-    return shared or any("names" in said for by in facts["tokens"].values() for said in by.values())
-
-
 def fields_of(
-    facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], trace: type[TraceFields] = TraceFields
+    facts: Mapping[str, Any], arrays: Mapping[str, Part], trace: type[TraceFields] = TraceFields
 ) -> dict[str, Any]:
     """The fields of a trace by name, from the facts and arrays of its file.
 
@@ -72,7 +65,7 @@ def fields_of(
     fields = dict[str, Any](layers)
     for one in declared(trace):
         if one.kind in KEYED:
-            fields[one.name] = {key: left.pop(f"{one.name}/{key}") for key in keys.get(one.name, ())}
+            fields[one.name] = StoredArrays({key: left.pop(f"{one.name}/{key}") for key in keys.get(one.name, ())})
         elif one.kind is Kind.ARRAY and (one.name in left or not one.optional):
             fields[one.name] = left.pop(one.name)
         elif one.kind in FACTS and (one.name in facts or one.name in _ALWAYS_THERE):
@@ -97,7 +90,7 @@ def _check_forms(fields: Mapping[str, Any]) -> None:
 
 
 def _layers(
-    facts: Mapping[str, Any], left: dict[str, np.ndarray], trace: type[TraceFields]
+    facts: Mapping[str, Any], left: dict[str, Part], trace: type[TraceFields]
 ) -> dict[str, dict[str, dict[str, LayerRows]]]:
     """Field -> role -> layer -> rows. The arrays are taken out of `left`."""
     rows = {one.name: one.rows for one in declared(trace) if one.rows is not None}

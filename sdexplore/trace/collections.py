@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, overload
 
+from ..base import json_text
 from ..base.atomic_files import named
 from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
 from ..base.errors import RunError, TraceError
+from ..base.os_errors import told
 from . import folder as folder_of_traces
 from .description import thumbnail_of
 from .file import INDEX, kind_of_folder
@@ -36,6 +39,10 @@ class Traces(Sequence[Trace], Shown):
     def __len__(self) -> int:
         return len(self._traces)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels as its traces."""
+        return type(self), (self._traces,)
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
         if name in Trace.__dataclass_fields__ or hasattr(Trace, name):
             raise AttributeError(f"{len(self)} traces together have no {name!r}; take one of them: traces[0]")
@@ -43,14 +50,14 @@ class Traces(Sequence[Trace], Shown):
 
     def save(self, folder: str | Path) -> Path:
         """Writes one file a trace and an index into `folder`; returns it."""
-        path = folder_of_traces.save(named(folder), {"kind": "traces"}, self._traces)
+        path = folder_of_traces.save(named(folder, TraceError), {"kind": "traces"}, self._traces)
         (path / PLAN).unlink(missing_ok=True)  # of a comparison, which `compare(to=…)` made there
         return path
 
     @classmethod
     def load(cls, folder: str | Path) -> "Traces":
         """The traces saved in `folder`, read lazily; TraceError if it holds none."""
-        _, traces = folder_of_traces.load(named(folder), "traces")
+        _, traces = folder_of_traces.load(named(folder, TraceError), "traces")
         return cls(traces)
 
     def blocks(self) -> list[Block]:
@@ -78,7 +85,7 @@ class Comparison(Shown):
     traces: tuple[Trace, ...]
 
     def __post_init__(self) -> None:
-        cells = len(list(self.settings()))
+        cells = prod(map(len, self.over.values()))  # counted, not made: an index may name 10^12 of them
         if not self.over or not cells:
             raise TraceError(f"a comparison over {dict(self.over)!r} has no cells: name an argument and its values")
         if cells != len(self.traces):
@@ -119,18 +126,18 @@ class Comparison(Shown):
             TraceError: A value of `over` cannot be written as JSON.
         """
         try:
-            over = json.loads(json.dumps({name: list(values) for name, values in self.over.items()}))
-        except TypeError as error:
+            over = json.loads(json_text.dumps({name: list(values) for name, values in self.over.items()}))
+        except (TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
-        path = folder_of_traces.save(named(folder), {"kind": "comparison", "over": over}, self.traces)
+        path = folder_of_traces.save(named(folder, TraceError), {"kind": "comparison", "over": over}, self.traces)
         (path / PLAN).unlink(missing_ok=True)  # of another comparison, which `compare(to=…)` made there
         return path
 
     @classmethod
     def load(cls, folder: str | Path) -> "Comparison":
         """The comparison saved in `folder`, read lazily; TraceError if it holds none."""
-        index, traces = folder_of_traces.load(named(folder), "comparison")
-        over = index.get("over")
+        index, traces = folder_of_traces.load(named(folder, TraceError), "comparison")
+        over = json_text.restored(index.get("over"))
         if not isinstance(over, dict) or not all(isinstance(values, list) for values in over.values()):
             raise TraceError(
                 f"{INDEX} of {Path(folder).name!r} is damaged: it does not say which arguments the comparison is over"
@@ -154,7 +161,7 @@ class Comparison(Shown):
 
 def opened(path: str | Path) -> "Trace | Traces | Comparison":
     """The Trace, Traces or Comparison that is saved at `path`; TraceError if there is nothing."""
-    path = named(path)
+    path = named(path, TraceError)
     match kind_of_folder(path):
         case "traces":
             return Traces.load(path)
@@ -183,11 +190,11 @@ class CellFolder:
         Raises:
             RunError: It holds another comparison, or other files; a value of `over` cannot be written as JSON.
         """
-        path = named(path)
+        path = named(path, RunError)
         try:
-            axes = json.loads(json.dumps({name: list(values) for name, values in over.items()}))
-            plan = json.loads(json.dumps({"schema": SCHEMA, "kind": "plan", "over": axes, **asked}))
-        except TypeError as error:
+            axes = json.loads(json_text.dumps({name: list(values) for name, values in over.items()}))
+            plan = json.loads(json_text.dumps({"schema": SCHEMA, "kind": "plan", **asked})) | {"over": axes}
+        except (TypeError, ValueError, RecursionError) as error:
             raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
         if (path / PLAN).exists():
             known = _in_order(_read_plan(path))
@@ -200,13 +207,16 @@ class CellFolder:
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"compare(to={path.name!r}): there is something else already; name a new folder")
         else:
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / PLAN, plan)
+            with told(RunError, f"compare(to={str(path)!r}): cannot write there"):
+                path.mkdir(parents=True, exist_ok=True)
+                write_json(path / PLAN, plan)
         return cls(path, axes)
 
     def trace(self, number: int) -> Trace:
         """The trace of a finished cell, its content checked; TraceError where it is missing or damaged."""
-        return Trace.load(self.path / file_of(number)).verify()
+        trace = Trace.load(self.path / file_of(number))
+        trace.check()
+        return trace
 
     def keep(self, number: int, trace: Trace) -> Trace:
         """Writes the trace of a cell; returns it as read from its file, lazily."""

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
 from .layers import LayerRows, described, read_only
+from .lazy import Part, StoredArray, StoredArrays, array_of, held
 
 NOTE = "note"
 """The key of a field's Note in its metadata."""
@@ -82,21 +83,26 @@ class Declared:
     optional: bool
     note: Note
 
-    def arrays(self, value: Any) -> dict[str, np.ndarray]:  # noqa: ANN401  (of every kind)
-        """The arrays in the field's `value` under their names in the file, as in "noise_preds/cond"."""
+    def parts(self, record: object) -> dict[str, Part]:
+        """The arrays in this field of a trace under their names in the file, as in "noise_preds/cond"; none is read."""
+        value = held(record, self.name)
         match self.kind:
             case Kind.ARRAY:
                 return {} if value is None else {self.name: value}
             case Kind.BY_ROLE | Kind.BY_STEP:
-                return {f"{self.name}/{key}": array for key, array in value.items()}
+                return {f"{self.name}/{key}": part for key, part in _parts(value).items()}
             case Kind.BY_LAYER:
                 return {
-                    f"{self.name}/{role}/{layer}": rows.array
+                    f"{self.name}/{role}/{layer}": rows.part
                     for role, layers in value.items()
                     for layer, rows in layers.items()
                 }
             case _:
                 return {}
+
+    def arrays(self, record: object) -> dict[str, np.ndarray]:
+        """The same arrays, read."""
+        return {name: array_of(part) for name, part in self.parts(record).items()}
 
     def value_in(self, arrays: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401  (of every kind)
         """The value of an ARRAY, BY_ROLE or BY_STEP field from arrays under their names in the file."""
@@ -109,8 +115,8 @@ class Declared:
     def frozen(self, value: Any) -> Any:  # noqa: ANN401  (of every kind)
         """`value` with arrays, and the mapping that holds them, that cannot be written to."""
         if self.kind is Kind.ARRAY:
-            return None if value is None else read_only(value)
-        if self.kind in KEYED:
+            return value if value is None or isinstance(value, StoredArray) else read_only(value)
+        if self.kind in KEYED and not isinstance(value, StoredArrays):
             return MappingProxyType({key: read_only(array) for key, array in value.items()})
         return value
 
@@ -123,8 +129,8 @@ class Declared:
         if self.kind is Kind.ARRAY and value is not None:
             self._fit(self.name, value, sizes)
         elif self.kind in KEYED:
-            for key, array in value.items():
-                self._fit(f"{self.name}[{key!r}]", array, sizes)
+            for key, part in _parts(value).items():
+                self._fit(f"{self.name}[{key!r}]", part, sizes)
         if self.kind is Kind.BY_STEP and (beyond := [step for step in value if step not in range(sizes["step"])]):
             raise TraceError(f"{self.name} names step {beyond[0]!r}, beyond the {sizes['step']} of the run")
         if self.kind is Kind.BY_LAYER:
@@ -140,7 +146,7 @@ class Declared:
         counts = [lengths[name] + more for name, more in map(_split, self.axes[row:])]
         return np.dtype(self.dtype).itemsize * prod(counts)
 
-    def _fit(self, name: str, array: np.ndarray, sizes: dict[str, int]) -> None:
+    def _fit(self, name: str, array: Part, sizes: dict[str, int]) -> None:
         axes = [_split(axis) for axis in self.axes]
         own = {axis: length - more for (axis, more), length in zip(axes, array.shape, strict=False)}
         unlike = any(sizes.get(axis, length) != length for axis, length in own.items())
@@ -148,7 +154,14 @@ class Declared:
             known = ", ".join(f"{axis} = {sizes[axis]}" for axis, _ in axes if axis in sizes and not axis.isdigit())
             must = f"{self.dtype} ({' '.join(self.axes)}){f', here {known}' if known else ''}"
             raise TraceError(f"{name} is {described(array)}; it must be {must}")
+        if any(not length and axis != "step" for (axis, _), length in zip(axes, array.shape, strict=True)):
+            raise TraceError(f"{name} is {described(array)}: it holds no number")
         sizes |= own
+
+
+def _parts(value: Mapping[Any, np.ndarray]) -> Mapping[Any, Part]:
+    """The arrays of a mapping; none is read."""
+    return value.parts if isinstance(value, StoredArrays) else value
 
 
 def _split(axis: str) -> tuple[str, int]:

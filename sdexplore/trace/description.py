@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
+from .lazy import Part
+from .not_numbers import not_numbers
 from .preview import preview_in
 from .provenance import conditions_in_words
 
@@ -67,6 +67,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     if quality := trace.provenance.get("reconstruction"):
         redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
+    if found := not_numbers(trace):
+        yield f"Numbers that are none: {'; '.join(found)}."
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
 
@@ -77,11 +79,11 @@ def _compiled(used: Mapping[str, str]) -> str:
     return f"Denoiser compiled ({', '.join(used)}): as an uncompiled run within rounding, not to the bit."
 
 
-def _listed(trace: TraceFields) -> Iterator[tuple[str, np.ndarray]]:
+def _listed(trace: TraceFields) -> Iterator[tuple[str, Part]]:
     """Arrays to list, each with its name. Those of one field and shape share a row: SDXL's seventy layers take four."""
     for one in with_arrays(type(trace)):
-        alike: dict[tuple[str, tuple[int, ...]], list[np.ndarray]] = {}
-        for name, array in one.arrays(getattr(trace, one.name)).items():
+        alike: dict[tuple[str, tuple[int, ...]], list[Part]] = {}
+        for name, array in one.parts(trace).items():
             group = {Kind.BY_LAYER: name.rpartition("/")[0], Kind.BY_STEP: one.name}.get(one.kind, name)
             alike.setdefault((group, array.shape), []).append(array)
         unit = _UNITS.get(one.kind)

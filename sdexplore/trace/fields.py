@@ -4,20 +4,24 @@ A new field is one entry in `TraceFields` and a line in its docstring. `declarat
 file, `cost`, xarray, the growing file and the reprs read the declaration.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from functools import cache, cached_property
+from typing import Any, Literal, cast
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
+from ..base.display import clip
+from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
-from .declaration import NOTE, Note, declared, fixed_lengths, with_arrays
+from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
+from .fingerprint import fingerprint_of
 from .layers import Attention, Queries
+from .lazy import Part, array_of, held, on_touch, pieces, row_of
 from .provenance import Provenance
+
+KINDS = ("run", "look", "invert")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -126,16 +130,19 @@ class TraceFields:
 
     def __post_init__(self) -> None:
         """Makes arrays read-only, and checks the shapes that must agree: a damaged trace fails here, not in a view."""
+        if self.kind not in KINDS:
+            raise TraceError(f"the kind of a trace is {', '.join(map(repr, KINDS))}, not {clip(repr(self.kind), 40)}")
+        _read_on_touch(cast("Hashable", type(self)))
         for one in declared(type(self)):
-            object.__setattr__(self, one.name, one.frozen(getattr(self, one.name)))
+            object.__setattr__(self, one.name, one.frozen(held(self, one.name)))
         sizes = fixed_lengths(type(self))
         for one in with_arrays(type(self)):
-            one.check(getattr(self, one.name), sizes)
+            one.check(held(self, one.name), sizes)
 
     @property
     def num_steps(self) -> int:
         """How many times the scheduler stepped; more than num_inference_steps for second-order schedulers."""
-        return len(self.timesteps)
+        return int(held(self, "timesteps").shape[0])
 
     @property
     def prompt(self) -> str | None:
@@ -146,20 +153,34 @@ class TraceFields:
     @cached_property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of what was called and what came of it; a saved trace keeps its own."""
-        content = hashlib.sha256(json.dumps(dict(self.call), sort_keys=True, default=str).encode())
-        for array in (self.timesteps, None if self.latents is None else self.latents[-1], self.image):
-            if array is not None:
-                content.update(np.ascontiguousarray(array).data)
-        return content.hexdigest()[:8]
+        latents = held(self, "latents")
+        last = None if latents is None else row_of(latents, -1)
+        parts = (held(self, "timesteps"), last, held(self, "image"))
+        return fingerprint_of(self.call, (piece for part in parts if part is not None for piece in pieces(part)))
+
+    def shape_of(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a field that holds one array; None where the trace has none. Nothing is read."""
+        part: Part | None = held(self, name)
+        return None if part is None else part.shape
+
+    def parts(self) -> dict[str, Part]:
+        """Every array, or its place in the file, under its name there; none is read."""
+        found = dict[str, Part]()
+        for one in with_arrays(type(self)):
+            found |= one.parts(self)
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every array under its name in the file, for example "cross_attention/cond/mid_block…attn2"."""
-        found = dict[str, np.ndarray]()
-        for one in with_arrays(type(self)):
-            found |= one.arrays(getattr(self, one.name))
-        return found
+        """Every array under its name in the file, for example "cross_attention/cond/mid_block…attn2"; all are read."""
+        return {name: array_of(part) for name, part in self.parts().items()}
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays together: the size of the file, but for its header."""
-        return sum(array.nbytes for array in self.arrays().values())
+        return sum(part.nbytes for part in self.parts().values())
+
+
+@cache
+def _read_on_touch(record: Any) -> None:  # noqa: ANN401  (a dataclass)
+    """Makes the fields that hold one array read it when they are touched; those of a subclass too."""
+    on_touch(record, *(one.name for one in declared(record) if one.kind is Kind.ARRAY))

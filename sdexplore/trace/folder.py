@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..base import atomic_files
+from ..base.display import clip
 from ..base.errors import TraceError
+from ..base.os_errors import told
 from .file import INDEX
 from .trace import Trace
 
@@ -38,8 +40,9 @@ def new_files(folder: Path, number: int) -> list[str]:
 
 def save(folder: Path, index: Mapping[str, Any], traces: Sequence[Trace]) -> Path:
     """Writes one file a trace and an index into `folder`; returns it. Processes that save there wait for each other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with told(TraceError, f"cannot save into {str(folder)!r}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with told(TraceError, f"cannot save into {str(folder)!r}"), _locked(folder):
         files = new_files(folder, len(traces))
         begun: list[Path] = []
         try:
@@ -99,14 +102,16 @@ def _index_of(folder: Path, kind: str) -> dict[str, Any]:
     files = index.get("files") if isinstance(index, dict) else None
     if not isinstance(files, list) or index.get("kind") != kind:
         raise TraceError(f"{folder.name!r} holds no {kind}: its {INDEX} is of another kind")
-    if index.get("schema") != SCHEMA:
+    if index.get("schema") is True or index.get("schema") != SCHEMA:
         raise TraceError(
-            f"{folder.name!r} has layout {index.get('schema')!r}; this sdexplore reads {SCHEMA}: "
+            f"{folder.name!r} has layout {clip(repr(index.get('schema')), 40)}; this sdexplore reads {SCHEMA}: "
             "update it, or save anew"
         )
     for file in files:
         if not isinstance(file, str) or not _ONE.fullmatch(file):
-            raise TraceError(f"{INDEX} of {folder.name!r} names {file!r}, which no {kind} does")
+            raise TraceError(f"{INDEX} of {folder.name!r} names {clip(repr(file))}, which no {kind} does")
+    if len(set(files)) != len(files):
+        raise TraceError(f"{INDEX} of {folder.name!r} names a file twice, which no {kind} does")
     return dict(index)
 
 

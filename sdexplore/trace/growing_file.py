@@ -8,7 +8,6 @@ were as many rows as expected, nothing is moved.
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -17,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .file import DTYPES, metadata_of
+from .file import Place, encoded_header
+from .header import NAMES
 
 _ALIGNED = 8  # bytes: no dtype of a trace is longer
 _PIECE = 1 << 24  # bytes that are moved at a time
-_NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
 
 @dataclass
@@ -93,8 +92,12 @@ class TraceDraft:
         """Leaves out an array; `seal` moves the others together."""
         self._regions.pop(name, None)
 
-    def seal(self, facts: Mapping[str, Any], preview: str | None) -> None:
-        """Completes the trace's file, with these facts and the appended arrays, and closes it."""
+    def seal(self, facts: Mapping[str, Any], **shown: str | None) -> None:
+        """Completes the trace's file, with these facts and the appended arrays, and closes it.
+
+        Args:
+            shown: Other texts of the metadata: "fingerprint", "preview".
+        """
         regions = self._regions
         # Arrays that are no multiple of 8 bytes long go to the end, wider types first, so that all others stay aligned.
         for odd in sorted((r for r in regions.values() if r.used % _ALIGNED), key=lambda r: -r.dtype.itemsize):
@@ -105,7 +108,7 @@ class TraceDraft:
             region.start = end
             end += region.used
         self._file.truncate(end)
-        header = self._header(facts, preview)
+        header = self._header(facts, **shown)
         if len(header) > self._room:
             self._move(self._room, len(header), end - self._room)
         else:
@@ -118,16 +121,13 @@ class TraceDraft:
         """Closes the file; a draft that is not sealed stays unfinished."""
         self._file.close()
 
-    def _header(self, facts: Mapping[str, Any], preview: str | None) -> bytes:
-        """The header behind eight bytes for its length; the header's own length is a multiple of eight."""
+    def _header(self, facts: Mapping[str, Any], **shown: str | None) -> bytes:
         digests = {name: region.content.hexdigest() for name, region in self._regions.items()}
-        entries: dict[str, Any] = {"__metadata__": metadata_of(facts, digests, preview)}
-        for name, one in self._regions.items():
-            start = one.start - self._room
-            place = {"shape": [one.rows, *one.shape], "data_offsets": [start, start + one.used]}
-            entries[name] = {"dtype": _NAMES[one.dtype], **place}
-        text = json.dumps(entries, separators=(",", ":")).encode()
-        return bytes(8) + text.ljust(_aligned(len(text)))
+        places = {
+            name: Place(NAMES[one.dtype], (one.rows, *one.shape), one.start - self._room)
+            for name, one in self._regions.items()
+        }
+        return encoded_header(facts, places, digests, **shown)
 
     def _relocate(self, region: _Region, capacity: int) -> None:
         """Moves an array to another region, behind all others."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..base import json_text
+
 SCHEMAS: Final = (1, 2)
 """All that are read."""
 # Of provenance. A run writes the first three always, so that every trace of a new run is of schema 2.
@@ -11,4 +13,11 @@ _SINCE_2 = frozenset({"used", "foreign", "adapters", "interrupted", "changed"})
 
 def schema_of(facts: Mapping[str, Any]) -> int:
     """The schema in which these facts of a trace are written. An older trace that is saved anew stays what it was."""
-    return 2 if _SINCE_2 & dict(facts.get("provenance", {})).keys() else 1
+    told = not _SINCE_2.isdisjoint(facts.get("provenance", {}))
+    return 2 if told or _shares_keys(facts) or json_text.holds_no_number(facts) else 1
+
+
+def _shares_keys(facts: Mapping[str, Any]) -> bool:
+    """Whether several tokenizers share the keys of a layer, or names stand for several tokens of a prompt."""
+    shared = any("tokenizers" in said for said in facts.get("attention", {}).values())
+    return shared or any("names" in said for by in facts.get("tokens", {}).values() for said in by.values())

@@ -1,6 +1,7 @@
 """The record of one image's way through a pipeline. No torch, no diffusers: a Trace opens anywhere."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from inspect import cleandoc
 from operator import index
@@ -10,15 +11,18 @@ from typing import Any, SupportsIndex, get_args
 import numpy as np
 from jaxtyping import Float32
 
-from ..base import atomic_files
+from ..base.atomic_files import named
 from ..base.display import Block, Shown
 from ..base.errors import TraceError, did_you_mean
+from ..base.user_warnings import warn_user
 from ..theory import Space, variance_preserving
 from . import codec, file, saving
 from .declaration import declaration_of
 from .description import blocks_of
 from .fields import TraceFields
 from .layers import Attention, Queries
+from .lazy import StoredArray, made
+from .stored import Content, Held
 from .xarray import datatree
 
 Steps = int | np.integer[Any] | slice | Sequence[int | np.integer[Any]] | None
@@ -113,7 +117,7 @@ class Trace(TraceFields, Shown):
             if several is None or isinstance(several, slice):
                 return tuple(every[several or slice(None)])
             return tuple(dict.fromkeys(map(self.check_step, several)))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:  # a slice(0, 3, 0) too
             raise TraceError(
                 f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "
                 f"0 to {self.num_steps - 1}"
@@ -140,35 +144,60 @@ class Trace(TraceFields, Shown):
         Raises:
             TraceError: The name does not end in .safetensors.
         """
-        path = atomic_files.named(path)
-        saving.save(path, self)
-        return path
+        target = named(path, TraceError)
+        saving.save(target, self, str(path))
+        return target
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
-        """The trace saved at `path`; arrays are read from the file when they are touched.
+        """The trace saved at `path`; each array is read from the file when it is touched, and no file stays open.
+
+        An array that is touched after the path holds another file raises TraceError; one that was handed out stays.
 
         Raises:
             TraceError: There is no such file, or it is damaged, foreign, or does not fit together.
         """
-        path = atomic_files.named(path)
-        facts, arrays = file.read(path)
-        with saving.damage_told(path):
-            trace = cls(**codec.fields_of(facts, arrays, cls))
-        trace.__dict__["digests"] = dict(facts["digests"])  # not a field: a trace in memory has none
+        return cls.opened(*file.opened(named(path, TraceError)), Path(path).name)
+
+    @classmethod
+    def opened(cls, facts: dict[str, Any], content: Content, name: str) -> "Trace":
+        """The trace in the content of a file of this name, whose header says these facts."""
+        parts = {key: StoredArray(content, key) for key in content.header.entries}
+        with saving.damage_told(name):
+            trace = made(cls, codec.fields_of(facts, parts, cls))
+        trace.__dict__["content"] = (content, facts["schema"], facts["digests"])  # no field: in memory it has none
         return trace
 
+    def reading(self) -> AbstractContextManager[object]:
+        """Within the block the trace's file, where there is one, is opened once for all arrays; for many small ones."""
+        return self.__dict__["content"][0].reading() if "content" in self.__dict__ else nullcontext()
+
     def verify(self) -> "Trace":
-        """Reads every array and compares it with what was saved; returns the trace itself.
+        """Reads every array and compares it with what was saved, and the header too; returns the trace itself.
+
+        A file of schema 1 has no digest of its header: a warning says so.
 
         Raises:
             TraceError: The content differs; or the trace was never in a file.
         """
-        digests = self.__dict__.get("digests")
-        if digests is None:
-            raise TraceError("this trace does not come from a file: there is nothing to verify it against")
-        file.verify(f"trace {self.fingerprint}", self.arrays(), digests)
+        if not self.check():
+            warn_user(
+                "Trace.verify: the arrays are what was saved. Call, prompt and shapes were not checked: "
+                "a file of schema 1 has no digest of its header"
+            )
         return self
+
+    def check(self) -> bool:
+        """As `verify`, without a warning: whether the header was checked too."""
+        if "content" not in self.__dict__:
+            raise TraceError("this trace does not come from a file: there is nothing to verify it against")
+        content, schema, digests = self.__dict__["content"]
+        return file.verify(f"trace {self.fingerprint}", content, {"schema": schema, "digests": digests})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A trace is pickled, and copied deeply, as the bytes of its file."""
+        content = self.__dict__["content"][0].bytes() if "content" in self.__dict__ else saving.bytes_of(self)
+        return _from_bytes, (type(self), content)
 
     def to_xarray(self) -> Any:  # noqa: ANN401  (an xarray.DataTree, where xarray is installed)
         """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.trace.xarray`."""
@@ -177,6 +206,12 @@ class Trace(TraceFields, Shown):
     def blocks(self) -> list[Block]:
         """What the repr shows: the call, the run in numbers, every array with its shape."""
         return blocks_of(self)
+
+
+def _from_bytes(cls: type[Trace], content: bytes) -> Trace:
+    """The trace whose file has these bytes."""
+    held = Held(content, "a pickled trace")
+    return cls.opened(file.facts_in(held.header, "a pickled trace"), held, "a pickled trace")
 
 
 _FIELDS = cleandoc(TraceFields.__doc__ or "").partition("\n\n")[2]

@@ -305,3 +305,27 @@ def test_a_comparison_saved_over_another_does_not_pass_for_it(tmp_path):
     comparison().save(tmp_path)
     with pytest.raises(RunError, match="there is something else already"):
         CellFolder.opened(tmp_path, {"eta": [1]}, {"prompt": "a cat"})
+
+
+def test_an_index_is_not_believed_before_it_is_counted(tmp_path):
+    """10^12 cells, or one file a thousand times, are refused at once."""
+    one = Comparison(over={"eta": (1,)}, traces=(synthetic.trace(),))
+    for change, message in (
+        ({"over": {name: list(range(1000)) for name in "abcd"}}, "has 1000000000000 cells, not 1 traces"),
+        ({"files": ["000.safetensors"] * 1000, "over": {"eta": list(range(1000))}}, "names a file twice"),
+        ({"schema": True}, "has layout True"),
+        ({"schema": "x" * 1_000_000}, "has layout 'xxx"),
+    ):
+        folder = one.save(tmp_path / "folder")
+        index = json.loads((folder / "index.json").read_text())
+        (folder / "index.json").write_text(json.dumps(index | change))
+        with pytest.raises(TraceError, match=message) as raised:
+            Comparison.load(folder)
+        assert len(str(raised.value)) < 500 or "cells" in message
+
+
+def test_a_comparison_over_nan_comes_back(tmp_path):
+    one = Comparison(over={"eta": (float("nan"), 1.0)}, traces=(synthetic.trace(), synthetic.trace(seed=1)))
+    folder = one.save(tmp_path / "folder")
+    json.loads((folder / "index.json").read_text(), parse_constant=pytest.fail)
+    assert repr(dict(Comparison.load(folder).over)) == repr(dict(one.over))

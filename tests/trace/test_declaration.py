@@ -135,7 +135,7 @@ def test_the_size_of_an_array_follows_from_its_axes():
     lengths = {"step": 6, "channel": 4, "y": 8, "x": 12, "Y": 64, "X": 96, "decoded_Y": 64, "decoded_X": 96, "3": 3}
     for one in with_arrays(Trace):
         if one.kind is not Kind.BY_LAYER:
-            for name, array in one.arrays(getattr(trace, one.name)).items():
+            for name, array in one.arrays(trace).items():
                 assert one.bytes_of(lengths) == array.nbytes, name
                 assert one.bytes_of(lengths, row=True) == array[0].nbytes, name
 
@@ -162,7 +162,7 @@ def test_every_array_counts_in_the_size_and_is_listed_and_read_only(make):
     trace, total = make(), 0
     lines = [line.split(":")[0].split("  ")[0].split("/")[0] for line in repr(trace).splitlines()]
     for one in with_arrays(type(trace)):
-        arrays = one.arrays(getattr(trace, one.name))
+        arrays = one.arrays(trace)
         assert arrays, one.name
         assert not any(array.flags.writeable for array in arrays.values()), one.name
         assert one.name in lines
@@ -177,7 +177,7 @@ def test_every_array_is_in_xarray_under_its_axes(make):
     for one in with_arrays(type(trace)):
         found = tree[IN_XARRAY.get(one.name, one.name)]
         values = found.values[0] if one.kind is Kind.BY_STEP else found.values
-        assert any(np.array_equal(values, array) for array in one.arrays(getattr(trace, one.name)).values()), one.name
+        assert any(np.array_equal(values, array) for array in one.arrays(trace).values()), one.name
         assert len(set(found.dims)) == found.ndim
     assert tree["decoded"].coords["decoded_step"].values.tolist() == [0, 3, 5]
     assert tree["latent_rgb"].dims == ("feature", "rgb")

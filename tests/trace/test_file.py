@@ -1,7 +1,7 @@
 """A Trace's file: it is read lazily and equals what was saved; a damaged file is refused with a reason."""
 
+import errno
 import json
-import mmap
 import os
 import re
 import stat
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from synthetic import DOWN
 
 from sdexplore.base.errors import TraceError
+from sdexplore.trace import file
 from sdexplore.trace.trace import Trace
 
 # A user's process, without the tests' type checker: it reads a file name a line and prints the error of each.
@@ -125,23 +126,20 @@ def test_self_attention_comes_back_without_columns(tmp_path):
     np.testing.assert_array_equal(again.probs, bare.probs)
 
 
-def test_loaded_arrays_are_read_only_and_mapped_from_the_file(saved):
+def test_loaded_arrays_are_read_only(saved):
     for name, array in Trace.load(saved).arrays().items():
         assert not array.flags.writeable, name
-        base = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        assert isinstance(base, mmap.mmap), name
 
 
 def test_a_trace_may_be_saved_over_its_own_file(tmp_path):
     path = synthetic.trace().save(tmp_path / "a.safetensors")
     first = path.stat().st_size
-    trace = Trace.load(path)
+    trace, other = Trace.load(path), Trace.load(path)
     trace.save(path)
-    assert path.stat().st_size == first  # not the same bytes: safetensors leaves the order of its header's entries open
-    Trace.load(path).verify()
-    trace.verify()  # the mapped file is the old one
+    assert path.stat().st_size == first
+    for one in (Trace.load(path), trace, other):  # the same numbers, written anew
+        one.verify()
+        np.testing.assert_array_equal(one.noise_pred, synthetic.trace().noise_pred)
 
 
 def test_any_safetensors_reader_can_open_it(saved):
@@ -155,28 +153,24 @@ def test_another_ending_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("failing", ["save_file", "replace", "json"])
+@pytest.mark.parametrize("failing", ["write", "replace", "json"])
 def test_a_failure_in_mid_write_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch, failing):
     path = synthetic.trace().save(tmp_path / "a.safetensors")
     before = path.read_bytes()
-    call = {"seed": float("nan") if failing == "json" else 1}
+    call = {"seed": object() if failing == "json" else 1}
 
-    def fail(_, draft, **__):
-        with open(draft, "wb") as file:  # noqa: PTH123  (as safetensors does)
-            file.write(b"half of it")
-        raise OSError("No space left on device")
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    def refuse(*_):
-        raise OSError("No space left on device")
-
-    if failing == "save_file":
-        monkeypatch.setattr(safetensors.numpy, "save_file", fail)
+    if failing == "write":
+        monkeypatch.setattr(file, "pieces", full)
     elif failing == "replace":
-        monkeypatch.setattr(type(path), "replace", refuse)
-    with pytest.raises((OSError, ValueError), match=r"No space left on device|not JSON compliant"):
+        monkeypatch.setattr(type(path), "replace", full)
+    with pytest.raises(TraceError) as raised:
         synthetic.trace(call=call).save(path)
+    assert ("JSON" if failing == "json" else f"{str(path)!r}: No space left on device") in str(raised.value)
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+    assert [one.name for one in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 def test_others_may_read_the_file_as_the_umask_says(tmp_path):
@@ -347,3 +341,112 @@ def test_no_change_of_bytes_raises_anything_but_a_trace_error(tmp_path, saved, o
         assert said is None
     elif content[:header] == original[:header]:
         assert said is not None  # every change of an array is found
+
+
+# what is believed of a file, and what is said of one that cannot be
+
+
+def with_header(saved, path, change):
+    header, facts, data = parts(saved.read_bytes())
+    change(header, facts)
+    path.write_bytes(joined(header, facts, data))
+    return path
+
+
+@pytest.mark.parametrize("schema", [True, 1.0, "x" * 1_000_000, [1], None, {"a": 1}, 0, -1])
+def test_a_schema_that_is_none_is_refused_and_not_repeated_whole(tmp_path, saved, schema):
+    path = with_header(saved, tmp_path / "a.safetensors", lambda _, facts: facts.update(schema=schema))
+    with pytest.raises(TraceError, match=r"has layout .*; this sdexplore reads 1 and 2") as raised:
+        Trace.load(path)
+    assert len(str(raised.value)) < 300
+
+
+def test_an_unknown_kind_is_refused(tmp_path, saved):
+    path = with_header(saved, tmp_path / "a.safetensors", lambda _, facts: facts.update(kind="dream" * 1000))
+    with pytest.raises(TraceError, match="'run', 'look', 'invert'") as raised:
+        Trace.load(path)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_tensor_that_is_named_twice_is_refused(tmp_path, saved):
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].rstrip()
+    entry = json.dumps(json.loads(header)["image"]).encode()
+    twice = header[:-1] + b',"image":' + entry + b"}"
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(twice).to_bytes(8, "little") + twice + content[8 + length :])
+    with pytest.raises(TraceError, match="names 'image' twice"):
+        Trace.load(path)
+
+
+def test_a_pipe_or_a_device_is_no_trace_and_nothing_waits_for_it(tmp_path):
+    pipe = tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/null"):
+        with pytest.raises(TraceError, match="is a pipe or a device"):
+            Trace.load(path)
+    with pytest.raises(TraceError, match="pipe or a device"):
+        synthetic.trace().save(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def nan_call(**arguments):
+    return {"function": "run", "prompt": "a cat", "seed": 0, "arguments": {"eta": float("nan"), **arguments}}
+
+
+def test_verify_covers_the_header_of_schema_2(tmp_path):
+    path = synthetic.trace(call=nan_call(strength=0.5)).save(tmp_path / "a.safetensors")
+    assert Trace.load(path).check()
+    header, facts, data = parts(path.read_bytes())
+    for change in (
+        lambda _, said: said["call"].update(prompt="a dog"),
+        lambda _, said: said["call"]["arguments"].update(strength=0.25),
+        lambda _, said: said["tokens"]["cond"]["tokenizer"]["spans"].__setitem__(1, [0, 2]),
+        lambda entries, _: entries["image"].update(shape=[96, 64, 3]),
+        lambda entries, _: entries["__metadata__"].pop("digest"),
+        lambda entries, _: entries["__metadata__"].update(fingerprint="0" * 8),
+    ):
+        changed = json.loads(json.dumps(header)), json.loads(json.dumps(facts))
+        change(*changed)
+        path.write_bytes(joined(*changed, data))
+        with pytest.raises(TraceError, match=r"the header of trace .* the file was damaged or changed"):
+            Trace.load(path).verify()
+
+
+def test_verify_says_that_schema_1_has_no_digest_of_its_header(saved):
+    with pytest.warns(UserWarning, match="schema 1 has no digest of its header"):
+        Trace.load(saved).verify()
+
+
+@pytest.mark.parametrize("path", ["a\0b.safetensors", "\ud800.safetensors"])
+def test_a_name_that_no_file_can_have_is_refused(path):
+    with pytest.raises(TraceError):
+        Trace.load(path)
+    with pytest.raises(TraceError):
+        synthetic.trace().save(path)
+
+
+def test_a_place_that_cannot_be_written_or_read_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder.safetensors").mkdir()
+    for path in (tmp_path / "file" / "a.safetensors", tmp_path / ("x" * 300 + ".safetensors")):
+        with pytest.raises(TraceError, match=re.escape(f"cannot save a trace as {str(path)!r}: ")):
+            synthetic.trace().save(path)
+    with pytest.raises(TraceError, match="that is no file, but a folder"):
+        synthetic.trace().save(tmp_path / "folder.safetensors")
+    with pytest.raises(TraceError, match=re.escape(f"cannot read '{tmp_path}/xxx")):
+        Trace.load(tmp_path / ("x" * 300 + ".safetensors"))
+
+
+def test_an_array_without_a_number_is_refused():
+    with pytest.raises(TraceError, match=r"image is uint8 of shape \(0, 96, 3\): it holds no number"):
+        synthetic.trace(image=np.zeros((0, 96, 3), np.uint8))
+    one = synthetic.attention((2, 3))
+    with pytest.raises(TraceError, match="it holds no number"):
+        type(one)(probs=one.probs[..., :0], steps=one.steps)
+
+
+def test_a_slice_without_a_stride_names_no_steps(saved):
+    with pytest.raises(TraceError, match=r"steps=slice\(0, 3, 0\)"):
+        Trace.load(saved).check_steps(slice(0, 3, 0))

@@ -11,6 +11,7 @@ import synthetic
 from PIL import Image
 from safetensors import safe_open
 
+from sdexplore.trace import preview
 from sdexplore.trace.trace import Trace
 
 
@@ -62,3 +63,12 @@ def test_a_file_without_it_or_with_another_is_read_as_ever(tmp_path):
         assert repr(again) == repr(trace)
         assert "<script" not in again._repr_html_()  # the repr makes its own from the picture
     assert json.loads(facts)["schema"] == 1
+
+
+def test_a_thumbnail_of_a_huge_picture_is_made_from_some_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(preview, "_LARGE", 1 << 12)
+    for trace in (synthetic.trace(), Trace.load(synthetic.trace().save(tmp_path / "a.safetensors"))):
+        small = preview.preview_in(trace)
+        assert small.startswith("data:image/webp;base64,")
+        assert small != preview.preview_of(trace.image)
+    assert Trace.load(tmp_path / "a.safetensors").fingerprint == synthetic.trace().fingerprint

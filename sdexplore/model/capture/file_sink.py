@@ -11,6 +11,7 @@ import torch
 
 from ...base.atomic_files import draft_of, named
 from ...base.errors import RunError
+from ...base.os_errors import told
 from ...trace.collections import Traces
 from ...trace.folder import new_files, write_index
 from ...trace.growing_file import TraceDraft
@@ -140,7 +141,7 @@ def target_of(to: str | Path, images: int) -> Path:
     Raises:
         RunError: It cannot hold the trace of one image, or the traces of several.
     """
-    target = named(to)
+    target = named(to, RunError)
     shown = f"run(to={str(to)!r}): "
     if images > 1:
         if target.suffix == ".safetensors" or (target.exists() and not target.is_dir()):
@@ -172,10 +173,6 @@ def _made(folder: Path) -> Iterator[None]:
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
     """Turns the error of a full disk, or of a forbidden place, into a RunError."""
-    try:
+    way_out = "what was begun is removed; make room, keep less (Record), or name another place"
+    with told(RunError, f"run(to={str(target)!r}): cannot write there", way_out):
         yield
-    except OSError as error:
-        raise RunError(
-            f"run(to={target.name!r}): cannot write there: {error.strerror or error}. What was begun is removed; "
-            "make room, keep less (Record), or name another place"
-        ) from error

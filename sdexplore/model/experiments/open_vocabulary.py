@@ -118,10 +118,10 @@ def _layer(
             f"open_word_map: queries of steps {list(steps)} were not recorded; there are {list(queries.steps)}"
         )
     key = family.text_keys(layer, embeds)
-    grid = queries.values.shape[2:4]
+    grid = queries.grid
     total = torch.zeros(grid)
     for call in calls:  # one at a time: all heads of all steps at once would not fit
-        q = torch.from_numpy(np.array(queries.values[call])).to(key.device, torch.float32).flatten(1, 2)
+        q = torch.from_numpy(queries.rows([call])[0]).to(key.device, torch.float32).flatten(1, 2)
         probs = torch.softmax(q @ key[0].transpose(-1, -2), dim=-1)
         total += probs[..., list(places)].sum(-1).mean(0).reshape(grid).cpu()
     return total / len(calls)

@@ -1,6 +1,5 @@
 """`compare`: one call several times, with other values of one argument, or of a few, and all else equal."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import product
@@ -8,6 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ...base import json_text
 from ...base.errors import RunError, TraceError
 from ...trace.collections import CellFolder, Comparison
 from ...trace.record import USUAL, Record
@@ -205,4 +205,5 @@ def _finished(folder: CellFolder, number: int, call: Call, conditions: Mapping[s
     told = trace.provenance.keys() & {"foreign", "adapters"}
     if told and then != conditions:
         return None
-    return trace if trace.call == json.loads(json.dumps(call.facts())) else None  # a file knows no tuples
+    same = json_text.dumps(trace.call) == json_text.dumps(call.facts())  # a file knows no tuples; NaN equals itself
+    return trace if same else None
