@@ -55,11 +55,12 @@ def embeds_without_layers(pipe: Any, prompt: str, clip_skip: int, function: str)
     skipped = penultimate(pipe)
     with lock_of(pipe), torch.no_grad():
         found = list(encoders_of(pipe, prompt))
-        if strange := [type(module).__name__ for _, module, _ in found if not _of_clip(module)]:
-            raise InspectionError(
-                f"{function}: layers are left out of Stable Diffusion's CLIP encoders; this {type(pipe).__name__} has "
-                f"a {strange[0]}"
-            )
+        for name, module, _ in found:
+            if not _of_clip(module):
+                raise InspectionError(
+                    f"{function}: {name}, a {type(module).__name__}, has no final_layer_norm as CLIP's encoders have; "
+                    "layers are left out of those alone"
+                )
         encoded = [encode(*one) for one in found]
         most = min(len(one.hidden_states) for one in encoded) - 1 - skipped
         if isinstance(clip_skip, bool) or not isinstance(clip_skip, int) or not 0 <= clip_skip <= most:

@@ -43,7 +43,10 @@ def check_folder_weights(source: str, folder: Path, arguments: Mapping[str, obje
     """
     what = f"{folder.name!r} in {source!r}"
     config = folder / "config.json"
-    known = config.is_file() and read_json(config, f"config.json of {what}").get("quantization_config")
+    try:
+        known = config.is_file() and read_json(config, f"config.json of {what}").get("quantization_config")
+    except LoadError:  # damaged: diffusers meets it too, and what it says is explained
+        return
     if known or arguments.get("quantization_config"):
         return
     variant = arguments.get("variant")

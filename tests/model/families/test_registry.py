@@ -1,6 +1,7 @@
 """Which family a denoiser is of; what is of none is refused by name; nobody else knows what a denoiser is called."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -26,21 +27,27 @@ def test_unets_are_one_family():
     assert family_of(pipe).denoiser(pipe) is pipe.unet._orig_mod
 
 
+UNKNOWN = r"the FluxPipeline has a transformer of class FluxTransformer2DModel.*known families: unet"
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         lambda pipe: sdx.run(pipe, "a cat"),
-        sdx.doctor,
         lambda pipe: sdx.cost(pipe, prompt="a cat"),
         sdx.compile_denoiser,
         sdx.pipeline_architecture,
-        sdx.tree,
     ],
 )
 def test_a_denoiser_of_no_family_is_refused_by_name(asked):
-    known = r"the FluxPipeline has a transformer of class FluxTransformer2DModel.*known families: unet"
-    with pytest.raises(sdx.InspectionError, match=known):
+    with pytest.raises(sdx.InspectionError, match=UNKNOWN):
         asked(flux())
+
+
+def test_the_doctor_and_a_tree_tell_of_a_denoiser_of_no_family():
+    (obstacle,) = sdx.doctor(flux()).obstacles
+    assert re.search(UNKNOWN, obstacle)
+    assert sdx.tree(flux()).root.class_name == "FluxTransformer2DModel"
 
 
 def test_a_bare_transformer_is_of_no_family():
