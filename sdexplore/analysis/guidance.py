@@ -127,7 +127,7 @@ def halves(trace: Trace) -> Halves:
     Raises:
         TraceError: The run had no guidance, or its noise predictions or noise levels are not there.
     """
-    steps = _steps(trace)
+    steps = _computed(trace)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     rows = list(steps)
     x0_uncond, x0_cond = (_original_sample(trace, half, rows) for half in (uncond, cond))
@@ -195,16 +195,23 @@ def _numbers(uncond: np.ndarray, cond: np.ndarray, whole: np.ndarray, final: np.
 
 
 def _steps(trace: Trace) -> tuple[int, ...]:
+    """The steps whose two halves were computed and hold numbers alone."""
+    computed = _computed(trace)
+    uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
+    steps = tuple(i for i in computed if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
+    if not steps:
+        raise TraceError(f"no step of this run has two halves of numbers: {'; '.join(not_numbers(trace))}")
+    return steps
+
+
+def _computed(trace: Trace) -> tuple[int, ...]:
+    """The steps at which both halves were computed, whatever they hold."""
     if trace.unconditional:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
         raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
-    uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
-    left_out = not_computed(trace, uncond) | not_computed(trace, cond)
-    finite = (i for i in range(trace.num_steps) if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
-    steps = tuple(i for i in finite if i not in left_out)
-    if not steps and (found := not_numbers(trace)):
-        raise TraceError(f"no step of this run has two halves of numbers: {'; '.join(found)}")
+    left_out = not_computed(trace, trace.noise_pred_uncond) | not_computed(trace, trace.noise_pred_cond)
+    steps = tuple(step for step in range(trace.num_steps) if step not in left_out)
     if not steps:
         raise TraceError("no step of this run computed both halves of guidance")
     return steps

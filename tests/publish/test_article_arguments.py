@@ -218,7 +218,7 @@ def test_ctrl_c_or_a_full_disk_in_the_middle_leaves_the_old_files_whole(tmp_path
 
         with monkeypatch.context() as patched:
             patched.setattr(atomic_files, "write", failing)
-            patched.setattr("sdexplore.publish.pages.write", failing)
+            patched.setattr("sdexplore.publish.pages.save", lambda path, content, _: failing(path, content))
             try:
                 act()
             except (KeyboardInterrupt, PublishError, OSError):

@@ -140,7 +140,8 @@ class TestDiff:
         assert found["unet.cross_attention_dim"].b == 64
         assert (found["text_encoder_2"].only_in, found["text_encoder_2"].b) == ("b", "CLIPTextModelWithProjection")
         assert (found["safety_checker"].only_in, found["safety_checker"].a) == ("a", None)
-        assert "vae.scaling_factor" not in [row.key for row in found]
+        assert found["vae.scaling_factor"].b == 0.13025  # SDXL's
+        assert "vae.latent_channels" not in [row.key for row in found]
         assert "StableDiffusionPipeline against StableDiffusionXLPipeline" in repr(found)
         second = config_diff(sd, stable_diffusion_2())
         assert second["scheduler.class"].b == "DDIMScheduler"
