@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
+from ...base.error_lines import named_line
 from ...base.errors import LoadError
 from ...base.user_warnings import warn_user
 from .checkpoint_families import CLIP, CLIP_XL, UNET, VAE, Family
@@ -37,7 +38,13 @@ def check_tensors(
         LoadError: The file holds fewer or more numbers than the network needs.
     """
     prefix = {"unet": UNET, "vae": VAE, **family.text_encoders}[name]
-    network = network_of(config)
+    try:
+        network = network_of(config)
+    except Exception as error:
+        raise LoadError(
+            f"{source!r} is damaged, or a variant unknown: no {name} of a {family.name} has tensors of these shapes "
+            f"({named_line(error)})"
+        ) from error
     mine = {
         key.removeprefix(prefix): tensor.numbers
         for key, tensor in header.tensors.items()

@@ -204,3 +204,24 @@ def test_the_webui_s_pickles_are_told(tmp_path):
     assert sdx.inspect(hypernetwork, allow_pickle=True).family == "hypernetwork of the webui"
     with pytest.raises(LoadError, match=r"anime.pt' is no checkpoint to load: hypernetwork"):
         sdx.load(hypernetwork, allow_pickle=True)
+
+
+def test_tensors_that_make_no_network_are_told_in_words(tmp_path):
+    """A file that lost most of its blocks; diffusers' own error is an IndexError."""
+    unet = "model.diffusion_model."
+    shapes = {
+        f"{unet}input_blocks.0.0.weight": (32, 4, 3, 3),
+        f"{unet}input_blocks.1.0.out_layers.3.weight": (32, 32, 3, 3),
+        f"{unet}input_blocks.2.0.op.weight": (32, 32, 3, 3),
+        f"{unet}input_blocks.3.0.out_layers.3.weight": (64, 32, 3, 3),
+        f"{unet}input_blocks.3.1.proj_in.weight": (64, 64),
+        f"{unet}input_blocks.3.1.transformer_blocks.0.attn2.to_k.weight": (64, 2048),
+        f"{unet}middle_block.0.out_layers.3.weight": (64, 64, 3, 3),
+        f"{unet}label_emb.0.0.weight": (64, 2816),
+        f"{unet}out.2.weight": (4, 32, 3, 3),
+    }
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, tmp_path / "part.safetensors")
+    said = sdx.inspect(tmp_path / "part.safetensors")
+    assert any("is damaged, or a variant unknown: no unet of a" in note for note in said.notes)
+    with pytest.raises(LoadError, match="has no vae"):
+        sdx.load(tmp_path / "part.safetensors")
