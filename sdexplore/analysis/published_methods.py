@@ -11,7 +11,6 @@ from ..trace.trace import Attention, Trace
 from .resizing import resized
 from .selection import Chosen, columns_of
 
-Layered = Mapping[str, Attention]
 Grid = Float32[np.ndarray, "y x"]
 
 _DAAM_GRID, _DAAM_OTHER = 64, 96

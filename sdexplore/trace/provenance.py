@@ -8,9 +8,6 @@ from typing import Any, Final, Literal, TypedDict
 
 from ..theory import PredictionType, Space
 
-SINCE_SCHEMA_2 = frozenset({"used", "foreign", "adapters", "changed"})
-"""The keys that schema 1 of a trace's file does not know."""
-
 SchedulerFacts = TypedDict(
     "SchedulerFacts",
     {
