@@ -9,8 +9,7 @@ from jaxtyping import Float32, Float64
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
 from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
-from ..trace.non_finite import not_computed
-from ..trace.not_numbers import not_numbers
+from ..trace.non_finite import in_words, non_finite, not_computed
 from ..trace.trace import Trace
 
 _NO_GUIDANCE = (
@@ -67,7 +66,7 @@ class GuidanceSteps(Shown):
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
         formula: How the halves are put together, with the names of this class: ε_u, ε_c, ε_p for the predictions.
         unexplained: Why the formula does not give what the scheduler got; empty where it does.
-        without_numbers: What was left out, since it holds NaN or infinities: array and steps, a phrase each.
+        without_numbers: What was left out, since it holds NaN or Inf: arrays and steps in words; "" if nothing was.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
     """
 
@@ -86,7 +85,7 @@ class GuidanceSteps(Shown):
     formula: str = ""
     unexplained: str = ""
     source: str = ""
-    without_numbers: tuple[str, ...] = ()
+    without_numbers: str = ""
 
     def blocks(self) -> list[Block]:
         """What the repr shows: a row a step."""
@@ -110,7 +109,7 @@ class GuidanceSteps(Shown):
         put = f"Put together from its halves, ε differs from the one used by at most {self.residual.max():.1e}."
         how = [Line(f"Formula: {self.formula}")] if self.formula else []
         why = [Line(f"That is not what the scheduler got: {self.unexplained}")] if self.unexplained else []
-        lost = [Line(f"Left out, since they are no numbers: {'; '.join(self.without_numbers)}.")]
+        lost = [Line(f"Left out, since they are no numbers: {self.without_numbers}.")]
         return [
             Line(title, strong=True),
             *how,
@@ -153,7 +152,7 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     used = trace.recorded("noise_pred") if used is None else used
     steps = tuple(step for step in steps if np.isfinite(used[step]).all())
     if not steps:
-        raise TraceError(f"no step of this run has predictions of numbers: {'; '.join(not_numbers(trace))}")
+        raise TraceError(f"no step of this run has predictions of numbers: {_without_numbers(trace)}")
     scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
     found: dict[str, list[float]] = {}
     for step in steps:
@@ -176,9 +175,13 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         formula=_formula(rescale[rows], pag[rows]),
         unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
-        without_numbers=not_numbers(trace),
+        without_numbers=_without_numbers(trace),
         **{name: np.array(values) for name, values in found.items()},
     )
+
+
+def _without_numbers(trace: Trace) -> str:
+    return in_words(non_finite(trace, attention=False), trace.num_steps)
 
 
 def _numbers(uncond: np.ndarray, cond: np.ndarray, whole: np.ndarray, final: np.ndarray) -> dict[str, float]:
@@ -200,7 +203,7 @@ def _steps(trace: Trace) -> tuple[int, ...]:
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     steps = tuple(i for i in computed if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
     if not steps:
-        raise TraceError(f"no step of this run has two halves of numbers: {'; '.join(not_numbers(trace))}")
+        raise TraceError(f"no step of this run has two halves of numbers: {_without_numbers(trace)}")
     return steps
 
 

@@ -6,7 +6,7 @@ from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, coun
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
 from .lazy import Part
-from .not_numbers import not_numbers
+from .non_finite import in_words, non_finite
 from .preview import preview_in
 from .provenance import conditions_in_words
 
@@ -67,8 +67,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     if quality := trace.provenance.get("reconstruction"):
         redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
-    if found := not_numbers(trace):
-        yield f"Numbers that are none: {'; '.join(found)}."
+    if found := non_finite(trace, attention=False):
+        yield f"Numbers that are none: {in_words(found, trace.num_steps)}."
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
 

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .trace import Trace
+from .fields import TraceFields
 
 _BY_STEP = ("timesteps", "latents", "noise_pred", "noise_pred_before_guide", "pred_original_sample")
 _MOST = 6  # steps and arrays that are listed one by one
@@ -32,10 +32,10 @@ class NonFinite:
     what: str
 
 
-_found: WeakKeyDictionary[Trace, dict[bool, tuple[NonFinite, ...]]] = WeakKeyDictionary()
+_found: WeakKeyDictionary[TraceFields, dict[bool, tuple[NonFinite, ...]]] = WeakKeyDictionary()
 
 
-def non_finite(trace: Trace, *, attention: bool = True) -> tuple[NonFinite, ...]:
+def non_finite(trace: TraceFields, *, attention: bool = True) -> tuple[NonFinite, ...]:
     """The arrays of a trace that hold NaN or Inf, in the order of its fields; () where there are none.
 
     Args:
@@ -62,7 +62,7 @@ def kind_of(values: np.ndarray) -> str:
     return " and ".join(name for name, there in kinds if there)
 
 
-def not_computed(trace: Trace, values: np.ndarray) -> frozenset[int]:
+def not_computed(trace: TraceFields, values: np.ndarray) -> frozenset[int]:
     """The steps without a call of a role that predicted `values` (step, channel, y, x): rows of NaN alone.
 
     Where the scheduler got NaN or Inf too, the row is what the model computed.
@@ -73,7 +73,7 @@ def not_computed(trace: Trace, values: np.ndarray) -> frozenset[int]:
     return frozenset(map(int, np.flatnonzero(empty)))
 
 
-def _looked_through(trace: Trace, *, attention: bool) -> Iterator[NonFinite]:
+def _looked_through(trace: TraceFields, *, attention: bool) -> Iterator[NonFinite]:
     if trace.sigmas is not None and (rows := np.flatnonzero(np.isnan(trace.sigmas))).size:
         yield NonFinite("sigmas", tuple(map(int, rows)), "NaN")
     for name in _BY_STEP:

@@ -17,9 +17,9 @@ from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, latent_grid, vae_scale_factor
 from ..components.source_name import model_source
 from ..components.weights_present import without_weights
+from ..runs.check_sizes import check_sides
 
 _SIDES = ("height", "width")
-_LARGEST = 1 << 16  # pixels along a side
 _EDGES = np.linspace(-5, 5, 81, dtype=np.float32)
 
 
@@ -113,7 +113,8 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any], function: st
     """
     picture = rgb(image, function)
     factor = vae_scale_factor(pipe)
-    height, width = (_side(pipe, arguments.pop(name, None), axis, function) for axis, name in enumerate(_SIDES))
+    check_sides(arguments, function)
+    height, width = (_side(pipe, arguments.pop(name, None), axis) for axis, name in enumerate(_SIDES))
     if height % factor or width % factor:
         raise RunError(f"{function}(height={height}, width={width}): both must be multiples of {factor}")
     processor = decoding.image_processor(pipe)
@@ -121,12 +122,10 @@ def pixels_of(pipe: Any, image: Picture, arguments: dict[str, Any], function: st
     return pixels.float()
 
 
-def _side(pipe: Any, given: Any, axis: int, function: str) -> int:
-    """Pixels along one side: as given, or as the pipeline draws by default; RunError where it is no length."""
+def _side(pipe: Any, given: Any, axis: int) -> int:
+    """Pixels along one side: as given, or as the pipeline draws by default."""
     if given is None:
         return latent_grid(pipe)[axis] * vae_scale_factor(pipe)
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= _LARGEST:
-        raise RunError(f"{function}({_SIDES[axis]}={given!r}): it is a number of pixels, from 1 to {_LARGEST:,}")
     return int(given)
 
 

@@ -24,7 +24,6 @@ _OF_RUN = ("generator", "callback_on_step_end", "callback_on_step_end_tensor_inp
 _SEEDS = (-(2**63), 2**64 - 1)
 _PICTURES = {"image": "Image2Image", "strength": "Image2Image", "mask_image": "Inpainting"}
 _SCALES = ("guidance_scale", "guidance_rescale", "image_guidance_scale", "pag_scale", "strength", "eta")
-_LARGEST = 1 << 16  # pixels along a side
 _COUNTS = {"num_inference_steps": "steps", "num_images_per_prompt": "images"}
 _MOST = {"num_inference_steps": 10_000, "num_images_per_prompt": 10_000}  # ten times a schedule of 1000 times
 
@@ -113,9 +112,6 @@ def check_counts(arguments: Mapping[str, Any], function: str) -> None:
             raise RunError(f"{function}({name}={given!r}): the number of {what} is a whole number, and at least 1")
         if given is not None and given > _MOST[name]:
             raise RunError(f"{function}({name}={given!r}): the number of {what} is at most {_MOST[name]:,}")
-    for name in ("height", "width"):
-        if isinstance(given := arguments.get(name), int | np.integer) and given > _LARGEST:
-            raise RunError(f"{function}({name}={given!r}): a side has at most {_LARGEST:,} pixels")
     for name in _SCALES:
         if isinstance(given := arguments.get(name), str):
             raise RunError(f"{function}({name}={given!r}): it is a number, here a text")

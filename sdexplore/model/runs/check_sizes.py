@@ -17,6 +17,7 @@ from ..families.pipelines import takes_both_sizes_or_none
 _SIDES = ("height", "width")
 _TEXTS = ("prompt", "prompt_2", "prompt_3", "negative_prompt", "negative_prompt_2", "negative_prompt_3")
 _LAST_SEED = 2**64 - 1
+_LONGEST = 1 << 16  # pixels along a side
 
 
 def check_sizes(pipe: Any, prompt: Any, arguments: Mapping[str, Any], seed: int, function: str) -> None:
@@ -26,7 +27,8 @@ def check_sizes(pipe: Any, prompt: Any, arguments: Mapping[str, Any], seed: int,
         function: The public function that the user called.
     """
     _check_texts({"prompt": prompt, **arguments}, function)
-    _check_sides(pipe, arguments, function)
+    check_sides(arguments, function)
+    _check_both_sides(pipe, arguments, function)
     images = image_count(prompt, arguments)
     if seed + images - 1 > _LAST_SEED:
         raise RunError(
@@ -46,14 +48,19 @@ def _check_texts(given: Mapping[str, Any], function: str) -> None:
             )
 
 
-def _check_sides(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
+def check_sides(arguments: Mapping[str, Any], function: str) -> None:
+    """RunError where `height` or `width` is no whole number of pixels from 1 to 65,536; the pipeline fills None."""
     for name in _SIDES:
         given = arguments.get(name)
         whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-        if given is not None and not (whole and given >= 1):
+        if given is not None and not (whole and 1 <= given <= _LONGEST):
             raise RunError(
-                f"{function}({name}={clip(repr(given), 60)}): a side is a whole number of pixels, and at least 1"
+                f"{function}({name}={clip(repr(given), 60)}): a side is a whole number of pixels, at least 1 and at "
+                f"most {_LONGEST:,}"
             )
+
+
+def _check_both_sides(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
     there = [name for name in _SIDES if arguments.get(name) is not None]
     if len(there) == 1 and takes_both_sizes_or_none(type(pipe)):
         (name,) = there

@@ -19,6 +19,7 @@ from ..families.attention_modules import Layer
 from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
+from .check_sizes import check_sides
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
 _WIDTH = {"float16": 2, "float32": 4}
@@ -43,10 +44,11 @@ def cost(
 
     Raises:
         RunError: The Record names steps, roles or layers that the run does not have; a number of steps or images is
-            below 1.
+            below 1; a side is no number of pixels.
         InspectionError: The pipeline has no denoiser of a known family.
     """
     check_counts(pipeline_arguments, "cost")
+    check_sides(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
     return cost_of(pipe, record, outline, spilled=to is not None)

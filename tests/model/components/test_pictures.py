@@ -104,5 +104,5 @@ def test_every_function_reads_in_the_same_way():
 @pytest.mark.parametrize("size", [{"height": 0}, {"width": -64}, {"height": 10**12}])
 def test_a_side_that_is_no_length_is_refused(size):
     ((name, value),) = size.items()
-    with pytest.raises(RunError, match=rf"^reconstruction\({name}={value}\): it is a number of pixels"):
+    with pytest.raises(RunError, match=rf"^reconstruction\({name}={value}\): a side is a whole number of pixels"):
         sdx.reconstruction(stable_diffusion(), np.zeros((64, 64, 3), np.uint8), **size)

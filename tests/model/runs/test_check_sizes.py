@@ -48,7 +48,7 @@ def sdx_lcm():
     [
         ({"num_inference_steps": 10**8}, r"\(num_inference_steps=100000000\): the number of steps is at most 10,000"),
         ({"num_images_per_prompt": 10**6}, r"\(num_images_per_prompt=1000000\): the number of images is at most"),
-        ({"height": -64, "width": 64}, r"\(height=-64\): a side is a whole number of pixels, and at least 1"),
+        ({"height": -64, "width": 64}, r"\(height=-64\): a side is a whole number of pixels, at least 1"),
         ({"height": 64, "width": 0}, r"\(width=0\): a side is a whole number"),
         ({"height": True, "width": 64}, r"\(height=True\): a side is a whole number"),
         ({"height": "64", "width": 64}, r"\(height='64'\): a side is a whole number"),

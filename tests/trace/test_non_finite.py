@@ -16,7 +16,7 @@ def with_(name, step, value):
 
 def test_repr_names_array_and_step():
     trace = synthetic.trace(latents=with_("latents", slice(3, None), np.nan), noise_pred=with_("noise_pred", 2, np.inf))
-    assert "NaN in latents from step 3 on; Inf in noise_pred at step 2" in repr(trace)
+    assert "latents at steps 3, 4, 5, the end (NaN), noise_pred at step 2 (Inf)" in repr(trace)
     assert "none" not in repr(synthetic.trace()).partition("array")[0]
 
 
@@ -26,10 +26,10 @@ def test_rows_of_a_role_that_was_not_computed_are_no_fault():
     uncond[3:] = np.nan
     fine = synthetic.trace(noise_preds={"uncond": uncond, "cond": trace.noise_pred_cond})
     assert "NaN" not in repr(fine)
-    assert sdx.guidance_steps(fine).without_numbers == ()
+    assert sdx.guidance_steps(fine).without_numbers == ""
     broken = synthetic.trace(noise_preds={"uncond": uncond, "cond": trace.noise_pred_cond},
                              noise_pred=with_("noise_pred", slice(4, None), np.nan))  # fmt: skip
-    assert "NaN in noise_preds['uncond'] from step 4 on" in repr(broken)
+    assert "noise_preds/uncond at steps 4, 5 (NaN)" in repr(broken)
 
 
 def test_guidance_steps_leaves_out_what_is_no_number_and_says_so():
@@ -40,10 +40,10 @@ def test_guidance_steps_leaves_out_what_is_no_number_and_says_so():
     found = sdx.guidance_steps(synthetic.trace(noise_preds={"uncond": trace.noise_pred_uncond, "cond": cond}))
     assert found.steps == (0, 1, 3, 5)
     assert np.isfinite(found.residual).all()
-    assert "NaN and Inf in noise_preds['cond'] at 2 steps, the first is 2" in repr(found)
+    assert "noise_preds/cond at steps 2, 4 (NaN and Inf)" in repr(found)
     lost = synthetic.trace(noise_preds={"uncond": trace.noise_pred_uncond, "cond": np.full_like(cond, np.nan)},
                            noise_pred=np.full_like(cond, np.nan))  # fmt: skip
-    with pytest.raises(TraceError, match=r"NaN in noise_pred from step 0 on"):
+    with pytest.raises(TraceError, match=r"noise_pred at steps 0, 1, 2, 3, 4, 5 \(NaN\)"):
         sdx.guidance_steps(lost)
 
 
