@@ -1,15 +1,13 @@
 """From noise to picture: which steps to look at, and latents as colours."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ..theory import linear_preview
 from ..trace.trace import Trace
-
-GREY: Final = 128  # in which pictures and maps show what is no number
 
 
 def spread(steps: Sequence[int], most: int) -> tuple[int, ...]:
@@ -24,14 +22,10 @@ def spread(steps: Sequence[int], most: int) -> tuple[int, ...]:
 def preview(trace: Trace, latents: Float32[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "y x 3"]:
     """The linear preview of latents on the variance-preserving scale: one pixel a latent pixel, clipped to 0..1.
 
-    A pixel with NaN or Inf in a channel is grey, as in maps.
-
     Raises:
         TraceError: The trace has no preview (stopped, or no VAE).
     """
-    drawn = linear_preview(np.nan_to_num(latents, posinf=0.0, neginf=0.0), trace.recorded("latent_rgb"))
-    drawn[~np.isfinite(latents).all(axis=0)] = GREY
-    return drawn
+    return linear_preview(latents, trace.recorded("latent_rgb"))
 
 
 def step_picture(trace: Trace, step: int, *, x0: bool) -> tuple[UInt8[np.ndarray, "Y X 3"], bool]:

@@ -241,7 +241,7 @@ def _html(block: Block) -> str:
     match block:
         case Line():
             inner = escape(clip(block.text, 4 * MOST_CHARACTERS))
-            return f"<div><strong>{inner}</strong></div>" if block.strong else f"<div>{inner}</div>"
+            return f'<div dir="auto">{f"<strong>{inner}</strong>" if block.strong else inner}</div>'
         case Table():
             return _table_html(block)
         case Tree():
@@ -249,7 +249,7 @@ def _html(block: Block) -> str:
             return f'<div style="{_MONO};font-size:90%">{_tree_html(block, budget)}</div>'
         case Chips():
             chips = "".join(map(_chip_html, block.chips[:MOST_ROWS]))
-            return f'<div style="line-height:2.6">{chips}{_more_chips(block)}</div>'
+            return f'<div dir="auto" style="line-height:2.6">{chips}{_more_chips(block)}</div>'
         case Thumbnails():
             most = 192 if len(block.pictures) == 1 else 96  # pixels a side
             style = f"display:inline-block;margin:4px 4px 4px 0;max-width:min(100%, {most}px);max-height:{most}px"
@@ -265,7 +265,7 @@ def _table_html(table: Table) -> str:
 
     def row(cells: Sequence[str], tag: str) -> str:
         inner = "".join(
-            f'<{tag} style="text-align:{side};{_CELL}">{escape(clip(cell))}</{tag}>'
+            f'<{tag} dir="auto" style="text-align:{side};{_CELL}">{escape(clip(cell))}</{tag}>'
             for side, cell in zip(sides, cells, strict=True)
         )
         return f"<tr>{inner}</tr>"

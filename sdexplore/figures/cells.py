@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from ..analysis.trajectory import GREY
+from ..theory import GREY
 
 
 class Cells(AxesImage):

@@ -5,6 +5,7 @@
 
 from .ddpm import add_noise, alphas_cumprod, beta, posterior_mean, posterior_variance, reverse_mean, simple_loss
 from .diffusion import (
+    GREY,
     PredictionType,
     Space,
     betas,
@@ -25,6 +26,7 @@ from .diffusion import (
 from .embeddings import cosine_similarity, slerp, timestep_embedding
 
 __all__ = [
+    "GREY",
     "PredictionType",
     "Space",
     "add_noise",

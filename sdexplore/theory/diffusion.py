@@ -6,11 +6,13 @@ x_t / a = x_0 + σ ε instead ("variance exploding", Karras et al. 2022), flow m
 2022) holds x_t / (a + b) = (1−τ) x_0 + τ ε with τ = σ/(1+σ). σ is the same on all three scales.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+GREY: Final = 128
+"""The level of red, green and blue in which pictures and maps show what is no number."""
 Array: TypeAlias = Float[np.ndarray, "..."]
 Space: TypeAlias = Literal["variance preserving", "variance exploding", "flow matching"]
 PredictionType: TypeAlias = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]
@@ -176,9 +178,14 @@ def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float)
 def linear_preview(
     latents: Float[np.ndarray, "channel y x"], latent_rgb: Float[np.ndarray, "features 3"]
 ) -> UInt8[np.ndarray, "y x 3"]:
-    """RGB of latents on the variance-preserving scale by [latents, 1] @ latent_rgb, clipped to 0..1, as uint8."""
-    rgb = np.moveaxis(latents, 0, -1) @ latent_rgb[:-1] + latent_rgb[-1]
-    return np.asarray((np.clip(rgb, 0.0, 1.0) * 255).round(), np.uint8)
+    """RGB of latents on the variance-preserving scale by [latents, 1] @ latent_rgb, clipped to 0..1, as uint8.
+
+    A pixel with NaN or Inf in a channel is grey (`GREY`), as in maps.
+    """
+    rgb = np.moveaxis(np.nan_to_num(latents, posinf=0.0, neginf=0.0), 0, -1) @ latent_rgb[:-1] + latent_rgb[-1]
+    pixels = np.asarray((np.clip(rgb, 0.0, 1.0) * 255).round(), np.uint8)
+    pixels[~np.isfinite(latents).all(axis=0)] = GREY
+    return pixels
 
 
 def perturbed_attention_guided(

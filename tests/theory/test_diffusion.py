@@ -120,3 +120,16 @@ def test_the_linear_preview_is_a_matrix_and_an_offset_clipped():
     picture = linear_preview(latents, matrix)
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture, [[[64, 128, 0], [191, 128, 255], [255, 128, 0]]])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_pixel_with_a_channel_that_is_no_number_is_grey_and_leaves_the_others():
+    latents = np.random.default_rng(3).normal(size=(4, 3, 3)).astype(np.float32)
+    matrix = np.random.default_rng(4).uniform(size=(5, 3)).astype(np.float32)
+    whole = linear_preview(latents, matrix)
+    latents[1, 0, 2], latents[3, 2, 1] = np.nan, -np.inf
+    broken = linear_preview(latents, matrix)
+    grey = np.zeros((3, 3), bool)
+    grey[0, 2] = grey[2, 1] = True
+    assert (broken[grey] == 128).all()
+    assert (broken[~grey] == whole[~grey]).all()
