@@ -205,7 +205,7 @@ def test_a_tree_is_drawn_with_branches_and_folds_in_html():
 
 def test_columns_stand_apart_and_numeric_ones_flush_right_in_html():
     markup = to_html([Table(("word", "n"), [("cat", "7")], frozenset({"n"}))])
-    assert re.findall(r"<t[hd] style=\"text-align:(\w+);padding:[.]5em\">(\w+)<", markup) == [
+    assert re.findall(r"<t[hd] dir=\"auto\" style=\"text-align:(\w+);padding:[.]5em\">(\w+)<", markup) == [
         *(("left", "word"), ("right", "n"), ("left", "cat"), ("right", "7"))
     ]
 
@@ -254,7 +254,7 @@ def test_a_record_shows_itself_in_all_three_ways():
     good, printer = Good(), Printer()
     good._repr_pretty_(printer, cycle=False)
     assert repr(good) == str(good) == printer.written == "all is <well>"
-    assert "<div>all is &lt;well&gt;</div>" in good._repr_html_()
+    assert '<div dir="auto">all is &lt;well&gt;</div>' in good._repr_html_()
     good._repr_pretty_(object(), cycle=False)  # an object that is no printer is ignored
 
 
