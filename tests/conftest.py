@@ -11,8 +11,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
 
 import pytest
+import type_checks
 from hypothesis import settings
 
+type_checks.install()
 settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
 

@@ -7,15 +7,11 @@ import weakref
 import ipywidgets
 import numpy as np
 import pytest
-import synthetic
 from dashboards import PROMPT, Page, controls
 from traitlets import TraitError
 
 import sdexplore as sdx
-from sdexplore.analysis.attention import METHODS
-from sdexplore.dashboard.sections.compare import values_of
 from sdexplore.dashboard.state import RUN, SHOW, State
-from sdexplore.text.tokenization import Tokenizations
 
 TITLES = ["Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export"]
 WITHOUT_FIGURE = ("Compare", "Export")
@@ -87,70 +83,6 @@ def test_every_choice_of_a_list_can_be_chosen_again(explorer, page):
             one.index = index  # as the page does; of a value that is None ipywidgets would make no choice at all
             assert one.index == index, (one.description, one.options[index])
     assert explorer.state.layers is explorer.state.head is None
-
-
-def test_without_a_pressed_word_the_most_striking_one_is_drawn(trace):
-    explorer = sdx.explore(trace, section="Attention", figure="by step")
-    page = Page(explorer)
-    drawn = explorer.figure()
-    assert np.array_equal(drawn.data["maps"][1], sdx.word_map(trace, "cat", steps=1))
-    assert "“cat”" in page.section_message
-    explorer.state.update(figure="by layer", words=("and",))
-    assert page.section_message == ""
-    assert "'and'" in explorer.figure().call
-    explorer.close()
-
-
-def test_layers_are_offered_by_their_grids_rows_first(trace):
-    explorer = sdx.explore(trace, section="Attention")
-    choice = Page(explorer).find("layers")
-    assert [name for name, _ in choice.options[:4]] == [
-        "all",
-        "8 × 12 (2 layers)",
-        "4 × 6 (2 layers)",
-        "2 × 3 (1 layer)",
-    ]
-    choice.index = 2
-    assert explorer.state.layers == 6
-    assert "6 steps, 2 layers" in explorer.figure().figure.get_suptitle()
-    explorer.close()
-
-
-def test_the_methods_offered_are_those_that_draw(trace):
-    square = synthetic.attention((16, 16), heads=True)
-    known = {"cond": {"up_blocks.1.attentions.0.transformer_blocks.0.attn2": square}}
-    expected = ((trace, ["mean", "amd"]), (synthetic.trace(cross_attention=known), ["mean", "daam", "p2p", "amd"]))
-    for made, methods in expected:
-        explorer = sdx.explore(made, section="Attention", method="amd")
-        page = Page(explorer)
-        assert list(page.find("method").options) == methods
-        assert explorer.state.method == "amd"
-        for method in METHODS:
-            explorer.state.method = method
-            assert (page.section_message == "") == (method in methods), method
-        explorer.close()
-    explorer = sdx.explore(trace, section="Attention", method="daam")
-    assert explorer.state.method == Page(explorer).find("method").value == "mean"
-    explorer.close()
-
-
-def test_a_prompt_without_words_is_said_and_what_there_is_instead():
-    empty = {"cond": Tokenizations({"tokenizer": synthetic.tokenization("")})}
-    for tokens, instead in ((empty, "where it all went"), ({}, "Pixels")):
-        explorer = sdx.explore(synthetic.trace(prompt="", tokens=tokens), section="Attention")
-        page = Page(explorer)
-        for figure in ("words", "by step", "by layer", "segmentation"):
-            page.set("figure", figure)
-            assert "no word to draw" in page.section_message
-            assert instead in page.section_message
-            assert page.alerts == []
-            assert not page.has_figure
-        assert "image/png" in explorer._repr_mimebundle_()[0]
-        if tokens:
-            page.set("figure", "where it all went")
-            assert page.section_message == ""
-            assert page.has_figure
-        explorer.close()
 
 
 def test_what_does_not_fit_is_said_in_words_and_the_next_draw_works(explorer, page):
@@ -244,20 +176,6 @@ def test_a_folder_of_several_is_explored_as_they_are(trace, tmp_path):
     explorer.close()
 
 
-def test_a_comparison_is_explored_run_by_run(tiny):
-    compared = sdx.compare(tiny, PROMPT, over={"guidance_scale": [1, 5]}, num_inference_steps=2)
-    explorer = sdx.explore(compared)
-    page = Page(explorer)
-    assert [button.description for button in page.runs] == ["1: guidance_scale 1", "2: guidance_scale 5"]
-    assert explorer.history.traces == list(compared)
-    assert explorer.trace is compared.traces[0]
-    page.open("Compare")
-    for pick, trace in zip(("a", "b"), compared.traces, strict=True):
-        page.set(pick, trace)
-    assert "sdx.views.attention_compare" in page.figure_code
-    explorer.close()
-
-
 def test_a_click_on_a_layer_of_the_tree_leads_to_its_attention(explorer, page):
     explorer.run(wait=True)
     page.open("Components")
@@ -272,67 +190,6 @@ def test_a_click_on_a_layer_of_the_tree_leads_to_its_attention(explorer, page):
     assert page.title == "Attention"
     assert explorer.state.layers == "mid_block.attentions.0.transformer_blocks.0.attn2"
     assert "mid_block" in page.figure_code
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "values"),
-    [
-        ("guidance_scale", "1, 3,7.5", [1, 3, 7.5]),
-        ("prompt", "a cat, sleeping; a dog", ["a cat, sleeping", "a dog"]),
-        ("scheduler", "DDIM;Euler a", ["DDIM", "Euler a"]),
-        ("scheduler", "DDIM, Euler a", ["DDIM", "Euler a"]),
-        ("seed", "1; 2", [1, 2]),
-    ],
-)
-def test_values_are_read_as_written(name, text, values):
-    assert values_of(name, text) == values
-
-
-def test_one_value_is_no_comparison_and_the_next_attempt_forgets_the_error(explorer, page):
-    page.open("Compare")
-    for name in page.find("over").options:
-        page.set("over", name)
-        separator = page.text.split("separated by ")[1][0]
-        assert len(values_of(name, page.find("values").value)) > 1
-        assert separator in page.find("values").value
-    page.set("over", "prompt")
-    page.set("values", "a cat in space, a dog in space")
-    page.press("Compare")
-    assert "'a cat in space, a dog in space'" in page.section_message
-    assert "write ; between them" in page.section_message
-    assert page.find("Stop").disabled
-    page.set("values", "a cat; a dog")
-    page.press("Compare")
-    assert page.section_message == ""
-    explorer.stop()
-
-
-def test_export_writes_article_trace_and_page(explorer, page, tmp_path):
-    explorer.run(wait=True)
-    page.open("Attention")
-    page.open("Export")
-    page.set("root", str(tmp_path))
-    page.set("caption", "Where the words looked")
-    page.press("Into the article")
-    assert (tmp_path / "images" / "inside-stable-diffusion" / "001.png").exists()
-    assert "Where the words looked" in (tmp_path / "articles" / "inside-stable-diffusion.md").read_text()
-    page.set("file", "mine")
-    page.press("Trace")
-    assert sdx.Trace.load(tmp_path / "mine.safetensors").prompt == PROMPT
-    page.press("Page")
-    assert (tmp_path / "mine.html").read_text().startswith("<!DOCTYPE html>")
-    assert page.section_message.startswith("Written")
-    page.press("Page")
-    assert page.section_message.startswith("Replaced")
-    for climbing in ("../escaped", str(tmp_path / "absolute"), ""):
-        page.set("file", climbing)
-        page.press("Trace")
-        assert repr(climbing) in page.section_message
-        assert page.alerts
-    assert not (tmp_path.parent / "escaped.safetensors").exists()
-    page.set("slug", "../no")
-    page.press("Into the article")
-    assert "../no" in page.alerts[-1]
 
 
 def test_a_picture_and_a_sentence_stay_in_the_notebook(explorer):
