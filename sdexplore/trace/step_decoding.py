@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -188,7 +188,7 @@ class StepDecoding:
         return picture
 
 
-class StepPictures(Mapping[int, np.ndarray]):
+class StepPictures(Mapping[int, Any]):  # not of arrays: a checker of types would look at one, and decode it
     """Step -> picture. One that was not made yet is decoded when it is touched, and remembered.
 
     Keys, length and `in` decode nothing.
