@@ -13,7 +13,7 @@ from ..base.errors import PublishError, SdexploreError
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
 from ..browser.printable import printable
-from ..browser.step_pictures import File, exact
+from ..browser.picture_files import File, exact
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
@@ -61,7 +61,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of the file that `page` writes; same arguments."""
     whole = one_trace(trace)
-    still = None if whole.image is None else exact(whole.image)
+    still = None if whole.image is None else exact(whole.image, smallest=True)
     around = _FRAME + (0 if still is None else len(still.content) * 4 // 3)
     packed = pack(whole, max(0, (budget - around) * 13 // 16), for_page=True)
     content = _html(whole, packed, still, title).encode()

@@ -37,7 +37,12 @@ def without_run(cases):
         name: {key: found for key, found in one.items() if key not in ("facts", "data")}
         for name, one in cases["traces"].items()
     }
-    return {**cases, "traces": traces}
+    packed = {
+        kind: {name: {key: one[key] for key in ("values", "means", "numbers") if key in one} for name, one in found.items()}
+        for kind, found in cases.items()
+        if kind in ("rows", "values")
+    }
+    return {**cases, **packed, "traces": traces}
 
 
 @pytest.mark.parametrize("name", TABLE)
