@@ -38,7 +38,10 @@ class Buffer:
         return at
 
     def _rows(
-        self, levels: Integer[np.ndarray, "row entry y x"], bits: Bits, base: Integer[np.ndarray, "entry y x"] | None = None
+        self,
+        levels: Integer[np.ndarray, "row entry y x"],
+        bits: Bits,
+        base: Integer[np.ndarray, "entry y x"] | None = None,
     ) -> Reference:
         rows = list(coded_rows(levels[::-1], bits, base))
         return {"at": self._add(b"".join(rows)), "lengths": [*map(len, rows)], "bits": bits, "shape": [*levels.shape]}

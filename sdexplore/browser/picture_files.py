@@ -1,4 +1,4 @@
-"""The file of a picture for the browser: without loss, or small with its error beside it; quickly, or with fewest bytes."""
+"""The file of a picture for the browser: without loss, or small with its error beside it; quick, or with few bytes."""
 
 import io
 from dataclasses import dataclass

@@ -2,8 +2,7 @@
 
 Rows follow each other as the steps of a run do, so a row resembles the one before it. The prediction of a number is the
 number at the same place of the row before, moved by a quarter of what its left and its upper neighbour moved together.
-The first row has no row before it: there the prediction is half of its two neighbours, or of how they differ from a row
-that is given as the base. A Rice code writes a difference in about k + 1 bits where 2^k is its usual size, and k follows
+The first row is predicted from a base where one is given, else from half of its two neighbours. A Rice code writes a difference in about k + 1 bits where 2^k is its usual size, and k follows
 from the differences around it. `unpacking.mjs` reads what is written here; both calculate with whole numbers alone.
 
 Source: R. F. Rice, "Some Practical Universal Noiseless Coding Techniques", JPL Publication 79-22 (1979); that k follows
@@ -55,7 +54,7 @@ def _neighbours(plane: Integer[np.ndarray, "entry y x"]) -> tuple[np.ndarray, np
 
 
 def _folded(difference: Integer[np.ndarray, "entry y x"], bits: int) -> Integer[np.ndarray, "entry y x"]:
-    """Differences modulo 2^bits as numbers from 0: 0, −1, 1, −2, 2, …"""
+    """Differences modulo 2^bits as numbers from 0, in the order 0, −1, 1, −2, 2."""
     half = 1 << (bits - 1)
     signed = ((difference + half) & (2 * half - 1)) - half
     return (signed << 1) ^ (signed >> 31)
@@ -69,7 +68,8 @@ def _widths(
     corner = up.copy()
     corner[:, 1:, :-1] = difference[:, :-1, 1:]
     around = (left + up + corner + (left if earlier is None else earlier) + 2) >> 2
-    return np.frexp((around | 1).astype(np.float64))[1] - 1  # the place of the highest bit
+    exponents: np.ndarray = np.frexp((around | 1).astype(np.float64))[1]
+    return exponents - 1  # the place of the highest bit
 
 
 def _bytes(numbers: Integer[np.ndarray, "entry y x"], widths: Integer[np.ndarray, "entry y x"]) -> bytes:
@@ -91,7 +91,9 @@ def _joined(code: UInt64[np.ndarray, " n"], length: Integer[np.ndarray, " n"]) -
     word, offset = np.divmod(end - length, _WORD)
     words = np.zeros(int(end[-1]) // _WORD + 2, np.uint64)
     over = offset + length - _WORD  # bits that belong to the next word
-    here = np.where(over > 0, code >> np.maximum(over, 0).astype(np.uint64), code << np.maximum(-over, 0).astype(np.uint64))
+    here = np.where(
+        over > 0, code >> np.maximum(over, 0).astype(np.uint64), code << np.maximum(-over, 0).astype(np.uint64)
+    )
     first = np.flatnonzero(np.diff(word, prepend=-1))
     words[word[first]] = np.bitwise_or.reduceat(here, first)
     split = over > 0
