@@ -10,14 +10,16 @@ from ..base import json_text
 from ..base.atomic_files import named, save
 from ..base.display import clip, counted, harmless, size
 from ..base.errors import PublishError, SdexploreError
-from ..base.png import KEPT, png
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
+from ..browser.picture_files import File, exact
+from ..browser.printable import printable
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
 _ENDINGS = (".html", ".htm")
 _FRAME = 160_000  # bytes for the front end and the HTML around the data
+_NEEDS = "To explore it, this page needs JavaScript and a browser of 2024 or newer."
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
@@ -34,9 +36,11 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     """Writes one HTML file in which a reader explores the trace; returns its path.
 
     The page holds the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance.
-    It loads nothing from the network (a content security policy forbids it) and needs no Python. Without JavaScript it
-    shows the picture and its words. Parts that do not fit the budget are left out in the order that
-    `sdexplore.browser.packing.pack` gives, and the page names them.
+    It loads nothing from the network (a content security policy forbids it) and needs no Python. The picture is there
+    at once, then the means over all steps, while the rest of the file loads, then single steps one by one. Without
+    JavaScript it shows the picture and its words. Parts that do not fit the budget are left out in the order that
+    `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way become AVIF,
+    which takes most of the time: about half a second for a picture of 512 × 512.
 
     Args:
         trace: A Trace, or the path of a saved one.
@@ -59,8 +63,9 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of the file that `page` writes; same arguments."""
     whole = one_trace(trace)
-    still = b"" if whole.image is None else png(whole.image, KEPT)
-    packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
+    still = None if whole.image is None else exact(whole.image, smallest=True)
+    around = _FRAME + (0 if still is None else len(still.content) * 4 // 3)
+    packed = pack(whole, max(0, (budget - around) * 13 // 16), for_page=True)
     content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
         raise SdexploreError(
@@ -69,13 +74,14 @@ def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = B
     return content
 
 
-def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
+def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -> str:
     script = f"{front_end()}\nmountPage();\n"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
+    first = packed.facts["first"]
     heading = title if title is not None else trace.prompt or "A run without prompt"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -93,15 +99,16 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 <main>
 <h1 dir="auto">{harmless(clip(heading, 500))}</h1>
 <p class="run">{harmless(_run(packed.facts))}</p>
-<div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
+<div id="explorer">{_picture(trace, still)}<p class="run">{_NEEDS}</p></div>
 <noscript>
-{_without_script(trace, packed.facts, still)}
+{_without_script(packed.facts)}
 </noscript>
 </main>
 <footer>Made with sdexplore from trace {harmless(trace.fingerprint)}. Everything shown is in this file.</footer>
 <script type="application/json" id="facts">{_inert(packed.facts)}</script>
-<script type="text/plain" id="data">{base64.b64encode(packed.data).decode("ascii")}</script>
-<script type="module">{script}</script>
+<script type="text/plain" id="first">{printable(packed.data[:first])}</script>
+<script type="module" async>{script}</script>
+<script type="text/plain" id="data">{printable(packed.data[first:])}</script>
 </body>
 </html>
 """
@@ -124,11 +131,15 @@ def _alt(trace: Trace) -> str:
     return "A picture made without a prompt" if trace.prompt is None else f"Picture made for the prompt: {trace.prompt}"
 
 
-def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
+def _picture(trace: Trace, still: File | None) -> str:
+    if still is None:
+        return ""
+    source = base64.b64encode(still.content).decode("ascii")
+    return f'<p><img src="data:{still.kind};base64,{source}" alt="{harmless(_alt(trace))}"></p>'
+
+
+def _without_script(facts: Mapping[str, Any]) -> str:
     parts = ["<p>Without JavaScript, this is the picture and its words.</p>"]
-    if still:
-        source = base64.b64encode(still).decode("ascii")
-        parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{harmless(_alt(trace))}"></p>')
     for role in facts["roles"]:
         words = ", ".join(harmless(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
         parts.append(f"<p>Words ({harmless(role['role'])}): {words or 'none'}</p>")
