@@ -73,7 +73,7 @@ class Tabs:
     def redraw(self) -> None:
         """Draws the open section now, and each other section when its tab is opened."""
         self._outdated = set(self.sections)
-        self._draw()
+        self._draw_and_say()
 
     def say_what_is_missing(self) -> None:
         """Says in each section that needs a trace why it shows nothing yet."""
@@ -94,15 +94,19 @@ class Tabs:
         titles = list(self.sections)
         wanted = self._board.state.section
         if wanted not in titles:
-            self._board.message.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
+            self._board.status.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
             self._board.state.section = titles[self.widget.selected_index or 0]
             return
         self.widget.selected_index = titles.index(wanted)
-        self._draw()
+        self._draw_and_say()
 
     def _changed(self, title: str) -> None:
         self._outdated.add(title)
         self._draw()
+
+    def _draw_and_say(self) -> None:
+        with self._board.status.also(f"drawing {self.open.title}"):
+            self._draw()
 
     def _draw(self) -> None:
         section = self.open

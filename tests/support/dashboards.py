@@ -166,18 +166,13 @@ class Page:
         return "<img " in self._markup(self.tab)
 
     @property
-    def _bar(self):
-        (bar,) = (one for one in self.above if isinstance(one, ipywidgets.IntProgress))
-        return next(one for one in self.above if bar in getattr(one, "children", ()))
+    def bar(self):
+        """The bar above the tabs; None where there is none."""
+        return next((one for one in self.above if isinstance(one, ipywidgets.IntProgress)), None)
 
     @property
     def steps_done(self):
-        return self._bar.children[0].value
-
-    @property
-    def progress(self):
-        """The words beside the bar."""
-        return plain(self._bar.children[1].value)
+        return self.bar.value
 
     @property
     def runs(self):
@@ -199,7 +194,7 @@ class Page:
         """Waits until `condition()` holds, and takes over what the worker hands to the main thread meanwhile."""
         began = time.monotonic()
         while not condition():
-            assert time.monotonic() - began < seconds, (self.message, self.progress)
+            assert time.monotonic() - began < seconds, self.message
             self.explorer.wait(0.01)
 
 

@@ -10,9 +10,9 @@ from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ...trace.trace import Trace
 from ..board import Board
+from ..compared_runs import ComparedRuns
 from ..controls import UNCHOSEN, button, column, control, row
 from ..picture_boxes import PictureBox
-from ..worker import Cancelled
 from .section import Section
 
 OVER = (
@@ -65,13 +65,14 @@ class CompareSection(Section):
         self._between = widgets.HTML()
         self._over.observe(lambda _: self._chosen(), "value")
         self._chosen()
-        self._start = button(
+        start = button(
             "Compare",
             "Runs the prompt once for each value, from the same noise",
             self.compare,
             icon="th",
             button_style="",
         )
+        self._runs = ComparedRuns(board, start, self._compared, self.box.clear)
         picks = {
             name: control(
                 widgets.Dropdown, name, f"Run {name} of the two to compare", width="320px", options=[("none", UNCHOSEN)]
@@ -82,10 +83,10 @@ class CompareSection(Section):
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
         self._pair = PictureBox()
-        runs_row = row([self._over, self._values, self._between, self._start])
-        runs_row.layout.display = "" if board.pipe is not None else "none"
+        runs = column([row([self._over, self._values, self._between]), self._runs.widget])
+        runs.layout.display = "" if board.pipe is not None else "none"
         self.widget = column(
-            [runs_row, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
+            [runs, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
             padding="6px 0",
         )
 
@@ -115,24 +116,20 @@ class CompareSection(Section):
 
     def compare(self) -> None:
         """Runs once for each of the written values."""
-        board, name = self.board, self._over.value
-        self.message.say("")
+        name = self._over.value
         try:
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
-            self.message.fail(error)
-            self.box.clear()
+            self._runs.fail(error)
             return
-
-        def job(cancelled: Cancelled) -> None:
-            found = board.compare(over, cancelled)
-            board.main.call(lambda: self._compared(found))
-
-        board.work(f"Comparing {len(over[name])} values of {name}", job)
+        self._runs.start(over)
 
     def _compared(self, found: Comparison) -> None:
         from ...views import comparison
 
+        self._draw()
+        for pick, trace in zip(self._picks.values(), found.traces, strict=False):
+            pick.value = trace
         if not self._attempt(lambda: self._show(lambda: comparison(found))):
             self.box.clear()
 

@@ -11,7 +11,7 @@ from ...base.errors import TraceError
 from ...trace.trace import Trace
 from ..board import Board
 from ..controls import bind, column, control, row
-from ..picture_boxes import enlarged_png, picture_box
+from ..picture_boxes import blank, enlarged_png, picture_box
 from .section import Section
 
 _SIDE = 300
@@ -74,6 +74,7 @@ class DenoisingSection(Section):
             try:
                 pixels, linear = step_picture(trace, step, x0=x0)
             except TraceError as error:
+                picture.value = blank()
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
             picture.value = enlarged_png(pixels, _SIDE)
@@ -81,10 +82,13 @@ class DenoisingSection(Section):
             text.value = f"<b>{name}</b><br>{how}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
 
-    def forget(self) -> None:
-        """Drops the trace."""
-        super().forget()
+    def clear(self) -> None:
+        """Removes pictures, facts and figure."""
+        super().clear()
         self._whole = None
+        for picture, text in zip((self._noisy, self._clean), self._under, strict=True):
+            picture.value, text.value = blank(), ""
+        self._facts.value = ""
 
     def close(self) -> None:
         """Drops everything."""

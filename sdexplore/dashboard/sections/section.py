@@ -40,7 +40,7 @@ class Section:
             self.say_that_nothing_is_there()
             return
         if not self._attempt(self._draw):
-            self.box.clear()
+            self.clear()
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
@@ -89,9 +89,13 @@ class Section:
         self.board.given = self.box.given
         self.message.say("")
 
-    def forget(self) -> None:
-        """Drops everything that was drawn."""
+    def clear(self) -> None:
+        """Removes what is drawn; it can be drawn again."""
         self.box.clear()
+
+    def forget(self) -> None:
+        """Removes what is drawn, and drops what it was drawn from."""
+        self.clear()
 
     def close(self) -> None:
         """Drops everything, including the widgets that are not in the page."""
