@@ -8,6 +8,7 @@ from ..base.errors import Stopped
 from ..figures.picture import Picture
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
+from .in_page import Surroundings
 from .picture_boxes import Given
 from .progress import Status
 from .state import State
@@ -27,6 +28,7 @@ class Board:
         known: Every argument that the pipeline's call names, with its default.
         trace: The trace that is shown; None before the first run.
         given: The figure that was drawn last.
+        page: Theme and width of the page around the dashboard.
         status: How the run stands that Run started; and what is said of the whole dashboard.
         working: The status of the work under way, or of the last work.
         busy: Whether work is under way or waits for the pipeline.
@@ -46,6 +48,7 @@ class Board:
     known: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
     given: Given | None = None
+    page: Surroundings = field(default_factory=Surroundings)
     status: Status = field(default_factory=Status)
     working: Status | None = None
     busy: bool = False
