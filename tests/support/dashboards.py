@@ -179,8 +179,8 @@ class Page:
     @property
     def runs(self):
         """The buttons of the last runs, newest first."""
-        kinds = [ShownPicture, ipywidgets.Button, ipywidgets.HTML]
-        return [one.children[1] for one in self.above if [*map(type, getattr(one, "children", ()))] == kinds]
+        entries = [getattr(one, "children", ()) for one in self.above]
+        return [entry[1] for entry in entries if len(entry) == 3 and isinstance(entry[0], ShownPicture)]
 
     def module(self, *path):
         """The button of a module in the tree, each branch on the way to it unfolded."""
