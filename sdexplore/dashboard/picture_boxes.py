@@ -55,14 +55,17 @@ class Given:
 class PictureBox:
     """A Picture, with its words and its line of code beneath.
 
+    Args:
+        written: Gives a line the user's own names.
+
     Attributes:
         given: The picture that is shown, for others to keep; None if there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, written: Callable[[str], str] = str) -> None:
         self.image = widgets.HTML(layout=widgets.Layout(width="100%"))
         self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self.code = CodeLine()
+        self.code = CodeLine(written)
         self.given: Given | None = None
         self._sheet: Any = None
         self.widget = widgets.VBox(

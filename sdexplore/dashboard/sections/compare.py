@@ -82,7 +82,7 @@ class CompareSection(Section):
         self._picks = picks
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
-        self._pair = PictureBox()
+        self._pair = PictureBox(board.written)
         runs = column([row([self._over, self._values, self._between]), self._runs.widget])
         runs.layout.display = "" if board.pipe is not None else "none"
         self.widget = column(
