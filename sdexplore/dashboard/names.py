@@ -38,14 +38,14 @@ def written(line: str, objects: Mapping[str, object]) -> str:
 
 def called(one: object, usual: str) -> str:
     """The name of the notebook's variable that holds this very object; `usual` where it has that name, or none."""
-    variables = _variables()
+    variables = notebook()
     if variables.get(usual) is one:
         return usual
     own = (name for name, value in variables.items() if value is one and not name.startswith("_"))
     return next(own, usual)
 
 
-def _variables() -> Mapping[str, Any]:
+def notebook() -> Mapping[str, Any]:
     """The variables of the notebook; none outside of IPython, which is not imported for this."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()

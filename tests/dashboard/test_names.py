@@ -8,6 +8,7 @@ import synthetic
 from dashboards import PROMPT, Page
 
 import sdexplore as sdx
+from sdexplore.dashboard import names
 from sdexplore.dashboard.names import written
 
 
@@ -15,8 +16,7 @@ from sdexplore.dashboard.names import written
 def variables(monkeypatch):
     """The variables of a notebook."""
     found = {}
-    shell = SimpleNamespace(user_ns=found)
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(names, "notebook", lambda: found)
     return found
 
 
@@ -39,6 +39,12 @@ def test_a_name_is_replaced_where_it_is_a_variable(variables, line, own):
     assert written(line, {"trace": trace, "pipe": pipe, "explorer": None}) == own
     variables["trace"], variables["pipe"] = trace, pipe  # the usual names are the user's too
     assert written(line, {"trace": trace, "pipe": pipe}) == line
+
+
+def test_the_variables_are_those_of_ipython(monkeypatch):
+    shell = SimpleNamespace(user_ns={"mine": 3})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert names.notebook() == {"mine": 3}
 
 
 def test_outside_of_a_notebook_names_are_the_usual_ones(monkeypatch):
