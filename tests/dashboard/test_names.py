@@ -62,7 +62,7 @@ def test_every_line_of_a_dashboard_has_the_users_names(variables, tiny):
     explorer.show(variables["first"])
     assert page.code.startswith("first = sdx.run(sd, ")
     assert "board.state.update(section=" in page.code
-    assert "sdx.views.denoising(first" in page.figure_code
+    assert "sdx.views.guidance(first" in page.open("Guidance").figure_code
     explorer.close()
 
 
