@@ -113,8 +113,7 @@ class Board:
             self.status.tell("There is nothing to stop.")
             return
         (self.working or self.status).say("stopping after this step")
-        self.worker.stop()
-        if not self.worker.busy:  # it had not begun
+        if not self.worker.stop():  # it had not begun
             (self.working or self.status).rest("stopped before it began")
             self._be(busy=False)
 
