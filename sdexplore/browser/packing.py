@@ -12,6 +12,7 @@ from ..analysis.guidance import Halves, halves
 from ..analysis.trajectory import preview, spread
 from ..base.display import clip, counted, size
 from ..base.errors import SdexploreError, TraceError
+from ..trace.declaration import with_arrays
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
 from .provenance_facts import provenance_facts
@@ -46,7 +47,7 @@ class _Plan:
     decoded: bool
 
 
-def pack(trace: Trace, budget: int = BUDGET) -> Packed:
+def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True) -> Packed:
     """The trace as facts and one buffer of at most `budget` bytes.
 
     The buffer holds the mean of the cross-attention over layers and heads, for each role, resolution, step and word,
@@ -54,9 +55,14 @@ def pack(trace: Trace, budget: int = BUDGET) -> Packed:
     bits instead of 16, then pictures decoded on the way are left out, then single steps, evenly. `facts["reduction"]`
     says what was reduced. The mean over all steps is always that of all recorded steps.
 
+    Args:
+        decode: Whether the steps that the Record names are decoded before. Where they are not, linear previews stand.
+
     Raises:
         TraceError: The picture and the means alone are larger than the budget.
     """
+    if decode:
+        trace.decode_what_is_kept("pack")
     parts = _Parts.of(trace)
     smallest = 0
     for plan in _plans(trace, parts, budget):
@@ -85,7 +91,7 @@ def one_trace(given: object) -> Trace:
 
 def _plans(trace: Trace, parts: "_Parts", budget: int) -> Iterator[_Plan]:
     every = tuple(range(trace.num_steps))
-    has_decoded = bool(trace.decoded or trace.decoded_x0)
+    has_decoded = bool(trace.pictures("decoded").made or trace.pictures("decoded_x0").made)
     yield _Plan(16, every, has_decoded)
     yield _Plan(8, every, has_decoded)
     if has_decoded:
@@ -226,8 +232,8 @@ def _pictures(trace: Trace, buffer: Buffer, *, decoded: bool) -> dict[str, Any]:
     if trace.image is not None:
         found["image"] = buffer.picture(trace.image, lossless=True)
     if decoded:
-        for name, pictures in (("x_t", trace.decoded), ("x0", trace.decoded_x0)):
-            found[name] = {str(step): buffer.picture(pixels, lossless=False) for step, pixels in pictures.items()}
+        for name, pictures in (("x_t", trace.pictures("decoded")), ("x0", trace.pictures("decoded_x0"))):
+            found[name] = {str(step): buffer.picture(pictures[step], lossless=False) for step in pictures.made}
     return found
 
 
@@ -236,8 +242,9 @@ def _layers(trace: Trace) -> list[Attention]:
 
 
 def _size(trace: Trace) -> list[int] | None:
-    pictures = [trace.image, *trace.decoded_x0.values(), *trace.decoded.values()]
-    return next((list(pixels.shape[:2]) for pixels in pictures if pixels is not None), None)
+    fields = {one.name: one for one in with_arrays(Trace)}
+    pictures = (part for name in ("image", "decoded_x0", "decoded") for part in fields[name].parts(trace).values())
+    return next((list(part.shape[:2]) for part in pictures), None)
 
 
 def _finite(number: np.float64) -> float | None:
@@ -248,7 +255,7 @@ def _reduction(trace: Trace, plan: _Plan) -> Iterator[str]:
     """Sentences that say what was reduced to fit the budget."""
     if plan.bits < 16:  # noqa: PLR2004  (the full precision)
         yield "maps of single steps are kept to 1 part in 255 of each word's largest value (8 bits)"
-    if not plan.decoded and (trace.decoded or trace.decoded_x0):
+    if not plan.decoded and (trace.pictures("decoded").made or trace.pictures("decoded_x0").made):
         yield "pictures decoded on the way are left out; linear previews stand for them"
     if len(plan.steps) < trace.num_steps:
         yield f"{len(plan.steps)} of {trace.num_steps} steps can be looked at singly; means are over all of them"
