@@ -77,13 +77,14 @@ export function paintPictureDifference(canvas, a, b) {
   return sum / (3 * width * height);
 }
 
-/** Draws rows of red, green, blue. */
+/** Draws a picture that is red as a whole, then green, then blue. */
 export function paintColours(canvas, grid, bytes, offset) {
   paint(canvas, grid, (image) => {
-    for (let i = 0, j = offset; i < image.data.length; i += 4, j += 3) {
+    const cells = grid[0] * grid[1];
+    for (let i = 0, j = offset; i < image.data.length; i += 4, j++) {
       image.data[i] = bytes[j];
-      image.data[i + 1] = bytes[j + 1];
-      image.data[i + 2] = bytes[j + 2];
+      image.data[i + 1] = bytes[j + cells];
+      image.data[i + 2] = bytes[j + 2 * cells];
       image.data[i + 3] = 255;
     }
   });

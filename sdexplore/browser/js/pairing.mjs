@@ -1,5 +1,6 @@
 // Two runs side by side in a notebook: one step slider, one hover, and beside them what differs.
 
+import { BinaryContent } from "./content.mjs";
 import { make, setText } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
 import { gridName, three } from "./numbers.mjs";
@@ -13,7 +14,7 @@ export class Pair {
   constructor(element, runs) {
     const hosts = runs.map((_, i) => make("div", { paired: true, follows: i > 0 }));
     this.hosts = hosts;
-    this.explorers = runs.map(({ facts, data }, i) => new Explorer(hosts[i], facts, data, null));
+    this.explorers = runs.map(({ facts, data }, i) => new Explorer(hosts[i], facts, new BinaryContent(data), null, null));
     const host = make("div"), root = host.attachShadow({ mode: "open" });
     const columns = hosts.map((one, i) => make("section", { "aria-label": `Run ${"ab"[i]}` },
       make("h3", { text: `${"ab"[i]}: ${runs[i].name}`, title: runs[i].name }), one));
