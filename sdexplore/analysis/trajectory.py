@@ -1,14 +1,19 @@
 """From noise to picture: which steps to look at, and latents as colours."""
 
-from collections.abc import Sequence
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from ..base.errors import SdexploreError, TraceError
 from ..theory import linear_preview
+from ..trace.step_decoding import VAE
 from ..trace.trace import Trace
 
+LINEAR: Final = "linear"
+"""What a figure writes beneath a linear preview."""
 GREY: Final = 128  # in which pictures and maps show what is no number
 
 
@@ -34,31 +39,101 @@ def preview(trace: Trace, latents: Float32[np.ndarray, "channel y x"]) -> UInt8[
     return drawn
 
 
-def step_picture(trace: Trace, step: int, *, x0: bool) -> tuple[UInt8[np.ndarray, "Y X 3"], bool]:
-    """What x_t before `step`, or its predicted x0, looks like; and whether that is only the linear preview.
+class StepPicture(NamedTuple):
+    """What a step looks like, and by what.
+
+    Attributes:
+        pixels: A decoded picture, or the linear preview, one pixel a latent pixel.
+        by: "VAE", the name of another decoder, or "linear".
+        why: Why it is not decoded by the VAE although it should be; "" where nothing is wrong.
+    """
+
+    pixels: UInt8[np.ndarray, "Y X 3"]
+    by: str
+    why: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What a figure says beneath the picture; "" for the pipeline's own VAE."""
+        return "" if self.by == VAE else self.by
+
+
+def step_picture(trace: Trace, step: int, *, x0: bool, decode: bool = True) -> StepPicture:
+    """What x_t before `step`, or its predicted x0, looks like: decoded; else the linear preview.
+
+    Args:
+        decode: Whether a step is decoded that was not decoded before.
 
     Raises:
         TraceError: The step is beyond the run, or the trace holds neither decoded pictures nor latents.
     """
-    step = trace.check_step(step)
-    decoded = trace.decoded_x0 if x0 else trace.decoded
-    if step in decoded:
-        return decoded[step], False
+    step, why = trace.check_step(step), ""
+    try:
+        if (found := trace.picture_of_step(step, x0=x0, decode=decode)) is not None:
+            return StepPicture(*found)
+    except SdexploreError as error:
+        why = str(error)
+    if decode and not why and step in trace.decoded:
+        why = trace.undecodable or ""
     latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)
-    return preview(trace, latents), True
+    return StepPicture(preview(trace, latents), LINEAR, why)
 
 
-def predicted_pictures(
-    trace: Trace, steps: Sequence[int]
-) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], Literal["decoded", "linear"]]:
+def step_pictures(
+    trace: Trace, steps: Sequence[int], *, decode: bool = True
+) -> tuple[list[StepPicture], list[StepPicture]]:
+    """x_t and predicted x0 of some steps; no x0 where the trace holds none. What is missing is decoded with a bar.
+
+    Raises:
+        TraceError: As `step_picture`.
+    """
+    if decode and trace.undecodable is None:
+        with suppress(TraceError):  # each picture then says why it is not decoded
+            trace.decode([step for step in steps if trace.picture_of_step(step, decode=False) is None])
+    noisy = [step_picture(trace, step, x0=False, decode=decode) for step in steps]
+    if trace.pred_original_sample is None:
+        return noisy, []
+    return noisy, [step_picture(trace, step, x0=True, decode=decode) for step in steps]
+
+
+def predicted_pictures(trace: Trace, steps: Sequence[int]) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], str]:
     """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and that kind.
 
     Returns:
-        A picture a step and "decoded" where every one of them was decoded by the VAE; else all by the linear preview,
-        "linear"; no pictures where the trace has neither.
+        A picture a step and "decoded" where the VAE decodes every one of them, or did: those that the Record names are
+        decoded. Else a picture a step by another decoder and its name, where it decoded them all; else all by the
+        linear preview, "linear"; no pictures where the trace has neither.
     """
-    if all(step in trace.decoded_x0 for step in steps):
-        return [trace.decoded_x0[step] for step in steps], "decoded"
+    found = []
+    for step in steps:
+        try:
+            picture = trace.picture_of_step(step, x0=True, decode=step in trace.decoded_x0)
+        except SdexploreError:
+            picture = None
+        if picture is None:
+            break
+        found.append(picture)
+    if len(found) == len(steps) and len(kinds := {by for _, by in found}) == 1:
+        (by,) = kinds
+        return [pixels for pixels, _ in found], "decoded" if by == VAE else by
     if trace.pred_original_sample is None or trace.latent_rgb is None:
-        return [], "linear"
-    return [preview(trace, trace.pred_original_sample[step]) for step in steps], "linear"
+        return [], LINEAR
+    return [preview(trace, trace.pred_original_sample[step]) for step in steps], LINEAR
+
+
+def pictures_in_words(pictures: Mapping[int, Sequence[StepPicture]]) -> str:
+    """What of some steps is not decoded by the VAE, and why, as a sentence of an alt text; "" where all is.
+
+    Args:
+        pictures: Step -> its pictures.
+    """
+    said = []
+    for by in dict.fromkeys(one.by for several in pictures.values() for one in several if one.by != VAE):
+        steps = [step for step, several in pictures.items() if any(one.by == by for one in several)]
+        what = "the linear preview" if by == LINEAR else by
+        where = (
+            "all steps" if len(steps) == len(pictures) else f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
+        )
+        said.append(f"{where} by {what}")
+    why = next((one.why for several in pictures.values() for one in several if one.why), "")
+    return "; ".join(said) + (f" ({why})" if why else "")

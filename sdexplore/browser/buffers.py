@@ -1,23 +1,23 @@
 """One buffer that holds arrays and pictures one after the other; a reference in JSON says where each one is."""
 
-import io
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
-from ..base.png import KEPT, png
+from .row_coding import coded_rows
+from .step_pictures import File
 
 Bits: TypeAlias = Literal[8, 16]
 Reference: TypeAlias = dict[str, Any]
-_ALIGNED = 8
-_JPEG_QUALITY = 92
 
 
 class Buffer:
     """Collects arrays and pictures.
 
-    Each method returns a reference: where the content begins, its type, its shape, and how its levels are read.
+    Each method returns a reference: where the content begins, its shape, and how its levels are read. The rows of an
+    array are packed from the last to the first, since a reader begins at the last step; `lengths` are their bytes, in
+    that order.
     """
 
     def __init__(self) -> None:
@@ -33,48 +33,49 @@ class Buffer:
 
     def _add(self, content: bytes) -> int:
         at = self._length
-        padding = -len(content) % _ALIGNED
-        self._parts += [content, b"\0" * padding]
-        self._length += len(content) + padding
+        self._parts.append(content)
+        self._length += len(content)
         return at
 
-    def levels(self, values: Float[np.ndarray, "row entry y x"], bits: Bits) -> Reference:
-        """Adds non-negative values as whole levels: value = level × the scale of its entry.
+    def _rows(
+        self, levels: Int[np.ndarray, "row entry y x"], bits: Bits, base: Int[np.ndarray, "entry y x"] | None = None
+    ) -> Reference:
+        rows = list(coded_rows(levels[::-1], bits, base))
+        return {"at": self._add(b"".join(rows)), "lengths": [*map(len, rows)], "bits": bits, "shape": [*levels.shape]}
+
+    def levels(
+        self, values: Float[np.ndarray, "row entry y x"], mean: Float[np.ndarray, "1 entry y x"], bits: Bits
+    ) -> tuple[Reference, Reference]:
+        """Adds non-negative values and their mean as whole levels: value = level × the scale of its entry.
 
         The scale puts the entry's largest value at the last level, so that no value is off by more than half a scale.
-        Values that are not finite become 0; `lost` counts them.
+        Values that are not finite become 0; `lost` counts them. The mean has 16 bits.
         """
-        finite = np.isfinite(values)
-        lost = int(values.size - np.count_nonzero(finite))
-        clean = np.where(finite, values, 0) if lost else values
-        last = 2**bits - 1
-        scales = clean.max(axis=(0, 2, 3), initial=0.0).astype(np.float64) / last
-        inverse = np.divide(1.0, scales, out=np.zeros_like(scales), where=scales > 0).astype(np.float32)
-        steps = clean * inverse[:, None, None]
-        np.rint(steps, out=steps)
-        levels = np.minimum(steps, last, out=steps).astype(f"<u{bits // 8}")
-        return {
-            "at": self._add(levels.tobytes()),
-            "type": f"uint{bits}",
-            "shape": list(levels.shape),
-            "scales": scales.tolist(),
-            "lost": lost,
-        }
+        means, of_mean = _levels(mean, 16)
+        levels, of_values = _levels(values, bits)
+        scales, wide = np.array(of_values["scales"]), np.array(of_mean["scales"])
+        ratio = np.divide(wide, scales, out=np.zeros_like(scales), where=scales > 0)
+        base = np.minimum(np.floor(means[0] * ratio[:, None, None] + 0.5), 2**bits - 1).astype(np.int32)
+        second = self._rows(means, 16) | of_mean
+        return self._rows(levels, bits, base) | of_values, second
 
     def colours(self, pixels: UInt8[np.ndarray, "row y x 3"]) -> Reference:
-        """Adds small pictures without compression."""
-        return {"at": self._add(np.ascontiguousarray(pixels).tobytes()), "type": "uint8", "shape": list(pixels.shape)}
+        """Adds small pictures without loss, as (row, colour, y, x)."""
+        return self._rows(np.moveaxis(pixels, -1, 1), 8)
 
-    def picture(self, pixels: UInt8[np.ndarray, "Y X 3"], *, lossless: bool) -> Reference:
-        """Adds a picture: as a PNG if `lossless`, else as a JPEG of quality 92."""
-        content = png(pixels, KEPT) if lossless else _jpeg(pixels)
-        kind = "image/png" if lossless else "image/jpeg"
-        return {"at": self._add(content), "type": kind, "length": len(content)}
+    def picture(self, file: File) -> Reference:
+        """Adds a picture's file; `error` is its root mean square error, of 255."""
+        return {"at": self._add(file.content), "type": file.kind, "length": len(file.content), "error": file.error}
 
 
-def _jpeg(pixels: UInt8[np.ndarray, "Y X 3"]) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return file.getvalue()
+def _levels(values: Float[np.ndarray, "row entry y x"], bits: Bits) -> tuple[np.ndarray, Reference]:
+    finite = np.isfinite(values)
+    lost = int(values.size - np.count_nonzero(finite))
+    clean = np.where(finite, values, 0) if lost else values
+    last = 2**bits - 1
+    scales = clean.max(axis=(0, 2, 3), initial=0.0).astype(np.float64) / last
+    inverse = np.divide(1.0, scales, out=np.zeros_like(scales), where=scales > 0).astype(np.float32)
+    steps = clean * inverse[:, None, None]
+    np.rint(steps, out=steps)
+    levels = np.minimum(steps, last, out=steps).astype(np.int32)
+    return levels, {"scales": scales.tolist(), "lost": lost}

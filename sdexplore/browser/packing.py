@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from ..analysis.guidance import Halves, halves
 from ..analysis.trajectory import preview, spread
 from ..base.display import clip, counted, size
 from ..base.errors import SdexploreError, TraceError
+from ..trace.declaration import with_arrays
+from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
 from .provenance_facts import provenance_facts
 from .role_maps import RoleMaps, role_maps
+from .step_pictures import File, exact, small
 
 BUDGET = 16 * 2**20
 
@@ -46,7 +50,7 @@ class _Plan:
     decoded: bool
 
 
-def pack(trace: Trace, budget: int = BUDGET) -> Packed:
+def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True, for_page: bool = False) -> Packed:
     """The trace as facts and one buffer of at most `budget` bytes.
 
     The buffer holds the mean of the cross-attention over layers and heads, for each role, resolution, step and word,
@@ -54,16 +58,22 @@ def pack(trace: Trace, budget: int = BUDGET) -> Packed:
     bits instead of 16, then pictures decoded on the way are left out, then single steps, evenly. `facts["reduction"]`
     says what was reduced. The mean over all steps is always that of all recorded steps.
 
+    Args:
+        budget: The most bytes.
+        decode: Whether the steps that the Record names are decoded before. Where they are not, linear previews stand.
+        for_page: Whether a page of its own carries the result: it has the finished picture itself, and pictures decoded
+            on the way take the fewest bytes and more time.
+
     Raises:
         TraceError: The picture and the means alone are larger than the budget.
     """
-    parts = _Parts.of(trace)
-    smallest = 0
-    for plan in _plans(trace, parts, budget):
-        packed = parts.pack(plan)
-        if len(packed.data) <= budget:
-            return packed
+    if decode:
+        trace.decode_what_is_kept("pack")
+    parts, smallest = _Parts.of(trace, for_page=for_page), 0
+    for packed in _ever_smaller(parts, budget):
         smallest = len(packed.data)
+        if smallest <= budget:
+            return packed
     raise TraceError(
         f"this trace does not fit {budget} bytes: its picture, its mean maps and two steps take {smallest}; "
         "give a larger budget"
@@ -83,20 +93,23 @@ def one_trace(given: object) -> Trace:
     raise TraceError(f"one Trace is explored at a time, and this is {type(given).__name__}: choose one, as traces[0]")
 
 
-def _plans(trace: Trace, parts: "_Parts", budget: int) -> Iterator[_Plan]:
-    every = tuple(range(trace.num_steps))
-    has_decoded = bool(trace.decoded or trace.decoded_x0)
-    yield _Plan(16, every, has_decoded)
-    yield _Plan(8, every, has_decoded)
-    if has_decoded:
-        yield _Plan(8, every, decoded=False)
+def _ever_smaller(parts: "_Parts", budget: int) -> Iterator[Packed]:
+    """The trace packed with every step in three ways, then with fewer and fewer steps."""
+    every = tuple(range(parts.trace.num_steps))
+    if any(parts.trace.pictures(name).made for name in NAMES):
+        yield parts.pack(_Plan(16, every, decoded=True))
+        yield parts.pack(_Plan(8, every, decoded=True))
+    else:
+        yield parts.pack(_Plan(16, every, decoded=False))
+    whole = parts.pack(_Plan(8, every, decoded=False))
+    yield whole
     fixed = len(parts.pack(_Plan(8, every[:1], decoded=False)).data)
-    fits = (budget - fixed) // max(1, parts.bytes_per_step()) + 1
-    most = min(len(every), max(2, fits))
+    a_step = (len(whole.data) - fixed) / max(1, len(every) - 1)
+    most = min(len(every), max(2, int((budget - fixed) / max(1, a_step)) + 2))
     while most > 2:  # noqa: PLR2004  (first and last)
-        yield _Plan(8, spread(every, most), decoded=False)
+        yield parts.pack(_Plan(8, spread(every, most), decoded=False))
         most = max(2, most * 9 // 10)
-    yield _Plan(8, spread(every, 2), decoded=False)
+    yield parts.pack(_Plan(8, spread(every, 2), decoded=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +120,10 @@ class _Parts:
     roles: list[RoleMaps]
     halves: Halves | None
     missing: list[str]
+    for_page: bool
 
     @classmethod
-    def of(cls, trace: Trace) -> "_Parts":
+    def of(cls, trace: Trace, *, for_page: bool) -> "_Parts":
         missing = list(_absent(trace))
         roles = []
         for role in sorted(trace.cross_attention, key=lambda name: name != "cond"):
@@ -122,18 +136,32 @@ class _Parts:
         except SdexploreError as error:
             found = None
             missing.append(f"Guidance: {error}")
-        return cls(trace, roles, found, missing)
+        return cls(trace, roles, found, missing, for_page)
 
-    def bytes_per_step(self) -> int:
-        y, x = latent_grid(self.trace, _layers(self.trace))
-        previews = 2 * 3 * y * x + (8 * y * x if self.halves else 0)
-        return sum(role.per_step() for role in self.roles) + previews
+    @cached_property
+    def files(self) -> dict[str, dict[str, File]]:
+        """The files of the pictures that were decoded on the way, made once for all plans."""
+        kinds = {"x_t": self.trace.pictures("decoded"), "x0": self.trace.pictures("decoded_x0")}
+        return {
+            name: {str(step): small(pictures[step], smallest=self.for_page) for step in pictures.made}
+            for name, pictures in kinds.items()
+        }
+
+    def pictures(self, buffer: Buffer, *, decoded: bool) -> dict[str, Any]:
+        image = self.trace.image
+        found: dict[str, Any] = {"image": None, "x_t": {}, "x0": {}}
+        if image is not None:
+            found["image"] = {"of_page": True} if self.for_page else buffer.picture(exact(image))
+        if decoded:
+            for name, files in self.files.items():
+                found[name] = {step: buffer.picture(file) for step, file in files.items()}
+        return found
 
     def pack(self, plan: _Plan) -> Packed:
         trace, buffer = self.trace, Buffer()
         missing = list(self.missing)
         facts: dict[str, Any] = {
-            "format": 1,
+            "format": 2,
             "fingerprint": trace.fingerprint,
             "kind": trace.kind,
             "prompt": trace.prompt,
@@ -149,7 +177,7 @@ class _Parts:
             ],
             "num_steps": trace.num_steps,
             "roles": [role.pack(buffer, plan.bits, plan.steps) for role in self.roles],
-            "pictures": _pictures(trace, buffer, decoded=plan.decoded),
+            "pictures": self.pictures(buffer, decoded=plan.decoded),
             "previews": _previews(trace, buffer, plan.steps, missing),
             "guidance": self._guidance(buffer, plan.steps),
             "flagged": any(trace.flags.values()),
@@ -172,11 +200,12 @@ class _Parts:
             return None
         rows = [row for row, step in enumerate(found.steps) if step in kept]
         difference = found.difference[:, None]
+        levels, mean = buffer.levels(difference[rows], np.nanmean(difference, axis=0, keepdims=True), 16)
         facts: dict[str, Any] = {
             "steps": [found.steps[row] for row in rows],
             "averaged": len(found.steps),
-            "difference": buffer.levels(difference[rows], 16),
-            "mean": buffer.levels(np.nanmean(difference, axis=0, keepdims=True), 16),
+            "difference": levels,
+            "mean": mean,
         }
         if self.trace.latent_rgb is not None:
             for name, latents in (("uncond", found.x0_uncond), ("cond", found.x0_cond)):
@@ -221,23 +250,14 @@ def _previews(trace: Trace, buffer: Buffer, kept: tuple[int, ...], missing: list
     return found
 
 
-def _pictures(trace: Trace, buffer: Buffer, *, decoded: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"image": None, "x_t": {}, "x0": {}}
-    if trace.image is not None:
-        found["image"] = buffer.picture(trace.image, lossless=True)
-    if decoded:
-        for name, pictures in (("x_t", trace.decoded), ("x0", trace.decoded_x0)):
-            found[name] = {str(step): buffer.picture(pixels, lossless=False) for step, pixels in pictures.items()}
-    return found
-
-
 def _layers(trace: Trace) -> list[Attention]:
     return [layer for layers in trace.cross_attention.values() for layer in layers.values()]
 
 
 def _size(trace: Trace) -> list[int] | None:
-    pictures = [trace.image, *trace.decoded_x0.values(), *trace.decoded.values()]
-    return next((list(pixels.shape[:2]) for pixels in pictures if pixels is not None), None)
+    fields = {one.name: one for one in with_arrays(Trace)}
+    pictures = (part for name in ("image", "decoded_x0", "decoded") for part in fields[name].parts(trace).values())
+    return next((list(part.shape[:2]) for part in pictures), None)
 
 
 def _finite(number: np.float64) -> float | None:
@@ -248,7 +268,7 @@ def _reduction(trace: Trace, plan: _Plan) -> Iterator[str]:
     """Sentences that say what was reduced to fit the budget."""
     if plan.bits < 16:  # noqa: PLR2004  (the full precision)
         yield "maps of single steps are kept to 1 part in 255 of each word's largest value (8 bits)"
-    if not plan.decoded and (trace.decoded or trace.decoded_x0):
+    if not plan.decoded and (trace.pictures("decoded").made or trace.pictures("decoded_x0").made):
         yield "pictures decoded on the way are left out; linear previews stand for them"
     if len(plan.steps) < trace.num_steps:
         yield f"{len(plan.steps)} of {trace.num_steps} steps can be looked at singly; means are over all of them"

@@ -42,24 +42,21 @@ class RoleMaps:
     groups: list[Group]
     facts: dict[str, Any]
 
-    def per_step(self) -> int:
-        """How many numbers one step takes at most."""
-        return sum(int(np.prod(group.maps.shape[1:])) for group in self.groups)
-
     def pack(self, buffer: Buffer, bits: Bits, kept: Sequence[int]) -> dict[str, Any]:
         """Adds the maps of the steps in `kept`, and the mean over all steps, to `buffer`; returns the role's facts."""
         groups = []
         for group in self.groups:
             rows = [row for row, step in enumerate(group.steps) if step in kept]
             maps = group.maps if len(rows) == len(group.steps) else group.maps[rows]
+            levels, mean = buffer.levels(maps, group.mean(), bits)
             groups.append(
                 {
                     "grid": list(group.maps.shape[2:]),
                     "layers": list(group.layers),
                     "steps": [group.steps[row] for row in rows],
                     "averaged": len(group.steps),
-                    "maps": buffer.levels(maps, bits),
-                    "mean": buffer.levels(group.mean(), 16),
+                    "maps": levels,
+                    "mean": mean,
                 }
             )
         return self.facts | {"groups": groups}

@@ -9,6 +9,7 @@ from ..figures.picture import Picture
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .in_page import Surroundings
+from .names import written
 from .picture_boxes import Given
 from .progress import Status
 from .state import State
@@ -38,6 +39,7 @@ class Board:
         keep: Puts traces into the history, first to last, each under a name ("" for its seed); it has room for as many
             as are said to belong together.
         show: Shows a trace in every section.
+        objects: Gives what lines of code stand for: name -> object.
         closed: Whether the dashboard was closed: results of work are dropped then.
     """
 
@@ -58,6 +60,7 @@ class Board:
     named_runs: Callable[[], Sequence[tuple[str, Trace]]] = tuple
     keep: Callable[[Sequence[tuple[str, Trace]], int], object] = lambda *_: None
     show: Callable[[Trace], object] = lambda _: None
+    objects: Callable[[], Mapping[str, object]] = dict
     closed: bool = False
 
     @property
@@ -81,6 +84,10 @@ class Board:
         """The prompt of the next run; None if the pipeline takes none, or was given embeddings."""
         return self.state.prompt if "prompt" in self.known and "prompt_embeds" not in self.fixed else None
 
+    def written(self, line: str) -> str:
+        """A line of code with the user's own names."""
+        return written(line, self.objects())
+
     def work(self, job: Callable[[Cancelled], object], status: Status) -> None:
         """Does `job` off the main thread; an error is shown in words in `status`."""
 
@@ -99,7 +106,19 @@ class Board:
                     self._be(busy=False)
 
         status.start(_WAITS)  # at once, in the place of an older error
+        self.working = status
+        self._be(busy=True)
         self.worker.submit(guarded)
+
+    def stop(self) -> None:
+        """Stops the work under way after its step, and what waits at once."""
+        if not self.worker.busy:
+            self.status.tell("There is nothing to stop.")
+            return
+        (self.working or self.status).say("stopping after this step")
+        if not self.worker.stop():  # it had not begun
+            (self.working or self.status).rest("stopped before it began")
+            self._be(busy=False)
 
     def _be(self, *, busy: bool) -> None:
         self.busy = busy

@@ -53,11 +53,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._picture = LatestPicture()
         self._runs = Runs(self.board, self._picture, self._arrived)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self._code = CodeLine()
+        self._code = CodeLine(self.board.written)
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
         self.board.busy_changed = self._busy
         self.board.named_runs = lambda: self.history.named
         self.board.keep, self.board.show = self._keep, self._look_at
+        self.board.objects = lambda: {"pipe": self.board.pipe, "trace": self.trace, "explorer": self}
         self._tabs = Tabs(self.board)
         super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1500px"))
         self.add_class(CLASS)
@@ -133,11 +134,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def stop(self) -> None:
         """Stops the run under way after its step; what it recorded is kept."""
-        if self.board.worker.busy:
-            (self.board.working or self.board.status).say("stopping after this step")
-        else:
-            self.board.status.tell("There is nothing to stop.")
-        self.board.worker.stop()
+        self.board.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Returns when no work is under way and its result is shown; False if that took longer than `seconds`."""
@@ -213,6 +210,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._code.show(run, line_of_selection(state))
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
+        if not self.board.closed:
+            self._say_code()  # by now the cell has given the dashboard its name
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
         data, metadata = static(self.board, self._tabs.sections)
         return {**bundle, **data}, metadata

@@ -130,6 +130,6 @@ def _last(trace: Trace) -> UInt8[np.ndarray, "Y X 3"] | None:
     if trace.image is not None:
         return trace.image
     try:
-        return step_picture(trace, trace.num_steps - 1, x0=True)[0]
+        return step_picture(trace, trace.num_steps - 1, x0=True, decode=False).pixels
     except TraceError:
         return None

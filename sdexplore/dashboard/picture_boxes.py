@@ -52,14 +52,17 @@ class Given:
 class PictureBox:
     """A Picture as the page has room and colours for it, with its words and its line of code beneath.
 
+    Args:
+        written: Gives a line the user's own names.
+
     Attributes:
         given: The picture that is shown, for others to keep, as an article has it; None if there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, written: Callable[[str], str] = str) -> None:
         self.image = ShownPicture()
         self.words = widgets.HTML()
-        self.code = CodeLine()
+        self.code = CodeLine(written)
         self.given: Given | None = None
         self._sheet: Any = None
         self._shown: Callable[[Surroundings], None] | None = None

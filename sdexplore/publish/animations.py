@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
-from ..analysis.trajectory import predicted_pictures, step_picture
+from ..analysis.trajectory import StepPicture, pictures_in_words, predicted_pictures, step_pictures
 from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
@@ -28,6 +28,7 @@ from ..figures.panels import panels
 from ..figures.picture import drawable, style
 from ..figures.themes import Theme, themed
 from ..figures.titles import run_title, selection_title, step_title
+from ..trace.step_decoding import VAE
 from ..trace.trace import Steps, Trace
 from .media.animations_as_files import Moving, encoded
 
@@ -139,16 +140,16 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     """Makes moving pictures of the steps of a run: of its denoising, or of the attention to a `word`.
 
     Denoising: the left panel shows x_t before each step, the right one the picture that the step predicts (x0). As in
-    `views.denoising`, both are decoded by the VAE, or are the linear preview, marked "linear". The last frame is the
-    final picture.
+    `views.denoising`, both are decoded by the VAE, now if they were not before, or are the linear preview, marked
+    "linear". The last frame is the final picture.
     A word: the left panel shows the predicted x0, decoded if all these steps were decoded, else the linear preview, as
     its title says. The right panel shows the word's map, the probability (0 to 1) that a latent pixel gives to the
     word. All frames share one scale from 0, printed at the colour bar.
 
     Args:
         word: A word or phrase of the prompt, or positions; None for the denoising.
-        steps: The steps to show. None: for the denoising, the decoded steps (all steps, if fewer than two were
-            decoded); for a word, all recorded steps.
+        steps: The steps to show. None: for the denoising, those that the Record names (the previews of all steps, if it
+            names fewer than two); for a word, all recorded steps.
         role, layers, heads, occurrence: For a word's map, as in `word_map`.
         seconds: The length; then the last frame stays for 1.5 seconds more.
         theme: "light" or "dark".
@@ -196,30 +197,32 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
     _check_length(len(chosen))
     names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
-    rows = [[step_picture(trace, step, x0=number == 1) for number in range(len(names))] for step in chosen]
+    noisy, clean = step_pictures(trace, chosen, decode=steps is not None or len(trace.decoded) > 1)
+    rows = [list(one) for one in zip(*filter(None, (noisy, clean)), strict=True)]
     titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]
     if trace.image is not None:
-        rows.append([(trace.image, False)] * len(names))
+        rows.append([StepPicture(trace.image, VAE)] * len(names))
         titles.append("picture")
-    y, x = rows[0][0][0].shape[:2]
+    said = pictures_in_words(dict(zip(chosen, rows, strict=False)))
+    y, x = rows[0][0].pixels.shape[:2]
     with panels(1, len(names), aspect=y / x, top=0.9) as (figure, axes):
         figure.suptitle(f"{run_title(trace)}\n{titles[0]}", fontsize=9)
-        drawn = [ax.imshow(picture) for ax, (picture, _) in zip(axes[0], rows[0], strict=True)]
+        drawn = [ax.imshow(picture.pixels) for ax, picture in zip(axes[0], rows[0], strict=True)]
         for ax, name in zip(axes[0], names, strict=True):
             ax.set_title(name, fontsize=9)
             ax.set_xlabel("linear", fontsize=7)
 
         def show(number: int) -> None:
             figure.suptitle(f"{run_title(trace)}\n{titles[number]}", fontsize=9)
-            for ax, image, (picture, linear) in zip(axes[0], drawn, rows[number], strict=True):
-                image.set_data(picture)
-                image.set_extent(place_of(picture))
-                ax.set_xlabel("linear" if linear else " ", fontsize=7)
+            for ax, image, picture in zip(axes[0], drawn, rows[number], strict=True):
+                image.set_data(picture.pixels)
+                image.set_extent(place_of(picture.pixels))
+                ax.set_xlabel(drawable(picture.mark, 40) or " ", fontsize=7)
 
         frames = _rendered(figure, len(rows), show, theme)
     alt = (
         f"Animation over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}: the latents and the picture that "
-        f"they predict, {way_of(trace)}, for {in_words(trace)}."
+        f"they predict, {way_of(trace)}, for {in_words(trace)}." + (f" Not decoded by the VAE: {said}." if said else "")
     )
     return frames, {"steps": np.array(chosen)}, alt
 

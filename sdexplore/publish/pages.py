@@ -10,14 +10,16 @@ from ..base import json_text
 from ..base.atomic_files import named, save
 from ..base.display import clip, counted, harmless, size
 from ..base.errors import PublishError, SdexploreError
-from ..base.png import KEPT, png
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
+from ..browser.printable import printable
+from ..browser.step_pictures import File, exact
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
 _ENDINGS = (".html", ".htm")
 _FRAME = 160_000  # bytes for the front end and the HTML around the data
+_NEEDS = "To explore it, this page needs JavaScript and a browser of 2024 or newer."
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
@@ -35,7 +37,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 
     The page holds the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance.
     It loads nothing from the network (a content security policy forbids it) and needs no Python. Without JavaScript it
-    shows the picture and its words. Parts that do not fit the budget are left out in the order that
+    shows the picture and its words; with it, the picture is there before anything else is unpacked. Parts that do not fit the budget are left out in the order that
     `sdexplore.browser.packing.pack` gives, and the page names them.
 
     Args:
@@ -59,8 +61,9 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of the file that `page` writes; same arguments."""
     whole = one_trace(trace)
-    still = b"" if whole.image is None else png(whole.image, KEPT)
-    packed = pack(whole, max(0, (budget - _FRAME - len(still) * 4 // 3) * 3 // 4))
+    still = None if whole.image is None else exact(whole.image)
+    around = _FRAME + (0 if still is None else len(still.content) * 4 // 3)
+    packed = pack(whole, max(0, (budget - around) * 13 // 16), for_page=True)
     content = _html(whole, packed, still, title).encode()
     if len(content) > budget:
         raise SdexploreError(
@@ -69,7 +72,7 @@ def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = B
     return content
 
 
-def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
+def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -> str:
     script = f"{front_end()}\nmountPage();\n"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     policy = (
@@ -93,14 +96,14 @@ def _html(trace: Trace, packed: Packed, still: bytes, title: str | None) -> str:
 <main>
 <h1 dir="auto">{harmless(clip(heading, 500))}</h1>
 <p class="run">{harmless(_run(packed.facts))}</p>
-<div id="explorer"><p class="run">This page needs JavaScript and a browser of 2023 or newer.</p></div>
+<div id="explorer">{_picture(trace, still)}<p class="run">{_NEEDS}</p></div>
 <noscript>
-{_without_script(trace, packed.facts, still)}
+{_without_script(packed.facts)}
 </noscript>
 </main>
 <footer>Made with sdexplore from trace {harmless(trace.fingerprint)}. Everything shown is in this file.</footer>
 <script type="application/json" id="facts">{_inert(packed.facts)}</script>
-<script type="text/plain" id="data">{base64.b64encode(packed.data).decode("ascii")}</script>
+<script type="text/plain" id="data">{printable(packed.data)}</script>
 <script type="module">{script}</script>
 </body>
 </html>
@@ -124,11 +127,15 @@ def _alt(trace: Trace) -> str:
     return "A picture made without a prompt" if trace.prompt is None else f"Picture made for the prompt: {trace.prompt}"
 
 
-def _without_script(trace: Trace, facts: Mapping[str, Any], still: bytes) -> str:
+def _picture(trace: Trace, still: File | None) -> str:
+    if still is None:
+        return ""
+    source = base64.b64encode(still.content).decode("ascii")
+    return f'<p><img src="data:{still.kind};base64,{source}" alt="{harmless(_alt(trace))}"></p>'
+
+
+def _without_script(facts: Mapping[str, Any]) -> str:
     parts = ["<p>Without JavaScript, this is the picture and its words.</p>"]
-    if still:
-        source = base64.b64encode(still).decode("ascii")
-        parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{harmless(_alt(trace))}"></p>')
     for role in facts["roles"]:
         words = ", ".join(harmless(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
         parts.append(f"<p>Words ({harmless(role['role'])}): {words or 'none'}</p>")

@@ -6,7 +6,7 @@ from typing import Any
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenization, Tokenizations
-from .declaration import FACTS, KEYED, Declared, Kind, declared
+from .declaration import FACTS, KEYED, Declared, Kind, declared, parts_in
 from .fields import TraceFields
 from .layers import LayerRows
 from .lazy import Part, StoredArrays, held
@@ -33,7 +33,7 @@ def facts_of(trace: TraceFields) -> dict[str, Any]:
             case Kind.TOKENS:
                 facts[one.name] = {role: {name: t.to_json() for name, t in by.items()} for role, by in value.items()}
             case Kind.BY_ROLE | Kind.BY_STEP:
-                facts["mappings"][one.name] = list(value)
+                facts["mappings"][one.name] = list(parts_in(value))
             case Kind.BY_LAYER if one.rows is not None:
                 facts[one.rows.SECTION] |= {
                     f"{one.name}/{role}/{layer}": rows.to_json()

@@ -48,9 +48,13 @@ class Traces(Sequence[Trace], Shown):
             raise AttributeError(f"{len(self)} traces together have no {name!r}; take one of them: traces[0]")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes one file a trace and an index into `folder`; returns it."""
-        path = folder_of_traces.save(named(folder, TraceError), {"kind": "traces"}, self._traces)
+    def save(self, folder: str | Path, *, decode: bool = True) -> Path:
+        """Writes one file a trace and an index into `folder`; returns it.
+
+        Args:
+            decode: As `Trace.save` takes it.
+        """
+        path = folder_of_traces.save(named(folder, TraceError), {"kind": "traces"}, self._traces, decode=decode)
         (path / PLAN).unlink(missing_ok=True)  # of a comparison, which `compare(to=…)` made there
         return path
 
@@ -119,8 +123,11 @@ class Comparison(Shown):
             raise TraceError(f"{len(hits)} cells have {settings!r}; the comparison is over {dict(self.over)!r}")
         return hits[0]
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, decode: bool = True) -> Path:
         """Writes one file a cell and an index into `folder`; returns it.
+
+        Args:
+            decode: As `Trace.save` takes it.
 
         Raises:
             TraceError: A value of `over` cannot be written as JSON.
@@ -129,7 +136,8 @@ class Comparison(Shown):
             over = json.loads(json_text.dumps({name: list(values) for name, values in self.over.items()}))
         except (TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
-        path = folder_of_traces.save(named(folder, TraceError), {"kind": "comparison", "over": over}, self.traces)
+        kind = {"kind": "comparison", "over": over}
+        path = folder_of_traces.save(named(folder, TraceError), kind, self.traces, decode=decode)
         (path / PLAN).unlink(missing_ok=True)  # of another comparison, which `compare(to=…)` made there
         return path
 

@@ -19,6 +19,7 @@ from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
 from .layers import LayerRows, described, read_only
 from .lazy import Part, StoredArray, StoredArrays, array_of, held
+from .step_decoding import StepPictures
 
 NOTE = "note"
 """The key of a field's Note in its metadata."""
@@ -90,7 +91,7 @@ class Declared:
             case Kind.ARRAY:
                 return {} if value is None else {self.name: value}
             case Kind.BY_ROLE | Kind.BY_STEP:
-                return {f"{self.name}/{key}": part for key, part in _parts(value).items()}
+                return {f"{self.name}/{key}": part for key, part in parts_in(value).items()}
             case Kind.BY_LAYER:
                 return {
                     f"{self.name}/{role}/{layer}": rows.part
@@ -116,9 +117,15 @@ class Declared:
         """`value` with arrays, and the mapping that holds them, that cannot be written to."""
         if self.kind is Kind.ARRAY:
             return value if value is None or isinstance(value, StoredArray) else read_only(value)
-        if self.kind in KEYED and not isinstance(value, StoredArrays):
+        if self.kind is Kind.BY_STEP and not isinstance(value, StepPictures):
+            return StepPictures({step: self._fixed(part) for step, part in parts_in(value).items()})
+        if self.kind is Kind.BY_ROLE and not isinstance(value, StoredArrays):
             return MappingProxyType({key: read_only(array) for key, array in value.items()})
         return value
+
+    @staticmethod
+    def _fixed(part: Part) -> Part:
+        return part if isinstance(part, StoredArray) else read_only(part)
 
     def check(self, value: Any, sizes: dict[str, int]) -> None:  # noqa: ANN401  (of every kind)
         """Checks type and shape of the field's arrays against the axes' known lengths; adds their own to `sizes`.
@@ -129,7 +136,7 @@ class Declared:
         if self.kind is Kind.ARRAY and value is not None:
             self._fit(self.name, value, sizes)
         elif self.kind in KEYED:
-            for key, part in _parts(value).items():
+            for key, part in parts_in(value).items():
                 self._fit(f"{self.name}[{key!r}]", part, sizes)
         if self.kind is Kind.BY_STEP and (beyond := [step for step in value if step not in range(sizes["step"])]):
             raise TraceError(f"{self.name} names step {beyond[0]!r}, beyond the {sizes['step']} of the run")
@@ -159,9 +166,9 @@ class Declared:
         sizes |= own
 
 
-def _parts(value: Mapping[Any, np.ndarray]) -> Mapping[Any, Part]:
-    """The arrays of a mapping; none is read."""
-    return value.parts if isinstance(value, StoredArrays) else value
+def parts_in(value: Mapping[Any, np.ndarray]) -> Mapping[Any, Part]:
+    """The arrays of a mapping that are there; none is read, and none is decoded."""
+    return value.parts if isinstance(value, StoredArrays | StepPictures) else value
 
 
 def _split(axis: str) -> tuple[str, int]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
-from .lazy import Part
+from .lazy import Part, held
 from .not_numbers import not_numbers
 from .preview import preview_in
 from .provenance import conditions_in_words
+from .step_decoding import NAMES, StepPictures
 
 _UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
 
@@ -30,6 +31,9 @@ def blocks_of(trace: TraceFields) -> list[Block]:
     if (thumbnail := thumbnail_of(trace)) is not None:
         lines.append(Thumbnails([thumbnail]))
     rows = [(name, str(array.dtype), " × ".join(map(str, array.shape))) for name, array in _listed(trace)]
+    rows += [
+        (f"{name}: {counted(waiting, 'step')}", "uint8", "decoded when looked at") for name, waiting in _waiting(trace)
+    ]
     return [*lines, Table(("array", "type", "shape"), rows)]
 
 
@@ -71,6 +75,14 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
         yield f"Numbers that are none: {'; '.join(found)}."
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
+
+
+def _waiting(trace: TraceFields) -> Iterator[tuple[str, int]]:
+    """Fields whose pictures are not all there yet, and how many are not."""
+    for name in NAMES:
+        pictures: StepPictures = held(trace, name)
+        if waiting := len(pictures) - len(pictures.made):
+            yield name, waiting
 
 
 def _compiled(used: Mapping[str, str]) -> str:

@@ -44,7 +44,8 @@ class TraceFields:
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
-        decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE.
+        decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
+            touched. The keys are the steps that the Record names; they are known without decoding.
         latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
         image: The pipeline's picture; None when it was asked for latents, or stopped.
         flags: The safety checker's verdict, {"nsfw_content_detected": …}; empty without checker.
@@ -164,7 +165,7 @@ class TraceFields:
         return None if part is None else part.shape
 
     def parts(self) -> dict[str, Part]:
-        """Every array, or its place in the file, under its name there; none is read."""
+        """Every array that is there, or its place in the file, under its name there; none is read or decoded."""
         found = dict[str, Part]()
         for one in with_arrays(type(self)):
             found |= one.parts(self)
@@ -176,7 +177,7 @@ class TraceFields:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays together: the size of the file, but for its header."""
+        """Bytes of all arrays together. Pictures of steps count once they are decoded; then it is the file's size."""
         return sum(part.nbytes for part in self.parts().values())
 
 

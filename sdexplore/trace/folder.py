@@ -38,8 +38,12 @@ def new_files(folder: Path, number: int) -> list[str]:
     return list(islice((name for one in counting() if (name := file_of(one)) not in taken), number))
 
 
-def save(folder: Path, index: Mapping[str, Any], traces: Sequence[Trace]) -> Path:
-    """Writes one file a trace and an index into `folder`; returns it. Processes that save there wait for each other."""
+def save(folder: Path, index: Mapping[str, Any], traces: Sequence[Trace], *, decode: bool) -> Path:
+    """Writes one file a trace and an index into `folder`; returns it. Processes that save there wait for each other.
+
+    Args:
+        decode: As `Trace.save` takes it.
+    """
     with told(TraceError, f"cannot save into {str(folder)!r}"):
         folder.mkdir(parents=True, exist_ok=True)
     with told(TraceError, f"cannot save into {str(folder)!r}"), _locked(folder):
@@ -48,7 +52,7 @@ def save(folder: Path, index: Mapping[str, Any], traces: Sequence[Trace]) -> Pat
         try:
             for name, trace in zip(files, traces, strict=True):
                 begun.append(folder / name)
-                trace.save(begun[-1])
+                trace.save(begun[-1], decode=decode)
             write_index(folder, index, files)
         except BaseException:
             for path in begun if (folder / INDEX).exists() else ():  # the old traces are whole, and stay alone

@@ -23,13 +23,18 @@ def save(path: Path, trace: TraceFields, named: str) -> None:
     Raises:
         TraceError: The name does not end in .safetensors, or there is no place for a file.
     """
-    if path.suffix != ".safetensors":
-        raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
+    check_name(path)
     with told(TraceError, f"cannot save a trace as {named!r}", "what was there before is unchanged"):
         if path.exists() and not path.is_file():
             raise TraceError(f"cannot save a trace as {named!r}: that is no file, but a folder, a pipe or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         file.write(path, codec.facts_of(trace), trace.parts(), **_shown(trace))
+
+
+def check_name(path: Path) -> None:
+    """TraceError if the name of a file is not one for a trace."""
+    if path.suffix != ".safetensors":
+        raise TraceError(f"cannot save a trace as {path.name!r}: the name must end in .safetensors")
 
 
 def bytes_of(trace: TraceFields) -> bytes:

@@ -1,12 +1,11 @@
 """The record of one image's way through a pipeline. No torch, no diffusers: a Trace opens anywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from inspect import cleandoc
-from operator import index
 from pathlib import Path
-from typing import Any, SupportsIndex, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -15,23 +14,23 @@ from ..base.atomic_files import named
 from ..base.display import Block, Shown
 from ..base.errors import TraceError, did_you_mean
 from ..base.user_warnings import warn_user
-from ..theory import Space, variance_preserving
+from ..theory import variance_preserving
 from . import codec, file, saving
-from .declaration import declaration_of
+from .declaration import declaration_of, declared
+from .decoding import DecodingTrace
 from .description import blocks_of
 from .fields import TraceFields
 from .layers import Attention, Queries
-from .lazy import StoredArray, made
-from .stored import Content, Held
+from .lazy import StoredArray, held, made
+from .steps import Steps
+from .stored import Content, Held, OnDisk
 from .xarray import datatree
 
-Steps = int | np.integer[Any] | slice | Sequence[int | np.integer[Any]] | None
-"""Steps as users name them: one, several, a slice, or None for all; negative ones count from the end."""
-__all__ = ["Attention", "Queries", "Trace"]
+__all__ = ["Attention", "Queries", "Steps", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Trace(TraceFields, Shown):
+class Trace(DecodingTrace, Shown):
     """One image's way, as read-only numpy arrays on the CPU. A *step* is one call of `scheduler.step`.
 
     Rows are steps, never timesteps: second-order schedulers repeat those. What the Record left out is None,
@@ -40,20 +39,6 @@ class Trace(TraceFields, Shown):
     Raises:
         TraceError: The parts do not fit together.
     """
-
-    @property
-    def space(self) -> Space:
-        """On which scale the scheduler holds latents: "variance preserving", "variance exploding", "flow matching".
-
-        Raises:
-            TraceError: sdexplore does not know this scheduler.
-        """
-        scheduler = self.provenance.get("scheduler", {})
-        space = scheduler.get("space", "variance preserving")
-        if space == "unknown" or space not in get_args(Space):
-            name = scheduler.get("class", "its scheduler")
-            raise TraceError(f"this trace holds latents of {name} on a scale that sdexplore does not know: {space!r}")
-        return space
 
     @property
     def unconditional(self) -> bool:
@@ -95,34 +80,6 @@ class Trace(TraceFields, Shown):
         sigma = self.recorded("sigmas")[step]
         return variance_preserving(sample, np.float64(sigma), self.space).astype(np.float32)
 
-    def check_step(self, step: SupportsIndex) -> int:
-        """`step` as an int from 0, negative ones counted from the end; TraceError if it lies beyond the run."""
-        number = index(step)
-        if not -self.num_steps <= number < self.num_steps:
-            raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
-        return number % self.num_steps
-
-    def check_steps(self, steps: Steps | np.integer[Any]) -> tuple[int, ...]:
-        """The named steps as ints from 0, in their order and each once; None names all.
-
-        Args:
-            steps: A step, several, or a slice; negative ones count from the end.
-
-        Raises:
-            TraceError: A step lies beyond the run, or the value names no steps.
-        """
-        every = range(self.num_steps)
-        several = (steps,) if isinstance(steps, int | np.integer) else steps
-        try:
-            if several is None or isinstance(several, slice):
-                return tuple(every[several or slice(None)])
-            return tuple(dict.fromkeys(map(self.check_step, several)))
-        except (TypeError, ValueError) as error:  # a slice(0, 3, 0) too
-            raise TraceError(
-                f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "
-                f"0 to {self.num_steps - 1}"
-            ) from error
-
     def attention(self, role: str = "cond") -> Mapping[str, Attention]:
         """Layer -> cross-attention of `role`; TraceError if it was not recorded."""
         if role not in self.cross_attention:
@@ -136,15 +93,28 @@ class Trace(TraceFields, Shown):
             )
         return self.cross_attention[role]
 
-    def save(self, path: str | Path) -> Path:
+    def altered(self, **changes: Any) -> "Trace":  # noqa: ANN401  (any field)
+        """This trace with other values of some fields. Nothing is read, and nothing decoded."""
+        values = {one.name: held(self, one.name) for one in declared(type(self))}
+        return made(type(self), {**values, **changes})
+
+    def save(self, path: str | Path, *, decode: bool = True) -> Path:
         """Writes the trace to one safetensors file, atomically; returns the path.
 
         Its header holds a small picture too, "preview", a data URI of WebP, for programs that list files.
+
+        Args:
+            decode: Whether the steps that the Record names are decoded before, those that were not yet. False: the file
+                holds the pictures that were decoded by now, and for other steps the linear preview stands, since a
+                trace from a file has no VAE. What cannot be decoded is left out too, and a warning says so.
 
         Raises:
             TraceError: The name does not end in .safetensors.
         """
         target = named(path, TraceError)
+        saving.check_name(target)
+        if decode:
+            self.decode_what_is_kept("Trace.save")
         saving.save(target, self, str(path))
         return target
 
@@ -167,6 +137,12 @@ class Trace(TraceFields, Shown):
             trace = made(cls, codec.fields_of(facts, parts, cls))
         trace.__dict__["content"] = (content, facts["schema"], facts["digests"])  # no field: in memory it has none
         return trace
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the arrays are read from; None of a trace in memory."""
+        content = self.__dict__["content"][0] if "content" in self.__dict__ else None
+        return content.path if isinstance(content, OnDisk) else None
 
     def reading(self) -> AbstractContextManager[object]:
         """Within the block the trace's file, where there is one, is opened once for all arrays; for many small ones."""
@@ -195,12 +171,24 @@ class Trace(TraceFields, Shown):
         return file.verify(f"trace {self.fingerprint}", content, {"schema": schema, "digests": digests})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A trace is pickled, and copied deeply, as the bytes of its file."""
+        """A trace is pickled as the bytes of its file. Nothing is decoded for it; the copy holds what was by then."""
         content = self.__dict__["content"][0].bytes() if "content" in self.__dict__ else saving.bytes_of(self)
         return _from_bytes, (type(self), content)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Trace":
+        """A copy with arrays of its own. It decodes nothing, and decodes later as this trace does."""
+        function, arguments = self.__reduce__()
+        copied: Trace = function(*arguments)
+        if (decoder := self.decoding.decoder) is not None:
+            copied.decoded_by(decoder, tuple(self.decoded))
+        return copied
+
     def to_xarray(self) -> Any:  # noqa: ANN401  (an xarray.DataTree, where xarray is installed)
-        """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.trace.xarray`."""
+        """The trace as an xarray DataTree with named axes (extra `sdexplore[xarray]`); see `sdexplore.trace.xarray`.
+
+        Steps that the Record names are decoded before, as in `arrays`.
+        """
+        self.decode_what_is_kept("Trace.to_xarray")
         return datatree(self)
 
     def blocks(self) -> list[Block]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..base.errors import TraceError
 from ..text.shared_keys import SharedKeys
-from .declaration import Declared, Kind, with_arrays
+from .declaration import Declared, Kind, parts_in, with_arrays
 from .fields import TraceFields
 from .layers import Attention, LayerRows
 
@@ -51,7 +51,7 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
             along |= {} if value is None else {_singular(one.name): ("step", value)}
         else:
             arrays |= dict(_variables(one, value))
-            along |= {f"{one.name}_step": list(value)} if one.kind is Kind.BY_STEP and value else {}
+            along |= {f"{one.name}_step": list(parts_in(value))} if one.kind is Kind.BY_STEP and parts_in(value) else {}
     root = xr.Dataset(arrays, along, {"prompt": trace.prompt or "", "fingerprint": trace.fingerprint})
     return xr.DataTree.from_dict({"/": root, **groups})
 
@@ -62,8 +62,8 @@ def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str
     if one.kind is Kind.BY_ROLE:
         for role, array in value.items():
             yield f"{_singular(one.name)}_{role}", (axes, array)
-    elif one.kind is Kind.BY_STEP and value:
-        yield one.name, ((f"{one.name}_step", *axes), np.stack(list(value.values())))
+    elif one.kind is Kind.BY_STEP and (there := parts_in(value)):
+        yield one.name, ((f"{one.name}_step", *axes), np.stack([value[step] for step in there]))
     elif one.kind is Kind.ARRAY and value is not None:
         yield one.name, (axes, value)
 

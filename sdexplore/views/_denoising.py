@@ -1,63 +1,73 @@
 """From noise to picture, step by step."""
 
-from ..analysis.trajectory import spread, step_picture
+from typing import Any
+
+from ..analysis.trajectory import pictures_in_words, step_pictures
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, way_of
-from ..figures.code_lines import line_of_code
+from ..figures.code_lines import line_of_code, options
 from ..figures.labels import row_label
 from ..figures.panels import panels
-from ..figures.picture import Picture
-from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..figures.picture import Picture, drawable
+from ..figures.titles import run_title, step_title
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
 
 @made_from("trace")
-def denoising(trace: Trace, steps: Steps = None) -> Picture:
+def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 
     Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the
     picture that the scheduler would arrive at if it believed the model at that step (`pred_original_sample`). The
     last column is the pipeline's own picture; of `look` and `invert` the picture that was given. Steps that were not
-    decoded are shown by the linear preview, one square a latent pixel, and marked "linear". Panels are numbered by step
-    from 0; t is the training timestep, σ = √(1−ᾱ)/√ᾱ.
+    decoded yet are decoded now, and the trace remembers them. Where there is no VAE for that, the linear preview is
+    shown, one square a latent pixel, and marked "linear"; a picture by another decoder (`trace.decode(with_=…)`) bears
+    its name. Panels are numbered by step from 0; t is the training timestep, σ = √(1−ᾱ)/√ᾱ.
 
     Args:
-        steps: Which steps, a slice or one; by default those that were decoded, or eight previews.
+        steps: Which steps, a slice or one; by default those that the Record names, or the previews of eight.
+        decode: False decodes nothing: steps that were not decoded yet are linear previews.
 
     Raises:
         TraceError: A step beyond the run, or a trace with neither decoded pictures nor latents.
 
     Source: Ho et al. 2020 (DDPM), Figure 2 and Eq. 15.
     """
-    every = tuple(trace.decoded) or spread(tuple(range(trace.num_steps)), MOST_STEPS)
-    chosen = trace.check_steps(steps) if steps is not None else spread(every, MOST_STEPS)
+    chosen = trace.check_steps(steps) if steps is not None else trace.shown_steps
     if not chosen:
         raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
-    noisy = [step_picture(trace, step, x0=False) for step in chosen]
-    clean = [step_picture(trace, step, x0=True) for step in chosen] if trace.pred_original_sample is not None else []
+    asked, decode = (
+        decode,
+        decode and (steps is not None or bool(trace.decoded)),
+    )  # a Record that names none wants none by itself
+    noisy, clean = step_pictures(trace, chosen, decode=decode)
     rows = [("x_t", noisy)] + ([("predicted x0", clean)] if clean else [])
-    y, x = noisy[0][0].shape[:2]
+    y, x = noisy[0].pixels.shape[:2]
     last = trace.image is not None
     with panels(len(rows), len(chosen) + last, aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(run_title(trace), fontsize=9)
         for row, (label, pictures) in enumerate(rows):
             row_label(axes[row, 0], label)
-            for column, (picture, linear) in enumerate(pictures):
-                axes[row, column].imshow(picture)
+            for column, picture in enumerate(pictures):
+                axes[row, column].imshow(picture.pixels)
                 if row == 0:
                     axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=7.5)
-                if linear:
-                    axes[row, column].set_xlabel("linear", fontsize=6.5)
+                if picture.mark:
+                    axes[row, column].set_xlabel(drawable(picture.mark, 24), fontsize=6.5)
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:
             axes[0, -1].set_title("picture\n" if trace.kind == "run" else "given\npicture", fontsize=7.5)
-    data = {f"{label}/{step}": p for label, ps in rows for step, (p, _) in zip(chosen, ps, strict=True)}
+    data = {f"{label}/{step}": one.pixels for label, ps in rows for step, one in zip(chosen, ps, strict=True)}
+    by_step = {step: [ps[column] for _, ps in rows] for column, step in enumerate(chosen)}
+    drawn_by = f" Not decoded by the VAE: {said}." if (said := pictures_in_words(by_step)) else ""
+    given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
+    given |= {} if asked else {"decode": False}
     return Picture(
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
         alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"{way_of(trace)}, for {in_words(trace)}.",
-        call=line_of_code("denoising", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+        f"{way_of(trace)}, for {in_words(trace)}.{drawn_by}",
+        call=line_of_code("denoising", f"trace{options(given)}", trace),
     )

@@ -252,11 +252,11 @@ class Crash(BaseException):
 def crashing(monkeypatch, after):
     saved, own = [], Trace.save
 
-    def save(self, path):
+    def save(self, path, **options):
         if len(saved) == after:
             raise Crash
         saved.append(path)
-        return own(self, path)
+        return own(self, path, **options)
 
     monkeypatch.setattr(Trace, "save", save)
 

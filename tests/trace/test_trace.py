@@ -14,6 +14,7 @@ from sdexplore.base.errors import TraceError
 from sdexplore.text.tokenization import Tokenizations
 
 AnyTrace = unchecked("trace.trace").Trace  # takes what no annotation allows
+AnySteps = unchecked("trace.steps").StepsOfTrace
 AnyAttention = unchecked("trace.layers").Attention
 
 
@@ -174,7 +175,7 @@ def test_steps_are_named_one_or_several_or_as_a_slice():
     assert trace.check_steps([-1, 0, last]) == (last, 0)
     for wrong in (1.5, "x", [0, 1.5], slice("a", None)):
         with pytest.raises(TraceError) as raised:
-            AnyTrace.check_steps(trace, wrong)
+            AnySteps.check_steps(trace, wrong)
         assert str(raised.value).startswith(f"steps={wrong!r}: name a step (5), several ([0, 5, -1]) or a slice; the")
 
 

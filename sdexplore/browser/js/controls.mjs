@@ -2,7 +2,7 @@
 
 import { choice, make, optionsOf, setText } from "./dom.mjs";
 import { count, gridName } from "./numbers.mjs";
-import { DIFFERENCE } from "./pictures.mjs";
+import { DIFFERENCE, UNPACKING } from "./pictures.mjs";
 import { stepInWords } from "./wording.mjs";
 
 /** The slider of steps, and the box that averages over all of them. */
@@ -57,7 +57,7 @@ export class Views {
   draw(pictures) {
     for (const { name, canvas, input } of this.thumbs) {
       const source = pictures.paint(canvas, name);
-      canvas.classList.toggle("empty", source === null && name !== "image");
+      canvas.classList.toggle("empty", source === UNPACKING || (source === null && name !== "image"));
       input.checked = name === this.exploration.state.view;
     }
   }

@@ -1,24 +1,33 @@
 // What is explored and what is chosen of it: everything the explorer knows without a page to show it on.
 
 import { Difference, Maps } from "./maps.mjs";
-import { aligned } from "./numbers.mjs";
 import { DIFFERENCE, viewsOf } from "./pictures.mjs";
 import { boxRegion, cellRegion, isCell } from "./regions.mjs";
+import { Rows, unpacking } from "./unpacking.mjs";
 import { competitors, folded, mostStriking, rank, shares, sharesScale, timesInSentence } from "./words.mjs";
 
 const LOOKS = ["over", "map", "none"];
 const SCALES = ["shared", "each"];
 
-/** A packed trace (its facts and bytes), the state of what is chosen, and the numbers that follow from it. */
+/**
+ * A packed trace (its facts and content), the state of what is chosen, and the numbers that follow from it.
+ *
+ * At first the means over all steps are there; `unpack` makes the single steps, from the last to the first.
+ */
 export class Exploration {
-  constructor(facts, data) {
+  constructor(facts, content) {
     this.facts = facts;
-    this.bytes = aligned(data);
+    this.content = content;
     this.grid = facts.grid;
     this.size = facts.size ?? facts.grid;
-    this.maps = facts.roles.map((role) => new Maps(role, this.bytes, this.grid));
-    this.difference = facts.guidance ? new Difference(facts.guidance, this.bytes, this.grid) : null;
+    this.maps = facts.roles.map((role) => new Maps(role, content, this.grid));
+    this.difference = facts.guidance ? new Difference(facts.guidance, content, this.grid) : null;
+    this.previews = previewsOf(facts, content);
     this.views = viewsOf(facts);
+    this.turns = unpacking([
+      ...Object.values(this.previews), ...(this.difference ? [this.difference.levels] : []),
+      ...this.maps.flatMap(({ groups }) => groups.map(({ levels }) => levels)),
+    ]);
     // Without a picture to lie under it, a word's map stands alone.
     this.usual = this.views.find(({ name }) => name !== DIFFERENCE || !this.maps.length)?.name ?? null;
     this.state = {
@@ -26,6 +35,7 @@ export class Exploration {
       look: "over", scale: "shared", region: null,
     };
     this.hover = { word: null, region: null };
+    this.beside = null; // another exploration, whose maps have the same scale
     this.#chooseRole();
     this.#choose();
   }
@@ -59,8 +69,41 @@ export class Exploration {
 
   /** The value at the end of an entry's colour scale, and whether that scale is its own. */
   scaleOf(entry) {
-    const own = this.state.scale === "each" || !sharesScale(this.entries[entry]);
-    return { own, top: own ? this.current.most[entry] : this.current.shared };
+    const own = this.state.scale === "each" || !sharesScale(this.entries[entry]), { beside } = this;
+    return { own, top: Math.max(this.#topOf(entry, own), beside?.#topOf(beside.placeOf(this.entries[entry]), own) ?? 0) };
+  }
+
+  #topOf(entry, own) {
+    if (!this.available || entry < 0) return 0;
+    return own ? this.current.most[entry] : this.current.shared;
+  }
+
+  /** The place of the entry with the same text; −1 where there is none. */
+  placeOf({ text }) {
+    return this.entries.findIndex((one) => folded(one.text) === folded(text));
+  }
+
+  /** The row of the slider's step in a view's previews; below 0 where the view has none at that step. */
+  rowOf(view) {
+    const isHalf = view === "cond" || view === "uncond";
+    return isHalf ? this.facts.guidance.steps.indexOf(this.step?.step) : this.state.at;
+  }
+
+  /** Whether something of what is chosen is there only once it is unpacked. */
+  get waits() {
+    const previews = Object.entries(this.previews);
+    return Boolean(this.current?.waits || this.difference?.waits) ||
+      previews.some(([view, rows]) => this.rowOf(view) >= 0 && !rows.has(this.rowOf(view)));
+  }
+
+  /** Unpacks single steps until all are there or `enough()` is true; returns whether all are there. */
+  unpack(enough = () => false) {
+    const { waits } = this;
+    let isDone;
+    do isDone = this.turns.next().done;
+    while (!isDone && !enough());
+    if (waits) this.#choose();
+    return isDone;
   }
 
   /** Changes some of the state. */
@@ -94,7 +137,7 @@ export class Exploration {
   #choose() {
     const { state, current } = this;
     this.available = current ? current.choose(state.step, state.layers) : false;
-    if (current && state.word === null) state.word = mostStriking(this.entries, current.most);
+    if (this.available && state.word === null) state.word = mostStriking(this.entries, current.most);
     this.difference?.choose(state.step);
   }
 
@@ -131,6 +174,13 @@ export class Exploration {
     else if (pixel === null) change.region = null;
     return change;
   }
+}
+
+/** The linear previews, still packed: name of the view -> rows. */
+function previewsOf({ previews, guidance }, content) {
+  const references = { ...previews, uncond: guidance?.uncond, cond: guidance?.cond };
+  const found = Object.entries(references).filter(([, reference]) => reference);
+  return Object.fromEntries(found.map(([name, reference]) => [name, new Rows(reference, content)]));
 }
 
 const isNumbers = (given, length) => Array.isArray(given) && given.length === length && given.every(Number.isFinite);

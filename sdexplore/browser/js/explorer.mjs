@@ -17,17 +17,33 @@ import STYLES from "./style.css";
 import { differenceInWords, firstWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
 
 const QUIET = 120; // milliseconds: while keys repeat, only the last place is said
+const PART = 8; // milliseconds of a frame that go into unpacking
 const KEYS =
   "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. " +
   "Escape returns to the whole picture.";
 
 let instances = 0;
 
-/** The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown. */
+// What a browser without `requestIdleCallback` has instead: a part of a frame's time.
+const idle = (answer) => {
+  if (globalThis.requestIdleCallback) return requestIdleCallback(answer, { timeout: QUIET });
+  return setTimeout(() => {
+    const end = performance.now() + PART;
+    answer({ timeRemaining: () => end - performance.now() });
+  });
+};
+
+/**
+ * The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown.
+ *
+ * `still` is the finished picture, an <img>, where the page has it already. `pointed` and `drawn` may be set to
+ * functions: called where a pointer is elsewhere, and after each drawing.
+ */
 export class Explorer {
-  constructor(host, facts, data, changed) {
-    this.exploration = new Exploration(facts, data);
+  constructor(host, facts, content, changed, still) {
+    this.exploration = new Exploration(facts, content);
     this.changed = changed;
+    this.pointed = this.drawn = null;
     this.id = `sdx${++instances}`;
     this.dirty = new Set(["maps", "base"]);
     this.#makeParts();
@@ -35,8 +51,12 @@ export class Explorer {
     const root = host.attachShadow({ mode: "open" });
     root.append(make("style", { text: STYLES }), this.#layOut());
     this.#fill();
-    this.pictures = new Pictures(this.exploration, () => this.#later("base"));
+    this.pictures = new Pictures(this.exploration, still);
     this.draw();
+    requestAnimationFrame(() => {
+      this.pictures.load(() => this.#later("base"));
+      this.#unpack();
+    });
   }
 
   // -------------------------------------------------------------------------------------------------- elements
@@ -79,7 +99,7 @@ export class Explorer {
   #layOut() {
     const { size } = this.exploration;
     const root = make("section", {
-      class: "explorer", "aria-label": "Linked explorer: picture, words and where they looked",
+      class: "explorer", "aria-busy": "true", "aria-label": "Linked explorer: picture, words and where they looked",
     });
     root.style.setProperty("--ratio", size[1] / size[0]);
     root.addEventListener("keydown", (event) => {
@@ -93,6 +113,7 @@ export class Explorer {
       this.ranking.list, this.ranking.note, this.division.element, this.choices.element, this.live,
       make("p", { class: "hidden", id: `${this.id}-keys`, text: KEYS }));
     root.append(left, side, this.foot.element);
+    this.root = root;
     return root;
   }
 
@@ -143,12 +164,21 @@ export class Explorer {
     if (region === hover.region || sameCell(region, hover.region)) return;
     hover.region = region;
     this.#later("reading");
+    this.pointed?.();
   }
 
   #pointAtWord(word) {
     const { hover } = this.exploration;
     if (word === hover.word) return;
     hover.word = word;
+    this.#later("heat");
+    this.pointed?.();
+  }
+
+  /** Shows a region and a word as if a pointer were there; null is none, and so is a word that is not there. */
+  point(region, text) {
+    const { hover, entries } = this.exploration, word = text === null ? -1 : entries.findIndex((one) => one.text === text);
+    Object.assign(hover, { region, word: word < 0 ? null : word });
     this.#later("heat");
   }
 
@@ -188,6 +218,17 @@ export class Explorer {
     for (const part of parts) this.dirty.add(part);
   }
 
+  /** Unpacks single steps while the browser has nothing else to do, and draws those that are waited for. */
+  #unpack() {
+    idle((deadline) => {
+      if (this.gone) return;
+      const { waits } = this.exploration, isDone = this.exploration.unpack(() => deadline.timeRemaining() < 1);
+      if (waits) this.#later("maps", "base");
+      if (isDone) this.root.setAttribute("aria-busy", "false");
+      else this.#unpack();
+    });
+  }
+
   /** Draws what changed: "maps" and "base" draw the map over them too, and each draws the reading. */
   draw() {
     if (this.gone) return;
@@ -198,6 +239,7 @@ export class Explorer {
     if (needs("base")) this.#drawBase();
     if (needs("base", "heat")) this.#drawHeat();
     this.#drawReading();
+    this.drawn?.();
   }
 
   #drawBase() {

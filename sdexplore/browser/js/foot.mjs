@@ -2,7 +2,7 @@
 
 import { make, setText } from "./dom.mjs";
 import { gridName } from "./numbers.mjs";
-import { notesOf, precisionInWords } from "./wording.mjs";
+import { notesOf, picturesInWords, precisionInWords } from "./wording.mjs";
 
 /** Notes that are always seen, and details that unfold. */
 export class Foot {
@@ -26,7 +26,7 @@ export class Foot {
         text: `A pixel here is one of the latent grid (${gridName(grid)}). The layers get no mask, so start, end and ` +
           "padding are looked at too, often most of all: the bar beneath the words says how much.",
       }),
-      this.precision, make("table", {}, make("tbody", {}, ...rows))));
+      this.precision, make("p", { class: "note", text: picturesInWords(facts) }), make("table", {}, make("tbody", {}, ...rows))));
   }
 
   /** Says how exactly the numbers of the role are kept. */

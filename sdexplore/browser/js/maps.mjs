@@ -1,13 +1,13 @@
 // The word maps of one role, and the means of a region over them.
 
-import { typed } from "./numbers.mjs";
 import { isCell } from "./regions.mjs";
 import { addResized, axes } from "./resizing.mjs";
+import { Rows } from "./unpacking.mjs";
 import { competes } from "./words.mjs";
 
 /** The maps of one role for a choice of step and layers, on the latent grid, as `sdx.word_map` computes them. */
 export class Maps {
-  constructor(role, bytes, grid) {
+  constructor(role, content, grid) {
     this.role = role;
     this.grid = grid;
     this.cells = grid[0] * grid[1];
@@ -18,19 +18,20 @@ export class Maps {
     this.groups = role.groups.map((group) => ({
       ...group,
       side: Math.max(...group.grid),
-      levels: typed(group.maps, bytes),
-      means: typed(group.mean, bytes),
+      ...stepsAndMean(group.maps, group.mean, content),
       axes: axes(group.grid, grid),
     }));
     this.resolutions = [...new Set(this.groups.map((group) => group.side))]; // by the longer side, as Python names them
     this.shared = 0;
     this.used = { layers: 0, steps: 0 };
+    this.waits = false;
   }
 
   /**
    * Computes every entry's map, and returns whether there is one.
    *
-   * Step null is the mean over all steps, resolution null all layers.
+   * Step null is the mean over all steps, resolution null all layers. `waits` says that there will be one, as soon as
+   * it is unpacked.
    */
   choose(step, resolution) {
     this.values.fill(0);
@@ -42,15 +43,15 @@ export class Maps {
     }
     const layers = chosen.reduce((sum, [group]) => sum + group.layers.length, 0);
     this.used = { layers, steps: step === null ? Math.max(0, ...chosen.map(([group]) => group.averaged)) : 1 };
-    for (const [group, row] of chosen) this.#add(group, row, step === null, group.layers.length / layers);
+    this.waits = step !== null && chosen.some(([{ levels }, row]) => !levels.has(row));
+    if (!this.waits) for (const [group, row] of chosen) this.#add(group, row, step === null, group.layers.length / layers);
     this.#measure();
-    return layers > 0;
+    return layers > 0 && !this.waits;
   }
 
   /** Adds a group's maps, each group with its share of the layers. */
   #add(group, row, ofAllSteps, share) {
-    const levels = ofAllSteps ? group.means : group.levels;
-    const { scales } = ofAllSteps ? group.mean : group.maps;
+    const { numbers: levels, reference: { scales } } = ofAllSteps ? group.means : group.levels;
     const size = group.grid[0] * group.grid[1];
     for (let entry = 0; entry < this.count; entry++) {
       const start = (row * this.count + entry) * size;
@@ -99,26 +100,42 @@ export class Maps {
   }
 }
 
+/** The maps of single steps, still packed, and their mean; the last step resembles the mean. */
+function stepsAndMean(steps, mean, content) {
+  const means = new Rows(mean, content), size = means.size / steps.scales.length;
+  means.next();
+  const last = 2 ** steps.bits - 1;
+  const ratios = steps.scales.map((scale, entry) => (scale > 0 ? mean.scales[entry] / scale : 0));
+  const base = Int32Array.from(means.numbers, (level, i) =>
+    Math.min(last, Math.floor(level * ratios[Math.floor(i / size)] + 0.5)));
+  return { means, levels: new Rows(steps, content, base) };
+}
+
 /** Where guidance changes the noise prediction: |cond − uncond| of a step, or its mean over all steps. */
 export class Difference {
-  constructor(guidance, bytes, grid) {
+  constructor(guidance, content, grid) {
     this.guidance = guidance;
     this.values = new Float32Array(grid[0] * grid[1]);
-    this.levels = typed(guidance.difference, bytes);
-    this.means = typed(guidance.mean, bytes);
+    Object.assign(this, stepsAndMean(guidance.difference, guidance.mean, content));
     this.most = 0;
     this.there = false;
+    this.waits = false;
   }
 
-  /** Computes the map of a step; null is the mean. `there` says whether guidance was computed at that step. */
+  /**
+   * Computes the map of a step; null is the mean.
+   *
+   * `there` says whether there is one: guidance was computed at that step. `waits`: it was, and is not unpacked yet.
+   */
   choose(step) {
     const { guidance, values } = this;
     const ofAllSteps = step === null, row = ofAllSteps ? 0 : guidance.steps.indexOf(step);
-    const [levels, { scales }] = ofAllSteps ? [this.means, guidance.mean] : [this.levels, guidance.difference];
-    this.there = row >= 0;
+    const { numbers: levels, reference: { scales } } = ofAllSteps ? this.means : this.levels;
+    this.waits = row >= 0 && !ofAllSteps && !this.levels.has(row);
+    this.there = row >= 0 && !this.waits;
     this.most = 0;
     for (let i = 0; i < values.length; i++) {
-      values[i] = row < 0 ? 0 : levels[row * values.length + i] * scales[0];
+      values[i] = !this.there ? 0 : levels[row * values.length + i] * scales[0];
       if (values[i] > this.most) this.most = values[i];
     }
   }

@@ -1,26 +1,37 @@
 // The one way in: the explorer in a notebook (anywidget's default export) and in a page of its own (`mountPage`).
 //
-// `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer. Plain JavaScript without library or
+// `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer, as bytes or as a page's content. Plain JavaScript without library or
 // network: sdexplore.browser.front_end joins this module and those it imports into one file.
 
+import { BinaryContent, PrintedContent } from "./content.mjs";
+import { make } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
 
 const PAUSE = 100; // milliseconds before the kernel is told, so that a drag is told once
 
-/** Shows the packed trace inside `element`; returns the explorer: `show(state)`, `shownState()`, `destroy()`. */
-export function mount(element, facts, data, changed = null) {
-  const host = document.createElement("div");
+/**
+ * Shows the packed trace inside `element`; returns the explorer: `show(state)`, `shownState()`, `destroy()`.
+ *
+ * Where that fails, what was inside stays, with the reason beneath it.
+ */
+export function mount(element, facts, data, changed = null, still = null) {
+  const host = document.createElement("div"), before = [...element.childNodes];
   element.replaceChildren(host);
-  return new Explorer(host, facts, data, changed);
+  try {
+    return new Explorer(host, facts, data.part ? data : new BinaryContent(data), changed, still);
+  } catch (error) {
+    element.replaceChildren(...before, make("p", { text: `It cannot be explored in this browser: ${error}` }));
+    throw error;
+  }
 }
 
-/** The explorer of a page that carries its own data: JSON in #facts, base64 in #data. */
-export function mountPage() {
+/** The explorer of a page that carries its own data: JSON in #facts, text in #data, its picture inside #explorer. */
+export async function mountPage() {
   const facts = JSON.parse(document.getElementById("facts").textContent);
-  const text = atob(document.getElementById("data").textContent);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return mount(document.getElementById("explorer"), facts, bytes);
+  const content = new PrintedContent(document.getElementById("data").textContent);
+  const place = document.getElementById("explorer"), still = place.querySelector("img");
+  await still?.decode().catch(() => null); // it is drawn in the first frame, as it stood there
+  mount(place, facts, content, null, still);
 }
 
 /** Whether the kernel of a widget is there to be told. Without one, the explorer lacks nothing else. */

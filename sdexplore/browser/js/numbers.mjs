@@ -1,18 +1,4 @@
-// Numbers as they are read from the buffer, compared and shown.
-
-/** The array that a reference of the facts points at, without a copy; null where the reference is missing. */
-export function typed(reference, bytes) {
-  if (!reference) return null;
-  const length = reference.shape.reduce((a, b) => a * b, 1);
-  const Type = reference.type === "uint16" ? Uint16Array : Uint8Array;
-  return new Type(bytes.buffer, bytes.byteOffset + reference.at, length);
-}
-
-/** The bytes of a widget's DataView, or of a page's array. Arrays of numbers need them aligned: copied where not. */
-export function aligned(data) {
-  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
-  return bytes.byteOffset % 8 ? bytes.slice() : bytes;
-}
+// Numbers as they are shown.
 
 /** Three significant digits; "–" where the number is not finite. */
 export function three(value) {

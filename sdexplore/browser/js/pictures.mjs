@@ -1,10 +1,12 @@
 // What the stage can show beneath a map: pictures decoded by the VAE, linear previews, and halves of guidance.
 
-import { typed } from "./numbers.mjs";
 import { paintColours, paintMap, resizeCanvas } from "./painting.mjs";
 
 /** The view that shows where guidance changes the noise prediction; it is a map, with no picture of its own. */
 export const DIFFERENCE = "difference";
+
+/** What `paint` says of a view whose pixels are not there yet. */
+export const UNPACKING = "unpacking";
 
 /** The views that these facts allow, each with its name, label and title. */
 export function viewsOf({ pictures, previews, guidance }) {
@@ -28,58 +30,68 @@ export function viewsOf({ pictures, previews, guidance }) {
   return views;
 }
 
-/** The pictures of an exploration, decoded by the browser one after the other; `arrived` is called after each. */
+/** The pictures of an exploration. `still` is the finished one where the page has it already. */
 export class Pictures {
-  constructor(exploration, arrived) {
-    const { facts, bytes } = exploration, { previews, guidance } = facts;
+  constructor(exploration, still) {
     this.exploration = exploration;
-    this.bitmaps = new Map(); // "kind step" -> ImageBitmap
-    this.colours = {
-      x0: typed(previews.x0, bytes), x_t: typed(previews.x_t, bytes),
-      uncond: typed(guidance?.uncond, bytes), cond: typed(guidance?.cond, bytes),
-    };
+    this.bitmaps = new Map(still ? [["image", still]] : []); // "kind step" -> what a canvas draws
+    this.unreadable = new Set();
+  }
+
+  /** Has the browser decode the pictures one after the other, from the last step on; `arrived` is called after each. */
+  async load(arrived) {
+    const { facts, content } = this.exploration;
     for (const [name, { at, length, type }] of referencesOf(facts.pictures)) {
-      const content = new Blob([bytes.subarray(at, at + length)], { type });
-      createImageBitmap(content).then((bitmap) => {
-        if (this.closed) return bitmap.close();
-        this.bitmaps.set(name, bitmap);
-        arrived();
-      });
+      if (this.closed) return;
+      const bitmap = await createImageBitmap(new Blob([content.part(at, length)], { type })).catch(() => null);
+      if (this.closed) return bitmap?.close();
+      if (bitmap) this.bitmaps.set(name, bitmap);
+      else this.unreadable.add(name);
+      arrived();
     }
   }
 
   /** Paints a view on a canvas; returns in words where its pixels come from, or null where there are none. */
   paint(canvas, view) {
-    const { grid, facts, step, state, difference } = this.exploration;
+    const { exploration } = this, { grid, step, difference, previews } = exploration;
     if (view === DIFFERENCE) {
+      if (difference.waits) return UNPACKING;
       if (!difference.there) return null;
       paintMap(canvas, grid, difference.values, 0, difference.most);
       return "";
     }
-    const bitmap = this.bitmaps.get(view === "image" ? "image" : `${view} ${step?.step}`);
+    const name = view === "image" ? "image" : `${view} ${step?.step}`, bitmap = this.bitmaps.get(name);
     if (bitmap) {
-      resizeCanvas(canvas, [bitmap.height, bitmap.width]);
+      resizeCanvas(canvas, [bitmap.naturalHeight ?? bitmap.height, bitmap.naturalWidth ?? bitmap.width]);
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
       return view === "image" ? "" : "decoded by the VAE";
     }
-    const isHalf = view === "cond" || view === "uncond";
-    const row = isHalf ? facts.guidance.steps.indexOf(step?.step) : state.at;
-    if (!this.colours[view] || row < 0) return null;
-    paintColours(canvas, grid, this.colours[view], 3 * row * grid[0] * grid[1]);
-    return "linear preview";
+    const rows = previews[view], row = exploration.rowOf(view);
+    if (!rows || row < 0) return this.#isComing(view) ? UNPACKING : null;
+    if (!rows.has(row)) return UNPACKING;
+    paintColours(canvas, grid, rows.numbers, row * rows.size);
+    return `linear preview${this.unreadable.has(name) ? " (this browser cannot read the decoded picture)" : ""}`;
+  }
+
+  /** Whether a picture without a preview to stand for it is still being decoded. */
+  #isComing(view) {
+    const { facts: { pictures }, step } = this.exploration;
+    const isImage = view === "image", name = isImage ? "image" : `${view} ${step?.step}`;
+    return Boolean(isImage ? pictures.image : pictures[view]?.[step?.step]) && !this.unreadable.has(name);
   }
 
   /** Frees the bitmaps. */
   close() {
     this.closed = true;
-    for (const bitmap of this.bitmaps.values()) bitmap.close();
+    for (const bitmap of this.bitmaps.values()) bitmap.close?.();
     this.bitmaps.clear();
   }
 }
 
 function* referencesOf({ image, ...kinds }) {
-  if (image) yield ["image", image];
-  for (const kind of ["x0", "x_t"]) {
-    for (const [step, reference] of Object.entries(kinds[kind])) yield [`${kind} ${step}`, reference];
-  }
+  if (image && !image.of_page) yield ["image", image];
+  const later = ([one], [other]) => other - one;
+  const found = ["x0", "x_t"].flatMap((kind) =>
+    Object.entries(kinds[kind]).map(([step, reference]) => [step, `${kind} ${step}`, reference]));
+  for (const [, name, reference] of found.sort(later)) yield [name, reference];
 }

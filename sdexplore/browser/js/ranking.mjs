@@ -47,8 +47,12 @@ export class Ranking {
 
   /** Paints every entry's small map. */
   paintMaps() {
-    const { current, entries, grid, state } = this.exploration;
+    const { available, current, entries, grid, state } = this.exploration;
     this.maps?.forEach((canvas, entry) => {
+      if (!available) {
+        canvas.width = 0; // nothing, which is not the colour of 0
+        return;
+      }
       const own = state.scale === "each" || !competes(entries[entry]);
       const top = own ? current.most[entry] : current.shared;
       paintMap(canvas, grid, current.values, entry * current.cells, top);
@@ -70,7 +74,9 @@ export class Ranking {
       row.bar.style.width = `${most > 0 ? (100 * inside) / most : 0}%`;
       row.element.classList.toggle("chosen", entry === word);
       resizeCanvas(row.canvas, grid);
-      row.canvas.getContext("2d").drawImage(this.maps[entry], 0, 0);
+      const map = this.maps[entry], drawn = row.canvas.getContext("2d");
+      if (map.width) drawn.drawImage(map, 0, 0);
+      else drawn.clearRect(0, 0, row.canvas.width, row.canvas.height);
     });
     setText(this.note, rankingInWords(this.exploration, most));
   }

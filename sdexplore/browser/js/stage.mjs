@@ -3,7 +3,7 @@
 import { make, setText } from "./dom.mjs";
 import { three } from "./numbers.mjs";
 import { OPAQUE, OVER, paintMap, paintRamp } from "./painting.mjs";
-import { DIFFERENCE } from "./pictures.mjs";
+import { DIFFERENCE, UNPACKING } from "./pictures.mjs";
 import { boxBetween, boxRegion, cellRegion, frameOf } from "./regions.mjs";
 import { alt } from "./wording.mjs";
 
@@ -94,7 +94,7 @@ export class Stage {
     const { state, usual, grid } = this.exploration;
     const beneath = state.view === DIFFERENCE ? usual : state.view;
     const source = beneath === null ? null : pictures.paint(this.base, beneath);
-    this.base.hidden = source === null;
+    this.base.hidden = source === null || source === UNPACKING;
     this.base.classList.toggle("coarse", this.base.width === grid[1]);
     return source;
   }

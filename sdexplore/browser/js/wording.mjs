@@ -23,6 +23,7 @@ export function regionName(region, [rows, columns]) {
 
 /** Why there is no map to show, or how to get one. */
 export function nothingToShow({ state, current, available, difference, ranked }) {
+  if (current?.waits || (state.view === DIFFERENCE && difference.waits)) return `Unpacking step ${state.step} …`;
   if (state.view === DIFFERENCE && !difference.there) return `Guidance was not computed at step ${state.step}.`;
   if (!current) return "No word maps were recorded.";
   if (!available) {
@@ -76,8 +77,10 @@ export function ratioInWords(inside, outside) {
   return Number.isFinite(ratio) ? `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1)}× the rest` : "";
 }
 
-/** The first words of the ranking with their values. */
-export function firstWords({ entries }, { ranked, insides }, most) {
+/** The first words of the ranking with their values; where there are no values, why. */
+export function firstWords(exploration, { ranked, insides }, most) {
+  const { entries, available } = exploration;
+  if (!available) return [nothingToShow(exploration)];
   return ranked.slice(0, most).map((entry) => `${isolated(entries[entry].text)} ${three(insides[entry])}`);
 }
 
@@ -97,6 +100,16 @@ export function precisionInWords({ facts, current }) {
   return (
     `Layers of one resolution are kept as their ${current.role.heads}, each layer with one vote. Numbers are kept ` +
     `within 1 part in ${part} of each word's largest value at each resolution (means over all steps: 1 in 131070).`
+  );
+}
+
+/** How exactly pictures that were decoded on the way are kept; empty where there are none. */
+export function picturesInWords({ pictures }) {
+  const errors = ["x_t", "x0"].flatMap((kind) => Object.values(pictures[kind]).map(({ error }) => error));
+  if (!errors.length) return "";
+  return (
+    "Pictures that the VAE decoded on the way are compressed: their pixels are off by at most " +
+    `${three(Math.max(...errors))} of 255 (root mean square of a picture). The finished picture is exact.`
   );
 }
 

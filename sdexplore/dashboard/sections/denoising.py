@@ -5,7 +5,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 import numpy as np
 
-from ...analysis.trajectory import step_picture
+from ...analysis.trajectory import LINEAR, step_picture
 from ...base.display import Table, to_html
 from ...base.errors import TraceError
 from ...trace.trace import Trace
@@ -71,13 +71,13 @@ class DenoisingSection(Section):
         for x0, picture, text in ((False, self._noisy, self._under[0]), (True, self._clean, self._under[1])):
             name = "predicted x0 (pred_original_sample)" if x0 else "x_t, before the step"
             try:
-                pixels, linear = step_picture(trace, step, x0=x0)
+                drawn = step_picture(trace, step, x0=x0, decode=step in trace.decoded)
             except TraceError as error:
                 picture.put(blank(), f"No picture of {name}.")
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
-            how = "linear preview, a square a latent pixel" if linear else "decoded by the VAE"
-            picture.put(enlarged_png(pixels, _SIDE), f"{name}, step {step}; {how}")
+            how = "linear preview, a square a latent pixel" if drawn.by == LINEAR else f"decoded by the {drawn.by}"
+            picture.put(enlarged_png(drawn.pixels, _SIDE), f"{name}, step {step}; {how}")
             text.value = f"<b>{name}</b><br>{how}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
 

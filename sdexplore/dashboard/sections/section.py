@@ -31,7 +31,7 @@ class Section:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.message = Message()
-        self.box = PictureBox()
+        self.box = PictureBox(board.written)
         self._boxes: dict[PictureBox, None] = {}
         self.widget: Any = None
 

@@ -28,6 +28,8 @@ _HEADER_OF_ARRAY = 1 << 11  # bytes; about 900 are used with 50 steps and 20 col
 class InFiles(Keeper):
     """Writes rows to one draft for each image; a thread writes complete steps while the next one is computed."""
 
+    in_files = True
+
     def __init__(self, drafts: list[TraceDraft], target: Path, files: list[str]) -> None:
         super().__init__()
         self._drafts, self._target, self._files = drafts, target, files

@@ -19,7 +19,13 @@ _FIRST_BLOCK, _LARGEST_BLOCK = 1 << 22, 1 << 28  # bytes of pinned memory that a
 
 
 class Keeper(ABC):
-    """Takes the rows of arrays as they are made, on any device; their numbers may be read after `wait`."""
+    """Takes the rows of arrays as they are made, on any device; their numbers may be read after `wait`.
+
+    Attributes:
+        in_files: Whether the trace is a file once it is sealed.
+    """
+
+    in_files = False
 
     def __init__(self) -> None:
         self._rows: dict[Key, int] = {}

@@ -1,4 +1,7 @@
-"""Makes traces of what was recorded: one for each image, with x0 by closed form and chosen steps decoded."""
+"""Makes traces of what was recorded, one for each image, with x0 by closed form.
+
+A trace in memory gets a decoder for its steps. In a file their pictures are there when it is closed.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
+from ...trace.step_decoding import Decoder
 from ...trace.trace import Attention, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
@@ -33,6 +37,7 @@ class Assembly:
     Attributes:
         recorder: Finished: its copies are complete.
         decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
+        decoder: Returns what decodes the steps of a trace in memory when they are looked at; None if there is no VAE.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
         factor: Pixels along the side of a latent.
     """
@@ -42,6 +47,7 @@ class Assembly:
     call: Mapping[str, Any]
     provenance: Provenance
     decode: Decode | None
+    decoder: Callable[[], Decoder] | None
     latent_rgb: Callable[[], np.ndarray] | None
     factor: int = 1
 
@@ -50,13 +56,23 @@ class Assembly:
         lacking = Lacking()
         pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
         images = self.recorder.roles.images
+        later = self._decoded_later()
         for image in range(images):
             self._complete(image, pictures[image] if pictures else None, lacking)
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
             trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, lacking)
+            if later is not None:
+                trace.decoded_by(later, self._steps_to_decode() if self.decode is not None else ())
             self.recorder.keeper.seal(image, trace)
         lacking.tell()
+
+    def _decoded_later(self) -> Decoder | None:
+        """What decodes steps when they are looked at; None where their pictures go into a file, or there is no VAE."""
+        return self.decoder() if self.decoder is not None and not self.recorder.keeper.in_files else None
+
+    def _steps_to_decode(self) -> tuple[int, ...]:
+        return self.recorder.record.decoded_steps(len(self.recorder.steps))
 
     def _trace(self, image: int, call: Mapping[str, Any], flags: Mapping[str, bool], lacking: Lacking) -> Trace:
         """The Trace of everything that was kept of one image."""
@@ -142,11 +158,11 @@ class Assembly:
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
     def _to_decode(self, image: int, sigmas: np.ndarray) -> list[tuple[str, Callable[[], np.ndarray]]]:
-        """The pictures of steps that the Record asks for: the name of each, and a function that makes it."""
+        """The pictures of steps that go into the trace's file: the name of each, and a function that makes it."""
         kept = self.recorder.keeper.arrays(image)
         space: Any = self.provenance["scheduler"]["space"]  # known, as the noise levels are
         decode = self.decode
-        if decode is None or "latents" not in kept:
+        if decode is None or "latents" not in kept or not self.recorder.keeper.in_files:
             return []
 
         def sample(step: int) -> np.ndarray:
@@ -156,7 +172,7 @@ class Assembly:
             return decode(kept["pred_original_sample"][step])
 
         kinds = {"decoded": sample} | ({"decoded_x0": original_sample} if "pred_original_sample" in kept else {})
-        steps = self.recorder.record.decoded_steps(len(self.recorder.steps))
+        steps = self._steps_to_decode()
         return [(f"{kind}/{step}", partial(make, step)) for kind, make in kinds.items() for step in steps]
 
     def _calls(self, image: int, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Tokenizations], dict[str, Any]]:

@@ -26,16 +26,27 @@ _FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
 def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
     """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline does."""
     if in_pixel_space(pipe):
-        image = torch.from_numpy(np.array(latents)).unsqueeze(0)
-        return uint8(image.clamp(-1, 1).expand(1, 3, *image.shape[2:]))
-    vae = _autoencoder(pipe)
+        return of_pixels(latents)
+    return decode_with(_autoencoder(pipe), image_processor(pipe), device_of_decoder(pipe), latents)
+
+
+def decode_with(
+    vae: Any, processor: Any, device: torch.device, latents: Float[np.ndarray, "channel y x"]
+) -> UInt8[np.ndarray, "Y X 3"]:
+    """The picture that an autoencoder makes of latents on the variance-preserving scale."""
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
-        z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(_device(pipe), parameter.dtype)
+        z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(device, parameter.dtype)
         image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
-        array = image_processor(pipe).postprocess(image, output_type="np")[0]
+        array = processor.postprocess(image, output_type="np")[0]
     pixels: np.ndarray = (array * 255).round().astype(np.uint8)
     return pixels
+
+
+def of_pixels(latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    """The picture that latents in pixel space are."""
+    image = torch.from_numpy(np.array(latents)).unsqueeze(0)
+    return uint8(image.clamp(-1, 1).expand(1, 3, *image.shape[2:]))
 
 
 def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -46,7 +57,7 @@ def differentiable(pipe: Any, until: ExitStack) -> Callable[[torch.Tensor], torc
 
     def decoded(latents: torch.Tensor) -> torch.Tensor:
         until.enter_context(float32_vae(pipe.vae))
-        z = latents.to(_device(pipe), next(pipe.vae.parameters()).dtype)
+        z = latents.to(device_of_decoder(pipe), next(pipe.vae.parameters()).dtype)
         picture: torch.Tensor = pipe.vae.decode(_unscaled(z, pipe.vae), return_dict=False)[0]
         return picture.float() / 2 + 0.5
 
@@ -66,7 +77,7 @@ def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, 
     vae = _autoencoder(pipe)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
-        encoded = vae.encode(picture.to(_device(pipe), parameter.dtype))
+        encoded = vae.encode(picture.to(device_of_decoder(pipe), parameter.dtype))
         if not hasattr(encoded, "latent_dist"):  # a VQModel quantizes in its decoder
             return _scaled(encoded.latents, vae).float(), None
         posterior = encoded.latent_dist
@@ -120,7 +131,8 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
     return np.asarray(matrix, np.float32)
 
 
-def _device(pipe: Any) -> torch.device:
+def device_of_decoder(pipe: Any) -> torch.device:
+    """Where the pipeline's autoencoder computes, also if its weights are offloaded to another place."""
     device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
     if device is None or torch.device(device).type == "meta":  # another network has no weights
         own: torch.device = next(_autoencoder(pipe).parameters()).device

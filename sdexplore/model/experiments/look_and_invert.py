@@ -94,7 +94,7 @@ def looked(
             noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
             trace = running.run_one(_from_latents(pipe, asked, noisy, 1, scheduler))
             call = _call_of(trace, "look", image, {"t": one})
-            traces.append(replace(trace, kind="look", call=call, image=decoding.uint8(pixels)))
+            traces.append(trace.altered(kind="look", call=call, image=decoding.uint8(pixels)))
     return Traces(traces) if _several(t) else traces[0]
 
 
@@ -177,7 +177,7 @@ def invert(
     reconstruction: ReconstructionFacts = {"psnr_db": psnr(redrawn, given), "vae_psnr_db": psnr(best, given)}
     call = _call_of(trace, "invert", image, {"num_inference_steps": num_inference_steps})
     provenance: Provenance = {**trace.provenance, "reconstruction": reconstruction}
-    return replace(trace, kind="invert", call=call, provenance=provenance, image=given)
+    return trace.altered(kind="invert", call=call, provenance=provenance, image=given)
 
 
 def redraw(
@@ -215,7 +215,7 @@ def redraw(
         trace = running.run_one(_from_latents(pipe, asked, _noise_of(inversion), steps, forward))
     given = {name: value for name, value in trace.call["arguments"].items() if name not in _OURS}
     call = {**trace.call, "function": "redraw", "arguments": {"inversion": inversion.fingerprint, **given}}
-    return replace(trace, call=call)
+    return trace.altered(call=call)
 
 
 def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:

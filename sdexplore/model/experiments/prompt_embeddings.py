@@ -182,7 +182,7 @@ def _named(trace: Trace, made: Mapping[str, Any], known: Tokenizations | None) -
     """The trace of a run from embeddings, whose call says under "conditioning" what they were made of."""
     call = {**trace.call, "conditioning": dict(made)}
     if known is None:
-        return replace(trace, call=call)
+        return trace.altered(call=call)
     named = readers_of(known, dict.fromkeys(known, 0))
     attention = {
         role: {layer: replace(one, **named) if role == "cond" else one for layer, one in layers.items()}

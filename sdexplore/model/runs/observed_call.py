@@ -30,6 +30,7 @@ from ..compiled.denoiser import compiled_denoiser
 from ..components import decoding
 from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 from ..components.pipeline_parts import denoiser as denoiser_of
+from ..components.step_decoder import decoder_for
 from ..families import family_of
 from ..schedulers import noise_levels
 from .call import Call
@@ -169,7 +170,8 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         recorder.finish(last_latents(pipe, recorder.last, seen, output))
     else:
         recorder.finish()
-    drawn = not stopped and (autoencoder(pipe) is not None or in_pixel_space(pipe))
+    decodes = autoencoder(pipe) is not None or in_pixel_space(pipe)
+    drawn = decodes and not stopped
     settled = used(pipe, call, recorder)
     if ignored := settled["ignored"]:
         warn_user(
@@ -187,6 +189,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
+        decoder=(lambda: decoder_for(pipe)) if decodes else None,
         latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
     ).seal(output)
     return stopped

@@ -4,12 +4,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
-import { bytesOf, casesOf } from "./table.mjs";
+import { BinaryContent } from "../../../sdexplore/browser/js/content.mjs";
+import { casesOf, contentOf } from "./table.mjs";
 
 const { facts, data } = casesOf("traces")["up, down and not square"];
 
-/** An exploration of the case, its facts changed. */
-const open = (change = {}) => new Exploration({ ...facts, ...change }, bytesOf({ data }));
+/** An exploration of the case, its facts changed, with nothing unpacked but what comes first. */
+const begin = (change = {}) => new Exploration({ ...facts, ...change }, contentOf({ data }));
+
+/** The same, with every step unpacked. */
+function open(change = {}) {
+  const exploration = begin(change);
+  exploration.unpack();
+  return exploration;
+}
 
 /** Facts with a second role, of fewer entries. */
 function withUncond() {

@@ -9,7 +9,7 @@ import { OPAQUE } from "../../../sdexplore/browser/js/painting.mjs";
 import { boxRegion, covered } from "../../../sdexplore/browser/js/regions.mjs";
 import { addResized, axes } from "../../../sdexplore/browser/js/resizing.mjs";
 import { competes, folded, mostStriking, rank, shares } from "../../../sdexplore/browser/js/words.mjs";
-import { bytesOf, casesOf, near } from "./table.mjs";
+import { contentOf, casesOf, near } from "./table.mjs";
 
 const EXACT = 2e-6; // what is left between 32 and 64 bits
 const LEVELS = 1e-5; // half a level of 16 bits, of a probability
@@ -65,7 +65,11 @@ test("the colours are matplotlib's viridis", () => {
 });
 
 for (const [name, packed] of Object.entries(casesOf("traces"))) {
-  const open = () => new Exploration(packed.facts, bytesOf(packed));
+  const open = () => {
+    const exploration = new Exploration(packed.facts, contentOf(packed));
+    exploration.unpack();
+    return exploration;
+  };
 
   test(`${name}: maps of every entry, step and resolution are those of word_map`, () => {
     const exploration = open();

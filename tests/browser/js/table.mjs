@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
+import { BinaryContent } from "../../../sdexplore/browser/js/content.mjs";
+
 const TABLE = JSON.parse(readFileSync(new URL("../cases/formulas.json", import.meta.url), "utf8"));
 
 /** The cases of a formula. */
@@ -11,10 +13,8 @@ export function casesOf(name) {
   return TABLE[name];
 }
 
-/** The bytes of a packed trace. */
-export function bytesOf({ data }) {
-  return new Uint8Array(Buffer.from(data, "base64")); // a copy, so that it begins at byte 0
-}
+/** The content of a packed trace. */
+export const contentOf = ({ data }) => new BinaryContent(Buffer.from(data, "base64"));
 
 /** Asserts that numbers are within `most` of those expected; null stands for a number that there is none of. */
 export function near(found, expected, most, message = "") {

@@ -1,0 +1,83 @@
+"""What a VAE was like, so that a change of it is noticed later: its weights, its config, where and how it computes.
+
+Weights are compared by sums over their bits, which take a few milliseconds where a decoded picture takes hundreds, and
+which notice an edit in place as well as new weights. (torch counts edits of a tensor, but not those of `.data`.)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ...base.display import clip
+from ...trace.provenance import DEFAULTS
+
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class VaeCondition:
+    """What a VAE's pictures depend on.
+
+    Attributes:
+        sums: Name of each weight -> a sum over its bits; None where the numbers are not at hand (offloaded weights).
+        config: Its config.
+        dtype: In which it computes.
+        device: The kind of device on which it computes.
+    """
+
+    sums: Mapping[str, int | None]
+    config: Mapping[str, str]
+    dtype: str
+    device: str
+
+    @classmethod
+    def of(cls, vae: torch.nn.Module, device: torch.device) -> "VaeCondition":
+        """The condition of a VAE that computes on this device."""
+        config = {name: str(value) for name, value in dict(vae.config).items() if name != DEFAULTS}  # type: ignore[arg-type]
+        dtype = str(next(vae.parameters()).dtype).removeprefix("torch.")
+        return cls(_sums(vae), config, dtype, device.type)
+
+    def changes(self, now: "VaeCondition") -> str | None:
+        """What differs in `now` so that pictures would be others, in words; None where nothing does."""
+        if self.dtype != now.dtype:
+            return (
+                f"the VAE is {now.dtype} now and was {self.dtype} in the run, so that pictures would differ by "
+                "rounding: trace.decode(with_=pipe.vae) decodes as it is, and its pictures say so"
+            )
+        names = self.config.keys() | now.config.keys()
+        if other := sorted(name for name in names if self.config.get(name) != now.config.get(name)):
+            before, after = (clip(str(one.config.get(other[0])), 40) for one in (self, now))
+            return f"the config of the VAE was changed since the run: {other[0]} was {before} and is {after}"
+        if self.sums.keys() != now.sums.keys():
+            return "the VAE has other layers than in the run"
+        if weights := list(self._other_weights(now)):
+            more = f" and {len(weights) - _SHOWN} more" if len(weights) > _SHOWN else ""
+            return f"the weights of the VAE were changed since the run: {', '.join(weights[:_SHOWN])}{more}"
+        return None
+
+    def _other_weights(self, now: "VaeCondition") -> Iterator[str]:
+        for name, before in self.sums.items():
+            if before is not None and now.sums[name] not in (None, before):
+                yield name
+
+
+def _sums(vae: torch.nn.Module) -> dict[str, int | None]:
+    tensors = {**dict(vae.named_parameters()), **dict(vae.named_buffers())}
+    found: dict[str, int | None] = dict.fromkeys(tensors)
+    sums = {name: one for name, tensor in tensors.items() if (one := _sum(tensor.detach())) is not None}
+    for device in {one.device for one in sums.values()}:
+        there = [name for name, one in sums.items() if one.device == device]
+        found |= zip(there, torch.stack([sums[name] for name in there]).tolist(), strict=True)  # one wait for a device
+    return found
+
+
+def _sum(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The sum over a tensor's bits, row by row, each row with its own weight, modulo 2⁶⁴."""
+    if tensor.device.type == "meta" or type(tensor) not in (torch.Tensor, torch.nn.Parameter) or not tensor.numel():
+        return None
+    bits = tensor.contiguous().view(_BITS[tensor.element_size()])
+    rows = bits.reshape(len(bits) if bits.ndim > 1 else -1, *(() if bits.ndim < 2 else (-1,)))  # noqa: PLR2004
+    rows = rows.sum(1, dtype=torch.int64) if rows.ndim > 1 else rows.to(torch.int64)
+    return (rows * torch.arange(1, len(rows) + 1, device=rows.device)).sum()
