@@ -1,0 +1,128 @@
+"""How the dashboard looks in a real JupyterLab: two sizes, light and dark, with scrollbars; and by keyboard alone."""
+
+import pytest
+from boxes_in_page import FIGURES, FOCUSED, FRAMES, NAMELESS_PICTURES, SCROLLING, TOPS, Names
+from lab import open_notebook
+
+CELLS = [
+    "import sdexplore as sdx\npipe = sdx.load()",
+    "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=8)\nexplorer",
+]
+TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export")
+DRAWN = {"Attention", "Denoising", "Guidance", "Export"}
+
+
+class Look:
+    """The dashboard of a notebook, in a window that changes."""
+
+    def __init__(self, notebook):
+        self.notebook, self.page = notebook, notebook.page
+        self.area = notebook.page.locator(".jp-Cell").nth(1).locator(".jp-OutputArea-output").first
+        self.names = Names(notebook.page, "document.querySelectorAll('.jp-Cell')[1].querySelector('.sdexplore')")
+
+    def tab(self, title):
+        return self.area.locator(".lm-TabBar-tab", has_text=title)
+
+    def open(self, title, *, dark=False):
+        """Opens a section, and waits until its figures are there in the page's colours."""
+        self.tab(title).click()
+        self.page.wait_for_function(
+            f"([root, drawn, dark]) => {{ const found = ({FIGURES})(root);"
+            "return found.length >= drawn && found.every(one => one.dark === dark) }",
+            arg=[self.area.element_handle(), int(title in DRAWN), dark and title != "Export"],
+            timeout=60_000,
+        )
+
+    def fit(self):
+        """Opens Guidance, and waits until its figures have the width that is there."""
+        self.tab("Guidance").click()
+        self.page.wait_for_function(
+            f"root => {{ const found = ({FIGURES})(root);"
+            "return found.length >= 2 && found.every(one => one.shown > 0.97 * one.room && one.shown > 0.9 * one.own) }",
+            arg=self.area.element_handle(),
+            timeout=60_000,
+        )
+
+
+@pytest.fixture(scope="module")
+def look(lab, browser):
+    notebook = open_notebook(lab, browser, "look.ipynb", CELLS)
+    notebook.page.set_viewport_size({"width": 1280, "height": 800})
+    notebook.theme("JupyterLab Light")
+    notebook.run(0)
+    notebook.run(1)
+    found = Look(notebook)
+    found.area.locator("button", has_text="Run").first.click()
+    found.area.get_by_text("Done in").first.wait_for(timeout=120_000)
+    return found
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (1600, 1000)], ids=str)
+def test_nothing_scrolls_or_is_cut_off_and_figures_have_the_width_and_the_colours_of_the_page(look, theme, size):
+    look.page.set_viewport_size({"width": size[0], "height": size[1]})
+    look.notebook.theme(f"JupyterLab {theme}")
+    look.fit()
+    for title in TITLES:
+        look.open(title, dark=theme == "Dark")
+        assert look.area.evaluate(SCROLLING) == [], title
+        for figure in look.area.evaluate(FIGURES):
+            assert figure["shown"] > 0.83 * figure["own"], (title, figure)  # texts of figures are made for that
+        parts = look.area.evaluate(TOPS)
+        assert all(top >= 0 and bottom <= parts["screen"][1] for top, bottom in parts["inside"].values()), parts
+        look.notebook.screenshot(f"look-{title.lower()}-{size[0]}-{theme.lower()}")
+
+
+def test_all_controls_have_a_name_and_all_pictures_are_described(look):
+    for title in TITLES:
+        look.open(title, dark=look.area.evaluate("() => document.body.dataset.jpThemeLight === 'false'"))
+        controls = list(look.names.controls())
+        assert {"slider", "combobox", "spinbutton", "tab", "button"} <= {role for role, _ in controls}
+        assert [role for role, name in controls if not name] == [], title
+        assert look.area.evaluate(NAMELESS_PICTURES) == [], title
+
+
+def test_the_keyboard_reaches_every_control_and_turns_the_tabs(look):
+    page = look.page
+    look.open("Attention", dark=True)
+    look.area.locator("textarea").first.focus()
+    before = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    seen = []
+    while len(seen) < 60 and "tab:Attention" not in seen:
+        focused = page.evaluate(FOCUSED)
+        assert focused["visible"], focused
+        seen.append(focused["name"])
+        page.keyboard.press("Tab")
+    order = ["prompt", "negative", "seed", "steps", "guidance", "scheduler", "height", "width", "Run", "tab:Attention"]
+    assert [name for name in seen if name in order] == order
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.textContent === 'Denoising'")
+    look.area.locator(".lm-mod-current", has_text="Denoising").wait_for()
+    look.area.get_by_text("predicted x0").first.wait_for()
+    handle = look.area.get_by_role("slider", name="step", exact=True)
+    handle.focus()
+    page.keyboard.press("ArrowUp")
+    look.area.get_by_text("1 (of 0 to 7)").wait_for()
+    assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == before
+
+
+def test_a_redraw_replaces_the_picture_in_one_go(look):
+    look.open("Attention", dark=True)
+    figure = look.area.locator(".widget-tab-contents img.widget-image:visible").last
+    figure.evaluate(FRAMES)
+    old = figure.get_attribute("src")
+    look.area.get_by_role("slider", name="steps, first").focus()
+    look.page.keyboard.press("ArrowRight")
+    look.page.wait_for_function("([one, old]) => one.src !== old", arg=[figure.element_handle(), old])
+    look.page.wait_for_timeout(200)
+    frames = look.page.evaluate("() => window.frames_seen")
+    assert len({source for source, _, _ in frames}) == 2
+    assert all(complete for _, _, complete in frames)
+    assert len({height for _, height, _ in frames}) == 1
+
+
+def test_nothing_went_wrong_in_the_console(look):
+    assert look.notebook.errors == []
+    assert look.notebook.requests == []
