@@ -13,7 +13,7 @@ CLASS: Final = "sdexplore"
 """The class of the element around a dashboard, which style.css knows."""
 
 PIXELS_PER_INCH: Final = 134.0
-"""CSS pixels that an inch of a figure takes. The smallest text of figures has 6 points, which are 11 pixels and a bit then."""
+"""CSS pixels that an inch of a figure takes. The smallest text of figures, of 6 points, has 11 pixels then."""
 
 _LEAST = 5.5  # inches: figures for a narrower page are scaled by the browser
 _MOST_DENSE = 2.0  # a denser screen shows each dot of a figure as several

@@ -29,14 +29,14 @@ FIGURES = """root => {
     canvas.drawImage(one, 0, 0)
     const own = parseFloat(one.style.width)
     return {
-      room, own, pixels: one.naturalWidth, shown: one.getBoundingClientRect().width,
+      room, own, alt: one.alt, shown: one.getBoundingClientRect().width,
       dark: canvas.getImageData(0, 0, 1, 1).data[0] < 60,
     }
   })
 }"""
 """Of each figure in the open section: its width, the width that is there, and whether it is dark."""
 
-NAMELESS_PICTURES = f"""root => {{
+UNDESCRIBED = f"""root => {{
   {_ALL}
   return all(root).filter(one => one.tagName === 'IMG' && one.checkVisibility() && !one.alt).map(one => one.className)
 }}"""
@@ -50,7 +50,7 @@ TOPS = """root => {
   const parts = {run, picture: root.querySelector('img.widget-image'), tabs: root.querySelector('.lm-TabBar')}
   const place = one => { const box = one.getBoundingClientRect(); return [box.top - from.top, box.bottom - from.top] }
   const inside = Object.fromEntries(Object.entries(parts).map(([name, one]) => [name, place(one)]))
-  return { screen: [0, screen.clientHeight], inside: { ...inside, head: [0, head] } }
+  return { screen: screen.clientHeight, inside: { ...inside, head: [0, head] } }
 }"""
 """Where parts of the dashboard stand on the screen that begins with it: [top, bottom] in pixels of each."""
 
@@ -60,7 +60,7 @@ FOCUSED = """() => {
   const style = getComputedStyle(one), label = one.labels?.[0]?.textContent ?? one.getAttribute('aria-label')
   const name = (label ?? one.textContent).trim()
   const visible = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2
-  return { name: one.getAttribute('role') === 'tab' ? `tab:${name}` : name, visible, tag: one.outerHTML.slice(0, 200) }
+  return { name, visible, role: one.getAttribute('role') ?? one.tagName }
 }"""
 """The name of what has the focus, and whether that can be seen."""
 
@@ -74,18 +74,7 @@ FRAMES = """one => {
 }"""
 """Notes in each frame from now on the source and the height of a picture, and whether it is there."""
 
-_CONTROLS = {
-    "button",
-    "textbox",
-    "spinbutton",
-    "slider",
-    "combobox",
-    "checkbox",
-    "radio",
-    "tab",
-    "application",
-    "image",
-}
+_CONTROLS = {"button", "textbox", "spinbutton", "slider", "combobox", "checkbox", "radio", "tab", "image"}
 
 
 class Names:
