@@ -113,7 +113,7 @@ def test_a_pressed_word_is_drawn_alone(dashboard):
     code = dashboard.area.locator("pre:visible", has_text="sdx.views.attention(trace, ['rocket'])")
     code.wait_for(timeout=20_000)
     assert code.count() == 1
-    assert dashboard.area.locator('figure img[alt*="rocket"]:visible').count() == 1
+    dashboard.area.locator('.widget-tab-contents img[alt*="attention to rocket ("]:visible').wait_for()
 
 
 def test_the_keyboard_alone_presses_run(notebook, dashboard):
