@@ -1,5 +1,7 @@
 """The front end's source: the modules of `js/` joined into one, the same for the notebook and for a page.
 
+Two runs side by side, which only a notebook shows, are another file, joined from the same modules.
+
 Tests import the modules one by one; a notebook and a page can load only one file. So the modules keep to the part of
 JavaScript that can be joined as plain text. An import is `import { names } from "./file.mjs"`, or for a text
 `import NAME from "./file.css"`, at the start of a line. An export is a declaration. No two modules declare the same
@@ -14,6 +16,7 @@ from importlib.resources import files
 from typing import Final
 
 ENTRY: Final = "mounting.mjs"
+PAIR: Final = "pairing.mjs"
 _IMPORT = re.compile(
     r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from "\./(?P<module>[\w-]+\.mjs)"'
     r'|(?P<name>\w+) from "\./(?P<text>[\w-]+\.css)");\n',
@@ -24,15 +27,18 @@ _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 @cache
-def front_end() -> str:
+def front_end(entry: str = ENTRY) -> str:
     """The JavaScript module that shows a packed trace; it exports `mount`, `mountPage`, and anywidget's default.
+
+    Args:
+        entry: ENTRY; or PAIR for the module that shows two, which exports `Pair`, `apart`, and anywidget's default.
 
     Raises:
         ValueError: A module cannot be joined, since modules import each other in a circle, or since an import or export
             has a form that is not described above.
     """
     folder = files(__package__).joinpath("js")
-    return joined({file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()})
+    return joined({file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()}, entry)
 
 
 def joined(sources: dict[str, str], entry: str = ENTRY) -> str:

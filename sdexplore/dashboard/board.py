@@ -6,14 +6,16 @@ from typing import Any
 
 from ..base.errors import Stopped
 from ..figures.picture import Picture
-from ..trace.collections import Comparison
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
-from .messages import Message
+from .in_page import Surroundings
+from .names import written
 from .picture_boxes import Given
-from .progress import Bar
+from .progress import Status
 from .state import State
 from .worker import Cancelled, MainThread, Worker
+
+_WAITS = "waiting until the pipeline is free"
 
 
 @dataclass
@@ -27,12 +29,17 @@ class Board:
         known: Every argument that the pipeline's call names, with its default.
         trace: The trace that is shown; None before the first run.
         given: The figure that was drawn last.
-        bar, message: The progress of the work under way, and its state in words.
+        page: Theme and width of the page around the dashboard.
+        status: How the run stands that Run started; and what is said of the whole dashboard.
+        working: The status of the work under way, or of the last work.
         busy: Whether work is under way or waits for the pipeline.
-        doing: That work in words.
         worker, main: The thread for work, and the way back to the main thread.
         busy_changed: Called in the worker's thread when `busy` changes.
         named_runs: Gives (name, trace) of the last runs, newest first.
+        keep: Puts traces into the history, first to last, each under a name ("" for its seed); it has room for as many
+            as are said to belong together.
+        show: Shows a trace in every section.
+        objects: Gives what lines of code stand for: name -> object.
         closed: Whether the dashboard was closed: results of work are dropped then.
     """
 
@@ -43,14 +50,17 @@ class Board:
     known: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
     given: Given | None = None
-    bar: Bar = field(default_factory=Bar)
-    message: Message = field(default_factory=lambda: Message(keep_place=True))
+    page: Surroundings = field(default_factory=Surroundings)
+    status: Status = field(default_factory=Status)
+    working: Status | None = None
     busy: bool = False
-    doing: str = ""
     worker: Worker = field(default_factory=Worker)
     main: MainThread = field(default_factory=MainThread)
     busy_changed: Callable[[], object] = lambda: None
     named_runs: Callable[[], Sequence[tuple[str, Trace]]] = tuple
+    keep: Callable[[Sequence[tuple[str, Trace]], int], object] = lambda *_: None
+    show: Callable[[Trace], object] = lambda _: None
+    objects: Callable[[], Mapping[str, object]] = dict
     closed: bool = False
 
     @property
@@ -74,56 +84,46 @@ class Board:
         """The prompt of the next run; None if the pipeline takes none, or was given embeddings."""
         return self.state.prompt if "prompt" in self.known and "prompt_embeds" not in self.fixed else None
 
-    def compare(self, over: Mapping[str, Sequence[Any]], cancelled: Cancelled) -> Comparison:
-        """Runs a comparison over these values, inside a job; the bar shows its progress."""
-        from ..model.series.queued_runs import compare_unless
+    def written(self, line: str) -> str:
+        """A line of code with the user's own names."""
+        return written(line, self.objects())
 
-        state = self.state
-        if state.scheduler and "scheduler" not in over:
-            over = {**over, "scheduler": [state.scheduler]}
-        given = {"prompt": self.prompt, "seed": state.seed, **self.arguments()}
-        given = {name: value for name, value in given.items() if name not in over}
-        self.bar.start()
-
-        def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-            self.bar.reach(progress.step + 1, progress.total, f"run {progress.cell + 1} of {progress.cells}, step ")
-
-        given |= {"on_step": on_step, "begun": self.begin, "told": self.bar.say}
-        found = compare_unless(cancelled, self.pipe, over=over, record=self.record, **given)
-        self.bar.end()
-        self.message.say(f"Compared {len(found)} runs over {', '.join(over)}.")
-        return found
-
-    def work(self, what: str, job: Callable[[Cancelled], object]) -> None:
-        """Does `job` off the main thread; an error is shown in words. The job calls `begin` when the pipeline is free.
-
-        Args:
-            what: The work in words, as the message says it.
-        """
+    def work(self, job: Callable[[Cancelled], object], status: Status) -> None:
+        """Does `job` off the main thread; an error is shown in words in `status`."""
 
         def guarded(cancelled: Cancelled) -> None:
+            self.working = status
             self._be(busy=True)
-            self.doing = what
-            self.message.say("Waiting until the pipeline is free.")
+            status.start(_WAITS)
             try:
                 job(cancelled)
             except Stopped as stopped:
-                self.bar.rest("stopped")
-                self.message.say(str(stopped))
+                status.rest(str(stopped))
             except Exception as error:  # noqa: BLE001  (shown to the user)
-                self.bar.rest("failed")
-                self.message.fail(error)
+                status.fail(error)
             finally:
                 if not self.worker.waiting:
                     self._be(busy=False)
 
+        status.start(_WAITS)  # at once, in the place of an older error
+        self.working = status
+        self._be(busy=True)
         self.worker.submit(guarded)
+
+    def stop(self) -> None:
+        """Stops the work under way after its step, and what waits at once."""
+        if not self.worker.busy:
+            self.status.tell("There is nothing to stop.")
+            return
+        (self.working or self.status).say("stopping after this step")
+        if not self.worker.stop():  # it had not begun
+            (self.working or self.status).rest("stopped before it began")
+            self._be(busy=False)
 
     def _be(self, *, busy: bool) -> None:
         self.busy = busy
         self.busy_changed()
 
-    def begin(self) -> None:
-        """Says that the work has begun."""
-        self.bar.say("starting")
-        self.message.say(self.doing)
+    def in_main(self, function: Callable[[], object]) -> None:
+        """Calls `function` in the main thread, unless the dashboard is closed by then."""
+        self.main.call(lambda: None if self.closed else function())

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..trace.record import USUAL, Record
@@ -43,11 +44,11 @@ def line_of_trace(trace: Trace, own_scheduler: str) -> str:
 
     Args:
         own_scheduler: Class of the pipeline's scheduler; the line names the scheduler only of a run that used another
-            one. "" if there is no pipeline: then the line is the trace alone.
+            one. "" if there is no pipeline: then the line opens the trace's file, or is the trace alone.
     """
     call, name = trace.call, f"trace {trace.fingerprint}"
     if not own_scheduler:
-        return f"trace  # {name}"
+        return f"trace  # {name}" if trace.path is None else f"trace = sdx.Trace.load({_near(trace.path)!r})  # {name}"
     if call.get("stopped"):
         name = f"does all steps; the shown {name} was stopped after {trace.num_steps}"
     prompt = call.get("prompt")
@@ -78,3 +79,9 @@ def _written(name: str, value: object) -> str:
     except (ValueError, SyntaxError):
         return name
     return repr(value)
+
+
+def _near(path: Path) -> str:
+    """The path from the working folder on, where it lies in it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -15,8 +15,10 @@ from .code_lines import line_of_run, line_of_selection, line_of_trace
 from .controls import close, column, row
 from .header import header, static
 from .history import MOST, History
+from .in_page import CLASS
 from .latest_picture import LatestPicture
 from .messages import CodeLine
+from .progress import Status
 from .run_controls import RunControls
 from .runs import Runs
 from .state import RUN, SHOW, State
@@ -45,17 +47,21 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         fixed: Mapping[str, Any] | None = None,
     ) -> None:
         self._unfollow: list[Callable[[], None]] = []
-        self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe))
+        status = Status(bar=pipe is not None)
+        self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status)
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = LatestPicture()
         self._runs = Runs(self.board, self._picture, self._arrived)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self._code = CodeLine()
+        self._code = CodeLine(self.board.written)
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
         self.board.busy_changed = self._busy
         self.board.named_runs = lambda: self.history.named
+        self.board.keep, self.board.show = self._keep, self._look_at
+        self.board.objects = lambda: {"pipe": self.board.pipe, "trace": self.trace, "explorer": self}
         self._tabs = Tabs(self.board)
-        super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1180px"))
+        super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1500px"))
+        self.add_class(CLASS)
         self._unfollow = [self.state.follow((*RUN, *SHOW), self._say_code), *self._tabs.follow()]
         for label, trace in reversed(list((traces or {}).items())):
             self.history.add(trace, label)
@@ -64,10 +70,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _arranged(self) -> list[Any]:
         pictures = row([self._picture.widget, self.history.widget])
-        pictures.layout.align_items = "flex-start"
-        right = column([pictures, self.board.bar.widget, self.board.message.widget], flex="1 1 440px", width="auto")
-        left = [self._controls.widget] if self._controls is not None else []
-        return [self._title, row([*left, right], align_items="flex-start"), self._code.widget, self._tabs.widget]
+        pictures.layout.align_items, pictures.layout.flex, pictures.layout.width = "flex-start", "1 1 440px", "auto"
+        self.history.widget.add_class("sdexplore-history")
+        status = self.board.status.widget
+        if self._controls is None:
+            return [self._title, pictures, status, self._code.widget, self._tabs.widget, self.board.page]
+        left = column([self._controls.widget, status], flex="1 1 300px", width="auto", max_width="560px")
+        top = row([left, pictures], align_items="flex-start")
+        return [self._title, top, self._code.widget, self._tabs.widget, self.board.page]
 
     @property
     def state(self) -> State:
@@ -110,18 +120,21 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _arrived(self, traces: Sequence[Trace]) -> None:
         """Shows what a run recorded; after a run that recorded nothing, the trace that was shown before."""
-        for trace in reversed(traces):
-            self.history.add(trace)
+        self._keep([("", trace) for trace in reversed(traces)], len(traces))
         if traces:
             self._look_at(traces[0])
         else:
             self._picture.show(self.trace)
 
+    def _keep(self, runs: Sequence[tuple[str, Trace]], together: int) -> None:
+        self.history.most = max(MOST, together)
+        for name, trace in runs:
+            self.history.add(trace, name and f"{self.history.count + 1}: {name}")
+        self._title.value = header(self.board, self.history.note)
+
     def stop(self) -> None:
         """Stops the run under way after its step; what it recorded is kept."""
-        busy = self.board.worker.busy
-        self.board.message.say("Stopping after this step …" if busy else "There is nothing to stop.")
-        self.board.worker.stop()
+        self.board.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Returns when no work is under way and its result is shown; False if that took longer than `seconds`."""
@@ -135,7 +148,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if not self.board.worker.busy:  # else the message is about the work under way
             name, seconds = self.history.name_of(trace), trace.provenance.get("seconds")
             took = "" if seconds is None else f"; it took {seconds:.1f} s"
-            self.board.message.say(
+            self.board.status.tell(
                 f"Shown is run {name}{took}." if name else f"Shown is trace {trace.fingerprint}{took}."
             )
 
@@ -197,6 +210,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._code.show(run, line_of_selection(state))
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
+        if not self.board.closed:
+            self._say_code()  # by now the cell has given the dashboard its name
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
         data, metadata = static(self.board, self._tabs.sections)
         return {**bundle, **data}, metadata

@@ -14,7 +14,7 @@ from ..base.errors import TraceError
 from ..base.png import png
 from ..trace.trace import Trace
 from .controls import button, close
-from .picture_boxes import blank, enlarged_png
+from .picture_boxes import blank, enlarged_png, picture_box
 
 MOST = 6
 _SIDE = 72
@@ -25,13 +25,15 @@ class History:
 
     Attributes:
         traces: The runs, newest first, at most `most`.
+        most: How many are kept.
+        count: How many runs there have been.
         widget: Their thumbnails and buttons.
     """
 
     def __init__(self, chosen: Callable[[Trace], object], most: int = MOST) -> None:
         self.traces: list[Trace] = []
-        self._most = most
-        self._added = 0
+        self.most = most
+        self.count = 0
         self._chosen = chosen
         self.widget: Any = widgets.HBox(
             [], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 120px", min_width="112px")
@@ -39,7 +41,7 @@ class History:
 
     def add(self, trace: Trace, label: str = "") -> None:
         """Puts `trace` in front, named by `label` or by its number and seed; a known one moves to the front."""
-        self.traces = [trace, *(other for other in self.traces if other is not trace)][: self._most]
+        self.traces = [trace, *(other for other in self.traces if other is not trace)][: self.most]
         entries = {id(trace): entry for trace, entry in zip(self._shown(), self.widget.children, strict=True)}
         self.widget.children = [entries.get(id(one)) or self._entry(one, label) for one in self.traces]
         for gone in set(entries) - {id(one) for one in self.traces}:
@@ -73,12 +75,14 @@ class History:
         close(*entries)
 
     def _entry(self, trace: Trace, label: str) -> Any:  # noqa: ANN401  (widgets have no types)
-        self._added += 1
-        prompt, name = trace.prompt or "no prompt", label or f"{self._added}: seed {trace.call.get('seed')}"
+        self.count += 1
+        prompt, name = trace.prompt or "no prompt", label or f"{self.count}: seed {trace.call.get('seed')}"
         named = f"{name} · {_made_with(trace)}"
+        picture = picture_box(_SIDE, f"The picture of run {name}")
+        picture.value = thumbnail(trace)
         entry = widgets.VBox(
             [
-                widgets.Image(value=thumbnail(trace), format="png", layout=widgets.Layout(height=f"{_SIDE}px")),
+                picture,
                 button(
                     clip(name, 24), f"Shows this run again: {named} · {clip(prompt, 200)}", lambda: self._chosen(trace)
                 ),

@@ -17,27 +17,40 @@ _NONE = "The picture grows here."
 
 
 class LatestPicture:
-    """One picture with a caption of two lines."""
+    """One picture with a caption of two lines. Picture and caption are of one run, always."""
 
     def __init__(self) -> None:
-        self.picture = picture_box(_SIDE)
+        self.picture = picture_box(_SIDE, _NONE)
         self.caption = Caption(_NONE)
         self.widget: Any = column([self.picture, self.caption.widget], width=f"{_SIDE + 8}px", max_width="100%")
-
-    def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
-        """Shows the newest preview of a run, or its final picture."""
-        self.picture.value = enlarged_png(pixels, _SIDE)
+        self._grows = False
 
     def begin(self, seed: int, prompt: str | None) -> None:
-        """Names the run under way in the caption."""
-        self.caption.say(f"under way: seed {seed} · {prompt or 'no prompt'}")
+        """Follows the run under way, until another one is shown."""
+        self._grows = True
+        self._say(f"under way: seed {seed} · {prompt or 'no prompt'}")
+
+    def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
+        """Shows the newest preview of the run that is followed."""
+        if self._grows:
+            self.picture.value = enlarged_png(pixels, _SIDE)
+
+    def end(self, trace: Trace) -> None:
+        """Shows what came of the run that is followed."""
+        if self._grows:
+            self.show(trace)
 
     def show(self, trace: Trace | None) -> None:
         """Shows the picture of `trace`; without a trace, an empty place for it."""
+        self._grows = False
         self.picture.value = blank() if trace is None else last_picture(trace)
         if trace is None:
-            self.caption.say(_NONE)
+            self._say(_NONE)
             return
         stopped = f" · stopped after {counted(trace.num_steps, 'step')}" if trace.call.get("stopped") else ""
         how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
-        self.caption.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
+        self._say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
+
+    def _say(self, text: str) -> None:
+        self.caption.say(text)
+        self.picture.alt = f"The picture of a run, {text}"

@@ -1,5 +1,7 @@
 """What a dashboard says in words: captions, messages, and the line of code that makes again what is shown."""
 
+from collections.abc import Callable
+
 import ipywidgets as widgets
 
 from ..base.display import clip, escape
@@ -53,12 +55,17 @@ class Message:
 
 
 class CodeLine:
-    """The code that makes again what is shown."""
+    """The code that makes again what is shown.
 
-    def __init__(self) -> None:
+    Args:
+        written: Gives a line the user's own names.
+    """
+
+    def __init__(self, written: Callable[[str], str] = str) -> None:
+        self._written = written
         self.widget = widgets.HTML(layout=widgets.Layout(width="100%"))
 
     def show(self, *lines: str) -> None:
         """Shows lines of code, ready to be copied; an empty line is left out."""
-        body = escape("\n".join(filter(None, lines)))
+        body = escape("\n".join(self._written(line) for line in lines if line))
         self.widget.value = f'<pre style="margin:2px 0;white-space:pre-wrap;word-break:break-word;{_MONO}">{body}</pre>'

@@ -1,46 +1,102 @@
-"""The progress of the work under way: a bar that keeps its place when nothing runs."""
+"""How work stands, in one place: a bar, and beside it what is being done or what came of it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
 
-from ..base.display import escape
+from .messages import Message
 
 
-class Bar:
-    """A progress bar; beside it stand the steps that are done and the seconds that they took."""
+class Status:
+    """A bar and a line of words for the work that one button starts.
 
-    def __init__(self) -> None:
+    The bar has a part more than the work has steps: it is full when the result is there, and not before.
+
+    Args:
+        bar: Whether there is a bar; where nothing can run, there is none.
+    """
+
+    def __init__(self, *, bar: bool = True) -> None:
         self._bar = widgets.IntProgress(
-            value=0, max=1, tooltip="Steps done of this run", layout=widgets.Layout(width="42%", min_width="80px")
+            value=0, max=1, tooltip="How much of the work is done", layout=widgets.Layout(width="42%", min_width="80px")
         )
-        self._text = widgets.HTML(layout=widgets.Layout(width="56%"))
+        self._message = Message()
         # As high as two lines: a text may need both, and nothing below may jump.
         row = widgets.Layout(width="100%", min_height="42px", align_items="center")
-        self.widget: Any = widgets.HBox([self._bar, self._text], layout=row)
+        self.widget: Any = widgets.HBox(
+            [self._bar, self._message.widget] if bar else [self._message.widget], layout=row
+        )
         self._started = time.monotonic()
+        self._words, self._beside = "", ""
+        self._error: BaseException | None = None
 
-    def start(self, what: str = "waiting") -> None:
+    @property
+    def plain(self) -> str:
+        """The words without markup."""
+        return self._message.plain
+
+    def start(self, what: str) -> None:
         """Sets the bar to 0, says `what`, and starts the clock."""
         self._started = time.monotonic()
         self._bar.bar_style, self._bar.value = "", 0
         self.say(what)
 
-    def reach(self, done: int, total: int, what: str = "") -> None:
-        """Shows that `done` of `total` steps are done; `what` stands before the numbers."""
-        self._bar.max, self._bar.value = max(total, 1), done
-        self.say(f"{what}{done} of {total} · {time.monotonic() - self._started:.1f} s")
+    def reach(self, done: int, total: int, what: str = "", *, run: int = 0, runs: int = 1) -> None:
+        """Shows that `done` of `total` steps are done; `what` stands before the numbers.
+
+        Args:
+            run, runs: Which of how many runs this is, from 0.
+        """
+        parts = max(total, 1) + 1
+        self._bar.max, self._bar.value = runs * parts, run * parts + done
+        before = f"run {run + 1} of {runs}, " if runs > 1 else ""
+        self.go_on(f"{before}{what}{done} of {total}")
+
+    def go_on(self, what: str) -> None:
+        """Says what is being done now, and the seconds since the work began."""
+        self.say(f"{what} · {time.monotonic() - self._started:.1f} s")
 
     def say(self, what: str) -> None:
-        """Shows `what` in the place of the steps."""
-        self._text.value = f'<div style="line-height:1.3">{escape(what)}</div>'
+        """Says `what`; the bar stays."""
+        self._words, self._error = what, None
+        self._show()
 
-    def end(self) -> None:
-        """Shows that all steps are done."""
+    def tell(self, what: str) -> None:
+        """Says `what`, which is about no work: the bar is empty."""
+        self._bar.bar_style, self._bar.value = "", 0
+        self.say(what)
+
+    def end(self, what: str) -> None:
+        """Shows that the result is there; `what` says so."""
         self._bar.bar_style, self._bar.value = "success", self._bar.max
+        self.say(what)
 
     def rest(self, what: str) -> None:
-        """Shows that the work ended early; `what` ("stopped", "failed") stands in the place of the steps."""
+        """Shows that the work ended early, for the reason `what`."""
         self._bar.bar_style = "warning"
         self.say(what)
+
+    def fail(self, error: BaseException) -> None:
+        """Shows that the work failed with `error`."""
+        self._bar.bar_style, self._error = "warning", error
+        self._show()
+
+    @contextmanager
+    def also(self, what: str) -> Iterator[None]:
+        """Within the block `what` stands behind the words: something small that is done besides."""
+        self._beside = what
+        self._show()
+        try:
+            yield
+        finally:
+            self._beside = ""
+            self._show()
+
+    def _show(self) -> None:
+        if self._error is not None:
+            self._message.fail(self._error)
+        else:
+            self._message.say(" · ".join(filter(None, (self._words, self._beside))))

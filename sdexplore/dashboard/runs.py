@@ -4,11 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+
+from ..base.display import counted
 from ..base.errors import Stopped
 from ..trace.collections import Traces
 from ..trace.trace import Trace
 from .board import Board
 from .latest_picture import LatestPicture
+from .progress import Status
 from .worker import Cancelled
 
 _PREVIEWS_A_SECOND = 10
@@ -37,13 +42,12 @@ class Runs:
         outcome: list[Trace | Exception] = []
 
         def begun() -> None:
-            board.begin()
+            board.status.start("starting")
             self._picture.begin(seed, prompt)
 
         def job(cancelled: Cancelled) -> None:
             from ..model.series.queued_runs import run_unless
 
-            board.bar.start()
             try:
                 result = run_unless(
                     cancelled,
@@ -52,9 +56,9 @@ class Runs:
                     seed=seed,
                     record=board.record,
                     scheduler=scheduler,
-                    on_step=self._live(),
+                    on_step=followed(board, board.status, self._picture.grow),
                     begun=begun,
-                    told=board.bar.say,
+                    told=board.status.say,
                     **arguments,
                 )
             except Stopped as stopped:
@@ -66,40 +70,44 @@ class Runs:
                 outcome.append(error)
                 self._hand_over([])
                 raise
-            board.bar.end()
             traces = _each(result)
-            seconds = traces[0].provenance.get("seconds", 0.0)
-            board.message.say(f"Done in {seconds:.1f} s, {traces[0].num_steps} steps, seed {seed}.")
             outcome.append(traces[0])
             self._hand_over(traces)
+            seconds = traces[0].provenance.get("seconds", 0.0)
+            board.status.end(f"Done in {seconds:.1f} s, {counted(traces[0].num_steps, 'step')}, seed {seed}.")
 
-        board.work("Running.", job)
+        board.work(job, board.status)
         return outcome
 
-    def _live(self) -> Callable[[Any], None]:
-        """What a run calls after each step, with the model's Progress."""
-        board, last = self._board, 0.0
-
-        def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-            nonlocal last
-            now = time.monotonic()
-            if progress.step and now - last < 1 / _PREVIEWS_A_SECOND:
-                return
-            last = now
-            board.bar.reach(progress.step + 1, progress.total, "step ")
-            if getattr(board.pipe, "vae", None) is not None:
-                self._picture.grow(progress.preview())
-
-        return on_step
-
     def _hand_over(self, traces: Sequence[Trace]) -> None:
-        """Hands the traces over to the main thread; the final picture is shown at once."""
+        """Shows the picture at once, and hands the traces over to the main thread."""
         board = self._board
         if board.closed:
             return
-        if traces and traces[0].image is not None:
-            self._picture.grow(traces[0].image)
-        board.main.call(lambda: None if board.closed else self._arrived(traces))
+        if traces:
+            self._picture.end(traces[0])
+        board.in_main(lambda: self._arrived(traces))
+
+
+def followed(
+    board: Board, status: Status, grow: Callable[[UInt8[np.ndarray, "y x 3"]], object]
+) -> Callable[[Any], None]:
+    """What a run calls after each step, with the model's Progress: it moves the status, and `grow` gets a preview."""
+    last, decodes = 0.0, getattr(board.pipe, "vae", None) is not None
+
+    def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
+        nonlocal last
+        now, ends = time.monotonic(), progress.step + 1 == progress.total
+        if progress.step and not ends and now - last < 1 / _PREVIEWS_A_SECOND:
+            return
+        last = now
+        status.reach(progress.step + 1, progress.total, "step ", run=progress.cell, runs=progress.cells)
+        if decodes:
+            grow(progress.preview())
+        if ends:
+            status.go_on("decoding the picture" if decodes else "finishing")
+
+    return on_step
 
 
 def _each(result: Trace | Traces | None) -> list[Trace]:

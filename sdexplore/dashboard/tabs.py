@@ -30,6 +30,9 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
 """The sections in the order of their tabs. A new section is a file in sections/ and a line here."""
 
 
+_PAGE: Final = ["theme", "wide", "density"]
+
+
 class Tabs:
     """One tab for each section. A section is drawn when its tab is open and its content has changed.
 
@@ -47,9 +50,11 @@ class Tabs:
 
     def follow(self) -> list[Callable[[], None]]:
         """Follows the state from now on, and the state follows the tabs; returns the functions that end this."""
-        state = self._board.state
+        state, page = self._board.state, self._board.page
         self.widget.observe(self._turned, "selected_index")
+        page.observe(self._followed, _PAGE)
         return [
+            lambda: page.unobserve(self._followed, _PAGE),
             state.follow(("section",), self._open),
             *(
                 state.follow(section.uses, lambda title=title: self._changed(title))  # type: ignore[misc]  # bound now
@@ -73,7 +78,7 @@ class Tabs:
     def redraw(self) -> None:
         """Draws the open section now, and each other section when its tab is opened."""
         self._outdated = set(self.sections)
-        self._draw()
+        self._draw_and_say()
 
     def say_what_is_missing(self) -> None:
         """Says in each section that needs a trace why it shows nothing yet."""
@@ -86,6 +91,10 @@ class Tabs:
         for section in self.sections.values():
             section.close()
 
+    def _followed(self, _: object) -> None:
+        """The page is another one: the open section is drawn for it now, each other one when its tab is opened."""
+        self.open.follow_page()
+
     def _turned(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
             self._board.state.section = list(self.sections)[change["new"]]
@@ -94,18 +103,23 @@ class Tabs:
         titles = list(self.sections)
         wanted = self._board.state.section
         if wanted not in titles:
-            self._board.message.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
+            self._board.status.fail(TraceError(f"no section {wanted!r}; {did_you_mean(wanted, titles)}"))
             self._board.state.section = titles[self.widget.selected_index or 0]
             return
         self.widget.selected_index = titles.index(wanted)
-        self._draw()
+        self._draw_and_say()
 
     def _changed(self, title: str) -> None:
         self._outdated.add(title)
         self._draw()
+
+    def _draw_and_say(self) -> None:
+        with self._board.status.also(f"drawing {self.open.title}"):
+            self._draw()
 
     def _draw(self) -> None:
         section = self.open
         if section.title in self._outdated or section.always_drawn:
             self._outdated.discard(section.title)
             section.draw()
+        section.follow_page()

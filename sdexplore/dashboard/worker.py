@@ -53,12 +53,13 @@ class Worker:
                 self._thread.start()
             self._changed.notify_all()
 
-    def stop(self) -> None:
-        """Asks the running job to stop, and drops the waiting one."""
+    def stop(self) -> bool:
+        """Asks the running job to stop, and drops the waiting one; returns whether one runs."""
         with self._changed:
             self._newest += 1
             self._job = None
             self._changed.notify_all()
+            return self._running
 
     def wait(self, seconds: float | None = None) -> bool:
         """Returns when no job runs or waits; False if that took longer than `seconds`."""

@@ -23,7 +23,7 @@ from .fields import TraceFields
 from .layers import Attention, Queries
 from .lazy import StoredArray, held, made
 from .steps import Steps
-from .stored import Content, Held
+from .stored import Content, Held, OnDisk
 from .xarray import datatree
 
 __all__ = ["Attention", "Queries", "Steps", "Trace"]
@@ -137,6 +137,12 @@ class Trace(DecodingTrace, Shown):
             trace = made(cls, codec.fields_of(facts, parts, cls))
         trace.__dict__["content"] = (content, facts["schema"], facts["digests"])  # no field: in memory it has none
         return trace
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the arrays are read from; None of a trace in memory."""
+        content = self.__dict__["content"][0] if "content" in self.__dict__ else None
+        return content.path if isinstance(content, OnDisk) else None
 
     def reading(self) -> AbstractContextManager[object]:
         """Within the block the trace's file, where there is one, is opened once for all arrays; for many small ones."""

@@ -47,8 +47,27 @@ def test_values_that_cannot_be_compared_leave_no_older_comparison_beside_their_e
     page.set("values", "1, 3")
     page.press("Compare")
     assert explorer.wait(120.0)
-    assert page.has_figure
+    assert "sdx.views.comparison(" in page.figure_code
     page.set("values", "1")
     page.press("Compare")
     assert "'1' is one value" in page.section_message
-    assert not page.has_figure
+    assert "sdx.views.comparison(" not in page.figure_code
+
+
+def test_a_comparison_that_fails_leaves_no_older_comparison_beside_its_error(explorer, page):
+    explorer.state.num_inference_steps = 1
+    page.open("Compare")
+    page.set("values", "1, 3")
+    page.press("Compare")
+    assert explorer.wait(120.0)
+    page.set("over", "scheduler")
+    page.set("values", "Eulerr; DDIM")
+    page.press("Compare")
+    assert explorer.wait(120.0)
+    assert "Eulerr" in page.alerts[0]
+    assert "sdx.views.comparison(" not in page.figure_code
+    page.set("values", "Euler; DDIM")
+    page.press("Compare")
+    assert explorer.wait(120.0)
+    assert page.alerts == []
+    assert "sdx.views.comparison(" in page.figure_code

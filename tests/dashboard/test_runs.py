@@ -10,7 +10,7 @@ from sdexplore.dashboard.controls import close
 from sdexplore.dashboard.history import MOST
 from sdexplore.model.components.pipeline_lock import lock_of
 
-WAITS = "Waiting until the pipeline is free"
+WAITS = "waiting until the pipeline is free"
 
 
 def stop_while_it_waits(pipe, explorer, start):
@@ -18,7 +18,7 @@ def stop_while_it_waits(pipe, explorer, start):
     page = Page(explorer)
     with lock_of(pipe):
         start()
-        page.wait_for(lambda: WAITS in page.message)
+        page.wait_for(lambda: WAITS in f"{page.message} {page.section_message}")
         page.press("Stop")
         assert explorer.wait(60.0)
 
@@ -86,7 +86,6 @@ def test_stop_keeps_the_steps_and_decodes_nothing(explorer, page):
     assert not trace.decoded
     count = trace.num_steps  # of 51: PNDM takes one twice
     assert f"{count} of 51 steps" in page.message
-    assert "step" not in page.progress  # it was last told of a step before
     assert f"stopped after {count} steps" in page.caption
     line, comment = page.code.splitlines()[0].split("  # ")
     assert "num_inference_steps=50" in line
@@ -136,8 +135,7 @@ def test_stop_is_heard_while_a_comparison_waits_and_the_bar_comes_back(tiny, exp
     tiny.set_progress_bar_config(disable=False)
     page.open("Compare")
     stop_while_it_waits(tiny, explorer, lambda: page.press("Compare"))
-    assert "stopped" in page.message
-    assert page.steps_done == 0
+    assert "stopped" in page.section_message
     assert not tiny.progress_bar(total=1).disable
 
 
@@ -202,16 +200,15 @@ def test_one_that_waits_claims_not_to_run_and_leaves_no_word_of_it(tiny, explore
         page.press("Run")
         page.wait_for(lambda: WAITS in page.message)
         waiting = {page.open(title).section_message for title in ("Pixels", "Attention")}
-        said = page.caption, page.progress
+        said = page.caption
         page.press("Stop")
         assert explorer.wait(60.0)
-    assert said[0] == before
-    assert "waiting" in said[1]
+    assert said == before
     assert len(waiting) == 1
     assert "press Run" not in waiting.pop()
     assert "press Run" in page.open("Pixels").section_message
     assert page.caption == before
-    assert "waiting" not in page.progress
+    assert "waiting" not in page.message
 
 
 def test_the_progress_bar_of_the_pipeline_is_off_meanwhile_and_as_before_afterwards(tiny, explorer, capfd):
@@ -252,29 +249,81 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
     page.open("Guidance").press("Off and on")
     explorer.wait(60.0)
     assert explorer.board.picture.data.keys() == {"0", "1"}
+    off, on = [trace.call["arguments"]["guidance_scale"] for trace in reversed(explorer.history.traces[:2])]
+    assert (off, on) == (1.0, explorer.trace.call["arguments"]["guidance_scale"])
+    assert [button.description for button in page.runs] == [
+        f"3: guidance_scale {on}",
+        "2: guidance_scale 1.0",
+        "1: seed 0",
+    ]
+    assert page.figure_code.count("sdx.views.guidance(") == 2
+    page.runs[-1].click()  # a run that is none of the two
+    assert page.figure_code.count("sdx.views.guidance(") == 1
+    page.runs[0].click()
+    assert page.figure_code.count("sdx.views.guidance(") == 2
     page.open("Compare")
     page.set("over", "seed")
     page.set("values", "4, 5, 6")
     page.press("Compare")
     explorer.wait(60.0)
-    assert page.section_message == ""
+    assert page.section_message == "Compared 3 runs over seed."
     assert page.has_figure
     assert len(explorer.board.picture.data) >= 3
-    assert "3 runs over seed" in page.message
+    assert [trace.call["seed"] for trace in explorer.history.traces[:3]] == [6, 5, 4]
+    assert explorer.trace is explorer.history.traces[0]
     page.set("values", "four, 5")
     page.press("Compare")
     assert "'four'" in page.section_message
     assert "0, 1, 2" in page.section_message
 
 
-def test_what_the_bar_says_may_take_two_lines_and_is_escaped():
-    from sdexplore.dashboard.progress import Bar
+def test_what_is_said_of_the_work_may_take_two_lines_and_is_escaped():
+    from sdexplore.dashboard.progress import Status
 
-    bar = Bar()
-    bar.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
-    text = bar.widget.children[1]
+    status = Status()
+    status.say("tracing <UNet> for 2 × 4 × 32 × 32 with the maps of 16 layers …")
+    text = status.widget.children[1]
     assert isinstance(text, ipywidgets.HTML)  # a Label would cut it off
     assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in text.value
-    bar.reach(2, 8, "step ")
-    assert ">step 2 of 8 · " in text.value
-    close(bar.widget)
+    status.reach(2, 8, "step ")
+    assert "step 2 of 8 · " in status.plain
+    close(status.widget)
+
+
+def test_the_bar_is_full_when_the_picture_is_there_and_not_before(explorer, page):
+    seen = []
+
+    def look(_):
+        seen.append((page.message, page.bar.value / page.bar.max, page.picture))
+
+    explorer.board.status.widget.children[1].observe(look, "value")
+    explorer.run(wait=True)
+    final = page.picture
+    said = [text for text, _, _ in seen]
+    last = next(number for number, text in enumerate(said) if "decoding the picture" in text)
+    assert any(text.startswith("step 4 of 4") for text in said[:last])  # PNDM makes one step twice
+    assert all(share < 1 and picture != final for _, share, picture in seen[: last + 1])
+    done = [(share, picture) for text, share, picture in seen if "Done" in text]
+    assert done
+    assert all(share == 1 and picture == final for share, picture in done)
+    assert any("drawing Pixels" in text for text in said)
+    assert page.message.startswith("Done")
+    assert "drawing" not in page.message
+
+
+def test_a_run_that_is_looked_at_meanwhile_keeps_its_picture_and_caption(tiny, explorer, page):
+    first = explorer.run(wait=True)
+    picture, caption, shown = page.picture, page.caption, []
+    real = type(tiny.scheduler).step
+
+    def watched(self, *given, **options):
+        explorer.show(first)
+        shown.append((page.picture, page.caption))
+        return real(self, *given, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(tiny.scheduler), "step", watched)
+        explorer.state.seed = 1
+        explorer.run(wait=True)
+    assert shown[1:] == [(picture, caption)] * (len(shown) - 1)
+    assert page.caption.startswith("seed 1")

@@ -35,6 +35,7 @@ export class Exploration {
       look: "over", scale: "shared", region: null,
     };
     this.hover = { word: null, region: null };
+    this.beside = null; // another exploration, whose maps have the same scale
     this.#chooseRole();
     this.#choose();
   }
@@ -68,8 +69,18 @@ export class Exploration {
 
   /** The value at the end of an entry's colour scale, and whether that scale is its own. */
   scaleOf(entry) {
-    const own = this.state.scale === "each" || !sharesScale(this.entries[entry]);
-    return { own, top: own ? this.current.most[entry] : this.current.shared };
+    const own = this.state.scale === "each" || !sharesScale(this.entries[entry]), { beside } = this;
+    return { own, top: Math.max(this.#topOf(entry, own), beside?.#topOf(beside.placeOf(this.entries[entry]), own) ?? 0) };
+  }
+
+  #topOf(entry, own) {
+    if (!this.available || entry < 0) return 0;
+    return own ? this.current.most[entry] : this.current.shared;
+  }
+
+  /** The place of the entry with the same text; −1 where there is none. */
+  placeOf({ text }) {
+    return this.entries.findIndex((one) => folded(one.text) === folded(text));
   }
 
   /** The row of the slider's step in a view's previews; below 0 where the view has none at that step. */

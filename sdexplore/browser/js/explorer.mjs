@@ -36,12 +36,14 @@ const idle = (answer) => {
 /**
  * The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown.
  *
- * `still` is the finished picture, an <img>, where the page has it already.
+ * `still` is the finished picture, an <img>, where the page has it already. `pointed` and `drawn` may be set to
+ * functions: called where a pointer is elsewhere, and after each drawing.
  */
 export class Explorer {
   constructor(host, facts, content, changed, still) {
     this.exploration = new Exploration(facts, content);
     this.changed = changed;
+    this.pointed = this.drawn = null;
     this.id = `sdx${++instances}`;
     this.dirty = new Set(["maps", "base"]);
     this.#makeParts();
@@ -159,12 +161,21 @@ export class Explorer {
     if (region === hover.region || sameCell(region, hover.region)) return;
     hover.region = region;
     this.#later("reading");
+    this.pointed?.();
   }
 
   #pointAtWord(word) {
     const { hover } = this.exploration;
     if (word === hover.word) return;
     hover.word = word;
+    this.#later("heat");
+    this.pointed?.();
+  }
+
+  /** Shows a region and a word as if a pointer were there; null is none, and so is a word that is not there. */
+  point(region, text) {
+    const { hover, entries } = this.exploration, word = text === null ? -1 : entries.findIndex((one) => one.text === text);
+    Object.assign(hover, { region, word: word < 0 ? null : word });
     this.#later("heat");
   }
 
@@ -233,6 +244,7 @@ export class Explorer {
     if (needs("base")) this.#drawBase();
     if (needs("base", "heat")) this.#drawHeat();
     this.#drawReading();
+    this.drawn?.();
   }
 
   #drawBase() {

@@ -17,6 +17,8 @@ const VIRIDIS =
   "c8e020cae11fcde11dd0e11cd2e21bd5e21ad8e219dae319dde318dfe318e2e418e5e419e7e419eae51aece51befe51cf1e51df4e61e" +
   "f6e620f8e621fbe723fde725";
 
+const BLUE = [33, 102, 172], RED = [178, 24, 43];
+
 // Colours as the bytes of an ImageData. OVER lies over the picture: the smaller the value, the more transparent.
 export const OPAQUE = new Uint32Array(256), OVER = new Uint32Array(256);
 for (let i = 0; i < 256; i++) {
@@ -48,6 +50,31 @@ export function paintMap(canvas, grid, values, offset, top, colours = OPAQUE) {
     const pixels = new Uint32Array(image.data.buffer), scale = top > 0 ? 255 / top : 0;
     for (let i = 0; i < pixels.length; i++) pixels[i] = colours[Math.min(255, Math.round(values[offset + i] * scale))];
   });
+}
+
+/** Draws values from −`reach` (blue) over 0 (white) to `reach` (red). */
+export function paintDifference(canvas, grid, values, reach) {
+  paint(canvas, grid, ({ data }) => {
+    values.forEach((value, i) => {
+      const share = reach > 0 ? Math.max(-1, Math.min(1, value / reach)) : 0, end = share < 0 ? BLUE : RED;
+      for (let c = 0; c < 3; c++) data[4 * i + c] = Math.round(255 + Math.abs(share) * (end[c] - 255));
+      data[4 * i + 3] = 255;
+    });
+  });
+}
+
+/** Draws the absolute difference of two canvases of one size; returns the mean over red, green and blue, of 255. */
+export function paintPictureDifference(canvas, a, b) {
+  const { width, height } = a, size = [0, 0, width, height];
+  const [first, second] = [a, b].map((one) => one.getContext("2d").getImageData(...size).data);
+  let sum = 0;
+  paint(canvas, [height, width], ({ data }) => {
+    for (let i = 0; i < data.length; i++) {
+      data[i] = i % 4 === 3 ? 255 : Math.abs(second[i] - first[i]);
+      if (i % 4 !== 3) sum += data[i];
+    }
+  });
+  return sum / (3 * width * height);
 }
 
 /** Draws a picture that is red as a whole, then green, then blue. */

@@ -10,9 +10,10 @@ from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import UNCHOSEN, button, column, control, row
+from ..compared_runs import ComparedRuns
+from ..controls import UNCHOSEN, button, close, column, control, row
+from ..linked_pair import LinkedPair
 from ..picture_boxes import PictureBox
-from ..worker import Cancelled
 from .section import Section
 
 OVER = (
@@ -65,13 +66,14 @@ class CompareSection(Section):
         self._between = widgets.HTML()
         self._over.observe(lambda _: self._chosen(), "value")
         self._chosen()
-        self._start = button(
+        start = button(
             "Compare",
             "Runs the prompt once for each value, from the same noise",
             self.compare,
             icon="th",
             button_style="",
         )
+        self._runs = ComparedRuns(board, start, self._compared, self.box.clear)
         picks = {
             name: control(
                 widgets.Dropdown, name, f"Run {name} of the two to compare", width="320px", options=[("none", UNCHOSEN)]
@@ -81,11 +83,14 @@ class CompareSection(Section):
         self._picks = picks
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
-        self._pair = PictureBox()
-        runs_row = row([self._over, self._values, self._between, self._start])
-        runs_row.layout.display = "" if board.pipe is not None else "none"
+        self._pair = PictureBox(board.written)
+        self._linked: Any = None
+        self._settled = True
+        self._beside = column([])
+        runs = column([row([self._over, self._values, self._between]), self._runs.widget])
+        runs.layout.display = "" if board.pipe is not None else "none"
         self.widget = column(
-            [runs_row, self.message.widget, self.box.widget, row(list(picks.values())), self._pair.widget],
+            [runs, self.message.widget, self.box.widget, row(list(picks.values())), self._beside, self._pair.widget],
             padding="6px 0",
         )
 
@@ -98,48 +103,76 @@ class CompareSection(Section):
     def _draw(self) -> None:
         options = [("none", UNCHOSEN), *self.board.named_runs()]
         if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
-            for pick in self._picks.values():
-                pick.options = options
+            self._offer(options)
         if self.box.picture is None:
             self.message.say("Nothing is compared yet." if self.board.pipe is not None else "Choose two runs.")
 
+    def _offer(self, options: list[tuple[str, Any]]) -> None:
+        """Offers these runs; a chosen one that is still there stays chosen."""
+        before = self._chosen_pair
+        self._settled = False
+        for pick in self._picks.values():
+            kept, pick.options = pick.value, options
+            pick.value = kept if any(kept is trace for _, trace in options) else UNCHOSEN
+        self._settled = True
+        if self._chosen_pair != before:
+            self._draw_pair()
+
+    @property
+    def _chosen_pair(self) -> tuple[Any, ...]:
+        return tuple(pick.value for pick in self._picks.values())
+
     def _draw_pair(self) -> None:
-        a, b = (pick.value for pick in self._picks.values())
-        if not isinstance(a, Trace) or not isinstance(b, Trace):
-            self._pair.clear()
+        if not self._settled:
             return
+        a, b = self._chosen_pair
+        self._close_pair()
+        if isinstance(a, Trace) and isinstance(b, Trace) and not self._attempt(lambda: self._show_pair(a, b)):
+            self._close_pair()
+
+    def _show_pair(self, a: Trace, b: Trace) -> None:
+        """Two explorers that move together, and the figure of the words that both prompts hold."""
         from ...views import attention_compare
 
-        if not self._attempt(lambda: self._show(lambda: attention_compare(a, b), self._pair)):
-            self._pair.clear()
+        self._linked = LinkedPair(a, b, tuple(pick.label for pick in self._picks.values()))
+        self._beside.children = [self._linked]
+        self._show(lambda: attention_compare(a, b), self._pair)
+
+    def _close_pair(self) -> None:
+        self._pair.clear()
+        self._beside.children = []
+        if self._linked is not None:
+            close(self._linked)
+            self._linked = None
 
     def compare(self) -> None:
         """Runs once for each of the written values."""
-        board, name = self.board, self._over.value
-        self.message.say("")
+        name = self._over.value
         try:
             over = {name: values_of(name, self._values.value)}
         except RunError as error:
-            self.message.fail(error)
-            self.box.clear()
+            self._runs.fail(error)
             return
-
-        def job(cancelled: Cancelled) -> None:
-            found = board.compare(over, cancelled)
-            board.main.call(lambda: self._compared(found))
-
-        board.work(f"Comparing {len(over[name])} values of {name}", job)
+        self._runs.start(over)
 
     def _compared(self, found: Comparison) -> None:
         from ...views import comparison
 
+        self._draw()
+        self._picks["b"].value = UNCHOSEN  # a pair that is half an older one is never drawn
+        for pick, trace in zip(self._picks.values(), found.traces, strict=False):
+            pick.value = trace
         if not self._attempt(lambda: self._show(lambda: comparison(found))):
             self.box.clear()
 
+    def clear(self) -> None:
+        """Removes the figures and the explorers."""
+        super().clear()
+        self._close_pair()
+
     def forget(self) -> None:
-        """Drops the figures and the runs that could be picked."""
+        """Drops the runs that could be picked, too."""
         super().forget()
-        self._pair.clear()
         for pick in self._picks.values():
             pick.options = [("none", UNCHOSEN)]
 

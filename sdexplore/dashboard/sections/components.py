@@ -60,6 +60,7 @@ class ComponentsSection(Section):
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         self._parts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
+        self._of_run = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._facts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._to_attention = button(
             "Where it looked", "Opens Attention with this layer only", self._look, icon="search", disabled=True
@@ -71,18 +72,30 @@ class ComponentsSection(Section):
         self._node: ModuleNode | None = None
         right = column([self._facts, self._to_attention], flex="1 1 300px")
         self.widget = column(
-            [self._parts, self._which, row([self._tree, right], align_items="flex-start"), self.message.widget]
+            [
+                self._parts,
+                self._of_run,
+                self._which,
+                row([self._tree, right], align_items="flex-start"),
+                self.message.widget,
+            ]
         )
         self._drawn: object = None
 
     def _draw(self) -> None:
+        self._say_of_run()
         source = self.board.pipe if self.board.pipe is not None else self._trace()
         if self._drawn is source:
             return
-        self._drawn = source
+        self.message.say("")
         if self.board.pipe is None:
             self._recorded()
-            return
+        else:
+            self._found()
+        self._drawn = source
+
+    def _found(self) -> None:
+        """Shows the components of the pipeline, and the tree of one of them."""
         from ...model.inspection.components import components
 
         found = components(self.board.pipe)
@@ -90,8 +103,19 @@ class ComponentsSection(Section):
         networks = [name for name, part in found.items() if part.parameters]
         self._which.options = networks
         self._which.value = "unet" if "unet" in networks else networks[0] if networks else None
-        self._which.observe(lambda _: self._grow(), "value")
+        self._which.observe(self._chosen, "value")
         self._grow()
+
+    def _chosen(self, _: object) -> None:
+        self._grow()
+
+    def _say_of_run(self) -> None:
+        """Says where the run that is shown used another scheduler than the pipeline has."""
+        trace, pipe = self.board.trace, self.board.pipe
+        used = None if trace is None else trace.provenance.get("scheduler", {}).get("class")
+        own = None if pipe is None else type(pipe.scheduler).__name__
+        other = f"The run that is shown used {used} in the place of the pipeline's {own}."
+        self._of_run.value = to_html([Line(other)]) if own and used not in (None, own) else ""
 
     def _grow(self) -> None:
         if self.board.pipe is None or self._which.value is None:
@@ -115,9 +139,11 @@ class ComponentsSection(Section):
         self._parts.value = to_html([heading, note, Table(("component or setting", "value"), rows)])
         self._which.layout.display = "none"
         layers = trace.cross_attention.get(self.board.state.role, {})
+        before = self._tree.children
         self._tree.children = [
             button(name, f"Opens Attention with {name} only", partial(self._open, name)) for name in layers
         ]
+        close(*before)
 
     def look_at(self, node: ModuleNode) -> None:
         """Shows the facts of a module."""
@@ -154,9 +180,10 @@ class ComponentsSection(Section):
 
         return drawn(components(self.board.pipe))
 
-    def forget(self) -> None:
-        """Drops the tree."""
-        super().forget()
+    def clear(self) -> None:
+        """Removes the components and the tree."""
+        super().clear()
         self._node, self._drawn, before = None, None, self._tree.children
         self._tree.children = []
+        self._parts.value = self._of_run.value = self._facts.value = ""
         close(*before)

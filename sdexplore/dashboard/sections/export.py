@@ -60,14 +60,15 @@ class ExportSection(Section):
         )
         fields = (self._slug, self._key, self._caption, self._flavor, self._root, self._file)
         self.widget = column(
-            [*fields, actions, self.message.widget, self.box.widget], padding="6px 0", max_width="680px"
+            [column([*fields, actions], max_width="680px"), self.message.widget, self.box.widget], padding="6px 0"
         )
 
     def _draw(self) -> None:
         picture = self.board.picture
         self.message.say("Nothing is drawn yet: open another section first." if picture is None else "To be exported:")
         if picture is not None:
-            self.box.show(picture)
+            self.box.show_as_it_is(picture, self.board.page)
+            self._boxes[self.box] = None
 
     def export(self) -> None:
         """Writes the last figure, and the Markdown of its article."""

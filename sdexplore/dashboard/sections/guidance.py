@@ -5,29 +5,35 @@ from typing import ClassVar
 from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ..board import Board
-from ..controls import button, column, row
+from ..compared_runs import ComparedRuns
+from ..controls import button, column
 from ..picture_boxes import PictureBox
-from ..worker import Cancelled
 from .section import Section
 
 
 class GuidanceSection(Section):
-    """What the predictions with and without prompt show, and where they differ; on demand a run without guidance."""
+    """What the predictions with and without prompt show, and where they differ; on demand a run without guidance.
+
+    The pictures with guidance off and on are shown while one of their two runs is the one that is shown.
+    """
 
     title: ClassVar[str] = "Guidance"
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self._off = button(
+        off = button(
             "Off and on",
             "Runs the prompt twice from the same noise: with guidance_scale 1 (off), and with the value that is set",
             self.compare,
             icon="balance-scale",
         )
-        self._both, self._steps = PictureBox(), PictureBox()
-        self._off.layout.display = "" if board.pipe is not None and "guidance_scale" in board.known else "none"
+        self._runs = ComparedRuns(board, off, self._compared, self._drop_pair)
+        self._both, self._steps = PictureBox(board.written), PictureBox(board.written)
+        self._pair: Comparison | None = None
+        can = board.pipe is not None and "guidance_scale" in board.known
+        self._runs.widget.layout.display = "" if can else "none"
         self.widget = column(
-            [row([self._off]), self.message.widget, self._both.widget, self.box.widget, self._steps.widget],
+            [self._runs.widget, self.message.widget, self._both.widget, self.box.widget, self._steps.widget],
             padding="6px 0",
         )
 
@@ -35,30 +41,42 @@ class GuidanceSection(Section):
         from ...views import guidance, guidance_steps
 
         trace = self._trace()
+        self._show_both()
         self._show(lambda: guidance_steps(trace), self._steps)
         self._show(lambda: guidance(trace))
 
     def compare(self) -> None:
         """Runs with guidance off and on, from the same noise, and shows both pictures."""
-        board, scale = self.board, self.board.state.guidance_scale
+        scale = self.board.state.guidance_scale
         if scale <= 1:
-            board.message.fail(RunError(f"guidance_scale is {scale:g}, which is off: set it above 1 to compare"))
+            self._runs.fail(RunError(f"guidance_scale is {scale:g}, which is off: set it above 1 to compare"))
             return
-        over = {"guidance_scale": [1.0, scale]}
-
-        def job(cancelled: Cancelled) -> None:
-            found = board.compare(over, cancelled)
-            board.main.call(lambda: self._compared(found))
-
-        board.work("Running with guidance off, then on", job)
+        self._runs.start({"guidance_scale": [1.0, scale]})
 
     def _compared(self, found: Comparison) -> None:
+        self._pair = found
+        self._attempt(self._show_both)
+
+    def _show_both(self) -> None:
         from ...views import guidance
 
-        self._attempt(lambda: self._show(lambda: guidance(found), self._both))
+        pair = self._pair
+        if pair is None or all(one is not self.board.trace for one in pair.traces):
+            self._both.clear()
+        else:
+            self._show(lambda: guidance(pair), self._both)
 
-    def forget(self) -> None:
-        """Drops the figures."""
-        super().forget()
+    def clear(self) -> None:
+        """Removes the figures."""
+        super().clear()
         self._both.clear()
         self._steps.clear()
+
+    def _drop_pair(self) -> None:
+        self._pair = None
+        self._both.clear()
+
+    def close(self) -> None:
+        """Drops everything, the pair of runs too."""
+        super().close()
+        self._drop_pair()

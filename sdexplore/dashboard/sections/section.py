@@ -31,7 +31,8 @@ class Section:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.message = Message()
-        self.box = PictureBox()
+        self.box = PictureBox(board.written)
+        self._boxes: dict[PictureBox, None] = {}
         self.widget: Any = None
 
     def draw(self) -> None:
@@ -40,7 +41,7 @@ class Section:
             self.say_that_nothing_is_there()
             return
         if not self._attempt(self._draw):
-            self.box.clear()
+            self.clear()
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
@@ -79,19 +80,34 @@ class Section:
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
         """Draws the figure that `make` makes, and gives it to Export."""
         box = box or self.box
-        box.show(make())
+        box.show(make, self.board.page)
+        self._boxes[box] = None
         self.board.given = box.given
         self.message.say("")
 
     def _redraw(self, make: Callable[[], Picture]) -> None:
         """As `_show`, for a figure that every move of a control draws again; `make` may be called again later."""
-        self.box.redraw(make)
+        self.box.redraw(make, self.board.page)
+        self._boxes[self.box] = None
         self.board.given = self.box.given
         self.message.say("")
 
-    def forget(self) -> None:
-        """Drops everything that was drawn."""
+    def follow_page(self) -> None:
+        """Draws the figures again if the page has another theme or width than they were drawn for."""
+
+        def again() -> None:
+            for box in self._boxes:
+                box.follow(self.board.page)
+
+        self._attempt(again)
+
+    def clear(self) -> None:
+        """Removes what is drawn; it can be drawn again."""
         self.box.clear()
+
+    def forget(self) -> None:
+        """Removes what is drawn, and drops what it was drawn from."""
+        self.clear()
 
     def close(self) -> None:
         """Drops everything, including the widgets that are not in the page."""

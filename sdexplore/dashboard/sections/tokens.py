@@ -50,3 +50,8 @@ class TokensSection(Section):
         if not found:
             return super().figure()
         return drawn(found[0][1])
+
+    def clear(self) -> None:
+        """Removes the tokens."""
+        super().clear()
+        self._tokens.value = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...base import json_text
 from ...base.errors import RunError, TraceError
@@ -24,6 +24,7 @@ from ..runs.provenance import described, identity_of
 from ..runs.seeds import check_noises
 from ..runs.session import Background, session
 
+Made: TypeAlias = Callable[[Trace, Mapping[str, Any], int], object]
 _MOST = 10_000  # runs, each of which takes seconds and a Trace
 
 
@@ -83,7 +84,7 @@ def compare(
     )
 
 
-def compared(
+def compared(  # noqa: PLR0913  (those of `compare`, and what a dashboard listens to)
     background: Background | None,
     pipe: Any,
     prompt: str | None,
@@ -93,9 +94,14 @@ def compared(
     record: Record,
     on_step: Callable[[Progress], object] | None,
     to: str | Path | None = None,
+    made: Made = lambda *_: None,
     **pipeline_arguments: Any,
 ) -> Comparison:
-    """`compare`, where a background may run it. Each run has a turn at the pipeline of its own."""
+    """`compare`, where a background may run it. Each run has a turn at the pipeline of its own.
+
+    Args:
+        made: Called after each run with its trace, its settings, and how many runs there are.
+    """
     _check(over, {"prompt": prompt, **pipeline_arguments})
     if to is not None:
         _check_no_function({**pipeline_arguments, **over})
@@ -125,6 +131,7 @@ def compared(
                 trace = running.run_one(replace(cell.call, on_step=followed))
             trace = trace if folder is None else folder.keep(number, trace)
         traces.append(trace)
+        made(trace, cell.settings, len(cells))
     if folder is not None:
         folder.close(len(cells))
     return Comparison(over=axes, traces=tuple(traces))

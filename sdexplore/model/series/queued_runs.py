@@ -9,7 +9,7 @@ from ...trace.trace import Trace
 from ..runs.call import Call
 from ..runs.progress import Progress
 from ..runs.session import Background, session
-from .comparison import compared
+from .comparison import Made, compared
 
 
 def run_unless(  # noqa: PLR0913  (those of `run`, and what a dashboard listens to)
@@ -72,6 +72,7 @@ def compare_unless(  # noqa: PLR0913  (as above)
     on_step: Callable[[Progress], object] | None = None,
     begun: Callable[[], object] = lambda: None,
     told: Callable[[str], object] = print,
+    made: Made = lambda *_: None,
     **pipeline_arguments: Any,
 ) -> Comparison:
     """`compare` that ends as soon as `cancelled` says so: while one of its runs waits for its turn, or after any step.
@@ -80,9 +81,10 @@ def compare_unless(  # noqa: PLR0913  (as above)
         cancelled: As `run_unless` takes it.
         begun: Called whenever the turn of a run has come.
         told: As `run_unless` takes it.
+        made: Called after each run with its trace, its settings, and how many runs there are.
 
     Raises:
         Stopped: It was cancelled. Its trace holds what was recorded of the current run, or is None.
     """
-    arguments = {"over": over, "seed": seed, "record": record, "on_step": on_step, **pipeline_arguments}
+    arguments = {"over": over, "seed": seed, "record": record, "on_step": on_step, "made": made, **pipeline_arguments}
     return compared(Background(cancelled, begun, told), pipe, prompt, **arguments)

@@ -50,5 +50,5 @@ def test_one_value_is_no_comparison_and_the_next_attempt_forgets_the_error(explo
     assert page.find("Stop").disabled
     page.set("values", "a cat; a dog")
     page.press("Compare")
-    assert page.section_message == ""
+    assert page.alerts == []
     explorer.stop()

@@ -1,0 +1,39 @@
+"""Two runs side by side in a notebook: on one step slider and one hover, with their difference beside them."""
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..browser.front_end import PAIR, front_end
+from ..browser.packing import BUDGET, pack
+from ..trace.trace import Trace
+
+
+class LinkedPair(anywidget.AnyWidget):
+    """Two traces in the browser: what is pointed at or chosen in one is shown in the other.
+
+    Both word maps have one scale. Beside them stand the difference of the maps, b − a, from blue over white to red, and
+    the absolute difference of the pictures, black where they are the same. All data is in the browser.
+
+    Args:
+        names: What the runs are called above their pictures.
+
+    Raises:
+        TraceError: A trace does not fit the budget of bytes.
+    """
+
+    _esm = front_end(PAIR)
+    name_a = traitlets.Unicode().tag(sync=True)
+    name_b = traitlets.Unicode().tag(sync=True)
+    facts_a = traitlets.Dict().tag(sync=True)
+    facts_b = traitlets.Dict().tag(sync=True)
+    data_a = traitlets.Bytes().tag(sync=True)
+    data_b = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, a: Trace, b: Trace, names: tuple[str, str] = ("", "")) -> None:
+        packed = [pack(trace, BUDGET) for trace in (a, b)]
+        held: dict[str, Any] = {}
+        for one, name, found in zip("ab", names, packed, strict=True):
+            held |= {f"name_{one}": name, f"facts_{one}": dict(found.facts), f"data_{one}": found.data}
+        super().__init__(layout={"width": "100%"}, **held)
