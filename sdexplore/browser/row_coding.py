@@ -91,7 +91,9 @@ def _joined(code: UInt64[np.ndarray, " n"], length: Int[np.ndarray, " n"]) -> by
     word, offset = np.divmod(end - length, _WORD)
     words = np.zeros(int(end[-1]) // _WORD + 2, np.uint64)
     over = offset + length - _WORD  # bits that belong to the next word
-    here = np.where(over > 0, code >> np.maximum(over, 0).astype(np.uint64), code << np.maximum(-over, 0).astype(np.uint64))
+    here = np.where(
+        over > 0, code >> np.maximum(over, 0).astype(np.uint64), code << np.maximum(-over, 0).astype(np.uint64)
+    )
     first = np.flatnonzero(np.diff(word, prepend=-1))
     words[word[first]] = np.bitwise_or.reduceat(here, first)
     split = over > 0

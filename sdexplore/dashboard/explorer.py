@@ -44,10 +44,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         record: Record = USUAL,
         state: State | None = None,
         fixed: Mapping[str, Any] | None = None,
+        preview: object = None,
     ) -> None:
         self._unfollow: list[Callable[[], None]] = []
         status = Status(bar=pipe is not None)
-        self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status)
+        self.board = Board(
+            state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status, preview=preview
+        )
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = LatestPicture()
         self._runs = Runs(self.board, self._picture, self._arrived)
@@ -106,7 +109,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         outcome = self._runs.start()
         if not wait:
             return None
-        self.wait()
+        self._wait_for_work()
         first = outcome[0] if outcome else None
         if isinstance(first, Exception):
             raise first
@@ -131,7 +134,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Returns when no work is under way and its result is shown; False if that took longer than `seconds`."""
+        """Returns when no work is under way and its result is shown, pictures of steps included.
+
+        Args:
+            seconds: False is returned if a run, or the decoding after it, took longer.
+        """
+        done = self._wait_for_work(seconds) and self.board.decoding.wait(seconds)
+        self.board.main.flush()
+        return done
+
+    def _wait_for_work(self, seconds: float | None = None) -> bool:
         done = self.board.worker.wait(seconds)
         self.board.main.flush()
         return done
@@ -175,6 +187,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return
         self.board.closed = True
         self.board.worker.close()
+        self.board.decoding.close()
         for stop_following in self._unfollow:
             stop_following()
         self.history.forget()
@@ -187,11 +200,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Enables or disables Stop when work begins or ends; sections without a trace say what they wait for."""
         if self._controls is not None:
             self._controls.busy(self.board.busy)
-        self.board.main.call(self._say_what_is_missing)
+        self.board.in_main(self._rested)
 
-    def _say_what_is_missing(self) -> None:
-        if self.trace is None and not self.board.closed:
+    def _rested(self) -> None:
+        if self.trace is None:
             self._tabs.say_what_is_missing()
+        elif not self.board.busy:
+            self._tabs.open.rested()
 
     def _say_code(self) -> None:
         """Shows the code of the run that is shown, or else of the run that Run would start; and of the selection."""

@@ -89,6 +89,9 @@ class Section:
         self.board.given = self.box.given
         self.message.say("")
 
+    def rested(self) -> None:
+        """Called while the section is open, when the work under way has ended."""
+
     def clear(self) -> None:
         """Removes what is drawn; it can be drawn again."""
         self.box.clear()
