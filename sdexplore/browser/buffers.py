@@ -3,10 +3,10 @@
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Integer, UInt8
 
+from .picture_files import File
 from .row_coding import coded_rows
-from .step_pictures import File
 
 Bits: TypeAlias = Literal[8, 16]
 Reference: TypeAlias = dict[str, Any]
@@ -38,7 +38,10 @@ class Buffer:
         return at
 
     def _rows(
-        self, levels: Int[np.ndarray, "row entry y x"], bits: Bits, base: Int[np.ndarray, "entry y x"] | None = None
+        self,
+        levels: Integer[np.ndarray, "row entry y x"],
+        bits: Bits,
+        base: Integer[np.ndarray, "entry y x"] | None = None,
     ) -> Reference:
         rows = list(coded_rows(levels[::-1], bits, base))
         return {"at": self._add(b"".join(rows)), "lengths": [*map(len, rows)], "bits": bits, "shape": [*levels.shape]}

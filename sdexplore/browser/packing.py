@@ -17,9 +17,9 @@ from ..trace.declaration import with_arrays
 from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
+from .picture_files import File, exact, small
 from .provenance_facts import provenance_facts
 from .role_maps import RoleMaps, role_maps
-from .step_pictures import File, exact, small
 
 BUDGET = 16 * 2**20
 
@@ -151,7 +151,7 @@ class _Parts:
         image = self.trace.image
         found: dict[str, Any] = {"image": None, "x_t": {}, "x0": {}}
         if image is not None:
-            found["image"] = {"of_page": True} if self.for_page else buffer.picture(exact(image))
+            found["image"] = {"of_page": True} if self.for_page else buffer.picture(exact(image, smallest=False))
         if decoded:
             for name, files in self.files.items():
                 found[name] = {step: buffer.picture(file) for step, file in files.items()}

@@ -1,8 +1,8 @@
 """Bytes as printable text inside HTML: 13 bits in two characters, 1.23 characters a byte where base64 has 1.33.
 
-A reader can begin at any byte: `content.mjs` unpacks only what is looked at. The 91 characters are those of ASCII that
-are seen, without three: "<" and "&", which mean something to an HTML parser, and "(", so that nobody who searches a page
-for calls and addresses finds one here by chance.
+A reader can begin at any byte, so `content.mjs` unpacks only what is asked for. The 91 characters are those of ASCII
+that are seen, without three: "<" and "&" mean something to an HTML parser; "(" is left out so that a search of the page
+for calls as `fetch(` finds none here by chance.
 """
 
 from typing import Final

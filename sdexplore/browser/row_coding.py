@@ -2,8 +2,7 @@
 
 Rows follow each other as the steps of a run do, so a row resembles the one before it. The prediction of a number is the
 number at the same place of the row before, moved by a quarter of what its left and its upper neighbour moved together.
-The first row has no row before it: there the prediction is half of its two neighbours, or of how they differ from a row
-that is given as the base. A Rice code writes a difference in about k + 1 bits where 2^k is its usual size, and k follows
+The first row is predicted from a base where one is given, else from half of its two neighbours. A Rice code writes a difference in about k + 1 bits where 2^k is its usual size, and k follows
 from the differences around it. `unpacking.mjs` reads what is written here; both calculate with whole numbers alone.
 
 Source: R. F. Rice, "Some Practical Universal Noiseless Coding Techniques", JPL Publication 79-22 (1979); that k follows
@@ -14,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from jaxtyping import Int, UInt64
+from jaxtyping import Integer, UInt64
 
 ESCAPE: Final = 24
 """So many ones say that the 16 bits behind them are the number itself."""
@@ -24,7 +23,7 @@ _WORD = 64
 
 
 def coded_rows(
-    rows: Int[np.ndarray, "row entry y x"], bits: int, base: Int[np.ndarray, "entry y x"] | None = None
+    rows: Integer[np.ndarray, "row entry y x"], bits: int, base: Integer[np.ndarray, "entry y x"] | None = None
 ) -> Iterator[bytes]:
     """Each row as whole bytes; a row is read after all rows before it.
 
@@ -44,7 +43,7 @@ def coded_rows(
         before, earlier = row, difference
 
 
-def _neighbours(plane: Int[np.ndarray, "entry y x"]) -> tuple[np.ndarray, np.ndarray]:
+def _neighbours(plane: Integer[np.ndarray, "entry y x"]) -> tuple[np.ndarray, np.ndarray]:
     """The left and the upper neighbour of each number: at an edge the other one, in the corner 0."""
     left, up = np.zeros_like(plane), np.zeros_like(plane)
     left[..., 1:] = plane[..., :-1]
@@ -54,25 +53,26 @@ def _neighbours(plane: Int[np.ndarray, "entry y x"]) -> tuple[np.ndarray, np.nda
     return left, up
 
 
-def _folded(difference: Int[np.ndarray, "entry y x"], bits: int) -> Int[np.ndarray, "entry y x"]:
-    """Differences modulo 2^bits as numbers from 0: 0, −1, 1, −2, 2, …"""
+def _folded(difference: Integer[np.ndarray, "entry y x"], bits: int) -> Integer[np.ndarray, "entry y x"]:
+    """Differences modulo 2^bits as numbers from 0, in the order 0, −1, 1, −2, 2."""
     half = 1 << (bits - 1)
     signed = ((difference + half) & (2 * half - 1)) - half
     return (signed << 1) ^ (signed >> 31)
 
 
 def _widths(
-    difference: Int[np.ndarray, "entry y x"], earlier: Int[np.ndarray, "entry y x"] | None
-) -> Int[np.ndarray, "entry y x"]:
+    difference: Integer[np.ndarray, "entry y x"], earlier: Integer[np.ndarray, "entry y x"] | None
+) -> Integer[np.ndarray, "entry y x"]:
     """The k of each number: from its neighbours left, above, and above to the right, and the row before."""
     left, up = _neighbours(difference)
     corner = up.copy()
     corner[:, 1:, :-1] = difference[:, :-1, 1:]
     around = (left + up + corner + (left if earlier is None else earlier) + 2) >> 2
-    return np.frexp((around | 1).astype(np.float64))[1] - 1  # the place of the highest bit
+    exponents: np.ndarray = np.frexp((around | 1).astype(np.float64))[1]
+    return exponents - 1  # the place of the highest bit
 
 
-def _bytes(numbers: Int[np.ndarray, "entry y x"], widths: Int[np.ndarray, "entry y x"]) -> bytes:
+def _bytes(numbers: Integer[np.ndarray, "entry y x"], widths: Integer[np.ndarray, "entry y x"]) -> bytes:
     """The Rice codes of a row, the highest bit first: ones, a zero, and k bits."""
     value, width = numbers.ravel().astype(np.uint64), widths.ravel().astype(np.uint64)
     one = np.uint64(1)
@@ -85,7 +85,7 @@ def _bytes(numbers: Int[np.ndarray, "entry y x"], widths: Int[np.ndarray, "entry
     return _joined(code, length.astype(np.int64))
 
 
-def _joined(code: UInt64[np.ndarray, " n"], length: Int[np.ndarray, " n"]) -> bytes:
+def _joined(code: UInt64[np.ndarray, " n"], length: Integer[np.ndarray, " n"]) -> bytes:
     """Codes of at most 40 bits one after the other, the last byte filled up with zeros."""
     end = np.cumsum(length)
     word, offset = np.divmod(end - length, _WORD)

@@ -12,8 +12,8 @@ from ..base.display import clip, counted, harmless, size
 from ..base.errors import PublishError, SdexploreError
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
+from ..browser.picture_files import File, exact
 from ..browser.printable import printable
-from ..browser.step_pictures import File, exact
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
@@ -36,9 +36,11 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     """Writes one HTML file in which a reader explores the trace; returns its path.
 
     The page holds the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance.
-    It loads nothing from the network (a content security policy forbids it) and needs no Python. Without JavaScript it
-    shows the picture and its words; with it, the picture is there before anything else is unpacked. Parts that do not fit the budget are left out in the order that
-    `sdexplore.browser.packing.pack` gives, and the page names them.
+    It loads nothing from the network (a content security policy forbids it) and needs no Python. The picture is there
+    at once, the means over all steps with the first frame, and single steps as they are unpacked. Without JavaScript
+    the page shows the picture and its words. Parts that do not fit the budget are left out in the order that
+    `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way are AVIF,
+    which takes the most time of writing a page: about half a second for a picture of 512 × 512.
 
     Args:
         trace: A Trace, or the path of a saved one.
@@ -61,7 +63,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of the file that `page` writes; same arguments."""
     whole = one_trace(trace)
-    still = None if whole.image is None else exact(whole.image)
+    still = None if whole.image is None else exact(whole.image, smallest=True)
     around = _FRAME + (0 if still is None else len(still.content) * 4 // 3)
     packed = pack(whole, max(0, (budget - around) * 13 // 16), for_page=True)
     content = _html(whole, packed, still, title).encode()

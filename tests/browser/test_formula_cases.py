@@ -37,7 +37,8 @@ def without_run(cases):
         name: {key: found for key, found in one.items() if key not in ("facts", "data")}
         for name, one in cases["traces"].items()
     }
-    return {**cases, "traces": traces}
+    values = {name: {key: one[key] for key in ("values", "means")} for name, one in cases["values"].items()}
+    return {**cases, "values": values, "traces": traces}
 
 
 @pytest.mark.parametrize("name", TABLE)

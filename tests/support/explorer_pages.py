@@ -17,12 +17,15 @@ HIGH, WIDE = 64, 96
 
 
 class Opened:
-    """A page of an explored trace, with everything it asked for and complained about."""
+    """A page of an explored trace, with everything it asked for and complained about.
 
-    def __init__(self, browser, path, **options):
+    `before` is a script that runs before the page's own, to make a browser that lacks something.
+    """
+
+    def __init__(self, browser, path, *, before="", **options):
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
         self.page = self.context.new_page()
-        self.page.add_init_script(OFFLINE)
+        self.page.add_init_script(f"{OFFLINE}; {before}")
         self.complaints = []
         self.page.on("request", lambda request: self.complaints.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -30,6 +33,8 @@ class Opened:
         self.page.goto(path.as_uri())
         self.complaints.remove(path.as_uri())  # the file itself
         self.stage = self.page.locator(".stage")
+        if not before and options.get("java_script_enabled", True):
+            self.page.locator(".explorer[aria-busy=false]").wait_for()  # every step is unpacked
 
     def close(self):
         assert self.complaints == []

@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import synthetic
+from packing_cases import packing_cases
 
 from sdexplore.analysis.attention import most_striking, word_map
 from sdexplore.analysis.attention_mass import attention_mass
@@ -76,6 +77,7 @@ def cases():
             for one in alike[:1]
         ],
         "viridis": np.rint(255 * mpl.colormaps["viridis"](np.arange(256))[:, :3]).astype(int).tolist(),
+        **packing_cases(),
         "traces": {name: explored(made) for name, made in traces().items()},
     }
 

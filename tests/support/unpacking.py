@@ -8,34 +8,38 @@ from sdexplore.browser.printable import CHARACTERS
 def rows_of(data, reference, base=None):
     """The levels behind a reference, as (row, entry, y, x)."""
     count, entries, high, wide = reference["shape"]
-    bits, at, found = reference["bits"], reference["at"], []
-    before, earlier = base, None
-    for place in range(count):
-        length = reference["lengths"][place]
+    at, found, differences = reference["at"], [], None
+    before = None if base is None else base.astype(int).ravel().tolist()
+    for length in reference["lengths"]:
         read = Bits(data[at : at + length])
         at += length
-        row, differences = np.zeros((2, entries, high, wide), np.int64)
-        change = np.zeros((entries, high, wide), np.int64)
-        known = np.zeros_like(row) if before is None else before.astype(np.int64)
-        for entry, y, x in np.ndindex(entries, high, wide):
-            here, around = (entry, y, x), 0 if earlier is None else int(earlier[entry, y, x])
-            moved = 0
-            if x or y:
-                left = (entry, y, x - 1) if x else (entry, y - 1, x)
-                up = (entry, y - 1, x) if y else left
-                corner = (entry, y - 1, x + 1) if y and x + 1 < wide else up
-                around = int(sum(differences[at_] for at_ in (left, up, corner)))
-                around += int(differences[left] if earlier is None else earlier[here])
-                moved = (change[left] + change[up]) >> (1 if before is None else 2)
-            number = read.rice(max(1, (around + 2) >> 2).bit_length() - 1)
-            difference = -(number + 1) // 2 if number % 2 else number // 2
-            row[here] = (known[here] + moved + difference) % 2**bits
-            change[here] = row[here] - known[here]
-            differences[here] = number
+        before, differences = row_of(read, (entries, high, wide), 2 ** reference["bits"], before, differences)
         assert read.is_done()
-        before, earlier = row, differences
-        found.append(row)
-    return np.array(found[::-1]).reshape(reference["shape"])
+        found.append(before)
+    return np.array(found[::-1]).reshape(count, entries, high, wide)
+
+
+def row_of(read, shape, modulus, before, earlier):
+    """The numbers of the next row, and its differences; None stands for a row before the first."""
+    entries, high, wide = shape
+    row, changes, differences = [], [], []
+    known = before or [0] * (entries * high * wide)
+    for _, y, x in np.ndindex(*shape):
+        here = len(row)
+        around, moved = 0 if earlier is None else earlier[here], 0
+        if x or y:
+            left = here - 1 if x else here - wide
+            up = here - wide if y else left
+            corner = up + 1 if y and x + 1 < wide else up
+            own = differences[left] if earlier is None else earlier[here]
+            around = differences[left] + differences[up] + differences[corner] + own
+            moved = (changes[left] + changes[up]) >> (1 if before is None else 2)
+        number = read.rice(max(1, (around + 2) >> 2).bit_length() - 1)
+        difference = -(number + 1) // 2 if number % 2 else number // 2
+        row.append((known[here] + moved + difference) % modulus)
+        changes.append(row[here] - known[here])
+        differences.append(number)
+    return row, differences
 
 
 def values_of(data, reference, mean=None):

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
-import { BinaryContent } from "../../../sdexplore/browser/js/content.mjs";
+import { firstWords, nothingToShow } from "../../../sdexplore/browser/js/wording.mjs";
 import { casesOf, contentOf } from "./table.mjs";
 
 const { facts, data } = casesOf("traces")["up, down and not square"];
@@ -126,9 +126,37 @@ test("the scale is shared by words and their tokens; what was not typed has its 
   assert.equal(kinds(false).size, 0);
 });
 
-test("bytes that begin anywhere are read", () => {
-  const bytes = bytesOf({ data }), shifted = new Uint8Array(bytes.length + 3);
-  shifted.set(bytes, 3);
-  const view = new DataView(shifted.buffer, 3);
-  assert.deepEqual([...new Exploration(facts, view).current.values], [...open().current.values]);
+test("until a step is unpacked it waits, and is not taken for 0 or for missing", () => {
+  const exploration = begin(), word = exploration.word;
+  assert.ok(exploration.available);
+  assert.deepEqual([...exploration.current.values], [...open().current.values]); // the mean is there at once
+  exploration.set({ step: 4, at: 4 });
+  assert.deepEqual([exploration.available, exploration.word, exploration.waits], [false, null, true]);
+  assert.equal(exploration.difference.there, false);
+  assert.match(nothingToShow(exploration), /^Unpacking step 4/);
+  assert.deepEqual(firstWords(exploration, exploration.read(null), 3), [nothingToShow(exploration)]);
+  let turns = 0;
+  while (exploration.waits) {
+    assert.equal(exploration.unpack(() => true), false);
+    turns += 1;
+  }
+  assert.ok(turns > 1);
+  assert.deepEqual([exploration.available, exploration.word], [true, word]);
+  assert.ok(exploration.difference.there);
+  const all = open();
+  all.set({ step: 4, at: 4 });
+  assert.deepEqual([...exploration.current.values], [...all.current.values]);
+  exploration.set({ step: 0, at: 0 });
+  assert.ok(exploration.waits); // it is unpacked last
+  assert.equal(exploration.unpack(), true);
+  assert.deepEqual([exploration.waits, exploration.available], [false, true]);
+});
+
+test("a role that is chosen while its step waits has its most striking word afterwards", () => {
+  const exploration = begin(withUncond());
+  exploration.set({ step: 0, at: 0 });
+  exploration.set(exploration.changeTo({ role: "uncond" }));
+  assert.equal(exploration.shown().word, null);
+  exploration.unpack();
+  assert.equal(exploration.shown().word, exploration.entries[0].text);
 });

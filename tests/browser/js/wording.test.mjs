@@ -4,29 +4,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
-import { percent, three, typed, within } from "../../../sdexplore/browser/js/numbers.mjs";
+import { percent, three, within } from "../../../sdexplore/browser/js/numbers.mjs";
 import { OPAQUE, OVER, paintColours, paintMap, paintRamp } from "../../../sdexplore/browser/js/painting.mjs";
 import { viewsOf } from "../../../sdexplore/browser/js/pictures.mjs";
 import { boxRegion, cellRegion } from "../../../sdexplore/browser/js/regions.mjs";
 import * as wording from "../../../sdexplore/browser/js/wording.mjs";
-import { bytesOf, casesOf } from "./table.mjs";
+import { casesOf, contentOf } from "./table.mjs";
 
 const open = (name = "up, down and not square", change = {}) => {
   const { facts, data } = casesOf("traces")[name];
-  return new Exploration({ ...facts, ...change }, bytesOf({ data }));
+  const exploration = new Exploration({ ...facts, ...change }, contentOf({ data }));
+  exploration.unpack();
+  return exploration;
 };
 
 test("numbers that are small, none, or not finite", () => {
   assert.deepEqual([0.00001234, -0.5, Infinity, NaN].map(three), ["1.2e-5", "-0.5", "–", "–"]);
   assert.deepEqual([0, 0.0005, 0.012, 0.5, 1].map(percent), ["0.0 %", "<0.1 %", "1.2 %", "50 %", "100 %"]);
   assert.deepEqual([-3, 0, 1.9, 2, 99].map((value) => within(value, 3)), [0, 0, 1, 2, 2]);
-});
-
-test("references point at whole arrays, and a missing one at none", () => {
-  const bytes = new Uint8Array([0, 0, 1, 0, 2, 0, 9, 9]);
-  assert.deepEqual([...typed({ at: 2, type: "uint16", shape: [2, 1] }, bytes)], [1, 2]);
-  assert.deepEqual([...typed({ at: 4, type: "uint8", shape: [3] }, bytes)], [2, 0, 9]);
-  assert.equal(typed(null, bytes), null);
 });
 
 test("a map says whose it is and what it averages", () => {
