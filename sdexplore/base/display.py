@@ -310,7 +310,7 @@ def _more_chips(block: Chips) -> str:
 
 
 def _chip_html(chip: Chip) -> str:
-    note = f'<br><span style="font-size:70%;color:{_FAINT}">{escape(clip(chip.note))}</span>' if chip.note else ""
+    note = f'<br><span style="font-size:85%;color:{_FAINT}">{escape(clip(chip.note))}</span>' if chip.note else ""
     return (
         f'<span style="display:inline-block;line-height:1.2;margin:1px;padding:1px 5px;text-align:center;'
         f'vertical-align:top;border:1px solid {_LINE};border-radius:4px;{_CHIP_LOOKS[chip.kind]}">'

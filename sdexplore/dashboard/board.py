@@ -9,6 +9,7 @@ from ..figures.picture import Picture
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .background_decoding import BackgroundDecoding
+from .in_page import Surroundings
 from .names import written
 from .picture_boxes import Given
 from .progress import Status
@@ -29,6 +30,7 @@ class Board:
         known: Every argument that the pipeline's call names, with its default.
         trace: The trace that is shown; None before the first run.
         given: The figure that was drawn last.
+        page: Theme and width of the page around the dashboard.
         status: How the run stands that Run started; and what is said of the whole dashboard.
         working: The status of the work under way, or of the last work.
         busy: Whether work is under way or waits for the pipeline.
@@ -51,6 +53,7 @@ class Board:
     known: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
     given: Given | None = None
+    page: Surroundings = field(default_factory=Surroundings)
     status: Status = field(default_factory=Status)
     working: Status | None = None
     busy: bool = False

@@ -15,6 +15,7 @@ from .code_lines import line_of_run, line_of_selection, line_of_trace
 from .controls import close, column, row
 from .header import header, static
 from .history import MOST, History
+from .in_page import CLASS
 from .latest_picture import LatestPicture
 from .messages import CodeLine
 from .progress import Status
@@ -62,7 +63,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.keep, self.board.show = self._keep, self._look_at
         self.board.objects = lambda: {"pipe": self.board.pipe, "trace": self.trace, "explorer": self}
         self._tabs = Tabs(self.board)
-        super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1180px"))
+        super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1500px"))
+        self.add_class(CLASS)
         self._unfollow = [self.state.follow((*RUN, *SHOW), self._say_code), *self._tabs.follow()]
         for label, trace in reversed(list((traces or {}).items())):
             self.history.add(trace, label)
@@ -71,10 +73,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _arranged(self) -> list[Any]:
         pictures = row([self._picture.widget, self.history.widget])
-        pictures.layout.align_items = "flex-start"
-        right = column([pictures, self.board.status.widget], flex="1 1 440px", width="auto")
-        left = [self._controls.widget] if self._controls is not None else []
-        return [self._title, row([*left, right], align_items="flex-start"), self._code.widget, self._tabs.widget]
+        pictures.layout.align_items, pictures.layout.flex, pictures.layout.width = "flex-start", "1 1 440px", "auto"
+        self.history.widget.add_class("sdexplore-history")
+        status = self.board.status.widget
+        if self._controls is None:
+            return [self._title, pictures, status, self._code.widget, self._tabs.widget, self.board.page]
+        left = column([self._controls.widget, status], flex="1 1 300px", width="auto", max_width="560px")
+        top = row([left, pictures], align_items="flex-start")
+        return [self._title, top, self._code.widget, self._tabs.widget, self.board.page]
 
     @property
     def state(self) -> State:

@@ -14,7 +14,7 @@ from ..base.errors import TraceError
 from ..base.png import png
 from ..trace.trace import Trace
 from .controls import button, close
-from .picture_boxes import blank, enlarged_png
+from .picture_boxes import blank, enlarged_png, picture_box
 
 MOST = 6
 _SIDE = 72
@@ -78,9 +78,11 @@ class History:
         self.count += 1
         prompt, name = trace.prompt or "no prompt", label or f"{self.count}: seed {trace.call.get('seed')}"
         named = f"{name} · {_made_with(trace)}"
+        picture = picture_box(_SIDE, f"The picture of run {name}")
+        picture.value = thumbnail(trace)
         entry = widgets.VBox(
             [
-                widgets.Image(value=thumbnail(trace), format="png", layout=widgets.Layout(height=f"{_SIDE}px")),
+                picture,
                 button(
                     clip(name, 24), f"Shows this run again: {named} · {clip(prompt, 200)}", lambda: self._chosen(trace)
                 ),

@@ -20,7 +20,7 @@ class LatestPicture:
     """One picture with a caption of two lines. Picture and caption are of one run, always."""
 
     def __init__(self) -> None:
-        self.picture = picture_box(_SIDE)
+        self.picture = picture_box(_SIDE, _NONE)
         self.caption = Caption(_NONE)
         self.widget: Any = column([self.picture, self.caption.widget], width=f"{_SIDE + 8}px", max_width="100%")
         self._grows = False
@@ -32,7 +32,7 @@ class LatestPicture:
             by: What decodes its previews; "" for the linear one.
         """
         self._grows = True
-        self.caption.say(f"under way: seed {seed} · {f'decoded by {by} · ' if by else ''}{prompt or 'no prompt'}")
+        self._say(f"under way: seed {seed} · {f'decoded by {by} · ' if by else ''}{prompt or 'no prompt'}")
 
     def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
         """Shows the newest preview of the run that is followed."""
@@ -49,8 +49,12 @@ class LatestPicture:
         self._grows = False
         self.picture.value = blank() if trace is None else last_picture(trace)
         if trace is None:
-            self.caption.say(_NONE)
+            self._say(_NONE)
             return
         stopped = f" · stopped after {counted(trace.num_steps, 'step')}" if trace.call.get("stopped") else ""
         how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
-        self.caption.say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
+        self._say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
+
+    def _say(self, text: str) -> None:
+        self.caption.say(text)
+        self.picture.alt = f"The picture of a run, {text}"

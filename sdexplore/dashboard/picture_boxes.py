@@ -9,7 +9,10 @@ from jaxtyping import UInt8
 
 from ..base.display import clip, escape
 from ..base.png import png
+from ..figures.columns import fitting
 from ..figures.picture import Picture
+from ..figures.themes import Theme
+from .in_page import PIXELS_PER_INCH, ShownPicture, Surroundings
 from .messages import FAINT, CodeLine
 
 
@@ -24,18 +27,12 @@ def blank(side: int = 8) -> bytes:
     return png(np.full((side, side, 3), 128, np.uint8))
 
 
-def picture_box(side: int) -> Any:  # noqa: ANN401  (widgets have no types)
-    """A square place for pictures. A new picture changes its source alone, so that nothing moves or flickers.
-
-    ipywidgets gives a picture no alt text (and fails on a tooltip), so a caption beside it must say what it shows.
-    """
-    return widgets.Image(
-        value=blank(),
-        format="png",
-        layout=widgets.Layout(
-            width=f"{side}px", height=f"{side}px", max_width="100%", object_fit="contain", flex="0 0 auto"
-        ),
-    )
+def picture_box(side: int, alt: str = "The place of a picture to come.") -> ShownPicture:
+    """A square place for pictures; a new picture moves nothing. `alt` says what is to be seen at first."""
+    place = widgets.Layout(width=f"{side}px", height=f"{side}px", max_width="100%", flex="0 0 auto")
+    box = ShownPicture(value=blank(), alt=alt, layout=place)
+    box.add_class("sdexplore-square")
+    return box
 
 
 class Given:
@@ -53,21 +50,23 @@ class Given:
 
 
 class PictureBox:
-    """A Picture, with its words and its line of code beneath.
+    """A Picture as the page has room and colours for it, with its words and its line of code beneath.
 
     Args:
         written: Gives a line the user's own names.
 
     Attributes:
-        given: The picture that is shown, for others to keep; None if there is none.
+        given: The picture that is shown, for others to keep, as an article has it; None if there is none.
     """
 
     def __init__(self, written: Callable[[str], str] = str) -> None:
-        self.image = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self.words = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.image = ShownPicture()
+        self.words = widgets.HTML()
         self.code = CodeLine(written)
         self.given: Given | None = None
         self._sheet: Any = None
+        self._shown: Callable[[Surroundings], None] | None = None
+        self._look: tuple[Any, ...] = ()
         self.widget = widgets.VBox(
             [self.image, self.words, self.code.widget], layout=widgets.Layout(width="100%", min_width="0")
         )
@@ -77,30 +76,59 @@ class PictureBox:
         """The picture that is shown; None if there is none."""
         return None if self.given is None else self.given.picture
 
-    def show(self, picture: Picture) -> None:
-        """Draws `picture`, on white, at the size of a notebook's pictures."""
-        self._say(picture)
-        self.given = Given(lambda: picture, picture)
+    def show(self, make: Callable[[], Picture], page: Surroundings) -> None:
+        """Draws the picture that `make` makes, for the width and the theme of the page.
 
-    def redraw(self, make: Callable[[], Picture]) -> None:
-        """Draws the picture that `make` makes, in the figure of the last one if possible: quick enough for a slider.
-
-        The drawn figure changes with the next call. `picture` is therefore another one: `make` is called again for it.
+        `picture` is another one, for an article's column: `make` is called again for it.
         """
+        self._draw(make, page)
+        self.given = Given(make)
+        self._shown = lambda page: self._draw(make, page)
+
+    def show_as_it_is(self, picture: Picture, page: Surroundings) -> None:
+        """Draws `picture` at its own width and on white, as an article shows it."""
+        self._put(picture, page, "light")
+        self.given = Given(lambda: picture, picture)
+        self._shown = lambda page: self._put(picture, page, "light")
+
+    def redraw(self, make: Callable[[], Picture], page: Surroundings) -> None:
+        """As `show`, in the figure of the last picture if possible: quick enough for a slider."""
+        self._redraw(make, page)
+        self.given = Given(make)
+        self._shown = lambda page: self._redraw(make, page)
+
+    def follow(self, page: Surroundings) -> None:
+        """Draws again what is shown, if the page has become another one since."""
+        if self._shown is not None and self._look != page.look:
+            self._shown(page)
+
+    def _draw(self, make: Callable[[], Picture], page: Surroundings) -> None:
+        theme, place = page.look
+        with fitting(place):
+            self._put(make(), page, theme)
+
+    def _redraw(self, make: Callable[[], Picture], page: Surroundings) -> None:
         from ..figures.reusable_figure import Sheet
 
+        theme, place = page.look
         sheet, self._sheet = self._sheet or Sheet(), None  # a sheet that an error leaves half drawn is given up
-        self._say(sheet.draw(make))
-        self._sheet, self.given = sheet, Given(make)
+        with fitting(place):
+            self._put(sheet.draw(make), page, theme)
+        self._sheet = sheet
 
-    def _say(self, picture: Picture) -> None:
-        self.image.value = picture.html()
-        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}</div>'
+    def _put(self, picture: Picture, page: Surroundings, theme: Theme) -> None:
+        self._look = page.look
+        dpi = page.look[1].dpi
+        pixels = picture.screen(dpi=dpi, theme=theme)
+        wide = round(int.from_bytes(pixels[16:20], "big") * PIXELS_PER_INCH / dpi)  # of the width in PNG's header
+        self.image.put(pixels, picture.alt, wide)
+        said = "".join(f"<br>{escape(text)}" for text in picture.notices)
+        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}{said}</div>'
         self.code.show(picture.call)
 
     def clear(self) -> None:
         """Removes picture, words and code."""
-        self.given = self._sheet = None
-        self.image.value = ""
+        self.given = self._sheet = self._shown = None
+        self.image.put(b"", "")
         self.words.value = ""
         self.code.show()

@@ -73,10 +73,8 @@ class RunControls:
         )
         size = row([made.pop("height"), made.pop("width")])
         for one in size.children:
-            one.layout.width = "49%"
-        self.widget: Any = column(
-            [*made.values(), size, row([self._run, self._stop])], flex="1 1 300px", width="auto", max_width="560px"
-        )
+            one.layout.width, one.layout.flex = "auto", "1 1 40%"
+        self.widget: Any = column([*made.values(), size, row([self._run, self._stop])], width="auto")
 
     def busy(self, running: bool) -> None:  # noqa: FBT001  (the new state)
         """Enables Stop while a run is under way or waits, and disables it otherwise."""

@@ -30,6 +30,9 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
 """The sections in the order of their tabs. A new section is a file in sections/ and a line here."""
 
 
+_PAGE: Final = ["theme", "wide", "density"]
+
+
 class Tabs:
     """One tab for each section. A section is drawn when its tab is open and its content has changed.
 
@@ -47,9 +50,11 @@ class Tabs:
 
     def follow(self) -> list[Callable[[], None]]:
         """Follows the state from now on, and the state follows the tabs; returns the functions that end this."""
-        state = self._board.state
+        state, page = self._board.state, self._board.page
         self.widget.observe(self._turned, "selected_index")
+        page.observe(self._followed, _PAGE)
         return [
+            lambda: page.unobserve(self._followed, _PAGE),
             state.follow(("section",), self._open),
             *(
                 state.follow(section.uses, lambda title=title: self._changed(title))  # type: ignore[misc]  # bound now
@@ -86,6 +91,10 @@ class Tabs:
         for section in self.sections.values():
             section.close()
 
+    def _followed(self, _: object) -> None:
+        """The page is another one: the open section is drawn for it now, each other one when its tab is opened."""
+        self.open.follow_page()
+
     def _turned(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
             self._board.state.section = list(self.sections)[change["new"]]
@@ -113,3 +122,4 @@ class Tabs:
         if section.title in self._outdated or section.always_drawn:
             self._outdated.discard(section.title)
             section.draw()
+        section.follow_page()

@@ -16,9 +16,9 @@ from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
 from .cells import Cells, place_of
+from .columns import column
 from .reusable_figure import Unlike, drawn_on, next_of
 
-BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit
 LOWEST: Final = 0.3  # inches that a row is given at least: a label of two lines
 GAP: Final = 0.1  # inches between rows
 UPRIGHT: Final[dict[str, Any]] = {
@@ -145,14 +145,14 @@ class Panel(Axes):
 def panels(
     rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel
 ) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A figure of rows × columns panels, each `aspect` (height / width) high, to fit a blog's column.
+    """A figure of rows × columns panels, each `aspect` (height / width) high, to fit the column.
 
     Args:
         of: What each is; matplotlib's `Axes` where rows and columns have names, which are tick labels.
         top: Inches for the title and what stands over the panels.
         least: Least width of a panel in inches; the figure may become wider than the column.
     """
-    wide = min(2.4, max(least, BLOG_COLUMN / columns))
+    wide = min(2.4, max(least, column().inches / columns))
 
     def make() -> tuple[Figure, np.ndarray]:
         high = max(wide * aspect, LOWEST) + GAP
@@ -162,7 +162,7 @@ def panels(
             panel.high = wide * aspect
         return figure, axes
 
-    with drawn_on((rows, columns, aspect, top, least, of), make) as (figure, axes):
+    with drawn_on((rows, columns, aspect, top, wide, of), make) as (figure, axes):
         yield figure, axes
 
 

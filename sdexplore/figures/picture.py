@@ -20,6 +20,7 @@ from ..base.png import png
 from . import layout_cache
 from .captions import AltText
 from .code_lines import CodeLine, summary
+from .columns import SCREEN_DPI, column
 from .themes import THEMES, Theme, themed
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 DPI = 144  # of saved files
-_SCREEN_DPI = 110  # in a notebook, whose file holds each picture twice
 _CSS_PIXELS_PER_INCH = 96
 _JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
@@ -150,12 +150,19 @@ class Picture:
             )
         return buffer.getvalue()
 
-    def _pixels(self) -> np.ndarray:
-        """The pixels (Y, X, 3) uint8 of `png` at a notebook's density, on white."""
-        with style(), _laid_out(self.figure), themed(self.figure, "light"):
+    def screen(self, *, dpi: float = SCREEN_DPI, theme: Theme = "light") -> bytes:
+        """The figure as the bytes of a PNG file that a dashboard shows and no file keeps.
+
+        Its pixels are those of `png`, on white where its page is not opaque; they are packed less tightly.
+        """
+        return png(self._pixels(dpi, theme))
+
+    def _pixels(self, dpi: float, theme: Theme) -> np.ndarray:
+        """The pixels (Y, X, 3) uint8 of `png`, on white."""
+        with style(), _laid_out(self.figure), themed(self.figure, theme):
             canvas = _canvas(self.figure)
-            around = _extent(self.figure, float(_SCREEN_DPI)).padded(_PAD)
-            canvas.print_figure(io.BytesIO(), format="rgba", dpi=_SCREEN_DPI, bbox_inches=around, pad_inches=_PAD)
+            around = _extent(self.figure, dpi).padded(_PAD)
+            canvas.print_figure(io.BytesIO(), format="rgba", dpi=dpi, bbox_inches=around, pad_inches=_PAD)
         pixels = np.asarray(canvas.buffer_rgba())
         colours, opaque = pixels[..., :3], pixels[..., 3:]
         if opaque.min() == _OPAQUE:
@@ -165,13 +172,13 @@ class Picture:
     def html(self) -> str:
         """The figure as HTML: one <img> with its alt text, at the size of a notebook's pictures.
 
-        Its pixels are those of `png`, packed less tightly: a dashboard shows it and no file keeps it.
+        Its pixels are those of `screen`.
         """
-        return self._html(png(self._pixels()))
+        return self._html(self.screen())
 
     def _html(self, png: bytes) -> str:
         pixels = int.from_bytes(png[16:20], "big")  # the width in PNG's header
-        wide = round(pixels * _CSS_PIXELS_PER_INCH / _SCREEN_DPI)
+        wide = round(pixels * _CSS_PIXELS_PER_INCH / SCREEN_DPI)
         source = base64.b64encode(png).decode("ascii")
         return (
             f'<figure style="margin:0"><img src="data:image/png;base64,{source}" alt="{harmless(self.alt)}" '
@@ -182,7 +189,7 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
         try:
-            png = self.png(dpi=_SCREEN_DPI)
+            png = self.png(dpi=round(SCREEN_DPI))
         except Exception as error:  # noqa: BLE001  (a repr never raises)
             return {"text/plain": f"{self!r}\ncannot be drawn, {type(error).__name__}: {error}"}, {}
         bundle = {
@@ -240,7 +247,7 @@ def style() -> Iterator[None]:
     from .text_cache import styled
 
     look = {
-        "figure.dpi": _SCREEN_DPI,  # so that texts are measured once for layout and screen
+        "figure.dpi": column().dpi,  # so that texts are measured once for layout and screen
         "font.family": list(_fonts()),
         "font.size": 9.0,
         "axes.titlesize": 9.0,

@@ -13,7 +13,7 @@ from matplotlib.font_manager import fontManager
 
 styled: Final = ContextVar("whether the look of our figures is on, for which texts are remembered", default=False)
 _MOST: Final = 2048  # texts
-_LARGEST: Final = 2**14  # bytes of one; at a screen's density a line has a quarter of that
+_LARGEST: Final = 2**15  # bytes of one; at a screen's density a line has an eighth of that
 
 _Drawn = tuple[tuple[Any, ...], ...]
 _sizes: dict[Any, tuple[float, float, float]] = {}

@@ -10,8 +10,8 @@ from ..analysis.selection import Heads, Layers, Selection
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
+from ..figures.columns import column
 from ..figures.many_texts import Written
-from ..figures.panels import BLOG_COLUMN
 from ..figures.picture import Picture
 from ..figures.reusable_figure import drawn_on
 from ..figures.titles import run_title, selection_title, short_layers
@@ -47,7 +47,7 @@ def attention_mass(
     mass = mass_of(trace, selection)
     by_layer, by_step = (_mean(mass.shares, axis) for axis in (1, 0))
     short = short_layers(mass.layers)
-    with drawn_on((Bars,), _figure) as (figure, (above, below)):
+    with drawn_on((Bars, column()), _figure) as (figure, (above, below)):
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
         above.stack("layer", by_layer, [short[name] for name in mass.layers])
         below.stack("step", by_step, [str(step) for step in mass.steps])
@@ -77,7 +77,7 @@ def _mean(shares: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _figure() -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(BLOG_COLUMN, 5.2), layout="constrained")
+    figure = Figure(figsize=(column().inches, 5.2), layout="constrained")
     return figure, figure.subplots(2, 1, height_ratios=(1.3, 1), subplot_kw={"axes_class": Bars})
 
 

@@ -7,9 +7,10 @@ from ..figures.alt_texts import said
 from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
+from ..figures.columns import BLOG_COLUMN
 from ..figures.labels import colour_bar
 from ..figures.not_numbers import finite, reach_of, top_of
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import grid_of
 from ..records.autoencoder import LatentStatistics, Reconstruction

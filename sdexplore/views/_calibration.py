@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..base.errors import TraceError, did_you_mean
 from ..figures.captions import AltText
 from ..figures.code_lines import options
-from ..figures.panels import BLOG_COLUMN
+from ..figures.columns import BLOG_COLUMN
 from ..figures.picture import Picture, drawable, style
 from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
 from .made_from import made_from

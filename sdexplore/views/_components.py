@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from ..base.display import count, size
 from ..figures.captions import AltText
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.columns import BLOG_COLUMN
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.components import Component, Components
 from .made_from import made_from

@@ -14,9 +14,10 @@ from ..figures.alt_texts import in_words, said
 from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.columns import BLOG_COLUMN
 from ..figures.labels import colour_bar, row_label
 from ..figures.not_numbers import finite, top_of
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
 from ..trace.trace import Trace

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from ..figures.code_lines import options
 from ..figures.colours import DIVERGING, PALETTE
-from ..figures.panels import BLOG_COLUMN
+from ..figures.columns import BLOG_COLUMN
 from ..figures.picture import Picture, style
 from ..records.equation_checks import EquationChecks, TimestepEmbedding
 from .made_from import made_from

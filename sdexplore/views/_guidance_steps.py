@@ -11,9 +11,10 @@ from ..base.display import counted
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code
 from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.columns import column
 from ..figures.labels import colour_bar
 from ..figures.not_numbers import finite, top_of
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.trace import Trace
@@ -39,9 +40,10 @@ def guidance_steps(trace: Trace) -> Picture:
     rows = spread(tuple(range(len(found.steps))), MOST_STEPS)
     reach = top_of(found.difference[list(rows)]) or 1.0
     y, x = found.difference.shape[1:]
-    high = BLOG_COLUMN / max(len(rows), 4) * y / x
+    wide = column().inches
+    high = wide / max(len(rows), 4) * y / x
     with style():
-        figure = Figure(figsize=(BLOG_COLUMN, high + 3.6), layout="constrained")
+        figure = Figure(figsize=(wide, high + 3.6), layout="constrained")
         figure.suptitle(f"{run_title(trace)}, {_scales(found.guidance_scale, found.guidance_rescale)}", fontsize=9)
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.7, 2.6), squeeze=False)[:, 0]
         maps = panel_grid(upper, 1, len(rows))[0]

@@ -9,9 +9,10 @@ from ..figures.alt_texts import said
 from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
+from ..figures.columns import BLOG_COLUMN
 from ..figures.labels import colour_bar
 from ..figures.not_numbers import finite, top_of
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.occlusion import Occlusion
 from .made_from import made_from

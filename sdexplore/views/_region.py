@@ -14,8 +14,9 @@ from ..figures.alt_texts import in_words, said
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
+from ..figures.columns import BLOG_COLUMN
 from ..figures.not_numbers import top_of
-from ..figures.panels import BLOG_COLUMN, Panel
+from ..figures.panels import Panel
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, selection_title
 from ..trace.trace import Steps, Trace

@@ -12,7 +12,7 @@ from ..base.errors import TraceError
 from ..figures.captions import AltText
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE
-from ..figures.panels import BLOG_COLUMN
+from ..figures.columns import BLOG_COLUMN
 from ..figures.picture import Picture, style
 from ..records.schedule import Schedule, schedule_of_trace
 from ..trace.trace import Trace

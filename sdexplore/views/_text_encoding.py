@@ -14,8 +14,9 @@ from ..base.errors import TokenError
 from ..figures.alt_texts import said
 from ..figures.captions import with_details
 from ..figures.colours import DIVERGING, FAINT, PALETTE, SEQUENTIAL
+from ..figures.columns import BLOG_COLUMN
 from ..figures.not_numbers import finite, top_of
-from ..figures.panels import BLOG_COLUMN, panels
+from ..figures.panels import panels
 from ..figures.picture import Picture, drawable, style
 from ..records.text_encoding import TextEncoding
 from .made_from import made_from

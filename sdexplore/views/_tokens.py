@@ -10,7 +10,8 @@ from matplotlib.patches import Rectangle
 
 from ..base.display import clip, count, width
 from ..base.errors import TokenError
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.columns import BLOG_COLUMN
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..text.tokenization import Token, Tokenization, Tokenizations
 from .made_from import made_from

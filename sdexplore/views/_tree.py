@@ -8,7 +8,8 @@ from matplotlib.patches import Patch
 
 from ..base.display import count
 from ..base.errors import InspectionError
-from ..figures.panels import BLOG_COLUMN, panel_grid
+from ..figures.columns import BLOG_COLUMN
+from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.tree import ModuleNode, ModuleTree
 from .made_from import made_from

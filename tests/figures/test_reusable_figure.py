@@ -107,13 +107,13 @@ def test_a_dashboard_draws_into_its_figure_and_gives_away_another(made, trace, f
     assert made == [0]
     mine = board.figure()
     assert mine is board.figure() is board.board.picture
-    assert page.figure_box.value == mine.html()
+    assert page.figure_box.value == mine.screen()
     before = mine.png(dpi=60)
     board.state.steps = (1, 4)
     assert board.figure() is not mine
     assert mine.png(dpi=60) == before
     shown = page.figure_box.value
-    assert shown == board.figure().html() != mine.html()
+    assert shown == board.figure().screen() != mine.screen()
     assert page.figure_code == board.figure().call
     sheets = [weakref.ref(one) for one in gc.get_objects() if isinstance(one, Sheet)]
     assert sheets
@@ -154,7 +154,7 @@ def test_after_an_error_the_last_figure_can_still_be_exported(trace):
     assert board.board.picture is drawn
     board.state.words = ("cat",)
     assert not page.section_message
-    assert page.figure_box.value == drawn.html()
+    assert page.figure_box.value == drawn.screen()
     board.close()
 
 

@@ -6,6 +6,8 @@ import time
 
 import ipywidgets
 
+from sdexplore.dashboard.in_page import ShownPicture
+
 PROMPT = "a cat and a dog"
 _ROLE = re.compile(r'<(span|div) role="(status|alert)"[^>]*>(.*?)</\1>', re.DOTALL)
 _PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
@@ -143,7 +145,7 @@ class Page:
     @property
     def picture(self):
         """The large picture, as a PNG file."""
-        return next(one for one in self.above if isinstance(one, ipywidgets.Image)).value
+        return next(one for one in self.above if isinstance(one, ShownPicture)).value
 
     @property
     def code(self):
@@ -158,12 +160,12 @@ class Page:
     @property
     def figure_box(self):
         """The widget of the first figure in the open tab; None if there is none."""
-        return next((one for one in self.tab if isinstance(one, ipywidgets.HTML) and "<figure" in one.value), None)
+        return next((one for one in self.tab if isinstance(one, ShownPicture) and one.wide), None)
 
     @property
     def has_figure(self):
         """Whether a figure is seen in the open tab."""
-        return "<img " in self._markup(self.tab)
+        return self.figure_box is not None
 
     @property
     def bar(self):
@@ -177,8 +179,8 @@ class Page:
     @property
     def runs(self):
         """The buttons of the last runs, newest first."""
-        kinds = [ipywidgets.Image, ipywidgets.Button, ipywidgets.HTML]
-        return [one.children[1] for one in self.above if [*map(type, getattr(one, "children", ()))] == kinds]
+        entries = [getattr(one, "children", ()) for one in self.above]
+        return [entry[1] for entry in entries if len(entry) == 3 and isinstance(entry[0], ShownPicture)]
 
     def module(self, *path):
         """The button of a module in the tree, each branch on the way to it unfolded."""

@@ -37,8 +37,7 @@ class DenoisingSection(Section):
         )
         self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Shows the steps one after the other")
         self._together = widgets.jslink((self._play, "value"), (self._step, "value"))
-        self._noisy = picture_box(_SIDE)
-        self._clean = picture_box(_SIDE)
+        self._noisy, self._clean = picture_box(_SIDE), picture_box(_SIDE)
         self._under = [widgets.HTML(layout=widgets.Layout(width=f"{_SIDE}px")) for _ in range(2)]
         self._facts = widgets.HTML(layout=widgets.Layout(min_width="220px"))
         pictures = [
@@ -102,11 +101,11 @@ class DenoisingSection(Section):
             try:
                 drawn = step_picture(trace, step, x0=x0, decode=False)
             except TraceError as error:
-                picture.value = blank()
+                picture.put(blank(), f"No picture of {name}.")
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
-            picture.value = enlarged_png(drawn.pixels, _SIDE)
             how = "linear preview, a square a latent pixel" if drawn.by == LINEAR else f"decoded by the {drawn.by}"
+            picture.put(enlarged_png(drawn.pixels, _SIDE), f"{name}, step {step}; {how}")
             text.value = f"<b>{name}</b><br>{escape(how)}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
 
@@ -115,7 +114,8 @@ class DenoisingSection(Section):
         super().clear()
         self._whole = None
         for picture, text in zip((self._noisy, self._clean), self._under, strict=True):
-            picture.value, text.value = blank(), ""
+            picture.put(blank(), "No picture.")
+            text.value = ""
         self._facts.value = ""
 
     def close(self) -> None:

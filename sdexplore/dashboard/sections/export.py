@@ -67,7 +67,8 @@ class ExportSection(Section):
         picture = self.board.picture
         self.message.say("Nothing is drawn yet: open another section first." if picture is None else "To be exported:")
         if picture is not None:
-            self.box.show(picture)
+            self.box.show_as_it_is(picture, self.board.page)
+            self._boxes[self.box] = None
 
     def export(self) -> None:
         """Writes the last figure, and the Markdown of its article."""

@@ -32,6 +32,7 @@ class Section:
         self.board = board
         self.message = Message()
         self.box = PictureBox(board.written)
+        self._boxes: dict[PictureBox, None] = {}
         self.widget: Any = None
 
     def draw(self) -> None:
@@ -79,18 +80,24 @@ class Section:
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
         """Draws the figure that `make` makes, and gives it to Export."""
         box = box or self.box
-        box.show(make())
+        box.show(make, self.board.page)
+        self._boxes[box] = None
         self.board.given = box.given
         self.message.say("")
 
     def _redraw(self, make: Callable[[], Picture]) -> None:
         """As `_show`, for a figure that every move of a control draws again; `make` may be called again later."""
-        self.box.redraw(make)
+        self.box.redraw(make, self.board.page)
+        self._boxes[self.box] = None
         self.board.given = self.box.given
         self.message.say("")
 
     def rested(self) -> None:
         """Called while the section is open, when the work under way has ended."""
+
+    def follow_page(self) -> None:
+        """Draws the figures again if the page has another theme or width than they were drawn for."""
+        self._attempt(lambda: [box.follow(self.board.page) for box in self._boxes])
 
     def clear(self) -> None:
         """Removes what is drawn; it can be drawn again."""
