@@ -10,6 +10,7 @@ Each name is loaded when it is first used. `import sdexplore` alone imports neit
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -141,12 +142,25 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands for)
     if name in _HOMES:
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        _introduce()
     elif name in _ROOMS:
         value = importlib.import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _introduce() -> None:
+    """Tells traces, where they are loaded, how a network becomes a decoder: `trace.decode(with_=…)`."""
+    if (traces := sys.modules.get(f"{__name__}.trace.step_decoding")) is not None:
+        traces.made_by(_decoder_of)
+
+
+def _decoder_of(network: object) -> Any:  # noqa: ANN401  (a class of a room that loads torch)
+    from .model.components.step_decoder import decoder_of
+
+    return decoder_of(network)
 
 
 def load_ipython_extension(shell: Any) -> None:  # noqa: ANN401  (IPython's shell)

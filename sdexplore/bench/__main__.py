@@ -8,10 +8,10 @@ from typing import Any
 
 from ..base.errors import SdexploreError
 from ..records.benchmark import AXES, Benchmark
-from . import growth, tracing
+from . import default_run, growth, tracing
 from .subjects import SIZES, Subject
 
-PARTS = (*tracing.KEYS, "reading", *AXES)
+PARTS = (default_run.KEY, *tracing.KEYS, "reading", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,6 +71,12 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
     subject = Subject.of(size, device, chosen.steps)
     _say(subject.name)
     found = Benchmark(facts={})
+    if default_run.KEY in only:
+        for row in default_run.default_rows(size, device, chosen.steps, chosen.pairs):
+            found = found.joined(Benchmark(facts={}, rows=(row,)))
+            _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
+    if not set(only) & {*tracing.KEYS, *AXES} and not chosen.peers:
+        return found
     for row in tracing.traced_rows(subject, chosen.pairs, only):
         found = found.joined(Benchmark(facts={}, rows=(row,)))
         _say(f"{row.name}: {row.note if row.seconds is None else row.share or row.seconds}")

@@ -1,7 +1,7 @@
 """The pipelines that are measured, and their runs with and without tracing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +57,10 @@ class Subject:
         now = situation(pipe)
         side, dtype = now.side, now.dtype
         return cls(f"{name}, {side} × {side}, {steps} steps, {dtype}", pipe, device, steps)
+
+    def of_steps(self, steps: int) -> "Subject":
+        """The same pipeline with another number of steps."""
+        return replace(self, steps=steps, name=self.name.replace(f", {self.steps} steps,", f", {steps} steps,"))
 
     def untraced(self, **more: Any) -> Any:  # noqa: ANN401  (tensors, or pictures)
         """Runs the pipeline without tracing; returns what diffusers returns."""

@@ -10,10 +10,20 @@ from jaxtyping import UInt8
 
 from ..base.display import counted
 from ..base.errors import SdexploreError, Stopped, TraceError
-from ..base.from_above import from_above
 from ..base.user_warnings import warn_user
 from .lazy import held
-from .step_decoding import NAMES, VAE, DecodedSteps, DecodeProgress, Decoder, Name, Samples, StepDecoding, StepPictures
+from .step_decoding import (
+    NAMES,
+    VAE,
+    DecodedSteps,
+    DecodeProgress,
+    Decoder,
+    Name,
+    Samples,
+    StepDecoding,
+    StepPictures,
+    decoder_of,
+)
 from .steps import Steps, StepsOfTrace
 
 _SHOWN = 8  # steps, where none are named
@@ -64,7 +74,7 @@ class DecodingTrace(StepsOfTrace):
         decoding = self.decoding
         names = decoding.samples.names()
         if with_ is not None:
-            decoder: Decoder = from_above("decoder_of")(with_)
+            decoder = decoder_of(with_)
             if not names:
                 raise TraceError(
                     "decode(with_=…): this trace holds no latents on a known scale: there is nothing to decode"

@@ -240,3 +240,24 @@ class StepPictures(Mapping[int, np.ndarray]):
     def __repr__(self) -> str:
         there = f"{len(self.made)} of {len(self)} pictures decoded" if self._waiting else f"{len(self)} pictures"
         return f"<{there}: steps {', '.join(map(str, self))}>"
+
+
+_MAKERS: list[Callable[[object], Decoder]] = []
+
+
+def made_by(maker: Callable[[object], Decoder]) -> None:
+    """Tells how a network becomes a decoder. A trace opens without torch, so the room that knows networks tells it."""
+    _MAKERS[:] = [maker]
+
+
+def decoder_of(network: object) -> Decoder:
+    """A decoder made of an autoencoder of diffusers.
+
+    Raises:
+        TraceError: It is none; or nothing that knows networks was loaded in this process.
+    """
+    if not _MAKERS:
+        raise TraceError(
+            "decode(with_=…): this trace was opened without sdx; name sdx.Trace once, which knows networks"
+        )
+    return _MAKERS[0](network)

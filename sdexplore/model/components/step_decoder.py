@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from ...base.error_lines import named_line
 from ...base.errors import TraceError
 from ...base.user_warnings import warn_user
+from ...trace.step_decoding import made_by
 from . import decoding
 from .memory import give_back, ran_out
 from .pipeline_lock import lock_of
@@ -165,3 +166,6 @@ def _decoded(vae: Any, processor: Any, device: torch.device, latents: np.ndarray
                 f"memory does not suffice ({named_line(error)}); pipe.vae.enable_tiling() needs less"
             ) from error
         raise TraceError(f"the decoder failed: {named_line(error)}") from error
+
+
+made_by(decoder_of)

@@ -67,6 +67,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps_and_one_that_does_is
     assert said.count("and is enough") == 4
     free(memory=needed)
     trace = sdx.run(tiny, PROMPT, record=BIG, num_inference_steps=3)
+    trace.decode()  # pictures of steps are counted, and there once they are looked at
     small = trace.timesteps.nbytes + trace.sigmas.nbytes + trace.latent_rgb.nbytes
     assert trace.nbytes == told.host + small
 
@@ -192,25 +193,40 @@ def test_a_decoder_that_fails_in_the_end_has_its_own_advice(tiny, monkeypatch):
 
 
 def test_a_run_is_not_lost_because_its_steps_could_not_be_decoded(tiny, monkeypatch, tmp_path):
-    whole = sdx.run(tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3))
-    for to in (None, tmp_path / "trace.safetensors"):
-        with monkeypatch.context() as patch:
-            patch.setattr(decoding, "decode", failing(2, "cuda", decoding.decode))
-            with pytest.warns(UserWarning, match="the run is whole, but .*; missing: decoded/3, decoded_x0/0") as told:
-                trace = unchecked("model.runs.run_pipeline").run(
-                    tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3), to=to
-                )
-        assert len(told) == 1
-        assert trace.fingerprint == whole.fingerprint
-        assert list(trace.decoded) == [0, 2]
-        assert np.array_equal(trace.decoded[2], whole.decoded[2])
-        assert trace.decoded_x0 == {}
-        assert trace.latent_rgb is not None
-        assert trace.provenance["out_of_memory"][0] == "decoded/3"
-        assert "Memory did not suffice to decode steps afterwards" in repr(trace)
+    whole, to = (
+        sdx.run(tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3)),
+        tmp_path / "trace.safetensors",
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "decode", failing(2, "cuda", decoding.decode))
+        with pytest.warns(UserWarning, match="the run is whole, but .*; missing: decoded/3, decoded_x0/0") as told:
+            trace = unchecked("model.runs.run_pipeline").run(
+                tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3), to=to
+            )
+    assert len(told) == 1
+    assert trace.fingerprint == whole.fingerprint
+    assert list(trace.decoded) == [0, 2]
+    assert np.array_equal(trace.decoded[2], whole.decoded[2])
+    assert list(trace.decoded_x0) == []
+    assert trace.latent_rgb is not None
+    assert trace.provenance["out_of_memory"][0] == "decoded/3"
+    assert "Memory did not suffice to decode steps afterwards" in repr(trace)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert sdx.Trace.load(tmp_path / "trace.safetensors").verify().num_steps == 4
+        assert sdx.Trace.load(to).verify().num_steps == 4
+
+
+def test_memory_that_does_not_suffice_to_decode_costs_the_pictures_alone(tiny, monkeypatch, tmp_path):
+    trace = sdx.run(tiny, PROMPT, num_inference_steps=3, record=sdx.Record(decode=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny.vae, "decode", failing(2, "cuda", tiny.vae.decode))
+        with pytest.raises(sdx.TraceError, match=r"memory does not suffice .*pipe\.vae\.enable_tiling"):
+            trace.decode()
+        with pytest.warns(UserWarning, match=r"Trace\.save: the pictures of 2 steps \(2, 3\) are left out"):
+            trace.save(tmp_path / "trace.safetensors")
+    assert trace.decoded.made == (0,)  # what was made stays
+    assert list(sdx.Trace.load(tmp_path / "trace.safetensors").verify().decoded) == [0]
+    assert trace.decode().decoded_x0.keys() == {0, 2, 3}
 
 
 # where rows are kept
@@ -237,7 +253,7 @@ def test_rows_go_where_they_stay_and_each_array_is_made_once(tiny, monkeypatch):
     made, own = [], memory_sink.InMemory._empty
     monkeypatch.setattr(memory_sink.InMemory, "_empty", lambda *x, **k: made.append(own(*x, **k)) or made[-1])
     trace = sdx.run(tiny, PROMPT, num_inference_steps=5, record=BIG)
-    arrays = trace.arrays()
+    arrays = trace.parts()
     assert len(made) == len(arrays)
     assert sum(one.nbytes for one in made) == trace.nbytes
     assert {one.data_ptr() for one in made} == {array.ctypes.data for array in arrays.values()}
