@@ -21,7 +21,7 @@ class BackgroundDecoding:
         self, in_main: Callable[[Callable[[], object]], object], preview: object, free: Callable[[], bool]
     ) -> None:
         self._in_main, self._preview, self._free = in_main, preview, free
-        self._worker = Worker()
+        self._worker = Worker("sdexplore decoding")
         self._followers: list[Callable[[], object]] = []
         self._trace: Trace | None = None
         self._said, self._turn = "", 0

@@ -165,6 +165,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
 
     def _look_at(self, trace: Trace | None) -> None:
+        if trace is not self.board.trace:
+            self.board.decoding.stop()
         self.board.trace = trace
         self._picture.show(trace)
         self._tabs.redraw()
