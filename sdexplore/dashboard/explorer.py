@@ -19,6 +19,7 @@ from .in_page import CLASS
 from .latest_picture import LatestPicture
 from .messages import CodeLine
 from .progress import Status
+from .reruns import opened
 from .run_controls import RunControls
 from .runs import Runs
 from .state import RUN, SHOW, State
@@ -70,6 +71,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.history.add(trace, label)
         self._tabs.open_first()
         self._look_at(self.history.traces[0] if self.history.traces else None)
+        opened(self)
 
     def _arranged(self) -> list[Any]:
         pictures = row([self._picture.widget, self.history.widget])
@@ -201,7 +203,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.history.forget()
         self._tabs.close()
         self.board.trace = self.board.given = self.board.pipe = None
-        close(*self.children)
+        close(*self.children, self.layout)
         super().close()
 
     def _busy(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from ...figures.picture import Picture
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import column
+from ..controls import close, column
 from ..linked_explorer import LinkedExplorer
 from .section import Section
 
@@ -72,7 +72,7 @@ class PixelsSection(Section):
         super().forget()
         self.widget.children = [self.message.widget]
         if self._linked is not None:
-            self._linked.close()
+            close(self._linked)
         self._linked = self._of = None
 
 
