@@ -26,7 +26,7 @@ def left(pipe=None):
         "widgets": len(ipywidgets.Widget.get_manager_state()["state"]),
         "comms": len(comm.get_comm_manager().comms),
         "threads": sum(thread.name.startswith("sdexplore") for thread in threading.enumerate()),
-        "figures": sum(isinstance(one, Figure) for one in held),
+        "figures": sum(issubclass(type(one), Figure) for one in held),
         "pyplot": len(plt.get_fignums()),
         "hooks": sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules),
     }
