@@ -91,18 +91,25 @@ def step_pictures(
     return noisy, [step_picture(trace, step, x0=True, decode=decode) for step in steps]
 
 
-def predicted_pictures(trace: Trace, steps: Sequence[int]) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], str]:
+def predicted_pictures(
+    trace: Trace, steps: Sequence[int], *, decode: bool = True
+) -> tuple[list[UInt8[np.ndarray, "Y X 3"]], str]:
     """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and that kind.
+
+    Args:
+        decode: Whether steps that the Record names are decoded if they were not before.
 
     Returns:
         A picture a step and "decoded" where the VAE decodes every one of them, or did: those that the Record names are
         decoded. Else a picture a step by another decoder and its name, where it decoded them all; else all by the
         linear preview, "linear"; no pictures where the trace has neither.
     """
+    named = set(trace.decoded_x0) if decode and trace.undecodable is None else set()
+    there = {step: trace.picture_of_step(step, x0=True, decode=False) for step in steps}
     found = []
-    for step in steps:
+    for step in steps if all(step in named or there[step] is not None for step in steps) else ():
         try:
-            picture = trace.picture_of_step(step, x0=True, decode=step in trace.decoded_x0)
+            picture = trace.picture_of_step(step, x0=True, decode=step in named)
         except SdexploreError:
             picture = None
         if picture is None:

@@ -8,6 +8,7 @@ from ..base.errors import Stopped
 from ..figures.picture import Picture
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
+from .background_decoding import BackgroundDecoding
 from .in_page import Surroundings
 from .names import written
 from .picture_boxes import Given
@@ -40,6 +41,8 @@ class Board:
             as are said to belong together.
         show: Shows a trace in every section.
         objects: Gives what lines of code stand for: name -> object.
+        preview: A little decoder for previews; None for the linear one.
+        decoding: What decodes the steps of the trace that is shown, while one looks.
         closed: Whether the dashboard was closed: results of work are dropped then.
     """
 
@@ -62,6 +65,11 @@ class Board:
     show: Callable[[Trace], object] = lambda _: None
     objects: Callable[[], Mapping[str, object]] = dict
     closed: bool = False
+    preview: Any = None
+    decoding: BackgroundDecoding = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decoding = BackgroundDecoding(self.in_main, self.preview, lambda: not self.busy)
 
     @property
     def picture(self) -> Picture | None:
@@ -83,6 +91,14 @@ class Board:
     def prompt(self) -> str | None:
         """The prompt of the next run; None if the pipeline takes none, or was given embeddings."""
         return self.state.prompt if "prompt" in self.known and "prompt_embeds" not in self.fixed else None
+
+    def little_decoder(self) -> Any:  # noqa: ANN401  (of the model's room)
+        """Latents -> picture, by the little decoder, with its `name`; None without one."""
+        if self.preview is None:
+            return None
+        from ..model.components.step_decoder import decoder_of
+
+        return decoder_of(self.preview)
 
     def written(self, line: str) -> str:
         """A line of code with the user's own names."""
@@ -107,6 +123,7 @@ class Board:
 
         status.start(_WAITS)  # at once, in the place of an older error
         self.working = status
+        self.decoding.stop()
         self._be(busy=True)
         self.worker.submit(guarded)
 

@@ -40,7 +40,7 @@ class ComparedRuns:
     ) -> None:
         self._board, self._finished, self._failed = board, finished, failed
         self.status = Status()
-        self._preview = picture_box(_SIDE)
+        self._preview = picture_box(_SIDE, "The newest preview of these runs.")
         self._preview.layout.display = self.status.widget.layout.display = "none"
         self.status.widget.layout.width, self.status.widget.layout.flex = "auto", "1 1 280px"
         self.widget: Any = row([button, self._preview, self.status.widget])
@@ -97,6 +97,7 @@ class ComparedRuns:
         board.work(job, status)
 
     def _end(self, found: Comparison) -> None:
+        self._preview.layout.display = "none"
         self._board.show(found.traces[-1])
         self._finished(found)
         self.status.end(f"Compared {len(found)} runs over {', '.join(found.over)}.")

@@ -19,6 +19,7 @@ from .in_page import CLASS
 from .latest_picture import LatestPicture
 from .messages import CodeLine
 from .progress import Status
+from .reruns import opened
 from .run_controls import RunControls
 from .runs import Runs
 from .state import RUN, SHOW, State
@@ -45,10 +46,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         record: Record = USUAL,
         state: State | None = None,
         fixed: Mapping[str, Any] | None = None,
+        preview: object = None,
     ) -> None:
         self._unfollow: list[Callable[[], None]] = []
         status = Status(bar=pipe is not None)
-        self.board = Board(state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status)
+        self.board = Board(
+            state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status, preview=preview
+        )
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self._picture = LatestPicture()
         self._runs = Runs(self.board, self._picture, self._arrived)
@@ -67,6 +71,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.history.add(trace, label)
         self._tabs.open_first()
         self._look_at(self.history.traces[0] if self.history.traces else None)
+        opened(self)
 
     def _arranged(self) -> list[Any]:
         pictures = row([self._picture.widget, self.history.widget])
@@ -112,7 +117,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         outcome = self._runs.start()
         if not wait:
             return None
-        self.wait()
+        self._wait_for_work()
         first = outcome[0] if outcome else None
         if isinstance(first, Exception):
             raise first
@@ -137,7 +142,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Returns when no work is under way and its result is shown; False if that took longer than `seconds`."""
+        """Returns when no work is under way and its result is shown, pictures of steps included.
+
+        Args:
+            seconds: False is returned if a run, or the decoding after it, took longer.
+        """
+        done = self._wait_for_work(seconds) and self.board.decoding.wait(seconds)
+        self.board.main.flush()
+        return done
+
+    def _wait_for_work(self, seconds: float | None = None) -> bool:
         done = self.board.worker.wait(seconds)
         self.board.main.flush()
         return done
@@ -153,6 +167,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
 
     def _look_at(self, trace: Trace | None) -> None:
+        if trace is not self.board.trace:
+            self.board.decoding.stop()
         self.board.trace = trace
         self._picture.show(trace)
         self._tabs.redraw()
@@ -181,23 +197,26 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return
         self.board.closed = True
         self.board.worker.close()
+        self.board.decoding.close()
         for stop_following in self._unfollow:
             stop_following()
         self.history.forget()
         self._tabs.close()
         self.board.trace = self.board.given = self.board.pipe = None
-        close(*self.children)
+        close(*self.children, self.layout)
         super().close()
 
     def _busy(self) -> None:
         """Enables or disables Stop when work begins or ends; sections without a trace say what they wait for."""
         if self._controls is not None:
             self._controls.busy(self.board.busy)
-        self.board.main.call(self._say_what_is_missing)
+        self.board.in_main(self._rested)
 
-    def _say_what_is_missing(self) -> None:
-        if self.trace is None and not self.board.closed:
+    def _rested(self) -> None:
+        if self.trace is None:
             self._tabs.say_what_is_missing()
+        elif not self.board.busy:
+            self._tabs.open.rested()
 
     def _say_code(self) -> None:
         """Shows the code of the run that is shown, or else of the run that Run would start; and of the selection."""

@@ -25,10 +25,14 @@ class LatestPicture:
         self.widget: Any = column([self.picture, self.caption.widget], width=f"{_SIDE + 8}px", max_width="100%")
         self._grows = False
 
-    def begin(self, seed: int, prompt: str | None) -> None:
-        """Follows the run under way, until another one is shown."""
+    def begin(self, seed: int, prompt: str | None, by: str) -> None:
+        """Follows the run under way, until another one is shown.
+
+        Args:
+            by: What decodes its previews; "" for the linear one.
+        """
         self._grows = True
-        self._say(f"under way: seed {seed} · {prompt or 'no prompt'}")
+        self._say(f"under way: seed {seed} · {f'decoded by {by} · ' if by else ''}{prompt or 'no prompt'}")
 
     def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
         """Shows the newest preview of the run that is followed."""

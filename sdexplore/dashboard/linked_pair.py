@@ -14,7 +14,8 @@ class LinkedPair(anywidget.AnyWidget):
     """Two traces in the browser: what is pointed at or chosen in one is shown in the other.
 
     Both word maps have one scale. Beside them stand the difference of the maps, b − a, from blue over white to red, and
-    the absolute difference of the pictures, black where they are the same. All data is in the browser.
+    the absolute difference of the pictures, black where they are the same. All data is in the browser;
+    steps that were not decoded yet are linear previews.
 
     Args:
         names: What the runs are called above their pictures.
@@ -32,7 +33,7 @@ class LinkedPair(anywidget.AnyWidget):
     data_b = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, a: Trace, b: Trace, names: tuple[str, str] = ("", "")) -> None:
-        packed = [pack(trace, BUDGET) for trace in (a, b)]
+        packed = [pack(trace, BUDGET, decode=False) for trace in (a, b)]
         held: dict[str, Any] = {}
         for one, name, found in zip("ab", names, packed, strict=True):
             held |= {f"name_{one}": name, f"facts_{one}": dict(found.facts), f"data_{one}": found.data}

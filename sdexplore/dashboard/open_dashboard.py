@@ -7,7 +7,7 @@ from traitlets import TraitError
 
 from ..base import atomic_files
 from ..base.display import clip
-from ..base.errors import RunError, did_you_mean
+from ..base.errors import RunError, TraceError, did_you_mean
 from ..trace.collections import Comparison, Traces, opened
 from ..trace.file import kind_of_folder
 from ..trace.record import USUAL, Record
@@ -16,23 +16,33 @@ from .explorer import Explorer
 from .state import MOST_SEED, RUN, SHOW, State
 
 
-def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer:  # noqa: ANN401  (several kinds)
+def explore(
+    source: Any,  # noqa: ANN401  (several kinds)
+    *,
+    record: Record = USUAL,
+    preview: object = None,
+    **settings: Any,  # noqa: ANN401  (values of several kinds)
+) -> Explorer:
     """Makes a dashboard, which a cell shows as its last line.
 
     Args:
         source: A diffusers pipeline, to run and inspect; or a Trace, Traces, a Comparison, or the path of their file or
             folder, to inspect without a model.
         record: What runs keep.
+        preview: A little decoder for previews, an `AutoencoderTiny` (TAESD) for example; what it made bears its name.
+            None: the linear preview.
         **settings: First values of its State (prompt, seed, num_inference_steps, section …); for a pipeline also any
             other argument of its call (image, strength, guidance_rescale …), which every run then gets.
 
     Raises:
-        RunError: `source` is none of these; a setting is not known, or its value is not valid.
+        RunError: `source` is none of these; `preview` is no autoencoder; a setting is not known, or its value is not
+            valid.
         TraceError: The file holds no trace.
         InspectionError: The pipeline has no UNet.
     """
     state = {name: value for name, value in settings.items() if name in (*RUN, *SHOW)}
     fixed = {name: value for name, value in settings.items() if name not in state}
+    _check_preview(preview)
     if isinstance(source, str | PathLike):
         source = _opened(source)
     if isinstance(source, Trace | Traces | Comparison):
@@ -42,8 +52,19 @@ def explore(source: Any, *, record: Record = USUAL, **settings: Any) -> Explorer
             raise RunError(
                 f"explore(trace, {name}=…): a stored trace is not run again, and its state has no such value; {hint}"
             )
-        return Explorer(traces=_labelled(source), record=record, state=_state(state))
-    return _of_pipeline(source, record, state, fixed)
+        return Explorer(traces=_labelled(source), record=record, state=_state(state), preview=preview)
+    return _of_pipeline(source, record, state, fixed, preview)
+
+
+def _check_preview(preview: object) -> None:
+    if preview is None:
+        return
+    from ..model.components.step_decoder import decoder_of
+
+    try:
+        decoder_of(preview)
+    except TraceError as error:
+        raise RunError(f"explore(preview={clip(repr(preview), 80)}): {str(error).partition(': ')[2]}") from error
 
 
 def _state(values: dict[str, Any]) -> State:
@@ -79,7 +100,13 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
     )
 
 
-def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[str, Any]) -> Explorer:  # noqa: ANN401
+def _of_pipeline(
+    pipe: Any,  # noqa: ANN401  (any diffusers pipeline)
+    record: Record,
+    state: dict[str, Any],
+    fixed: dict[str, Any],
+    preview: object,
+) -> Explorer:
     from ..model.components.pipeline_parts import parts
     from ..model.inspection.situation import call_defaults
     from ..model.runs.call import Call
@@ -89,4 +116,4 @@ def _of_pipeline(pipe: Any, record: Record, state: dict[str, Any], fixed: dict[s
     check(pipe, Call.of(None, fixed), "explore")
     usual = call_defaults(pipe)
     begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
-    return Explorer(pipe, record=record, state=_state({**begin, **state}), fixed=fixed)
+    return Explorer(pipe, record=record, state=_state({**begin, **state}), fixed=fixed, preview=preview)

@@ -20,9 +20,7 @@ class Status:
     """
 
     def __init__(self, *, bar: bool = True) -> None:
-        self._bar = widgets.IntProgress(
-            value=0, max=1, tooltip="How much of the work is done", layout=widgets.Layout(width="42%", min_width="80px")
-        )
+        self._bar: Any = _bar() if bar else None
         self._message = Message()
         # As high as two lines: a text may need both, and nothing below may jump.
         row = widgets.Layout(width="100%", min_height="42px", align_items="center")
@@ -41,7 +39,7 @@ class Status:
     def start(self, what: str) -> None:
         """Sets the bar to 0, says `what`, and starts the clock."""
         self._started = time.monotonic()
-        self._bar.bar_style, self._bar.value = "", 0
+        self._move("", 0)
         self.say(what)
 
     def reach(self, done: int, total: int, what: str = "", *, run: int = 0, runs: int = 1) -> None:
@@ -51,7 +49,9 @@ class Status:
             run, runs: Which of how many runs this is, from 0.
         """
         parts = max(total, 1) + 1
-        self._bar.max, self._bar.value = runs * parts, run * parts + done
+        if self._bar is not None:
+            self._bar.max = runs * parts
+        self._move("", run * parts + done)
         before = f"run {run + 1} of {runs}, " if runs > 1 else ""
         self.go_on(f"{before}{what}{done} of {total}")
 
@@ -66,22 +66,25 @@ class Status:
 
     def tell(self, what: str) -> None:
         """Says `what`, which is about no work: the bar is empty."""
-        self._bar.bar_style, self._bar.value = "", 0
+        self._move("", 0)
         self.say(what)
 
     def end(self, what: str) -> None:
         """Shows that the result is there; `what` says so."""
-        self._bar.bar_style, self._bar.value = "success", self._bar.max
+        self._move("success", None)
         self.say(what)
 
     def rest(self, what: str) -> None:
         """Shows that the work ended early, for the reason `what`."""
-        self._bar.bar_style = "warning"
+        if self._bar is not None:
+            self._bar.bar_style = "warning"
         self.say(what)
 
     def fail(self, error: BaseException) -> None:
         """Shows that the work failed with `error`."""
-        self._bar.bar_style, self._error = "warning", error
+        if self._bar is not None:
+            self._bar.bar_style = "warning"
+        self._error = error
         self._show()
 
     @contextmanager
@@ -95,8 +98,19 @@ class Status:
             self._beside = ""
             self._show()
 
+    def _move(self, style: str, value: int | None) -> None:
+        """Moves the bar, where there is one; None is its end."""
+        if self._bar is not None:
+            self._bar.bar_style, self._bar.value = style, self._bar.max if value is None else value
+
     def _show(self) -> None:
         if self._error is not None:
             self._message.fail(self._error)
         else:
             self._message.say(" · ".join(filter(None, (self._words, self._beside))))
+
+
+def _bar() -> Any:  # noqa: ANN401  (widgets have no types)
+    return widgets.IntProgress(
+        value=0, max=1, tooltip="How much of the work is done", layout=widgets.Layout(width="42%", min_width="80px")
+    )

@@ -17,6 +17,7 @@ from .progress import Status
 from .worker import Cancelled
 
 _PREVIEWS_A_SECOND = 10
+_BETWEEN = 10  # times as long as a preview takes goes by before the next: a little decoder may be slow
 
 
 class Runs:
@@ -43,7 +44,7 @@ class Runs:
 
         def begun() -> None:
             board.status.start("starting")
-            self._picture.begin(seed, prompt)
+            self._picture.begin(seed, prompt, getattr(board.little_decoder(), "name", ""))
 
         def job(cancelled: Cancelled) -> None:
             from ..model.series.queued_runs import run_unless
@@ -93,17 +94,19 @@ def followed(
     board: Board, status: Status, grow: Callable[[UInt8[np.ndarray, "y x 3"]], object]
 ) -> Callable[[Any], None]:
     """What a run calls after each step, with the model's Progress: it moves the status, and `grow` gets a preview."""
-    last, decodes = 0.0, getattr(board.pipe, "vae", None) is not None
+    again, decodes = 0.0, getattr(board.pipe, "vae", None) is not None
+    little = board.little_decoder()
 
     def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-        nonlocal last
+        nonlocal again
         now, ends = time.monotonic(), progress.step + 1 == progress.total
-        if progress.step and not ends and now - last < 1 / _PREVIEWS_A_SECOND:
+        if progress.step and not ends and now < again:
             return
-        last = now
         status.reach(progress.step + 1, progress.total, "step ", run=progress.cell, runs=progress.cells)
         if decodes:
-            grow(progress.preview())
+            grow(progress.preview() if little is None else little(progress.latents()))
+        took = time.monotonic() - now
+        again = now + max(1 / _PREVIEWS_A_SECOND, took * _BETWEEN)
         if ends:
             status.go_on("decoding the picture" if decodes else "finishing")
 

@@ -15,9 +15,14 @@ Job: TypeAlias = Callable[[Cancelled], object]
 
 
 class Worker:
-    """One thread for jobs. A new job asks the running one to stop, and replaces the one that waits."""
+    """One thread for jobs. A new job asks the running one to stop, and replaces the one that waits.
 
-    def __init__(self) -> None:
+    Args:
+        name: The thread's.
+    """
+
+    def __init__(self, name: str = "sdexplore") -> None:
+        self._name = name
         self._changed = threading.Condition()
         self._job: tuple[int, Job] | None = None
         self._newest = 0
@@ -49,7 +54,7 @@ class Worker:
             self._newest += 1
             self._job = (self._newest, job)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, daemon=True, name="sdexplore")
+                self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
                 self._thread.start()
             self._changed.notify_all()
 

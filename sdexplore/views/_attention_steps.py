@@ -29,6 +29,7 @@ def attention_steps(
     layers: Layers = None,
     heads: Heads = None,
     occurrence: Whole | None = None,
+    decode: bool = True,
 ) -> Picture:
     """Draws where one word's cross-attention went step by step, a column a step.
 
@@ -42,6 +43,7 @@ def attention_steps(
         word: A word or phrase of the prompt, or positions.
         steps: Which steps; None: eight of the recorded, evenly spread.
         role, layers, heads, occurrence: As `word_map` takes them.
+        decode: False decodes nothing that was not decoded yet.
 
     Raises:
         TokenError: The prompt has no such word.
@@ -55,7 +57,7 @@ def attention_steps(
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
     top = top_of(maps)
     y, x = maps.shape[1:]
-    predicted, how = predicted_pictures(trace, chosen)
+    predicted, how = predicted_pictures(trace, chosen, decode=decode)
     with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
         over = selection_title(trace, read, without=("steps",))
         which = "" if occurrence is None else f", occurrence {occurrence}"
@@ -72,6 +74,7 @@ def attention_steps(
     name = clip(label(word))
     above = f", beneath the picture that the step predicts ({how})" if predicted else ""
     ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
+    given = {**selection.given, **({} if decode else {"decode": False})}
     return Picture(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
@@ -80,5 +83,5 @@ def attention_steps(
             f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}",
             *ends,
         ),
-        call=line_of_code("attention_steps", f"trace, {word!r}{options(selection.given)}", trace),
+        call=line_of_code("attention_steps", f"trace, {word!r}{options(given)}", trace),
     )

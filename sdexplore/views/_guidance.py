@@ -1,12 +1,14 @@
 """What classifier-free guidance did."""
 
+from typing import Any
+
 import numpy as np
 
 from ..analysis.guidance import halves
 from ..analysis.trajectory import predicted_pictures, preview, spread
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
-from ..figures.code_lines import line_of_code
+from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
 from ..figures.not_numbers import top_of
@@ -21,7 +23,7 @@ from .made_from import made_from
 
 
 @made_from("trace", "comparison")
-def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
+def guidance(source: Trace | Comparison, steps: Steps = None, *, decode: bool = True) -> Picture:
     """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
 
     A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
@@ -34,6 +36,7 @@ def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
 
     Args:
         steps: Which steps of a Trace, a slice or one; by default eight of those at which both halves were computed.
+        decode: False decodes nothing that was not decoded yet.
 
     Raises:
         TraceError: The run had no guidance; a step had not both halves; a cell has no picture; a Comparison with
@@ -42,13 +45,13 @@ def guidance(source: Trace | Comparison, steps: Steps = None) -> Picture:
     Source: Ho & Salimans 2022, Eq. 6.
     """
     if isinstance(source, Trace):
-        return _halves(source, steps)
+        return _halves(source, steps, decode=decode)
     if steps is not None:
         raise TraceError("guidance(comparison, steps=…): a Comparison shows final pictures; leave steps out")
     return comparison_grid(source, "guidance")
 
 
-def _halves(trace: Trace, steps: Steps) -> Picture:
+def _halves(trace: Trace, steps: Steps, *, decode: bool) -> Picture:
     found = halves(trace)
     chosen = spread(found.steps, MOST_STEPS) if steps is None else trace.check_steps(steps)
     if missing := [step for step in chosen if step not in found.steps]:
@@ -60,7 +63,7 @@ def _halves(trace: Trace, steps: Steps) -> Picture:
     reach = top_of(difference) or 1.0
     guided = trace.recorded("pred_original_sample")
     y, x = difference.shape[1:]
-    pictures, how = predicted_pictures(trace, chosen)
+    pictures, how = predicted_pictures(trace, chosen, decode=decode)
     labels = ("x0 uncond\nlinear", "x0 cond\nlinear", "|cond − uncond|", f"x0 guided\n{how}")
     with panels(len(labels), len(chosen), aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(f"{run_title(trace)}, guidance_scale {guidance_scale_of(trace)}", fontsize=9)
@@ -73,6 +76,8 @@ def _halves(trace: Trace, steps: Steps) -> Picture:
             drawn = axes[2, column].imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             axes[3, column].imshow(pictures[column])
         colour_bar(figure, drawn, axes[2, :], label="RMS over channels", pad=0.01)
+    given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
+    given |= {} if decode else {"decode": False}
     return Picture(
         figure=figure,
         data={
@@ -84,5 +89,5 @@ def _halves(trace: Trace, steps: Steps) -> Picture:
         },
         alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
         f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction ({how}), for {in_words(trace)}.",
-        call=line_of_code("guidance", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+        call=line_of_code("guidance", f"trace{options(given)}", trace),
     )

@@ -31,6 +31,7 @@ def test_every_section_shows_the_trace_and_gives_a_figure(explorer, page):
     assert page.titles == TITLES
     for title in TITLES:
         page.open(title)
+        assert explorer.wait(60.0)
         assert not page.section_message or title in WITHOUT_FIGURE, (title, page.section_message)
         if title not in WITHOUT_FIGURE:
             assert explorer.snapshot().alt

@@ -261,9 +261,14 @@ def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Pi
     words, chosen, scale, method = list(state.words) or None, state.selection, state.scale, state.method
     without_heads = {name: value for name, value in chosen.items() if name != "heads"}
 
+    steps = {
+        "steps": _a_few(trace, chosen),
+        **({"decode": False} if trace.undecoded else {}),
+    }  # no picture is waited for
+
     return {
         "words": lambda: views.attention(trace, words, scale=scale, method=method, **chosen),
-        "by step": lambda: views.attention_steps(trace, word, **{**chosen, "steps": _a_few(trace, chosen)}),
+        "by step": lambda: views.attention_steps(trace, word, **{**chosen, **steps}),
         "by layer": lambda: views.attention_layers(trace, word, **without_heads, scale=scale),
         "where it all went": lambda: views.attention_mass(trace, **chosen),
         "segmentation": lambda: views.segmentation(trace, words, **chosen),

@@ -1,12 +1,13 @@
 """The section "Denoising": the steps one by one, from noise to picture."""
 
+import time
 from typing import ClassVar
 
 import ipywidgets as widgets
 import numpy as np
 
 from ...analysis.trajectory import LINEAR, step_picture
-from ...base.display import Table, to_html
+from ...base.display import Table, escape, to_html
 from ...base.errors import TraceError
 from ...trace.trace import Trace
 from ..board import Board
@@ -20,8 +21,8 @@ _SIDE = 300
 class DenoisingSection(Section):
     """x_t and the predicted x0 at one step, with its timestep and noise; below, a figure of all steps.
 
-    Both pictures are decoded by the VAE if the run decoded that step. Otherwise they are the linear preview, and the
-    text beneath says so.
+    Linear previews are shown at once. The steps that the Record names are then decoded, one at a time, and take the
+    place of their previews. The text beneath each picture says what made it.
     """
 
     title: ClassVar[str] = "Denoising"
@@ -53,6 +54,8 @@ class DenoisingSection(Section):
             padding="6px 0",
         )
         self._whole: Trace | None = None
+        self._again = 0.0  # when the figure may be drawn again
+        board.decoding.follow(self._decoded)
 
     def _draw(self) -> None:
         trace = self._trace()
@@ -61,24 +64,49 @@ class DenoisingSection(Section):
         step = self._step.value = min(self.board.state.step, last)
         self._look_at(trace, step)
         if self._whole is not trace:
-            from ...views import denoising
-
-            self._show(lambda: denoising(trace))
+            self._draw_all(trace)
             self._whole = trace
-        self.message.say("")
+        self.board.decoding.want(trace, step)
+        self.message.say(self.board.decoding.said_of(trace))
+
+    def rested(self) -> None:
+        """Goes on to decode, if a run came between."""
+        self.draw()
+
+    def _draw_all(self, trace: Trace) -> None:
+        """Draws the figure of all steps as they are now. It takes a fifth of the time at most."""
+        from ...views import denoising
+
+        began = time.monotonic()
+        self._redraw(lambda: denoising(trace, decode=not trace.undecoded))
+        self._again = time.monotonic() + 4 * (time.monotonic() - began)
+
+    def _decoded(self) -> None:
+        """Shows a picture that was decoded just now."""
+        trace = self.board.trace
+        if trace is None or trace is not self._whole:
+            return
+        if self.board.state.section != self.title:
+            self._whole = None  # it is drawn again when it is opened
+            return
+        said = self.board.decoding.said_of(trace)
+        self._attempt(lambda: self._look_at(trace, min(self.board.state.step, trace.num_steps - 1)))
+        if not said or time.monotonic() > self._again:
+            self._attempt(lambda: self._draw_all(trace))
+        self.message.say(said)
 
     def _look_at(self, trace: Trace, step: int) -> None:
         for x0, picture, text in ((False, self._noisy, self._under[0]), (True, self._clean, self._under[1])):
             name = "predicted x0 (pred_original_sample)" if x0 else "x_t, before the step"
             try:
-                drawn = step_picture(trace, step, x0=x0, decode=step in trace.decoded)
+                drawn = step_picture(trace, step, x0=x0, decode=False)
             except TraceError as error:
                 picture.put(blank(), f"No picture of {name}.")
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
             how = "linear preview, a square a latent pixel" if drawn.by == LINEAR else f"decoded by the {drawn.by}"
             picture.put(enlarged_png(drawn.pixels, _SIDE), f"{name}, step {step}; {how}")
-            text.value = f"<b>{name}</b><br>{how}"
+            text.value = f"<b>{name}</b><br>{escape(how)}"
         self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
 
     def clear(self) -> None:

@@ -43,7 +43,7 @@ class GuidanceSection(Section):
         trace = self._trace()
         self._show_both()
         self._show(lambda: guidance_steps(trace), self._steps)
-        self._show(lambda: guidance(trace))
+        self._show(lambda: guidance(trace, decode=not trace.undecoded))  # no picture is waited for
 
     def compare(self) -> None:
         """Runs with guidance off and on, from the same noise, and shows both pictures."""

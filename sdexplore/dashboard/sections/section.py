@@ -92,6 +92,9 @@ class Section:
         self.board.given = self.box.given
         self.message.say("")
 
+    def rested(self) -> None:
+        """Called while the section is open, when the work under way has ended."""
+
     def follow_page(self) -> None:
         """Draws the figures again if the page has another theme or width than they were drawn for."""
 
