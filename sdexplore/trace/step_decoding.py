@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -188,13 +188,7 @@ class StepDecoding:
         return picture
 
 
-if TYPE_CHECKING:
-    _Pictures = Mapping[int, np.ndarray]
-else:
-    _Pictures = Mapping  # a checker of types would look at a picture, and so decode it
-
-
-class StepPictures(_Pictures):
+class StepPictures(Mapping[int, Any]):  # not of arrays: a checker of types would look at one, and decode it
     """Step -> picture. One that was not made yet is decoded when it is touched, and remembered.
 
     Keys, length and `in` decode nothing.
