@@ -52,13 +52,15 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def browser():
-    """A Chromium without a window."""
-    from lab import ARGUMENTS, CHROMIUM
+    """A Chromium without a window, with the scrollbars that a reader's has."""
+    from lab import ARGUMENTS, CHROMIUM, NOT_ARGUMENTS
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        found = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=ARGUMENTS, ignore_default_args=NOT_ARGUMENTS
+        )
         yield found
         found.close()
 

@@ -12,8 +12,8 @@ from ..figures.themes import Theme
 CLASS: Final = "sdexplore"
 """The class of the element around a dashboard, which style.css knows."""
 
-PIXELS_PER_INCH: Final = 132.0
-"""CSS pixels that an inch of a figure takes. The smallest text of figures has 6 points, which are 11 pixels then."""
+PIXELS_PER_INCH: Final = 134.0
+"""CSS pixels that an inch of a figure takes. The smallest text of figures, of 6 points, has 11 pixels then."""
 
 _LEAST = 5.5  # inches: figures for a narrower page are scaled by the browser
 _MOST_DENSE = 2.0  # a denser screen shows each dot of a figure as several
@@ -64,7 +64,8 @@ class Surroundings(anywidget.AnyWidget):
     @property
     def look(self) -> tuple[Theme, Column]:
         """Theme and column of a figure that is drawn here; the column is an article's until a page says its width."""
+        theme: Theme = "dark" if self.theme == "dark" else "light"
         if not self.wide:
-            return self.theme, ARTICLE
+            return theme, ARTICLE
         inches = max(_LEAST, self.wide / PIXELS_PER_INCH)
-        return self.theme, Column(inches, PIXELS_PER_INCH * min(max(self.density, 1.0), _MOST_DENSE))
+        return theme, Column(inches, PIXELS_PER_INCH * min(max(self.density, 1.0), _MOST_DENSE))

@@ -54,7 +54,7 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True) -> Pict
                 if row == 0:
                     axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=7.5)
                 if picture.mark:
-                    axes[row, column].set_xlabel(drawable(picture.mark, 24), fontsize=6.5)
+                    axes[row, column].set_xlabel(drawable(picture.mark, 24), fontsize=7.5)
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:

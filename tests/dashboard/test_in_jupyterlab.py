@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab import COLOURS, contrast, open_notebook
+from lab import open_notebook
 
 ROOT = Path(__file__).parents[2]
 STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
@@ -107,31 +107,13 @@ def test_the_newest_run_shows_words_under_the_pointer(notebook, dashboard):
     notebook.screenshot("explorer-pixels-light")
 
 
-@pytest.mark.parametrize("title", ["Attention", "Guidance", "Tokens", "Components", "Compare", "Export"])
-def test_every_section_opens_without_a_word_of_error_and_without_sideways_scrolling(notebook, dashboard, title):
-    dashboard.open(title)
-    page = notebook.page
-    page.wait_for_function(
-        "title => [...document.querySelectorAll('.lm-mod-current, .p-mod-current')].some(t => t.textContent === title)",
-        arg=title,
-    )
-    notebook.run(2)  # the kernel has drawn by then
-    assert dashboard.area.locator("[role=alert]:visible").count() == 0
-    assert dashboard.area.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
-    if title in ("Attention", "Guidance"):
-        image = dashboard.area.locator("figure img[alt]:visible").first
-        image.wait_for()
-        assert len(image.get_attribute("alt")) > 40
-    notebook.screenshot(f"explorer-{title.lower()}-light")
-
-
 def test_a_pressed_word_is_drawn_alone(dashboard):
     dashboard.open("Attention")
     dashboard.area.locator("button.jupyter-widgets", has_text="rocket").first.click()
     code = dashboard.area.locator("pre:visible", has_text="sdx.views.attention(trace, ['rocket'])")
     code.wait_for(timeout=20_000)
     assert code.count() == 1
-    assert dashboard.area.locator('figure img[alt*="rocket"]:visible').count() == 1
+    dashboard.area.locator('.widget-tab-contents img[alt*="attention to rocket ("]:visible').wait_for()
 
 
 def test_the_keyboard_alone_presses_run(notebook, dashboard):
@@ -162,18 +144,6 @@ def test_export_writes_a_file(dashboard, lab):
     dashboard.says("Written:")
     assert (lab.root / "images" / "inside-stable-diffusion" / "001.png").read_bytes().startswith(b"\x89PNG")
     assert (lab.root / "articles" / "inside-stable-diffusion.md").exists()
-
-
-def test_it_is_legible_in_the_dark(notebook, dashboard):
-    notebook.theme("JupyterLab Dark")
-    for title in ("Pixels", "Denoising", "Components"):
-        dashboard.open(title)
-        notebook.run(2)
-        notebook.screenshot(f"explorer-{title.split()[0].lower()}-dark")
-        for text in dashboard.area.locator(".widget-html-content:visible, .widget-label:visible").all():
-            if text.inner_text().strip():
-                assert contrast(*text.evaluate(COLOURS)) > 4.5
-    notebook.theme("JupyterLab Light")
 
 
 def test_the_saved_notebook_shows_a_picture_without_its_widgets(notebook):

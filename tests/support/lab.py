@@ -27,6 +27,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+NOT_ARGUMENTS = ["--hide-scrollbars"]  # Playwright's own: without it a scrollbar takes room, as a reader sees it
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # otherwise the page lacks the cells off the screen

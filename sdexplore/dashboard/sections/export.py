@@ -60,7 +60,7 @@ class ExportSection(Section):
         )
         fields = (self._slug, self._key, self._caption, self._flavor, self._root, self._file)
         self.widget = column(
-            [*fields, actions, self.message.widget, self.box.widget], padding="6px 0", max_width="680px"
+            [column([*fields, actions], max_width="680px"), self.message.widget, self.box.widget], padding="6px 0"
         )
 
     def _draw(self) -> None:

@@ -97,7 +97,12 @@ class Section:
 
     def follow_page(self) -> None:
         """Draws the figures again if the page has another theme or width than they were drawn for."""
-        self._attempt(lambda: [box.follow(self.board.page) for box in self._boxes])
+
+        def again() -> None:
+            for box in self._boxes:
+                box.follow(self.board.page)
+
+        self._attempt(again)
 
     def clear(self) -> None:
         """Removes what is drawn; it can be drawn again."""
