@@ -30,7 +30,8 @@ class Packed:
 
     Attributes:
         facts: Plain JSON values. Their texts may come from outside, so the browser shows them as text only.
-        data: The buffer that the references in `facts` point into.
+        data: The buffer that the references in `facts` point into. Its first `facts["first"]` bytes hold the means over
+            all steps, which a reader shows first.
     """
 
     facts: Mapping[str, Any]
@@ -192,7 +193,8 @@ class _Parts:
             missing.append(
                 f"Shown as 0, since they are not finite: {counted(lost, 'attention value')} (the model overflowed)."
             )
-        return Packed(facts, buffer.content())
+        data, facts["first"] = buffer.finished()
+        return Packed(facts, data)
 
     def _guidance(self, buffer: Buffer, kept: tuple[int, ...]) -> dict[str, Any] | None:
         found = self.halves

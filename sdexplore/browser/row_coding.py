@@ -2,8 +2,9 @@
 
 Rows follow each other as the steps of a run do, so a row resembles the one before it. The prediction of a number is the
 number at the same place of the row before, moved by a quarter of what its left and its upper neighbour moved together.
-The first row is predicted from a base where one is given, else from half of its two neighbours. A Rice code writes a difference in about k + 1 bits where 2^k is its usual size, and k follows
-from the differences around it. `unpacking.mjs` reads what is written here; both calculate with whole numbers alone.
+The first row is predicted from a base where one is given, else from half of its two neighbours. A Rice code writes a
+difference in about k + 1 bits where 2^k is its usual size, and k follows from the differences around it.
+`unpacking.mjs` reads what is written here; both calculate with whole numbers alone.
 
 Source: R. F. Rice, "Some Practical Universal Noiseless Coding Techniques", JPL Publication 79-22 (1979); that k follows
 from the neighbours is from LOCO-I (Weinberger, Seroussi and Sapiro, IEEE Transactions on Image Processing 9, 2000).

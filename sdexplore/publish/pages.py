@@ -37,10 +37,10 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 
     The page holds the picture, the words of the prompt, every step, word maps, region to words, guidance, provenance.
     It loads nothing from the network (a content security policy forbids it) and needs no Python. The picture is there
-    at once, the means over all steps with the first frame, and single steps as they are unpacked. Without JavaScript
-    the page shows the picture and its words. Parts that do not fit the budget are left out in the order that
-    `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way are AVIF,
-    which takes the most time of writing a page: about half a second for a picture of 512 × 512.
+    at once, then the means over all steps, while the rest of the file loads, then single steps one by one. Without
+    JavaScript it shows the picture and its words. Parts that do not fit the budget are left out in the order that
+    `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way become AVIF,
+    which takes most of the time: about half a second for a picture of 512 × 512.
 
     Args:
         trace: A Trace, or the path of a saved one.
@@ -81,6 +81,7 @@ def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
+    first = packed.facts["first"]
     heading = title if title is not None else trace.prompt or "A run without prompt"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -105,8 +106,9 @@ def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -
 </main>
 <footer>Made with sdexplore from trace {harmless(trace.fingerprint)}. Everything shown is in this file.</footer>
 <script type="application/json" id="facts">{_inert(packed.facts)}</script>
-<script type="text/plain" id="data">{printable(packed.data)}</script>
-<script type="module">{script}</script>
+<script type="text/plain" id="first">{printable(packed.data[:first])}</script>
+<script type="module" async>{script}</script>
+<script type="text/plain" id="data">{printable(packed.data[first:])}</script>
 </body>
 </html>
 """

@@ -1,5 +1,8 @@
 """The explorer's page while it is unpacked, and in browsers that lack something."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import numpy as np
 import pytest
 import synthetic
@@ -53,6 +56,53 @@ def test_picture_and_mean_are_explored_before_the_steps_are_unpacked_and_a_step_
         page.evaluate(ONE_PART)
     assert page.locator(".explorer").get_attribute("aria-busy") == "false"
     opened.close()
+
+
+@pytest.fixture
+def slow(path):
+    """A server that sends a page up to its data, and the rest when it is told: (address, event)."""
+    content, rest = path.read_bytes(), threading.Event()
+    cut = content.index(b' id="data"') + 400
+
+    class Slowly(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:cut])
+            rest.wait(60)
+            self.wfile.write(content[cut:])
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Slowly) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", rest
+        rest.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_picture_and_mean_are_explored_while_the_rest_of_the_page_loads(browser, slow, trace):
+    address, rest = slow
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address, wait_until="commit")
+    page.get_by_role("button", name="cat", exact=True).click()
+    assert page.locator(".what").text_content().startswith("“cat”")
+    means = page.locator(".ranked li .value").all_text_contents()
+    most = max(sdx.word_map(trace, word).mean() for word in ("a", "cat", "and", "rocketship"))
+    assert float(means[0]) == pytest.approx(most, rel=6e-3)
+    page.get_by_label("Step", exact=True).fill("3")
+    page.locator(".what", has_text="Unpacking step 3").wait_for()
+    assert page.evaluate("document.readyState") == "loading"
+    rest.set()
+    page.locator(".explorer[aria-busy=false]").wait_for()
+    page.locator(".what", has_text="of step 3").wait_for()
+    context.close()
 
 
 def test_without_idle_time_everything_is_unpacked_too(browser, path, trace):

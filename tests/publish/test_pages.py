@@ -41,7 +41,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_the_old_file(tmp_path):
 def test_the_policy_allows_the_one_script_and_no_network(tmp_path):
     text = sdx.page(synthetic.trace(), tmp_path / "a.html", title="A <title> & more").read_text(encoding="utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
-    (script,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
+    (script,) = re.findall(r'<script type="module" async>(.*?)</script>', text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert policy.startswith(f"default-src 'none'; script-src 'sha256-{digest}';")
     assert not re.search(r"https?://|url\(|@import|import\(|fetch\(", text)
@@ -54,7 +54,8 @@ def test_the_policy_allows_the_one_script_and_no_network(tmp_path):
 def test_no_prompt_adds_or_ends_an_element(tmp_path_factory, word):
     def elements(text):
         return re.findall(
-            r"<(/?[a-zA-Z!][a-zA-Z0-9-]*)", re.sub(r'<script type="module">.*?</script>', "", text, flags=re.DOTALL)
+            r"<(/?[a-zA-Z!][a-zA-Z0-9-]*)",
+            re.sub(r'<script type="module" async>.*?</script>', "", text, flags=re.DOTALL),
         )
 
     folder = tmp_path_factory.mktemp("prompts")

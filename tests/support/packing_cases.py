@@ -62,7 +62,11 @@ def packed_values(given, mean, bits):
     """The references of values and of their mean, and the data behind some bytes of others."""
     buffer = Buffer()
     buffer.colours(np.zeros((1, 1, 3, 3), np.uint8))
-    return *buffer.levels(given, mean, bits), buffer.content()
+    references = buffer.levels(given, mean, bits)
+    data, first = buffer.finished()
+    assert references[1]["at"] == 0
+    assert references[0]["at"] > first
+    return *references, data
 
 
 def packing_cases():

@@ -53,10 +53,7 @@ export class Explorer {
     this.#fill();
     this.pictures = new Pictures(this.exploration, still);
     this.draw();
-    requestAnimationFrame(() => {
-      this.pictures.load(() => this.#later("base"));
-      this.#unpack();
-    });
+    requestAnimationFrame(() => this.#begin(content));
   }
 
   // -------------------------------------------------------------------------------------------------- elements
@@ -216,6 +213,14 @@ export class Explorer {
   #later(...parts) {
     if (!this.dirty.size) requestAnimationFrame(() => this.draw());
     for (const part of parts) this.dirty.add(part);
+  }
+
+  /** Begins with what is not in the first frame. */
+  async #begin(content) {
+    await content.ready;
+    if (this.gone) return;
+    this.pictures.load(() => this.#later("base"));
+    this.#unpack();
   }
 
   /** Unpacks single steps while the browser has nothing else to do, and draws those that are waited for. */

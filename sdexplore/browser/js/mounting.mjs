@@ -3,7 +3,7 @@
 // `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer, as bytes or as a page's content. Plain JavaScript without library or
 // network: sdexplore.browser.front_end joins this module and those it imports into one file.
 
-import { BinaryContent, PrintedContent } from "./content.mjs";
+import { BinaryContent, PageContent } from "./content.mjs";
 import { make } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
 
@@ -25,13 +25,15 @@ export function mount(element, facts, data, changed = null, still = null) {
   }
 }
 
-/** The explorer of a page that carries its own data: JSON in #facts, text in #data, its picture inside #explorer. */
+/**
+ * The explorer of a page that carries its own data: JSON in #facts, text in #first and #data, its picture inside
+ * #explorer. It runs as soon as #first is there, while the rest of the page still loads.
+ */
 export async function mountPage() {
   const facts = JSON.parse(document.getElementById("facts").textContent);
-  const content = new PrintedContent(document.getElementById("data").textContent);
   const place = document.getElementById("explorer"), still = place.querySelector("img");
   await still?.decode().catch(() => null); // it is drawn in the first frame, as it stood there
-  mount(place, facts, content, null, still);
+  mount(place, facts, new PageContent(facts.first), null, still);
 }
 
 /** Whether the kernel of a widget is there to be told. Without one, the explorer lacks nothing else. */

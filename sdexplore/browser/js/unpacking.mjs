@@ -35,70 +35,56 @@ export class Rows {
     const before = place ? numbers.subarray((count - place) * size, (count - place + 1) * size) : this.base;
     const row = numbers.subarray((count - place - 1) * size, (count - place) * size);
     const length = reference.lengths[place];
-    this.#read(new Bits(this.content.part(this.at, length)), row, before, place === 0);
+    this.#read(this.content.part(this.at, length), row, before, place === 0);
     this.at += length;
     this.waiting--;
     if (!this.waiting) this.changes = this.differences = this.base = null;
   }
 
-  #read(bits, row, before, isFirst) {
+  /** Reads a row's Rice codes, the highest bit of a byte first, and adds what the predictions are off. */
+  #read(bytes, row, before, isFirst) {
     const { changes, differences, reference } = this, [entries, high, wide] = this.grid;
-    const mask = 2 ** reference.bits - 1, shift = before ? 2 : 1;
-    let i = 0;
-    for (let entry = 0; entry < entries; entry++) {
-      for (let y = 0; y < high; y++) {
-        for (let x = 0; x < wide; x++, i++) {
-          const left = x ? i - 1 : y ? i - wide : -1, up = y ? i - wide : left;
-          let around = 0, moved = 0;
-          if (left >= 0) {
-            const beside = differences[left], corner = y && x < wide - 1 ? differences[up + 1] : differences[up];
-            around = beside + differences[up] + corner + (isFirst ? beside : differences[i]);
-            moved = (changes[left] + changes[up]) >> shift;
-          } else if (!isFirst) around = differences[i];
-          const difference = bits.next(31 - Math.clz32(((around + 2) >> 2) | 1));
-          const known = before ? before[i] : 0;
-          const number = (known + moved + ((difference >>> 1) ^ -(difference & 1))) & mask;
-          differences[i] = difference;
-          changes[i] = number - known;
-          row[i] = number;
+    const mask = 2 ** reference.bits - 1, shift = before ? 2 : 1, end = wide - 1;
+    let held = 0, count = 0, from = 0; // the next bits, from the highest on; how many; the byte behind them
+    for (let line = 0, i = 0; line < entries * high; line++) {
+      const isTop = line % high === 0;
+      let left = 0, leftChange = 0;
+      for (let x = 0; x < wide; x++, i++) {
+        let up = left, corner = left, upChange = leftChange;
+        if (!isTop) {
+          up = differences[i - wide];
+          corner = x < end ? differences[i - wide + 1] : up;
+          upChange = changes[i - wide];
+          if (x === 0) [left, leftChange] = [up, upChange];
         }
+        const around = left + up + corner + (isFirst ? left : differences[i]);
+        while (count <= 24) {
+          held |= bytes[from++] << (24 - count); // behind the end undefined, which counts as 0
+          count += 8;
+        }
+        let difference = Math.clz32(~held); // the ones
+        const isLong = difference >= ESCAPE, width = isLong ? RAW : 31 - Math.clz32(((around + 2) >> 2) | 1);
+        const used = isLong ? ESCAPE : difference + 1;
+        held <<= used;
+        count -= used;
+        if (width) {
+          while (count <= 24) {
+            held |= bytes[from++] << (24 - count);
+            count += 8;
+          }
+          const low = held >>> (32 - width);
+          difference = isLong ? low : (difference << width) | low;
+          held <<= width;
+          count -= width;
+        }
+        const known = before ? before[i] : 0;
+        const moved = (leftChange + upChange) >> shift;
+        const number = (known + moved + ((difference >>> 1) ^ -(difference & 1))) & mask;
+        left = differences[i] = difference;
+        leftChange = changes[i] = number - known;
+        row[i] = number;
       }
     }
-  }
-}
-
-/** Rice codes, the highest bit of a byte first. */
-class Bits {
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.from = 0;
-    this.held = 0; // the next bits, from the highest on
-    this.count = 0;
-  }
-
-  #fill() {
-    while (this.count <= 24) {
-      this.held |= (this.bytes[this.from++] ?? 0) << (24 - this.count);
-      this.count += 8;
-    }
-  }
-
-  #drop(bits) {
-    this.held <<= bits;
-    this.count -= bits;
-  }
-
-  /** The next number, of a code with `width` bits behind its ones. */
-  next(width) {
-    this.#fill();
-    const ones = Math.clz32(~this.held), isLong = ones >= ESCAPE;
-    this.#drop(isLong ? ESCAPE : ones + 1);
-    const rest = isLong ? RAW : width;
-    if (!rest) return ones;
-    if (this.count < rest) this.#fill();
-    const low = this.held >>> (32 - rest);
-    this.#drop(rest);
-    return isLong ? low : (ones << rest) | low;
   }
 }
 
