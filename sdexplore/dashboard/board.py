@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.errors import Stopped
-from ..figures.picture import Picture
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
+from .article_form import ArticlePlace
 from .background_decoding import BackgroundDecoding
 from .in_page import Surroundings
 from .names import written
-from .picture_boxes import Given
 from .progress import Status
 from .state import State
 from .worker import Cancelled, MainThread, Worker
@@ -29,7 +28,6 @@ class Board:
         record: What runs keep.
         known: Every argument that the pipeline's call names, with its default.
         trace: The trace that is shown; None before the first run.
-        given: The figure that was drawn last.
         page: Theme and width of the page around the dashboard.
         status: How the run stands that Run started; and what is said of the whole dashboard.
         working: The status of the work under way, or of the last work.
@@ -41,6 +39,7 @@ class Board:
             as are said to belong together.
         show: Shows a trace in every section.
         objects: Gives what lines of code stand for: name -> object.
+        article: The article that figures go into.
         preview: A little decoder for previews; None for the linear one.
         decoding: What decodes the steps of the trace that is shown, while one looks.
         closed: Whether the dashboard was closed: results of work are dropped then.
@@ -52,7 +51,6 @@ class Board:
     record: Record = USUAL
     known: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
-    given: Given | None = None
     page: Surroundings = field(default_factory=Surroundings)
     status: Status = field(default_factory=Status)
     working: Status | None = None
@@ -65,16 +63,12 @@ class Board:
     show: Callable[[Trace], object] = lambda _: None
     objects: Callable[[], Mapping[str, object]] = dict
     closed: bool = False
+    article: ArticlePlace = field(default_factory=ArticlePlace)
     preview: Any = None
     decoding: BackgroundDecoding = field(init=False)
 
     def __post_init__(self) -> None:
         self.decoding = BackgroundDecoding(self.in_main, self.preview, lambda: not self.busy)
-
-    @property
-    def picture(self) -> Picture | None:
-        """The figure that was drawn last, which Export takes."""
-        return None if self.given is None else self.given.picture
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the next run, without prompt, seed and scheduler."""

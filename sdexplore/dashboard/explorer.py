@@ -202,7 +202,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             stop_following()
         self.history.forget()
         self._tabs.close()
-        self.board.trace = self.board.given = self.board.pipe = None
+        self.board.trace = self.board.pipe = None
         close(*self.children, self.layout)
         super().close()
 

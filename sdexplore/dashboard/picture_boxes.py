@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..base.display import clip, escape
+from ..base.errors import TraceError
 from ..base.png import png
 from ..figures.columns import fitting
 from ..figures.picture import Picture
 from ..figures.themes import Theme
+from .article_form import ArticleForm, ArticlePlace
 from .in_page import PIXELS_PER_INCH, ShownPicture, Surroundings
 from .messages import FAINT, CodeLine
 
@@ -53,23 +55,32 @@ class PictureBox:
     """A Picture as the page has room and colours for it, with its words and its line of code beneath.
 
     Args:
+        article: The article that the figure can go into.
         written: Gives a line the user's own names.
 
     Attributes:
         given: The picture that is shown, for others to keep, as an article has it; None if there is none.
     """
 
-    def __init__(self, written: Callable[[str], str] = str) -> None:
+    def __init__(self, article: ArticlePlace, written: Callable[[str], str] = str) -> None:
         self.image = ShownPicture()
         self.words = widgets.HTML()
         self.code = CodeLine(written)
         self.given: Given | None = None
+        self.form = ArticleForm(article, lambda: self._given().picture)
+        self.form.widget.layout.display = "none"
         self._sheet: Any = None
         self._shown: Callable[[Surroundings], None] | None = None
         self._look: tuple[Any, ...] = ()
         self.widget = widgets.VBox(
-            [self.image, self.words, self.code.widget], layout=widgets.Layout(width="100%", min_width="0")
+            [self.image, self.words, self.code.widget, self.form.widget],
+            layout=widgets.Layout(width="100%", min_width="0"),
         )
+
+    def _given(self) -> Given:
+        if self.given is None:
+            raise TraceError("there is no figure here any more")
+        return self.given
 
     @property
     def picture(self) -> Picture | None:
@@ -125,10 +136,13 @@ class PictureBox:
         said = "".join(f"<br>{escape(text)}" for text in picture.notices)
         self.words.value = f'<div style="color:{FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}{said}</div>'
         self.code.show(picture.call)
+        self.form.widget.layout.display = ""
 
     def clear(self) -> None:
         """Removes picture, words and code."""
         self.given = self._sheet = self._shown = None
         self.image.put(b"", "")
         self.words.value = ""
+        self.form.fold()
+        self.form.widget.layout.display = "none"
         self.code.show()

@@ -28,7 +28,7 @@ def opened(dashboard: Any) -> None:  # noqa: ANN401  (an Explorer, which imports
 def _running() -> tuple[str, str]:
     """The cell that is running, and its execution, as JupyterLab names them; "" where they are not known."""
     ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
+    shell: Any = None if ipython is None else ipython.get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     parent = parent if isinstance(parent, dict) else {}
     return str(parent.get("metadata", {}).get("cellId", "")), str(parent.get("header", {}).get("msg_id", ""))

@@ -238,6 +238,15 @@ class Article(Shown):
             warn_user(f"{page}: {note}")
         return self._place.path(page)
 
+    @property
+    def pictures(self) -> dict[str, Entry]:
+        """Key -> the picture that the article holds, with its file, alt text and caption."""
+        return dict(Manifest.load(self._place, self._folder).pictures)
+
+    def file_of(self, key: str) -> bytes | None:
+        """The content of a picture's file; None where it is gone."""
+        return self._place.read(self._folder / self.pictures[key].file)
+
     def blocks(self) -> list[Block]:
         """What the repr shows: the files and the pictures of the article."""
         manifest = Manifest.load(self._place, self._folder)

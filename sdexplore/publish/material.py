@@ -66,7 +66,7 @@ def material_of(
             alt=thing.alt if alt is None else alt,
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
-            name=_name(thing.call, "figure"),
+            name=name_of(thing.call, "figure"),
             notices=thing.notices,
             sources=thing.sources,
             over=thing.over,
@@ -153,7 +153,8 @@ def _drawn_by(thing: object) -> str:
     return f"{drawn} draws a {type(thing).__name__} as a Picture; "
 
 
-def _name(code: str, otherwise: str) -> str:
+def name_of(code: str, otherwise: str) -> str:
+    """The name of the view in a line of code, which is the key of its picture if none is given."""
     match = _VIEW.match(code)
     return match[1] if match else otherwise
 

@@ -140,7 +140,7 @@ def test_closing_frees_traces_figures_and_widgets(tiny):
     for title in ("Attention", "Denoising", "Components", "Pixels"):
         explorer.state.section = title
         explorer.run(wait=True)
-    trace, picture = weakref.ref(explorer.trace), weakref.ref(explorer.board.picture)
+    trace, picture = weakref.ref(explorer.trace), weakref.ref(explorer.figure())
     explorer.close()
     gc.collect()
     assert trace() is None

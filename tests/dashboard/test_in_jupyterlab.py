@@ -28,7 +28,7 @@ class Dashboard:
         self.area.locator("button", has_text="Run").wait_for()
 
     def press(self, label):
-        self.area.locator("button.jupyter-button", has_text=label).first.click()
+        self.area.locator("button.jupyter-button:visible", has_text=label).first.click()
 
     def open(self, title):
         self.area.locator(".lm-TabBar-tab, .p-TabBar-tab", has_text=title).first.click()
@@ -139,9 +139,12 @@ def test_two_dashboards_share_a_pipeline(notebook, dashboard):
 
 def test_export_writes_a_file(dashboard, lab):
     dashboard.open("Attention")
-    dashboard.open("Export")
     dashboard.press("Into the article")
+    dashboard.area.locator("input:visible").last.wait_for()
+    dashboard.press("Add")
     dashboard.says("Written:")
+    dashboard.open("Export")
+    dashboard.area.locator("img[src^='data:image/webp']:visible").first.wait_for()
     assert (lab.root / "images" / "inside-stable-diffusion" / "001.png").read_bytes().startswith(b"\x89PNG")
     assert (lab.root / "articles" / "inside-stable-diffusion.md").exists()
 

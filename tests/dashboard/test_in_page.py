@@ -30,7 +30,7 @@ def corner(png):
 def test_figures_follow_the_theme_and_the_width_of_the_page_and_exports_do_not(trace):
     board = sdx.explore(trace, section="Attention")
     page, around = Page(board), board.board.page
-    before, exported = page.figure_box.wide, board.board.picture.png(dpi=50)
+    before, exported = page.figure_box.wide, board.figure().png(dpi=50)
     assert corner(page.figure_box.value) == 255
     around.theme = "dark"
     assert corner(page.figure_box.value) < 60
@@ -38,7 +38,7 @@ def test_figures_follow_the_theme_and_the_width_of_the_page_and_exports_do_not(t
     assert page.figure_box.wide > before
     around.density = 2.0
     assert Image.open(io.BytesIO(page.figure_box.value)).width == pytest.approx(2 * page.figure_box.wide, abs=1)
-    assert board.board.picture.png(dpi=50) == exported
+    assert board.figure().png(dpi=50) == exported
     assert corner(page.open("Denoising").figure_box.value) < 60
     around.theme = "light"
     assert corner(page.open("Attention").figure_box.value) == 255

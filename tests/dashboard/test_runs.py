@@ -248,7 +248,6 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
     explorer.run(wait=True)
     page.open("Guidance").press("Off and on")
     explorer.wait(60.0)
-    assert explorer.board.picture.data.keys() == {"0", "1"}
     off, on = [trace.call["arguments"]["guidance_scale"] for trace in reversed(explorer.history.traces[:2])]
     assert (off, on) == (1.0, explorer.trace.call["arguments"]["guidance_scale"])
     assert [button.description for button in page.runs] == [
@@ -268,7 +267,7 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
     explorer.wait(60.0)
     assert page.section_message == "Compared 3 runs over seed."
     assert page.has_figure
-    assert len(explorer.board.picture.data) >= 3
+    assert len(explorer.figure().data) == 3
     assert [trace.call["seed"] for trace in explorer.history.traces[:3]] == [6, 5, 4]
     assert explorer.trace is explorer.history.traces[0]
     page.set("values", "four, 5")

@@ -83,7 +83,7 @@ class CompareSection(Section):
         self._picks = picks
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
-        self._pair = PictureBox(board.written)
+        self._pair = PictureBox(board.article, board.written)
         self._linked: Any = None
         self._settled = True
         self._beside = column([])

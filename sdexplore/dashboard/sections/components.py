@@ -9,6 +9,7 @@ from ...base.display import Line, Table, to_html
 from ...base.errors import TraceError
 from ...figures.picture import Picture
 from ...records.tree import ModuleNode, ModuleTree
+from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, row
 from .section import Section
@@ -80,6 +81,8 @@ class ComponentsSection(Section):
                 self.message.widget,
             ]
         )
+        if board.pipe is not None:  # a stored trace has no figure of its components
+            self.widget.children = [*self.widget.children, ArticleForm(board.article, self.figure).widget]
         self._drawn: object = None
 
     def _draw(self) -> None:

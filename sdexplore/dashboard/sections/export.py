@@ -1,24 +1,34 @@
-"""The section "Export": the last figure into an article, the trace into a file or into a page."""
+"""The section "Export": the article and what it holds, the trace as a file or as a page."""
 
+import base64
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import ipywidgets as widgets
+from PIL import Image
 
 from ...base.atomic_files import named
-from ...base.errors import TraceError
+from ...base.display import clip, escape
+from ...base.errors import SdexploreError, TraceError
 from ...publish.sites.registry import SITES
+from ...trace.trace import Trace
 from ..board import Board
 from ..controls import button, column, control, row
+from ..messages import FAINT
+from ..progress import Status
+from ..worker import Cancelled
 from .section import Section
+
+_SIDE = 120
 
 
 class ExportSection(Section):
     """Writes files under the chosen folder, and says which.
 
-    The figure is the one that was drawn last, in any section.
+    Figures go into the article by the form beneath each of them; here stands what the article holds.
     """
 
     title: ClassVar[str] = "Export"
@@ -27,102 +37,134 @@ class ExportSection(Section):
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self._slug = control(
-            widgets.Text,
-            "slug",
-            "The article's name in its address: 12 to 50 of a-z, 0-9, - and _",
-            value="inside-stable-diffusion",
-        )
-        self._key = control(
-            widgets.Text,
-            "key",
-            "The figure's name; the same name replaces the figure; empty: the name of the view",
-            value="",
-        )
-        self._caption = control(
-            widgets.Text, "caption", "The text beneath the figure; empty: the last caption, or the figure's own words"
-        )
-        self._flavor = control(
-            widgets.Dropdown,
-            "flavor",
-            "The site for which the Markdown is written",
-            options=tuple(SITES),
-            width="240px",
-        )
-        self._root = control(widgets.Text, "root", "The folder that holds images/ and articles/", value=".")
+        place = board.article
+        self._fields = {
+            "slug": control(
+                widgets.Text,
+                "slug",
+                "The article's name in its address: 12 to 50 of a-z, 0-9, - and _",
+                value=place.slug,
+                continuous_update=False,
+            ),
+            "flavor": control(
+                widgets.Dropdown,
+                "flavor",
+                "The site for which the Markdown is written",
+                options=tuple(SITES),
+                width="240px",
+            ),
+            "root": control(
+                widgets.Text,
+                "root",
+                "The folder that holds images/ and articles/",
+                value=place.root,
+                continuous_update=False,
+            ),
+        }
+        for one in self._fields.values():
+            one.observe(lambda _: self._moved(), "value")
+        self._held = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._file = control(widgets.Text, "file", "The name of the trace's file, or of the page", value="trace")
         actions = row(
             [
-                button("Into the article", "Writes the last figure and the Markdown", self.export, icon="picture-o"),
                 button("Trace", "Writes the whole record; sdx.Trace.load opens it", self.save, icon="save"),
                 button("Page", "Writes one HTML file in which readers explore the trace", self.page, icon="globe"),
             ]
         )
-        fields = (self._slug, self._key, self._caption, self._flavor, self._root, self._file)
+        self._status = Status()
+        self._status.widget.layout.display = "none"
         self.widget = column(
-            [column([*fields, actions], max_width="680px"), self.message.widget, self.box.widget], padding="6px 0"
+            [*self._fields.values(), self.message.widget, self._held, self._file, actions, self._status.widget],
+            padding="6px 0",
         )
 
+    def _moved(self) -> None:
+        """Takes over the article that is named now, and shows what it holds."""
+        for name, one in self._fields.items():
+            setattr(self.board.article, name, one.value)
+        self.draw()
+
     def _draw(self) -> None:
-        picture = self.board.picture
-        self.message.say("Nothing is drawn yet: open another section first." if picture is None else "To be exported:")
-        if picture is not None:
-            self.box.show_as_it_is(picture, self.board.page)
-            self._boxes[self.box] = None
+        self._held.value = ""
+        article = self.board.article.opened()
+        held = article.pictures
+        self._held.value = "".join(_row(key, entry, article.file_of(key)) for key, entry in held.items())
+        self.message.say(
+            "The article holds:" if held else "The article holds no figure yet: “Into the article” stands under each."
+        )
 
-    def export(self) -> None:
-        """Writes the last figure, and the Markdown of its article."""
-
-        def write() -> str:
-            from ...publish.article import Article
-
-            picture = self.board.picture
-            if picture is None:
-                raise TraceError("there is no figure yet: open Denoising, Guidance or Attention first")
-            article = Article(self._slug.value, flavor=self._flavor.value, root=self._root.value)
-            article.add(picture, key=self._key.value.strip() or None, caption=self._caption.value or None)
-            return f"Written: {article.save()}"
-
-        self._write(write)
+    def clear(self) -> None:
+        """Removes what is shown of the article."""
+        super().clear()
+        self._held.value = ""
 
     def save(self) -> None:
-        """Writes the trace."""
-
-        def write() -> str:
-            path, how = self._path(".safetensors")
-            return f"{how}: {self._trace().save(path)}"
-
-        self._write(write)
+        """Writes the trace, with the pictures of steps that its Record names."""
+        self._write(".safetensors", lambda trace, path: trace.save(path))
 
     def page(self) -> None:
         """Writes the page in which readers explore the trace."""
+        from ...publish.pages import page
 
-        def write() -> str:
-            from ...publish.pages import page
+        self._write(".html", page)
 
-            path, how = self._path(".html")
-            return f"{how}: {page(self._trace(), path)}"
-
-        self._write(write)
-
-    def _path(self, ending: str) -> tuple[Path, str]:
-        """The path of the file in the chosen folder, and "Written" or "Replaced" for what will happen to it."""
-        name = self._file.value.strip().removesuffix(ending)
+    def _path(self, ending: str) -> Path:
+        """The path of the file in the chosen folder."""
+        name, root = self._file.value.strip().removesuffix(ending), self.board.article.root
         if not name or name.startswith(".") or set(name) & set("/\\:"):
-            raise TraceError(
-                f"{self._file.value!r} is no name for a file in {self._root.value!r}; write for example trace"
-            )
-        path = named(self._root.value) / f"{name}{ending}"
-        return path, "Replaced" if path.exists() else "Written"
+            raise TraceError(f"{self._file.value!r} is no name for a file in {root!r}; write for example trace")
+        return named(root) / f"{name}{ending}"
 
-    def _write(self, write: Callable[[], str]) -> None:
-        """Calls `write`, and shows its words and its warnings."""
-        self.message.say("Writing …")
+    def _write(self, ending: str, write: Callable[[Trace, Path], Path]) -> None:
+        """Decodes what the Record names, off the main thread; then writes the file, and says which and how."""
+        status = self._status
+        status.widget.layout.display = ""
+        try:
+            trace, path = self._trace(), self._path(ending)
+        except SdexploreError as error:
+            status.fail(error)
+            return
 
-        def act() -> None:
+        def job(cancelled: Cancelled) -> None:
+            how, waiting = "Replaced" if path.exists() else "Written", trace.undecoded
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
-                said = write()
-            self.message.say(". ".join([said, *dict.fromkeys(str(note.message) for note in notes)]))
+                status.go_on("decoding")
+                if waiting and trace.undecodable is None:
+                    trace.decode(waiting, on_step=lambda progress: self._decoded(progress, cancelled))
+                status.go_on("writing")
+                said = f"{how}: {write(trace, path)}"
+            status.end(". ".join([said, *dict.fromkeys(str(note.message) for note in notes)]))
 
-        self._attempt(act)
+        self.board.work(job, status)
+
+    def _decoded(self, progress: Any, cancelled: Cancelled) -> None:  # noqa: ANN401  (of the trace's room)
+        self._status.reach(progress.done, progress.total, "decoded ")
+        if cancelled():
+            progress.stop()
+
+
+def _row(key: str, entry: Any, content: bytes | None) -> str:  # noqa: ANN401  (of the article's room)
+    """A picture of the article: as it is, small, with its number, key, caption and alt text."""
+    words = f"<b>{escape(entry.file)}</b> · {escape(key)}<br>{escape(clip(entry.caption or '(no caption)', 300))}"
+    alt = f'<div style="color:{FAINT}">{escape(clip(entry.alt, 300))}</div>'
+    return (
+        '<div style="display:flex;gap:12px;align-items:flex-start;margin:6px 0;line-height:1.4">'
+        f'<div style="flex:0 0 {_SIDE}px">{_small(content, entry.alt)}</div>'
+        f'<div style="min-width:0">{words}{alt}</div></div>'
+    )
+
+
+def _small(content: bytes | None, alt: str) -> str:
+    if content is None:
+        return "the file is gone"
+    try:
+        picture = Image.open(io.BytesIO(content)).convert("RGB")
+    except (OSError, Image.DecompressionBombError):
+        return "the file cannot be read"
+    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
+    small = io.BytesIO()
+    picture.save(small, "WEBP", quality=80)
+    source = base64.b64encode(small.getvalue()).decode("ascii")
+    place = f'alt="{escape(clip(alt, 300))}" style="width:{_SIDE}px;height:auto"'
+    return f'<img src="data:image/webp;base64,{source}" {place}>'

@@ -28,7 +28,7 @@ class GuidanceSection(Section):
             icon="balance-scale",
         )
         self._runs = ComparedRuns(board, off, self._compared, self._drop_pair)
-        self._both, self._steps = PictureBox(board.written), PictureBox(board.written)
+        self._both, self._steps = PictureBox(board.article, board.written), PictureBox(board.article, board.written)
         self._pair: Comparison | None = None
         can = board.pipe is not None and "guidance_scale" in board.known
         self._runs.widget.layout.display = "" if can else "none"

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from ...figures.picture import Picture
 from ...trace.trace import Trace
+from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import close, column
 from ..linked_explorer import LinkedExplorer
@@ -23,6 +24,7 @@ class PixelsSection(Section):
         super().__init__(board)
         self._linked: Any = None
         self._of: tuple[Trace, tuple[int, ...]] | None = None
+        self._form = ArticleForm(board.article, self.figure)
         self.widget = column([self.message.widget], padding="6px 0")
         board.decoding.follow(self._decoded)
 
@@ -33,7 +35,7 @@ class PixelsSection(Section):
         self.forget()
         self._linked, self._of = LinkedExplorer(trace, decode=False), (trace, _made(trace))
         self._linked.observe(self._looked, "state")
-        self.widget.children = [self._linked, self.message.widget]
+        self.widget.children = [self._linked, self.message.widget, self._form.widget]
         self.message.say("")
 
     def _looked(self, change: Mapping[str, Any]) -> None:
@@ -74,6 +76,12 @@ class PixelsSection(Section):
         if self._linked is not None:
             close(self._linked)
         self._linked = self._of = None
+        self._form.fold()
+
+    def close(self) -> None:
+        """Drops everything."""
+        super().close()
+        close(self._form.widget)
 
 
 def _made(trace: Trace) -> tuple[int, ...]:

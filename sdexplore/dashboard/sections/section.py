@@ -31,7 +31,7 @@ class Section:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.message = Message()
-        self.box = PictureBox(board.written)
+        self.box = PictureBox(board.article, board.written)
         self._boxes: dict[PictureBox, None] = {}
         self.widget: Any = None
 
@@ -78,18 +78,16 @@ class Section:
         return self.board.trace
 
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:
-        """Draws the figure that `make` makes, and gives it to Export."""
+        """Draws the figure that `make` makes."""
         box = box or self.box
         box.show(make, self.board.page)
         self._boxes[box] = None
-        self.board.given = box.given
         self.message.say("")
 
     def _redraw(self, make: Callable[[], Picture]) -> None:
         """As `_show`, for a figure that every move of a control draws again; `make` may be called again later."""
         self.box.redraw(make, self.board.page)
         self._boxes[self.box] = None
-        self.board.given = self.box.given
         self.message.say("")
 
     def rested(self) -> None:

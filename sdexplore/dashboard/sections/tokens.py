@@ -7,6 +7,7 @@ import ipywidgets as widgets
 from ...base.display import Line, to_html
 from ...figures.picture import Picture
 from ...text.tokenization import Tokenizations
+from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import column
 from .section import Section
@@ -22,7 +23,9 @@ class TokensSection(Section):
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         self._tokens = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
-        self.widget = column([self.message.widget, self._tokens], padding="6px 0")
+        self.widget = column(
+            [self.message.widget, self._tokens, ArticleForm(board.article, self.figure).widget], padding="6px 0"
+        )
 
     def _draw(self) -> None:
         html = [to_html([Line(title, strong=True)]) + tokens._repr_html_() for title, tokens in self._found()]
