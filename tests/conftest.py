@@ -110,12 +110,3 @@ def picture(trace):
     import sdexplore as sdx
 
     return sdx.views.attention(trace, ["cat"])
-
-
-@pytest.fixture
-def compiled(tiny):
-    """The tiny pipeline, set to compile its runs."""
-    import sdexplore as sdx
-
-    sdx.compile_denoiser(tiny)
-    return tiny

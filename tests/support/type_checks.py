@@ -10,6 +10,8 @@ import inspect
 from typing import Any, get_args
 
 import jaxtyping
+import numpy as np
+from beartype import beartype
 
 _SHAPED = jaxtyping.jaxtyped
 
@@ -37,3 +39,6 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
 def install() -> None:
     """Takes effect for modules that are imported later."""
     jaxtyping.jaxtyped = typed
+
+    @beartype  # it reads `int | np.integer[Any]`, the seed of a run, only if it has seen the union in this order before
+    def _seen(_: np.integer[Any] | int) -> None: ...

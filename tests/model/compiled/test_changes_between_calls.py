@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import tiny_families as families
 import torch
-from compiled_runs import assert_alike, once, run, traced
+from compiled_runs import assert_alike, once, one_layer, run, traced
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
-from tiny_pipelines import stable_diffusion
 
 import sdexplore as sdx
 
@@ -137,7 +136,7 @@ REFUSED = {training: "training mode", own_method: "'get_time_embed' of the whole
 
 
 def pipeline(change):
-    pipe = stable_diffusion()
+    pipe = one_layer()
     if "lora" in change.__name__:
         families.lora(pipe)
     return pipe

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny_families as families
 import torch
-from compiled_runs import PROMPT, SHORT, assert_alike, eager, hook, run, traced
+from compiled_runs import PROMPT, SHORT, assert_alike, eager, hook, one_layer, run, traced
 from family_matrix import EVERYTHING, MATRIX, arguments_of
 from tiny_pipelines import stable_diffusion
 from unchecked import unchecked
@@ -89,10 +89,11 @@ def test_another_size_record_or_guidance_has_its_own_graph_and_the_first_is_kept
     assert traced(capsys) == 0
 
 
-def test_steps_without_attention_take_a_graph_without_maps(compiled, capsys):
+def test_steps_without_attention_take_a_graph_without_maps(tiny, capsys):
+    sdx.compile_denoiser(tiny)
     record = sdx.Record(decode=0, steps=(1,))
-    found = run(compiled, record=record)
-    assert_alike(found, eager(compiled, record=record))
+    found = run(tiny, record=record)
+    assert_alike(found, eager(tiny, record=record))
     assert {attention.steps for attention in found.cross_attention["cond"].values()} == {(1,)}
     assert "with no maps" in (said := capsys.readouterr().out)
     assert "with the maps of 4 layers" in said
@@ -129,28 +130,30 @@ def test_what_cannot_be_traced_runs_without_and_is_not_tried_again(compiled, mon
     assert traced(capsys) == 0
 
 
-def test_without_a_compiler_the_graph_itself_is_taken(tiny, monkeypatch, capsys):
+def test_without_a_compiler_the_graph_itself_is_taken(monkeypatch, capsys):
     def no_compiler(*_, **__):
         raise RuntimeError("No working C++ compiler found")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    sdx.compile_denoiser(tiny, "inductor")
-    found = run(tiny)
+    pipe = one_layer()
+    sdx.compile_denoiser(pipe, "inductor")
+    found = run(pipe)
     assert set(found.provenance["compiled"]) == {"graph"}
     assert "backend 'inductor' does not work here: RuntimeError: No working C++ compiler" in capsys.readouterr().out
-    assert_alike(found, eager(tiny))
+    assert_alike(found, eager(pipe))
 
 
-def test_through_torchs_own_compiler_it_is_the_same(tiny, monkeypatch):
+def test_through_torchs_own_compiler_it_is_the_same(monkeypatch):
     """With its own front and an empty back: what it compiles to is torch's matter, and takes a minute."""
     real = torch.compile
     monkeypatch.setattr(
         torch, "compile", lambda function, **kw: real(function, fullgraph=kw["fullgraph"], backend="eager")
     )
-    sdx.compile_denoiser(tiny, "inductor")
-    found = run(tiny)
+    pipe = one_layer()
+    sdx.compile_denoiser(pipe, "inductor")
+    found = run(pipe)
     assert set(found.provenance["compiled"]) == {"inductor"}
-    assert_alike(found, eager(tiny))
+    assert_alike(found, eager(pipe))
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, sdx.RunError])
@@ -184,9 +187,10 @@ def test_it_is_told_before_and_after(compiled):
     assert "Compilation was asked for; ran without it: a hook is on 'mid_block'." in repr(run(compiled))
 
 
-def test_a_dashboard_says_it_in_its_own_place(compiled, capsys):
+def test_a_dashboard_says_it_in_its_own_place(tiny, capsys):
+    sdx.compile_denoiser(tiny)
     heard = []
-    run_unless(lambda: False, compiled, PROMPT, record=SHORT, num_inference_steps=2, told=heard.append)
+    run_unless(lambda: False, tiny, PROMPT, record=SHORT, num_inference_steps=2, told=heard.append)
     assert heard[0] == "tracing UNet2DConditionModel for 2 × 4 × 8 × 8 with the maps of 4 layers …"
     assert heard[1].startswith(heard[0])
     assert capsys.readouterr().out == ""
