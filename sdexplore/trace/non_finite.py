@@ -67,9 +67,9 @@ def not_computed(trace: TraceFields, values: np.ndarray) -> frozenset[int]:
 
     Where the scheduler got NaN or Inf too, the row is what the model computed.
     """
-    empty = np.isnan(values).reshape(len(values), -1).all(axis=1)
+    empty = _rows_where(np.isnan(values))
     if trace.noise_pred is not None and empty.any():
-        empty &= np.isfinite(trace.noise_pred).reshape(len(values), -1).all(axis=1)
+        empty &= _rows_where(np.isfinite(trace.noise_pred))
     return frozenset(map(int, np.flatnonzero(empty)))
 
 
@@ -90,11 +90,16 @@ def _looked_through(trace: TraceFields, *, attention: bool) -> Iterator[NonFinit
 def _rows(
     name: str, values: np.ndarray | None, steps: Sequence[int] | None = None, but: frozenset[int] = frozenset()
 ) -> Iterator[NonFinite]:
-    if values is None or not (bad := ~np.isfinite(values).reshape(len(values), -1).all(axis=1)).any():
+    if values is None or not (bad := ~_rows_where(np.isfinite(values))).any():
         return
     rows = [int(row) for row in np.flatnonzero(bad) if row not in but]
     if rows:
         yield NonFinite(name, tuple(rows if steps is None else (steps[row] for row in rows)), kind_of(values[rows]))
+
+
+def _rows_where(true: np.ndarray) -> np.ndarray:
+    """Which rows are true throughout."""
+    return np.asarray(true.all(axis=tuple(range(1, true.ndim))))
 
 
 def _layers(name: str, roles: Mapping[str, Mapping[str, Any]]) -> Iterator[NonFinite]:

@@ -11,9 +11,10 @@ from typing import Any, get_args
 
 import jaxtyping
 import numpy as np
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 
 _SHAPED = jaxtyping.jaxtyped
+_UNSHAPED = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own is
 
 
 def names_a_shape(annotation: Any) -> bool:
@@ -32,7 +33,7 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
     if function is None:
         return functools.partial(typed, typechecker=typechecker)
     if inspect.isfunction(function) and not any(map(names_a_shape, function.__annotations__.values())):
-        return typechecker(function)
+        return _UNSHAPED(function)
     return _SHAPED(function, typechecker=typechecker)
 
 
