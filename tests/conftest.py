@@ -71,8 +71,12 @@ def browser():
 def lab_of_all(tmp_path_factory):
     """A JupyterLab server with a root of its own."""
     from lab import jupyterlab
+    from warm_kernels import warm_kernels
 
-    with jupyterlab(tmp_path_factory.mktemp("lab")) as found:
+    with (
+        warm_kernels(tmp_path_factory.mktemp("kernels")) as kernels,
+        jupyterlab(tmp_path_factory.mktemp("lab"), kernels) as found,
+    ):
         yield found
 
 

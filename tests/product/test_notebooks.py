@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from warm_kernels import warm_kernels
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -17,8 +18,15 @@ def pictures(notebook):
     ]
 
 
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory):
+    with warm_kernels(tmp_path_factory.mktemp("kernels"), TQDM_DISABLE="1") as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path, tmp_path, monkeypatch):
+def test_notebook_runs(path, kernels, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_PATH", str(kernels))
     monkeypatch.setenv("TQDM_DISABLE", "1")
     folder = tmp_path / "notebooks"  # so that ../images is not the folder of the project
     folder.mkdir()

@@ -82,8 +82,8 @@ def reserved_port():
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path):
-    """A JupyterLab server on `folder`/root, with settings and state of its own."""
+def jupyterlab(folder: Path, kernels: Path):
+    """A JupyterLab server on `folder`/root, with settings and state of its own, and the kernels of `warm_kernels`."""
     root, state = folder / "root", folder / "state"
     root.mkdir(parents=True)
     for name, values in SETTINGS.items():
@@ -100,6 +100,7 @@ def jupyterlab(folder: Path):
         "IPYTHONDIR": "ipython",
     }
     environment = os.environ | {name: str(state / place) for name, place in places.items()}
+    environment["JUPYTER_PATH"] = str(kernels)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"),

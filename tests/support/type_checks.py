@@ -2,11 +2,13 @@
 
 The import hook of jaxtyping (`--jaxtyping-packages`) decorates each function with `jaxtyping.jaxtyped`, which binds the
 arguments of every call, so that shapes can be compared, and checks them twice. Most functions name no shape. Their
-annotations are checked as thoroughly by beartype alone, in a small part of the time.
+annotations are checked as thoroughly by beartype alone, in a small part of the time. A function that is defined inside
+another is made anew at every call of that one; its checks are written once.
 """
 
 import functools
 import inspect
+from types import CodeType, FunctionType
 from typing import Any, get_args
 
 import jaxtyping
@@ -15,6 +17,8 @@ from beartype import BeartypeConf, beartype
 
 _SHAPED = jaxtyping.jaxtyped
 _UNSHAPED = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own is
+_TARGET = "__beartype_func"  # the default by which beartype's wrapper knows its function
+_INNER: dict[CodeType, tuple[dict[str, Any], FunctionType]] = {}  # annotations and wrapper of inner functions
 
 
 def names_a_shape(annotation: Any) -> bool:
@@ -33,8 +37,22 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
     if function is None:
         return functools.partial(typed, typechecker=typechecker)
     if inspect.isfunction(function) and not any(map(names_a_shape, function.__annotations__.values())):
-        return _UNSHAPED(function)
+        return _inner(function, _UNSHAPED) if "<locals>" in function.__qualname__ else _UNSHAPED(function)
     return _SHAPED(function, typechecker=typechecker)
+
+
+def _inner(function: FunctionType, typechecker: Any) -> Any:
+    annotations, wrapper = _INNER.get(function.__code__, ({}, None))
+    if wrapper is None or annotations != function.__annotations__:
+        wrapper = typechecker(function)
+        if _TARGET in (getattr(wrapper, "__kwdefaults__", None) or {}):
+            _INNER[function.__code__] = (function.__annotations__, wrapper)
+        return wrapper
+    again = FunctionType(
+        wrapper.__code__, wrapper.__globals__, wrapper.__name__, wrapper.__defaults__, wrapper.__closure__
+    )
+    again.__kwdefaults__ = {**wrapper.__kwdefaults__, _TARGET: function}
+    return functools.update_wrapper(again, function)
 
 
 def install() -> None:
