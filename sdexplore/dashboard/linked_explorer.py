@@ -32,7 +32,8 @@ class LinkedExplorer(anywidget.AnyWidget):
         state: The present selection: word, role, step (None: mean over all), layers (the longer side of their grid, or
             None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of
             them to change it.
-        facts, data: The packed trace; see `sdexplore.browser.packing`.
+        facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
+            looked at before have linear previews.
 
     Raises:
         TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
@@ -51,7 +52,7 @@ class LinkedExplorer(anywidget.AnyWidget):
         **options: Any,  # noqa: ANN401  (ipywidgets')
     ) -> None:
         whole = one_trace(trace)
-        packed = pack(whole, budget)
+        packed = pack(whole, budget, decode=False)
         options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
         self.trace = whole

@@ -1,5 +1,6 @@
 """The section "Denoising": the steps one by one, from noise to picture."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -64,6 +65,8 @@ class DenoisingSection(Section):
         if self._whole is not trace:
             from ...views import denoising
 
+            with suppress(TraceError):  # the figure then has linear previews, and says why
+                trace.decode(trace.undecoded, on_step=lambda _: None)  # without a bar among other cells' output
             self._show(lambda: denoising(trace))
             self._whole = trace
         self.message.say("")
