@@ -43,7 +43,7 @@ WAYS: Final = (
     Way("self", "traced: and self-attention of layers of 16", Record(self_attention=(16,), decode=0)),
     Way("queries", "traced: and queries, for open_word_map", Record(queries=True, decode=0)),
     Way("preview", "traced: and a preview at every step", Record(decode=0), preview=True),
-    Way("dashboard", "traced as a dashboard does: 8 steps decoded, previews", Record(), preview=True, picture=True),
+    Way("dashboard", "traced as a dashboard does: a preview at every step", Record(), preview=True, picture=True),
 )
 KEYS: Final = (*(way.key for way in WAYS), "compiled")
 
@@ -94,7 +94,7 @@ def _of_picture(subject: Subject, trace: Trace) -> tuple[str, str]:
     plain = subject.untraced(output_type="np")[0]
     if (np.round(plain * 255).astype(np.uint8) != trace.recorded("image")).any():
         raise SdexploreError("tracing changed the picture")
-    captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps decoded"
+    captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps to be decoded when looked at"
     return "to the bit", captured
 
 

@@ -32,7 +32,8 @@ class LinkedExplorer(anywidget.AnyWidget):
         state: The present selection: word, role, step (None: mean over all), layers (the longer side of their grid, or
             None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of
             them to change it.
-        facts, data: The packed trace; see `sdexplore.browser.packing`.
+        facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
+            looked at before have linear previews.
 
     Args:
         decode: Whether steps that the Record names are decoded before; else linear previews stand for them.
