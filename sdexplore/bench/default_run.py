@@ -1,7 +1,8 @@
 """`sdx.run` as it is, against diffusers' own call: from the prompt to the picture, both in turn."""
 
 from collections.abc import Iterator
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _FIRST: Final = "the first sdx.run of a pipeline, to a picture"
 _FRESH: Final = 3  # pipelines whose first run is measured
 
 
-def default_rows(size: str, device: object, steps: int, pairs: int) -> Iterator[BenchmarkRow]:
+def default_rows(size: str, device: Any, steps: int, pairs: int) -> Iterator[BenchmarkRow]:  # noqa: ANN401  (torch's)
     """Rows for a pipeline of a size: its usual number of steps and 25, and the first run of a new pipeline.
 
     Raises:
@@ -31,12 +32,12 @@ def default_rows(size: str, device: object, steps: int, pairs: int) -> Iterator[
     yield from _first(size, device, steps)
     for many in dict.fromkeys((steps, STEPS)):
         one = subject.of_steps(many)
-        plain, trace = np.asarray(one.untraced(output_type="pil")[0]), _traced(one)
+        plain, trace = np.asarray(_plain(one)[0]), _traced(one)
         if (plain != trace.recorded("image")).any():
             raise SdexploreError("tracing changed the picture")
         captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps to be decoded when looked at"
         times = timed(
-            {PICTURE: lambda one=one: one.untraced(output_type="pil"), _NAME: lambda one=one: _traced(one)},
+            {PICTURE: partial(_plain, one), _NAME: partial(_traced, one)},
             pairs,
             device,
         )
@@ -51,16 +52,16 @@ def default_rows(size: str, device: object, steps: int, pairs: int) -> Iterator[
         )
 
 
-def _first(size: str, device: object, steps: int) -> Iterator[BenchmarkRow]:
+def _first(size: str, device: Any, steps: int) -> Iterator[BenchmarkRow]:  # noqa: ANN401  (torch's)
     """The first run of new pipelines, each against its own untraced run just before."""
     from ..model.runs.timing import timed
 
     both = []
     for _ in range(_FRESH):
         subject = Subject.of(size, device, steps)
-        subject.untraced(output_type="pil")  # what diffusers does once
+        _plain(subject)  # what diffusers does once
         times = timed(
-            {PICTURE: lambda one=subject: one.untraced(output_type="pil"), _FIRST: lambda one=subject: _traced(one)},
+            {PICTURE: partial(_plain, subject), _FIRST: partial(_traced, subject)},
             1,
             device,
             warm_up=0,
@@ -73,6 +74,10 @@ def _first(size: str, device: object, steps: int) -> Iterator[BenchmarkRow]:
         share=Spread.of([first / plain for first, plain in both]),
         note="fits the linear preview to the VAE, once for each",
     )
+
+
+def _plain(subject: Subject) -> Any:  # noqa: ANN401  (pictures)
+    return subject.untraced(output_type="pil")
 
 
 def _traced(subject: Subject) -> Trace:

@@ -10,6 +10,7 @@ from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ..families import family_of
 from ..families.family import Family
+from ..families.modules import modules_of
 from .plans import LayerPlan
 
 # Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names.
@@ -33,7 +34,7 @@ def refuse(pipe: Any, plans: Mapping[str, LayerPlan]) -> None:
 def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
     """What keeps the planned layers of the pipeline's denoiser from being read, each as "reason. Way out"."""
     family = family_of(pipe)
-    parts = dict(family.held(pipe).named_modules())
+    parts = modules_of(family.held(pipe))
     wanted = {name: plan.kind for name, plan in plans.items()}
     return [*compiled(parts, family), *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
 

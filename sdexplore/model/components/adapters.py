@@ -11,6 +11,7 @@ from torch import nn
 from ...trace.provenance import AdapterFacts, Strength
 from ..families.attention_modules import computes_fused
 from ..families.family import unwrapped
+from ..families.modules import attached, modules_of
 
 PICTURES = "IP-Adapter"  # how those are named that have no name of their own
 _PARTS, _ADDED = ("to_q", "to_k", "to_v"), ("add_q_proj", "add_k_proj", "add_v_proj")
@@ -32,7 +33,7 @@ def tuner_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
     # Where peft was never imported, nothing of it is in a network.
     kind = getattr(sys.modules.get("peft.tuners.tuners_utils"), "BaseTunerLayer", None)
     if kind is not None:
-        yield from ((name, module) for name, module in network.named_modules() if isinstance(module, kind))
+        yield from ((name, module) for name, module in modules_of(network).items() if isinstance(module, kind))
 
 
 def adapters_of(pipe: Any) -> list[AdapterFacts]:
@@ -155,8 +156,8 @@ def _of_pictures(pipe: Any) -> Iterator[AdapterFacts]:
     """IP-Adapters, which have no names: the scales in the order in which they were loaded."""
     by_layer: dict[int, dict[str, float]] = defaultdict(dict)
     for component, network in networks(pipe).items():
-        for name, module in network.named_modules():
-            processor: Any = getattr(module, "processor", None)
+        for name, module in modules_of(network).items():
+            processor: Any = attached(module, "processor")
             if "IPAdapter" in type(processor).__name__:
                 for number, scale in enumerate(processor.scale):
                     shared = scale if isinstance(scale, int | float) else sum(scale) / len(scale)

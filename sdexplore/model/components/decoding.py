@@ -133,11 +133,11 @@ def _fit(pipe: Any) -> Float32[np.ndarray, "features 3"]:
 
 def device_of_decoder(pipe: Any) -> torch.device:
     """Where the pipeline's autoencoder computes, also if its weights are offloaded to another place."""
-    device = getattr(pipe, "_execution_device", None)  # where offloaded pipelines compute
-    if device is None or torch.device(device).type == "meta":  # another network has no weights
-        own: torch.device = next(_autoencoder(pipe).parameters()).device
-        return own
-    return torch.device(device)
+    own: torch.device = next(_autoencoder(pipe).parameters()).device
+    if own.type != "meta" and not (own.type == "cpu" and torch.accelerator.is_available()):
+        return own  # the pipeline is asked where it may be offloaded, which takes milliseconds
+    device = getattr(pipe, "_execution_device", None)
+    return own if device is None or torch.device(device).type == "meta" else torch.device(device)
 
 
 def _autoencoder(pipe: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from ..families.modules import modules_of
 from .pipeline_parts import parts
 
 _HOOKS = ("_hf_hook", "_diffusers_hook")  # of accelerate's and of diffusers' offloading
@@ -25,6 +26,8 @@ def without_weights(pipe: Any, *names: str) -> str | None:
 
 
 def _is_empty(network: nn.Module) -> bool:
-    if not any(parameter.is_meta for parameter in network.parameters()):
+    modules = modules_of(network).values()
+    parameters = (one for module in modules for one in vars(module)["_parameters"].values() if one is not None)
+    if not any(one.is_meta for one in parameters):
         return False
-    return not any(hasattr(module, hook) for module in network.modules() for hook in _HOOKS)
+    return not any(hasattr(module, hook) for module in modules for hook in _HOOKS)

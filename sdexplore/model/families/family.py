@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from ...base.errors import InspectionError, RunError
 from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
+from .modules import modules_of
 from .unet_blocks import Blocks
 from .ways_in import Attended, Heard, listen_to_kernel
 
@@ -170,7 +171,7 @@ class Family:
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
         """Dotted name -> every attention layer of the denoiser in which the picture attends."""
-        asked = ((name, module) for name, module in denoiser.named_modules() if self.may_attend(name, module))
+        asked = ((name, module) for name, module in modules_of(denoiser).items() if self.may_attend(name, module))
         return {name: Layer(name, module, facts) for name, module in asked if (facts := attention_facts_of(module))}
 
     def may_attend(self, name: str, module: nn.Module) -> bool:  # noqa: ARG002

@@ -14,6 +14,7 @@ from ..capture.obstacles import KNOWN_HOOKS, diffusers_hooks, own_forward
 from ..components.adapters import adapters_of, networks
 from ..components.pipeline_parts import autoencoder, denoiser
 from ..families import family_of
+from ..families.modules import attached, modules_of
 
 # Hooks of these change nothing that the pipeline's own state does not tell.
 _KNOWN = frozenset(
@@ -69,7 +70,7 @@ def foreign_code(pipe: Any) -> Iterator[ForeignCode]:
         if strange := _strange(getattr(every_module, where, {}).values()):
             yield ForeignCode("(every module)", strange[0], "hook")
     for component, network in networks(pipe).items():
-        for name, module in network.named_modules():
+        for name, module in modules_of(network).items():
             place = f"{component}.{name}" if name else component
             there = vars(module)
             hooks = [hook for kind in ("_forward_hooks", "_forward_pre_hooks") for hook in there.get(kind, {}).values()]
@@ -93,7 +94,7 @@ def _forward_of_others(module: nn.Module) -> str | None:
 
 def merging(pipe: Any) -> dict[str, Any] | None:
     """How tomesd merges tokens in this pipeline, by its own names; None where it does not."""
-    blocks = (one for one in denoiser(pipe).modules() if type(one).__name__ == "ToMeBlock")
+    blocks = (one for one in modules_of(denoiser(pipe)).values() if type(one).__name__ == "ToMeBlock")
     if (block := next(blocks, None)) is None:
         return None
     told = getattr(block, "_tome_info", {}).get("args", {})
@@ -145,7 +146,7 @@ def _computed_by(processor: Any) -> str:
 
 
 def _processors(network: nn.Module) -> list[Any]:
-    return [one for module in network.modules() if (one := getattr(module, "processor", None)) is not None]
+    return [one for module in modules_of(network).values() if (one := attached(module, "processor")) is not None]
 
 
 def _package(code: Any) -> str:
