@@ -39,6 +39,7 @@ def test_picture_and_mean_are_explored_before_the_steps_are_unpacked_and_a_step_
     assert opened.text(".step-text").endswith(": unpacking")
     assert set(page.locator(".ranked .value").all_text_contents()) == {"–"}
     assert page.locator(".mini").first.evaluate(PIXEL, [0, 0])[3] == 0  # no colour: not that of 0
+    assert page.locator(".thumb").last.evaluate(PIXEL, [0, 0])[3] == 0  # nor the map of another step
     assert page.locator(".heat").is_hidden()
     opened.hover(2, 4)
 

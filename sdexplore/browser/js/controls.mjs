@@ -57,7 +57,9 @@ export class Views {
   draw(pictures) {
     for (const { name, canvas, input } of this.thumbs) {
       const source = pictures.paint(canvas, name);
-      canvas.classList.toggle("empty", source === UNPACKING || (source === null && name !== "image"));
+      const isEmpty = source === UNPACKING || (source === null && name !== "image");
+      if (isEmpty) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); // no step but this one's
+      canvas.classList.toggle("empty", isEmpty);
       input.checked = name === this.exploration.state.view;
     }
   }
