@@ -127,10 +127,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _arrived(self, traces: Sequence[Trace]) -> None:
         """Shows what a run recorded; after a run that recorded nothing, the trace that was shown before."""
         self._keep([("", trace) for trace in reversed(traces)], len(traces))
-        if traces:
-            self._look_at(traces[0])
-        else:
+        if not traces:
             self.picture.show(self.trace)
+            return
+        self._look_at(traces[0])
+        if self._controls is not None:
+            self._controls.settle(traces[0])
 
     def _keep(self, runs: Sequence[tuple[str, Trace]], together: int) -> None:
         self.history.most = max(MOST, together)
