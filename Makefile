@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-oldest test-newest bench lint lab notebooks readme-pictures clean help
+.PHONY: demo test test-oldest test-newest bench lint lab notebooks readme-pictures readme-film clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
@@ -95,6 +95,11 @@ readme-pictures:
 	cp $(ARTICLE)/003.png images/readme/attention.png
 	cp $(ARTICLE)/005.png images/readme/tokens.png
 	cp $(ARTICLE)/007.png images/readme/guidance.png
+
+# One run in the dashboard, filmed in Chromium; on a quiet machine it runs as fast as a reader will see it.
+readme-film: $(VENV)/.test
+	@mkdir -p images/readme
+	$(BIN)/python .ci/film_of_dashboard.py images/readme/dashboard.webp
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(DEMO) artifacts build dist

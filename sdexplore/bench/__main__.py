@@ -8,10 +8,10 @@ from typing import Any
 
 from ..base.errors import SdexploreError
 from ..records.benchmark import AXES, Benchmark
-from . import default_run, growth, tracing
+from . import dashboard_run, default_run, growth, tracing
 from .subjects import SIZES, Subject
 
-PARTS = (default_run.KEY, *tracing.KEYS, "reading", *AXES)
+PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, "reading", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,6 +73,10 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
     found = Benchmark(facts={})
     if default_run.KEY in only:
         for row in default_run.default_rows(lambda: Subject.of(size, device, chosen.steps), chosen.pairs):
+            found = found.joined(Benchmark(facts={}, rows=(row,)))
+            _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
+    if dashboard_run.KEY in only:
+        for row in dashboard_run.dashboard_rows(subject, chosen.pairs):
             found = found.joined(Benchmark(facts={}, rows=(row,)))
             _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
     if not set(only) & {*tracing.KEYS, *AXES} and not chosen.peers:

@@ -43,7 +43,7 @@ WAYS: Final = (
     Way("self", "traced: and self-attention of layers of 16", Record(self_attention=(16,), decode=0)),
     Way("queries", "traced: and queries, for open_word_map", Record(queries=True, decode=0)),
     Way("preview", "traced: and a preview at every step", Record(decode=0), preview=True),
-    Way("dashboard", "traced as a dashboard does: a preview at every step", Record(), preview=True, picture=True),
+    Way("previews", "traced: to a picture, and a preview at every step", Record(), preview=True, picture=True),
 )
 KEYS: Final = (*(way.key for way in WAYS), "compiled")
 

@@ -75,10 +75,11 @@ class Board:
         given = {**self.state.arguments(self.known), **self.fixed}
         sides = {"height", "width"} & self.known.keys()
         if len(sides) == 2 and len(sides & given.keys()) == 1 and self.pipe is not None:  # noqa: PLR2004
-            from ..model.inspection.situation import situation
+            from ..model.inspection.situation import usual_size
 
-            if (side := situation(self.pipe).side) is not None:  # a pipeline may take both or none
-                given |= dict.fromkeys(sides - given.keys(), side)
+            if (usual := usual_size(self.pipe)) is not None:  # a pipeline may take both or none
+                known = dict(zip(("height", "width"), usual, strict=True))
+                given |= {side: known[side] for side in sides - given.keys()}
         return given
 
     @property

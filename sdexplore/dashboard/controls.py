@@ -55,6 +55,8 @@ def bind(
         value = meant(made.value)
         if getattr(state, name) != value:
             setattr(state, name, value)
+        elif shown(value) != made.value:  # what was typed means what is set already
+            to_control()
 
     to_control()
     made.observe(to_state, "value")

@@ -36,6 +36,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         board: What its sections share; `board.trace` is the trace that is shown.
         state: What the dashboard is set to; read it, set its values, or assign another State.
         history: The last runs.
+        picture: The large picture, and its caption.
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status, preview=preview
         )
         self.history = History(self.show, most=max(MOST, len(traces or {})))
-        self._picture = LatestPicture()
-        self._runs = Runs(self.board, self._picture, self._arrived)
+        self.picture = LatestPicture()
+        self._runs = Runs(self.board, self.picture, self._arrived)
         self._title = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._code = CodeLine(self.board.written)
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
@@ -74,7 +75,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         opened(self)
 
     def _arranged(self) -> list[Any]:
-        pictures = row([self._picture.widget, self.history.widget])
+        pictures = row([self.picture.widget, self.history.widget])
         pictures.layout.align_items, pictures.layout.flex, pictures.layout.width = "flex-start", "1 1 440px", "auto"
         self.history.widget.add_class("sdexplore-history")
         status = self.board.status.widget
@@ -126,10 +127,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _arrived(self, traces: Sequence[Trace]) -> None:
         """Shows what a run recorded; after a run that recorded nothing, the trace that was shown before."""
         self._keep([("", trace) for trace in reversed(traces)], len(traces))
-        if traces:
-            self._look_at(traces[0])
-        else:
-            self._picture.show(self.trace)
+        if not traces:
+            self.picture.show(self.trace)
+            return
+        self._look_at(traces[0])
+        if self._controls is not None:
+            self._controls.settle(traces[0])
 
     def _keep(self, runs: Sequence[tuple[str, Trace]], together: int) -> None:
         self.history.most = max(MOST, together)
@@ -170,7 +173,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if trace is not self.board.trace:
             self.board.decoding.stop()
         self.board.trace = trace
-        self._picture.show(trace)
+        self.picture.show(trace)
         self._tabs.redraw()
         self._say_code()
         self._title.value = header(self.board, self.history.note)

@@ -6,9 +6,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..base.known_names import SCHEDULERS
+from ..trace.trace import Trace
 from .board import Board
 from .controls import bind, button, column, control, row
 from .state import MOST_SEED
+
+_SIDES = ("height", "width")
 
 
 class RunControls:
@@ -17,7 +20,8 @@ class RunControls:
     def __init__(self, board: Board, run: Callable[[], object], stop: Callable[[], object]) -> None:
         self._board = board
         text = widgets.Textarea
-        known, side = board.known, _side(board.pipe)
+        known = board.known
+        self._usual, self._unit = _sizes(board.pipe)
         own = type(board.pipe.scheduler).__name__.removesuffix("Scheduler")
         made: dict[str, Any] = {
             "prompt": control(text, "prompt", "What the picture shows", rows=3, continuous_update=True),
@@ -50,20 +54,11 @@ class RunControls:
                 "For the runs of this dashboard; the pipeline keeps its own",
                 options=[(f"{own} (its own)", ""), *((name, name) for name in SCHEDULERS)],
             ),
-            "height": control(_Pixels, "height", "In pixels", side=side, continuous_update=False),
-            "width": control(_Pixels, "width", "In pixels", side=side, continuous_update=False),
+            "height": self._side("height"),
+            "width": self._side("width"),
         }
         for name, widget in made.items():
-            if name in ("height", "width"):
-                bind(
-                    board.state,
-                    name,
-                    widget,
-                    shown=lambda value: side or 512 if value is None else value,
-                    meant=lambda value: None if value == side else value,
-                )
-            else:
-                bind(board.state, name, widget)
+            bind(board.state, name, widget, **(self._sided(name) if name in _SIDES else {}))
             if name not in known and name not in ("seed", "scheduler"):
                 widget.layout.display = "none"
         self._run = button("Run", "Runs the pipeline; a run under way is stopped", run, icon="play")
@@ -71,7 +66,8 @@ class RunControls:
         self._stop = button(
             "Stop", "Stops after this step; the steps so far are kept", stop, icon="stop", disabled=True
         )
-        size = row([made.pop("height"), made.pop("width")])
+        self._sides = {name: made.pop(name) for name in _SIDES}
+        size = row(list(self._sides.values()))
         for one in size.children:
             one.layout.width, one.layout.flex = "auto", "1 1 40%"
         self.widget: Any = column([*made.values(), size, row([self._run, self._stop])], width="auto")
@@ -80,12 +76,45 @@ class RunControls:
         """Enables Stop while a run is under way or waits, and disables it otherwise."""
         self._stop.disabled = not running
 
+    def _side(self, name: str) -> Any:  # noqa: ANN401  (widgets have no types)
+        unit = self._unit
+        return control(
+            widgets.BoundedIntText,
+            name,
+            f"In pixels, a multiple of {unit}; 0: as the pipeline draws by itself",
+            min=0,
+            max=4096,
+            step=unit,
+            value=self._usual[name],
+            continuous_update=False,
+        )
 
-def _Pixels(*, side: int | None, **options: Any) -> Any:  # noqa: ANN401, N802  (stands for a class)
-    return widgets.BoundedIntText(min=8, max=4096, step=8, value=side or 512, **options)
+    def _sided(self, name: str) -> dict[str, Callable[[Any], Any]]:
+        """How the value of the state and the number in the control follow from each other: both are what is drawn."""
+
+        def meant(typed: int) -> int | None:
+            fits = max(typed - typed % self._unit, self._unit)
+            return None if typed == 0 or fits == self._usual[name] else fits
+
+        return {"shown": lambda value: self._usual[name] if value is None else value, "meant": meant}
+
+    def settle(self, trace: Trace) -> None:
+        """Shows the size that a run was drawn at, where it is another one than was asked for, or than was known."""
+        used, asked = trace.provenance.get("used", {}), trace.call.get("arguments", {})
+        for name, control_ in self._sides.items():
+            drawn, value = used.get(name), getattr(self._board.state, name)
+            if not isinstance(drawn, int) or asked.get(name) == drawn:
+                continue
+            if name not in asked:
+                self._usual[name] = drawn
+                if value is None:
+                    control_.value = drawn
+            elif asked[name] == value:
+                setattr(self._board.state, name, drawn)
 
 
-def _side(pipe: Any) -> int | None:  # noqa: ANN401  (any diffusers pipeline)
-    from ..model.inspection.situation import situation
+def _sizes(pipe: Any) -> tuple[dict[str, int], int]:  # noqa: ANN401  (any diffusers pipeline)
+    """Name of each side -> what the pipeline draws by itself, 0 where it does not tell; and the unit of sizes."""
+    from ..model.inspection.situation import size_unit, usual_size
 
-    return situation(pipe).side
+    return dict(zip(_SIDES, usual_size(pipe) or (0, 0), strict=True)), size_unit(pipe)

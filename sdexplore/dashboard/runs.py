@@ -16,8 +16,8 @@ from .latest_picture import LatestPicture
 from .progress import Status
 from .worker import Cancelled
 
-_PREVIEWS_A_SECOND = 10
-_BETWEEN = 10  # times as long as a preview takes goes by before the next: a little decoder may be slow
+_BETWEEN_WORDS = 0.1  # seconds
+_AS_LONG = 10  # times as long as a preview takes goes by before the next: a little decoder may be slow
 
 
 class Runs:
@@ -94,19 +94,19 @@ def followed(
     board: Board, status: Status, grow: Callable[[UInt8[np.ndarray, "y x 3"]], object]
 ) -> Callable[[Any], None]:
     """What a run calls after each step, with the model's Progress: it moves the status, and `grow` gets a preview."""
-    again, decodes = 0.0, getattr(board.pipe, "vae", None) is not None
-    little = board.little_decoder()
+    decodes, little = getattr(board.pipe, "vae", None) is not None, board.little_decoder()
+    words_again = preview_again = 0.0
 
     def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-        nonlocal again
+        nonlocal words_again, preview_again
         now, ends = time.monotonic(), progress.step + 1 == progress.total
-        if progress.step and not ends and now < again:
-            return
-        status.reach(progress.step + 1, progress.total, "step ", run=progress.cell, runs=progress.cells)
-        if decodes:
+        if now >= words_again or ends:
+            words_again = now + _BETWEEN_WORDS
+            status.reach(progress.step + 1, progress.total, "step ", run=progress.cell, runs=progress.cells)
+        if decodes and (now >= preview_again or ends):
             grow(progress.preview() if little is None else little(progress.latents()))
-        took = time.monotonic() - now
-        again = now + max(1 / _PREVIEWS_A_SECOND, took * _BETWEEN)
+            took = time.monotonic() - now  # the first one fits the preview to the VAE, once
+            preview_again = now + (max(_BETWEEN_WORDS, took * _AS_LONG) if progress.step else _BETWEEN_WORDS)
         if ends:
             status.go_on("decoding the picture" if decodes else "finishing")
 

@@ -1,14 +1,18 @@
-"""Completion of `%sdexplore`: commands, options, their values, components, words of the current prompt."""
+"""Completion of `%sdexplore`: commands, options and what fits each, components, words of the current prompt."""
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from ..base.known_names import SCHEDULERS
 from ..trace.trace import Trace
 from .command import Command
 from .commands import COMMANDS
 from .parsing import Option
+from .values import HAVE_OPTIONS
 
 _HEADS = ("%sdexplore", "%%sdexplore")
 
@@ -53,7 +57,7 @@ def candidates(before: Sequence[str], word: str, variables: Mapping[str, Any]) -
     flags = [flag for option in command.options for flag in option.flags]
     option = _of(done[-1], command)
     if option is not None and option.kind is not None:
-        return [f'"{value}"' if " " in value else value for value in option.values] or _values(option, variables)
+        return [f'"{value}"' if " " in value else value for value in _values(option, word, variables)]
     if word.startswith("-"):
         return [*flags, "--help"]
     return _texts(done[0], variables) or [*flags, "--help"]
@@ -63,7 +67,9 @@ def _of(flag: str, command: Command) -> Option | None:
     return next((option for option in command.options if flag in option.flags), None)
 
 
-def _values(option: Option, variables: Mapping[str, Any]) -> list[str]:
+def _values(option: Option, word: str, variables: Mapping[str, Any]) -> Sequence[str]:
+    """What fits an option: of the current pipeline and trace, else what it always takes."""
+    pipe, trace = variables.get("pipe"), variables.get("trace")
     if option.name in ("pipe", "trace"):
         wanted = Trace if option.name == "trace" else None
         return [
@@ -71,11 +77,39 @@ def _values(option: Option, variables: Mapping[str, Any]) -> list[str]:
             for name, value in variables.items()
             if not name.startswith("_") and (isinstance(value, wanted) if wanted else hasattr(value, "components"))
         ]
-    trace = variables.get("trace")
-    if option.name == "layer" and isinstance(trace, Trace):
-        layers = dict.fromkeys(name for roles in trace.cross_attention.values() for name in roles)
-        return [*dict.fromkeys(name.split(".")[0] for name in layers), *layers]
+    if option.name in ("over", "set"):
+        return _arguments(option.name, word, pipe)
+    if isinstance(trace, Trace) and (found := _of_trace(option.name, trace)):
+        return found
+    return option.values
+
+
+def _of_trace(name: str, trace: Trace) -> list[str]:
+    """The values of an option that this trace holds."""
+    recorded = [layer for layers in trace.cross_attention.values() for layer in layers.items()]
+    if name == "layer":
+        layers = dict.fromkeys(layer for layer, _ in recorded)
+        sides = sorted({max(one.probs.shape[2:4]) for _, one in recorded}, reverse=True)
+        return [*dict.fromkeys(layer.split(".")[0] for layer in layers), *map(str, sides), *layers]
+    if name == "head":
+        heads = [0 if one.head_mean else one.probs.shape[1] for _, one in recorded]
+        return list(map(str, range(min(heads, default=0))))
+    if name == "role":
+        return list(trace.cross_attention)
+    if name == "step":
+        return [*map(str, range(trace.num_steps)), f"0:{trace.num_steps}"]
     return []
+
+
+def _arguments(option: str, word: str, pipe: Any) -> list[str]:  # noqa: ANN401  (any diffusers pipeline)
+    """Arguments with a "=" behind them, and once it stands there, the values that are known by name."""
+    name, sign, _ = word.lstrip("\"'").partition("=")
+    if sign:
+        return [f"{name}={value}" for value in SCHEDULERS] if (option, name) == ("over", "scheduler") else []
+    known = [] if pipe is None else [one for one in signature(type(pipe).__call__).parameters if one != "self"]
+    if option == "over":
+        return [f"{one}=" for one in dict.fromkeys((*known, "seed", "scheduler", "without", "guide_scale"))]
+    return [f"{one}=" for one in known if one not in HAVE_OPTIONS]
 
 
 def _texts(command: str, variables: Mapping[str, Any]) -> list[str]:
@@ -85,4 +119,12 @@ def _texts(command: str, variables: Mapping[str, Any]) -> list[str]:
     if command == "attention" and isinstance(trace, Trace):
         tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
         return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words))
-    return ["mini"] if command == "load" else []
+    if command == "explore":
+        return sorted(str(file) for file in Path().glob("*.safetensors"))
+    return ["mini", *_models_here()] if command == "load" else []
+
+
+def _models_here() -> list[str]:
+    """Files and folders of the working folder that can be loaded."""
+    files = sorted(str(file) for file in Path().glob("*.safetensors"))
+    return [*files, *sorted(str(index.parent) for index in Path().glob("*/model_index.json"))]

@@ -1,19 +1,39 @@
 """Commands about the pipeline: load it, and see its parts, configs, modules and tokens."""
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
+from ..base.display import clip
 from ..base.known_names import SCHEDULERS
 from .command import OUTPUT, PIPE, TRACE, Command, Notebook
 from .parsing import Asked, Option
 
+_LONG: Final = 1.5  # seconds after which a cell that loads says so
+
 
 def _load(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (any diffusers pipeline)
     del notebook
-    from ..model.loading.load_pipeline import load
-
     given = {name: asked.options[name] for name in ("device", "dtype", "scheduler") if name in asked.options}
-    return load(asked.text or "mini", **given)
+    source = asked.text or "mini"
+    with said_if_long(f"Loading {clip(source, 80)} …"):
+        from ..model.loading.load_pipeline import load
+
+        return load(source, **given)
+
+
+@contextmanager
+def said_if_long(text: str, seconds: float = _LONG) -> Iterator[None]:
+    """Writes `text` to stderr if the block is still at work after so many seconds."""
+    timer = threading.Timer(seconds, lambda: print(text, file=sys.stderr, flush=True))  # noqa: T201
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _components(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a record)

@@ -13,7 +13,7 @@ from typing import Any
 _NAMES = {"steps": "num_inference_steps", "guidance": "guidance_scale", "negative": "negative_prompt"}
 """Option of a run -> argument of the pipeline."""
 
-_HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
+HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
 """Arguments that --set does not take, since they have options of their own."""
 
 
@@ -111,7 +111,7 @@ def setting(typed: str) -> tuple[str, Any]:
     name, sign, value = typed.partition("=")
     if not sign or not name.isidentifier():
         raise ArgumentTypeError(f"invalid setting value: {typed!r}; write NAME=VALUE, as in --set eta=1")
-    if name in _HAVE_OPTIONS:
+    if name in HAVE_OPTIONS:
         flag = next((short for short, full in _NAMES.items() if full == name), name)
         way = "write the prompt as text" if name == "prompt" else _WAYS.get(name, f"write --{flag} {value}")
         raise ArgumentTypeError(f"invalid setting value: {typed!r}; {way}")

@@ -54,7 +54,7 @@ def test_runs_are_timed_in_turn_and_compared_round_by_round():
 
 
 def test_each_way_is_measured_beside_the_untraced_run_and_changes_nothing(subject):
-    ways = [way for way in tracing.WAYS if way.key in ("mean", "dashboard")]
+    ways = [way for way in tracing.WAYS if way.key in ("mean", "previews")]
     rows = list(tracing.traced_rows(subject, 2, [way.key for way in ways]))
     assert [row.name for row in rows] == [tracing.UNTRACED, *(way.name for way in ways)]
     assert rows[0].share is None

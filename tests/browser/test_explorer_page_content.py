@@ -129,7 +129,9 @@ def test_the_embedded_models_page_in_light_and_dark_wide_and_narrow(browser, dra
         wide.keep(f"page-{scheme}")
         wide.close()
     narrow = Opened(browser, drawn, viewport={"width": 375, "height": 740})
-    assert narrow.page.evaluate("document.documentElement.scrollWidth") == 375
+    assert narrow.page.evaluate("document.documentElement.scrollWidth") == narrow.page.evaluate(
+        "document.documentElement.clientWidth"
+    )
     narrow.keep("page-narrow")
     narrow.close()
 

@@ -129,7 +129,7 @@ def test_a_little_decoder_makes_the_previews_and_is_named(tiny, little, slow):
     explorer = opened(tiny, preview=little)
     page, seen, captions = Page(explorer), [], []
     page.caption_box.observe(lambda change: captions.append(change["new"]), "value")
-    explorer._picture.picture.observe(lambda change: seen.append(change["new"]), "value")
+    explorer.picture.picture.observe(lambda change: seen.append(change["new"]), "value")
     trace = explorer.run(wait=True)
     assert any("decoded by AutoencoderTiny" in one for one in captions)
     assert len({bytes(one) for one in seen}) >= 2  # a preview, and the picture

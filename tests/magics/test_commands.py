@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from IPython.core.error import UsageError
@@ -10,6 +11,7 @@ from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
 import sdexplore as sdx
 from sdexplore.magics.commands import COMMANDS
+from sdexplore.magics.model_commands import said_if_long
 from sdexplore.magics.parsing import parse
 
 TAKEN = ("__builtins__", "__name__", "print", "open", "In", "Out", "get_ipython", "_", "__", "_i", "_i3", "_3", "_oh")
@@ -234,6 +236,14 @@ def test_help_says_what_there_is(clean, capsys):
         ("%sdexplore attention dog --layer up_blocks", None),
         ("%%sdexplore run --gui", {"--guidance"}),
         ("%sdexplore attention --trace tr", {"trace"}),
+        ("%sdexplore attention dog --role c", {"cond"}),
+        ("%sdexplore denoising --step 0", {"0", "0:1"}),
+        ("%sdexplore compare a cat --over guid", {"guidance_scale=", "guidance_rescale=", "guide_scale="}),
+        ("%sdexplore compare a cat --over sch", {"scheduler="}),
+        ("%sdexplore compare a cat --over scheduler=PN", {"scheduler=PNDM"}),
+        ("%sdexplore run a cat --set et", {"eta="}),
+        ("%sdexplore run a cat --set see", set()),
+        ("%sdexplore load mi", {"mini"}),
     ],
 )
 def test_completion_offers_what_fits_and_nothing_else(clean, line, expected):
@@ -247,6 +257,20 @@ def test_completion_offers_what_fits_and_nothing_else(clean, line, expected):
         assert all(one.startswith("up_blocks") for one in words)
     else:
         assert words == expected
+
+
+def test_a_long_load_says_that_it_loads_and_a_quick_one_says_nothing(capsys):
+    with said_if_long("Loading it …", 60.0):
+        pass
+    assert capsys.readouterr().err == ""
+    said = threading.Event()
+    with said_if_long("Loading it …", 0.0):
+        for _ in range(1000):
+            if "Loading it …" in capsys.readouterr().err:
+                said.set()
+                break
+            said.wait(0.01)
+    assert said.is_set()
 
 
 def test_the_extension_loads_light_and_can_be_taken_away_and_loaded_again():

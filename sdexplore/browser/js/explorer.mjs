@@ -8,6 +8,7 @@ import { Choices, Steps, Views } from "./controls.mjs";
 import { make, setText } from "./dom.mjs";
 import { Exploration } from "./exploration.mjs";
 import { Foot } from "./foot.mjs";
+import { idle } from "./idle.mjs";
 import { DIFFERENCE, Pictures } from "./pictures.mjs";
 import { Prompt } from "./prompt.mjs";
 import { Division, Ranking } from "./ranking.mjs";
@@ -17,21 +18,11 @@ import STYLES from "./style.css";
 import { differenceInWords, firstWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
 
 const QUIET = 120; // milliseconds: while keys repeat, only the last place is said
-const PART = 8; // milliseconds of a frame that go into unpacking
 const KEYS =
   "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. " +
   "Escape returns to the whole picture.";
 
 let instances = 0;
-
-// What a browser without `requestIdleCallback` has instead: a part of a frame's time.
-const idle = (answer) => {
-  if (globalThis.requestIdleCallback) return requestIdleCallback(answer, { timeout: QUIET });
-  return setTimeout(() => {
-    const end = performance.now() + PART;
-    answer({ timeRemaining: () => end - performance.now() });
-  });
-};
 
 /**
  * The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown.
@@ -286,8 +277,8 @@ export class Explorer {
   }
 
   #sayRegion() {
-    const { exploration } = this, { current, state, grid } = exploration;
-    if (!current) return;
+    const { exploration } = this, { state, grid } = exploration;
+    if (!exploration.current) return;
     const words = firstWords(exploration, exploration.read(state.region), 4);
     this.#say(`${regionName(state.region, grid)}: ${words.join(", ")}`);
   }

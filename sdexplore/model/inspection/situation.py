@@ -52,3 +52,20 @@ def call_defaults(pipe: Any) -> Mapping[str, Any]:
     """Every argument that the pipeline's call names, with its default; None where there is no default."""
     named = signature(type(pipe).__call__).parameters.values()
     return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}
+
+
+def usual_size(pipe: Any) -> tuple[int, int] | None:
+    """Height and width in pixels that the pipeline draws where none are given; None where it does not tell."""
+    sample = family_of(pipe).sample_size(pipe)
+    if sample is None:
+        sample = getattr(pipe, "default_sample_size", None)
+    sides = (sample, sample) if isinstance(sample, int) else tuple(sample or ())
+    if len(sides) != 2:  # noqa: PLR2004  (y, x)
+        return None
+    factor = vae_scale_factor(pipe)
+    return int(sides[0]) * factor, int(sides[1]) * factor
+
+
+def size_unit(pipe: Any) -> int:
+    """Pixels by which sides of pictures can differ: those that a latent pixel stands for."""
+    return vae_scale_factor(pipe)
