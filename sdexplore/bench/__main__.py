@@ -72,7 +72,7 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
     _say(subject.name)
     found = Benchmark(facts={})
     if default_run.KEY in only:
-        for row in default_run.default_rows(size, device, chosen.steps, chosen.pairs):
+        for row in default_run.default_rows(lambda: Subject.of(size, device, chosen.steps), chosen.pairs):
             found = found.joined(Benchmark(facts={}, rows=(row,)))
             _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
     if dashboard_run.KEY in only:

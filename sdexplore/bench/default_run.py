@@ -1,6 +1,6 @@
 """`sdx.run` as it is, against diffusers' own call: from the prompt to the picture, both in turn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -20,27 +20,26 @@ _FIRST: Final = "the first sdx.run of a pipeline, to a picture"
 _FRESH: Final = 3  # pipelines whose first run is measured
 
 
-def default_rows(size: str, device: Any, steps: int, pairs: int) -> Iterator[BenchmarkRow]:  # noqa: ANN401  (torch's)
-    """Rows for a pipeline of a size: its usual number of steps and 25, and the first run of a new pipeline.
+def default_rows(make: Callable[[], Subject], pairs: int, most: int = STEPS) -> Iterator[BenchmarkRow]:
+    """The first run of a new pipeline; then its usual number of steps, and `most`.
+
+    Args:
+        make: Makes a pipeline anew.
 
     Raises:
         SdexploreError: Tracing changed the picture, or did not record it.
     """
     from ..model.runs.timing import timed
 
-    subject = Subject.of(size, device, steps)
-    yield from _first(size, device, steps)
-    for many in dict.fromkeys((steps, STEPS)):
+    yield _first(make)
+    subject = make()
+    for many in dict.fromkeys((subject.steps, most)):
         one = subject.of_steps(many)
         plain, trace = np.asarray(_plain(one)[0]), _traced(one)
         if (plain != trace.recorded("image")).any():
             raise SdexploreError("tracing changed the picture")
         captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps to be decoded when looked at"
-        times = timed(
-            {PICTURE: partial(_plain, one), _NAME: partial(_traced, one)},
-            pairs,
-            device,
-        )
+        times = timed({PICTURE: partial(_plain, one), _NAME: partial(_traced, one)}, pairs, one.device)
         yield BenchmarkRow(subject=one.name, name=PICTURE, seconds=times.of(PICTURE))
         yield BenchmarkRow(
             subject=one.name,
@@ -52,22 +51,18 @@ def default_rows(size: str, device: Any, steps: int, pairs: int) -> Iterator[Ben
         )
 
 
-def _first(size: str, device: Any, steps: int) -> Iterator[BenchmarkRow]:  # noqa: ANN401  (torch's)
+def _first(make: Callable[[], Subject]) -> BenchmarkRow:
     """The first run of new pipelines, each against its own untraced run just before."""
     from ..model.runs.timing import timed
 
     both = []
     for _ in range(_FRESH):
-        subject = Subject.of(size, device, steps)
+        subject = make()
         _plain(subject)  # what diffusers does once
-        times = timed(
-            {PICTURE: partial(_plain, subject), _FIRST: partial(_traced, subject)},
-            1,
-            device,
-            warm_up=0,
-        )
+        both_ways = {PICTURE: partial(_plain, subject), _FIRST: partial(_traced, subject)}
+        times = timed(both_ways, 1, subject.device, warm_up=0)
         both.append((times.seconds[_FIRST][0], times.seconds[PICTURE][0]))
-    yield BenchmarkRow(
+    return BenchmarkRow(
         subject=subject.name,
         name=_FIRST,
         seconds=Spread.of([first for first, _ in both]),

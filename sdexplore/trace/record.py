@@ -30,7 +30,8 @@ class Record:
             one 64 x 64 layer is 32 MiB a step and role in float16.
         steps: Steps whose attention is kept: a slice or step numbers, negative ones from the end; None: all.
         layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
-        decode: How many steps, evenly spread from first to last, are decoded to pictures; or the numbers of the steps.
+        decode: How many steps, evenly spread from first to last, have pictures; or the numbers of the steps. They are
+            decoded when they are first looked at, and are what the trace's file keeps.
         dtype: Of attention probabilities. float16 keeps three digits, and nothing below 6e-8.
 
     Raises:

@@ -13,7 +13,7 @@ from published_configs import UNETS as PUBLISHED
 from sdexplore import views
 from sdexplore.base.errors import LoadError, SdexploreError
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import growth, reading, tracing
+from sdexplore.bench import default_run, growth, reading, tracing
 from sdexplore.bench.stored import stored_trace
 from sdexplore.bench.subjects import PROMPT, SEED, Subject
 from sdexplore.model.loading import random_weights
@@ -62,6 +62,19 @@ def test_each_way_is_measured_beside_the_untraced_run_and_changes_nothing(subjec
     assert rows[1].captured == "4 layers × 1 calls"
     assert rows[2].against == tracing.PICTURE
     assert all(row.memory is None for row in rows), "torch does not count a CPU's"
+
+
+def test_the_default_run_is_measured_to_a_picture_the_first_run_apart():
+    def make():
+        return Subject.around(tiny_pipelines.stable_diffusion(DDIMScheduler(clip_sample=False)), CPU, 1, "tiny")
+
+    first, *rows = default_run.default_rows(make, 2, most=2)
+    assert first.share.count == 3
+    assert [(row.name == default_run.PICTURE, ", 1 steps" in row.subject) for row in rows] == [
+        *((True, True), (False, True), (True, False), (False, False))
+    ]
+    assert all(row.image == "to the bit" and row.share.count == 2 for row in rows if row.share)
+    assert rows[3].captured == "4 layers, 2 steps to be decoded when looked at"
 
 
 def test_a_run_that_changes_its_picture_or_misses_a_layer_is_no_figure(subject):

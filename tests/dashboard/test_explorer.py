@@ -26,7 +26,8 @@ def stored(tmp_path_factory):
     from tiny_pipelines import stable_diffusion
 
     folder = tmp_path_factory.mktemp("stored")
-    trace = sdx.run(stable_diffusion(), PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
+    pipe = stable_diffusion()
+    trace = sdx.run(pipe, PROMPT, num_inference_steps=3, record=sdx.Record(decode=2))
     return trace.save(folder / "stored.safetensors")
 
 

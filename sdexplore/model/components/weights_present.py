@@ -27,7 +27,7 @@ def without_weights(pipe: Any, *names: str) -> str | None:
 
 def _is_empty(network: nn.Module) -> bool:
     modules = modules_of(network).values()
-    parameters = (one for module in modules for one in vars(module)["_parameters"].values() if one is not None)
+    parameters = (one for module in modules for one in vars(module).get("_parameters", {}).values() if one is not None)
     if not any(one.is_meta for one in parameters):
         return False
     return not any(hasattr(module, hook) for module in modules for hook in _HOOKS)

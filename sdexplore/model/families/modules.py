@@ -25,4 +25,7 @@ def modules_of(network: nn.Module) -> dict[str, nn.Module]:
 def attached(module: nn.Module, name: str) -> Any:
     """An attribute or submodule of a module; None where there is none, which torch is slow to say."""
     there = vars(module)
-    return there[name] if name in there else there.get("_modules", {}).get(name)
+    if name in there:
+        return there[name]
+    inner = there.get("_modules", {})  # torch.jit's has no `get`
+    return inner[name] if name in inner else None  # noqa: SIM401

@@ -35,7 +35,8 @@ def cost(
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
 
     Without a prompt, the estimate takes one that fills every position. It does not foresee a callback that switches
-    guidance off during the run.
+    guidance off during the run. Pictures of steps are counted on host and disk. In memory they are there once they are
+    decoded, which is when they are first looked at.
 
     Args:
         to: As in `run`: with it the host holds only what waits to be written.

@@ -35,8 +35,9 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 
     The pipeline gets exactly what is given here, and for image i a CPU generator with seed + i. Its picture is
     the same without sdexplore, to the bit (within rounding after `compile_denoiser`). Runs of one pipeline wait for
-    each other. The steps that the Record names are decoded after the run. If memory does not suffice for that, the
-    trace says which steps are missing, and a warning does.
+    each other. The steps that the Record names are decoded when they are first looked at, by the pipeline's VAE: keep
+    the pipeline, which the trace does not keep. With `to` they are decoded before the file is closed; if memory does
+    not suffice for that, the trace says which steps are missing, and a warning does.
 
     Args:
         pipe: Any diffusers pipeline with a denoiser of a known family (`model/families/`).
