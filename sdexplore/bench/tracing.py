@@ -94,7 +94,7 @@ def _of_picture(subject: Subject, trace: Trace) -> tuple[str, str]:
     plain = subject.untraced(output_type="np")[0]
     if (np.round(plain * 255).astype(np.uint8) != trace.recorded("image")).any():
         raise SdexploreError("tracing changed the picture")
-    captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps to be decoded when looked at"
+    captured = f"{len(trace.attention('cond'))} layers, {len(trace.decoded)} steps decoded"
     return "to the bit", captured
 
 

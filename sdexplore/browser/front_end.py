@@ -31,7 +31,7 @@ def front_end(entry: str = ENTRY) -> str:
     """The JavaScript module that shows a packed trace; it exports `mount`, `mountPage`, and anywidget's default.
 
     Args:
-        entry: ENTRY; or PAIR for the module that shows two, which exports `Pair`, `apart`, and anywidget's default.
+        entry: ENTRY; or PAIR for the module that shows two, which exports `Pair` and anywidget's default.
 
     Raises:
         ValueError: A module cannot be joined, since modules import each other in a circle, or since an import or export

@@ -62,7 +62,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._controls = RunControls(self.board, self.run, self.stop) if pipe is not None else None
         self.board.busy_changed = self._busy
         self.board.named_runs = lambda: self.history.named
-        self.board.keep, self.board.show = self._keep, self._look_at
+        self.board.keep, self.board.show = self._keep, self.show
         self.board.objects = lambda: {"pipe": self.board.pipe, "trace": self.trace, "explorer": self}
         self._tabs = Tabs(self.board)
         super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1500px"))
@@ -162,7 +162,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def show(self, trace: Trace) -> None:
         """Shows `trace` in every section from now on."""
         self._look_at(trace)
-        if not self.board.worker.busy:  # else the message is about the work under way
+        runs = self.board.worker.busy and self.board.working is self.board.status
+        if not runs:  # else the message is about the run under way
             name, seconds = self.history.name_of(trace), trace.provenance.get("seconds")
             took = "" if seconds is None else f"; it took {seconds:.1f} s"
             self.board.status.tell(

@@ -35,9 +35,6 @@ class LinkedExplorer(anywidget.AnyWidget):
         facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
             looked at before have linear previews.
 
-    Args:
-        decode: Whether steps that the Record names are decoded before; else linear previews stand for them.
-
     Raises:
         TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
     """
@@ -52,22 +49,17 @@ class LinkedExplorer(anywidget.AnyWidget):
         trace: Trace | str | Path,
         *,
         budget: int = BUDGET,
-        decode: bool = True,
         **options: Any,  # noqa: ANN401  (ipywidgets')
     ) -> None:
         whole = one_trace(trace)
-        packed = pack(whole, budget, decode=decode)
+        packed = pack(whole, budget, decode=False)
         options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
         super().__init__(facts=dict(packed.facts), data=packed.data, **options)
         self.trace, self._budget = whole, budget
 
-    def pack(self, *, decode: bool = True) -> None:
-        """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays.
-
-        Args:
-            decode: Whether those that were not are decoded now.
-        """
-        packed = pack(self.trace, self._budget, decode=decode)
+    def pack(self) -> None:
+        """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays."""
+        packed = pack(self.trace, self._budget, decode=False)
         with self.hold_sync():
             self.facts, self.data = dict(packed.facts), packed.data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdexplore.browser.front_end import ENTRY, front_end, joined
+from sdexplore.browser.front_end import ENTRY, PAIR, front_end, joined
 from sdexplore.dashboard.linked_explorer import LinkedExplorer
 from sdexplore.publish.pages import page
 
@@ -40,13 +40,17 @@ def test_the_joined_file_is_one_module_that_node_reads(tmp_path):
     program = f"console.log(Object.keys(await import({json.dumps(file.as_uri())})))"
     exported = node("--input-type=module", "--eval", program)
     assert sorted(re.findall(r"\w+", exported)) == ["default", "mount", "mountPage"]
+    file.write_text(front_end(PAIR), encoding="utf-8")
+    exported = node("--input-type=module", "--eval", program)
+    assert sorted(re.findall(r"\w+", exported)) == ["Pair", "default"]
     assert "</" not in front_end()  # a page holds it in a script element
     assert "<!--" not in front_end()
 
 
 def test_every_module_is_joined_once_and_all_that_it_imports_is_there_and_used():
-    whole = front_end()
+    alone_in_pair = {PAIR, "pair.css"}
     for name, text in MODULES.items():
+        whole = front_end(PAIR if name in alone_in_pair else ENTRY)
         if name.endswith(".css"):
             assert whole.count(json.dumps(text)) == 1
             continue

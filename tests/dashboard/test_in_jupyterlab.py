@@ -116,6 +116,29 @@ def test_a_pressed_word_is_drawn_alone(dashboard):
     dashboard.area.locator('.widget-tab-contents img[alt*="attention to rocket ("]:visible').wait_for()
 
 
+def test_two_runs_stand_side_by_side_on_one_slider_and_one_hover(notebook, dashboard):
+    page = notebook.page
+    dashboard.open("Compare")
+    dashboard.press("Compare")
+    dashboard.says("Compared 3 runs")
+    a, b, difference = dashboard.area.locator(".pair > section").all()
+    for place in (a, b):
+        place.locator("canvas.base").wait_for()
+    a.locator(".stage").hover(position={"x": 60, "y": 60})
+    named = a.locator(".brief").text_content().partition(":")[0]
+    assert named.startswith("Pixel row")
+    page.wait_for_function(
+        "([one, named]) => one.textContent.startsWith(named)", arg=[b.locator(".brief").element_handle(), named]
+    )
+    difference.get_by_text(named).wait_for()
+    assert b.locator("input[type=range]").is_hidden()
+    a.locator("input[type=range]").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('input')) }")
+    for place in (a, b):
+        place.locator(".what", has_text="of step 1").wait_for()
+    difference.locator("canvas.map").wait_for()
+    notebook.screenshot("explorer-pair-light")
+
+
 def test_the_keyboard_alone_presses_run(notebook, dashboard):
     button = dashboard.area.locator("button", has_text="Run").first
     button.focus()

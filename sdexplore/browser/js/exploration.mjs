@@ -78,6 +78,12 @@ export class Exploration {
     return own ? this.current.most[entry] : this.current.shared;
   }
 
+  /** Points at a region and at the word of this text; null is none, and so is a word that is not there. */
+  pointAt(region, text) {
+    const word = text === null ? -1 : this.placeOf({ text });
+    this.hover = { region, word: word < 0 ? null : word };
+  }
+
   /** The place of the entry with the same text; −1 where there is none. */
   placeOf({ text }) {
     return this.entries.findIndex((one) => folded(one.text) === folded(text));

@@ -163,10 +163,9 @@ export class Explorer {
     this.pointed?.();
   }
 
-  /** Shows a region and a word as if a pointer were there; null is none, and so is a word that is not there. */
+  /** Shows a region and a word as if a pointer were there; null is none. */
   point(region, text) {
-    const { hover, entries } = this.exploration, word = text === null ? -1 : entries.findIndex((one) => one.text === text);
-    Object.assign(hover, { region, word: word < 0 ? null : word });
+    this.exploration.pointAt(region, text);
     this.#later("heat");
   }
 

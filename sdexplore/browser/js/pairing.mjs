@@ -7,7 +7,7 @@ import { gridName, three } from "./numbers.mjs";
 import { paintDifference, paintPictureDifference } from "./painting.mjs";
 import PAIR from "./pair.css";
 import { cellRegion, isCell } from "./regions.mjs";
-import { isolated, regionName } from "./wording.mjs";
+import { apart, isolated, regionName } from "./wording.mjs";
 
 /** Two explorers of packed traces inside `element`. The first has the controls; what is done in one, the other shows. */
 export class Pair {
@@ -110,16 +110,6 @@ function moved(region, from, to) {
   if (!region || gridName(from) === gridName(to)) return region;
   if (!isCell(region)) return null;
   return cellRegion((region.row + 0.5) * to[0] / from[0], (region.column + 0.5) * to[1] / from[1], to);
-}
-
-/** Why the maps of two explorations cannot be subtracted; null where they can. */
-export function apart(a, b) {
-  if (gridName(a.grid) !== gridName(b.grid)) return `a has a grid of ${gridName(a.grid)}, b of ${gridName(b.grid)}.`;
-  if (a.word === null || b.word === null) return "No word's map is shown in both runs.";
-  const [first, second] = [a, b].map(({ entries, word }) => entries[word].text);
-  if (a.placeOf({ text: second }) !== a.word) return `a shows “${isolated(first)}”, b “${isolated(second)}”.`;
-  const places = [a, b].map(({ state }) => `${state.step === null ? "all steps" : `step ${state.step}`}, ${state.layers ?? "all layers"}`);
-  return places[0] === places[1] ? null : `a shows ${places[0]}, b ${places[1]}.`;
 }
 
 /** Shows the widget's two traces in `el`; returns what ends it. */

@@ -1,6 +1,6 @@
 // The sentences that follow what is chosen. Each is a pure function of an Exploration or of a few numbers.
 
-import { count, percent, three } from "./numbers.mjs";
+import { count, gridName, percent, three } from "./numbers.mjs";
 import { DIFFERENCE } from "./pictures.mjs";
 import { isCell } from "./regions.mjs";
 
@@ -133,4 +133,14 @@ export function notesOf({ facts }) {
     );
   }
   return notes;
+}
+
+/** Why the maps of two explorations cannot be subtracted; null where they can. */
+export function apart(a, b) {
+  if (gridName(a.grid) !== gridName(b.grid)) return `a has a grid of ${gridName(a.grid)}, b of ${gridName(b.grid)}.`;
+  if (a.word === null || b.word === null) return "No word's map is shown in both runs.";
+  const [first, second] = [a, b].map(({ entries, word }) => entries[word].text);
+  if (a.placeOf({ text: second }) !== a.word) return `a shows “${isolated(first)}”, b “${isolated(second)}”.`;
+  const places = [a, b].map(({ state }) => `${state.step === null ? "all steps" : `step ${state.step}`}, ${state.layers ?? "all layers"}`);
+  return places[0] === places[1] ? null : `a shows ${places[0]}, b ${places[1]}.`;
 }

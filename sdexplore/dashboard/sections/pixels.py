@@ -33,7 +33,7 @@ class PixelsSection(Section):
         if self._of == (trace, _made(trace)):
             return
         self.forget()
-        self._linked, self._of = LinkedExplorer(trace, decode=False), (trace, _made(trace))
+        self._linked, self._of = LinkedExplorer(trace), (trace, _made(trace))
         self._linked.observe(self._looked, "state")
         self.widget.children = [self._linked, self.message.widget, self._form.widget]
         self.message.say("")
@@ -55,7 +55,7 @@ class PixelsSection(Section):
         ):
             return
         if self._of != (trace, _made(trace)):
-            self._attempt(lambda: linked.pack(decode=False))
+            self._attempt(linked.pack)
             self._of = (trace, _made(trace))
 
     def rested(self) -> None:
@@ -66,7 +66,7 @@ class PixelsSection(Section):
     def figure(self) -> Picture:
         """The word maps as a figure; of a trace without them, its denoising or its latents."""
         return (
-            LinkedExplorer(self._trace(), decode=False).snapshot() if self._linked is None else self._linked.snapshot()
+            LinkedExplorer(self._trace()).snapshot() if self._linked is None else self._linked.snapshot()
         )
 
     def forget(self) -> None:
