@@ -65,9 +65,7 @@ class PixelsSection(Section):
 
     def figure(self) -> Picture:
         """The word maps as a figure; of a trace without them, its denoising or its latents."""
-        return (
-            LinkedExplorer(self._trace()).snapshot() if self._linked is None else self._linked.snapshot()
-        )
+        return LinkedExplorer(self._trace()).snapshot() if self._linked is None else self._linked.snapshot()
 
     def forget(self) -> None:
         """Drops the trace, and closes the widget in the browser."""
