@@ -58,6 +58,8 @@ _HOMES = {
     "guidance_steps": "analysis.guidance",
     "difference": "analysis.difference",
     "Record": "trace.record",
+    "Reweight": "changes.reweight",
+    "Ablate": "changes.ablate",
     "Progress": "model.runs.progress",
     "GuideStep": "model.runs.classifier_guidance",
     "load_classifier": "mini.evaluation.classifier",
@@ -104,6 +106,8 @@ if TYPE_CHECKING:
     )
     from .calibration.measuring import calibrate
     from .calibration.word_effect import word_effect
+    from .changes.ablate import Ablate
+    from .changes.reweight import Reweight
     from .dashboard.open_dashboard import explore
     from .figures.picture import Picture
     from .mini.evaluation.classifier import load_classifier

@@ -116,6 +116,18 @@ class InterruptedFacts(TypedDict):
     of: int
 
 
+class ChangedFacts(TypedDict):
+    """A change that the run was asked for, `run(change=…)`.
+
+    Attributes:
+        change: As a line of code.
+        applied: How often: one for each module, and each call of the denoiser.
+    """
+
+    change: str
+    applied: int
+
+
 class Provenance(TypedDict, total=False):
     """Where a trace comes from, without local paths.
 
@@ -140,6 +152,7 @@ class Provenance(TypedDict, total=False):
         used: What the run came to use. In schema 2.
         foreign: What was put into the pipeline before the run, and is in no argument. In schema 2.
         adapters: LoRA and its kin, IP-Adapters. In schema 2.
+        changed: What was changed, `run(change=…)`, and how often; absent where nothing was.
         interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
     """
 
@@ -163,6 +176,7 @@ class Provenance(TypedDict, total=False):
     foreign: ForeignFacts
     adapters: Sequence[AdapterFacts]
     interrupted: InterruptedFacts
+    changed: Sequence[ChangedFacts]
 
 
 def adapter_in_words(adapter: AdapterFacts) -> str:

@@ -1,7 +1,7 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
@@ -16,6 +16,8 @@ from ..components.patching import replaced
 from ..components.pipeline_parts import autoencoder
 from ..families.family import Call, Family
 from ..families.grids import Grid
+from ..interventions.changing import Changing
+from ..interventions.edit import Now
 from ..schedulers import noise_levels
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
@@ -53,6 +55,7 @@ class Recorder:
         total: How many steps there will be.
         guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
         guide: Called with (model output, timestep, sample, step); the scheduler gets its result.
+        changing: What changes the denoiser while it runs; None where nothing does.
         swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
@@ -73,6 +76,7 @@ class Recorder:
     guidance: Callable[[Any], dict[str, float]] = lambda _: {}
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
+    changing: Changing | None = None
     channels: int | None = None
     own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
@@ -95,6 +99,7 @@ class Recorder:
             replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
+            self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
             observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own),
         ):
             yield
@@ -212,6 +217,9 @@ class Recorder:
         roles = self.roles.of_call(self.family.rows(call), embeds, self._taken, aside=aside)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
+        if self.changing:
+            step, images = len(self.steps), self.roles.images
+            self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, images))
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not self.layers:
@@ -237,6 +245,8 @@ class Recorder:
 
     def _end(self, call: DenoiserCall) -> None:
         images, step = self.roles.images, len(self.steps)
+        if self.changing:
+            self.changing.end()
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]

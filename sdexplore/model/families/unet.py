@@ -158,6 +158,12 @@ class UNet(Family):
             scale = q.shape[-1] ** -0.5
         return Attended(in_order(q), in_order(k), scale)
 
+    def unchangeable(self, layer: Layer) -> str | None:
+        """Layers whose processors do not attend with what `to_q`, `to_k` and `to_v` make of their input."""
+        if any(word in layer.processor for word in _OWN_PROJECTIONS):
+            return f"{layer.processor} at {layer.name!r} attends with other queries, keys and values than its own"
+        return None
+
     def text_keys(self, layer: Layer, embeds: torch.Tensor) -> Float[torch.Tensor, "row head position width"]:
         """By the layer's to_k, or fused to_kv."""
         module: Any = layer.module

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from ...base.errors import RunError, Stopped
 from ...base.user_warnings import warn_user
+from ...changes.several import changes_of
 from ...theory import variance_preserving
 from ...trace.collections import Traces
 from ...trace.provenance import Provenance
@@ -31,6 +32,7 @@ from ..components import decoding
 from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..families import family_of
+from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
 from .call import Call
 from .check_call import SWALLOWED, refused
@@ -66,6 +68,8 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     ):
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
+        if changes := changes_of(call.change, function):
+            recorder.changing = changing_of(changes, family_of(pipe), denoiser_of(pipe), recorder.tokens)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
         stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
     result = keeper.result()
@@ -149,7 +153,11 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     foreign = (call.guide, call.on_step, *(call.arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
-    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
+    stand_in = None
+    if graphs is not None and recorder.changing is not None:
+        graphs.go_without("run(change=…) changes the model by hooks, which a graph does not have")
+    elif graphs is not None:
+        stand_in = graphs.stand_in(denoiser, look_again=look_again)
     conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
@@ -164,6 +172,9 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
             raise
         raise refused(pipe, given, error, function) from error
     recorder.own.check()
+    interrupted = _interrupted(pipe, len(recorder.steps))
+    if recorder.changing is not None and not (stopped or interrupted):
+        recorder.changing.check()
     if recorder.last is not None and not stopped:
         seen = torch.cat(recorder.decoded) if recorder.decoded else None
         recorder.finish(last_latents(pipe, recorder.last, seen, output))
@@ -183,7 +194,8 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
         | {"used": {**machine_used(pipe), **settled}}
         | conditions
-        | _interrupted(pipe, len(recorder.steps))
+        | interrupted
+        | (Provenance() if recorder.changing is None else Provenance(changed=recorder.changing.facts()))
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,

@@ -1,0 +1,42 @@
+"""The changes of one run: one, several or none, as a user gives them or as a trace's call holds them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ..base.errors import RunError, did_you_mean
+from .ablate import Ablate
+from .change import Change
+from .reweight import Reweight
+
+KINDS: Final[Mapping[str, type[Change]]] = {kind.__name__: kind for kind in (Reweight, Ablate)}
+
+
+def changes_of(given: object, function: str) -> tuple[Change, ...]:
+    """The changes in what was given as `change=`, in the order in which they are made.
+
+    Args:
+        given: A change, several, or None; or their JSON.
+        function: The public function that the user called.
+
+    Raises:
+        RunError: Something else is given.
+    """
+    if given is None:
+        return ()
+    several = given if isinstance(given, Iterable) and not isinstance(given, str | Mapping | Change) else (given,)
+    return tuple(sorted((_one(one, function) for one in several), key=lambda one: one.order))
+
+
+def _one(given: Any, function: str) -> Change:  # noqa: ANN401  (whatever was given)
+    if isinstance(given, Change):
+        return given
+    if isinstance(given, Mapping) and isinstance(given.get("change"), str):
+        name = given["change"]
+        if name not in KINDS:
+            raise RunError(f"{function}(change=…): there is no change {name!r}; {did_you_mean(name, KINDS)}")
+        try:
+            return KINDS[name].from_json(given)
+        except TypeError as error:
+            raise RunError(f"{function}(change={dict(given)!r}): {error}") from error
+    known = ", ".join(f"sdx.{name}(…)" for name in KINDS)
+    raise RunError(f"{function}(change={given!r:.120}): a change is one of {known}, or several of them in a list")
