@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, SupportsIndex
 
 from ..base.errors import RunError, did_you_mean
 from . import checked
-from .change import ChangeAtSteps
+from .change import ChangeAtSteps, several
 
 _TO = ("zero", "mean")
 
@@ -34,7 +34,7 @@ class Ablate(ChangeAtSteps):
 
     modules: str | Sequence[str]
     to: Literal["zero", "mean"] = field(default="zero", kw_only=True)
-    heads: Sequence[int] | None = field(default=None, kw_only=True)
+    heads: SupportsIndex | Sequence[SupportsIndex] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,10 +48,10 @@ class Ablate(ChangeAtSteps):
     @property
     def names(self) -> tuple[str, ...]:
         """The modules as a tuple."""
-        return (self.modules,) if isinstance(self.modules, str) else tuple(self.modules)
+        return several(self.modules)
 
     def in_words(self) -> str:
         """As captions say it."""
-        whose = "" if self.heads is None else f"heads {', '.join(map(str, self.heads))} of "
+        whose = "" if self.heads is None else f"heads {', '.join(map(str, several(self.heads)))} of "
         left = "nothing" if self.to == "zero" else "their mean over pixels"
         return f"{whose}{', '.join(self.names)} left with {left}{self._when()}"

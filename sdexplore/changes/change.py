@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from . import checked
 
@@ -58,8 +58,8 @@ class ChangeAtSteps(Change):
         roles: Whose rows of the denoiser's batch are changed, for example ("cond", "uncond").
     """
 
-    steps: slice | Sequence[int] | None = None
-    roles: Sequence[str] = ("cond",)
+    steps: slice | SupportsIndex | Sequence[SupportsIndex] | None = None
+    roles: str | Sequence[str] = ("cond",)
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -71,8 +71,12 @@ class ChangeAtSteps(Change):
         Raises:
             RunError: A step lies beyond the run, or the run has none of them.
         """
-        given = self.steps if self.steps is None or isinstance(self.steps, slice) else tuple(self.steps)
-        return checked.steps_of_run(self, given, total)
+        given = self.steps
+        return checked.steps_of_run(self, given if given is None or isinstance(given, slice) else several(given), total)
+
+    def is_of(self, role: str) -> bool:
+        """Whether rows of this role are changed."""
+        return role in several(self.roles)
 
     def _when(self) -> str:
         """Steps and roles as captions say them; empty where they are the usual ones."""
@@ -80,8 +84,13 @@ class ChangeAtSteps(Change):
             ends = (self.steps.start, self.steps.stop, self.steps.step)
             when = f" at steps {':'.join('' if one is None else str(one) for one in ends).removesuffix(':')}"
         else:
-            when = "" if self.steps is None else f" at steps {', '.join(map(str, self.steps))}"
-        return when + ("" if self.roles == ("cond",) else f" in {', '.join(self.roles)}")
+            when = "" if self.steps is None else f" at steps {', '.join(map(str, several(self.steps)))}"
+        return when + ("" if self.roles == ("cond",) else f" in {', '.join(several(self.roles))}")
+
+
+def several(given: Any) -> tuple[Any, ...]:  # noqa: ANN401  (names or numbers)
+    """One name or number, or several, as a tuple."""
+    return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (a field)

@@ -6,7 +6,7 @@ from typing import ClassVar, SupportsIndex
 
 from ..base.errors import RunError
 from . import checked
-from .change import ChangeAtSteps
+from .change import ChangeAtSteps, several
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,11 +31,11 @@ class Reweight(ChangeAtSteps):
 
     order: ClassVar[int] = 1
 
-    word: str | int | Sequence[int]
-    scale: float
-    occurrence: int | None = field(default=None, kw_only=True)
-    layers: Sequence[str] | None = field(default=None, kw_only=True)
-    heads: Sequence[int] | None = field(default=None, kw_only=True)
+    word: str | SupportsIndex | Sequence[SupportsIndex]
+    scale: int | float
+    occurrence: SupportsIndex | None = field(default=None, kw_only=True)
+    layers: str | Sequence[str] | None = field(default=None, kw_only=True)
+    heads: SupportsIndex | Sequence[SupportsIndex] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,9 +56,9 @@ class Reweight(ChangeAtSteps):
 
     def in_words(self) -> str:
         """As captions say it."""
-        several = (self.word,) if isinstance(self.word, str | int) else tuple(self.word)
-        word = f"“{self.word}”" if isinstance(self.word, str) else f"position {', '.join(map(str, several))}"
+        keys = () if isinstance(self.word, str) else several(self.word)
+        word = f"“{self.word}”" if isinstance(self.word, str) else f"position {', '.join(map(str, keys))}"
         nth = "" if self.occurrence is None else f" (occurrence {self.occurrence})"
-        layers = "" if self.layers is None else f" in {', '.join(self.layers)}"
-        heads = "" if self.heads is None else f", heads {', '.join(map(str, self.heads))}"
+        layers = "" if self.layers is None else f" in {', '.join(several(self.layers))}"
+        heads = "" if self.heads is None else f", heads {', '.join(map(str, several(self.heads)))}"
         return f"attention to {word}{nth} × {self.scale:g}{layers}{heads}{self._when()}"

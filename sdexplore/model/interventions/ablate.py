@@ -9,6 +9,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import RunError
 from ...changes.ablate import Ablate
+from ...changes.change import several
 from ..families.attention_modules import Layer
 from ..families.ways_to_change import change_heads, change_output
 from .edit import Edit, Now
@@ -32,7 +33,8 @@ class AblateEdit(Edit):
     ) -> None:
         super().__init__(change)
         self.modules, self.layers = modules, layers
-        self._heads, self._to, self._roles, self._steps_of = change.heads, change.to, change.roles, change.steps_of
+        self._given = change
+        self._heads = [] if change.heads is None else list(several(change.heads))
         self._masks: dict[tuple[object, ...], torch.Tensor] = {}
 
     def hooks(self) -> Iterator[RemovableHandle]:
@@ -44,20 +46,20 @@ class AblateEdit(Edit):
 
     def rows_of(self, now: Now) -> tuple[int, ...]:
         """Those of its roles."""
-        return now.rows(tuple(self._roles)) if now.step in self._steps_of(now.total) else ()
+        return now.rows(self._given)
 
     def beheaded(self, heads: int, x: Float[torch.Tensor, "row pixel inner"]) -> Float[torch.Tensor, "row pixel inner"]:
         """What the heads of a layer give, some of them emptied."""
         apart: torch.Tensor = x.unflatten(-1, (heads, -1))  # type: ignore[no-untyped-call]
         mask = self._mask(x, heads)[:, None, :, None]
-        if self._to == "zero":
+        if self._given.to == "zero":
             return apart.masked_fill(mask, 0).flatten(-2)
         return torch.where(mask, apart.mean(1, keepdim=True), apart).flatten(-2)
 
     def _emptied(self, x: torch.Tensor) -> torch.Tensor:
         """The output of a whole module, emptied in the rows of the change."""
         mask = self._mask(x).reshape(-1, *[1] * (x.ndim - 1))
-        if self._to == "zero":
+        if self._given.to == "zero":
             return x.masked_fill(mask, 0)
         if x.ndim not in (_PICTURE, _TOKENS):
             raise RunError(
@@ -72,7 +74,7 @@ class AblateEdit(Edit):
         if (mask := self._masks.get(key)) is None:
             mask = torch.zeros((len(x),) if heads is None else (len(x), heads), dtype=torch.bool)
             for row in self.rows:
-                mask[row, ... if heads is None else list(self._heads or ())] = True
+                mask[row, ... if heads is None else self._heads] = True
             mask = self._masks[key] = mask.to(x.device)
         return mask
 

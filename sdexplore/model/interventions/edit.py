@@ -9,7 +9,7 @@ import torch
 from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import RunError
-from ...changes.change import Change
+from ...changes.change import Change, ChangeAtSteps
 from ...trace.provenance import ChangedFacts
 from ..families.ways_to_change import Work
 
@@ -37,9 +37,12 @@ class Now:
     images: int
     shown: int
 
-    def rows(self, roles: tuple[str, ...]) -> tuple[int, ...]:
-        """The rows of these roles and of the user's images."""
-        return tuple(row for row, role in enumerate(self.roles) if role in roles and row % self.images < self.shown)
+    def rows(self, change: ChangeAtSteps) -> tuple[int, ...]:
+        """The rows of the user's images that are changed now."""
+        if self.step not in change.steps_of(self.total):
+            return ()
+        mine = (row for row in range(len(self.roles)) if row % self.images < self.shown)
+        return tuple(row for row in mine if change.is_of(self.roles[row]))
 
 
 class Edit:

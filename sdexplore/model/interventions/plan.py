@@ -8,10 +8,10 @@ from torch import nn
 from ...base.errors import RunError, TokenError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...changes.ablate import Ablate
-from ...changes.change import Change
+from ...changes.change import Change, several
 from ...changes.reweight import Reweight
 from ...text.shared_keys import SharedKeys
-from ...text.tokenization import Tokenizations
+from ...text.tokenization import Tokenization, Tokenizations
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from .ablate import AblateEdit
@@ -37,13 +37,13 @@ def _edit(change: Change, family: Family, denoiser: nn.Module, layers: Mapping[s
     match change:
         case Reweight():
             chosen = _cross_layers(change, layers)
-            _check_layers(change, family, chosen, change.heads)
+            _check_layers(change, family, chosen)
             return ReweightEdit(change, chosen, lambda role, image: _positions(change, family, tokens, role, image))
         case Ablate(heads=None):
             return AblateEdit(change, modules=modules_named(change, change.names, denoiser))
         case Ablate():
             chosen = _layers_in(change, change.names, layers)
-            _check_layers(change, family, chosen, change.heads)
+            _check_layers(change, family, chosen)
             return AblateEdit(change, layers=chosen)
     raise TypeError(change)
 
@@ -59,7 +59,7 @@ def check_words(edit: Edit, roles: Iterable[str], images: int) -> None:
     """
     if not isinstance(edit, ReweightEdit):
         return
-    for role in (one for one in roles if one.partition("@")[0] in edit.roles):
+    for role in (one for one in roles if edit.given.is_of(one.partition("@")[0])):
         for image in range(images):
             edit.positions(role, image)
 
@@ -86,7 +86,7 @@ def _cross_layers(change: Reweight, layers: Mapping[str, Layer]) -> list[Layer]:
     there = {name: layer for name, layer in layers.items() if layer.to_words}
     if not there:
         raise RunError(f"{change!r}: this denoiser has no attention to words")
-    return list(there.values()) if change.layers is None else _layers_in(change, change.layers, there)
+    return list(there.values()) if change.layers is None else _layers_in(change, several(change.layers), there)
 
 
 def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]) -> list[Layer]:
@@ -98,11 +98,12 @@ def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]
     return [layer for name, layer in layers.items() if lies_in(name, *names)]
 
 
-def _check_layers(change: Change, family: Family, layers: Iterable[Layer], heads: Sequence[int] | None) -> None:
+def _check_layers(change: Reweight | Ablate, family: Family, layers: Iterable[Layer]) -> None:
+    heads = () if change.heads is None else several(change.heads)
     for layer in layers:
         if (reason := family.unchangeable(layer)) is not None:
             raise RunError(f"{change!r}: {reason}")
-        if beyond := [one for one in heads or () if one >= layer.heads]:
+        if beyond := [one for one in heads if one >= layer.heads]:
             raise RunError(
                 f"{change!r}: there is no head {beyond[0]} in {layer.name!r}; it has {layer.heads}, 0 to "
                 f"{layer.heads - 1}"
@@ -115,7 +116,7 @@ def _positions(change: Reweight, family: Family, tokens: Tokens, role: str, imag
     Raises:
         TokenError: The text has no such word, or there is no text to look it up in.
     """
-    found = tokens(role, image) or {}
+    found: Mapping[str, Tokenization] = tokens(role, image) or {}
     keys = SharedKeys.of(found, family.text_columns(found).items())
     word: Any = change.word
     if keys.read:
@@ -127,4 +128,4 @@ def _positions(change: Reweight, family: Family, tokens: Tokens, role: str, imag
         raise TokenError(
             f"{change!r}: the run has embeddings and no text for {role!r}; name positions in place of a word"
         )
-    return (word,) if isinstance(word, int) else tuple(word)
+    return several(word)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import TokenError
+from ...changes.change import several
 from ...changes.reweight import Reweight
 from ..families.attention_modules import Layer
 from ..families.ways_to_change import change_projections
@@ -20,15 +21,15 @@ class ReweightEdit(Edit):
     """One Reweight of a run: a factor for each row, key and head, by which `to_v`'s output is multiplied.
 
     Attributes:
-        roles: In whose rows.
+        given: The change.
         positions: Finds the word's keys; TokenError where a text has no such word.
     """
 
     def __init__(self, change: Reweight, layers: Sequence[Layer], positions: Positions) -> None:
         super().__init__(change)
-        self.roles = tuple(change.roles)
-        self._scale, self._heads = change.scale, change.heads
-        self.positions, self._layers, self._steps_of = positions, layers, change.steps_of
+        self.given = change
+        self._heads = None if change.heads is None else list(several(change.heads))
+        self.positions, self._layers = positions, layers
         self._factors: dict[tuple[object, ...], torch.Tensor] = {}
 
     def hooks(self) -> Iterator[RemovableHandle]:
@@ -39,7 +40,7 @@ class ReweightEdit(Edit):
 
     def rows_of(self, now: Now) -> tuple[int, ...]:
         """Those of its roles."""
-        return now.rows(self.roles) if now.step in self._steps_of(now.total) else ()
+        return now.rows(self.given)
 
     def scaled(self, heads: int, values: Float[torch.Tensor, "row key inner"]) -> Float[torch.Tensor, "row key inner"]:
         """The values with those of the word scaled."""
@@ -65,7 +66,7 @@ class ReweightEdit(Edit):
                     f"run: {self.change!r}: there is no position {beyond[0]}; the prompt has {keys}, from 0"
                 )
             for place in places:
-                factor[row, place, ... if self._heads is None else list(self._heads)] = self._scale
+                factor[row, place, ... if self._heads is None else self._heads] = self.given.scale
         return factor
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...base.errors import RunError, TokenError, did_you_mean
-from ...changes.change import Change, ChangeAtSteps
+from ...changes.change import Change, ChangeAtSteps, several
 from ...changes.several import changes_of
 from ..capture.prompts import image_count, prompts_of
 from ..components.pipeline_parts import denoiser
@@ -60,6 +60,6 @@ def _outline(pipe: Any, call: Call) -> Outline | None:
 
 def _check_roles(changes: Iterable[Change], outline: Outline) -> None:
     for change in changes:
-        for role in getattr(change, "roles", ()):
+        for role in several(change.roles) if isinstance(change, ChangeAtSteps) else ():
             if role not in outline.roles and not role.startswith(_UNFORESEEN):
                 raise RunError(f"{change!r}: this run has no role {role!r}; {did_you_mean(role, outline.roles)}")
