@@ -60,6 +60,8 @@ _HOMES = {
     "Record": "trace.record",
     "Reweight": "changes.reweight",
     "Ablate": "changes.ablate",
+    "Keep": "changes.keep",
+    "Patch": "changes.patch",
     "Progress": "model.runs.progress",
     "GuideStep": "model.runs.classifier_guidance",
     "load_classifier": "mini.evaluation.classifier",
@@ -107,6 +109,8 @@ if TYPE_CHECKING:
     from .calibration.measuring import calibrate
     from .calibration.word_effect import word_effect
     from .changes.ablate import Ablate
+    from .changes.keep import Keep
+    from .changes.patch import Patch
     from .changes.reweight import Reweight
     from .dashboard.open_dashboard import explore
     from .figures.picture import Picture

@@ -14,7 +14,7 @@ _EXAMPLES = {
     "modules": "'mid_block', or ('down_blocks.0', 'mid_block')",
     "layers": "'up_blocks', or ('mid_block', 'up_blocks.1')",
     "roles": "('cond', 'uncond')",
-    "blend": "('cat', 'dog')",
+    "blend": "'dog', or ('cat', 'dog')",
 }
 
 

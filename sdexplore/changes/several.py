@@ -6,9 +6,11 @@ from typing import Any, Final
 from ..base.errors import RunError, did_you_mean
 from .ablate import Ablate
 from .change import Change
+from .keep import Keep
+from .patch import Patch
 from .reweight import Reweight
 
-KINDS: Final[Mapping[str, type[Change]]] = {kind.__name__: kind for kind in (Reweight, Ablate)}
+KINDS: Final[Mapping[str, type[Change]]] = {kind.__name__: kind for kind in (Keep, Reweight, Ablate, Patch)}
 
 
 def changes_of(given: object, function: str) -> tuple[Change, ...]:

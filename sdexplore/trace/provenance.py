@@ -4,7 +4,7 @@ No key is sure to be there: a stored trace may be older than a key, and a trace 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from ..theory import PredictionType, Space
 
@@ -122,10 +122,15 @@ class ChangedFacts(TypedDict):
     Attributes:
         change: As a line of code.
         applied: How often: one for each module, and each call of the denoiser.
+        alignment: Of Keep: "replace" or "refine".
+        deviation: Of a source that was named by its trace: the largest difference between its last latents and those
+            of the row that made them again.
     """
 
     change: str
     applied: int
+    alignment: NotRequired[str]
+    deviation: NotRequired[float]
 
 
 class Provenance(TypedDict, total=False):

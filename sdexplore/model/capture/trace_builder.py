@@ -49,7 +49,7 @@ class Assembly:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         lacking = Lacking()
         pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
-        images = self.recorder.roles.images
+        images = self.recorder.images
         for image in range(images):
             self._complete(image, pictures[image] if pictures else None, lacking)
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})

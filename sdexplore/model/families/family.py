@@ -185,6 +185,10 @@ class Family:
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
         return Attended(in_order(attended.query), in_order(attended.key), attended.scale, attended.mask)
 
+    def computed(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
+        """Query and key by head as the layer attends with them, in the model's own precision."""
+        return attended
+
     def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
         """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""
         return None

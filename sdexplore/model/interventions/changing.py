@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import torch
+
 from ...base.errors import RunError
+from ...changes.source import Source
 from ...trace.provenance import ChangedFacts
-from .edit import Edit, Now
+from .edit import Edit, Now, OfRow
 
 
 class Changing:
@@ -13,10 +16,11 @@ class Changing:
 
     Attributes:
         edits: The changes.
+        sources: The runs that ride along in the batch, each in as many rows as there are images of the user's.
     """
 
-    def __init__(self, edits: Sequence[Edit]) -> None:
-        self.edits = edits
+    def __init__(self, edits: Sequence[Edit], sources: Sequence[Source] = ()) -> None:
+        self.edits, self.sources = edits, sources
 
     @contextmanager
     def watching(self, here: Callable[[], bool]) -> Iterator[None]:
@@ -40,6 +44,18 @@ class Changing:
         """A call of the denoiser is over; RunError if a change did not reach a place where it should have been."""
         for edit in self.edits:
             edit.end()
+
+    def stepped(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents after a step of the scheduler, as the changes leave them."""
+        for edit in self.edits:
+            latents = edit.stepped(latents)
+        return latents
+
+    def mixed(self, layer: str, row: int, probs: torch.Tensor, of_row: OfRow) -> torch.Tensor:
+        """The probabilities by which a row of a layer attends, as the changes leave them; see `Edit.mixed`."""
+        for edit in self.edits:
+            probs = edit.mixed(layer, row, probs, of_row)
+        return probs
 
     def check(self) -> None:
         """The run is over: RunError if a change never applied."""

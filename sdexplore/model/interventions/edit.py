@@ -1,7 +1,7 @@
 """One change while it is carried out: where it is active now, and whether it reached every place that it should."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from ...changes.change import Change, ChangeAtSteps
 from ...trace.provenance import ChangedFacts
 from ..families.ways_to_change import Work
 
+OfRow = Callable[[int], torch.Tensor]
 TIME: Final = "#"
 """Behind a module's name, and before which time it is called in one call of the denoiser: "nonlinearity#1"."""
 
@@ -27,7 +28,7 @@ class Now:
         roles: Role of every row of the batch.
         prompt_role: The role under which the prompt's attention is recorded now: "cond", or "cond@10".
         images: How many images the batch has; row r belongs to image r % images.
-        shown: How many of them are the user's; the others ride along.
+        shown: How many of them are the user's. Behind them ride as many for each source that rides along.
     """
 
     step: int
@@ -44,6 +45,18 @@ class Now:
         mine = (row for row in range(len(self.roles)) if row % self.images < self.shown)
         return tuple(row for row in mine if change.is_of(self.roles[row]))
 
+    def rider(self, row: int, number: int) -> int:
+        """The row of the source with this number that rides beside a row, of the same role."""
+        return row + self.shown * (1 + number)
+
+
+def from_riders(x: torch.Tensor, rows: Sequence[int], now: Now, number: int) -> torch.Tensor:
+    """`x` with these rows replaced by those of the source that rides beside them."""
+    order = list(range(len(x)))
+    for row in rows:
+        order[row] = now.rider(row, number)
+    return x[torch.tensor(order, device=x.device)]
+
 
 class Edit:
     """One change of a run. A subclass says at which places it hooks what (`hooks`), and in which rows (`rows_of`).
@@ -53,10 +66,7 @@ class Edit:
         rows: Rows of the call under way that are changed; empty where none is.
         now: The call; None between two.
         applied: How often something was changed: one for each module and call of the denoiser.
-        riders: Texts that ride along in the batch, a row of each role for each image and each of them.
     """
-
-    riders: int = 0
 
     def __init__(self, change: Change) -> None:
         self.change = change
@@ -97,12 +107,29 @@ class Edit:
         Raises:
             RunError: It did not come by a place where it should have been changed.
         """
-        if self.rows and (missed := sorted(self._places - self._done)):
+        if self.rows and (missed := sorted(self.expected() - self._done)):
             raise RunError(
                 f"run: {self.change!r} was not applied at {missed[0]!r}: that was not called, or computes past its "
                 "parts. Name other modules, or switch off what skips it"
             )
         self.now, self.rows = None, ()
+
+    def expected(self) -> set[str]:
+        """The places that a call must come by in which the change is active."""
+        return self._places
+
+    def stepped(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents after a step of the scheduler, changed or not."""
+        return latents
+
+    def mixed(self, layer: str, row: int, probs: torch.Tensor, of_row: OfRow) -> torch.Tensor:  # noqa: ARG002
+        """The probabilities by which a row of a layer attends, where its query and key alone do not tell them.
+
+        Args:
+            probs: (…, pixel, key), as query and key tell them.
+            of_row: The same of another row.
+        """
+        return probs
 
     def facts(self) -> ChangedFacts:
         """What provenance says of it, as JSON."""
@@ -131,8 +158,9 @@ class Edit:
                 f"{len(self.now.roles)}: which belongs to which cannot be told"
             )
         self._done.add(place)
-        self.applied += 1
-        return work(x)
+        made = work(x)
+        self.applied += made is not x
+        return made
 
 
 class _Guarded:

@@ -9,32 +9,57 @@ from ...base.errors import RunError, TokenError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...changes.ablate import Ablate
 from ...changes.change import Change, several
+from ...changes.keep import Keep
+from ...changes.patch import Patch
 from ...changes.reweight import Reweight
+from ...changes.source import Source
+from ...text.alignment import Alignment, aligned
 from ...text.shared_keys import SharedKeys
 from ...text.tokenization import Tokenization, Tokenizations
+from ..components.pipeline_parts import denoiser as denoiser_of
+from ..components.tokens import tokens as tokens_of
+from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from .ablate import AblateEdit
+from .blend import Blend
 from .changing import Changing
 from .edit import TIME, Edit
+from .keep import KeepEdit
+from .patch import PatchEdit
 from .reweight import ReweightEdit
 
 Tokens = Callable[[str, int], Tokenizations | None]
 """(role, image) -> the tokens of its text; None without text."""
 
 
-def changing_of(changes: Iterable[Change], family: Family, denoiser: nn.Module, tokens: Tokens) -> Changing:
-    """What carries the changes out on this denoiser.
+def changing_of(changes: Iterable[Change], pipe: Any, tokens: Tokens) -> Changing:
+    """What carries the changes out in this pipeline.
+
+    Args:
+        tokens: Of the run's prompts.
 
     Raises:
         RunError: A module, layer or head is not there, or cannot be changed.
     """
+    sources: dict[Source, int] = {}
+    edits = [_edit(one, pipe, tokens, sources) for one in changes]
+    return Changing(edits, tuple(sources))
+
+
+def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int]) -> Edit:
+    family, denoiser = family_of(pipe), denoiser_of(pipe)
     layers = family.attention_layers(denoiser)
-    return Changing([_edit(one, family, denoiser, layers, tokens) for one in changes])
-
-
-def _edit(change: Change, family: Family, denoiser: nn.Module, layers: Mapping[str, Layer], tokens: Tokens) -> Edit:
     match change:
+        case Keep():
+            rider = sources.setdefault(change.run, len(sources))
+            _check_layers(change, family, layers.values())
+            read = _Prompts(change, pipe, tokens)
+            blend = Blend(read.blended, rider) if change.blend_words else None
+            return KeepEdit(change, family, list(layers.values()), read.aligned, rider, blend)
+        case Patch():
+            rider = sources.setdefault(change.run, len(sources))
+            return PatchEdit(change, modules_named(change, change.names, denoiser), rider)
         case Reweight():
             chosen = _cross_layers(change, layers)
             _check_layers(change, family, chosen)
@@ -48,8 +73,52 @@ def _edit(change: Change, family: Family, denoiser: nn.Module, layers: Mapping[s
     raise TypeError(change)
 
 
+class _Prompts:
+    """The run's prompts beside the source of a Keep, image by image."""
+
+    def __init__(self, change: Keep, pipe: Any, tokens: Tokens) -> None:
+        self._change, self._tokens, self._family = change, tokens, family_of(pipe)
+        self._source = self._read(tokens_of(pipe, change.run.prompt))
+        self._found: dict[int, Alignment] = {}
+
+    def aligned(self, image: int) -> Alignment:
+        """What of the source's attention the image's prompt takes over."""
+        if image not in self._found:
+            self._found[image] = aligned(self._source.read[0][0], self._of(image).read[0][0])
+        return self._found[image]
+
+    def blended(self, image: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The positions of the blend's words in the image's prompt, and in the source's.
+
+        Raises:
+            TokenError: Neither has one of the words.
+        """
+        found: tuple[list[int], list[int]] = ([], [])
+        for word in self._change.blend_words:
+            errors = []
+            for keys, positions in zip((self._of(image), self._source), found, strict=True):
+                try:
+                    positions.extend(keys.positions(word))
+                except TokenError as error:
+                    errors.append(error)
+            if len(errors) > 1:
+                raise TokenError(f"{self._change!r}: blend={word!r}: {errors[0]}; in the source: {errors[1]}")
+        return tuple(found[0]), tuple(found[1])
+
+    def _of(self, image: int) -> SharedKeys:
+        return self._read(self._tokens("cond", image) or {})
+
+    def _read(self, tokens: Mapping[str, Tokenization]) -> SharedKeys:
+        keys = SharedKeys.of(tokens, self._family.text_columns(tokens).items())
+        if not keys.read:
+            raise RunError(
+                f"{self._change!r}: give the prompt as text, so that its words can be aligned with the source's"
+            )
+        return keys
+
+
 def check_words(edit: Edit, roles: Iterable[str], images: int) -> None:
-    """Looks the word of a change up in the text of every role and image in which it is changed.
+    """Looks the words of a change up in the text of every role and image in which it is changed.
 
     Args:
         roles: Under which texts are recorded while it is active: "cond", "cond@10", "uncond".
@@ -57,6 +126,9 @@ def check_words(edit: Edit, roles: Iterable[str], images: int) -> None:
     Raises:
         TokenError: A text has no such word.
     """
+    if isinstance(edit, KeepEdit):
+        for image in range(images):
+            edit.check(image)
     if not isinstance(edit, ReweightEdit):
         return
     for role in (one for one in roles if edit.given.is_of(one.partition("@")[0])):
@@ -98,8 +170,8 @@ def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]
     return [layer for name, layer in layers.items() if lies_in(name, *names)]
 
 
-def _check_layers(change: Reweight | Ablate, family: Family, layers: Iterable[Layer]) -> None:
-    heads = () if change.heads is None else several(change.heads)
+def _check_layers(change: Reweight | Ablate | Keep, family: Family, layers: Iterable[Layer]) -> None:
+    heads = () if isinstance(change, Keep) or change.heads is None else several(change.heads)
     for layer in layers:
         if (reason := family.unchangeable(layer)) is not None:
             raise RunError(f"{change!r}: {reason}")

@@ -7,12 +7,11 @@ from ...base.errors import RunError, TokenError, did_you_mean
 from ...changes.change import Change, ChangeAtSteps, several
 from ...changes.several import changes_of
 from ..capture.prompts import image_count, prompts_of
-from ..components.pipeline_parts import denoiser
-from ..families import family_of
 from ..interventions.plan import changing_of, check_words
 from ..schedulers.names import scheduler_from_name
 from .call import Call
 from .call_outline import Outline, outline_of
+from .riding_along import check_riding
 
 _UNFORESEEN = ("extra_", "edit_", "skipped")  # beginnings of roles that arguments alone do not tell
 
@@ -35,18 +34,18 @@ def check_changes(pipe: Any, call: Call, function: str) -> None:
 
 
 def _check(pipe: Any, call: Call, changes: Sequence[Change]) -> None:
-    family, outline = family_of(pipe), _outline(pipe, call)
+    outline = _outline(pipe, call)
     images = image_count(call.prompt, call.arguments)
     tokens = outline.tokens if outline else prompts_of(pipe, call.prompt, call.arguments, images)
-    changing = changing_of(changes, family, denoiser(pipe), tokens)
+    changing = changing_of(changes, pipe, tokens)
+    check_riding(pipe, call, changing.sources)
     if outline is None:  # the run itself then finds out
         return
     _check_roles(changes, outline)
     for edit in changing.edits:
-        if isinstance(edit.change, ChangeAtSteps):
-            steps = edit.change.steps_of(outline.steps)
-            roles = {outline.filed(step) for step in steps} | {*outline.roles} - {"cond"}
-            check_words(edit, sorted(roles), images)
+        at = edit.change.steps_of(outline.steps) if isinstance(edit.change, ChangeAtSteps) else range(outline.steps)
+        roles = {outline.filed(step) for step in at} | {*outline.roles} - {"cond"}
+        check_words(edit, sorted(roles), images)
 
 
 def _outline(pipe: Any, call: Call) -> Outline | None:

@@ -43,6 +43,7 @@ from .memory_budget import ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
 from .provenance import provenance_of
+from .riding_along import changed_facts, with_riders
 from .settled_arguments import given_or_default, used
 
 
@@ -69,9 +70,13 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
         if changes := changes_of(call.change, function):
-            recorder.changing = changing_of(changes, family_of(pipe), denoiser_of(pipe), recorder.tokens)
+            recorder.changing = changing_of(changes, pipe, recorder.tokens)
+            recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
-        stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
+        given = _given(call, images, swaps)
+        if recorder.changing is not None and recorder.changing.sources:
+            given = with_riders(call, given, recorder.changing.sources, images)
+        stopped = _watched(pipe, recorder, call, given, function)
     result = keeper.result()
     if stopped:
         raise Stopped(f"stopped after {len(steps)} of {_total(pipe)} steps; .trace holds what was recorded", result)
@@ -195,7 +200,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         | {"used": {**machine_used(pipe), **settled}}
         | conditions
         | interrupted
-        | (Provenance() if recorder.changing is None else Provenance(changed=recorder.changing.facts()))
+        | (Provenance() if recorder.changing is None else Provenance(changed=changed_facts(recorder)))
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,
