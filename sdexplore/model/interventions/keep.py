@@ -170,7 +170,8 @@ class KeepEdit(Edit):
         for row in self.rows:
             rider = now.rider(row, self._rider)
             attended = self._family.computed(layer, Attended(seen["query"][[row, rider]], seen["key"][[row, rider]]))
-            scores = attended.query.float() @ attended.key.float().mT * attended.scale
+            exact = torch.promote_types(attended.query.dtype, torch.float32)
+            scores = attended.query.to(exact) @ attended.key.to(exact).mT * attended.scale
             own, source = scores.softmax(-1)
             if self._cross_on:
                 own = self._mixture(row, own, source)
