@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ..base.display import clip
 from ..base.errors import RunError, did_you_mean
 from .ablate import Ablate
 from .change import Change
@@ -27,6 +28,21 @@ def changes_of(given: object, function: str) -> tuple[Change, ...]:
         return ()
     several = given if isinstance(given, Iterable) and not isinstance(given, str | Mapping | Change) else (given,)
     return tuple(sorted((_one(one, function) for one in several), key=lambda one: one.order))
+
+
+def in_words(given: object) -> str:
+    """The changes in a trace's call, or in the axis of a comparison, as captions say them; "nothing" for None."""
+    try:
+        return "; ".join(one.in_words() for one in changes_of(given, "run")) or "nothing"
+    except RunError:  # of a later sdexplore
+        return clip(str(given), 200)
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401  (whatever an argument is)
+    """A value in which changes, alone or in a list, are their JSON."""
+    if isinstance(value, Change):
+        return value.to_json()
+    return [as_json(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _one(given: Any, function: str) -> Change:  # noqa: ANN401  (whatever was given)
