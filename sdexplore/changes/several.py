@@ -31,9 +31,9 @@ def changes_of(given: object, function: str) -> tuple[Change, ...]:
 
 
 def in_words(given: object) -> str:
-    """The changes in a trace's call, or in the axis of a comparison, as captions say them; "nothing" for None."""
+    """The changes in a trace's call, or in the axis of a comparison, as captions say them; "unchanged" for None."""
     try:
-        return "; ".join(one.in_words() for one in changes_of(given, "run")) or "nothing"
+        return "; ".join(one.in_words() for one in changes_of(given, "run")) or "unchanged"
     except RunError:  # of a later sdexplore
         return clip(str(given), 200)
 

@@ -43,7 +43,7 @@ def test_figures_say_what_was_changed(compared, tmp_path):
     _, found = compared
     picture = sdx.views.comparison(found)
     titles = [ax.get_title() for ax in picture.figure.axes]
-    assert "nothing" in titles[0]
+    assert titles[0] == "unchanged"
     assert "cat" in titles[1]
     assert "mid_block" in picture.alt
     one = found.at(change=CHANGES[1])
