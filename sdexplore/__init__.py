@@ -59,6 +59,10 @@ _HOMES = {
     "guidance_steps": "analysis.guidance",
     "difference": "analysis.difference",
     "Record": "trace.record",
+    "Reweight": "changes.reweight",
+    "Ablate": "changes.ablate",
+    "Keep": "changes.keep",
+    "Patch": "changes.patch",
     "Progress": "model.runs.progress",
     "GuideStep": "model.runs.classifier_guidance",
     "load_classifier": "mini.evaluation.classifier",
@@ -105,6 +109,10 @@ if TYPE_CHECKING:
     )
     from .calibration.measuring import calibrate
     from .calibration.word_effect import word_effect
+    from .changes.ablate import Ablate
+    from .changes.keep import Keep
+    from .changes.patch import Patch
+    from .changes.reweight import Reweight
     from .dashboard.open_dashboard import explore
     from .figures.picture import Picture
     from .mini.evaluation.classifier import load_classifier

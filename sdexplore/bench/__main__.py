@@ -8,10 +8,10 @@ from typing import Any
 
 from ..base.errors import SdexploreError
 from ..records.benchmark import AXES, Benchmark
-from . import dashboard_run, default_run, growth, tracing
+from . import changes, dashboard_run, default_run, growth, tracing
 from .subjects import SIZES, Subject
 
-PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, "reading", *AXES)
+PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, "reading", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,6 +85,9 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
         found = found.joined(Benchmark(facts={}, rows=(row,)))
         _say(f"{row.name}: {row.note if row.seconds is None else row.share or row.seconds}")
     axes = [axis for axis in AXES if axis in only]
+    for row in changes.changed_rows(subject, chosen.pairs) if changes.KEY in only else ():
+        found = found.joined(Benchmark(facts={}, rows=(row,)))
+        _say(f"{row.name}: {row.share or row.note}")
     for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
         found = found.joined(Benchmark(facts={}, points=(point,)))
         _say(f"{AXES[point.axis]} {point.amount}: {point.share}")

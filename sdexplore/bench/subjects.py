@@ -69,7 +69,7 @@ class Subject:
         return plain_latents(self.pipe, PROMPT, SEED, **self._call(more))
 
     def traced(self, record: Record, on_step: Callable[[Any], object] | None = None, **more: Any) -> Trace:  # noqa: ANN401
-        """Runs the same call with tracing."""
+        """Runs the same call with tracing; `more` may hold a change."""
         from ..model.runs.run_pipeline import run
 
         given = {"output_type": "latent", **self._call(more)}

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..base.display import clip
 from ..trace.trace import Trace
-from .titles import noised_at
+from .titles import changed_in_words, noised_at
 
 
 def in_words(trace: Trace, over: Collection[str] = ()) -> str:
-    """The prompt as alt texts quote it, 'a cat', and that the picture was made black, where it was.
+    """The prompt as alt texts quote it, 'a cat', what the run changed, and that the picture was made black, if it was.
 
     Of a run between two prompts both are named, and the weight, unless "weight" is in `over`.
     """
@@ -24,7 +24,8 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
     else:
         prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
     black = " (a picture that the safety checker made black)" * any(trace.flags.values())
-    return prompt + black
+    changed = "" if "change" in over else changed_in_words(trace)
+    return prompt + (f" ({changed})" if changed else "") + black
 
 
 def way_of(trace: Trace) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..changes.several import as_json
 from ..trace.facts import facts_of
 from ..trace.trace import Trace
 
@@ -16,7 +17,7 @@ class CodeLine(str):
 
     Attributes:
         sources: How the traces in it were made, as `facts_of` says it, in the order of their names in the line.
-        over: Where they are the cells of a Comparison: its axes; else None.
+        over: Where they are the cells of a Comparison: its axes, changes in them as JSON; else None.
         given: Name in the line → digest of the array that the user gave under that name: a mask, an image.
     """
 
@@ -35,7 +36,7 @@ class CodeLine(str):
         """The line, made from `traces`, or from the facts of traces that are not at hand, and from `given` arrays."""
         made = super().__new__(cls, line)
         made.sources = tuple(facts_of(one) if isinstance(one, Trace) else one for one in traces)
-        made.over = over
+        made.over = None if over is None else {name: as_json(values) for name, values in over.items()}
         made.given = {name: _digest(array) for name, array in given.items()}
         return made
 

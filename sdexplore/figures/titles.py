@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
+from ..changes.several import in_words
 from ..trace.trace import Trace
 from .colours import PALETTE
 from .picture import drawable
@@ -35,10 +36,17 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
         "seed": f"seed {trace.call.get('seed')}",
         "image": f"image {trace.call['image']}" if "image" in trace.call else "",
         "strength": "" if noised is None else f"from an image noised to {noised}",
+        "change": changed_in_words(trace),
         "safety": "made black by the safety checker" if any(trace.flags.values()) else "",
     }
     line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)
     return line if "prompt" in over else f"{prompt}\n{line}"
+
+
+def changed_in_words(trace: Trace) -> str:
+    """What the run was asked to change, cut to a line; "" where nothing."""
+    change = trace.call.get("arguments", {}).get("change")
+    return f"changed: {drawable(in_words(change), _PARTING)}" if change else ""
 
 
 def _prompt_title(trace: Trace, over: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from ..base.known_names import SCHEDULERS
 from ..trace.record import Record
 from .command import OUTPUT, PIPE, Command, Notebook
 from .parsing import Asked, Option
-from .values import axis, count, number, setting, single, size, whole
+from .values import axis, change, count, number, setting, single, size, whole
 
 _RUN = (
     Option(("--steps",), "num_inference_steps", single(count, "steps"), "how many denoising steps"),
@@ -19,6 +19,7 @@ _RUN = (
     Option(("--negative",), "negative_prompt", str, "what the picture should not show"),
     Option(("--size",), "size", size, "512 or WIDTHxHEIGHT"),
     Option(("--scheduler",), "scheduler", str, "for this run only", SCHEDULERS),
+    Option(("--change",), "change", change, "what the model does otherwise: \"Reweight('cat', 2)\"", many=True),
     Option(("--heads",), "heads", None, "keep the attention of each head, not their mean"),
     Option(("--to",), "to", str, "the file to which the trace is written during the run; for several, a folder"),
     Option(("--set",), "set", setting, "any other argument of the pipeline: name=value", many=True),
@@ -33,6 +34,8 @@ def _arguments(asked: Asked) -> dict[str, Any]:
         given["width"], given["height"] = asked.options["size"]
     if "heads" in asked.options:
         given["record"] = Record(cross_attention="heads")
+    if changes := asked.options.get("change"):
+        given["change"] = changes if len(changes) > 1 else changes[0]
     return given | dict(asked.options.get("set", ()))
 
 

@@ -10,16 +10,20 @@ from keyword import iskeyword
 from math import isfinite
 from typing import Any
 
+from ..base.errors import SdexploreError
+from ..changes.several import KINDS
+
 _NAMES = {"steps": "num_inference_steps", "guidance": "guidance_scale", "negative": "negative_prompt"}
 """Option of a run -> argument of the pipeline."""
 
-HAVE_OPTIONS = ("prompt", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
+HAVE_OPTIONS = ("prompt", "change", "record", "scheduler", "to", "seed", "width", "height", *_NAMES.values())
 """Arguments that --set does not take, since they have options of their own."""
 
 
 _TAKEN = frozenset({*vars(builtins), "In", "Out", "get_ipython", "exit", "quit", "open"})
 _HISTORY = re.compile(r"_+|_i+|_i?\d+|_[iod]h|_exit_code")  # IPython's: _, _i, _i3, _3, _oh
 _WAYS = {
+    "change": "write --change \"Reweight('cat', 2)\"",
     "record": "write --heads to keep each head; other records are for sdx.run(…, record=sdx.Record(…))",
     "width": "write --size WIDTHxHEIGHT",
     "height": "write --size WIDTHxHEIGHT",
@@ -116,6 +120,29 @@ def setting(typed: str) -> tuple[str, Any]:
         way = "write the prompt as text" if name == "prompt" else _WAYS.get(name, f"write --{flag} {value}")
         raise ArgumentTypeError(f"invalid setting value: {typed!r}; {way}")
     return name, _literal(value)
+
+
+def change(typed: str) -> Any:  # noqa: ANN401  (a change)
+    """A change from the line of code that makes it: "Reweight('cat', 2)". Nothing but that is called."""
+    try:
+        tree = ast.parse(typed, mode="eval").body
+        name = ast.unparse(tree.func).removeprefix("sdx.") if isinstance(tree, ast.Call) else ""
+        given = [_constant(one) for one in tree.args] if isinstance(tree, ast.Call) else []
+        named = {str(one.arg): _constant(one.value) for one in tree.keywords} if isinstance(tree, ast.Call) else {}
+        return KINDS[name](*given, **named)
+    except SdexploreError as error:
+        raise ArgumentTypeError(str(error)) from error
+    except (SyntaxError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ArgumentTypeError(
+            f"invalid change value: {typed!r}; write one of {', '.join(KINDS)} as in Python, as in "
+            "--change \"Reweight('cat', 2)\""
+        ) from error
+
+
+def _constant(node: ast.expr) -> Any:  # noqa: ANN401  (any literal, or a slice of numbers)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "slice" and not node.keywords:
+        return slice(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
 
 
 def axis(typed: str) -> tuple[str, list[Any]]:

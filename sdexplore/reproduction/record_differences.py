@@ -14,7 +14,8 @@ from ..trace.trace import Trace
 
 _HARMLESS: Final = frozenset({"device", "threads", "versions"})
 # Other at every run: the time, and a list of diffusers' own whose order is by chance.
-_OWN: Final = frozenset({"seconds", "_use_default_values"})
+# How far a source was from its trace is known where that trace was at hand.
+_OWN: Final = frozenset({"seconds", "_use_default_values", "deviation"})
 _MOST: Final = 80  # characters of a value
 
 
@@ -60,10 +61,18 @@ def _between(then: Any, now: Any, place: tuple[str, ...]) -> Iterator[RecordDiff
         for name in then:
             if place == ("provenance",) and name == "adapters" and name in now:
                 yield from _adapters(then[name], now[name])
+            elif place == ("provenance",) and name == "changed" and name in now:
+                yield from _between(_by_change(then[name]), _by_change(now[name]), (*place, name))
             elif name in now and name not in _OWN:
                 yield from _between(then[name], now[name], (*place, name))
     elif then != now:
         yield RecordDifference(place, clip(str(then), _MOST), clip(str(now), _MOST))
+
+
+def _by_change(told: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
+    """What provenance says of each change, by the change."""
+    several = told if isinstance(told, list) else []
+    return {str(one.get("change")): one for one in several if isinstance(one, dict)}
 
 
 def _adapters(then: Any, now: Any) -> Iterator[RecordDifference]:  # noqa: ANN401  (JSON)

@@ -133,7 +133,8 @@ class Comparison(Shown):
             TraceError: A value of `over` cannot be written as JSON.
         """
         try:
-            over = json.loads(json_text.dumps({name: list(values) for name, values in self.over.items()}))
+            axes = {name: list(values) for name, values in self.over.items()}
+            over = json.loads(json_text.dumps(axes, default=_as_json))
         except (TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"cannot save a comparison over {list(self.over)}: {error}") from error
         kind = {"kind": "comparison", "over": over}
@@ -200,7 +201,7 @@ class CellFolder:
         """
         path = named(path, RunError)
         try:
-            axes = json.loads(json_text.dumps({name: list(values) for name, values in over.items()}))
+            axes = json.loads(json_text.dumps({name: list(values) for name, values in over.items()}, default=_as_json))
             plan = json.loads(json_text.dumps({"schema": SCHEMA, "kind": "plan", **asked})) | {"over": axes}
         except (TypeError, ValueError, RecursionError) as error:
             raise RunError(f"compare(to=…): over {list(over)} cannot be written down: {error}; give names") from error
@@ -234,6 +235,13 @@ class CellFolder:
         """Writes the index: the folder is a Comparison now."""
         files = [file_of(number) for number in range(count)]
         write_index(self.path, {"kind": "comparison", "over": self.over}, files)
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401  (of an axis)
+    """The JSON of a value that tells it itself, as a change does."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def _in_order(plan: dict[str, Any]) -> dict[str, Any]:

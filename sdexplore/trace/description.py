@@ -62,6 +62,9 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     """What was unusual about the run, a sentence each."""
     if trace.call.get("stopped"):
         yield f"Stopped after {counted(trace.num_steps, 'step')}; no picture was decoded."
+    if changed := trace.provenance.get("changed"):
+        told = ", ".join(f"{one['change']} {counted(one['applied'], 'time')}" for one in changed)
+        yield clip(f"Changed: {told}.", 400)
     for name, told in conditions_in_words(trace.provenance):
         yield clip(f"{name[0].upper()}{name[1:]}: {told}.", 400)
     if compiled := trace.provenance.get("compiled"):

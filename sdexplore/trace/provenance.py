@@ -4,7 +4,7 @@ No key is sure to be there: a stored trace may be older than a key, and a trace 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from ..theory import PredictionType, Space
 
@@ -116,6 +116,23 @@ class InterruptedFacts(TypedDict):
     of: int
 
 
+class ChangedFacts(TypedDict):
+    """A change that the run was asked for, `run(change=…)`.
+
+    Attributes:
+        change: As a line of code.
+        applied: How often: one for each module, and each call of the denoiser.
+        alignment: Of Keep: "replace" or "refine".
+        deviation: Of a source that was named by its trace: the largest difference between its last latents and those
+            of the row that made them again.
+    """
+
+    change: str
+    applied: int
+    alignment: NotRequired[str]
+    deviation: NotRequired[float]
+
+
 class Provenance(TypedDict, total=False):
     """Where a trace comes from, without local paths.
 
@@ -140,6 +157,7 @@ class Provenance(TypedDict, total=False):
         used: What the run came to use. In schema 2.
         foreign: What was put into the pipeline before the run, and is in no argument. In schema 2.
         adapters: LoRA and its kin, IP-Adapters. In schema 2.
+        changed: What was changed, `run(change=…)`, and how often; absent where nothing was.
         interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
     """
 
@@ -163,6 +181,7 @@ class Provenance(TypedDict, total=False):
     foreign: ForeignFacts
     adapters: Sequence[AdapterFacts]
     interrupted: InterruptedFacts
+    changed: Sequence[ChangedFacts]
 
 
 def adapter_in_words(adapter: AdapterFacts) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..base.display import clip, counted
 from ..base.errors import TraceError
+from ..changes.several import in_words as changes_in_words
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING
@@ -71,7 +72,7 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
         for image, trace in zip(images, source, strict=True)
     ]
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
-    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    shown = ", ".join(_setting(name, value) for name, value in settings.items())
     call = f"sdx.views.comparison(comparison, against={settings!r})"
     return _drawn(source, changes, reach, call, f" less that of {clip(shown)}, within ±{reach:.3g} of 255,")
 
@@ -104,7 +105,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
                 row_label(axes[row * lines, 0], _label(others), size=8.0)
         if signed is not None:
             colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
-    named = "; ".join(", ".join(f"{name} {value}" for name, value in cell.items()) for cell in settings)
+    named = "; ".join(", ".join(_setting(name, value) for name, value in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
     subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0], source.over)}"
     return Picture(
@@ -116,4 +117,14 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
 
 
 def _label(settings: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name} {drawable(str(value), _LONGEST) or repr(value)}" for name, value in settings.items())
+    return "\n".join(
+        drawable(changes_in_words(value), 2 * _LONGEST)
+        if name == "change"
+        else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
+        for name, value in settings.items()
+    )
+
+
+def _setting(name: str, value: object) -> str:
+    """One value of an axis in words."""
+    return changes_in_words(value) if name == "change" else f"{name} {value}"

@@ -13,7 +13,7 @@ from published_configs import UNETS as PUBLISHED
 from sdexplore import views
 from sdexplore.base.errors import LoadError, SdexploreError
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import default_run, growth, reading, tracing
+from sdexplore.bench import changes, default_run, growth, reading, tracing
 from sdexplore.bench.stored import stored_trace
 from sdexplore.bench.subjects import PROMPT, SEED, Subject
 from sdexplore.model.loading import random_weights
@@ -51,6 +51,13 @@ def test_runs_are_timed_in_turn_and_compared_round_by_round():
     assert times.seconds == {"a": (3.0, 4.0, 5.0), "b": (7.0, 10.0, 13.0)}
     ratios = [7 / 3, 10 / 4, 13 / 5]
     assert times.ratio("b", "a") == Spread(*np.percentile(ratios, (50, 25, 75)).tolist(), 3)
+
+
+def test_each_way_of_changing_is_measured_and_did_change(subject):
+    rows = list(changes.changed_rows(subject, 2))
+    assert [row.name.split(":")[0] for row in rows] == ["traced and changed"] * 3
+    assert all(row.share is not None and "changed" in row.captured for row in rows)
+    assert rows[0].image.endswith("to the bit")
 
 
 def test_each_way_is_measured_beside_the_untraced_run_and_changes_nothing(subject):

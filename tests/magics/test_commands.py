@@ -10,6 +10,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
 import sdexplore as sdx
+from sdexplore.changes.ablate import Ablate
+from sdexplore.changes.reweight import Reweight
 from sdexplore.magics.commands import COMMANDS
 from sdexplore.magics.model_commands import said_if_long
 from sdexplore.magics.parsing import parse
@@ -37,6 +39,9 @@ def clean(shell, tiny):
     shell.reset(new_session=False)
     shell.push({"pipe": tiny})
     return shell
+
+
+TWICE = Reweight("cat", 2, steps=slice(1, None))
 
 
 def ask(shell, line, cell=None):
@@ -68,6 +73,8 @@ def asked(command, line, cell=None):
         ("東京の桜 --guidance 3", "東京の桜", {"guidance_scale": 3.0}),
         ("a cat --size 640x512", "a cat", {"size": (640, 512)}),
         ("a cat --heads", "a cat", {"heads": True}),
+        ("a cat --change \"Reweight('cat', 2, steps=slice(1, None))\"", "a cat", {"change": [TWICE]}),
+        ("--change sdx.Ablate('mid_block') a cat", "a cat", {"change": [Ablate("mid_block")]}),
         ("a cat --set guidance_rescale=0.7 --set eta=1", "a cat", {"set": [("guidance_rescale", 0.7), ("eta", 1)]}),
         ('a cat --scheduler "DPM++ 2M"', "a cat", {"scheduler": "DPM++ 2M"}),
         ("--scheduler DPM++ 2M a cat", "a cat", {"scheduler": "DPM++ 2M"}),
@@ -106,6 +113,11 @@ def test_a_cell_is_the_prompt_as_it_is():
         ("a cat --size 0", None, "invalid size value: '0'.*512"),
         ("a cat --guidance nan", None, "invalid float value: 'nan'.*finite"),
         ("a cat --seed 1.5", None, "invalid int value: '1.5'.*whole number"),
+        ("a cat --change Reweight", None, "invalid change value: 'Reweight'.*Ablate"),
+        ("a cat --change Reweight('cat')", None, "invalid change value"),
+        ("a cat --change Reweight(open('x'),1)", None, "invalid change value"),
+        ("a cat --change \"Reweight('cat', 1e999)\"", None, "scale=inf"),
+        ("a cat --set change=3", None, "--change"),
         ("a cat --set eta", None, "invalid setting value: 'eta'.*NAME=VALUE"),
         ("a cat --set =3", None, "invalid setting value: '=3'.*NAME=VALUE"),
         ("a cat --set width=3", None, "invalid setting value: 'width=3'.*--size"),

@@ -26,6 +26,8 @@ from .plans import CallPlan, LayerPlan
 
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
+Mixed = Callable[[str, int, torch.Tensor, Callable[[int], torch.Tensor]], torch.Tensor]
+"""(layer, row, its probabilities (head, pixel, key), the same of another row) -> the row's probabilities."""
 End = Callable[[DenoiserCall], None]
 
 
@@ -38,6 +40,7 @@ def observing(
     end: End,
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
+    mixed: Mixed | None = None,
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -50,6 +53,7 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
@@ -58,6 +62,7 @@ def observing(
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
+    observer.mixed = mixed
     with ExitStack() as stack:
         stack.callback(grids.remove)
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
@@ -77,6 +82,7 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
+        mixed: As `observing` takes it.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -94,6 +100,7 @@ class Observer:
         self._grids, self._begin, self._end, self._own = grids, begin, end, own
         self._call: DenoiserCall | None = None
         self.settles = True
+        self.mixed: Mixed | None = None
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -203,6 +210,8 @@ class Observer:
         if places is not None:
             by_head = by_head.of_queries(places.picture)
         probs = probabilities(by_head, head_mean=plan.head_mean)
+        if self.mixed is not None:
+            probs = self._mixed(layer, attended, rows, probs, head_mean=plan.head_mean)
         if places is not None:
             probs = words_and_rest(probs, places) if plan.kind == "cross_attention" else probs[..., places.picture]
         shape = (probs.shape[1], *grid)
@@ -213,6 +222,18 @@ class Observer:
         if plan.queries:
             kept = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
             call.queries.setdefault(layer.name, {}).update(zip(rows, kept, strict=True))
+
+    def _mixed(
+        self, layer: Layer, attended: Attended, rows: tuple[int, ...], probs: torch.Tensor, *, head_mean: bool
+    ) -> torch.Tensor:
+        """The rows' probabilities as a change of the run leaves them."""
+
+        def of_row(row: int) -> torch.Tensor:
+            return probabilities(self.family.by_head(layer, attended.of_rows((row,))), head_mean=head_mean)[0]
+
+        mix = self.mixed or (lambda _, __, own, ___: own)
+        made = [mix(layer.name, row, own, of_row) for row, own in zip(rows, probs, strict=True)]
+        return probs if all(one is own for one, own in zip(made, probs, strict=True)) else torch.stack(made)
 
 
 def _key(places: Places | None) -> tuple[Any, ...]:

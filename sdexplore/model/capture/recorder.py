@@ -1,7 +1,7 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
@@ -16,6 +16,8 @@ from ..components.patching import replaced
 from ..components.pipeline_parts import autoencoder
 from ..families.family import Call, Family
 from ..families.grids import Grid
+from ..interventions.changing import Changing
+from ..interventions.edit import Now
 from ..schedulers import noise_levels
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
@@ -53,6 +55,7 @@ class Recorder:
         total: How many steps there will be.
         guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
         guide: Called with (model output, timestep, sample, step); the scheduler gets its result.
+        changing: What changes the denoiser while it runs; None where nothing does.
         swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
         calls: (image, array of attention or queries) -> the step of each of its rows.
@@ -73,6 +76,7 @@ class Recorder:
     guidance: Callable[[Any], dict[str, float]] = lambda _: {}
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
+    changing: Changing | None = None
     channels: int | None = None
     own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
@@ -90,12 +94,14 @@ class Recorder:
     @contextmanager
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
         """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
+        mixed = None if self.changing is None else self.changing.mixed
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
-            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own),
+            self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
+            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed),
         ):
             yield
 
@@ -103,6 +109,12 @@ class Recorder:
     def begun(self) -> bool:
         """Whether the denoiser has been called."""
         return bool(self.seen)
+
+    @property
+    def images(self) -> int:
+        """How many images the user asked for; rows of sources that ride along are none."""
+        riding = 0 if self.changing is None else len(self.changing.sources)
+        return self.roles.images // (1 + riding)
 
     def finish(self, last: torch.Tensor | None = None) -> None:
         """Waits for the copies; then everything that was kept can be read.
@@ -114,13 +126,13 @@ class Recorder:
         if self.last is not None and self.record.latents:
             self._keep("latents", self.last, len(self.steps) + 1)
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
-            for image in range(self.roles.images):
+            for image in range(self.images):
                 self.keeper.fill((image, f"noise_preds/{role}"), len(self.steps))
         self.keeper.wait()
 
     def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
         """Gives the keeper one row of every image."""
-        for image, row in zip(range(self.roles.images), rows, strict=False):
+        for image, row in zip(range(self.images), rows, strict=False):
             self.keeper.take((image, name), row, expected, torch.float32, at)
 
     def _encode_prompt(self, encode_prompt: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +181,7 @@ class Recorder:
                 mark = noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first_order)
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
-                after = result[0] if isinstance(result, tuple) else result.prev_sample
+                result, after = self._stepped(result)
                 self.last = self.family.unpacked(after, self._size)
                 self.keeper.step_done()
                 self.own.steps = len(self.steps)
@@ -182,6 +194,16 @@ class Recorder:
             return watched
 
         return wrapper
+
+    def _stepped(self, result: Any) -> tuple[Any, torch.Tensor]:
+        """What the scheduler's step returned, and the sample in it, as changes of the run leave them."""
+        own = result[0] if isinstance(result, tuple) else result.prev_sample
+        made = own if self.changing is None else self.changing.stepped(own)
+        if made is not own and isinstance(result, tuple):
+            return (made, *result[1:]), made
+        if made is not own:
+            result.prev_sample = made
+        return result, made
 
     def _set_timesteps(self, set_timesteps: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(set_timesteps)  # pipelines read its signature to decide which arguments to pass
@@ -212,11 +234,15 @@ class Recorder:
         roles = self.roles.of_call(self.family.rows(call), embeds, self._taken, aside=aside)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
+        if self.changing:
+            step, images = len(self.steps), self.roles.images
+            self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, self.images))
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not self.layers:
             return CallPlan(roles)
-        rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
+        shown = (row for row in range(len(roles)) if row % self.roles.images < self.images)
+        rows = tuple(row for row in shown if roles[row] in self.record.roles)
         length = self.family.text_length(call)
         cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
         return CallPlan(roles, rows, cuts)
@@ -237,6 +263,8 @@ class Recorder:
 
     def _end(self, call: DenoiserCall) -> None:
         images, step = self.roles.images, len(self.steps)
+        if self.changing:
+            self.changing.end()
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]

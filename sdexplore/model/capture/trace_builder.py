@@ -55,7 +55,7 @@ class Assembly:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         lacking = Lacking()
         pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
-        images = self.recorder.roles.images
+        images = self.recorder.images
         later = self._decoded_later()
         for image in range(images):
             self._complete(image, pictures[image] if pictures else None, lacking)

@@ -89,6 +89,11 @@ class CompiledDenoiser:
         self._weights = ""
         self._told: set[str] = set()
 
+    def go_without(self, reason: str) -> None:
+        """The run that begins is made without a graph; says so once."""
+        self.used = {}
+        self._go_without(reason)
+
     def stand_in(
         self, denoiser: torch.nn.Module, *, look_again: bool
     ) -> Callable[[Observer], AbstractContextManager[None]]:

@@ -55,7 +55,8 @@ def look(
         t: Training timestep, 0 to 999: at 0 there is almost no noise, at 999 almost no picture.
         seed: Of the noise.
         guidance_scale: 1 by default: one call, of role "cond".
-        pipeline_arguments: Further arguments of the pipeline's call, for example negative_prompt.
+        pipeline_arguments: Further arguments of the pipeline's call, for example negative_prompt, and `change` as `run`
+            takes it; the source of a `Keep` or `Patch` is asked about the same noised picture.
 
     Raises:
         RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; the prompt is missing; an

@@ -127,6 +127,11 @@ def _left_out(tokens: Tokenization, words: Sequence[str] | None) -> dict[str, st
 def _check_one_prompt(trace: Trace, given: Mapping[str, Any]) -> None:
     """RunError where the denoiser was given other texts too, from which the words would not be left out."""
     told = {**trace.call.get("arguments", {}), **given}
+    if told.get("change") is not None:
+        raise RunError(
+            f"occlusion: the run was changed, change={told['change']!r:.120}, and the denoiser that is asked again is "
+            "not: ask a run without change="
+        )
     if "prompt_at" in told:
         raise RunError(
             f"the run changed its prompt on the way, prompt_at={told['prompt_at']!r:.120}: occlusion leaves words out "

@@ -186,9 +186,21 @@ class Family:
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
         return Attended(in_order(attended.query), in_order(attended.key), attended.scale, attended.mask)
 
+    def computed(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
+        """Query and key by head as the layer attends with them, in the model's own precision."""
+        return attended
+
     def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
         """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""
         return None
+
+    def unchangeable(self, layer: Layer) -> str | None:
+        """Why what the layer attends with, or its heads, cannot be changed; None where they can.
+
+        Where they can, query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
+        positions that `text_columns` says, and the heads go to `to_out[0]` side by side (`ways_to_change`).
+        """
+        return f"what {layer.name!r} attends with is not changed in a {self.title} of this family; whole modules are"
 
     def leading_rows_only(self, layer: Layer) -> bool:
         """Whether the layer may attend in the leading rows of the batch alone, as perturbed-attention guidance does."""

@@ -149,14 +149,25 @@ class UNet(Family):
         return listen_to_projections(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:
-        """Queries and keys as the layer's processor has them: with its norms, and on its scale."""
+        """Queries and keys as the layer's processor has them, in float32."""
+        made = self.computed(layer, attended)
+        return Attended(in_order(made.query), in_order(made.key), made.scale)
+
+    def computed(self, layer: Layer, attended: Attended) -> Attended:
+        """As the layer's processor has them: with its norms, and on its scale."""
         attn: Any = layer.module
         q, k = _heads(attn, attended.query), _heads(attn, attended.key)
         scale = attn.scale
         if layer.processor.endswith("2_0"):  # those on torch's fused attention norm both, and have its own scale
             q, k = (x if norm is None else norm(x) for x, norm in ((q, attn.norm_q), (k, attn.norm_k)))
             scale = q.shape[-1] ** -0.5
-        return Attended(in_order(q), in_order(k), scale)
+        return Attended(q, k, scale)
+
+    def unchangeable(self, layer: Layer) -> str | None:
+        """Layers whose processors do not attend with what `to_q`, `to_k` and `to_v` make of their input."""
+        if any(word in layer.processor for word in _OWN_PROJECTIONS):
+            return f"{layer.processor} at {layer.name!r} attends with other queries, keys and values than its own"
+        return None
 
     def text_keys(self, layer: Layer, embeds: torch.Tensor) -> Float[torch.Tensor, "row head position width"]:
         """By the layer's to_k, or fused to_kv."""

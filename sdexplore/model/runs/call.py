@@ -12,7 +12,7 @@ from .classifier_guidance import GuideFunction
 from .progress import Progress
 from .provenance import call_of
 
-OURS = ("guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
+OURS = ("change", "guide", "guide_scale", "prompt_at")  # arguments of `run` that the pipeline never sees
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Call:
     Attributes:
         arguments: Those of the pipeline's own call, without the prompt.
         scheduler: A scheduler, or its name, that takes the place of the pipeline's own during this call.
-        prompt, seed, record, on_step, guide, guide_scale, prompt_at, to: As `run` takes them.
+        prompt, seed, record, on_step, guide, guide_scale, prompt_at, to, change: As `run` takes them.
     """
 
     prompt: Any = None
@@ -35,6 +35,7 @@ class Call:
     prompt_at: Mapping[Any, str] | None = None
     to: str | Path | None = None
     scheduler: Any = None
+    change: Any = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, np.integer):  # of a list made with numpy: in the record it is a number as any other
@@ -55,6 +56,7 @@ class Call:
     def facts(self) -> dict[str, Any]:
         """The call as a trace names it, in JSON."""
         own = {
+            "change": self.change,
             "guide": self.guide,
             "guide_scale": self.guide_scale if self.guide else None,
             "prompt_at": self.prompt_at,

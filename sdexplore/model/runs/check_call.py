@@ -15,6 +15,7 @@ from ..components.weights_present import without_weights
 from ..families.pipelines import refusal
 from ..schedulers.names import scheduler_from_name
 from .call import Call
+from .check_changes import check_changes
 from .check_record import check_record
 from .check_sizes import check_sizes
 from .seeds import tell_same_noise
@@ -39,6 +40,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         RunError: As `run`; or the call makes several images where it must make one.
         LoadError: No scheduler has the name that is given.
         InspectionError: The pipeline has no UNet.
+        TokenError: A change names a word that the prompt does not have.
     """
     denoiser(pipe)
     if "generator" in call.arguments:
@@ -63,6 +65,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
     if isinstance(call.scheduler, str):
         scheduler_from_name(pipe, call.scheduler)  # says which schedulers there are, before the first run
     check_record(pipe, call.record, call.arguments)
+    check_changes(pipe, call, function)
 
 
 def _check_clip_skip(pipe: Any, given: Any, function: str) -> None:

@@ -41,7 +41,9 @@ def cost(
 
     Args:
         to: As in `run`: with it the host holds only what waits to be written.
-        pipeline_arguments: As in `run`, its own `prompt_at` and `guide` among them.
+        pipeline_arguments: As in `run`, its own `prompt_at`, `guide` and `change` among them. A change adds nothing to
+            what is kept; the source of a `Keep` or `Patch` doubles what the pipeline itself computes, which is no part
+            of the cost.
 
     Raises:
         RunError: The Record names steps, roles or layers that the run does not have; a number of steps or images is

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from ...base.errors import RunError, Stopped
 from ...base.user_warnings import warn_user
+from ...changes.several import changes_of
 from ...theory import variance_preserving
 from ...trace.collections import Traces
 from ...trace.provenance import Provenance
@@ -32,6 +33,7 @@ from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_f
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..components.step_decoder import decoder_for
 from ..families import family_of
+from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
 from .call import Call
 from .check_call import SWALLOWED, refused
@@ -42,6 +44,7 @@ from .memory_budget import ensure_affordable
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
 from .provenance import provenance_of
+from .riding_along import changed_facts, with_riders
 from .settled_arguments import given_or_default, used
 
 
@@ -67,8 +70,14 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     ):
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
+        if changes := changes_of(call.change, function):
+            recorder.changing = changing_of(changes, pipe, recorder.tokens)
+            recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
-        stopped = _watched(pipe, recorder, call, _given(call, images, swaps), function)
+        given = _given(call, images, swaps)
+        if recorder.changing is not None and recorder.changing.sources:
+            given = with_riders(call, given, recorder.changing.sources, images)
+        stopped = _watched(pipe, recorder, call, given, function)
     result = keeper.result()
     if stopped:
         raise Stopped(f"stopped after {len(steps)} of {_total(pipe)} steps; .trace holds what was recorded", result)
@@ -150,7 +159,11 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     foreign = (call.guide, call.on_step, *(call.arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
-    stand_in = None if graphs is None else graphs.stand_in(denoiser, look_again=look_again)
+    stand_in = None
+    if graphs is not None and recorder.changing is not None:
+        graphs.go_without("run(change=…) changes the model by hooks, which a graph does not have")
+    elif graphs is not None:
+        stand_in = graphs.stand_in(denoiser, look_again=look_again)
     conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
@@ -165,6 +178,9 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
             raise
         raise refused(pipe, given, error, function) from error
     recorder.own.check()
+    interrupted = _interrupted(pipe, len(recorder.steps))
+    if recorder.changing is not None and not (stopped or interrupted):
+        recorder.changing.check()
     if recorder.last is not None and not stopped:
         seen = torch.cat(recorder.decoded) if recorder.decoded else None
         recorder.finish(last_latents(pipe, recorder.last, seen, output))
@@ -185,7 +201,8 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
         | {"used": {**machine_used(pipe), **settled}}
         | conditions
-        | _interrupted(pipe, len(recorder.steps))
+        | interrupted
+        | (Provenance() if recorder.changing is None else Provenance(changed=changed_facts(recorder)))
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
         decode=(lambda z: decoding.decode(pipe, z)) if drawn else None,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...changes.change import Change
 from ...trace.provenance import DEFAULTS, Provenance
 from ...trace.record import Record
 from ..components.pipeline_parts import device_of
@@ -75,6 +76,8 @@ def is_summary(value: Any) -> bool:
 
 def _summary(value: Any) -> dict[str, Any]:
     match value:
+        case Change():  # which loses nothing
+            return value.to_json()
         case torch.Tensor():
             array = value.detach().float().cpu().numpy()
             return {"tensor": list(value.shape), "dtype": str(value.dtype), "sha256": _hash(array.tobytes())}

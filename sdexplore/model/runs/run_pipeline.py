@@ -3,12 +3,13 @@
 To the bit; within rounding where runs are compiled (`compile_denoiser`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...changes.change import Change
 from ...trace.collections import Traces
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
@@ -28,6 +29,7 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     guide: GuideFunction | None = None,
     guide_scale: float = 1.0,
     prompt_at: Mapping[int, str] | None = None,
+    change: Change | Sequence[Change] | None = None,
     to: str | Path | None = None,
     **pipeline_arguments: Any,
 ) -> Trace | Traces:
@@ -52,6 +54,8 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         guide_scale: Dhariwal & Nichol's s.
         prompt_at: Step -> the prompt that takes the place of the first from that step on. Attention to it is recorded
             under a role of its own, "cond@10" for step 10, with its own tokens.
+        change: What the denoiser does otherwise: `Reweight`, `Ablate`, or several of them. The trace's call holds
+            it, and provenance["changed"] how often each applied. Recorded attention is what the changed model computed.
         to: The file that the trace is written to while it is made, or the folder for several images. Memory then
             does not grow with the steps, and the trace that is returned reads from there, as after `save` and `load`.
             The file appears when the run ends or is stopped. Until then, and after an error, an older file of that
@@ -60,13 +64,15 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
 
     Raises:
         RunError: `generator` is given beside the seed; the denoiser cannot be observed (`doctor` tells beforehand why);
+            a change names a module, layer, head, role or step that is not there, or never applied;
             the guide returns neither log p nor a gradient; the prompt cannot be changed in this pipeline; the number of
             steps or images is below 1; roles, layers or self_attention of the Record name nothing in this run; the
             trace needs more memory or disk than is free (`cost` tells beforehand how much), or memory runs out during
             the run; `to` is not a name for a trace, or cannot be written to.
         InspectionError: The pipeline has no denoiser of a known family.
+        TokenError: A change names a word that the prompt does not have.
         Stopped: `on_step` called `stop()`; the error holds the partial Trace.
     """
-    call = Call(prompt, pipeline_arguments, seed, record, on_step, guide, guide_scale, prompt_at, to)
+    call = Call(prompt, pipeline_arguments, seed, record, on_step, guide, guide_scale, prompt_at, to, change=change)
     with session(pipe, call, function="run") as running:
         return running.run(call)

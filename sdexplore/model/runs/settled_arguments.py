@@ -27,7 +27,7 @@ def used(pipe: Any, call: Call, recorder: Recorder) -> UsedFacts:
         "num_inference_steps": _number(recorder.settled.get("num_inference_steps"), len(recorder.steps)),
         "guidance_scale": scale,
         "eta": _float(recorder.settled.get("eta")),
-        "seeds": [(call.seed + image) % _SEEDS for image in range(recorder.roles.images)],
+        "seeds": [(call.seed + image) % _SEEDS for image in range(recorder.images)],
         "ignored": sorted(ignored),
     }
 

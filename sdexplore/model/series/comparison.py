@@ -51,9 +51,9 @@ def compare(
 
     Args:
         over: Argument -> its values. Any argument of the pipeline's call or of `run` ("seed", "prompt", "guide",
-            "guide_scale", "prompt_at"); "scheduler" (a name as in `load(scheduler=…)`); or "without": a word of the
-            prompt that is left out; None leaves none out. Several arguments make a grid. The pipeline's own scheduler
-            is restored afterwards.
+            "guide_scale", "prompt_at", "change"); "scheduler" (a name as in `load(scheduler=…)`); or "without": a
+            word of the prompt that is left out; None leaves none out. Several arguments make a grid. The pipeline's own
+            scheduler is restored afterwards.
         on_step: A function that is called with a Progress after each step. The Progress says which run it is (`cell` of
             `cells`) and its `settings`; the function may call its `stop()`.
         to: A folder. Each run is saved in it as soon as it ends. The same call after a crash or a stop does not make

@@ -1,0 +1,57 @@
+"""`Ablate`: modules or heads give nothing, or their mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, SupportsIndex
+
+from ..base.errors import RunError, did_you_mean
+from . import checked
+from .change import ChangeAtSteps, several
+
+_TO = ("zero", "mean")
+
+
+@dataclass(frozen=True, repr=False)
+class Ablate(ChangeAtSteps):
+    """Modules give zero, or their mean over the pixels; with `heads`, those heads of attention layers do.
+
+    A head's share is taken out before the layer's last projection, whose bias stays. Of a block that returns its skip
+    connections too, all that it returns is changed.
+
+    Attributes:
+        modules: Names of modules of the denoiser as `sdx.tree` shows them: "mid_block", "up_blocks.1.attentions.0".
+            Where one call of the denoiser calls a module several times, "name#1" is its second time alone, and "name"
+            all. With `heads`, every attention layer in them.
+        to: What is left: "zero", or the "mean" over pixels, of each channel.
+        heads: Numbers of heads, from 0; None: the whole module.
+        steps, roles: At which steps, and in whose rows.
+
+    Raises:
+        RunError: A value is not one of these.
+    """
+
+    order: ClassVar[int] = 2
+
+    modules: str | Sequence[str]
+    to: Literal["zero", "mean"] = field(default="zero", kw_only=True)
+    heads: SupportsIndex | Sequence[SupportsIndex] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        found = checked.names("Ablate", "modules", self.modules)
+        self._set(modules=self.modules if isinstance(self.modules, str) else found)
+        if self.to not in _TO:
+            raise RunError(f"Ablate(to={self.to!r}): {did_you_mean(str(self.to), _TO)}")
+        if self.heads is not None:
+            self._set(heads=checked.wholes("Ablate", "heads", self.heads, 0))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The modules as a tuple."""
+        return several(self.modules)
+
+    def in_words(self) -> str:
+        """As captions say it."""
+        whose = "" if self.heads is None else f"heads {', '.join(map(str, several(self.heads)))} of "
+        left = "nothing" if self.to == "zero" else "their mean over pixels"
+        return f"{whose}{', '.join(self.names)} left with {left}{self._when()}"

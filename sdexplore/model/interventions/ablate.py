@@ -1,0 +1,87 @@
+"""`Ablate`, carried out: modules, or heads of attention layers, left with zero or with their mean over pixels."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from ...base.errors import RunError
+from ...changes.ablate import Ablate
+from ...changes.change import several
+from ..families.attention_modules import Layer
+from ..families.ways_to_change import change_heads, change_output
+from .edit import Edit, Now
+
+_PICTURE, _TOKENS = 4, 3  # dimensions of (row, channel, y, x), and of (row, token, channel)
+
+
+class AblateEdit(Edit):
+    """One Ablate of a run.
+
+    Attributes:
+        modules: (name, which time in a call, module) of each module whose output is changed; or
+        layers: the attention layers whose heads are.
+    """
+
+    def __init__(
+        self,
+        change: Ablate,
+        modules: Sequence[tuple[str, int | None, nn.Module]] = (),
+        layers: Sequence[Layer] = (),
+    ) -> None:
+        super().__init__(change)
+        self.modules, self.layers = modules, layers
+        self._given = change
+        self._heads = [] if change.heads is None else list(several(change.heads))
+        self._masks: dict[tuple[object, ...], torch.Tensor] = {}
+
+    def hooks(self) -> Iterator[RemovableHandle]:
+        """On the modules' outputs, or where the layers' heads lie side by side."""
+        for name, time, module in self.modules:
+            yield change_output(module, self.at(name, self._emptied, time))
+        for layer in self.layers:
+            yield from change_heads(layer.module, self.at(layer.name, _Beheaded(self, layer.heads)))
+
+    def rows_of(self, now: Now) -> tuple[int, ...]:
+        """Those of its roles."""
+        return now.rows(self._given)
+
+    def beheaded(self, heads: int, x: Float[torch.Tensor, "row pixel inner"]) -> Float[torch.Tensor, "row pixel inner"]:
+        """What the heads of a layer give, some of them emptied."""
+        apart: torch.Tensor = x.unflatten(-1, (heads, -1))  # type: ignore[no-untyped-call]
+        mask = self._mask(x, heads)[:, None, :, None]
+        if self._given.to == "zero":
+            return apart.masked_fill(mask, 0).flatten(-2)
+        return torch.where(mask, apart.mean(1, keepdim=True), apart).flatten(-2)
+
+    def _emptied(self, x: torch.Tensor) -> torch.Tensor:
+        """The output of a whole module, emptied in the rows of the change."""
+        mask = self._mask(x).reshape(-1, *[1] * (x.ndim - 1))
+        if self._given.to == "zero":
+            return x.masked_fill(mask, 0)
+        if x.ndim not in (_PICTURE, _TOKENS):
+            raise RunError(
+                f"run: {self.change!r}: an output of shape {tuple(x.shape)} has no pixels to take the mean over; "
+                "to='zero' needs none"
+            )
+        return torch.where(mask, x.mean((-2, -1) if x.ndim == _PICTURE else 1, keepdim=True), x)
+
+    def _mask(self, x: torch.Tensor, heads: int | None = None) -> torch.Tensor:
+        """(row,) or (row, head): where something is emptied."""
+        key = (self.rows, len(x), heads, x.device)
+        if (mask := self._masks.get(key)) is None:
+            mask = torch.zeros((len(x),) if heads is None else (len(x), heads), dtype=torch.bool)
+            for row in self.rows:
+                mask[row, ... if heads is None else self._heads] = True
+            mask = self._masks[key] = mask.to(x.device)
+        return mask
+
+
+class _Beheaded:
+    def __init__(self, edit: AblateEdit, heads: int) -> None:
+        self._edit, self._count = edit, heads
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self._edit.beheaded(self._count, x)

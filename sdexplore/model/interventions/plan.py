@@ -1,0 +1,203 @@
+"""From changes as values to what carries them out: names are found in the denoiser and the prompt, or refused."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ...base.errors import RunError, TokenError, did_you_mean
+from ...base.known_names import beginnings, lies_in
+from ...changes.ablate import Ablate
+from ...changes.change import Change, several
+from ...changes.keep import Keep
+from ...changes.patch import Patch
+from ...changes.reweight import Reweight
+from ...changes.source import Source
+from ...text.alignment import Alignment, aligned
+from ...text.shared_keys import SharedKeys
+from ...text.tokenization import Tokenization, Tokenizations
+from ..components.pipeline_parts import denoiser as denoiser_of
+from ..components.tokens import tokens as tokens_of
+from ..families import family_of
+from ..families.attention_modules import Layer
+from ..families.family import Family
+from .ablate import AblateEdit
+from .blend import Blend
+from .changing import Changing
+from .edit import TIME, Edit
+from .keep import KeepEdit
+from .patch import PatchEdit
+from .reweight import ReweightEdit
+
+Tokens = Callable[[str, int], Tokenizations | None]
+"""(role, image) -> the tokens of its text; None without text."""
+
+
+def changing_of(changes: Iterable[Change], pipe: Any, tokens: Tokens) -> Changing:
+    """What carries the changes out in this pipeline.
+
+    Args:
+        tokens: Of the run's prompts.
+
+    Raises:
+        RunError: A module, layer or head is not there, or cannot be changed.
+    """
+    sources: dict[Source, int] = {}
+    edits = [_edit(one, pipe, tokens, sources) for one in changes]
+    return Changing(edits, tuple(sources))
+
+
+def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int]) -> Edit:
+    family, denoiser = family_of(pipe), denoiser_of(pipe)
+    layers = family.attention_layers(denoiser)
+    match change:
+        case Keep():
+            rider = sources.setdefault(change.run, len(sources))
+            _check_layers(change, family, layers.values())
+            read = _Prompts(change, pipe, tokens)
+            blend = Blend(read.blended, rider) if change.blend_words else None
+            return KeepEdit(change, family, list(layers.values()), read.aligned, rider, blend)
+        case Patch():
+            rider = sources.setdefault(change.run, len(sources))
+            return PatchEdit(change, modules_named(change, change.names, denoiser), rider)
+        case Reweight():
+            chosen = _cross_layers(change, layers)
+            _check_layers(change, family, chosen)
+            return ReweightEdit(change, chosen, lambda role, image: _positions(change, family, tokens, role, image))
+        case Ablate(heads=None):
+            return AblateEdit(change, modules=modules_named(change, change.names, denoiser))
+        case Ablate():
+            chosen = _layers_in(change, change.names, layers)
+            _check_layers(change, family, chosen)
+            return AblateEdit(change, layers=chosen)
+    raise TypeError(change)
+
+
+class _Prompts:
+    """The run's prompts beside the source of a Keep, image by image."""
+
+    def __init__(self, change: Keep, pipe: Any, tokens: Tokens) -> None:
+        self._change, self._tokens, self._family = change, tokens, family_of(pipe)
+        self._source = self._read(tokens_of(pipe, change.run.prompt))
+        self._found: dict[int, Alignment] = {}
+
+    def aligned(self, image: int) -> Alignment:
+        """What of the source's attention the image's prompt takes over."""
+        if image not in self._found:
+            self._found[image] = aligned(self._source.read[0][0], self._of(image).read[0][0])
+        return self._found[image]
+
+    def blended(self, image: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The positions of the blend's words in the image's prompt, and in the source's.
+
+        Raises:
+            TokenError: Neither has one of the words.
+        """
+        found: tuple[list[int], list[int]] = ([], [])
+        for word in self._change.blend_words:
+            errors = []
+            for keys, positions in zip((self._of(image), self._source), found, strict=True):
+                try:
+                    positions.extend(keys.positions(word))
+                except TokenError as error:
+                    errors.append(error)
+            if len(errors) > 1:
+                raise TokenError(f"{self._change!r}: blend={word!r}: {errors[0]}; in the source: {errors[1]}")
+        return tuple(found[0]), tuple(found[1])
+
+    def _of(self, image: int) -> SharedKeys:
+        return self._read(self._tokens("cond", image) or {})
+
+    def _read(self, tokens: Mapping[str, Tokenization]) -> SharedKeys:
+        keys = SharedKeys.of(tokens, self._family.text_columns(tokens).items())
+        if not keys.read:
+            raise RunError(
+                f"{self._change!r}: give the prompt as text, so that its words can be aligned with the source's"
+            )
+        return keys
+
+
+def check_words(edit: Edit, roles: Iterable[str], images: int) -> None:
+    """Looks the words of a change up in the text of every role and image in which it is changed.
+
+    Args:
+        roles: Under which texts are recorded while it is active: "cond", "cond@10", "uncond".
+
+    Raises:
+        TokenError: A text has no such word.
+    """
+    if isinstance(edit, KeepEdit):
+        for image in range(images):
+            edit.check(image)
+    if not isinstance(edit, ReweightEdit):
+        return
+    for role in (one for one in roles if edit.given.is_of(one.partition("@")[0])):
+        for image in range(images):
+            edit.positions(role, image)
+
+
+def modules_named(change: Change, names: Sequence[str], denoiser: nn.Module) -> list[tuple[str, int | None, nn.Module]]:
+    """(name, which time in a call, module) of each name, which may end in "#1" for a second time.
+
+    Raises:
+        RunError: There is no such module.
+    """
+    known = dict[str, nn.Module](denoiser.named_modules())
+    found: list[tuple[str, int | None, nn.Module]] = []
+    for one in names:
+        name, sign, number = one.partition(TIME)
+        if sign and not number.isdecimal():
+            raise RunError(f"{change!r}: behind {TIME} stands which time the module is called, from 0, as in {name}#0")
+        if not name or name not in known:
+            raise RunError(f"{change!r}: the denoiser has no module {name!r}; {did_you_mean(name, known, most=6)}")
+        found.append((name, int(number) if sign else None, known[name]))
+    return found
+
+
+def _cross_layers(change: Reweight, layers: Mapping[str, Layer]) -> list[Layer]:
+    there = {name: layer for name, layer in layers.items() if layer.to_words}
+    if not there:
+        raise RunError(f"{change!r}: this denoiser has no attention to words")
+    return list(there.values()) if change.layers is None else _layers_in(change, several(change.layers), there)
+
+
+def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]) -> list[Layer]:
+    """The layers with these names or beginnings, in their order."""
+    for one in names:
+        if not any(lies_in(name, one) for name in layers):
+            hint = did_you_mean(one, beginnings(layers), most=6)
+            raise RunError(f"{change!r}: no attention layer is called {one!r}, or begins so; {hint}")
+    return [layer for name, layer in layers.items() if lies_in(name, *names)]
+
+
+def _check_layers(change: Reweight | Ablate | Keep, family: Family, layers: Iterable[Layer]) -> None:
+    heads = () if isinstance(change, Keep) or change.heads is None else several(change.heads)
+    for layer in layers:
+        if (reason := family.unchangeable(layer)) is not None:
+            raise RunError(f"{change!r}: {reason}")
+        if beyond := [one for one in heads if one >= layer.heads]:
+            raise RunError(
+                f"{change!r}: there is no head {beyond[0]} in {layer.name!r}; it has {layer.heads}, 0 to "
+                f"{layer.heads - 1}"
+            )
+
+
+def _positions(change: Reweight, family: Family, tokens: Tokens, role: str, image: int) -> tuple[int, ...]:
+    """The keys of the change's word in the text of a role.
+
+    Raises:
+        TokenError: The text has no such word, or there is no text to look it up in.
+    """
+    found: Mapping[str, Tokenization] = tokens(role, image) or {}
+    keys = SharedKeys.of(found, family.text_columns(found).items())
+    word: Any = change.word
+    if keys.read:
+        try:
+            return keys.positions(word, change.occurrence)
+        except TokenError as error:
+            raise TokenError(f"{change!r}, role {role!r}: {error}") from error
+    if isinstance(word, str):
+        raise TokenError(
+            f"{change!r}: the run has embeddings and no text for {role!r}; name positions in place of a word"
+        )
+    return several(word)
