@@ -59,13 +59,16 @@ class GuidanceSteps(Shown):
     Attributes:
         steps: Those steps; a step after guidance was cut off is not among them.
         guidance_scale, guidance_rescale: By how much the pipeline guided there, as it said itself; pag_scale: of
-            perturbed-attention guidance, 0 without.
+            perturbed-attention guidance, 0 without. Where the model takes `guidance_scale` as an input (FLUX.1), the
+            halves are put together by `true_cfg_scale`, which then stands here.
+        skip_layer_scale: Of skip-layer guidance (SD 3.5), 0 at steps without.
         difference: Map, root mean square over channels of ε_c − ε_u; difference_rms: its root mean square over all.
         ratio: ‖ε_c − ε_u‖ / ‖ε_c‖: how large a share of the prediction the prompt is.
         cosine: Of the angle between ε_c and ε_u, as vectors: 1 where the prompt changes no direction.
         overshoot: ‖guided ε‖ / ‖ε_c‖ before `guidance_rescale`.
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
-        formula: How the halves are put together, with the names of this class: ε_u, ε_c, ε_p for the predictions.
+        formula: How the halves are put together, with the names of this class: ε_u, ε_c for the predictions; ε_p with
+            perturbed attention, ε_l with layers skipped.
         unexplained: Why the formula does not give what the scheduler got; empty where it does.
         without_numbers: What was left out, since it holds NaN or infinities: array and steps, a phrase each.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
@@ -75,6 +78,7 @@ class GuidanceSteps(Shown):
     guidance_scale: Float64[np.ndarray, " step"]
     guidance_rescale: Float64[np.ndarray, " step"]
     pag_scale: Float64[np.ndarray, " step"]
+    skip_layer_scale: Float64[np.ndarray, " step"]
     difference: Float32[np.ndarray, "step y x"]
     difference_rms: Float64[np.ndarray, " step"]
     ratio: Float64[np.ndarray, " step"]
@@ -154,13 +158,17 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     steps = tuple(step for step in steps if np.isfinite(used[step]).all())
     if not steps:
         raise TraceError(f"no step of this run has predictions of numbers: {'; '.join(not_numbers(trace))}")
-    scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
+    names = (_named_scale(trace), "guidance_rescale", "pag_scale")
+    scale, rescale, pag = (_scales(trace, name) for name in names)
+    skip = _skip_scales(trace)
     found: dict[str, list[float]] = {}
     for step in steps:
         uncond, cond = trace.noise_pred_uncond[step], trace.noise_pred_cond[step]
         whole = guided(uncond, cond, float(scale[step]))
         if pag[step]:
             whole = perturbed_attention_guided(whole, cond, trace.noise_preds["perturbed"][step], float(pag[step]))
+        if skip[step]:
+            whole = perturbed_attention_guided(whole, cond, trace.noise_preds["skipped"][step], float(skip[step]))
         final = rescaled(whole, cond, float(rescale[step])) if rescale[step] > 0 else whole
         for name, value in _numbers(uncond, cond, whole, final).items():
             found.setdefault(name, []).append(value)
@@ -172,8 +180,9 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         guidance_scale=scale[rows],
         guidance_rescale=rescale[rows],
         pag_scale=pag[rows],
+        skip_layer_scale=skip[rows],
         difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
-        formula=_formula(rescale[rows], pag[rows]),
+        formula=_formula(rescale[rows], pag[rows], skip[rows]),
         unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
         without_numbers=not_numbers(trace),
@@ -224,8 +233,23 @@ def _embeds(trace: Trace) -> bool:
     return scale is not None and scale > 1 and "guidance_scale" not in used.get("ignored", ())
 
 
-def _formula(rescale: np.ndarray, pag: np.ndarray) -> str:
+def _named_scale(trace: Trace) -> str:
+    """The scale that puts the halves together: `true_cfg_scale` where `guidance_scale` is an input of the model."""
+    return "true_cfg_scale" if "true_cfg_scale" in trace.provenance.get("guidance", {}) else "guidance_scale"
+
+
+def _skip_scales(trace: Trace) -> Float64[np.ndarray, " step"]:
+    """Of skip-layer guidance, 0 at the steps that predicted nothing without layers."""
+    found = trace.noise_preds.get("skipped")
+    if found is None:
+        return np.zeros(trace.num_steps)
+    there = [step not in not_computed(trace, found) for step in range(trace.num_steps)]
+    return np.where(there, _scales(trace, "skip_layer_guidance_scale"), 0.0)
+
+
+def _formula(rescale: np.ndarray, pag: np.ndarray, skip: np.ndarray) -> str:
     perturbed = " + s_p (ε_c − ε_p)" if np.any(pag > 0) else ""
+    perturbed += " + s_l (ε_c − ε_l)" if np.any(skip > 0) else ""
     spread = ", pulled back to the spread of ε_c by guidance_rescale" if np.any(rescale > 0) else ""
     return f"ε_u + s (ε_c − ε_u){perturbed}{spread}"
 

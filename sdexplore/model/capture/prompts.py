@@ -14,8 +14,10 @@ from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
 from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens as tokens_of
+from ..components.tokens import tokens_in_call
+from ..families import family_of
 
-TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see the prompt of another
+TEXT_OF = {"perturbed": "cond", "skipped": "cond", "image": "uncond"}  # roles that see the prompt of another
 _IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
 _POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
@@ -60,6 +62,7 @@ def prompts_of(
     for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):
         texts[f"edit_{number}"] = (edit, "editing_prompt")
     found: dict[tuple[str, int], Tokenizations | None] = {}
+    lengths = family_of(pipe).lengths(pipe, arguments)
 
     def text_of(value: Any, number: int) -> str | None:
         text = value[number] if isinstance(value, list | tuple) else value
@@ -69,7 +72,7 @@ def prompts_of(
         role, number = TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role in swapped:
-            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}))
+            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}, lengths))
         if role not in texts or image >= images:
             return None
         if key not in found:
@@ -83,7 +86,7 @@ def prompts_of(
                 for n in (2, 3)
                 if arguments.get(f"{argument}_{n}") is not None
             }
-            found[key] = _tokenized(pipe, first or "", others)
+            found[key] = _tokenized(pipe, first or "", others, lengths)
         return found[key]
 
     return tokens
@@ -98,14 +101,16 @@ def refuse_unknown_tokens(
             refuse_unknown_ids(pipe, tokens(role, image) or {}, function)
 
 
-def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
+def _tokenized(
+    pipe: Any, text: str, others: Mapping[str, str | None], lengths: Mapping[str, int]
+) -> Tokenizations | None:
     try:
-        found = dict(tokens_of(pipe, text))
+        found = dict(tokens_in_call(pipe, text, lengths))
     except InspectionError:  # a pipeline without tokenizer
         return None
     for name, other in others.items():
         if name in found and other is not None:
-            found[name] = tokens_of(pipe, other)[name]
+            found[name] = tokens_in_call(pipe, other, lengths)[name]
     return Tokenizations(found)
 
 

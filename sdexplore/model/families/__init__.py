@@ -6,10 +6,14 @@ from torch import nn
 
 from ...base.errors import InspectionError
 from .family import Family, unwrapped
+from .flux import Flux
+from .sd3 import SD3
 from .unet import UNet
 
 FAMILIES: Final[dict[str, Family]] = {
     "unet": UNet(),
+    "sd3": SD3(),
+    "flux": Flux(),
 }
 _NAMES = ("unet", "transformer", "prior", "decoder")  # what pipelines of diffusers call a denoiser
 

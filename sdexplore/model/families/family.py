@@ -6,19 +6,19 @@ the denoiser's arguments by name. x0 follows from the scheduler alone (`schedule
 gives predictions the sign that the scheduler gets.
 """
 
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import InspectionError, RunError
 from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .unet_blocks import Blocks
-from .ways_in import Attended, Heard, listen_to_kernel
+from .ways_in import Attended, Heard, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
 
@@ -36,7 +36,10 @@ class Family:
         output: Field of the output that holds the prediction.
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
+        at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
+        sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
+        encodes_apart: Whether the pipeline encodes the negative prompt by a second call of `encode_prompt`.
     """
 
     name: ClassVar[str]
@@ -49,7 +52,10 @@ class Family:
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
+    at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
+    sized_by_call: ClassVar[tuple[str, ...]] = ()
+    encodes_apart: ClassVar[bool] = False
 
     # The denoiser
 
@@ -143,6 +149,20 @@ class Family:
         """Whether the pipeline is told nothing of what to draw: no text, and no class."""
         return False
 
+    def named_role(self, call: Call) -> str | None:  # noqa: ARG002
+        """The role that the arguments of a call name by themselves; None where its rows tell it."""
+        return None
+
+    def skipped(self, call: Call) -> tuple[str, ...]:  # noqa: ARG002
+        """Modules that the call leaves out by its own arguments: their layers are rightly silent."""
+        return ()
+
+    def lengths(self, pipe: Any, given: Mapping[str, Any]) -> dict[str, int]:
+        """Tokenizer -> how many positions its text has in a call with these arguments, where the call decides it."""
+        known = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
+        asked = given.get("max_sequence_length", None if known is None else known.default)
+        return dict.fromkeys(self.sized_by_call, asked) if isinstance(asked, int) else {}
+
     def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Roles in the full batch of such a call, where their embeddings do not tell them; else empty."""
         return ()
@@ -177,13 +197,14 @@ class Family:
         """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
         return True
 
-    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
+    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
         """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
         return listen_to_kernel(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
-        return Attended(in_order(attended.query), in_order(attended.key), attended.scale, attended.mask)
+        query, key = in_order(attended.query), in_order(attended.key)
+        return Attended(query, key, attended.scale, attended.mask, attended.normaliser)
 
     def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
         """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
-from ..capture.plans import cut_of
+from ..capture.plans import kept_of
 from ..capture.prompts import image_count, prompt_role, prompts_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
 from ..families import family_of
@@ -75,8 +75,8 @@ class Outline:
         known = {name: first for name, first in self.text_columns.items() if found and name in found}
         ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
         positions = ids or self.positions or 0
-        cut = cut_of(found, positions, known) if found and record.columns == "prompt" else None
-        return (positions if cut is None else min(cut + 1, positions)), positions
+        kept = kept_of(found, positions, known) if found and record.columns == "prompt" else None
+        return (positions if kept is None else min(len(kept) + 1, positions)), positions
 
 
 def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: Any = None) -> Outline:

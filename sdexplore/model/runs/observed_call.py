@@ -215,8 +215,16 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
 
     Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
     """
-    names = ("guidance_scale", "guidance_rescale", "image_guidance_scale")
+    names = (
+        "guidance_scale",
+        "guidance_rescale",
+        "image_guidance_scale",
+        "true_cfg_scale",
+        "skip_layer_guidance_scale",
+    )
     found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
+    if not arguments.get("skip_guidance_layers"):
+        found["skip_layer_guidance_scale"] = None
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
