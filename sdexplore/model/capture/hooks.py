@@ -7,6 +7,7 @@ layer must give exactly one query and one key for every pixel of every row: anyt
 would be wrong.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
@@ -176,7 +177,7 @@ class Observer:
             return
         rows = self._rows(layer, attended, call.plan)
         kept = dict(zip(call.plan.rows, call.plan.kept, strict=True))
-        places = {row: self.family.places(layer, call.inputs, row) for row in rows}
+        places = {row: self.family.places(layer, call.inputs, row, math.prod(grid or ())) for row in rows}
         alike: dict[tuple[Any, ...], list[int]] = {}
         for row in rows:
             alike.setdefault(_key(places[row], kept[row]), []).append(row)

@@ -206,8 +206,12 @@ class Family:
         query, key = in_order(attended.query), in_order(attended.key)
         return Attended(query, key, attended.scale, attended.mask, attended.normaliser)
 
-    def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
-        """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""
+    def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:  # noqa: ARG002
+        """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture.
+
+        Args:
+            pixels: Of the layer's grid.
+        """
         return None
 
     def leading_rows_only(self, layer: Layer) -> bool:

@@ -82,10 +82,9 @@ class Flux(Family):
 
     # Attention
 
-    def places(self, layer: Layer, call: Call, row: int) -> Places | None:
+    def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The words first, then the picture."""
-        words, (y, x) = self.text_length(call), self.latent_size(call)
-        pixels = y * x // packed_latents.SIDE**2
+        words = self.text_length(call)
         return Places(picture=slice(words, words + pixels), words=slice(0, words))
 
     # Sizes

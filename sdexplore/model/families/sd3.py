@@ -55,7 +55,7 @@ class SD3(Family):
         """CLIP's two share the first 77 keys; T5's are behind them."""
         return {name: _CLIP if name == "tokenizer_3" else 0 for name in tokenizers}
 
-    def places(self, layer: Layer, call: Call, row: int) -> Places | None:
+    def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The picture first, then the words."""
         if not layer.joint:
             return None

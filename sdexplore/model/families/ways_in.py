@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock, get_ident, local
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -119,14 +119,22 @@ def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
 
     hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
     file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    return [*hooks, _Seam(file)] if hasattr(file, _DISPATCH) else [*hooks]
+    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
 
 
+@runtime_checkable
 class Removable(Protocol):
     """A hook, or what else is taken off."""
 
     def remove(self) -> None:
         """Takes it off."""
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """Leaves a mode that is still on: torch calls no hook of a layer that Ctrl-C ends."""
+
+    remove: Callable[[], None]
 
 
 class _Seam:

@@ -69,14 +69,20 @@ class Outline:
         """The role under which attention to the prompt is recorded at a step."""
         return prompt_role(self.swaps, step)
 
-    def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
-        """(columns that are kept, positions of the prompt) of a role's cross-attention."""
+    def columns(self, record: Record, role: str, image: int, *, rest: bool) -> tuple[int, int]:
+        """(columns that are kept, positions of the prompt) of a role's attention to words.
+
+        Args:
+            rest: Whether one column is for all that is no word.
+        """
         found = self.tokens(role, image)
         known = {name: first for name, first in self.text_columns.items() if found and name in found}
         ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
         positions = ids or self.positions or 0
         kept = kept_of(found, positions, known) if found and record.columns == "prompt" else None
-        return (positions if kept is None else min(len(kept) + 1, positions)), positions
+        if kept is None:
+            return positions + rest, positions
+        return (len(kept) + 1 if rest else min(len(kept) + 1, positions)), positions
 
 
 def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: Any = None) -> Outline:
