@@ -35,8 +35,8 @@ def attention_mass(
     beneath, a bar a step, mean over the layers. A segment's height is a share of attention (axis from 0 to 1,
     averaged over pixels and heads): start light blue, words dark blue, end orange, padding grey, from the bottom;
     they add up to 1. Where words and picture share one softmax (SD 3, FLUX), green is the rest: the picture's own
-    tokens, and padding that has no column. Over each bar stands the words' share, where there is room. The legend gives the mean
-    shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
+    tokens, and padding that has no column. Over each bar stands the words' share, where there is room. The legend gives
+    the mean shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
 
     Args:
         role, steps, layers, heads: As `attention_mass` of the analysis takes them.

@@ -5,6 +5,7 @@ import json
 
 import torch
 from diffusers import (
+    CogView3PlusTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
@@ -77,6 +78,27 @@ def sd3(seed: int = 0, dual: tuple[int, ...] = (0,)) -> StableDiffusion3Pipeline
         tokenizer_3=t5_tokenizer(),
     )
     pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def unknown() -> FluxPipeline:
+    """FLUX.1's parts around a transformer of no known family, CogView3-Plus's."""
+    pipe = flux()
+    torch.manual_seed(0)
+    pipe.register_modules(
+        transformer=CogView3PlusTransformer2DModel(
+            in_channels=4,
+            num_layers=1,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            out_channels=4,
+            text_embed_dim=32,
+            time_embed_dim=8,
+            condition_dim=2,
+            pos_embed_max_size=8,
+            sample_size=8,
+        ).eval()
+    )
     return pipe
 
 

@@ -1,5 +1,6 @@
 """Which text each role was given: the tokens of a call's prompts, and prompts that change during a run."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from ..components.tokens import tokens_in_call
 from ..families import family_of
 
 TEXT_OF = {"perturbed": "cond", "skipped": "cond", "image": "uncond"}  # roles that see the prompt of another
+_HOW = ("clip_skip", "max_sequence_length")  # arguments that say how a prompt is encoded
 _IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
-_POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
@@ -129,12 +130,14 @@ class Swaps:
         first: Embeddings of the first prompt, (image, position, width), and its pooled ones.
         embeds: Step -> the same of the prompt from that step on.
         prompts: Role of the step's attention -> prompt.
+        pooled: Under which name a callback changes the pooled ones.
     """
 
     images: int
     first: tuple[torch.Tensor, torch.Tensor | None]
     embeds: dict[int, tuple[torch.Tensor, torch.Tensor | None]]
     prompts: dict[str, str]
+    pooled: str
     _now: tuple[torch.Tensor, torch.Tensor | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,12 +153,12 @@ class Swaps:
         wanted = (
             getattr(own, "tensor_inputs", None) or arguments.get("callback_on_step_end_tensor_inputs") or ["latents"]
         )
-        pooled = [_POOLED] if self.first[1] is not None else []
+        pooled = [self.pooled] if self.first[1] is not None else []
 
         def exchange(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             changed = dict(values if own is None else own(pipe, step, timestep, values))
             if (new := self.embeds.get(step + 1)) is not None:
-                for name, before, after in zip(("prompt_embeds", _POOLED), self._now, new, strict=True):
+                for name, before, after in zip(("prompt_embeds", self.pooled), self._now, new, strict=True):
                     if before is not None and after is not None:
                         changed[name] = self._exchanged(changed.get(name, values[name]), before, after, name)
                 self._now = new
@@ -200,15 +203,17 @@ def swaps_of(
             f"{function}(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised"
         )
     allowed = getattr(pipe, "_callback_tensor_inputs", ())
-    if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt"):
+    pooled = family_of(pipe).pooled
+    if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt") or not pooled:
         raise RunError(
             f"{function}(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run"
         )
     return Swaps(
         images=images,
-        first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),
-        embeds={step: _encoded(pipe, text, arguments, images, ("clip_skip",)) for step, text in prompts.items()},
+        first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "prompt_3", *_HOW)),
+        embeds={step: _encoded(pipe, text, arguments, images, _HOW) for step, text in prompts.items()},
         prompts={f"cond@{step}": text for step, text in prompts.items()},
+        pooled=pooled,
     )
 
 
@@ -216,7 +221,9 @@ def _encoded(
     pipe: Any, text: str | list[str], arguments: Mapping[str, Any], images: int, names: tuple[str, ...]
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Embeddings of every image as the pipeline makes them, and pooled ones if it lets them be changed."""
-    more = {name: arguments[name] for name in names if arguments.get(name) is not None}
+    takes, pooled = inspect.signature(pipe.encode_prompt).parameters, family_of(pipe).pooled
+    more: dict[str, Any] = {name: None for name in ("prompt_2", "prompt_3") if name in takes}
+    more |= {name: arguments[name] for name in names if arguments.get(name) is not None}
     with torch.no_grad():
         found = pipe.encode_prompt(
             prompt=text,
@@ -225,8 +232,8 @@ def _encoded(
             do_classifier_free_guidance=False,
             **more,
         )
-    pooled = found[2] if len(found) > 2 and _POOLED in pipe._callback_tensor_inputs else None  # noqa: PLR2004, SLF001
-    return found[0], pooled
+    changeable = len(found) > 2 and pooled in pipe._callback_tensor_inputs  # noqa: PLR2004, SLF001
+    return found[0], found[2] if changeable else None
 
 
 def without_word(pipe: Any, prompt: Any, word: str) -> str:

@@ -36,6 +36,8 @@ class Family:
         output: Field of the output that holds the prediction.
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
+        pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
+            can change all that the prompt gives the denoiser.
         at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
@@ -52,6 +54,7 @@ class Family:
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
+    pooled: ClassVar[str] = ""
     at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()

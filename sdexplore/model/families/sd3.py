@@ -27,6 +27,7 @@ class SD3(Family):
     title: ClassVar[str] = "SD3 transformer"
     classes: ClassVar[tuple[str, ...]] = ("SD3Transformer2DModel",)
     dispatches: ClassVar[bool] = False
+    pooled: ClassVar[str] = "pooled_prompt_embeds"
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_3",)
 
     # Roles

@@ -38,6 +38,7 @@ class UNet(Family):
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = False
+    pooled: ClassVar[str] = "add_text_embeds"
     at_kernel: ClassVar[bool] = False
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
