@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
-from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
+from ..theory import PredictionType, guided, norm_kept, perturbed_attention_guided, pred_original_sample, rescaled
 from ..trace.non_finite import not_computed
 from ..trace.not_numbers import not_numbers
 from ..trace.trace import Trace
@@ -160,11 +160,11 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         raise TraceError(f"no step of this run has predictions of numbers: {'; '.join(not_numbers(trace))}")
     names = (_named_scale(trace), "guidance_rescale", "pag_scale")
     scale, rescale, pag = (_scales(trace, name) for name in names)
-    skip = _skip_scales(trace)
+    skip, guided_by = _skip_scales(trace), str(trace.provenance.get("guided_by", ""))
     found: dict[str, list[float]] = {}
     for step in steps:
         uncond, cond = trace.noise_pred_uncond[step], trace.noise_pred_cond[step]
-        whole = guided(uncond, cond, float(scale[step]))
+        whole = _combined(guided_by, uncond, cond, float(scale[step]))
         if pag[step]:
             whole = perturbed_attention_guided(whole, cond, trace.noise_preds["perturbed"][step], float(pag[step]))
         if skip[step]:
@@ -182,7 +182,7 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         pag_scale=pag[rows],
         skip_layer_scale=skip[rows],
         difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
-        formula=_formula(rescale[rows], pag[rows], skip[rows]),
+        formula=_formula(rescale[rows], pag[rows], skip[rows], guided_by),
         unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
         without_numbers=not_numbers(trace),
@@ -247,11 +247,31 @@ def _skip_scales(trace: Trace) -> Float64[np.ndarray, " step"]:
     return np.where(there, _scales(trace, "skip_layer_guidance_scale"), 0.0)
 
 
-def _formula(rescale: np.ndarray, pag: np.ndarray, skip: np.ndarray) -> str:
+def _combined(guided_by: str, uncond: np.ndarray, cond: np.ndarray, scale: float) -> np.ndarray:
+    """The halves put together as the pipeline's family does it (`Provenance.guided_by`)."""
+    if guided_by == "from the prompt":
+        return np.asarray(cond + scale * (cond - uncond))
+    whole = guided(uncond, cond, scale)
+    if guided_by == "norm of a row":
+        return norm_kept(whole, cond, -1)
+    if guided_by == "norm of a patch":
+        apart, own = (one.reshape(len(one), one.shape[1] // 2, 2, one.shape[2] // 2, 2) for one in (whole, cond))
+        return norm_kept(apart, own, (0, 2, 4)).reshape(whole.shape)
+    return whole
+
+
+_FORMULAS = {
+    "from the prompt": "ε_c + s (ε_c − ε_u)",
+    "norm of a row": "ε_u + s (ε_c − ε_u), with the norm that ε_c has along x",
+    "norm of a patch": "ε_u + s (ε_c − ε_u), with the norm that ε_c has in each patch of 2 × 2 latents",
+}
+
+
+def _formula(rescale: np.ndarray, pag: np.ndarray, skip: np.ndarray, guided_by: str) -> str:
     perturbed = " + s_p (ε_c − ε_p)" if np.any(pag > 0) else ""
     perturbed += " + s_l (ε_c − ε_l)" if np.any(skip > 0) else ""
     spread = ", pulled back to the spread of ε_c by guidance_rescale" if np.any(rescale > 0) else ""
-    return f"ε_u + s (ε_c − ε_u){perturbed}{spread}"
+    return f"{_FORMULAS.get(guided_by, 'ε_u + s (ε_c − ε_u)')}{perturbed}{spread}"
 
 
 def _unexplained(trace: Trace, residual: np.ndarray, size: np.ndarray) -> str:

@@ -126,6 +126,7 @@ class Provenance(TypedDict, total=False):
     """Where a trace comes from, without local paths.
 
     Attributes:
+        guided_by: How guidance combined its halves, where it is not ε_u + s (ε_c − ε_u).
         model: The hub id, "mini", or "unknown".
         pipeline: The class of the pipeline.
         components: Component -> class.
@@ -149,6 +150,7 @@ class Provenance(TypedDict, total=False):
         interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
     """
 
+    guided_by: str
     model: str
     pipeline: str
     components: Mapping[str, str]

@@ -1,9 +1,10 @@
 """Which text each role was given: the tokens of a call's prompts, and prompts that change during a run."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,10 +14,12 @@ import torch
 from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
 from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
+from ..components.fed_tokens import fed_tokenization
 from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens as tokens_of
 from ..components.tokens import tokens_in_call
 from ..families import family_of
+from ..families.family import Family
 
 TEXT_OF = {"perturbed": "cond", "skipped": "cond", "image": "uncond"}  # roles that see the prompt of another
 _HOW = ("clip_skip", "max_sequence_length")  # arguments that say how a prompt is encoded
@@ -63,7 +66,7 @@ def prompts_of(
     for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):
         texts[f"edit_{number}"] = (edit, "editing_prompt")
     found: dict[tuple[str, int], Tokenizations | None] = {}
-    lengths = family_of(pipe).lengths(pipe, arguments)
+    given = _with_defaults(pipe, arguments)
 
     def text_of(value: Any, number: int) -> str | None:
         text = value[number] if isinstance(value, list | tuple) else value
@@ -73,7 +76,7 @@ def prompts_of(
         role, number = TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role in swapped:
-            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}, lengths))
+            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}, given))
         if role not in texts or image >= images:
             return None
         if key not in found:
@@ -87,7 +90,7 @@ def prompts_of(
                 for n in (2, 3)
                 if arguments.get(f"{argument}_{n}") is not None
             }
-            found[key] = _tokenized(pipe, first or "", others, lengths)
+            found[key] = _tokenized(pipe, first or "", others, given)
         return found[key]
 
     return tokens
@@ -102,10 +105,21 @@ def refuse_unknown_tokens(
             refuse_unknown_ids(pipe, tokens(role, image) or {}, function)
 
 
+def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, completed with the defaults of the pipeline's call."""
+    known = inspect.signature(type(pipe).__call__).parameters.values()
+    return {one.name: one.default for one in known if one.default is not one.empty} | dict(arguments)
+
+
 def _tokenized(
-    pipe: Any, text: str, others: Mapping[str, str | None], lengths: Mapping[str, int]
+    pipe: Any, text: str, others: Mapping[str, str | None], given: Mapping[str, Any]
 ) -> Tokenizations | None:
+    family = family_of(pipe)
+    lengths = family.lengths(pipe, given)
     try:
+        if family.fed:
+            keep = partial(_kept_of_fed, family, pipe, given)
+            return Tokenizations({name: fed_tokenization(pipe, name, text, given, keep) for name in family.fed})
         found = dict(tokens_in_call(pipe, text, lengths))
     except InspectionError:  # a pipeline without tokenizer
         return None
@@ -113,6 +127,12 @@ def _tokenized(
         if name in found and other is not None:
             found[name] = tokens_in_call(pipe, other, lengths)[name]
     return Tokenizations(found)
+
+
+def _kept_of_fed(
+    family: Family, pipe: Any, given: Mapping[str, Any], ids: Sequence[int], seen: Sequence[int]
+) -> Sequence[int]:
+    return family.kept_of_fed(pipe, ids, seen, given)
 
 
 def prompt_role(swaps: Iterable[int], step: int) -> str:

@@ -86,6 +86,7 @@ class Recorder:
     settled: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    _encodings: int = 0  # calls of encode_prompt
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
@@ -135,11 +136,8 @@ class Recorder:
             if not self.own.here():
                 return result
             self._with_gradients = torch.is_grad_enabled() if not self.seen else self._with_gradients
-            if (encoded := self.family.encoded(result)) is not None:
-                if self.family.encodes_apart and "cond" in self.roles.encoded:
-                    self.roles.encoded["uncond"] = encoded[0]
-                else:
-                    self.roles.encode(*encoded)
+            self.roles.take(self.family.encoded(result, self._encodings))
+            self._encodings += 1
             return result
 
         return watched
@@ -228,8 +226,8 @@ class Recorder:
         if len(self.steps) not in self._wanted_steps or not self.layers:
             return CallPlan(roles)
         rows = tuple(row for row, role in enumerate(roles) if role in self.record.roles)
-        length = self.family.text_length(call)
-        kept = tuple(self._kept(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
+        lengths = {row: self.family.text_length(call, row) for row in rows}
+        kept = tuple(self._kept(self._filed(roles[row]), row % self.roles.images, lengths[row]) for row in rows)
         return CallPlan(roles, rows, kept)
 
     def _kept(self, role: str, image: int, length: int) -> Kept:

@@ -96,7 +96,7 @@ def tokenizers_of(pipe: object) -> dict[str, Any]:
 
 def _tokenization(name: str, tokenizer: Any, text: str, length: int | None) -> Tokenization:
     before, after = _frame(tokenizer)
-    ids, spans = _spelled(tokenizer, text)
+    ids, spans = spelled(tokenizer, text)
     limit = length or (tokenizer.model_max_length if tokenizer.model_max_length < _NO_LIMIT else None)
     room = len(ids) if limit is None else max(0, limit - len(before) - len(after))
     first = max(0, len(ids) - room) if tokenizer.truncation_side == "left" else 0
@@ -163,7 +163,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
     return [], []
 
 
-def _spelled(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
+def spelled(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
     """The ids of the text alone, not cut, and the characters that each covers."""
     told = bool(getattr(tokenizer, "is_fast", False))
     asked = {"return_offsets_mapping": True} if told else {}

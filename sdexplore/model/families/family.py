@@ -21,6 +21,8 @@ from .unet_blocks import Blocks
 from .ways_in import Attended, Heard, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
+Encoded = Mapping[str, torch.Tensor | None]
+"""Role -> embeddings; None where a negative prompt was not encoded."""
 
 
 class Family:
@@ -41,7 +43,8 @@ class Family:
         at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
-        encodes_apart: Whether the pipeline encodes the negative prompt by a second call of `encode_prompt`.
+        fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
+        guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u), as `analysis.guidance` knows it.
     """
 
     name: ClassVar[str]
@@ -58,7 +61,8 @@ class Family:
     at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
-    encodes_apart: ClassVar[bool] = False
+    fed: ClassVar[tuple[str, ...]] = ()
+    guided_by: ClassVar[str] = ""
 
     # The denoiser
 
@@ -121,8 +125,8 @@ class Family:
         """The words' embeddings (row, position, width); None where no text is given."""
         return call.get(self.text)
 
-    def text_length(self, call: Call) -> int:
-        """How many positions the text has among the keys of a layer; 0 without text."""
+    def text_length(self, call: Call, row: int = 0) -> int:  # noqa: ARG002
+        """How many positions a row's text has among the keys of a layer; 0 without text."""
         embeds = self.embeddings(call)
         return 0 if embeds is None else embeds.shape[1]
 
@@ -141,12 +145,16 @@ class Family:
 
     # Roles
 
-    def encoded(self, result: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-        """The prompt's and the negative prompt's embeddings in what the pipeline's `encode_prompt` returned."""
+    def encoded(self, result: Any, earlier: int) -> Encoded:  # noqa: ARG002
+        """Role -> embeddings in what the pipeline's `encode_prompt` returned; without "cond" they are further ones.
+
+        Args:
+            earlier: How often the call under way had its `encode_prompt` called before.
+        """
         if not isinstance(result, tuple) or not isinstance(result[0], torch.Tensor):
-            return None
+            return {}
         uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
-        return result[0], uncond
+        return {"cond": result[0], "uncond": uncond}
 
     def unconditional(self, pipe: Any) -> bool:  # noqa: ARG002
         """Whether the pipeline is told nothing of what to draw: no text, and no class."""
@@ -162,9 +170,28 @@ class Family:
 
     def lengths(self, pipe: Any, given: Mapping[str, Any]) -> dict[str, int]:
         """Tokenizer -> how many positions its text has in a call with these arguments, where the call decides it."""
+        asked = self.length(pipe, given)
+        return dict.fromkeys(self.sized_by_call, asked) if asked else {}
+
+    def length(self, pipe: Any, given: Mapping[str, Any]) -> int | None:
+        """The call's `max_sequence_length`, by default the pipeline's own; None where it has none."""
         known = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
         asked = given.get("max_sequence_length", None if known is None else known.default)
-        return dict.fromkeys(self.sized_by_call, asked) if isinstance(asked, int) else {}
+        return asked if isinstance(asked, int) else None
+
+    def kept_of_fed(
+        self,
+        pipe: Any,  # noqa: ARG002
+        ids: Sequence[int],
+        seen: Sequence[int],  # noqa: ARG002
+        given: Mapping[str, Any],  # noqa: ARG002
+    ) -> Sequence[int]:
+        """The places of the tokens that come to the denoiser, of those that the text encoder was fed.
+
+        Args:
+            seen: The text encoder's attention mask, 1 for each token that is no padding.
+        """
+        return range(len(ids))
 
     def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Roles in the full batch of such a call, where their embeddings do not tell them; else empty."""

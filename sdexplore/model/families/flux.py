@@ -14,7 +14,7 @@ from torch import nn
 
 from . import packed_latents
 from .attention_modules import Layer, Places
-from .family import Call, Family
+from .family import Call, Encoded, Family
 from .grids import Grid
 
 _WORDS = 512  # any number does for an example: no other shape depends on it
@@ -28,7 +28,6 @@ class Flux(Family):
     classes: ClassVar[tuple[str, ...]] = ("FluxTransformer2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "encoder_hidden_states")
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_2",)
-    encodes_apart: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:
         """A quarter of what a patch holds."""
@@ -61,10 +60,9 @@ class Flux(Family):
 
     # Roles
 
-    def encoded(self, result: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-        """The prompt's; the second of what `encode_prompt` returns is the pooled text."""
-        found = super().encoded(result)
-        return None if found is None else (found[0], None)
+    def encoded(self, result: Any, earlier: int) -> Encoded:
+        """The prompt's, then by a call of its own the negative prompt's, each with what else was encoded."""
+        return {"uncond" if earlier else "cond": result[0]}
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's, and with `true_cfg_scale` the negative prompt's."""
@@ -100,14 +98,19 @@ class Flux(Family):
         return y * packed_latents.SIDE, x * packed_latents.SIDE
 
     def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
-        """Patches and their places, words, pooled text, and the guidance scale where it is an input."""
+        """Patches and words with their places, the pooled text and the guidance scale where they are inputs."""
         config: Any = network.config
-        y, x = (side // packed_latents.SIDE for side in size or (128, 128))
-        return {
+        side, axes = self.patch(network), len(config.axes_dims_rope)
+        y, x = (one // side for one in size or (128, 128))
+        found = {
             "hidden_states": torch.zeros(1, y * x, config.in_channels),
             "encoder_hidden_states": torch.zeros(1, _WORDS, config.joint_attention_dim),
-            "pooled_projections": torch.zeros(1, config.pooled_projection_dim),
             "timestep": torch.zeros(1),
-            "img_ids": torch.zeros(y * x, 3),
-            "txt_ids": torch.zeros(_WORDS, 3),
-        } | ({"guidance": torch.zeros(1)} if config.guidance_embeds else {})
+            "img_ids": torch.zeros(y * x, axes),
+            "txt_ids": torch.zeros(_WORDS, axes),
+        }
+        if (pooled := getattr(config, "pooled_projection_dim", None)) is not None:
+            found["pooled_projections"] = torch.zeros(1, pooled)
+        if getattr(config, "guidance_embeds", False):
+            found["guidance"] = torch.zeros(1)
+        return found

@@ -89,6 +89,8 @@ def settled(pipe: Any, call: Call, function: str) -> Call:
 def _given(call: Call, images: int, swaps: Swaps | None) -> dict[str, Any]:
     """What the pipeline is called with."""
     given = dict(call.arguments) if call.prompt is None else {"prompt": call.prompt, **call.arguments}
+    # Copies: Z-Image's pipeline writes its template into the list that it is given.
+    given = {name: list(value) if isinstance(value, list) else value for name, value in given.items()}
     given |= swaps.callback_arguments(call.arguments) if swaps else {}
     generators = [torch.Generator("cpu").manual_seed(call.seed + image) for image in range(images)]
     return {**given, "generator": generators[0] if images == 1 else generators}
@@ -183,6 +185,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
         | {"used": {**machine_used(pipe), **settled}}
         | conditions
+        | ({"guided_by": recorder.family.guided_by} if recorder.family.guided_by else {})
         | _interrupted(pipe, len(recorder.steps))
         | ({} if graphs is None else {"compiled": graphs.used}),
         factor=vae_scale_factor(pipe),
