@@ -163,7 +163,7 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
 
 def norm_kept(noise_pred: Array, noise_pred_cond: Array, axes: int | tuple[int, ...]) -> Array:
     """A guided prediction with the norm along `axes` that the prompt's own has; as Qwen-Image and Lumina2 guide."""
-    own, wanted = (np.linalg.norm(one, axis=axes, keepdims=True) for one in (noise_pred, noise_pred_cond))
+    own, wanted = (np.sqrt(np.square(one).sum(axes, keepdims=True)) for one in (noise_pred, noise_pred_cond))
     return np.asarray(noise_pred * (wanted / own))
 
 

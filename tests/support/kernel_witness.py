@@ -69,8 +69,8 @@ class Witness:
     def enter(self, name: str | None) -> None:
         self._layer = name
 
-    def kernel(self, query: Any, key: Any, value: Any, attn_mask: Any = None, **named: Any) -> torch.Tensor:
-        made = KERNEL(query, key, value, attn_mask=attn_mask, **named)
+    def kernel(self, query: Any, key: Any, value: Any, attn_mask: Any = None, *more: Any, **named: Any) -> torch.Tensor:
+        made = KERNEL(query, key, value, attn_mask, *more, **named)
         if self._layer is not None:
             given = Given(self._layer, query, key, value, made, attn_mask, named.get("scale"))
             assert self.calls[-1].setdefault(self._layer, given) is given, "a layer attended twice"

@@ -1,8 +1,5 @@
 """Tiny random pipelines of diffusion transformers, from the real classes, without a download."""
 
-import functools
-import json
-
 import torch
 from diffusers import (
     CogView3PlusTransformer2DModel,
@@ -13,25 +10,8 @@ from diffusers import (
     StableDiffusion3Pipeline,
 )
 from tiny_pipelines import text_config, tokenizer, vae
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel, T5TokenizerFast
-
-POSITIONS = 16  # of the text
-SPECIAL = ("<pad>", "</s>", "<unk>")
-CORPUS = ["a cat and a rocket in space", "two dogs, one red ball", "the quick brown fox jumps over a lazy dog"] * 4
-
-
-@functools.cache
-def t5_tokenizer() -> T5TokenizerFast:
-    """Trained on a few sentences."""
-    made = Tokenizer(models.Unigram())
-    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=80, special_tokens=[*SPECIAL], unk_token=SPECIAL[2], show_progress=False
-    )
-    made.train_from_iterator(CORPUS, trainer)
-    vocabulary = [tuple(entry) for entry in json.loads(made.to_str())["model"]["vocab"]]
-    return T5TokenizerFast(vocab=vocabulary, extra_ids=0, model_max_length=POSITIONS)
+from tiny_tokenizers import t5_tokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
 
 def t5(width: int = 32) -> T5EncoderModel:

@@ -78,8 +78,7 @@ def _normalised(scores: torch.Tensor, normaliser: torch.Tensor, mask: torch.Tens
     """By the kernel's log Σ exp, which is −∞ for a query that may see no key: it attends to nothing."""
     if mask is None:
         return scores.sub_(normaliser.unsqueeze(-1)).exp_()
-    scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask.float()
-    blind = normaliser.isneginf()
+    scores, blind = scores.masked_fill(~mask, -math.inf), normaliser.isneginf()
     return scores.sub_(normaliser.masked_fill(blind, math.inf).unsqueeze(-1)).exp_()
 
 

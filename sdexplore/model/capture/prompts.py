@@ -90,7 +90,7 @@ def prompts_of(
                 for n in (2, 3)
                 if arguments.get(f"{argument}_{n}") is not None
             }
-            found[key] = _tokenized(pipe, first or "", others, given)
+            found[key] = _tokenized(pipe, first or "", others, given, negative=role == "uncond")
         return found[key]
 
     return tokens
@@ -112,14 +112,16 @@ def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tokenized(
-    pipe: Any, text: str, others: Mapping[str, str | None], given: Mapping[str, Any]
+    pipe: Any, text: str, others: Mapping[str, str | None], given: Mapping[str, Any], *, negative: bool = False
 ) -> Tokenizations | None:
     family = family_of(pipe)
     lengths = family.lengths(pipe, given)
     try:
         if family.fed:
             keep = partial(_kept_of_fed, family, pipe, given)
-            return Tokenizations({name: fed_tokenization(pipe, name, text, given, keep) for name in family.fed})
+            apart = negative and family.negative_apart
+            read = {name: fed_tokenization(pipe, name, text, given, keep, negative=apart) for name in family.fed}
+            return Tokenizations(read)
         found = dict(tokens_in_call(pipe, text, lengths))
     except InspectionError:  # a pipeline without tokenizer
         return None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
+import torch
+
 from ...base.errors import InspectionError
 from ...text.tokenization import Kind, Tokenization
 from ...text.words import Span
@@ -25,7 +27,9 @@ class _Enough(BaseException):
         self.ids, self.seen = ids, seen
 
 
-def fed_tokenization(pipe: Any, name: str, text: str, given: Mapping[str, Any], keep: Keep) -> Tokenization:
+def fed_tokenization(
+    pipe: Any, name: str, text: str, given: Mapping[str, Any], keep: Keep, *, negative: bool = False
+) -> Tokenization:
     """The prompt among the tokens that stand in the denoiser's keys.
 
     What the pipeline puts before it is of kind "start", what it puts behind it "end".
@@ -34,12 +38,13 @@ def fed_tokenization(pipe: Any, name: str, text: str, given: Mapping[str, Any], 
         name: Of the tokenizer.
         given: The pipeline's arguments, with the defaults of its call.
         keep: Given the ids and their attention mask, the places of those that come to the denoiser.
+        negative: Whether the text is written as the pipeline writes negative prompts.
 
     Raises:
         InspectionError: There is no text encoder, or the pipeline gives it no ids.
     """
     tokenizer = getattr(pipe, name)
-    ids, seen = _fed(pipe, name.replace("tokenizer", "text_encoder"), text, given)
+    ids, seen = _fed(pipe, name.replace("tokenizer", "text_encoder"), text, given, negative=negative)
     kept = [ids[place] for place in keep(ids, seen)]
     first, own, spans = _placed(tokenizer, text, kept)
     behind = first + len(own)
@@ -62,7 +67,9 @@ def fed_tokenization(pipe: Any, name: str, text: str, given: Mapping[str, Any], 
     )
 
 
-def _fed(pipe: Any, encoder: str, text: str, given: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+def _fed(
+    pipe: Any, encoder: str, text: str, given: Mapping[str, Any], *, negative: bool
+) -> tuple[list[int], list[int]]:
     """Ids and attention mask of one text, as `encode_prompt` gives them to the encoder."""
     module, here = getattr(pipe, encoder, None), get_ident()
     if module is None:
@@ -79,10 +86,18 @@ def _fed(pipe: Any, encoder: str, text: str, given: Mapping[str, Any]) -> tuple[
         raise _Enough(row, [1] * len(row) if mask is None else mask[0].tolist())
 
     takes = inspect.signature(pipe.encode_prompt).parameters
-    how = {name: given[name] for name in takes if name in given and name not in _OWN and "embeds" not in name}
+    how = {
+        name: given[name]
+        for name in takes
+        if name in given and name not in _OWN and not name.endswith(("embeds", "mask"))
+    }
+    texts: dict[str, Any] = {"prompt": text}
+    if negative:  # embeddings are there for the prompt, so that the first text to be encoded is the negative one
+        there = {"prompt_embeds": torch.zeros(1, 1, 1), "prompt_attention_mask": torch.ones(1, 1)}
+        texts = {"prompt": None, "negative_prompt": text, "do_classifier_free_guidance": True, **there}
     hook = module.register_forward_pre_hook(enough, with_kwargs=True)
     try:
-        pipe.encode_prompt(prompt=text, device=getattr(pipe, "_execution_device", None), **how)
+        pipe.encode_prompt(**texts, device=getattr(pipe, "_execution_device", None), **how)
     except _Enough as found:
         return found.ids, found.seen
     finally:

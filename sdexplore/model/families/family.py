@@ -44,7 +44,8 @@ class Family:
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
-        guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u), as `analysis.guidance` knows it.
+        negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
+        guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
     name: ClassVar[str]
@@ -62,6 +63,7 @@ class Family:
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
+    negative_apart: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser

@@ -42,7 +42,7 @@ class Flux2(Flux):
 
     def unpacked(self, latents: torch.Tensor, size: Grid) -> torch.Tensor:
         """Rows of tokens as a picture."""
-        found: torch.Tensor = latents.mT.unflatten(2, size)
+        found: torch.Tensor = latents.mT.unflatten(2, size)  # type: ignore[no-untyped-call]
         return found
 
     def packed(self, latents: torch.Tensor, size: Grid) -> torch.Tensor:
@@ -67,9 +67,14 @@ class Flux2(Flux):
         for name, module in denoiser.named_modules():
             if not name.endswith(".attn"):
                 continue
-            heads, width = int(module.heads), int(module.inner_dim)  # type: ignore[arg-type]
+            heads, width = int(module.heads), int(module.inner_dim)
             found[name] = Layer(name, module, AttentionFacts("joint", heads, width // heads, width))
         return found
+
+    def sample_size(self, pipe: Any) -> Any:
+        """As the pipeline says, which counts the VAE's latents."""
+        size = getattr(pipe, "default_sample_size", None)
+        return None if size is None else size // 2
 
     def patch(self, denoiser: Any) -> int:
         """1: a latent is a token."""

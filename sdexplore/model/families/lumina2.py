@@ -25,6 +25,7 @@ class Lumina2(Family):
     classes: ClassVar[tuple[str, ...]] = ("Lumina2Transformer2DModel",)
     dispatches: ClassVar[bool] = False
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    negative_apart: ClassVar[bool] = True
     guided_by: ClassVar[str] = "norm of a row"
 
     def latent_channels(self, pipe: Any) -> int:

@@ -26,6 +26,7 @@ class Sana(Family):
     classes: ClassVar[tuple[str, ...]] = ("SanaTransformer2DModel",)
     dispatches: ClassVar[bool] = False
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    negative_apart: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes."""

@@ -16,12 +16,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.attention import SDPBackend
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-_KERNEL = functional.scaled_dot_product_attention
+_KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
 _DISPATCH = "dispatch_attention_fn"
 _HERE = local()  # a mode is left in the thread that it was entered in
 _SEAMS: dict[Any, tuple[int, Any]] = {}
@@ -250,8 +249,13 @@ def _hands_out_normaliser(
     scale: float | None,
     enable_gqa: bool,  # noqa: FBT001
 ) -> bool:
-    """Whether torch takes a kernel that does so: on a CPU its fused one, outside of a graph that is being traced."""
+    """Whether torch takes a kernel that does so: on a CPU its fused one, outside of a graph that is being traced.
+
+    Not with a mask that is added: where that is large (PixArt's −10,000), the normaliser has lost its last digits.
+    """
     if query.device.type != "cpu" or query.ndim != 4 or torch.compiler.is_compiling() or enable_gqa:  # noqa: PLR2004
+        return False
+    if attn_mask is not None and attn_mask.dtype != torch.bool:
         return False
     chosen = torch._fused_sdp_choice(  # noqa: SLF001  (there is no public name)
         query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
@@ -261,8 +265,8 @@ def _hands_out_normaliser(
 
 def _added(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | None:
     """A boolean mask as the kernel takes it: 0 where it is true, −∞ elsewhere."""
-    if mask is None or mask.dtype != torch.bool:
-        return mask
+    if mask is None:
+        return None
     return torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -math.inf)
 
 

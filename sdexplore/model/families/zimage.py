@@ -1,8 +1,8 @@
 """Z-Image: joint attention over [picture, words], each padded to a multiple of 32; the text of a Qwen3.
 
 The call has lists, a tensor an image, the prompt's rows first. Refiners that see one side alone come first; their
-layers are not read. The time rises from 0 to 1, the prediction is negated before the scheduler gets it, and guidance starts
-from the prompt's own prediction.
+layers are not read. The time rises from 0 to 1, the prediction is negated before the scheduler gets it, and guidance
+starts from the prompt's own prediction.
 """
 
 # ruff: noqa: ARG002  (the names are those of the base class)

@@ -129,6 +129,8 @@ def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
     count = len(next(iter(lists.values()))) if lists else int(given.get("num_inference_steps", 50))
     leaps = given.get("original_inference_steps")
     more = {"original_inference_steps": leaps} if leaps is not None else {}
+    if scheduler.config.get("use_dynamic_shifting"):
+        more["mu"] = 1.0  # how far the noise levels are shifted changes no number of steps
     if lists:
         scheduler.set_timesteps(**lists, **more)
     else:

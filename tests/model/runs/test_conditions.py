@@ -7,7 +7,8 @@ import torch
 from diffusers.models.attention_dispatch import attention_backend
 from tiny_families import lora, lora_fused, merging
 from tiny_pipelines import stable_diffusion
-from tiny_transformers import POSITIONS, flux
+from tiny_tokenizers import POSITIONS
+from tiny_transformers import flux
 
 import sdexplore as sdx
 from sdexplore.model.families import family_of
