@@ -9,9 +9,9 @@ from typing import Any
 from ..base.errors import SdexploreError
 from ..records.benchmark import AXES, Benchmark
 from . import growth, tracing
-from .subjects import SIZES, Subject
+from .subjects import SIZES, TRANSFORMERS, Subject
 
-PARTS = (*tracing.KEYS, "reading", *AXES)
+PARTS = (*tracing.KEYS, "reading", "transformers", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,7 +61,10 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
         for reading in readings(5 if chosen.quick else 15):
             found = found.joined(Benchmark(facts={}, readings=(reading,)))
             _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
-    if set(only) - {"reading"} or chosen.peers:
+    if "transformers" in only:
+        for size in TRANSFORMERS:
+            found = found.joined(_of_transformer(size, device, chosen))
+    if set(only) - {"reading", "transformers"} or chosen.peers:
         for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
             found = found.joined(_of_size(size, device, chosen, only))
     return found
@@ -84,6 +87,17 @@ def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[
         for row in peer_rows(subject, chosen.pairs):
             found = found.joined(Benchmark(facts={}, rows=(row,)))
             _say(f"{row.name}: {row.note or row.share}")
+    return found
+
+
+def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
+    """The default Record on a transformer."""
+    subject = Subject.of_transformer(size, device, chosen.steps)
+    _say(subject.name)
+    found = Benchmark(facts={})
+    for row in tracing.traced_rows(subject, chosen.pairs, ("mean",)):
+        found = found.joined(Benchmark(facts={}, rows=(row,)))
+        _say(f"{row.name}: {row.share or row.seconds}")
     return found
 
 
