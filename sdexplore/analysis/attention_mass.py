@@ -14,6 +14,7 @@ from .resizing import as_float32
 from .selection import Heads, Layers, Selection, keys_of, zeroed
 
 KINDS = ("start", "words", "end", "padding")
+REST = "rest"  # of a softmax over words and picture together: the picture, and padding that has no column of its own
 _UNIFORM = "Its embeddings are all zeros: attention is uniform, so this only says how long the prompt is."
 
 
@@ -24,21 +25,23 @@ class AttentionMass(Shown):
     Attributes:
         layers: Dotted names.
         steps: Which steps.
-        shares: Mean over pixels and heads; the four kinds (start, words, end, padding) add up to 1.
-            NaN where a layer was not recorded at a step.
+        shares: Mean over pixels and heads; the kinds add up to 1. NaN where a layer was not recorded at a step.
+        kinds: Of the last axis: start, words, end, padding. Where words and picture share one softmax (SD 3, FLUX),
+            "rest" is all that is no token of the prompt: the picture's own tokens, and padding where it has no columns.
         zeroed: Whether the role's embeddings were all zeros (SDXL's without a negative prompt): attention is uniform.
     """
 
     role: str
     layers: tuple[str, ...]
     steps: tuple[int, ...]
-    shares: Float32[np.ndarray, "layer step 4"]
+    shares: Float32[np.ndarray, "layer step kind"]
     zeroed: bool = False
+    kinds: tuple[str, ...] = KINDS
 
     @property
     def mean(self) -> dict[str, float]:
         """Share of each kind, mean over layers and steps."""
-        return dict(zip(KINDS, np.nanmean(self.shares, axis=(0, 1)).tolist(), strict=True))
+        return dict(zip(self.kinds, np.nanmean(self.shares, axis=(0, 1)).tolist(), strict=True))
 
     def blocks(self) -> list[Block]:
         """What the repr shows: the means, then a row a layer."""
@@ -48,13 +51,13 @@ class AttentionMass(Shown):
         by_layer = np.nanmean(self.shares, axis=1)
         rows = [(n, *(f"{s:.3f}" for s in row)) for n, row in zip(self.layers, by_layer, strict=True)]
         rows.append(("mean", *(f"{share:.3f}" for share in means.values())))
-        return [head, *[Line(_UNIFORM)] * self.zeroed, Table(("layer", *KINDS), rows, frozenset(KINDS))]
+        return [head, *[Line(_UNIFORM)] * self.zeroed, Table(("layer", *self.kinds), rows, frozenset(self.kinds))]
 
 
 def attention_mass(
     trace: Trace, *, role: str = "cond", steps: Steps = None, layers: Layers = None, heads: Heads = None
 ) -> AttentionMass:
-    """Where all of the attention went: start of text, the prompt's tokens, first end, padding.
+    """Where all of the attention went: start of text, the prompt's tokens, first end, padding; joint layers: the rest.
 
     UNets of Stable Diffusion get no mask, so the padding is really looked at.
 
@@ -67,14 +70,17 @@ def attention_mass(
 def mass_of(trace: Trace, selection: Selection) -> AttentionMass:
     """`attention_mass` of what is selected."""
     chosen, role = selection.of(trace), selection.role
-    shares = np.full((len(chosen.layers), len(chosen.steps), len(KINDS)), np.nan, np.float32)
+    by_layer = {name: kinds_of(trace, role, name, attention) for name, attention in chosen.layers.items()}
+    there = {str(kind) for kinds in by_layer.values() for kind in kinds}
+    known = KINDS if REST not in there else tuple(kind for kind in (*KINDS, REST) if kind in there)
+    shares = np.full((len(chosen.layers), len(chosen.steps), len(known)), np.nan, np.float32)
     for row, (name, attention) in enumerate(chosen.layers.items()):
-        kinds = kinds_of(trace, role, name, attention)
+        kinds = by_layer[name]
         by_call = _by_call(attention, chosen.head_slice)
         for column, calls in _calls(attention, chosen.steps):
             by_position = by_call[calls].mean(axis=0)
-            shares[row, column] = [by_position[kinds == kind].sum() for kind in KINDS]
-    return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares, zeroed(trace, role))
+            shares[row, column] = [by_position[kinds == kind].sum() for kind in known]
+    return AttentionMass(role, tuple(chosen.layers), chosen.steps, shares, zeroed(trace, role), known)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -148,7 +154,7 @@ def _calls(attention: Attention, steps: Sequence[int]) -> list[tuple[int, list[i
 
 
 def kinds_of(trace: Trace, role: str, layer: str, attention: Attention) -> np.ndarray:
-    """For each column: start, words, end or padding."""
+    """For each column: start, words, end or padding; or the rest."""
     keys = keys_of(trace, role, attention)
     if not keys.read:
         raise TraceError(f"there is no prompt for {role!r} to tell start, words, end and padding of {layer} by")
@@ -158,5 +164,6 @@ def kinds_of(trace: Trace, role: str, layer: str, attention: Attention) -> np.nd
             f"{layer} looked at position {unknown[0]}, and the prompt of {role!r} fills {len(keys.kinds)}: "
             "start, words, end and padding cannot be told apart"
         )
-    kinds = [keys.kinds[column[0]] if len(column) == 1 else "padding" for column in attention.columns]
+    several = {True: "padding", False: REST}
+    kinds = [keys.kinds[one[0]] if len(one) == 1 else several[bool(one)] for one in attention.columns]
     return np.array(["words" if kind == "text" else kind for kind in kinds])

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 
 from ..base.display import Block, Line, Shown, Table, counted
 from ..base.errors import TraceError
-from ..theory import PredictionType, guided, perturbed_attention_guided, pred_original_sample, rescaled
+from ..theory import PredictionType, guided, norm_kept, perturbed_attention_guided, pred_original_sample, rescaled
 from ..trace.non_finite import in_words, non_finite, not_computed
 from ..trace.trace import Trace
 
@@ -58,13 +58,16 @@ class GuidanceSteps(Shown):
     Attributes:
         steps: Those steps; a step after guidance was cut off is not among them.
         guidance_scale, guidance_rescale: By how much the pipeline guided there, as it said itself; pag_scale: of
-            perturbed-attention guidance, 0 without.
+            perturbed-attention guidance, 0 without. Where the model takes `guidance_scale` as an input (FLUX.1), the
+            halves are put together by `true_cfg_scale`, which then stands here.
+        skip_layer_scale: Of skip-layer guidance (SD 3.5), 0 at steps without.
         difference: Map, root mean square over channels of ε_c − ε_u; difference_rms: its root mean square over all.
         ratio: ‖ε_c − ε_u‖ / ‖ε_c‖: how large a share of the prediction the prompt is.
         cosine: Of the angle between ε_c and ε_u, as vectors: 1 where the prompt changes no direction.
         overshoot: ‖guided ε‖ / ‖ε_c‖ before `guidance_rescale`.
         spread: std(guided ε) / std(ε_c) before rescaling: what Lin et al. pull back; after: with it.
-        formula: How the halves are put together, with the names of this class: ε_u, ε_c, ε_p for the predictions.
+        formula: How the halves are put together, with the names of this class: ε_u, ε_c for the predictions; ε_p with
+            perturbed attention, ε_l with layers skipped.
         unexplained: Why the formula does not give what the scheduler got; empty where it does.
         without_numbers: What was left out, since it holds NaN or Inf: arrays and steps in words; "" if nothing was.
         residual: Largest |ε put together from the halves − ε that the scheduler (or a guide) got|.
@@ -74,6 +77,7 @@ class GuidanceSteps(Shown):
     guidance_scale: Float64[np.ndarray, " step"]
     guidance_rescale: Float64[np.ndarray, " step"]
     pag_scale: Float64[np.ndarray, " step"]
+    skip_layer_scale: Float64[np.ndarray, " step"]
     difference: Float32[np.ndarray, "step y x"]
     difference_rms: Float64[np.ndarray, " step"]
     ratio: Float64[np.ndarray, " step"]
@@ -153,13 +157,17 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
     steps = tuple(step for step in steps if np.isfinite(used[step]).all())
     if not steps:
         raise TraceError(f"no step of this run has predictions of numbers: {_without_numbers(trace)}")
-    scale, rescale, pag = (_scales(trace, name) for name in ("guidance_scale", "guidance_rescale", "pag_scale"))
+    names = (_named_scale(trace), "guidance_rescale", "pag_scale")
+    scale, rescale, pag = (_scales(trace, name) for name in names)
+    skip, guided_by = _skip_scales(trace), str(trace.provenance.get("guided_by", ""))
     found: dict[str, list[float]] = {}
     for step in steps:
         uncond, cond = trace.noise_pred_uncond[step], trace.noise_pred_cond[step]
-        whole = guided(uncond, cond, float(scale[step]))
+        whole = _combined(guided_by, uncond, cond, float(scale[step]))
         if pag[step]:
             whole = perturbed_attention_guided(whole, cond, trace.noise_preds["perturbed"][step], float(pag[step]))
+        if skip[step]:
+            whole = perturbed_attention_guided(whole, cond, trace.noise_preds["skipped"][step], float(skip[step]))
         final = rescaled(whole, cond, float(rescale[step])) if rescale[step] > 0 else whole
         for name, value in _numbers(uncond, cond, whole, final).items():
             found.setdefault(name, []).append(value)
@@ -171,8 +179,9 @@ def guidance_steps(trace: Trace) -> GuidanceSteps:
         guidance_scale=scale[rows],
         guidance_rescale=rescale[rows],
         pag_scale=pag[rows],
+        skip_layer_scale=skip[rows],
         difference=_difference(trace.noise_pred_cond[rows], trace.noise_pred_uncond[rows]),
-        formula=_formula(rescale[rows], pag[rows]),
+        formula=_formula(rescale[rows], pag[rows], skip[rows], guided_by),
         unexplained=_unexplained(trace, np.array(found["residual"]), np.array(sizes)),
         source=f"trace {trace.fingerprint}",
         without_numbers=_without_numbers(trace),
@@ -227,10 +236,45 @@ def _embeds(trace: Trace) -> bool:
     return scale is not None and scale > 1 and "guidance_scale" not in used.get("ignored", ())
 
 
-def _formula(rescale: np.ndarray, pag: np.ndarray) -> str:
+def _named_scale(trace: Trace) -> str:
+    """The scale that puts the halves together: `true_cfg_scale` where `guidance_scale` is an input of the model."""
+    return "true_cfg_scale" if "true_cfg_scale" in trace.provenance.get("guidance", {}) else "guidance_scale"
+
+
+def _skip_scales(trace: Trace) -> Float64[np.ndarray, " step"]:
+    """Of skip-layer guidance, 0 at the steps that predicted nothing without layers."""
+    found = trace.noise_preds.get("skipped")
+    if found is None:
+        return np.zeros(trace.num_steps)
+    there = [step not in not_computed(trace, found) for step in range(trace.num_steps)]
+    return np.where(there, _scales(trace, "skip_layer_guidance_scale"), 0.0)
+
+
+def _combined(guided_by: str, uncond: np.ndarray, cond: np.ndarray, scale: float) -> np.ndarray:
+    """The halves put together as the pipeline's family does it (`Provenance.guided_by`)."""
+    if guided_by == "from the prompt":
+        return np.asarray(cond + scale * (cond - uncond))
+    whole = guided(uncond, cond, scale)
+    if guided_by == "norm of a row":
+        return norm_kept(whole, cond, -1)
+    if guided_by == "norm of a patch":
+        apart, own = (one.reshape(len(one), one.shape[1] // 2, 2, one.shape[2] // 2, 2) for one in (whole, cond))
+        return norm_kept(apart, own, (0, 2, 4)).reshape(whole.shape)
+    return whole
+
+
+_FORMULAS = {
+    "from the prompt": "ε_c + s (ε_c − ε_u)",
+    "norm of a row": "ε_u + s (ε_c − ε_u), with the norm that ε_c has along x",
+    "norm of a patch": "ε_u + s (ε_c − ε_u), with the norm that ε_c has in each patch of 2 × 2 latents",
+}
+
+
+def _formula(rescale: np.ndarray, pag: np.ndarray, skip: np.ndarray, guided_by: str) -> str:
     perturbed = " + s_p (ε_c − ε_p)" if np.any(pag > 0) else ""
+    perturbed += " + s_l (ε_c − ε_l)" if np.any(skip > 0) else ""
     spread = ", pulled back to the spread of ε_c by guidance_rescale" if np.any(rescale > 0) else ""
-    return f"ε_u + s (ε_c − ε_u){perturbed}{spread}"
+    return f"{_FORMULAS.get(guided_by, 'ε_u + s (ε_c − ε_u)')}{perturbed}{spread}"
 
 
 def _unexplained(trace: Trace, residual: np.ndarray, size: np.ndarray) -> str:

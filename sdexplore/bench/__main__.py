@@ -2,16 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import SdexploreError
-from ..records.benchmark import AXES, Benchmark
+from ..records.benchmark import AXES, Benchmark, BenchmarkRow
 from . import changes, dashboard_run, default_run, growth, tracing
-from .subjects import SIZES, Subject
+from .subjects import SIZES, TRANSFORMERS, Subject
 
-PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, "reading", *AXES)
+PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, "reading", "transformers", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,7 +61,10 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
         for reading in readings(5 if chosen.quick else 15):
             found = found.joined(Benchmark(facts={}, readings=(reading,)))
             _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
-    if set(only) - {"reading"} or chosen.peers:
+    if "transformers" in only:
+        for size in TRANSFORMERS:
+            found = found.joined(_of_transformer(size, device, chosen))
+    if set(only) - {"reading", "transformers"} or chosen.peers:
         for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
             found = found.joined(_of_size(size, device, chosen, only))
     return found
@@ -70,34 +73,43 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
 def _of_size(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:  # noqa: ANN401  (torch's)
     subject = Subject.of(size, device, chosen.steps)
     _say(subject.name)
-    found = Benchmark(facts={})
-    if default_run.KEY in only:
-        for row in default_run.default_rows(lambda: Subject.of(size, device, chosen.steps), chosen.pairs):
-            found = found.joined(Benchmark(facts={}, rows=(row,)))
-            _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
-    if dashboard_run.KEY in only:
-        for row in dashboard_run.dashboard_rows(subject, chosen.pairs):
-            found = found.joined(Benchmark(facts={}, rows=(row,)))
-            _say(f"{row.subject}: {row.name}: {row.share or row.seconds}")
-    if not set(only) & {*tracing.KEYS, *AXES} and not chosen.peers:
-        return found
-    for row in tracing.traced_rows(subject, chosen.pairs, only):
-        found = found.joined(Benchmark(facts={}, rows=(row,)))
-        _say(f"{row.name}: {row.note if row.seconds is None else row.share or row.seconds}")
+    found = _told(Benchmark(facts={}), _rows(subject, size, chosen, only))
     axes = [axis for axis in AXES if axis in only]
-    for row in changes.changed_rows(subject, chosen.pairs) if changes.KEY in only else ():
-        found = found.joined(Benchmark(facts={}, rows=(row,)))
-        _say(f"{row.name}: {row.share or row.note}")
     for point in growth.cost_points(subject, chosen.pairs, axes, chosen.steps if chosen.quick else growth.STEPS[-1]):
         found = found.joined(Benchmark(facts={}, points=(point,)))
         _say(f"{AXES[point.axis]} {point.amount}: {point.share}")
     if chosen.peers:  # last, since another tool may leave the pipeline changed
         from .peers import peer_rows
 
-        for row in peer_rows(subject, chosen.pairs):
-            found = found.joined(Benchmark(facts={}, rows=(row,)))
-            _say(f"{row.name}: {row.note or row.share}")
+        found = _told(found, peer_rows(subject, chosen.pairs))
     return found
+
+
+def _rows(subject: Subject, size: str, chosen: argparse.Namespace, only: Sequence[str]) -> Iterator[BenchmarkRow]:
+    """A row for each way of running that `only` names."""
+    if default_run.KEY in only:
+        yield from default_run.default_rows(lambda: Subject.of(size, chosen.device, chosen.steps), chosen.pairs)
+    if dashboard_run.KEY in only:
+        yield from dashboard_run.dashboard_rows(subject, chosen.pairs)
+    if changes.KEY in only:
+        yield from changes.changed_rows(subject, chosen.pairs)
+    if set(only) & set(tracing.KEYS):
+        yield from tracing.traced_rows(subject, chosen.pairs, only)
+
+
+def _told(found: Benchmark, rows: Iterable[BenchmarkRow]) -> Benchmark:
+    """The benchmark with rows, each of which is told as soon as it is measured."""
+    for row in rows:
+        found = found.joined(Benchmark(facts={}, rows=(row,)))
+        _say(f"{row.subject}: {row.name}: {row.note if row.seconds is None else row.share or row.seconds}")
+    return found
+
+
+def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
+    """The default Record on a transformer."""
+    subject = Subject.of_transformer(size, device, chosen.steps)
+    _say(subject.name)
+    return _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
 
 
 def _say(text: str) -> None:

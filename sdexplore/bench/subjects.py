@@ -11,6 +11,7 @@ from ..trace.record import Record
 from ..trace.trace import Trace
 
 SIZES: Final = ("mini", "sd15", "sdxl")
+TRANSFORMERS: Final = ("sd3-like", "flux-like")
 PROMPT: Final = "a cat and a rocket in space"
 WORD: Final = "cat"
 SEED: Final = 7
@@ -47,6 +48,18 @@ class Subject:
         if size not in SIZES:
             raise SdexploreError(f"there is no size {size!r} to measure; {did_you_mean(size, SIZES)}")
         return cls.around(sized_pipeline(size, device), device, steps, _NAMES[size])
+
+    @classmethod
+    def of_transformer(cls, size: str, device: Any, steps: int) -> "Subject":  # noqa: ANN401  (torch's)
+        """A small transformer with the tokens of a picture of 512 × 512; float16 on a GPU, float32 on a CPU."""
+        import torch
+
+        from ..model.loading.random_transformers import CALLS, SIDE, random_transformer_pipeline
+
+        dtype = torch.float32 if device.type == "cpu" else torch.float16
+        pipe = random_transformer_pipeline(size, device, dtype)
+        facts = f"{SIDE} × {SIDE}, {steps} steps, {str(dtype).removeprefix('torch.')}"
+        return cls(f"{size} transformer, random weights, {facts}", pipe, device, steps, CALLS[size])
 
     @classmethod
     def around(cls, pipe: Any, device: Any, steps: int, name: str) -> "Subject":  # noqa: ANN401  (any pipeline)
@@ -92,9 +105,12 @@ class Subject:
 
     def reference(self) -> np.ndarray:
         """The last latents of an untraced run, as a trace holds them."""
+        from ..model.components.pipeline_parts import latent_grid
+        from ..model.families import family_of
         from ..model.runs.timing import as_numbers
 
-        return as_numbers(self.untraced())
+        made, size = self.untraced(), (self.arguments.get("height"), self.arguments.get("width"))
+        return as_numbers(family_of(self.pipe).unpacked(made, latent_grid(self.pipe, *size)))
 
     def checked(self, trace: Trace, reference: np.ndarray, *, exact: bool = True) -> tuple[str, str]:
         """In words: how the latents compare with those of an untraced run, and what was captured.

@@ -163,6 +163,12 @@ def guided(noise_pred_uncond: Array, noise_pred_cond: Array, guidance_scale: flo
     return np.asarray(noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond))
 
 
+def norm_kept(noise_pred: Array, noise_pred_cond: Array, axes: int | tuple[int, ...]) -> Array:
+    """A guided prediction with the norm along `axes` that the prompt's own has; as Qwen-Image and Lumina2 guide."""
+    own, wanted = (np.sqrt(np.square(one).sum(axes, keepdims=True)) for one in (noise_pred, noise_pred_cond))
+    return np.asarray(noise_pred * (wanted / own))
+
+
 def rescaled(noise_pred: Array, noise_pred_cond: Array, guidance_rescale: float) -> Array:
     """The guided prediction, its standard deviation moved towards the conditional one's by φ = `guidance_rescale`.
 

@@ -91,6 +91,10 @@ class UsedFacts(TypedDict, total=False):
         ignored: Arguments that were given and changed nothing.
         threads: How many threads torch computed with.
         attention_backend: What computed attention, by diffusers' names of backends where it has one.
+        normaliser: Of a transformer's recorded attention: "kernel" where probabilities were made with the log Σ exp
+            that the model's own kernel handed out, "softmax" where a softmax of our own was computed, or both, by
+            number of layers.
+        skipped: Role -> attention layers that the pipeline left out of calls of that role, as skip-layer guidance does.
     """
 
     height: int
@@ -102,6 +106,8 @@ class UsedFacts(TypedDict, total=False):
     ignored: Sequence[str]
     threads: int
     attention_backend: str
+    normaliser: str
+    skipped: Mapping[str, Sequence[str]]
 
 
 class InterruptedFacts(TypedDict):
@@ -137,6 +143,7 @@ class Provenance(TypedDict, total=False):
     """Where a trace comes from, without local paths.
 
     Attributes:
+        guided_by: How guidance combined its halves, where it is not ε_u + s (ε_c − ε_u).
         model: The hub id, "mini", or "unknown".
         pipeline: The class of the pipeline.
         components: Component -> class.
@@ -161,6 +168,7 @@ class Provenance(TypedDict, total=False):
         interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
     """
 
+    guided_by: str
     model: str
     pipeline: str
     components: Mapping[str, str]

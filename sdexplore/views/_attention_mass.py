@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from ..analysis.attention_mass import KINDS, mass_of
+from ..analysis.attention_mass import KINDS, REST, mass_of
 from ..analysis.selection import Heads, Layers, Selection
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
@@ -18,7 +18,7 @@ from ..figures.titles import run_title, selection_title, short_layers
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
-_COLOURS = dict(zip(KINDS, (PALETTE[4], PALETTE[0], PALETTE[1], FAINT), strict=True))
+_COLOURS = dict(zip((*KINDS, REST), (PALETTE[4], PALETTE[0], PALETTE[1], FAINT, PALETTE[2]), strict=True))
 _MOST_SHARES = 22  # side by side over the bars
 _MOST_UPRIGHT, _MOST_NAMES = 40, 20  # beneath them
 _SHORT = 3  # letters that stand side by side
@@ -34,8 +34,9 @@ def attention_mass(
     Above, a stacked bar a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
     beneath, a bar a step, mean over the layers. A segment's height is a share of attention (axis from 0 to 1,
     averaged over pixels and heads): start light blue, words dark blue, end orange, padding grey, from the bottom;
-    the four add up to 1. Over each bar stands the words' share, where there is room. The legend gives the mean
-    shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
+    they add up to 1. Where words and picture share one softmax (SD 3, FLUX), green is the rest: the picture's own
+    tokens, and padding that has no column. Over each bar stands the words' share, where there is room. The legend gives
+    the mean shares. UNets of Stable Diffusion get no mask, so padding is really looked at.
 
     Args:
         role, steps, layers, heads: As `attention_mass` of the analysis takes them.
@@ -47,14 +48,14 @@ def attention_mass(
     mass = mass_of(trace, selection)
     by_layer, by_step = (_mean(mass.shares, axis) for axis in (1, 0))
     short = short_layers(mass.layers)
-    with drawn_on((Bars, column()), _figure) as (figure, (above, below)):
+    with drawn_on((Bars, column(), *mass.kinds), _figure) as (figure, (above, below)):
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
-        above.stack("layer", by_layer, [short[name] for name in mass.layers])
-        below.stack("step", by_step, [str(step) for step in mass.steps])
+        above.stack("layer", by_layer, [short[name] for name in mass.layers], mass.kinds)
+        below.stack("step", by_step, [str(step) for step in mass.steps], mass.kinds)
         mean = mass.mean
-        named = [f"{kind} {said(mean[kind], '.1%')}" for kind in KINDS]
-        figure.legend(above.collections, named, loc="outside lower center", ncols=len(KINDS), frameon=False)
-    words = by_layer[:, 1]
+        named = [f"{kind} {said(mean[kind], '.1%')}" for kind in mass.kinds]
+        figure.legend(above.collections, named, loc="outside lower center", ncols=len(mass.kinds), frameon=False)
+    words = by_layer[:, mass.kinds.index("words")]
     seen = np.isfinite(words)
     most, least = (np.where(seen, words, -1.0).argmax(), np.where(seen, words, 2.0).argmin())
     extremes = (
@@ -90,10 +91,10 @@ class Bars(Axes):
     def start_again(self) -> None:
         """Does nothing: the next `stack` moves what is there."""
 
-    def stack(self, what: str, shares: np.ndarray, names: list[str]) -> None:
+    def stack(self, what: str, shares: np.ndarray, names: list[str], kinds: tuple[str, ...]) -> None:
         """A bar a row of `shares`, its kinds stacked; as many of them named as there is room for."""
         if self._names is None:
-            self._bars = [PolyCollection([], facecolor=_COLOURS[kind], linewidth=0) for kind in KINDS]
+            self._bars = [PolyCollection([], facecolor=_COLOURS[kind], linewidth=0) for kind in kinds]
             for bars in self._bars:
                 self.add_collection(bars, autolim=False)
             self._names = Written(self, -0.03, side="below", fontsize=7.5)
@@ -108,6 +109,6 @@ class Bars(Axes):
         every = max(1, -(-len(names) // (_MOST_UPRIGHT if upright else _MOST_NAMES)))
         self._names.write(places[::every].tolist(), names[::every], upright=upright)
         room = len(shares) <= _MOST_SHARES
-        words = [f"{share:.1%}" for share in shares[:, KINDS.index("words")]] if room else []
+        words = [f"{share:.1%}" for share in shares[:, kinds.index("words")]] if room else []
         self._words.write(places[: len(words)].tolist(), words)
         self.set(xlim=(-0.6, len(shares) - 0.4), ylabel=f"share of attention\nby {what}")

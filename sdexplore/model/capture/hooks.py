@@ -7,6 +7,7 @@ layer must give exactly one query and one key for every pixel of every row: anyt
 would be wrong.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
@@ -16,13 +17,15 @@ from typing import Any
 import torch
 
 from ...base.errors import RunError
+from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
 from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
-from .denoiser_call import DenoiserCall, probabilities, words_and_rest
+from .denoiser_call import DenoiserCall
 from .own_calls import OwnCalls
-from .plans import CallPlan, LayerPlan
+from .plans import CallPlan, Kept, LayerPlan
+from .probabilities import of_picture, of_words, probabilities
 
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
@@ -152,8 +155,10 @@ class Observer:
         if not call.plan.rows:
             return
         self._ever_heard |= call.heard
-        for name in self.layers.keys() - call.heard:
-            if (grid := self._grids.of(name)) is None or self.layers[name].wants(grid):
+        if skipped := self.family.skipped(call.inputs):
+            call.skipped = {name for name in self.layers.keys() - call.heard if lies_in(name, *skipped)}
+        for name in self.layers.keys() - call.heard - call.skipped:
+            if (grid := self._grids.of(name)) is None or _wanted(self.layers[name], grid):
                 raise RunError(self._silence(name))
 
     def _silence(self, name: str) -> str:
@@ -172,13 +177,21 @@ class Observer:
         if name in call.heard:
             raise RunError(f"attention layer {name!r} attended twice in one call of the denoiser: which one counts?")
         call.heard.add(name)
-        if grid is not None and not plan.wants(grid):
+        if attended.normaliser is not None:
+            call.by_kernel.add(name)
+        readings = [one for one in plan.readings if grid is None or one.wants(grid)]
+        if not readings:
             return
         rows = self._rows(layer, attended, call.plan)
-        places = {row: self.family.places(layer, call.inputs, row) for row in rows}
-        for one in dict.fromkeys(_key(place) for place in places.values()):
-            alike = tuple(row for row in rows if _key(places[row]) == one)
-            self._read_rows(call, layer, attended, alike, places[alike[0]], grid)
+        kept = dict(zip(call.plan.rows, call.plan.kept, strict=True))
+        places = {row: self.family.places(layer, call.inputs, row, math.prod(grid or ())) for row in rows}
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for row in rows:
+            alike.setdefault(_key(places[row], kept[row]), []).append(row)
+        for several in alike.values():
+            first = several[0]
+            for reading in readings:
+                self._read_rows(call, layer, attended, tuple(several), places[first], kept[first], reading)
 
     def _rows(self, layer: Layer, attended: Attended, plan: CallPlan) -> tuple[int, ...]:
         """The rows of the plan that the layer attends in."""
@@ -196,32 +209,37 @@ class Observer:
         attended: Attended,
         rows: tuple[int, ...],
         places: Places | None,
-        grid: tuple[int, int] | None,
+        kept: Kept,
+        plan: LayerPlan,
     ) -> None:
         """Reads the rows of one layer in which picture and words stand at the same places."""
-        plan, positions = self.layers[layer.name], attended.query.shape[-2]
+        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
         pixels = positions if places is None else len(range(*places.picture.indices(positions)))
         if grid is None or pixels != grid[0] * grid[1]:
             raise RunError(
                 f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
                 "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
             )
-        by_head = self.family.by_head(layer, attended.of_rows(rows))
-        if places is not None:
-            by_head = by_head.of_queries(places.picture)
-        probs = probabilities(by_head, head_mean=plan.head_mean)
-        if self.mixed is not None:
-            probs = self._mixed(layer, attended, rows, probs, head_mean=plan.head_mean)
-        if places is not None:
-            probs = words_and_rest(probs, places) if plan.kind == "cross_attention" else probs[..., places.picture]
+        there, family, head_mean = attended.of_rows(rows), self.family, plan.head_mean
+        if places is None:
+            by_head = family.by_head(layer, there)
+            probs = probabilities(by_head, head_mean=head_mean)
+            if self.mixed is not None:  # joint layers refuse what mixes probabilities, before the run
+                probs = self._mixed(layer, attended, rows, probs, head_mean=head_mean)
+        elif plan.kind == "self_attention":
+            probs = of_picture(family, layer, there, places, head_mean=head_mean)
+        else:
+            probs = of_words(family, layer, there, places, kept, head_mean=head_mean)
         shape = (probs.shape[1], *grid)
         if plan.waits:
             call.waiting.setdefault((rows, probs.shape[-1]), []).append((layer.name, shape, probs))
         else:
             call.take(rows, [(layer.name, shape)], probs.flatten(1, 2), plan)
         if plan.queries:
-            kept = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
-            call.queries.setdefault(layer.name, {}).update(zip(rows, kept, strict=True))
+            if places is not None:
+                by_head = family.by_head(layer, there.of_queries(places.picture))
+            queries = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
+            call.queries.setdefault(layer.name, {}).update(zip(rows, queries, strict=True))
 
     def _mixed(
         self, layer: Layer, attended: Attended, rows: tuple[int, ...], probs: torch.Tensor, *, head_mean: bool
@@ -236,8 +254,12 @@ class Observer:
         return probs if all(one is own for one, own in zip(made, probs, strict=True)) else torch.stack(made)
 
 
-def _key(places: Places | None) -> tuple[Any, ...]:
-    """The places as a value that compares; a slice has no hash before Python 3.12."""
+def _wanted(plan: LayerPlan, grid: tuple[int, int]) -> bool:
+    return any(one.wants(grid) for one in plan.readings)
+
+
+def _key(places: Places | None, kept: Kept) -> tuple[Any, ...]:
+    """What rows that are read together share; a slice has no hash before Python 3.12."""
     if places is None:
         return ()
-    return (places.picture.start, places.picture.stop, places.words.start, places.words.stop)
+    return (places.picture.start, places.picture.stop, places.words.start, places.words.stop, kept)

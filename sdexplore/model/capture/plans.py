@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 
-from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
@@ -14,6 +13,8 @@ from ..families.attention_modules import Layer
 
 Kind = Literal["cross_attention", "self_attention"]
 Shape = tuple[int, ...]
+
+Kept = tuple[int, ...] | None
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -27,6 +28,7 @@ class LayerPlan:
         queries: Whether to keep each head's queries too, times the scale.
         rest: Whether the last column is no position of the text, but all that it shares a softmax with.
         grids: If given, the layer is read only if one of these is its grid (y, x), or the longer side of its grid.
+        also: A second reading of a layer that attends to words and picture in one softmax: to the picture.
     """
 
     kind: Kind
@@ -35,6 +37,12 @@ class LayerPlan:
     grids: tuple[int | tuple[int, int], ...] | None = None
     queries: bool = False
     rest: bool = False
+    also: "LayerPlan | None" = None
+
+    @property
+    def readings(self) -> tuple["LayerPlan", ...]:
+        """The plan itself, and the second one if there is one."""
+        return (self,) if self.also is None else (self, self.also)
 
     @property
     def waits(self) -> bool:
@@ -48,25 +56,22 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class CallPlan:
-    """Which rows of one denoiser call are read, and how many leading columns they keep.
+    """Which rows of one denoiser call are read, and which columns they keep.
 
     Attributes:
         roles: Role of every row of the batch.
         rows: The rows whose attention is read; empty if the call's attention is not kept.
-        cuts: For each of `rows`, how many leading positions keep a column of their own; the others are summed in one
-            more. None keeps all.
+        kept: For each of `rows`, the positions of the text that keep a column of their own; all others are summed in
+            one more. None keeps all.
     """
 
     roles: tuple[str, ...]
     rows: tuple[int, ...] = ()
-    cuts: tuple[int | None, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
-_DTYPES = {"float16": torch.float16, "float32": torch.float32}
-
-
-def cut_of(tokens: Tokenizations, length: int, first: Mapping[str, int] | None = None) -> int | None:
-    """Positions up to the last tokenizer's first end, and no padding behind it.
+def kept_of(tokens: Tokenizations, length: int, first: Mapping[str, int] | None = None) -> Kept:
+    """Of each tokenizer the positions up to its first end, and no padding behind it.
 
     Args:
         length: How many keys the text has.
@@ -77,35 +82,31 @@ def cut_of(tokens: Tokenizations, length: int, first: Mapping[str, int] | None =
     """
     columns = dict.fromkeys(tokens, 0) if first is None else first
     behind = {length, *columns.values()}
-    ends = [
-        columns[name] + one.first_end
-        for name, one in tokens.items()
-        if name in columns and one.first_end is not None and columns[name] + len(one.ids) in behind
-    ]
-    return max(ends) + 1 if ends and len(ends) == len(columns) else None
+    found: set[int] = set()
+    for name, begin in columns.items():
+        one = tokens.get(name)
+        if one is None or one.first_end is None or begin + len(one.ids) not in behind:
+            return None
+        found.update(range(begin, begin + one.first_end + 1))
+    return tuple(sorted(found)) or None
 
 
 def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerPlan]:
-    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read.
-
-    Raises:
-        RunError: It asks for words and picture of a layer that attends to both in one softmax.
-    """
+    """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
     dtype, plans = _DTYPES[record.dtype], {}
     head_mean = record.cross_attention != "heads"
     names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, layer in layers.items():
         words = layer.to_words and record.cross_attention and (record.layers is None or lies_in(name, *record.layers))
-        if words and layer.joint and names and lies_in(name, *names):
-            raise RunError(
-                f"Record(self_attention={record.self_attention!r}): layer {name!r} attends to words and picture in one "
-                "softmax, and a run keeps one of the two: give cross_attention=False, or leave the layer out of layers"
-            )
-        if words:
-            plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=record.queries, rest=layer.joint)
-        elif layer.to_picture and lies_in(name, *names):
-            plans[name] = LayerPlan("self_attention", head_mean, dtype)
+        picture: LayerPlan | None = None
+        if layer.to_picture and lies_in(name, *names):
+            picture = LayerPlan("self_attention", head_mean, dtype)
         elif layer.to_picture and grids:
-            plans[name] = LayerPlan("self_attention", head_mean, dtype, grids)
+            picture = LayerPlan("self_attention", head_mean, dtype, grids)
+        if words:
+            queries, joint = record.queries, layer.joint
+            plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=queries, rest=joint, also=picture)
+        elif picture is not None:
+            plans[name] = picture
     return plans

@@ -1,8 +1,10 @@
 """Which text each role was given: the tokens of a call's prompts, and prompts that change during a run."""
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,12 +14,16 @@ import torch
 from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
 from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
+from ..components.fed_tokens import fed_tokenization
 from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens as tokens_of
+from ..components.tokens import tokens_in_call
+from ..families import family_of
+from ..families.family import Family
 
-TEXT_OF = {"perturbed": "cond", "image": "uncond"}  # roles that see the prompt of another
+TEXT_OF = {"perturbed": "cond", "skipped": "cond", "image": "uncond"}  # roles that see the prompt of another
+_HOW = ("clip_skip", "max_sequence_length")  # arguments that say how a prompt is encoded
 _IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
-_POOLED = "add_text_embeds"  # SDXL's second way in for the prompt
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
@@ -60,6 +66,7 @@ def prompts_of(
     for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):
         texts[f"edit_{number}"] = (edit, "editing_prompt")
     found: dict[tuple[str, int], Tokenizations | None] = {}
+    given = _with_defaults(pipe, arguments)
 
     def text_of(value: Any, number: int) -> str | None:
         text = value[number] if isinstance(value, list | tuple) else value
@@ -69,7 +76,7 @@ def prompts_of(
         role, number = TEXT_OF.get(role, role), image // per_prompt
         key = (role, number)
         if role in swapped:
-            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}))
+            return found.setdefault((role, 0), _tokenized(pipe, swapped[role], {}, given))
         if role not in texts or image >= images:
             return None
         if key not in found:
@@ -83,7 +90,7 @@ def prompts_of(
                 for n in (2, 3)
                 if arguments.get(f"{argument}_{n}") is not None
             }
-            found[key] = _tokenized(pipe, first or "", others)
+            found[key] = _tokenized(pipe, first or "", others, given, negative=role == "uncond")
         return found[key]
 
     return tokens
@@ -98,15 +105,36 @@ def refuse_unknown_tokens(
             refuse_unknown_ids(pipe, tokens(role, image) or {}, function)
 
 
-def _tokenized(pipe: Any, text: str, others: Mapping[str, str | None]) -> Tokenizations | None:
+def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, completed with the defaults of the pipeline's call."""
+    known = inspect.signature(type(pipe).__call__).parameters.values()
+    return {one.name: one.default for one in known if one.default is not one.empty} | dict(arguments)
+
+
+def _tokenized(
+    pipe: Any, text: str, others: Mapping[str, str | None], given: Mapping[str, Any], *, negative: bool = False
+) -> Tokenizations | None:
+    family = family_of(pipe)
+    lengths = family.lengths(pipe, given)
     try:
-        found = dict(tokens_of(pipe, text))
+        if family.fed:
+            keep = partial(_kept_of_fed, family, pipe, given)
+            apart = negative and family.negative_apart
+            read = {name: fed_tokenization(pipe, name, text, given, keep, negative=apart) for name in family.fed}
+            return Tokenizations(read)
+        found = dict(tokens_in_call(pipe, text, lengths))
     except InspectionError:  # a pipeline without tokenizer
         return None
     for name, other in others.items():
         if name in found and other is not None:
-            found[name] = tokens_of(pipe, other)[name]
+            found[name] = tokens_in_call(pipe, other, lengths)[name]
     return Tokenizations(found)
+
+
+def _kept_of_fed(
+    family: Family, pipe: Any, given: Mapping[str, Any], ids: Sequence[int], seen: Sequence[int]
+) -> Sequence[int]:
+    return family.kept_of_fed(pipe, ids, seen, given)
 
 
 def prompt_role(swaps: Iterable[int], step: int) -> str:
@@ -124,12 +152,14 @@ class Swaps:
         first: Embeddings of the first prompt, (image, position, width), and its pooled ones.
         embeds: Step -> the same of the prompt from that step on.
         prompts: Role of the step's attention -> prompt.
+        pooled: Under which name a callback changes the pooled ones.
     """
 
     images: int
     first: tuple[torch.Tensor, torch.Tensor | None]
     embeds: dict[int, tuple[torch.Tensor, torch.Tensor | None]]
     prompts: dict[str, str]
+    pooled: str
     _now: tuple[torch.Tensor, torch.Tensor | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,12 +175,12 @@ class Swaps:
         wanted = (
             getattr(own, "tensor_inputs", None) or arguments.get("callback_on_step_end_tensor_inputs") or ["latents"]
         )
-        pooled = [_POOLED] if self.first[1] is not None else []
+        pooled = [self.pooled] if self.first[1] is not None else []
 
         def exchange(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             changed = dict(values if own is None else own(pipe, step, timestep, values))
             if (new := self.embeds.get(step + 1)) is not None:
-                for name, before, after in zip(("prompt_embeds", _POOLED), self._now, new, strict=True):
+                for name, before, after in zip(("prompt_embeds", self.pooled), self._now, new, strict=True):
                     if before is not None and after is not None:
                         changed[name] = self._exchanged(changed.get(name, values[name]), before, after, name)
                 self._now = new
@@ -195,15 +225,17 @@ def swaps_of(
             f"{function}(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised"
         )
     allowed = getattr(pipe, "_callback_tensor_inputs", ())
-    if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt"):
+    pooled = family_of(pipe).pooled
+    if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt") or not pooled:
         raise RunError(
             f"{function}(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run"
         )
     return Swaps(
         images=images,
-        first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "clip_skip")),
-        embeds={step: _encoded(pipe, text, arguments, images, ("clip_skip",)) for step, text in prompts.items()},
+        first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "prompt_3", *_HOW)),
+        embeds={step: _encoded(pipe, text, arguments, images, _HOW) for step, text in prompts.items()},
         prompts={f"cond@{step}": text for step, text in prompts.items()},
+        pooled=pooled,
     )
 
 
@@ -211,7 +243,9 @@ def _encoded(
     pipe: Any, text: str | list[str], arguments: Mapping[str, Any], images: int, names: tuple[str, ...]
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Embeddings of every image as the pipeline makes them, and pooled ones if it lets them be changed."""
-    more = {name: arguments[name] for name in names if arguments.get(name) is not None}
+    takes, pooled = inspect.signature(pipe.encode_prompt).parameters, family_of(pipe).pooled
+    more: dict[str, Any] = {name: None for name in ("prompt_2", "prompt_3") if name in takes}
+    more |= {name: arguments[name] for name in names if arguments.get(name) is not None}
     with torch.no_grad():
         found = pipe.encode_prompt(
             prompt=text,
@@ -220,8 +254,8 @@ def _encoded(
             do_classifier_free_guidance=False,
             **more,
         )
-    pooled = found[2] if len(found) > 2 and _POOLED in pipe._callback_tensor_inputs else None  # noqa: PLR2004, SLF001
-    return found[0], pooled
+    changeable = len(found) > 2 and pooled in pipe._callback_tensor_inputs  # noqa: PLR2004, SLF001
+    return found[0], found[2] if changeable else None
 
 
 def without_word(pipe: Any, prompt: Any, word: str) -> str:

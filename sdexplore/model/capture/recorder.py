@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
+from itertools import chain
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
 from .own_calls import OwnCalls
-from .plans import CallPlan, LayerPlan, cut_of
+from .plans import CallPlan, Kept, LayerPlan, kept_of
 from .roles import Roles
 
 _UNSEEN = (
@@ -63,6 +64,8 @@ class Recorder:
         own: Tells the run's own calls from others.
         decoded: What the autoencoder was given after the last step.
         settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
+        heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
+        skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
     """
 
     record: Record
@@ -85,6 +88,9 @@ class Recorder:
     last: torch.Tensor | None = None
     decoded: list[torch.Tensor] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
+    heard: dict[str, bool] = field(default_factory=dict)
+    skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    _encodings: int = 0  # calls of encode_prompt
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
@@ -142,8 +148,8 @@ class Recorder:
             if not self.own.here():
                 return result
             self._with_gradients = torch.is_grad_enabled() if not self.seen else self._with_gradients
-            if (encoded := self.family.encoded(result)) is not None:
-                self.roles.encode(*encoded)
+            self.roles.take(self.family.encoded(result, self._encodings))
+            self._encodings += 1
             return result
 
         return watched
@@ -231,7 +237,10 @@ class Recorder:
         self._size = self.family.latent_size(call)
         aside = self._with_gradients is False and torch.is_grad_enabled()
         embeds = self.family.embeddings(call)
-        roles = self.roles.of_call(self.family.rows(call), embeds, self._taken, aside=aside)
+        if (named := self.family.named_role(call)) is not None:
+            roles: tuple[str, ...] = (named,) * self.family.rows(call)
+        else:
+            roles = self.roles.of_call(self.family.rows(call), embeds, self._taken, aside=aside)
         self._taken |= set(roles)
         self.seen |= dict.fromkeys(roles)
         if self.changing:
@@ -243,16 +252,16 @@ class Recorder:
             return CallPlan(roles)
         shown = (row for row in range(len(roles)) if row % self.roles.images < self.images)
         rows = tuple(row for row in shown if roles[row] in self.record.roles)
-        length = self.family.text_length(call)
-        cuts = tuple(self._cut(self._filed(roles[row]), row % self.roles.images, length) for row in rows)
-        return CallPlan(roles, rows, cuts)
+        lengths = {row: self.family.text_length(call, row) for row in rows}
+        kept = tuple(self._kept(self._filed(roles[row]), row % self.roles.images, lengths[row]) for row in rows)
+        return CallPlan(roles, rows, kept)
 
-    def _cut(self, role: str, image: int, length: int) -> int | None:
-        """How many leading positions keep a column of their own; None keeps all."""
+    def _kept(self, role: str, image: int, length: int) -> Kept:
+        """The positions that keep a column of their own; None keeps all."""
         tokens = self.tokens_of(role, image)
         if self.record.columns == "all" or tokens is None:
             return None
-        return cut_of(tokens, length, self.family.text_columns(tokens))
+        return kept_of(tokens, length, self.family.text_columns(tokens))
 
     def tokens_of(self, role: str, image: int) -> Tokenizations | None:
         """The tokens of the text that the role's rows were given; None without text."""
@@ -265,6 +274,11 @@ class Recorder:
         images, step = self.roles.images, len(self.steps)
         if self.changing:
             self.changing.end()
+        for layer in call.heard:
+            self.heard[layer] = layer in call.by_kernel and self.heard.get(layer, True)
+        if call.skipped:
+            for role in call.plan.roles:
+                self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]
@@ -272,15 +286,14 @@ class Recorder:
                 self._keep(f"noise_preds/{role}", made, self.total(), at=step)
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())
-        for queries, read in ((False, call.attention), (True, call.queries)):
-            for layer, rows in read.items():
-                kind = self.layers[layer].kind
-                for row, one in rows.items():
-                    role = call.plan.roles[row]
-                    filed = self._filed(role) if kind == "cross_attention" else role
-                    key = (row % images, f"{'queries' if queries else kind}/{filed}/{layer}")
-                    self.keeper.take(key, one, expected)
-                    self.calls.setdefault(key, []).append(step)
+        queries = ((("queries", layer), rows) for layer, rows in call.queries.items())
+        for (kind, layer), rows in chain(call.attention.items(), queries):
+            for row, one in rows.items():
+                role = call.plan.roles[row]
+                filed = role if kind == "self_attention" else self._filed(role)
+                key = (row % images, f"{kind}/{filed}/{layer}")
+                self.keeper.take(key, one, expected)
+                self.calls.setdefault(key, []).append(step)
 
 
 def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """The role of each row of a denoiser call (cond, uncond, perturbed), from the embeddings that the call got."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -39,6 +39,13 @@ class Roles:
         self.images = cond.shape[0]
         self.encoded = {"cond": cond} if uncond is None else {"uncond": uncond, "cond": cond}
         self._seen.clear()
+
+    def take(self, found: Mapping[str, torch.Tensor | None]) -> None:
+        """Takes embeddings by role; without "cond" they are added to those of an earlier call."""
+        if (cond := found.get("cond")) is not None:
+            self.encode(cond, found.get("uncond"))
+        else:
+            self.encoded |= {role: one for role, one in found.items() if one is not None}
 
     @property
     def zeroed(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
 from .pictures import pictures_of
-from .plans import cut_of
+from .plans import kept_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
@@ -219,13 +219,14 @@ def _columns(
 
     A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
     """
-    apart: tuple[tuple[int, ...], ...] = tuple((position,) for position in range(columns))
-    if rest:
-        return (*apart[:-1], ())
-    if not tokens or not first:
-        return apart
-    length = max(begin + len(tokens[name].ids) for name, begin in first.items())
-    cut = cut_of(tokens, length, first)
-    if cut is None or columns != cut + 1 or columns == length:
-        return apart
-    return (*apart[:-1], tuple(range(cut, length)))
+    length = (
+        max((begin + len(tokens[name].ids) for name, begin in first.items() if name in tokens), default=0)
+        if tokens
+        else 0
+    )
+    kept = kept_of(tokens, length, first) if tokens and first else None
+    if kept is None or columns != len(kept) + 1 or (columns == length and not rest):
+        kept = tuple(range(columns - rest))
+        return (*((position,) for position in kept), *[()] * rest)
+    others = () if rest else tuple(sorted(set(range(length)).difference(kept)))
+    return (*((position,) for position in kept), others)

@@ -14,11 +14,11 @@ from torch.utils import _pytree as pytree
 
 from ..capture.denoiser_call import DenoiserCall, packed
 from ..capture.hooks import Observer
-from ..capture.plans import CallPlan, LayerPlan, Shape
+from ..capture.plans import CallPlan, Kind, LayerPlan, Shape
 from .cuda_graph import Function, Replayed
 
 Forward = Callable[..., Any]
-Maps = tuple[tuple[int, ...], tuple[tuple[str, Shape], ...]]
+Maps = tuple[tuple[int, ...], Kind, tuple[tuple[str, Shape], ...]]
 
 _SDPA = torch.ops.aten.scaled_dot_product_attention.default
 # Of a head on the CPU: at width 16, torch's fused attention takes 0.77 of its time at 8; at 32, 1.7 times that.
@@ -72,7 +72,7 @@ class Graph:
         function: Tensors of the arguments -> noise prediction, then a tensor for each of `maps`, then one for each
             of `queries`.
         output_class: Class of what the denoiser returns.
-        maps: Rows, and layers with their (head, y, x); they lie one behind the other in the tensor (row, place,
+        maps: Rows, kind, and layers with their (head, y, x); they lie one behind the other in the tensor (row, place,
             column).
         queries: (layer, row) of each tensor.
         layers: How each layer is read.
@@ -89,8 +89,8 @@ class Graph:
     def run(self, arguments: Arguments, call: DenoiserCall) -> torch.Tensor:
         """The noise prediction; attention and queries of the planned rows go to `call`."""
         noise_pred, *rest = self.function(*arguments.tensors)
-        for (rows, shapes), maps in zip(self.maps, rest, strict=False):
-            plan = self.layers[shapes[0][0]]
+        for (rows, kind, shapes), maps in zip(self.maps, rest, strict=False):
+            plan = next(one for one in self.layers[shapes[0][0]].readings if one.kind == kind)
             own = (
                 maps.clone() if self.reused and maps.dtype == plan.dtype else maps
             )  # another dtype makes a copy anyway
@@ -109,7 +109,7 @@ def traced(
     Every column of a prompt is an output, since one graph serves every prompt: `Graph.run` then drops columns.
     """
     outputs = _Outputs()
-    region = _Region(denoiser, forward, observer, arguments, replace(plan, cuts=(None,) * len(plan.rows)), outputs)
+    region = _Region(denoiser, forward, observer, arguments, replace(plan, kept=(None,) * len(plan.rows)), outputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about torch's internals
         exported = torch.export.export(region, arguments.tensors, strict=False)
@@ -151,16 +151,17 @@ class _Region(torch.nn.Module):
         with self._observer.reading(self._plan, given) as call:
             output = self._forward(**given, return_dict=True)
         self._outputs.output_class = type(output)
-        groups: dict[tuple[tuple[int, ...], str, int], list[tuple[str, Shape, torch.Tensor]]] = {
-            (rows, "", columns): several for (rows, columns), several in call.waiting.items()
+        groups: dict[tuple[tuple[int, ...], Kind, int], list[tuple[str, Shape, torch.Tensor]]] = {
+            (rows, "cross_attention", columns): several for (rows, columns), several in call.waiting.items()
         }
-        for layer, by_row in call.attention.items():
+        for (kind, layer), by_row in call.attention.items():
             for row, maps in by_row.items():
-                alike = ((row,), self._observer.layers[layer].kind, maps.shape[-1])
+                alike = ((row,), kind, maps.shape[-1])
                 several = groups.setdefault(alike, [])
                 several.append((layer, tuple(maps.shape[:-1]), maps.flatten(0, -2)[None, None]))
         self._outputs.maps = tuple(
-            (rows, tuple((layer, shape) for layer, shape, _ in several)) for (rows, _, _), several in groups.items()
+            (rows, kind, tuple((layer, shape) for layer, shape, _ in several))
+            for (rows, kind, _), several in groups.items()
         )
         flat = [packed([maps for *_, maps in several]) for several in groups.values()]
         queries = {(layer, row): made for layer, rows in call.queries.items() for row, made in rows.items()}

@@ -20,6 +20,7 @@ from .host_copies import float32_vae
 from .pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 
 _FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
+_WITH_FRAMES = 5  # axes
 _FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
 
 
@@ -37,7 +38,8 @@ def decode_with(
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
         z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(device, parameter.dtype)
-        image = vae.decode(_unscaled(z, vae), return_dict=False)[0]
+        image = vae.decode(_framed(_unscaled(z, vae), vae), return_dict=False)[0]
+        image = image[:, :, 0] if image.ndim == _WITH_FRAMES else image
         array = processor.postprocess(image, output_type="np")[0]
     pixels: np.ndarray = (array * 255).round().astype(np.uint8)
     return pixels
@@ -77,13 +79,21 @@ def encode_with_spread(pipe: Any, picture: torch.Tensor) -> tuple[torch.Tensor, 
     vae = _autoencoder(pipe)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
-        encoded = vae.encode(picture.to(device_of_decoder(pipe), parameter.dtype))
-        if not hasattr(encoded, "latent_dist"):  # a VQModel quantizes in its decoder
-            return _scaled(encoded.latents, vae).float(), None
-        posterior = encoded.latent_dist
-        _, std = _statistics(posterior.std, vae)
-        spread = posterior.std / std * float(vae.config.scaling_factor)
-        return _scaled(posterior.mode(), vae).float(), spread.float()
+        encoded = vae.encode(_framed(picture.to(device_of_decoder(pipe), parameter.dtype), vae))
+        if not hasattr(
+            encoded, "latent_dist"
+        ):  # a VQModel quantizes in its decoder; a deep compression one has no spread
+            found = encoded.latents if hasattr(encoded, "latents") else encoded.latent
+            return _scaled(found, vae).float(), None
+        mode, spread = (
+            one[:, :, 0] if one.ndim == _WITH_FRAMES else one
+            for one in (encoded.latent_dist.mode(), encoded.latent_dist.std)
+        )
+        if _batch_norm(vae) is None:
+            spread = spread / _statistics(spread, vae)[1] * _factor(vae)
+        else:
+            spread = _patches(spread) / _statistics(_patches(spread), vae)[1]
+        return _scaled(mode, vae).float(), spread.float()
 
 
 def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
@@ -164,18 +174,43 @@ def uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
 
 
 def _scaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
+    if _batch_norm(vae) is not None:
+        z = _patches(z)
     mean, std = _statistics(z, vae)
-    return (z - mean) / std * float(vae.config.scaling_factor)
+    return (z - mean) / std * _factor(vae)
 
 
 def _unscaled(z: torch.Tensor, vae: Any) -> torch.Tensor:
     mean, std = _statistics(z, vae)
-    return z / float(vae.config.scaling_factor) * std + mean
+    z = z / _factor(vae) * std + mean
+    return z if _batch_norm(vae) is None else torch.nn.functional.pixel_shuffle(z, 2)
+
+
+def _factor(vae: Any) -> float:
+    return float(getattr(vae.config, "scaling_factor", None) or 1.0)
+
+
+def _batch_norm(vae: Any) -> Any | None:
+    """The statistics of FLUX.2's VAE, whose latents the denoiser has in patches of 2 × 2; None for every other."""
+    return getattr(vae, "bn", None)
+
+
+def _patches(z: torch.Tensor) -> torch.Tensor:
+    """Latents on a grid half as fine, with four times the channels."""
+    return torch.nn.functional.pixel_unshuffle(z, 2)
+
+
+def _framed(x: torch.Tensor, vae: Any) -> torch.Tensor:
+    """With an axis of one frame, where the autoencoder is one of videos, as Qwen-Image's is."""
+    return x.unsqueeze(2) if getattr(vae.config, "temperal_downsample", None) is not None else x
 
 
 def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    if (norm := _batch_norm(vae)) is not None:
+        spread = torch.sqrt(norm.running_var + vae.config.batch_norm_eps)
+        return norm.running_mean.view(1, -1, 1, 1).to(z), spread.view(1, -1, 1, 1).to(z)
     mean, std = getattr(vae.config, "latents_mean", None), getattr(vae.config, "latents_std", None)
     if mean is not None and std is not None:
         return z.new_tensor(mean).view(1, -1, 1, 1), z.new_tensor(std).view(1, -1, 1, 1)
-    shift = getattr(vae.config, "shift_factor", None)
+    shift: Any = getattr(vae.config, "shift_factor", None)
     return z.new_tensor(0.0 if shift is None else shift), z.new_tensor(1.0)

@@ -112,8 +112,8 @@ def in_pixel_space(pipe: Any) -> bool:
 def vae_scale_factor(pipe: Any) -> int:
     """Image pixels along the side of one latent."""
     known = getattr(pipe, "vae_scale_factor", None)
-    if isinstance(known, int):
-        return known
+    if isinstance(known, int):  # FLUX.2's denoiser has latents of its VAE in patches of 2 × 2
+        return known * 2 if hasattr(autoencoder(pipe), "bn") else known
     config = getattr(autoencoder(pipe), "config", None)
     return int(2 ** (len(getattr(config, "block_out_channels", (1,))) - 1))
 
@@ -145,14 +145,18 @@ def attention_layers(
         raise InspectionError(
             f"the layers of this {kind} cannot be laid out for latents of {grid[0]} × {grid[1]}: {error}"
         ) from error
-    layers = attention_facts(network, where)
+    found = {layer.name: layer for layer in attention_facts(network, where) if layer.resolution is not None}
+    for name, layer in family.attention_layers(network).items():  # the family knows better what they attend to
+        facts = layer.facts
+        found[name] = AttentionLayer(name, facts.kind, facts.heads, facts.head_dim, facts.key_dim, where.get(name))
+    layers = [found[name] for name, _ in network.named_modules() if name in found]
     lost = [layer.name for layer in layers if layer.resolution is None]
     if lost:
         raise InspectionError(
             f"this {kind} has layers that its config does not describe, such as {lost[0]!r}: "
             "their grids are not known before a run"
         )
-    return layers
+    return tuple(layers)
 
 
 def _config_text(network: nn.Module) -> str:

@@ -32,6 +32,15 @@ def tokens(pipe: object, text: object) -> Tokenizations:
         InspectionError: There is no tokenizer.
         TokenError: `text` is not a text.
     """
+    return tokens_in_call(pipe, text, {})
+
+
+def tokens_in_call(pipe: object, text: object, lengths: Mapping[str, int]) -> Tokenizations:
+    """`tokens`, of a call that cuts and pads some tokenizers' texts to a length of its own.
+
+    Args:
+        lengths: Tokenizer -> that length (`Family.lengths`).
+    """
     found = tokenizers_of(pipe)
     if not isinstance(text, str):
         hint = "; pass one prompt at a time" if isinstance(text, (list, tuple)) else ""
@@ -43,7 +52,8 @@ def tokens(pipe: object, text: object) -> Tokenizations:
             "which no tokenizer reads; decode the prompt as UTF-8"
         )
     read = {
-        name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer)) for name, tokenizer in found.items()
+        name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer), lengths.get(name))
+        for name, tokenizer in found.items()
     }
     return Tokenizations(read, notes=tuple(doubts_of_prompt(pipe, read, found)))
 
@@ -84,10 +94,10 @@ def tokenizers_of(pipe: object) -> dict[str, Any]:
     return found
 
 
-def _tokenization(name: str, tokenizer: Any, text: str) -> Tokenization:
+def _tokenization(name: str, tokenizer: Any, text: str, length: int | None) -> Tokenization:
     before, after = _frame(tokenizer)
-    ids, spans = _spelled(tokenizer, text)
-    limit = tokenizer.model_max_length if tokenizer.model_max_length < _NO_LIMIT else None
+    ids, spans = spelled(tokenizer, text)
+    limit = length or (tokenizer.model_max_length if tokenizer.model_max_length < _NO_LIMIT else None)
     room = len(ids) if limit is None else max(0, limit - len(before) - len(after))
     first = max(0, len(ids) - room) if tokenizer.truncation_side == "left" else 0
     kept = slice(first, first + room)
@@ -153,7 +163,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
     return [], []
 
 
-def _spelled(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
+def spelled(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
     """The ids of the text alone, not cut, and the characters that each covers."""
     told = bool(getattr(tokenizer, "is_fast", False))
     asked = {"return_offsets_mapping": True} if told else {}

@@ -16,6 +16,7 @@ from ...trace.facts import facts_of
 from ...trace.record import Record
 from ...trace.trace import Steps, Trace
 from ..components.pipeline_parts import denoiser, vae_scale_factor
+from ..families import family_of
 from ..runs.call import Call
 from ..runs.provenance import given_again, is_summary
 from ..runs.session import Session, session
@@ -29,7 +30,8 @@ _SAME = (
 _BARE = Record(latents=False, cross_attention=False, decode=0)
 # Arguments of the run that do not change one conditional prediction at given latents, or that are set here.
 _OURS = frozenset(
-    {"prompt", "negative_prompt", "negative_prompt_2", "num_inference_steps", "timesteps", "sigmas", "latents"}
+    {"prompt", "negative_prompt", "negative_prompt_2", "negative_prompt_3", "true_cfg_scale"}
+    | {"num_inference_steps", "timesteps", "sigmas", "latents", "skip_guidance_layers"}
     | {"num_images_per_prompt", "output_type", "return_dict", "guidance_scale", "guidance_rescale", "eta"}
     | {"height", "width", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "guide", "guide_scale"}
 )
@@ -156,8 +158,8 @@ def _arguments(pipe: Any, trace: Trace, given: Mapping[str, Any]) -> dict[str, A
     for name in told.keys() - given.keys():
         if is_summary(told[name]):
             raise RunError(f"occlusion: the trace holds {name} of its run by name only; give it again: {name}=…")
-    # Consistency models are given the scale itself; with a scale above 1 others would make the unconditional half too.
-    embedded = getattr(denoiser(pipe).config, "time_cond_proj_dim", None) is not None
+    # Consistency models and FLUX.1-dev are given the scale itself; others would make an unconditional half of it.
+    embedded = family_of(pipe).embeds_guidance(pipe)
     scale = trace.call.get("arguments", {}).get("guidance_scale")
     guidance = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
     again = {name: given_again(name, value) for name, value in told.items()}
@@ -170,17 +172,17 @@ def _predictions(
     """The model's prediction for each prompt at the latents before `step`."""
     pipe = running.pipe
     sample = torch.from_numpy(_model_input(trace, step)).to(next(denoiser(pipe).parameters()).dtype)
-    factor = vae_scale_factor(pipe)
-    scheduler = StandingScheduler.from_config(pipe.scheduler.config)
+    factor, grid = vae_scale_factor(pipe), (int(sample.shape[1]), int(sample.shape[2]))
+    scheduler = StandingScheduler.instead_of(pipe.scheduler)
     scheduler.at = trace.timesteps[step].item()
     found: list[np.ndarray] = []
     for first in range(0, len(prompts), _AT_ONCE):
         batch = list(prompts[first : first + _AT_ONCE])
         arguments = {
             **asked.arguments,
-            "height": sample.shape[1] * factor,
-            "width": sample.shape[2] * factor,
-            "latents": sample.expand(len(batch), *sample.shape),
+            "height": grid[0] * factor,
+            "width": grid[1] * factor,
+            "latents": family_of(pipe).packed(sample.expand(len(batch), *sample.shape), grid),
             "num_inference_steps": 1,
             "output_type": "latent",
         }

@@ -70,6 +70,8 @@ def open_word_map(
         raise RunError(
             f"open_word_map: this pipeline has no layer {min(strange)!r}: the trace was made by another model"
         )
+    if type(family).text_keys is Family.text_keys:
+        family.text_keys(next(iter(layers.values())), torch.empty(0))  # says why there are none
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])

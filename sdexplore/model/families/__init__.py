@@ -5,11 +5,33 @@ from typing import Any, Final
 from torch import nn
 
 from ...base.errors import InspectionError
+from .auraflow import AuraFlow
+from .chroma import Chroma
 from .family import Family, unwrapped
+from .flux import Flux
+from .flux2 import Flux2
+from .hunyuandit import HunyuanDiT
+from .lumina2 import Lumina2
+from .pixart import PixArt
+from .qwenimage import QwenImage
+from .sana import Sana
+from .sd3 import SD3
 from .unet import UNet
+from .zimage import ZImage
 
 FAMILIES: Final[dict[str, Family]] = {
     "unet": UNet(),
+    "sd3": SD3(),
+    "flux": Flux(),
+    "flux2": Flux2(),
+    "pixart": PixArt(),
+    "sana": Sana(),
+    "lumina2": Lumina2(),
+    "qwenimage": QwenImage(),
+    "zimage": ZImage(),
+    "hunyuandit": HunyuanDiT(),
+    "auraflow": AuraFlow(),
+    "chroma": Chroma(),
 }
 _NAMES = ("unet", "transformer", "prior", "decoder")  # what pipelines of diffusers call a denoiser
 

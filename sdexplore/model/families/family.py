@@ -6,22 +6,24 @@ the denoiser's arguments by name. x0 follows from the scheduler alone (`schedule
 gives predictions the sign that the scheduler gets.
 """
 
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import InspectionError, RunError
 from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .modules import modules_of
 from .unet_blocks import Blocks
-from .ways_in import Attended, Heard, listen_to_kernel
+from .ways_in import Attended, Heard, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
+Encoded = Mapping[str, torch.Tensor | None]
+"""Role -> embeddings; None where a negative prompt was not encoded."""
 
 
 class Family:
@@ -37,7 +39,14 @@ class Family:
         output: Field of the output that holds the prediction.
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
+        pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
+            can change all that the prompt gives the denoiser.
+        at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
+        sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
+        fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
+        negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
+        guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
     name: ClassVar[str]
@@ -50,7 +59,13 @@ class Family:
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
+    pooled: ClassVar[str] = ""
+    at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
+    sized_by_call: ClassVar[tuple[str, ...]] = ()
+    fed: ClassVar[tuple[str, ...]] = ()
+    negative_apart: ClassVar[bool] = False
+    guided_by: ClassVar[str] = ""
 
     # The denoiser
 
@@ -113,8 +128,8 @@ class Family:
         """The words' embeddings (row, position, width); None where no text is given."""
         return call.get(self.text)
 
-    def text_length(self, call: Call) -> int:
-        """How many positions the text has among the keys of a layer; 0 without text."""
+    def text_length(self, call: Call, row: int = 0) -> int:  # noqa: ARG002
+        """How many positions a row's text has among the keys of a layer; 0 without text."""
         embeds = self.embeddings(call)
         return 0 if embeds is None else embeds.shape[1]
 
@@ -133,16 +148,53 @@ class Family:
 
     # Roles
 
-    def encoded(self, result: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-        """The prompt's and the negative prompt's embeddings in what the pipeline's `encode_prompt` returned."""
+    def encoded(self, result: Any, earlier: int) -> Encoded:  # noqa: ARG002
+        """Role -> embeddings in what the pipeline's `encode_prompt` returned; without "cond" they are further ones.
+
+        Args:
+            earlier: How often the call under way had its `encode_prompt` called before.
+        """
         if not isinstance(result, tuple) or not isinstance(result[0], torch.Tensor):
-            return None
+            return {}
         uncond = result[1] if len(result) > 1 and isinstance(result[1], torch.Tensor) else None
-        return result[0], uncond
+        return {"cond": result[0], "uncond": uncond}
 
     def unconditional(self, pipe: Any) -> bool:  # noqa: ARG002
         """Whether the pipeline is told nothing of what to draw: no text, and no class."""
         return False
+
+    def named_role(self, call: Call) -> str | None:  # noqa: ARG002
+        """The role that the arguments of a call name by themselves; None where its rows tell it."""
+        return None
+
+    def skipped(self, call: Call) -> tuple[str, ...]:  # noqa: ARG002
+        """Modules that the call leaves out by its own arguments: their layers are rightly silent."""
+        return ()
+
+    def lengths(self, pipe: Any, given: Mapping[str, Any]) -> dict[str, int]:
+        """Tokenizer -> how many positions its text has in a call with these arguments, where the call decides it."""
+        asked = self.length(pipe, given)
+        return dict.fromkeys(self.sized_by_call, asked) if asked else {}
+
+    def length(self, pipe: Any, given: Mapping[str, Any]) -> int | None:
+        """The call's `max_sequence_length`, by default the pipeline's own; None where it has none."""
+        known = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
+        asked = given.get("max_sequence_length", None if known is None else known.default)
+        return asked if isinstance(asked, int) else None
+
+    def kept_of_fed(
+        self,
+        pipe: Any,  # noqa: ARG002
+        ids: Sequence[int],
+        seen: Sequence[int],  # noqa: ARG002
+        given: Mapping[str, Any],  # noqa: ARG002
+    ) -> Sequence[int]:
+        """The places of the tokens that come to the denoiser, of those that the text encoder was fed.
+
+        Args:
+            seen: The text encoder's attention mask, 1 for each token that is no padding.
+        """
+        return range(len(ids))
 
     def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Roles in the full batch of such a call, where their embeddings do not tell them; else empty."""
@@ -178,20 +230,25 @@ class Family:
         """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
         return True
 
-    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
+    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
         """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
         return listen_to_kernel(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
-        return Attended(in_order(attended.query), in_order(attended.key), attended.scale, attended.mask)
+        query, key = in_order(attended.query), in_order(attended.key)
+        return Attended(query, key, attended.scale, attended.mask, attended.normaliser)
 
     def computed(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
         """Query and key by head as the layer attends with them, in the model's own precision."""
         return attended
 
-    def places(self, layer: Layer, call: Call, row: int) -> Places | None:  # noqa: ARG002
-        """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture."""
+    def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:  # noqa: ARG002
+        """Where picture and words stand in a row of a joint layer; None: the queries are all of the picture.
+
+        Args:
+            pixels: Of the layer's grid.
+        """
         return None
 
     def unchangeable(self, layer: Layer) -> str | None:

@@ -2,21 +2,20 @@
 
 import inspect
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from .attention_modules import Layer, computes_fused
 from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
 from .pipelines import edits_of
 from .unet_blocks import Blocks, blocks_of
-from .ways_in import Attended, Heard, listen_to_projections
+from .ways_in import Attended, Heard, Removable, listen_to_projections
 
 _OTHER_ORDERS = {  # by a word in the pipeline's class
     "InstructPix2Pix": ("cond", "image", "uncond"),
@@ -39,6 +38,8 @@ class UNet(Family):
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = False
+    pooled: ClassVar[str] = "add_text_embeds"
+    at_kernel: ClassVar[bool] = False
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
     def latent_channels(self, pipe: Any) -> int:
@@ -144,7 +145,7 @@ class UNet(Family):
         """
         return isinstance(module, Attention) and not _BESIDE.search(name)
 
-    def listen(self, layer: Layer, heard: Heard) -> list[RemovableHandle]:
+    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
         """By hooks on the layer's projections."""
         return listen_to_projections(layer.module, heard)
 

@@ -2,21 +2,30 @@
 
 `listen_to_projections`: hooks on the layer's own `to_q` and `to_k`, before any norm; for diffusers' `Attention`.
 `listen_to_kernel`: what `F.scaled_dot_product_attention` is given, after norm, rotary positions and masks; for every
-layer that reaches that function, whatever its processor does before.
+layer that reaches that function, whatever its processor does before. A kernel that is not torch's (flex attention,
+flash-attn, sage) is read from what the processor's file gives diffusers' `dispatch_attention_fn`.
 """
 
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import get_ident
-from typing import Any
+from functools import partial
+from threading import Lock, get_ident, local
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-from torch.nn import functional
+from torch.nn.attention import SDPBackend
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-_KERNEL = functional.scaled_dot_product_attention
+_KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
+_DISPATCH = "dispatch_attention_fn"
+_HERE = local()  # a mode is left in the thread that it was entered in
+_SEAMS: dict[Any, tuple[int, Any]] = {}
+_SEAMS_LOCK = Lock()
+_FOR_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001  (there is no public name)
 
 
 @dataclass(frozen=True)
@@ -27,26 +36,37 @@ class Attended:
         query, key: (row, position, inner) as projected, or (row, head, position, width).
         scale: Of the scores; `Family.by_head` settles it.
         mask: Added to the scores, or boolean; broadcasts against (row, head, query, key).
+        normaliser: log Σ exp of each query's scores, (row, head, query), where the kernel handed it out.
     """
 
     query: torch.Tensor
     key: torch.Tensor
     scale: float = 1.0
     mask: torch.Tensor | None = None
+    normaliser: torch.Tensor | None = None
 
     def of_rows(self, rows: tuple[int, ...]) -> "Attended":
         """The same of some rows of the batch."""
         mask = self.mask
         if mask is not None and mask.ndim == 4 and len(mask) > 1:  # noqa: PLR2004  (row, head, query, key)
             mask = _rows(mask, rows)
-        return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask)
+        normaliser = None if self.normaliser is None else _rows(self.normaliser, rows)
+        return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask, normaliser)
 
     def of_queries(self, positions: slice) -> "Attended":
         """The same of some queries, by head, with all keys."""
         mask = self.mask
         if mask is not None and mask.shape[-2] > 1:
             mask = mask[..., positions, :]
-        return Attended(self.query[:, :, positions], self.key, self.scale, mask)
+        normaliser = None if self.normaliser is None else self.normaliser[..., positions]
+        return Attended(self.query[:, :, positions], self.key, self.scale, mask, normaliser)
+
+    def of_keys(self, positions: slice | list[int]) -> "Attended":
+        """The same of some keys, by head; their probabilities are those among all keys only by the normaliser."""
+        mask = self.mask
+        if mask is not None and mask.shape[-1] > 1:
+            mask = mask[..., positions]
+        return Attended(self.query, self.key[:, :, positions], self.scale, mask, self.normaliser)
 
 
 Heard = Callable[[Attended], None]
@@ -83,52 +103,171 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
     ]
 
 
-def listen_to_kernel(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
+def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
     """Hooks that switch a mode of this thread on while the layer runs; the mode sees what the kernel is given."""
-    by_thread: dict[int, list[_Kernel]] = {}  # a mode is left in the thread that it was entered in
 
     def enter(*_: Any) -> None:
-        modes = by_thread.setdefault(get_ident(), [])
-        modes.append(_Kernel(heard))
-        modes[-1].__enter__()  # type: ignore[no-untyped-call]
+        modes = vars(_HERE).setdefault("modes", [])
+        modes.append(_Kernel(module, heard))
+        modes[-1].__enter__()
 
     def leave(*_: Any) -> None:
-        if modes := by_thread.get(get_ident()):
-            modes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        modes = vars(_HERE).get("modes", [])
+        if modes and modes[-1].module is module:
+            modes.pop().__exit__(None, None, None)
 
-    return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
+    hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
+    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
+    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+
+
+@runtime_checkable
+class Removable(Protocol):
+    """A hook, or what else is taken off."""
+
+    def remove(self) -> None:
+        """Takes it off."""
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """Leaves a mode that is still on: torch calls no hook of a layer that Ctrl-C ends."""
+
+    remove: Callable[[], None]
+
+
+class _Seam:
+    """Sees what the processors of one file give diffusers' dispatcher; those of several runs are counted."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._change(1)
+
+    def remove(self) -> None:
+        """Takes one off; with the last the file has its own function again."""
+        self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with _SEAMS_LOCK:
+            count, original = _SEAMS.pop(self._file, (0, getattr(self._file, _DISPATCH)))
+            if count + by:
+                _SEAMS[self._file] = (count + by, original)
+            setattr(self._file, _DISPATCH, partial(_dispatched, original) if count + by else original)
+
+
+def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
+    original: Callable[..., torch.Tensor],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002
+    scale: float | None = None,
+    enable_gqa: bool = False,  # noqa: FBT001, FBT002
+    *more: Any,
+    **named: Any,
+) -> torch.Tensor:
+    """Diffusers' dispatcher, heard here where no call of torch's own function was heard behind it."""
+    mode = next(reversed(vars(_HERE).get("modes", [])), None)
+    before = mode.calls if mode else 0
+    out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
+    if mode and mode.calls == before:  # (row, position, head, width) here
+        mode.hear(_given(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa))
+    return out
 
 
 class _Kernel(TorchFunctionMode):
     """Reads the arguments of `F.scaled_dot_product_attention`; what that returns stays the model's."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, module: nn.Module, heard: Heard) -> None:
         super().__init__()
-        self._heard = heard
+        self.module, self._heard, self.calls = module, heard, 0
+
+    def hear(self, attended: Attended) -> None:
+        """Hands on what a kernel was given."""
+        self.calls += 1
+        self._heard(attended)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if func is _KERNEL:
-            self._heard(_given(*args, **(kwargs or {})))
+        if func is not _KERNEL:
+            return func(*args, **(kwargs or {}))
+        out, attended = _attend(*args, **(kwargs or {}))
+        self.hear(attended)
         return out
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002
+    scale: float | None = None,
+    enable_gqa: bool = False,  # noqa: FBT001, FBT002
+) -> tuple[torch.Tensor, Attended]:
+    """What `F.scaled_dot_product_attention` returns, to the bit, and what it was given.
+
+    Where torch would take its fused kernel for CPUs, that kernel is called itself: it hands out the log Σ exp of each
+    query, which the function keeps to itself.
+    """
+    given = query, key, value, attn_mask, dropout_p, is_causal
+    normaliser = None
+    if _hands_out_normaliser(query, *given[1:], scale, enable_gqa):
+        added = _added(attn_mask, query)
+        out, normaliser = _FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
+    else:
+        out = _KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
+    return out, _given(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
 
 
 def _given(
     query: torch.Tensor,
     key: torch.Tensor,
-    value: torch.Tensor,  # noqa: ARG001
-    attn_mask: torch.Tensor | None = None,
-    dropout_p: float = 0.0,  # noqa: ARG001
-    is_causal: bool = False,  # noqa: FBT001, FBT002
-    scale: float | None = None,
-    enable_gqa: bool = False,  # noqa: FBT001, FBT002
+    mask: torch.Tensor | None,
+    is_causal: bool,  # noqa: FBT001
+    scale: float | None,
+    enable_gqa: bool,  # noqa: FBT001
+    normaliser: torch.Tensor | None = None,
 ) -> Attended:
-    """The arguments of `F.scaled_dot_product_attention`, with grouped keys repeated and the scale settled."""
+    """What a kernel was given, with grouped keys repeated and the scale settled."""
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
     if is_causal:
-        attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-    return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, attn_mask)
+        mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
+    return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, mask, normaliser)
+
+
+def _hands_out_normaliser(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None,
+    dropout_p: float,
+    is_causal: bool,  # noqa: FBT001
+    scale: float | None,
+    enable_gqa: bool,  # noqa: FBT001
+) -> bool:
+    """Whether torch takes a kernel that does so: on a CPU its fused one, outside of a graph that is being traced.
+
+    Not with a mask that is added: where that is large (PixArt's −10,000), the normaliser has lost its last digits.
+    """
+    if query.device.type != "cpu" or query.ndim != 4 or torch.compiler.is_compiling() or enable_gqa:  # noqa: PLR2004
+        return False
+    if attn_mask is not None and attn_mask.dtype != torch.bool:
+        return False
+    chosen = torch._fused_sdp_choice(  # noqa: SLF001  (there is no public name)
+        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+    )
+    return bool(chosen == SDPBackend.FLASH_ATTENTION.value)
+
+
+def _added(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | None:
+    """A boolean mask as the kernel takes it: 0 where it is true, −∞ elsewhere."""
+    if mask is None:
+        return None
+    return torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -math.inf)
 
 
 def _rows(x: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor:

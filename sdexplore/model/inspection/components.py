@@ -225,8 +225,9 @@ def _latents(pipe: Any) -> str:
 
 def _guidance(pipe: Any) -> str:
     try:
-        scale, active = pipe.guidance_scale, pipe.do_classifier_free_guidance
-    except AttributeError:  # before its first call, a pipeline of diffusers has neither
+        scale, embedded = pipe.guidance_scale, family_of(pipe).embeds_guidance(pipe)
+        active = embedded or getattr(pipe, "do_classifier_free_guidance", False)
+    except (AttributeError, InspectionError):  # before its first call, a pipeline of diffusers has neither
         return "not run yet"
     return f"{'in use' if active else 'not in use'} in the last run, guidance_scale {scale}"
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
-from ..capture.plans import cut_of
+from ..capture.plans import kept_of
 from ..capture.prompts import image_count, prompt_role, prompts_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
 from ..families import family_of
@@ -69,14 +69,20 @@ class Outline:
         """The role under which attention to the prompt is recorded at a step."""
         return prompt_role(self.swaps, step)
 
-    def columns(self, record: Record, role: str, image: int) -> tuple[int, int]:
-        """(columns that are kept, positions of the prompt) of a role's cross-attention."""
+    def columns(self, record: Record, role: str, image: int, *, rest: bool) -> tuple[int, int]:
+        """(columns that are kept, positions of the prompt) of a role's attention to words.
+
+        Args:
+            rest: Whether one column is for all that is no word.
+        """
         found = self.tokens(role, image)
         known = {name: first for name, first in self.text_columns.items() if found and name in found}
         ids = max((first + len(found[name].ids) for name, first in known.items()), default=0) if found else 0
         positions = ids or self.positions or 0
-        cut = cut_of(found, positions, known) if found and record.columns == "prompt" else None
-        return (positions if cut is None else min(cut + 1, positions)), positions
+        kept = kept_of(found, positions, known) if found and record.columns == "prompt" else None
+        if kept is None:
+            return positions + rest, positions
+        return (len(kept) + 1 if rest else min(len(kept) + 1, positions)), positions
 
 
 def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: Any = None) -> Outline:
@@ -123,6 +129,8 @@ def _steps(pipe: Any, given: Mapping[str, Any], own: Any) -> int:
     count = len(next(iter(lists.values()))) if lists else int(given.get("num_inference_steps", 50))
     leaps = given.get("original_inference_steps")
     more = {"original_inference_steps": leaps} if leaps is not None else {}
+    if scheduler.config.get("use_dynamic_shifting"):
+        more["mu"] = 1.0  # how far the noise levels are shifted changes no number of steps
     if lists:
         scheduler.set_timesteps(**lists, **more)
     else:

@@ -18,7 +18,7 @@ from ..families.grids import Grid
 from .call_outline import outline_of, size_of
 
 # Every role that a row of a denoiser call can have (`roles`). A Record may name some that this pipeline has not.
-_ROLE = re.compile(r"cond|uncond|perturbed|image|edit_\d+|extra_\d+")
+_ROLE = re.compile(r"cond|uncond|perturbed|skipped|image|edit_\d+|extra_\d+")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def _roles(pipe: Any, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 def tell_if_nothing_was_kept(record: Record, recorder: Recorder) -> None:
     """Warns where the Record asks for attention, and no call of the run had what it names."""
     kept = {name.partition("/")[0] for _, name in recorder.calls}
-    lacking = {plan.kind: plan for plan in recorder.layers.values() if plan.kind not in kept}
+    plans = (one for plan in recorder.layers.values() for one in plan.readings)
+    lacking = {one.kind: one for one in plans if one.kind not in kept}
     if not lacking or record.steps == ():
         return
     total, roles = len(recorder.steps), tuple(recorder.seen)

@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
 from ..capture.file_sink import IN_FLIGHT
 from ..capture.plans import LayerPlan, plan_layers
+from ..capture.probabilities import SCORES
 from ..components.pipeline_parts import attention_layers, denoiser
 from ..families import family_of
 from ..families.attention_modules import Layer
@@ -77,9 +79,11 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
     there = family_of(pipe).attention_layers(denoiser(pipe))
     for name, plan in plan_layers(there, record).items():
         grid = outline.grid if bound else grids[name]
-        if grid is None or not (bound or plan.wants(grid)):
+        if grid is None:
             continue
-        for key, amount, row in _layer(plan, there[name], record, outline, grid):
+        wanted = [one for one in plan.readings if bound or one.wants(grid)]
+        found = (_layer(one, there[name], record, outline, grid) for one in wanted)
+        for key, amount, row in chain.from_iterable(found):
             if key == _WORKSPACE:
                 widest, waiting = max(widest, amount), waiting + row
                 continue
@@ -128,9 +132,10 @@ def _layer(
         if role == "perturbed" and not cross and any(re.search(one, name) for one in outline.identity):
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
-        rows = {one: _columns(record, outline, one) if cross else (pixels * outline.images, pixels) for one in filed}
-        if plan.rest:  # a column for all that is no word, which stands among the keys
-            rows = {one: (columns + outline.images, positions) for one, (columns, positions) in rows.items()}
+        rows = {
+            one: _columns(record, outline, one, rest=plan.rest) if cross else (pixels * outline.images, pixels)
+            for one in filed
+        }
         wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
         each = (1 if plan.head_mean else heads) * pixels * width
         amounts = {one: each * columns for one, (columns, _) in rows.items()}
@@ -138,15 +143,19 @@ def _layer(
         if plan.queries:
             row = pixels * inner * width * outline.images
             yield f"queries/{name}", row * calls.total(), row
-    # Scores and probabilities, queries before and after they are scaled, and keys, in float32.
-    workspace = 4 * (2 * heads * pixels * wide + inner * (2 * pixels + wide)) * len(roles) * outline.images
+    # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
+    # and keys, in float32.
+    several = 4 * len(roles) * outline.images
+    scores = several * heads * pixels * wide
+    whole = several * (1 if plan.head_mean else heads) * pixels * wide if scores > SCORES else 0
+    workspace = 2 * min(scores, SCORES) + whole + several * inner * (2 * pixels + wide)
     waiting = 4 * pixels * wide * len(roles) * outline.images if plan.waits else 0
     yield _WORKSPACE, workspace, waiting
 
 
-def _columns(record: Record, outline: Outline, role: str) -> tuple[int, int]:
+def _columns(record: Record, outline: Outline, role: str, *, rest: bool) -> tuple[int, int]:
     """(columns that are kept of all images together, columns of one image before any are summed)."""
-    several = [outline.columns(record, role, image) for image in range(outline.images)]
+    several = [outline.columns(record, role, image, rest=rest) for image in range(outline.images)]
     return sum(kept for kept, _ in several), max(positions for _, positions in several)
 
 

@@ -99,6 +99,8 @@ def settled(pipe: Any, call: Call, function: str) -> Call:
 def _given(call: Call, images: int, swaps: Swaps | None) -> dict[str, Any]:
     """What the pipeline is called with."""
     given = dict(call.arguments) if call.prompt is None else {"prompt": call.prompt, **call.arguments}
+    # Copies: Z-Image's pipeline writes its template into the list that it is given.
+    given = {name: list(value) if isinstance(value, list) else value for name, value in given.items()}
     given |= swaps.callback_arguments(call.arguments) if swaps else {}
     generators = [torch.Generator("cpu").manual_seed(call.seed + image) for image in range(images)]
     return {**given, "generator": generators[0] if images == 1 else generators}
@@ -201,6 +203,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         provenance=provenance_of(pipe, denoiser, time.perf_counter() - started, recorder.roles.zeroed)
         | {"used": {**machine_used(pipe), **settled}}
         | conditions
+        | ({"guided_by": recorder.family.guided_by} if recorder.family.guided_by else {})
         | interrupted
         | (Provenance() if recorder.changing is None else Provenance(changed=changed_facts(recorder)))
         | ({} if graphs is None else {"compiled": graphs.used}),
@@ -235,8 +238,16 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
 
     Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
     """
-    names = ("guidance_scale", "guidance_rescale", "image_guidance_scale")
+    names = (
+        "guidance_scale",
+        "guidance_rescale",
+        "image_guidance_scale",
+        "true_cfg_scale",
+        "skip_layer_guidance_scale",
+    )
     found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
+    if not arguments.get("skip_guidance_layers"):
+        found["skip_layer_guidance_scale"] = None
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}

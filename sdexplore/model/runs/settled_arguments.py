@@ -11,6 +11,12 @@ from .call import Call
 
 _SEEDS = 2**64
 _OF_UNCOND = ("negative_prompt", "negative_prompt_2", "negative_prompt_3", "negative_prompt_embeds", "guidance_rescale")
+_OF_ROLE = {
+    "pag_scale": "perturbed",
+    "image_guidance_scale": "image",
+    "true_cfg_scale": "uncond",
+    "skip_guidance_layers": "skipped",
+}
 
 
 def used(pipe: Any, call: Call, recorder: Recorder) -> UsedFacts:
@@ -29,7 +35,20 @@ def used(pipe: Any, call: Call, recorder: Recorder) -> UsedFacts:
         "eta": _float(recorder.settled.get("eta")),
         "seeds": [(call.seed + image) % _SEEDS for image in range(recorder.images)],
         "ignored": sorted(ignored),
+        **_reading(recorder),
     }
+
+
+def _reading(recorder: Recorder) -> UsedFacts:
+    """By what the softmax of attention was normalised, and what was left out; nothing for a family read elsewhere."""
+    heard, found = recorder.heard, UsedFacts()
+    if recorder.family.at_kernel and heard:
+        by_kernel = sum(heard.values())
+        mixed = f"kernel in {by_kernel} of {len(heard)} layers, softmax in the others"
+        found["normaliser"] = "kernel" if by_kernel == len(heard) else mixed if by_kernel else "softmax"
+    if recorder.skipped:
+        found["skipped"] = {role: list(layers) for role, layers in recorder.skipped.items()}
+    return found
 
 
 def given_or_default(pipe: Any, arguments: Mapping[str, Any], name: str) -> Any:
@@ -64,7 +83,7 @@ def _ignored(call: Call, recorder: Recorder) -> list[str]:
         found.append("strength")
     if "prompt_embeds" in given and "clip_skip" in given:
         found.append("clip_skip")
-    for name, role in (("pag_scale", "perturbed"), ("image_guidance_scale", "image")):
+    for name, role in _OF_ROLE.items():
         if _says(given.get(name)) and role not in recorder.seen:
             found.append(name)
     return found

@@ -1,5 +1,6 @@
 """Schedulers that take the place of the pipeline's own for a single call of the denoiser."""
 
+import inspect
 from typing import Any
 
 import torch
@@ -26,11 +27,30 @@ class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is unt
 class StandingScheduler(OneStepScheduler):
     """Has the denoiser called once, at any timestep, and returns the sample unchanged."""
 
-    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+    @classmethod
+    def instead_of(cls, scheduler: Any) -> "StandingScheduler":
+        """One with the config of another, as far as it knows its keys."""
+        known = inspect.signature(DDIMScheduler.__init__).parameters
+        made: StandingScheduler = cls.from_config(
+            {key: value for key, value in scheduler.config.items() if key in known}
+        )
+        return made
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: Any = None,
+        sigmas: Any = None,  # pipelines of flow matching look for an argument of this name
+        **_: Any,
+    ) -> None:
         """Sets the one timestep, as int64 where it is a whole number."""
+        del sigmas
         super().set_timesteps(num_inference_steps)
         whole = float(self.at).is_integer()
         self.timesteps = torch.tensor([self.at], dtype=torch.int64 if whole else torch.float32, device=device)
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Does nothing: there is one timestep."""
 
     def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
         """The sample itself."""

@@ -15,9 +15,9 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sdexplore as sdx
-from sdexplore.model.capture.denoiser_call import probabilities
 from sdexplore.model.capture.memory_sink import InMemory
 from sdexplore.model.capture.plans import plan_layers
+from sdexplore.model.capture.probabilities import probabilities
 from sdexplore.model.capture.recorder import Recorder
 from sdexplore.model.capture.roles import Roles
 from sdexplore.model.components.host_copies import HostCopies

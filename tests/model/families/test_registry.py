@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_pipelines import ddpm, stable_diffusion, unet
-from tiny_transformers import flux
+from tiny_transformers import unknown
 
 import sdexplore as sdx
 from sdexplore.model.families import family_of
@@ -27,7 +27,7 @@ def test_unets_are_one_family():
     assert family_of(pipe).denoiser(pipe) is pipe.unet._orig_mod
 
 
-UNKNOWN = r"the FluxPipeline has a transformer of class FluxTransformer2DModel.*known families: unet"
+UNKNOWN = r"the FluxPipeline has a transformer of class CogView3PlusTransformer2DModel.*known families: unet"
 
 
 @pytest.mark.parametrize(
@@ -41,26 +41,26 @@ UNKNOWN = r"the FluxPipeline has a transformer of class FluxTransformer2DModel.*
 )
 def test_a_denoiser_of_no_family_is_refused_by_name(asked):
     with pytest.raises(sdx.InspectionError, match=UNKNOWN):
-        asked(flux())
+        asked(unknown())
 
 
 def test_the_doctor_and_a_tree_tell_of_a_denoiser_of_no_family():
-    (obstacle,) = sdx.doctor(flux()).obstacles
+    (obstacle,) = sdx.doctor(unknown()).obstacles
     assert re.search(UNKNOWN, obstacle)
-    assert sdx.tree(flux()).root.class_name == "FluxTransformer2DModel"
+    assert sdx.tree(unknown()).root.class_name == "CogView3PlusTransformer2DModel"
 
 
 def test_a_bare_transformer_is_of_no_family():
     with pytest.raises(
-        sdx.InspectionError, match=r"FluxTransformer2DModel is of no known family.*known families: unet"
+        sdx.InspectionError, match=r"CogView3PlusTransformer2DModel is of no known family.*known families: unet"
     ):
-        family_of(flux().transformer)
+        family_of(unknown().transformer)
 
 
 def test_components_and_a_named_tree_need_no_family():
-    pipe = flux()
+    pipe = unknown()
     assert "known families: unet" in sdx.components(pipe).summary["attention"]
-    assert sdx.tree(pipe, "transformer").root.class_name == "FluxTransformer2DModel"
+    assert sdx.tree(pipe, "transformer").root.class_name == "CogView3PlusTransformer2DModel"
 
 
 def test_nobody_else_writes_what_a_denoiser_is_called():

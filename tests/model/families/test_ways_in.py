@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sdexplore.model.capture.denoiser_call import probabilities
+from sdexplore.model.capture.probabilities import probabilities
 from sdexplore.model.families.ways_in import listen_to_kernel
 
 HEADS, PICTURE, WORDS, WIDTH = 4, 6, 5, 8

@@ -1,17 +1,17 @@
 """What no argument of a call carries, and changes the picture, stands in the provenance of the run."""
 
 import numpy as np
-import packed_joint
 import pytest
 import tiny_families as families
 import torch
 from diffusers.models.attention_dispatch import attention_backend
 from tiny_families import lora, lora_fused, merging
 from tiny_pipelines import stable_diffusion
-from tiny_transformers import POSITIONS, flux
+from tiny_tokenizers import POSITIONS
+from tiny_transformers import flux
 
 import sdexplore as sdx
-from sdexplore.model.families import FAMILIES, family_of
+from sdexplore.model.families import family_of
 
 BLOCK = "mid_block.attentions.0.transformer_blocks.0"
 CALL = {"num_inference_steps": 2, "record": sdx.Record(decode=0)}
@@ -94,8 +94,7 @@ def test_merging_that_does_not_draw_is_named_without_a_warning(tiny):
     assert not any("use_rand" in warning for warning in sdx.doctor(tiny).warnings)
 
 
-def test_the_backend_that_was_active_is_named(monkeypatch):
-    monkeypatch.setitem(FAMILIES, "packed joint", packed_joint.PackedJoint())
+def test_the_backend_that_was_active_is_named():
     pipe, other = flux(), flux()
     size = {"height": 64, "width": 48, "max_sequence_length": POSITIONS}
     with attention_backend("_native_math"):

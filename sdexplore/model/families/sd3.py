@@ -1,0 +1,77 @@
+"""Stable Diffusion 3 and 3.5: joint attention over [picture, words], in one stream of blocks.
+
+The words' keys are two texts, one behind the other: the features of both CLIP encoders, a column a position, then
+T5's. SD 3.5's dual blocks attend a second time, to the picture alone (`attn2`). Skip-layer guidance predicts the
+prompt once more with some blocks left out.
+"""
+
+# ruff: noqa: ARG002  (the names are those of the base class)
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from .attention_modules import Layer, Places
+from .family import Call, Family
+from .grids import Grid, pair
+
+_CLIP = 77  # positions of either CLIP encoder
+
+
+class SD3(Family):
+    """`SD3Transformer2DModel`."""
+
+    name: ClassVar[str] = "sd3"
+    title: ClassVar[str] = "SD3 transformer"
+    classes: ClassVar[tuple[str, ...]] = ("SD3Transformer2DModel",)
+    dispatches: ClassVar[bool] = False
+    pooled: ClassVar[str] = "pooled_prompt_embeds"
+    sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_3",)
+
+    # Roles
+
+    def named_role(self, call: Call) -> str | None:
+        """The name "skipped" where blocks are left out of the call."""
+        return "skipped" if call.get("skip_layers") else None
+
+    def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """With classifier-free guidance, and skip-layer guidance on top of it."""
+        found = super().roles(pipe, given)
+        return (*found, "skipped") if given.get("skip_guidance_layers") and "uncond" in found else found
+
+    def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:
+        """Each role and when it is there."""
+        yield from super().role_conditions(pipe)
+        yield "skipped", "where skip_guidance_layers and guidance_scale > 1 are given, at some steps"
+
+    def skipped(self, call: Call) -> tuple[str, ...]:
+        """The blocks that skip-layer guidance leaves out."""
+        return tuple(f"transformer_blocks.{number}" for number in call.get("skip_layers") or ())
+
+    # Attention
+
+    def text_columns(self, tokenizers: Collection[str]) -> dict[str, int]:
+        """CLIP's two share the first 77 keys; T5's are behind them."""
+        return {name: _CLIP if name == "tokenizer_3" else 0 for name in tokenizers}
+
+    def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
+        """The picture first, then the words."""
+        if not layer.joint:
+            return None
+        words = self.text_length(call)
+        return Places(picture=slice(0, -words), words=slice(-words, None))
+
+    # Sizes
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Latents, the words of three encoders, and the pooled text."""
+        config: Any = network.config
+        y, x = size or pair(config.sample_size)
+        return {
+            "hidden_states": torch.zeros(1, config.in_channels, y, x),
+            "encoder_hidden_states": torch.zeros(1, 2 * _CLIP, config.joint_attention_dim),
+            "pooled_projections": torch.zeros(1, config.pooled_projection_dim),
+            "timestep": torch.zeros(1),
+        }
