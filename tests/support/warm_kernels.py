@@ -88,7 +88,9 @@ def serve(listener):
 
 
 def _import_everything():
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as in every kernel
+    # As in every kernel; ipykernel and matplotlib read them while they are imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
     import importlib
     import pkgutil
 
@@ -111,14 +113,14 @@ def _import_everything():
 
 
 def _become_kernel(request, files):
-    server = os.getppid()
     os.setsid()
     for file, place in zip(files, (1, 2), strict=True):
         os.dup2(file, place)
         os.close(file)
     os.chdir(request["folder"])
     os.environ.clear()
-    os.environ.update(request["environment"], JPY_PARENT_PID=str(server))
+    os.environ.update(request["environment"], JPY_PARENT_PID=str(os.getppid()))
+    sys.argv[:] = ["ipykernel_launcher", *request["arguments"]]
     sys.path[0] = ""  # the folder of the notebook, as in every kernel
     from ipykernel import kernelapp
 
