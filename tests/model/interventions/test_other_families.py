@@ -21,7 +21,7 @@ def pipe(monkeypatch):
 
 @pytest.mark.parametrize("change", [sdx.Reweight("cat", 2), sdx.Keep(OTHER), sdx.Ablate(BLOCK, heads=0)], ids=repr)
 def test_what_a_layer_attends_with_is_refused_by_name(pipe, change):
-    with pytest.raises(sdx.RunError, match="transformer_blocks.0.*whole modules are"):
+    with pytest.raises(sdx.RunError, match=r"transformer_blocks\.0.*whole modules are"):
         sdx.run(pipe, PROMPT, change=change, **CALL)
 
 
