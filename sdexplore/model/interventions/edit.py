@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -55,7 +56,12 @@ def from_riders(x: torch.Tensor, rows: Sequence[int], now: Now, number: int) -> 
     order = list(range(len(x)))
     for row in rows:
         order[row] = now.rider(row, number)
-    return x[torch.tensor(order, device=x.device)]
+    return x[_on_device(tuple(order), x.device)]
+
+
+@lru_cache(maxsize=64)
+def _on_device(order: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    return torch.tensor(order, device=device)
 
 
 class Edit:

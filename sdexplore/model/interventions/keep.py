@@ -48,7 +48,7 @@ class KeepEdit(Edit):
         self._self = {layer.name: layer for layer in layers if not layer.to_words}
         self._rider = rider
         self._seen: dict[str, dict[Part, torch.Tensor]] = {}
-        self._matrices: dict[int, torch.Tensor] = {}
+        self._made: dict[tuple[int, torch.device, torch.dtype], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def check(self, image: int) -> None:
         """Looks the image's words up; TokenError or RunError where they are not there."""
@@ -183,18 +183,21 @@ class KeepEdit(Edit):
 
     def _alpha(self, row: int, like: torch.Tensor) -> torch.Tensor:
         """α: 1 at positions whose attention is the source's."""
-        return torch.tensor(self._aligned(row).taken).to(like.device, like.dtype)
+        return self._tensors(row, like)[0]
 
     def _matrix(self, row: int, like: torch.Tensor) -> torch.Tensor:
         """M, (position in the source, position in the prompt); columns of the prompt's own attention are 0."""
-        image = row % self.now.images if self.now else row
-        if image not in self._matrices:
+        return self._tensors(row, like)[1]
+
+    def _tensors(self, row: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        key = (row % self.now.images if self.now else row, like.device, like.dtype)
+        if key not in self._made:
             alignment = self._aligned(row)
             matrix = torch.zeros(alignment.length, alignment.length, dtype=torch.float64)
             for one, other, share in alignment.pairs:
                 matrix[one, other] = share
-            self._matrices[image] = matrix
-        return self._matrices[image].to(like.device, like.dtype)
+            self._made[key] = torch.tensor(alignment.taken).to(like.device, like.dtype), matrix.to(like)
+        return self._made[key]
 
 
 _PARTS: tuple[Part, ...] = ("query", "key", "value")

@@ -53,6 +53,7 @@ def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int])
     match change:
         case Keep():
             rider = sources.setdefault(change.run, len(sources))
+            _attending_to_words(change, layers)
             _check_layers(change, family, layers.values())
             read = _Prompts(change, pipe, tokens)
             blend = Blend(read.blended, rider) if change.blend_words else None
@@ -155,10 +156,15 @@ def modules_named(change: Change, names: Sequence[str], denoiser: nn.Module) -> 
 
 
 def _cross_layers(change: Reweight, layers: Mapping[str, Layer]) -> list[Layer]:
+    there = _attending_to_words(change, layers)
+    return list(there.values()) if change.layers is None else _layers_in(change, several(change.layers), there)
+
+
+def _attending_to_words(change: Change, layers: Mapping[str, Layer]) -> dict[str, Layer]:
     there = {name: layer for name, layer in layers.items() if layer.to_words}
     if not there:
         raise RunError(f"{change!r}: this denoiser has no attention to words")
-    return list(there.values()) if change.layers is None else _layers_in(change, several(change.layers), there)
+    return there
 
 
 def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]) -> list[Layer]:

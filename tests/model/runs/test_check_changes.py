@@ -92,8 +92,11 @@ def test_prompts_that_take_over_need_the_word_at_their_steps(pipe):
 
 def test_unconditional_models_have_no_words():
     made = ddpm()
-    with pytest.raises(sdx.RunError, match="words"):
-        sdx.run(made, change=sdx.Reweight("cat", 2), num_inference_steps=2)
+    for change in (sdx.Reweight("cat", 2), sdx.Keep("a cat")):
+        with pytest.raises(sdx.RunError, match="words"):
+            sdx.run(made, change=change, num_inference_steps=2)
+    with pytest.raises(sdx.RunError, match="prompt"):
+        sdx.run(made, change=sdx.Patch("a cat", "mid_block", roles="uncond"), num_inference_steps=2)
     trace = sdx.run(made, change=sdx.Ablate("mid_block", roles="uncond"), num_inference_steps=2)
     assert trace.provenance["changed"][0]["applied"] == 2
 
