@@ -1,21 +1,19 @@
 """A family that says nothing of changes: whole modules are changed in it, and what needs more is refused by name."""
 
 import numpy as np
-import packed_joint
 import pytest
-from tiny_transformers import POSITIONS, flux
+from tiny_transformers import flux
+from transformer_matrix import TEXT
 
 import sdexplore as sdx
-from sdexplore.model.families import FAMILIES
 
 PROMPT, OTHER = "a cat and a rocket", "a big dog"
-CALL = {"num_inference_steps": 2, "max_sequence_length": POSITIONS, "height": 64, "width": 48, "seed": 3}
+CALL = {"num_inference_steps": 2, "max_sequence_length": TEXT, "height": 64, "width": 48, "seed": 3}
 BLOCK = "transformer_blocks.0"
 
 
 @pytest.fixture
-def pipe(monkeypatch):
-    monkeypatch.setitem(FAMILIES, "packed joint", packed_joint.PackedJoint())
+def pipe():
     return flux()
 
 
