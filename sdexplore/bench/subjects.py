@@ -52,13 +52,10 @@ class Subject:
     @classmethod
     def of_transformer(cls, size: str, device: Any, steps: int) -> "Subject":  # noqa: ANN401  (torch's)
         """A small transformer with the tokens of a picture of 512 × 512; float16 on a GPU, float32 on a CPU."""
-        import torch
-
         from ..model.loading.random_transformers import CALLS, SIDE, random_transformer_pipeline
 
-        dtype = torch.float32 if device.type == "cpu" else torch.float16
-        pipe = random_transformer_pipeline(size, device, dtype)
-        facts = f"{SIDE} × {SIDE}, {steps} steps, {str(dtype).removeprefix('torch.')}"
+        pipe: Any = random_transformer_pipeline(size, device)
+        facts = f"{SIDE} × {SIDE}, {steps} steps, {str(pipe.dtype).removeprefix('torch.')}"
         return cls(f"{size} transformer, random weights, {facts}", pipe, device, steps, CALLS[size])
 
     @classmethod
