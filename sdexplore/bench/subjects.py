@@ -54,8 +54,8 @@ class Subject:
         """A small transformer with the tokens of a picture of 512 × 512; float16 on a GPU, float32 on a CPU."""
         from ..model.loading.random_transformers import CALLS, SIDE, random_transformer_pipeline
 
-        pipe = random_transformer_pipeline(size, device)
-        facts = f"{SIDE} × {SIDE}, {steps} steps, {'float32' if device.type == 'cpu' else 'float16'}"
+        pipe: Any = random_transformer_pipeline(size, device)
+        facts = f"{SIDE} × {SIDE}, {steps} steps, {str(pipe.dtype).removeprefix('torch.')}"
         return cls(f"{size} transformer, random weights, {facts}", pipe, device, steps, CALLS[size])
 
     @classmethod

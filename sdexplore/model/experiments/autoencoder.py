@@ -144,7 +144,7 @@ def _scale(pipe: Any) -> LatentScale:
         mean, std = (None if shift is None else [shift]), None
     return LatentScale(
         encoder=type(vae).__name__,
-        scaling_factor=float(config.scaling_factor),
+        scaling_factor=float(getattr(config, "scaling_factor", None) or 1.0),
         mean=None if mean is None else tuple(map(float, mean)),
         std=None if std is None else tuple(map(float, std)),
     )

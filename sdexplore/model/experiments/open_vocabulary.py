@@ -71,7 +71,7 @@ def open_word_map(
             f"open_word_map: this pipeline has no layer {min(strange)!r}: the trace was made by another model"
         )
     if type(family).text_keys is Family.text_keys:
-        family.text_keys(next(iter(layers.values())), torch.empty(0))  # says why there are none
+        family.text_keys(layers[next(iter(trace.queries[role]))], torch.empty(0))  # says why there are none
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])

@@ -174,7 +174,7 @@ def _record(
         class_name=type(encoded.module).__name__,
         tokens=encoded.tokens,
         hidden_states=states,
-        last_hidden_state=output.last_hidden_state[0].float().cpu().numpy(),
+        last_hidden_state=_last(output)[0].float().cpu().numpy(),
         pooled=None if pooled is None else pooled[0].float().cpu().numpy(),
         attention=attention,
         causal=causal,
@@ -198,4 +198,10 @@ def _fed(pipe: Any, module: Any, states: int) -> str:
 
 def _get(output: Any, part: str) -> torch.Tensor | None:
     found: torch.Tensor | None = getattr(output, part, None)
+    return found
+
+
+def _last(output: Any) -> torch.Tensor:
+    """The last hidden state; of a language model, whose output is of the next token, the last of all states."""
+    found: torch.Tensor = output.last_hidden_state if hasattr(output, "last_hidden_state") else output.hidden_states[-1]
     return found

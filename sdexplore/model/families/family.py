@@ -269,7 +269,11 @@ class Family:
         Raises:
             RunError: The layer's keys depend on more than the words.
         """
-        raise RunError(f"open_word_map: keys of {layer.name!r} depend on the picture too, so no other text has any")
+        if layer.joint:
+            why = "has words and picture in one softmax, so that another word's share depends on all of its keys"
+        else:
+            why = f"is a {self.title}'s, and how it makes keys of other words is not known here"
+        raise RunError(f"open_word_map: layer {layer.name!r} {why}")
 
     # Sizes
 

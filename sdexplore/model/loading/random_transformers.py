@@ -26,7 +26,7 @@ CALLS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def random_transformer_pipeline(size: str, device: torch.device) -> DiffusionPipeline:
-    """The pipeline of a name in `CALLS`, seed 0: float32 on a CPU, float16 elsewhere.
+    """The pipeline of a name in `CALLS`, seed 0; float32 on a CPU, float16 elsewhere.
 
     Raises:
         LoadError: There is no such name.
