@@ -108,12 +108,12 @@ def _of_pipeline(
     preview: object,
 ) -> Explorer:
     from ..model.components.pipeline_parts import parts
-    from ..model.inspection.situation import call_defaults
+    from ..model.inspection.situation import call_defaults, suitable_steps
     from ..model.runs.call import Call
     from ..model.runs.check_call import check
 
     parts(pipe)  # raises if it is no pipeline
     check(pipe, Call.of(None, fixed), "explore")
-    usual = call_defaults(pipe)
-    begin = {name: usual[name] for name in ("num_inference_steps", "guidance_scale") if usual.get(name) is not None}
+    usual = {"num_inference_steps": suitable_steps(pipe), "guidance_scale": call_defaults(pipe).get("guidance_scale")}
+    begin = {name: value for name, value in usual.items() if value is not None}
     return Explorer(pipe, record=record, state=_state({**begin, **state}), fixed=fixed, preview=preview)
