@@ -96,12 +96,6 @@ class PictureBox:
         self.given = Given(make)
         self._shown = lambda page: self._draw(make, page)
 
-    def show_as_it_is(self, picture: Picture, page: Surroundings) -> None:
-        """Draws `picture` at its own width and on white, as an article shows it."""
-        self._put(picture, page, "light")
-        self.given = Given(lambda: picture, picture)
-        self._shown = lambda page: self._put(picture, page, "light")
-
     def redraw(self, make: Callable[[], Picture], page: Surroundings) -> None:
         """As `show`, in the figure of the last picture if possible: quick enough for a slider."""
         self._redraw(make, page)

@@ -42,7 +42,6 @@ def test_figures_follow_the_theme_and_the_width_of_the_page_and_exports_do_not(t
     assert corner(page.open("Denoising").figure_box.value) < 60
     around.theme = "light"
     assert corner(page.open("Attention").figure_box.value) == 255
-    assert corner(page.open("Export").figure_box.value) == 255
     board.close()
 
 

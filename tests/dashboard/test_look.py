@@ -10,7 +10,7 @@ CELLS = [
 ]
 TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export")
 TEXTS = ".widget-html-content:visible, .widget-label:visible"
-DRAWN = {"Attention", "Denoising", "Guidance", "Export"}
+DRAWN = {"Attention", "Denoising", "Guidance"}
 
 
 class Look:
@@ -30,7 +30,7 @@ class Look:
         self.page.wait_for_function(
             f"([root, drawn, dark]) => {{ const found = ({FIGURES})(root);"
             "return found.length >= drawn && found.every(one => one.dark === dark) }",
-            arg=[self.area.element_handle(), int(title in DRAWN), dark and title != "Export"],
+            arg=[self.area.element_handle(), int(title in DRAWN), dark],
             timeout=60_000,
         )
 
