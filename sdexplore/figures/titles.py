@@ -86,12 +86,18 @@ def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
 def short_layers(names: Sequence[str]) -> dict[str, str]:
     """Dotted name -> its blocks' numbers: "up 1.0" for "up_blocks.1.attentions.0.transformer_blocks.0.attn2".
 
-    The transformer block is named where there are several. Names of another build stay as they are, cut in front.
+    A transformer's "transformer_blocks.3.attn" is "block 3", its "single_transformer_blocks.0.attn" "single 0"; another
+    attention of a block is named behind that ("block 3 attn2"). The transformer block of a UNet is named where there
+    are several. Names of another build stay as they are, cut in front.
     """
     found = {name: _LAYER.fullmatch(name) for name in names}
     deep = any(match and match["depth"] != "0" for match in found.values())
     short = {}
     for name, match in found.items():
+        if match is None and (block := _BLOCK.fullmatch(name)) is not None:
+            of = "" if block["attention"] in ("attn", "attention") else f" {block['attention']}"
+            short[name] = f"{block['kind'] or 'block'} {block['number']}{of}"
+            continue
         if match is None:
             short[name] = drawable(name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}")
             continue
@@ -101,6 +107,9 @@ def short_layers(names: Sequence[str]) -> dict[str, str]:
 
 
 _LONGEST = 24
+_BLOCK = re.compile(
+    r"(?:(?:(?P<kind>single|joint)_)?transformer_blocks|blocks|layers)\.(?P<number>\d+)\.(?P<attention>attn\d?|attention)"
+)
 _LAYER = re.compile(
     r"(?P<part>down|mid|up)_blocks?(?:\.(?P<block>\d+))?\.attentions\.(?P<attention>\d+)"
     r"\.transformer_blocks\.(?P<depth>\d+)\.attn[12]"

@@ -44,6 +44,7 @@ def fed_tokenization(
         InspectionError: There is no text encoder, or the pipeline gives it no ids.
     """
     tokenizer = getattr(pipe, name)
+    tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # of a processor of texts and pictures
     ids, seen = _fed(pipe, name.replace("tokenizer", "text_encoder"), text, given, negative=negative)
     kept = [ids[place] for place in keep(ids, seen)]
     first, own, spans = _placed(tokenizer, text, kept)

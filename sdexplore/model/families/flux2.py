@@ -50,12 +50,15 @@ class Flux2(Flux):
         return latents.flatten(2).mT
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
-        """The prompt's call comes first."""
-        return tuple(reversed(Family.roles(self, pipe, given)))
+        """The prompt's call comes first; where the scale is an input, it is the only one."""
+        return ("cond",) if self.embeds_guidance(pipe) else tuple(reversed(Family.roles(self, pipe, given)))
 
     def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:
         """Each role and when it is there."""
-        yield from Family.role_conditions(self, pipe)
+        if self.embeds_guidance(pipe):
+            yield "cond", "always"
+        else:
+            yield from Family.role_conditions(self, pipe)
 
     def text_columns(self, tokenizers: Collection[str]) -> dict[str, int]:
         """The only tokenizer's."""
