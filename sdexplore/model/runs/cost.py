@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ...changes.several import changes_of
 from ...records.cost import Cost
 from ...trace.declaration import Kind, declared, fixed_lengths
 from ...trace.record import USUAL, Record
@@ -49,9 +50,10 @@ def cost(
 
     Raises:
         RunError: The Record names steps, roles or layers that the run does not have; a number of steps or images is
-            below 1; a side is no number of pixels.
+            below 1; a side is no number of pixels; something else than a change is given.
         InspectionError: The pipeline has no denoiser of a known family.
     """
+    changes_of(pipeline_arguments.get("change"), "cost")
     check_counts(pipeline_arguments, "cost")
     check_sides(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)

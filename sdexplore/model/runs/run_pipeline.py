@@ -54,8 +54,11 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
         guide_scale: Dhariwal & Nichol's s.
         prompt_at: Step -> the prompt that takes the place of the first from that step on. Attention to it is recorded
             under a role of its own, "cond@10" for step 10, with its own tokens.
-        change: What the denoiser does otherwise: `Reweight`, `Ablate`, or several of them. The trace's call holds
-            it, and provenance["changed"] how often each applied. Recorded attention is what the changed model computed.
+        change: What the denoiser does otherwise: `Reweight`, `Ablate`, `Keep`, `Patch`, or several of them, made in the
+            order Keep, Reweight, Ablate, Patch. The trace's call holds them, and provenance["changed"] how often each
+            applied. Recorded attention is what the changed model computed. The sources of `Keep` and `Patch` ride along
+            in the batch, which doubles the pipeline's work and memory. After `compile_denoiser`, such a run is made
+            uncompiled, and says so.
         to: The file that the trace is written to while it is made, or the folder for several images. Memory then
             does not grow with the steps, and the trace that is returned reads from there, as after `save` and `load`.
             The file appears when the run ends or is stopped. Until then, and after an error, an older file of that

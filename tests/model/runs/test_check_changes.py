@@ -8,6 +8,7 @@ from unchecked import unchecked
 
 import sdexplore as sdx
 
+STEPS_ALONE = {"num_inference_steps": 3}
 A_HEAD = "up_blocks.1.attentions.0"
 
 
@@ -62,6 +63,9 @@ def test_it_is_refused_before_the_run(pipe, change, error, said):
 
 
 def test_each_function_names_itself(pipe):
+    assert sdx.cost(pipe, change=sdx.Ablate("mid_block"), **STEPS_ALONE) == sdx.cost(pipe, **STEPS_ALONE)
+    with pytest.raises(sdx.RunError, match=r"^cost"):
+        sdx.cost(pipe, change="cat", **STEPS_ALONE)
     with pytest.raises(sdx.TokenError, match=r"^compare"):
         sdx.compare(pipe, PROMPT, over={"change": [None, sdx.Reweight("dog", 2)]}, **STEPS)
 
