@@ -86,12 +86,16 @@ def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
 def short_layers(names: Sequence[str]) -> dict[str, str]:
     """Dotted name -> its blocks' numbers: "up 1.0" for "up_blocks.1.attentions.0.transformer_blocks.0.attn2".
 
-    The transformer block is named where there are several. Names of another build stay as they are, cut in front.
+    The transformer block is named where there are several. Of a transformer, "block 0" for "transformer_blocks.0.attn"
+    and "single 0" for "single_transformer_blocks.0.attn". Names of another build stay as they are, cut in front.
     """
     found = {name: _LAYER.fullmatch(name) for name in names}
     deep = any(match and match["depth"] != "0" for match in found.values())
     short = {}
     for name, match in found.items():
+        if match is None and (block := _BLOCK.fullmatch(name)):
+            short[name] = f"{block['stream'] or block['part']} {block['number']}"
+            continue
         if match is None:
             short[name] = drawable(name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}")
             continue
@@ -104,6 +108,9 @@ _LONGEST = 24
 _LAYER = re.compile(
     r"(?P<part>down|mid|up)_blocks?(?:\.(?P<block>\d+))?\.attentions\.(?P<attention>\d+)"
     r"\.transformer_blocks\.(?P<depth>\d+)\.attn[12]"
+)
+_BLOCK = re.compile(
+    r"(?:(?P<stream>single|joint)_)?(?:transformer_)?(?P<part>block|layer)s\.(?P<number>\d+)\.(?:attn2?|attention)"
 )
 
 
