@@ -127,7 +127,7 @@ class Chosen:
 
     @property
     def kind(self) -> str:
-        """The layers' kind in words: "joint attention" where words and picture share one softmax, else "cross-attention"."""
+        """Of the layers: "joint attention" where words and picture share one softmax, else "cross-attention"."""
         joint = any(() in attention.columns for attention in self.layers.values())
         return "joint attention" if joint else "cross-attention"
 

@@ -1,6 +1,6 @@
 """The module tree of a network, with its weight in parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -33,8 +33,9 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
 
     Bars are linear from 0 to the network's total, with the number behind. Orange is what belongs to cross-attention
     (it looks at the prompt), blue to self-attention (the picture looks at itself), green to joint attention (picture
-    and prompt look at both, as in SD 3 and FLUX), grey the rest. Before the bar stand the class, the shape of its output
-    (batch, channel, y, x; of tokens batch, token, width) and, for an attention layer, its kind, heads and their width.
+    and prompt look at both, as in SD 3 and FLUX), grey the rest. Before the bar stand the class, the shape of its
+    output (batch, channel, y, x; of tokens batch, token, width) and, for an attention layer, its kind, heads and
+    their width.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
@@ -52,12 +53,14 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             f"draw depth={fitting}, or a branch: tree[{modules.root.children[0].name!r}]"
         )
     total = modules.root.parameters or 1
+    kinds = [layer.kind for layer in modules.attention_layers]
+    known = [kind for kind in _LABELS if kind in kinds or kind is None]
     with style():
         figure = Figure(figsize=(BLOG_COLUMN + 1.5, _ROW * len(rows) + 0.6), layout="constrained")
         ax = panel_grid(figure)[0, 0]
         for line, (level, node) in enumerate(rows):
             left = 1 - _BAR
-            for kind, parameters in _shares(node).items():
+            for kind, parameters in _shares(node, known).items():
                 ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=0.7)
                 left += parameters / total * _BAR
             ax.text(left + 0.005, line, count(node.parameters), va="center", fontsize=6.5)
@@ -66,9 +69,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             ax.text(
                 1 - _BAR - 0.01, line, drawable(_facts(node)), va="center", ha="right", fontsize=6.5, color="#555555"
             )
-        kinds = [layer.kind for layer in modules.attention_layers]
-        named = [kind for kind in _LABELS if kind in kinds or kind is None]
-        handles = [Patch(color=_COLOURS[kind], label=_LABELS[kind]) for kind in named]
+        handles = [Patch(color=_COLOURS[kind], label=_LABELS[kind]) for kind in known]
         ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
         ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
         where = ".".join(filter(None, (modules.component, modules.root.name)))
@@ -94,9 +95,9 @@ def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, M
             yield from _rows(child, depth - 1, level + 1)
 
 
-def _shares(node: ModuleNode) -> dict[str | None, int]:
-    """Parameters in each kind of attention, and in the rest of this branch."""
-    shares: dict[str | None, int] = dict.fromkeys(_LABELS, 0) | {None: node.parameters}
+def _shares(node: ModuleNode, known: Iterable[str | None]) -> dict[str | None, int]:
+    """Parameters in each known kind of attention, and in the rest of this branch."""
+    shares: dict[str | None, int] = dict.fromkeys(known, 0) | {None: node.parameters}
     for part in node.walk():
         if part.attention is not None:
             shares[part.attention.kind] += part.parameters
