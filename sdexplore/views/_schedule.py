@@ -26,7 +26,8 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     """Draws β, ᾱ, σ and ln SNR over the training timestep, and σ call by call, of one or several schedules.
 
     Grey lines are the training schedule: a value for each timestep t of training (β_t, DDPM Eq. 2; ᾱ_t its Eq. 4;
-    σ = √(1−ᾱ)/√ᾱ, on a logarithmic axis; ln SNR = −2 ln σ). Marks are the calls of the denoiser that a run made, a
+    σ = √(1−ᾱ)/√ᾱ, on a logarithmic axis; ln SNR = −2 ln σ). Of flow matching σ = τ/(1−τ), noise over signal, with
+    τ = t/1000; it has no β, and the panel says so. Marks are the calls of the denoiser that a run made, a
     colour and a shape for each of `sources`. The lower panel has σ over the number of the call, where schedulers whose
     timesteps are not training's (EDM, IPNDM) appear too. Points at σ = 0 or ∞ cannot be drawn on a logarithmic axis;
     the alt text counts them.
@@ -66,6 +67,7 @@ def schedule(*sources: Trace | Schedule) -> Picture:
             last.plot(np.arange(len(one)), _drawn(one.sigmas), label=name, **{**look, "ls": "-", "lw": 1})
             data |= {f"{name}/{kind}": getattr(one, kind) for kind in ("timesteps", "sigmas", "log_snr")}
         _labels(axes, last)
+        _say_why_empty(axes)
         figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     calls = "; ".join(
         f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
@@ -109,6 +111,15 @@ def _labels(axes: list[Axes], last: Axes) -> None:
     last.set_title("σ, call by call", loc="left")
     last.set_xlabel("call of the denoiser")
     last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _say_why_empty(axes: list[Axes]) -> None:
+    """A panel that none of the schedules has anything for says so, and has no scale."""
+    for ax in axes:
+        if not ax.lines:
+            ax.set(xticks=[], yticks=[], yscale="linear")
+            none = "no β here" if ax is axes[0] else "no training schedule is known"
+            ax.text(0.5, 0.5, none, ha="center", va="center", color=FAINT, transform=ax.transAxes)
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:
