@@ -35,6 +35,17 @@ def test_a_tree_is_a_line_for_each_module_to_its_depth():
     assert list(views.tree(modules(), depth=9).data) == ["", "mid", "mid.0", "mid.0.attn1", "mid.0.attn2", "out"]
 
 
+def test_joint_attention_has_a_colour_of_its_own_where_there_is_some():
+    joint = AttentionLayer("blocks.0.attn", "joint", 8, 40, 320, (9, 7))
+    block = ModuleNode("blocks.0", "Block", 50, children=(ModuleNode("blocks.0.attn", "Attention", 30, None, joint),))
+    picture = views.tree(ModuleTree("transformer", ModuleNode("", "SD3", 20, None, children=(block,)), 2))
+    widths = {colour(box): box.get_width() for box in boxes(picture) if round(box.get_y() + 0.35) == 0}
+    shares = {kind: round(100 * width / sum(widths.values())) for kind, width in widths.items()}
+    assert {kind: share for kind, share in shares.items() if share} == {"#009e73": 30, GREY: 70}
+    assert "joint attention" in {text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()}
+    assert "1 of joint attention" in picture.alt
+
+
 def test_bars_of_a_tree_are_shares_of_the_whole_by_kind_of_attention():
     picture = views.tree(modules(), depth=3)
     lines = {}

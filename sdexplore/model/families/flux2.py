@@ -49,6 +49,10 @@ class Flux2(Flux):
         """The inverse."""
         return latents.flatten(2).mT
 
+    def given_latents(self, latents: torch.Tensor, size: Grid) -> torch.Tensor:
+        """As a picture."""
+        return latents
+
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's call comes first."""
         return tuple(reversed(Family.roles(self, pipe, given)))
