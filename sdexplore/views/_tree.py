@@ -95,7 +95,7 @@ def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, M
 
 
 def _shares(node: ModuleNode) -> dict[str | None, int]:
-    """Parameters in each kind of attention, joint attention only where there is some, and in the rest of this branch."""
+    """Parameters in each kind of attention, joint only where there is some, and in the rest of this branch."""
     shares: dict[str | None, int] = {"cross": 0, "self": 0}
     rest = node.parameters
     for part in node.walk():

@@ -25,6 +25,7 @@ class Flux2(Flux):
 
     name: ClassVar[str] = "flux2"
     title: ClassVar[str] = "FLUX.2 transformer"
+    masks_padding: ClassVar[bool] = True
     classes: ClassVar[tuple[str, ...]] = ("Flux2Transformer2DModel",)
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)

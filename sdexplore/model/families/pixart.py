@@ -26,6 +26,7 @@ class PixArt(Family):
     title: ClassVar[str] = "PixArt transformer"
     classes: ClassVar[tuple[str, ...]] = ("PixArtTransformer2DModel",)
     dispatches: ClassVar[bool] = False
+    sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
 

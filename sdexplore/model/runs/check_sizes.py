@@ -73,7 +73,7 @@ def _check_both_sides(pipe: Any, arguments: Mapping[str, Any], function: str) ->
 
 
 def check_own_sizes(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
-    """RunError where the pipeline draws in a size of its own, which latents do not fit, or which it cuts a picture of."""
+    """RunError where the pipeline draws in a size of its own, which latents do not fit, or which it then cuts."""
     height, width = (arguments.get(side) for side in _SIDES)
     if height is None or width is None:
         return

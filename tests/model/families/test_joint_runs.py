@@ -78,7 +78,7 @@ def test_a_cache_of_whole_blocks_is_refused_before_the_run(monkeypatch):
     pipe = flux()
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=10.0))
     monkeypatch.setattr(type(pipe), "prepare_latents", lambda *_, **__: pytest.fail("the pipeline was called"))
-    with pytest.raises(sdx.RunError, match="reuses results of earlier steps.*leave those layers out"):
+    with pytest.raises(sdx.RunError, match=r"reuses results of earlier steps.*leave those layers out"):
         sdx.run(pipe, PROMPT, **CALL)
     assert not sdx.doctor(pipe).observable
     monkeypatch.undo()
