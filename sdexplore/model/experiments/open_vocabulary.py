@@ -53,7 +53,8 @@ def open_word_map(
         TraceError: The trace holds no queries, or none of this role or step.
         TokenError: `text` has no such word.
         RunError: The denoiser is no UNet, whose layers alone make keys of other words by themselves; the text encoder
-            has no embedding for a token; the pipeline has other layers than the one that made the trace; or the run was given embeddings, so that it is not known how to encode a text in the same way.
+            has no embedding for a token; the pipeline has other layers than the one that made the trace; or the run
+            was given embeddings, so that it is not known how to encode a text in the same way.
 
     Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax, so that padding has no
     part in its maps.
