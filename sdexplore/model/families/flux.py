@@ -25,6 +25,7 @@ class Flux(Family):
 
     name: ClassVar[str] = "flux"
     title: ClassVar[str] = "FLUX transformer"
+    masks_padding: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("FluxTransformer2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "encoder_hidden_states")
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_2",)

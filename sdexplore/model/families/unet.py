@@ -34,6 +34,7 @@ class UNet(Family):
 
     name: ClassVar[str] = "unet"
     title: ClassVar[str] = "UNet"
+    masks_padding: ClassVar[bool] = False
     component: ClassVar[str] = "unet"
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
