@@ -21,8 +21,8 @@ def tokens(pipe: object, text: object) -> Tokenizations:
 
     The ids are those that the pipeline gives its text encoders, at the length that its calls have by default; where it
     gives them another sequence (a template around the prompt, another length), `.notes` says so. They say too where two
-    encoders' tokenizers part, and where only a part of a textual inversion is used. Names of textual inversion are written out first, as the pipeline does;
-    `Tokenization.text` is then the longer prompt, and each name is one word.
+    encoders' tokenizers part, and where only a part of a textual inversion is used. Names of textual inversion are
+    written out first, as the pipeline does; `Tokenization.text` is then the longer prompt, and each name is one word.
 
     Args:
         pipe: A diffusers pipeline, or a tokenizer of transformers, which is named "tokenizer".
