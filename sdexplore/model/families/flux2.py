@@ -54,6 +54,11 @@ class Flux2(Flux):
         """As a picture."""
         return latents
 
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """Cut to whole tokens."""
+        side = 2 * int(pipe.vae_scale_factor)
+        return size[0] // side * side, size[1] // side * side
+
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's call comes first; where the scale is an input, it is the only one."""
         return ("cond",) if self.embeds_guidance(pipe) else tuple(reversed(Family.roles(self, pipe, given)))

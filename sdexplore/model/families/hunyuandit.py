@@ -33,8 +33,9 @@ class HunyuanDiT(Family):
         return int(self.denoiser(pipe).config.in_channels)
 
     def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
-        """One of the shapes that it was trained with."""
-        return standard_shape(pipe, size) if in_own_sizes(pipe, given) else size
+        """One of the shapes that it was trained with, else multiples of 16."""
+        cut = (size[0] // 16 * 16, size[1] // 16 * 16)
+        return standard_shape(pipe, cut) if in_own_sizes(pipe, given) else cut
 
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """BERT's, which are encoded first; T5's tell the roles no better."""

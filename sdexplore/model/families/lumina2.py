@@ -15,6 +15,9 @@ from torch import nn
 
 from .attention_modules import Layer, Places
 from .family import Call, Encoded, Family
+from .grids import Grid, pair
+
+_WORDS = 64  # any number does for an example
 
 
 class Lumina2(Family):
@@ -55,6 +58,20 @@ class Lumina2(Family):
     def text_length(self, call: Call, row: int = 0) -> int:
         """Without padding, which no joint layer sees."""
         return int(call["encoder_attention_mask"][row].sum())
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Latents, words with their mask, and time."""
+        config: Any = network.config
+        y, x = size or pair(config.sample_size)
+        mask = torch.ones(1, _WORDS, dtype=torch.bool)
+        # The transformer reads how many words there are, which a mask without content cannot tell.
+        mask.sum = lambda **_: torch.tensor([_WORDS], device="cpu")  # type: ignore[method-assign]
+        return {
+            "hidden_states": torch.zeros(1, config.in_channels, y, x),
+            "timestep": torch.zeros(1),
+            "encoder_hidden_states": torch.zeros(1, _WORDS, config.cap_feat_dim),
+            "encoder_attention_mask": mask,
+        }
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
         """All that see both sides, which nothing in the module tells."""

@@ -29,8 +29,8 @@ def nearest_shape(pipe: Any, table: str, size: Grid) -> Grid:
 
 
 def standard_shape(pipe: Any, size: Grid) -> Grid:
-    """(height, width) as HunyuanDiT's pipelines choose it: cut to multiples of 16, then the nearest standard shape."""
-    height, width = (side // 16 * 16 for side in size)
+    """(height, width) of the nearest standard shape, as HunyuanDiT's pipelines choose it."""
+    height, width = size
     for found in _modules(pipe):
         if (shapes := found.get("SUPPORTED_SHAPE")) is not None and (height, width) not in shapes:
             width, height = found["map_to_standard_shapes"](width, height)

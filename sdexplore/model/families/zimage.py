@@ -19,6 +19,8 @@ from .family import Call, Encoded, Family
 from .grids import Grid
 
 _MULTIPLE = 32
+_WORDS = 64  # any number does for an example
+_SIZE = (128, 128)  # latents of 1024 × 1024 pixels
 
 
 class ZImage(Family):
@@ -78,6 +80,16 @@ class ZImage(Family):
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's rows come first; guidance is there from 0 on."""
         return ("cond", "uncond") if float(given.get("guidance_scale") or 0) > 0 else ("cond",)
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Lists of latents and words, and time."""
+        config: Any = network.config
+        y, x = size or _SIZE
+        return {
+            "x": [torch.zeros(config.in_channels, 1, y, x)],
+            "t": torch.zeros(1),
+            "cap_feats": [torch.zeros(_WORDS, config.cap_feat_dim)],
+        }
 
     # Attention
 

@@ -117,9 +117,10 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         copied = blueprint(network)
         inputs = example_inputs(copied, size)
         outputs = output_shapes(copied, inputs)
-        where = grids(copied, inputs)
+        where = grids(copied, inputs, size)
         shapes = {name: _own_shapes(module) for name, module in copied.named_modules()}
-        tensors = {k: tuple(v.shape) for k, v in inputs.items() if isinstance(v, torch.Tensor)}
+        firsts = {k: v[0] if isinstance(v, list) else v for k, v in inputs.items()}
+        tensors = {k: tuple(v.shape) for k, v in firsts.items() if isinstance(v, torch.Tensor)}
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
     except Exception as error:  # noqa: BLE001  (any network may refuse; the tree then has no shapes)
         outputs, where, shapes = {}, {}, {}

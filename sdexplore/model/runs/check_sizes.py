@@ -12,6 +12,7 @@ from ..capture.prompts import image_count
 from ..components.pipeline_parts import autoencoder, vae_scale_factor
 from ..families import family_of
 from ..families.family import Family
+from ..families.own_sizes import in_own_sizes
 from ..families.pipelines import takes_both_sizes_or_none
 
 _SIDES = ("height", "width")
@@ -75,7 +76,7 @@ def _check_both_sides(pipe: Any, arguments: Mapping[str, Any], function: str) ->
 def check_own_sizes(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
     """RunError where the pipeline draws in a size of its own, which latents do not fit, or which it then cuts."""
     height, width = (arguments.get(side) for side in _SIDES)
-    if height is None or width is None:
+    if height is None or width is None or not in_own_sizes(pipe, arguments):
         return
     family = family_of(pipe)
     asked = (int(height), int(width))

@@ -8,6 +8,7 @@ import pytest
 from transformer_matrix import PROMPT, STEPS, SUBJECTS
 
 import sdexplore as sdx
+from sdexplore import views
 
 ENCODED = ("sd3", "flux", "pixart", "hunyuandit", "auraflow", "chroma")  # the others put a template around the prompt
 PLAIN = sdx.Record(cross_attention=False, decode=0)
@@ -80,3 +81,20 @@ def test_embeddings_that_are_not_clip_s_are_refused_with_the_way_out():
         sdx.interpolation(pipe, PROMPT, "a dog")
     with pytest.raises(sdx.InspectionError, match=r"clip_skip_embeds: .*a T5.*layers are left out"):
         sdx.clip_skip_embeds(pipe, PROMPT, 1)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_tree_tells_shapes_kinds_and_grids_as_a_run_has_them(name):
+    subject = SUBJECTS[name]
+    pipe = subject.make()
+    found = sdx.tree(pipe)
+    assert "without output shapes" not in found.note
+    assert found.root.output is not None
+    kinds = {layer.name: layer.kind for layer in found.attention_layers}
+    assert {kinds[layer] for layer in subject.layers} == {"joint" if subject.joint else "cross"}
+    assert {kinds[layer] for layer in subject.alone} <= {"self"}
+    told = {layer.name: layer.grid for layer in sdx.doctor(pipe).layers}
+    for layer in found.attention_layers:
+        if layer.name in (*subject.layers, *subject.alone):
+            assert layer.resolution == told[layer.name]
+    assert views.tree(found).data

@@ -2,7 +2,8 @@
 
 import more_transformers as more
 import pytest
-from transformer_matrix import PROMPT
+from diffusers import FluxKontextPipeline
+from transformer_matrix import PROMPT, SUBJECTS
 
 import sdexplore as sdx
 
@@ -67,3 +68,20 @@ def test_latents_of_another_size_than_is_drawn_are_refused(pixart):
             call(hunyuan)
     found = sdx.look(hunyuan, trace.image[:64, :64], PROMPT, t=500, use_resolution_binning=False)
     assert found.latents.shape[-2:] == (8, 8)
+
+
+@pytest.mark.parametrize("name", ["flux", "chroma", "qwenimage", "flux2", "hunyuandit"])
+def test_a_cost_is_of_the_size_that_is_left_where_the_pipeline_cuts_to_whole_tokens(name):
+    subject = SUBJECTS[name]
+    pipe, size = subject.make(), {"height": 72, "width": 56, "num_inference_steps": 1, **subject.call}
+    trace = sdx.run(pipe, PROMPT, record=LATENTS, **size)
+    assert trace.image.shape == (64, 48, 3)
+    assert sdx.cost(pipe, LATENTS, prompt=PROMPT, **size).parts["latents"] == trace.latents.nbytes
+
+
+def test_a_cost_is_of_the_area_to_which_kontext_enlarges():
+    pipe = FluxKontextPipeline(**SUBJECTS["flux"].make().components)
+    pipe.set_progress_bar_config(disable=True)
+    size = {"height": 60, "width": 96, "num_inference_steps": 1, "max_sequence_length": 32, "max_area": 96 * 64}
+    trace = sdx.run(pipe, PROMPT, record=LATENTS, **size)
+    assert sdx.cost(pipe, LATENTS, prompt=PROMPT, **size).parts["latents"] == trace.latents.nbytes
