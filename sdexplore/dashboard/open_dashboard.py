@@ -116,8 +116,8 @@ def _of_pipeline(
     own, given = (_channels(one) for one in (autoencoder(pipe), preview))
     if None not in (own, given) and own != given:
         raise RunError(
-            f"explore(preview={clip(repr(preview), 80)}): it takes latents of {given} channels, and the pipeline's have "
-            f"{own}: give the little decoder of the same family of models"
+            f"explore(preview={clip(repr(preview), 80)}): it takes latents of {given} channels, and the pipeline's "
+            f"have {own}: give the little decoder of the same family of models"
         )
     check(pipe, Call.of(None, fixed), "explore")
     usual = call_defaults(pipe)
