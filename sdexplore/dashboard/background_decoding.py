@@ -55,16 +55,18 @@ class BackgroundDecoding:
                 self._in_main(self._told)
 
         def job(cancelled: Cancelled) -> None:
-            try:
-                if self._preview is not None:
-                    self._decode(trace, _from(first, little), cancelled, tell, with_=self._preview)
-                self._decode(trace, _from(first, own), cancelled, tell)
-            except Stopped:
-                tell("")
-            except Exception as error:  # noqa: BLE001  (shown to the user)
-                tell(f"Not decoded: {error}")
-            else:
-                tell("")
+            failed = []
+            ways: list[tuple[Sequence[int], dict[str, Any]]] = [(own, {})]
+            if self._preview is not None:
+                ways.insert(0, (little, {"with_": self._preview}))
+            for steps, by in ways:  # where one decoder fails, the other may not
+                try:
+                    self._decode(trace, _from(first, steps), cancelled, tell, **by)
+                except Stopped:
+                    break
+                except Exception as error:  # noqa: BLE001  (shown to the user)
+                    failed.append(str(error))
+            tell(f"Not decoded: {'; '.join(failed)}" if failed else "")
 
         self._worker.submit(job)
 

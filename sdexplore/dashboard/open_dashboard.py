@@ -107,13 +107,24 @@ def _of_pipeline(
     fixed: dict[str, Any],
     preview: object,
 ) -> Explorer:
-    from ..model.components.pipeline_parts import parts
+    from ..model.components.pipeline_parts import autoencoder, parts
     from ..model.inspection.situation import call_defaults, suitable_steps
     from ..model.runs.call import Call
     from ..model.runs.check_call import check
 
     parts(pipe)  # raises if it is no pipeline
+    own, given = (_channels(one) for one in (autoencoder(pipe), preview))
+    if None not in (own, given) and own != given:
+        raise RunError(
+            f"explore(preview={clip(repr(preview), 80)}): it takes latents of {given} channels, and the pipeline's "
+            f"have {own}: give the little decoder of the same family of models"
+        )
     check(pipe, Call.of(None, fixed), "explore")
     usual = {"num_inference_steps": suitable_steps(pipe), "guidance_scale": call_defaults(pipe).get("guidance_scale")}
     begin = {name: value for name, value in usual.items() if value is not None}
     return Explorer(pipe, record=record, state=_state({**begin, **state}), fixed=fixed, preview=preview)
+
+
+def _channels(vae: Any) -> int | None:  # noqa: ANN401  (an autoencoder of diffusers)
+    """Channels of an autoencoder's latents; None where it does not tell."""
+    return getattr(getattr(vae, "config", None), "latent_channels", None)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ..base.display import counted
-from ..base.errors import Stopped
+from ..base.display import clip, counted
+from ..base.errors import Stopped, TraceError
 from ..trace.collections import Traces
 from ..trace.trace import Trace
 from .board import Board
@@ -96,15 +96,19 @@ def followed(
     """What a run calls after each step, with the model's Progress: it moves the status, and `grow` gets a preview."""
     decodes, little = getattr(board.pipe, "vae", None) is not None, board.little_decoder()
     words_again = preview_again = 0.0
+    failed = ""  # why the little decoder made no preview
 
     def on_step(progress: Any) -> None:  # noqa: ANN401  (of the model's room)
-        nonlocal words_again, preview_again
+        nonlocal words_again, preview_again, failed
         now, ends = time.monotonic(), progress.step + 1 == progress.total
         if now >= words_again or ends:
             words_again = now + _BETWEEN_WORDS
-            status.reach(progress.step + 1, progress.total, "step ", run=progress.cell, runs=progress.cells)
-        if decodes and (now >= preview_again or ends):
-            grow(progress.preview() if little is None else little(progress.latents()))
+            status.reach(progress.step + 1, progress.total, f"{failed}step ", run=progress.cell, runs=progress.cells)
+        if decodes and not failed and (now >= preview_again or ends):
+            try:
+                grow(progress.preview() if little is None else little(progress.latents()))
+            except TraceError as error:  # a preview costs no run
+                failed = f"no preview ({clip(str(error), 120)}), "
             took = time.monotonic() - now  # the first one fits the preview to the VAE, once
             preview_again = now + (max(_BETWEEN_WORDS, took * _AS_LONG) if progress.step else _BETWEEN_WORDS)
         if ends:

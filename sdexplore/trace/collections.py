@@ -244,7 +244,7 @@ def _as_json(value: Any) -> Any:  # noqa: ANN401  (of an axis)
     """The JSON of a value that tells it itself, as a change does."""
     if hasattr(value, "to_json"):
         return value.to_json()
-    raise TypeError(f"Object of type {type(value).__name__} is no JSON, and tells none of itself")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _in_order(plan: dict[str, Any]) -> dict[str, Any]:

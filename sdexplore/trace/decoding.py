@@ -82,7 +82,8 @@ class DecodingTrace(StepsOfTrace):
             found = {(name, step): partial(decoding.by, decoder, name, step) for step in chosen for name in names}
             return self._decoded(found, chosen, decoder, on_step)
         wanted_kinds = names or NAMES[:1]  # where there can be none, x_t, so that it is said
-        missing = [(name, step) for step in chosen for name in wanted_kinds if not self.is_decoded(name, step)]
+        there = {name: self.decoded_steps(name) for name in wanted_kinds}
+        missing = [(name, step) for step in chosen for name in wanted_kinds if step not in there[name]]
         if missing and (why := decoding.lacking()) is not None:
             raise TraceError(f"decode: step {missing[0][1]} cannot be decoded: {why}")
         wanted = {(name, step): partial(decoding.picture, name, step) for name, step in missing}
@@ -172,9 +173,9 @@ class DecodingTrace(StepsOfTrace):
             return Samples(None, None, None, "variance preserving")
         return Samples(held(self, "latents"), held(self, "sigmas"), held(self, "pred_original_sample"), space)
 
-    def is_decoded(self, name: Name, step: int) -> bool:
-        """Whether the VAE's picture of a step is there. Nothing is decoded."""
-        return step in self.pictures(name).made or (name, step) in self.decoding.made
+    def decoded_steps(self, name: Name) -> set[int]:
+        """The steps whose pictures by the VAE are there, those beyond the Record too. Nothing is decoded."""
+        return {*self.pictures(name).made, *(step for kind, step in self.decoding.made if kind == name)}
 
     def decoded_as(self, named: Sequence[int], there: Mapping[Name, Sequence[int]]) -> None:
         """Decodes some steps, and from then on no other: views show what they showed where no more were decoded.

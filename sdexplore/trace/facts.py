@@ -23,7 +23,7 @@ def facts_as_drawn(trace: Trace) -> Mapping[str, Any]:
     "named" are the steps that the trace keeps pictures of, "decoded" and "decoded_x0" those whose pictures are there,
     "others" those that another decoder made, under its name.
     """
-    there = {name: {step for step in range(trace.num_steps) if trace.is_decoded(name, step)} for name in NAMES}
+    there = {name: trace.decoded_steps(name) for name in NAMES}
     others: dict[str, set[int]] = {}
     for (_, step), (_, by) in trace.decoding.others.items():
         others.setdefault(by, set()).add(step)

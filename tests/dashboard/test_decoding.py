@@ -185,6 +185,26 @@ def test_a_little_decoder_shows_the_steps_of_a_stored_trace(tiny, little, tmp_pa
     explorer.close()
 
 
+def test_a_little_decoder_that_fails_costs_neither_the_run_nor_the_vaes_pictures(tiny, little, monkeypatch):
+    def failing(*_, **__):
+        raise RuntimeError("it fell over")
+
+    monkeypatch.setattr(little, "decode", failing)
+    explorer = opened(tiny, preview=little)
+    trace = explorer.run(wait=True)
+    assert explorer.wait(60.0)
+    assert trace.undecoded == ()
+    assert "it fell over" in Page(explorer).section_message
+    explorer.close()
+
+
+def test_a_little_decoder_of_other_latents_is_refused(tiny):
+    from diffusers import AutoencoderTiny
+
+    with pytest.raises(sdx.RunError, match=r"explore\(preview=.* 16 channels, and the pipeline's have 4"):
+        sdx.explore(tiny, preview=AutoencoderTiny(latent_channels=16))
+
+
 def test_what_is_no_decoder_is_refused(tiny):
     with pytest.raises(sdx.RunError, match=r"explore\(preview='taesd'\): give an autoencoder"):
         sdx.explore(tiny, preview="taesd")

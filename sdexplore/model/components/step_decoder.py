@@ -47,7 +47,8 @@ class PipelineDecoder:
         """Why it cannot decode any more, in words; None while it can."""
         pipe, vae = self._pipe(), self._vae()
         if pipe is not None and autoencoder(pipe) is not vae:
-            return f"pipe.vae is another one than in the run: put the first one back, or {_WAY_OUT}"
+            what = "None" if autoencoder(pipe) is None else "another one than in the run"
+            return f"pipe.vae is {what} now: put the first one back, or {_WAY_OUT}"
         if vae is None or pipe is None:
             return (
                 "the pipeline is not there any more, and a trace does not keep it: keep it, or save the trace while it "
