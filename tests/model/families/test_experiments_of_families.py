@@ -104,3 +104,10 @@ def test_a_tree_tells_shapes_kinds_and_grids_as_a_run_has_them(name):
 def test_a_page_names_the_denoiser():
     _, trace = drawn("sd3", record=PLAIN)
     assert ["denoiser", "SD3Transformer2DModel"] in provenance_facts(trace)
+
+
+@pytest.mark.parametrize("name", ["flux", "qwenimage"])
+def test_a_run_without_two_halves_names_the_scale_that_makes_them(name):
+    _, trace = drawn(name, negative_prompt=None)
+    with pytest.raises(sdx.TraceError, match="negative_prompt, true_cfg_scale above 1"):
+        sdx.guidance_steps(trace)
