@@ -16,6 +16,10 @@ _NO_GUIDANCE = (
     "this run had no classifier-free guidance: the unconditional half was never computed. "
     "Run with guidance_scale above 1 and Record(noise_pred=True)"
 )
+_NO_NEGATIVE = (
+    "this run had no classifier-free guidance: the unconditional half was never computed. "
+    "Run with a negative_prompt, true_cfg_scale above 1 and Record(noise_pred=True)"
+)
 _EMBEDDED = (
     "this model takes the guidance scale as an input (as LCM's does) and predicts one row: it has no unconditional "
     "half, and there is nothing to put together"
@@ -221,7 +225,8 @@ def _computed(trace: Trace) -> tuple[int, ...]:
     if trace.unconditional:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
-        raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
+        apart = _named_scale(trace) == "true_cfg_scale"
+        raise TraceError(_NO_NEGATIVE if apart else _EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
     left_out = not_computed(trace, trace.noise_pred_uncond) | not_computed(trace, trace.noise_pred_cond)
     steps = tuple(step for step in range(trace.num_steps) if step not in left_out)
     if not steps:

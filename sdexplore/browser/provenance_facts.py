@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ..trace.provenance import conditions_in_words
 from ..trace.trace import Trace
 
+_DENOISERS = ("unet", "transformer")  # what pipelines call it
 _LIBRARIES = ("sdexplore", "diffusers", "torch", "transformers")
 
 
@@ -18,7 +19,8 @@ def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
     yield "trace", trace.fingerprint
     yield "model", known.get("model")
     yield "pipeline", known.get("pipeline")
-    yield "denoiser", known.get("components", {}).get("unet")
+    parts = known.get("components", {})
+    yield "denoiser", next((parts[name] for name in _DENOISERS if parts.get(name)), None)
     scheduler = known.get("scheduler", {})
     kind = scheduler.get("prediction_type")
     yield "scheduler", f"{scheduler.get('class', '?')}{f', predicts {kind}' if kind else ''}"

@@ -43,16 +43,18 @@ def _components(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (a re
 
 
 def _config(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
+    from ..model.inspection.components import denoiser_name
     from ..model.inspection.configs import config
 
-    return config(notebook.pipe(asked), asked.text or "unet")
+    pipe = notebook.pipe(asked)
+    return config(pipe, asked.text or denoiser_name(pipe))
 
 
 def _tree(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
     from ..model.inspection.components import tree
 
     depth = {"depth": asked.options["depth"]} if "depth" in asked.options else {}
-    return tree(notebook.pipe(asked), asked.text or "unet", **depth)
+    return tree(notebook.pipe(asked), asked.text or None, **depth)
 
 
 def _tokens(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401
@@ -76,10 +78,10 @@ MODEL_COMMANDS: Mapping[str, Command] = {
         output="pipe",
     ),
     "components": Command("the parts of the pipeline", "", (PIPE, OUTPUT), _components),
-    "config": Command("the configuration of a component", "a component (unet)", (PIPE, OUTPUT), _config),
+    "config": Command("the configuration of a component", "a component (the denoiser)", (PIPE, OUTPUT), _config),
     "tree": Command(
         "the module tree of a component",
-        "a component (unet)",
+        "a component (the denoiser)",
         (Option(("--depth",), "depth", int, "levels of the text (2)"), PIPE, OUTPUT),
         _tree,
     ),

@@ -8,6 +8,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from dashboards import PROMPT, Page, controls
+from tiny_transformers import sd3
 from traitlets import TraitError
 
 import sdexplore as sdx
@@ -175,6 +176,19 @@ def test_a_stored_trace_is_explored_without_a_model(stored):
 def test_a_folder_of_several_is_explored_as_they_are(trace, tmp_path):
     explorer = sdx.explore(str(sdx.Traces([trace, trace]).save(tmp_path / "several.safetensors")))
     assert [button.description for button in Page(explorer).runs] == ["1: image 0", "2: image 1"]
+    explorer.close()
+
+
+def test_a_joint_layer_of_a_transformer_leads_to_its_attention():
+    explorer = sdx.explore(sd3())
+    page = Page(explorer).open("Components")
+    block = ("transformer_blocks", "0")
+    assert "JointTransformerBlock" in page.module(*block).description
+    page.module(*block, "attn").click()
+    assert "keys from the prompt, and itself" in page.text
+    assert not page.find("Where it looked").disabled
+    page.module(*block, "attn2").click()
+    assert page.find("Where it looked").disabled
     explorer.close()
 
 

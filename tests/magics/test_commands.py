@@ -8,6 +8,7 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
+from tiny_transformers import sd3
 
 import sdexplore as sdx
 from sdexplore.changes.ablate import Ablate
@@ -150,6 +151,12 @@ def test_braces_and_dollars_reach_the_prompt_through_a_real_cell(clean):
     assert clean.user_ns["trace"].prompt == "a {cat} for $x"
     clean.run_cell("found = %sdexplore tokens a cat").raise_error()
     assert "tokenizer" in clean.user_ns["found"]
+
+
+def test_a_command_without_a_component_is_about_the_denoiser_of_any_family(clean):
+    clean.push({"pipe": sd3()})
+    assert ask(clean, "tree --depth 1").component == "transformer"
+    assert ask(clean, "config")["joint_attention_dim"] == 64
 
 
 def test_every_command_that_shows_gives_what_the_function_gives(clean):

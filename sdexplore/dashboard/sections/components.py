@@ -1,12 +1,13 @@
 """The section "Components": the parts of the pipeline, its configs, and a tree of modules to unfold and click."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
 from ...base.display import Line, Table, to_html
-from ...base.errors import TraceError
+from ...base.errors import InspectionError, TraceError
 from ...figures.picture import Picture
 from ...records.tree import ModuleNode, ModuleTree
 from ..article_form import ArticleForm
@@ -16,6 +17,8 @@ from .section import Section
 
 ATTENTION = "Attention"
 """The title of the section that a click on an attention layer opens."""
+
+_KEYS = {"cross": "keys from the prompt", "self": "itself", "joint": "keys from the prompt, and itself"}
 
 
 class Branch:
@@ -28,7 +31,7 @@ class Branch:
         fold = widgets.Layout(width="28px", padding="0", visibility="visible" if node.children else "hidden")
         self._fold = widgets.Button(description="▸", tooltip=f"Unfold {own}", layout=fold)
         self._fold.on_click(lambda _: self.turn())
-        sign = " ◉" if node.attention and node.attention.kind == "cross" else " ○" if node.attention else ""
+        sign = "" if node.attention is None else " ○" if node.attention.kind == "self" else " ◉"
         look = widgets.Button(
             description=f"{own}: {node.class_name}{sign}",
             tooltip=f"{node.name or '(root)'} — {node.facts}",
@@ -52,7 +55,7 @@ class Branch:
 class ComponentsSection(Section):
     """The components, the module tree of one of them, and the facts of the clicked module.
 
-    A filled circle marks cross-attention, an empty one self-attention.
+    A filled circle marks attention to words (cross-attention, joint attention), an empty one self-attention.
     """
 
     title: ClassVar[str] = "Components"
@@ -71,6 +74,7 @@ class ComponentsSection(Section):
             widgets.Dropdown, "tree of", "The component whose modules the tree shows", width="320px", options=["unet"]
         )
         self._node: ModuleNode | None = None
+        self._denoiser = ""
         right = column([self._facts, self._to_attention], flex="1 1 300px")
         self.widget = column(
             [
@@ -99,13 +103,15 @@ class ComponentsSection(Section):
 
     def _found(self) -> None:
         """Shows the components of the pipeline, and the tree of one of them."""
-        from ...model.inspection.components import components
+        from ...model.inspection.components import components, denoiser_name
 
         found = components(self.board.pipe)
         self._parts.value = found._repr_html_()
         networks = [name for name, part in found.items() if part.parameters]
         self._which.options = networks
-        self._which.value = "unet" if "unet" in networks else networks[0] if networks else None
+        with suppress(InspectionError):  # it has none
+            self._denoiser = denoiser_name(self.board.pipe)
+        self._which.value = self._denoiser if self._denoiser in networks else networks[0] if networks else None
         self._which.observe(self._chosen, "value")
         self._grow()
 
@@ -157,14 +163,15 @@ class ComponentsSection(Section):
             rows.append(("output", " × ".join(map(str, node.output))))
         if attention:
             rows += [
-                ("attention", f"{attention.kind}: {'keys from the prompt' if attention.kind == 'cross' else 'itself'}"),
+                ("attention", f"{attention.kind}: {_KEYS[attention.kind]}"),
                 ("heads", f"{attention.heads} of width {attention.head_dim}"),
                 ("keys made of", f"{attention.key_dim} features"),
             ]
             if attention.resolution:
                 rows.append(("grid of queries", "{} × {}".format(*attention.resolution)))
         self._facts.value = to_html([Line(node.name or "(root)", strong=True), Table(("fact", "value"), rows)])
-        self._to_attention.disabled = not (attention and attention.kind == "cross" and self._which.value == "unet")
+        sees_words = attention is not None and attention.kind != "self"
+        self._to_attention.disabled = not (sees_words and self._which.value == self._denoiser)
 
     def _look(self) -> None:
         if self._node is not None:

@@ -58,7 +58,7 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     if depth < 0:
         raise InspectionError(f"depth={depth} is no number of levels; 0 shows the root alone")
     bare = isinstance(pipe, nn.Module) and component is None
-    name = "" if bare else component or _denoiser_name(pipe)
+    name = "" if bare else component or denoiser_name(pipe)
     module = pipe if bare else part(pipe, name)
     if not isinstance(module, nn.Module):
         raise InspectionError(
@@ -72,7 +72,12 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     return ModuleTree(name, _node("", network, facts, counted), depth, facts.note)
 
 
-def _denoiser_name(pipe: Any) -> str:
+def denoiser_name(pipe: Any) -> str:
+    """The component that predicts the noise, of a known family or not.
+
+    Raises:
+        InspectionError: There is none.
+    """
     held = parts(pipe)  # refuses what is no pipeline
     try:
         return family_of(pipe).component
@@ -96,7 +101,7 @@ def _sample_size(pipe: Any, name: str) -> Grid | None:
     if name == "vae":
         factor = vae_scale_factor(pipe)
         return y * factor, x * factor
-    return (y, x) if name == _denoiser_name(pipe) else None
+    return (y, x) if name == denoiser_name(pipe) else None
 
 
 _DENOISERS = ("unet", "transformer", "prior", "decoder")  # what pipelines call one, of whatever family

@@ -9,6 +9,7 @@ from transformer_matrix import PROMPT, STEPS, SUBJECTS
 
 import sdexplore as sdx
 from sdexplore import views
+from sdexplore.browser.provenance_facts import provenance_facts
 
 ENCODED = ("sd3", "flux", "pixart", "hunyuandit", "auraflow", "chroma")  # the others put a template around the prompt
 PLAIN = sdx.Record(cross_attention=False, decode=0)
@@ -98,3 +99,15 @@ def test_a_tree_tells_shapes_kinds_and_grids_as_a_run_has_them(name):
         if layer.name in (*subject.layers, *subject.alone):
             assert layer.resolution == told[layer.name]
     assert views.tree(found).data
+
+
+def test_a_page_names_the_denoiser():
+    _, trace = drawn("sd3", record=PLAIN)
+    assert ["denoiser", "SD3Transformer2DModel"] in provenance_facts(trace)
+
+
+@pytest.mark.parametrize("name", ["flux", "qwenimage"])
+def test_a_run_without_two_halves_names_the_scale_that_makes_them(name):
+    _, trace = drawn(name, negative_prompt=None)
+    with pytest.raises(sdx.TraceError, match="negative_prompt, true_cfg_scale above 1"):
+        sdx.guidance_steps(trace)
