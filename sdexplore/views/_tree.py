@@ -17,8 +17,13 @@ from .made_from import made_from
 _ROW = 0.19
 _MOST = 120
 # Okabe and Ito's, safe for the colour-blind.
-_COLOURS: dict[str | None, str] = {"cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}
-_LABELS: dict[str | None, str] = {"cross": "cross-attention", "self": "self-attention", None: "the rest"}
+_COLOURS: dict[str | None, str] = {"cross": "#D55E00", "self": "#0072B2", "joint": "#CC79A7", None: "#8c8c8c"}
+_LABELS: dict[str | None, str] = {
+    "cross": "cross-attention",
+    "self": "self-attention",
+    "joint": "joint attention",
+    None: "the rest",
+}
 _BAR = 0.36  # of the width of the axes
 
 
@@ -27,9 +32,10 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     """Draws a network's modules to `depth`, a line each, indented; the bar is its parameters.
 
     Bars are linear from 0 to the network's total, with the number behind. Orange is what belongs to cross-attention
-    (it looks at the prompt), blue to self-attention (the picture looks at itself), grey the rest. Before the bar
-    stand the class, the shape of its output (batch, channel, y, x) and, for an attention layer, its kind, heads
-    and their width.
+    (it looks at the prompt), blue to self-attention (the picture looks at itself), purple to joint attention (picture and
+    prompt look at both), grey the rest. Before the bar stand the class, the shape of its output, as (batch, channel,
+    y, x) or (batch, position, width), and, for an attention layer, its kind, heads and their width. A block that returns
+    words and picture has both shapes.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
@@ -61,7 +67,9 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             ax.text(
                 1 - _BAR - 0.01, line, drawable(_facts(node)), va="center", ha="right", fontsize=6.5, color="#555555"
             )
-        handles = [Patch(color=_COLOURS[kind], label=label) for kind, label in _LABELS.items()]
+        kinds = [layer.kind for layer in modules.attention_layers]
+        named = {kind: _LABELS[kind] for kind in _LABELS if kind in kinds or kind is None}
+        handles = [Patch(color=_COLOURS[kind], label=label) for kind, label in named.items()]
         ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
         ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
         where = ".".join(filter(None, (modules.component, modules.root.name)))
@@ -69,13 +77,15 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     component = f", {modules.component!r}" if modules.component else ""
-    kinds = [layer.kind for layer in modules.attention_layers]
+    counts = [(kind, kinds.count(kind)) for kind in ("cross", "self")]
+    if joint := kinds.count("joint"):
+        counts = [one for one in counts if one[1]] + [("joint", joint)]
+    said = " and ".join(f"{number} {'joint ' if kind == 'joint' else f'{kind}-'}attention" for kind, number in counts)
     return Picture(
         figure=figure,
         data={node.name: np.array(node.parameters) for _, node in rows},
         alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
-        f"{count(modules.parameters)} parameters, {kinds.count('cross')} cross-attention and "
-        f"{kinds.count('self')} self-attention layers.",
+        f"{count(modules.parameters)} parameters, {said} layers.",
         call=f"sdx.views.tree(sdx.tree(pipe{component}){branch}, depth={levels})",
     )
 
@@ -88,17 +98,18 @@ def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, M
 
 
 def _shares(node: ModuleNode) -> dict[str | None, int]:
-    """Parameters in cross-attention, in self-attention, and in the rest of this branch."""
+    """Parameters in each kind of attention, and in the rest of this branch."""
     shares: dict[str | None, int] = {"cross": 0, "self": 0, None: node.parameters}
     for part in node.walk():
         if part.attention is not None:
-            shares[part.attention.kind] += part.parameters
+            shares[part.attention.kind] = shares.get(part.attention.kind, 0) + part.parameters
             shares[None] -= part.parameters
     return shares
 
 
 def _facts(node: ModuleNode) -> str:
-    shape = "" if node.output is None else " → " + " × ".join(map(str, node.output))
+    shapes = [f"{name} {' × '.join(map(str, shape))}".strip() for name, shape in node.told.items()]
+    shape = f" → {', '.join(shapes)}" if shapes else ""
     if node.attention is None:
         return f"{node.class_name}{shape}"
     return f"{node.class_name}, {node.attention.kind}, {node.attention.heads} heads of {node.attention.head_dim}{shape}"

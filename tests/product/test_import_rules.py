@@ -48,7 +48,7 @@ WITHOUT_MODEL = ("text", "trace", "records", "analysis", "changes", "figures", "
 LATE = ("publish", "dashboard", "magics")  # they import model/ in the function that needs it
 
 ARRAYS = {"numpy", "jaxtyping"}
-MODEL = ARRAYS | {"torch", "diffusers", "transformers", "torchinfo", "safetensors", "huggingface_hub", "psutil", "PIL"}
+MODEL = ARRAYS | {"torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "psutil", "PIL"}
 OUTSIDE = {
     "base": ARRAYS,
     "theory": ARRAYS,

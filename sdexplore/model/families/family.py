@@ -305,6 +305,14 @@ class Family:
         side = self.patch(blueprint)
         return dict.fromkeys(self.attention_layers(blueprint), (size[0] // side, size[1] // side))
 
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """What stands along the middle axis of a block's tensors in such a call -> how many positions it has there."""
+        sample, side = call[self.sample], self.patch(denoiser)
+        if isinstance(sample, torch.Tensor) and sample.ndim == 3:  # noqa: PLR2004  (row, patch, width): packed
+            return {"words": self.text_length(call), "picture": sample.shape[1]}
+        y, x = self.latent_size(call)
+        return {"words": self.text_length(call), "picture": (y // side) * (x // side)}
+
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
         """The blocks down, mid and up of a denoiser; see `blocks_of`.
 

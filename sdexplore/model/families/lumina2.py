@@ -15,6 +15,9 @@ from torch import nn
 
 from .attention_modules import Layer, Places
 from .family import Call, Encoded, Family
+from .grids import Grid, pair
+
+_WORDS = 256
 
 
 class Lumina2(Family):
@@ -71,3 +74,23 @@ class Lumina2(Family):
         """The row's own words first, then the picture."""
         words = self.text_length(call, row)
         return Places(picture=slice(words, words + pixels), words=slice(0, words))
+
+    # Sizes
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Latents, words with their mask, and time; the blueprint then counts the words in a mask that has content."""
+        config: Any = network.config
+        seen = torch.ones(1, _WORDS, dtype=torch.bool, device="cpu")
+        rope: Any = network.rope_embedder
+        rope.register_forward_pre_hook(lambda _, args: (args[0], seen))
+        y, x = size or pair(config.sample_size)
+        return {
+            "hidden_states": torch.zeros(1, config.in_channels, y, x),
+            "timestep": torch.zeros(1),
+            "encoder_hidden_states": torch.zeros(1, _WORDS, config.cap_feat_dim),
+            "encoder_attention_mask": torch.ones(1, _WORDS, dtype=torch.bool),
+        }
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """None: every block returns one tensor."""
+        return {}

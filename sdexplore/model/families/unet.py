@@ -193,6 +193,10 @@ class UNet(Family):
             inputs = self.example_inputs(blueprint, size)
         return grids_of_pass(blueprint, inputs, super().attention_layers(blueprint))
 
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:  # noqa: ARG002
+        """None: its blocks return the picture alone."""
+        return {}
+
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:
         """By the UNet's own code, run once without weights."""
         return blocks_of(blueprint, inputs, own)

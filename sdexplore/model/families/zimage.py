@@ -19,6 +19,7 @@ from .family import Call, Encoded, Family
 from .grids import Grid
 
 _MULTIPLE = 32
+_WORDS = 64
 
 
 class ZImage(Family):
@@ -96,6 +97,16 @@ class ZImage(Family):
         """The picture and its padding first, then the words."""
         first = -(-pixels // _MULTIPLE) * _MULTIPLE
         return Places(picture=slice(0, pixels), words=slice(first, first + self.text_length(call, row)))
+
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """A list of one image's latents (channel, frame, y, x) and one of its words."""
+        config: Any = network.config
+        y, x = size or (128, 128)
+        return {
+            "x": [torch.zeros(config.in_channels, 1, y, x)],
+            "t": torch.zeros(1),
+            "cap_feats": [torch.zeros(_WORDS, config.cap_feat_dim)],
+        }
 
 
 def _means(rows: Sequence[torch.Tensor]) -> torch.Tensor:
