@@ -32,10 +32,10 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     """Draws a network's modules to `depth`, a line each, indented; the bar is its parameters.
 
     Bars are linear from 0 to the network's total, with the number behind. Orange is what belongs to cross-attention
-    (it looks at the prompt), blue to self-attention (the picture looks at itself), purple to joint attention (picture and
-    prompt look at both), grey the rest. Before the bar stand the class, the shape of its output, as (batch, channel,
-    y, x) or (batch, position, width), and, for an attention layer, its kind, heads and their width. A block that returns
-    words and picture has both shapes.
+    (it looks at the prompt), blue to self-attention (the picture looks at itself), purple to joint attention (picture
+    and prompt look at both), grey the rest. Before the bar stand the class, the shape of its output, as (batch,
+    channel, y, x) or (batch, position, width), and, for an attention layer, its kind, heads and their width. A block
+    that returns words and picture has both shapes.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.

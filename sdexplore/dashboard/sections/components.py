@@ -153,7 +153,7 @@ class ComponentsSection(Section):
         self._node = node
         attention = node.attention
         rows = [("class", node.class_name), ("parameters", f"{node.parameters:,}")]
-        rows += [(" ".join(("output", name)).strip(), " × ".join(map(str, shape))) for name, shape in node.told.items()]
+        rows += [(f"output {name}".strip(), " × ".join(map(str, shape))) for name, shape in node.told.items()]
         if attention:
             rows += [
                 ("attention", f"{attention.kind}: {'keys from the prompt' if attention.kind == 'cross' else 'itself'}"),

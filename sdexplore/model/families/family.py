@@ -46,6 +46,7 @@ class Family:
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
+        levels: Whether its blocks go down, mid and up, as a UNet's do.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -65,6 +66,7 @@ class Family:
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
     negative_apart: ClassVar[bool] = False
+    levels: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser

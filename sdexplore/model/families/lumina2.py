@@ -92,5 +92,6 @@ class Lumina2(Family):
         }
 
     def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
-        """None: every block returns one tensor."""
-        return {}
+        """The words with their padding, since an example's mask has no content."""
+        (y, x), side = self.latent_size(call), self.patch(denoiser)
+        return {"words": call[self.text].shape[1], "picture": (y // side) * (x // side)}

@@ -33,6 +33,7 @@ class UNet(Family):
     """Any UNet of diffusers, conditional or not; also one of somebody's own that a pipeline has as its `unet`."""
 
     name: ClassVar[str] = "unet"
+    levels: ClassVar[bool] = True
     title: ClassVar[str] = "UNet"
     component: ClassVar[str] = "unet"
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")

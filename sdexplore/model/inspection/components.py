@@ -46,9 +46,9 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     A path of a config.json, or of a folder with one, needs no weights: the network is then on the meta device.
 
     All levels are recorded; `depth` says how many the text shows, and how many are unfolded in HTML. Output shapes are
-    those of one image of the pipeline's default size, from a run of the network's code on the meta device; where a block
-    of a transformer returns words and picture, both are told. Modules stand in the order in which that run calls them
-    (a UNet's `mid_block` before its `up_blocks`); one that it does not call, behind the one before it in the code.
+    those of one image of the pipeline's default size, from a run of the network's code on the meta device. Where a
+    block of a transformer returns words and picture, both are told. Modules stand in the order in which that run calls
+    them (a UNet's `mid_block` before its `up_blocks`); one that it does not call, behind the one before it in the code.
 
     Raises:
         InspectionError: There is no such component, it is null or not a network, or depth is negative; there is no such
@@ -70,6 +70,11 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
         )
     network = unwrapped(module)
     size = None if bare else _sample_size(pipe, name)
+    return tree_of_size(name, network, size, depth)
+
+
+def tree_of_size(name: str, network: nn.Module, size: Grid | None, depth: int = 2) -> ModuleTree:
+    """The modules of a network, with the shapes of latents of a size (y, x); `name` is the component's."""
     facts = _facts(network, size)
     counted = {id(one): "" for copy in fused_copies(network) for one in network.get_submodule(copy).parameters()}
     return ModuleTree(name, _node("", network, facts, counted), depth, facts.note)

@@ -67,7 +67,7 @@ def test_layers_that_see_words_and_picture_are_joint_and_drawn(found):
 
 def test_the_last_block_of_sd3_returns_the_picture_alone():
     modules = tree(SUBJECTS["sd3"].make())
-    blocks = [child for child in modules["transformer_blocks"].root.children]
+    blocks = modules["transformer_blocks"].root.children
     assert not blocks[-1].streams
     assert blocks[-1].output == blocks[0].streams["picture"]
 
