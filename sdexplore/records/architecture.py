@@ -50,7 +50,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class TextReader:
-    """One text encoder: `name` in the pipeline, its class, positions it reads, its layers and width."""
+    """One text encoder: `name` in the pipeline, its class, positions it reads (0: no limit), its layers and width."""
 
     name: str
     class_name: str
@@ -73,22 +73,15 @@ class AutoencoderPlan:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Architecture(Shown):
-    """The parts of a diffusion pipeline with the shapes of one picture, found by running its code without weights.
+class Surroundings(Shown):
+    """What stands around a pipeline's denoiser, whatever kind that is, with the shapes of one picture.
 
     Attributes:
         pipeline: Class of the pipeline.
-        image, latents: (channel, y, x); the same where the UNet works on pixels.
+        image, latents: (channel, y, x); the same where the denoiser works on pixels.
         autoencoder: None for a pipeline in pixel space.
         readers: Text encoders; none for an unconditional pipeline.
-        unet: Class of the UNet.
-        unet_input: (channel, y, x) of what it is given: more channels than the latents for inpainting, say.
-        stages: Its blocks, down, mid, up.
-        key_width: Width of the sequence that cross-attention takes its keys and values from; None without.
-        stem: (channel, y, x) after `conv_in`, which is the first skip.
-        time_width: Width of the embedding of the timestep.
-        residual, downsampler, upsampler: What the first of each is made of, in words; "none" without one.
-        parameters: Of the UNet.
+        parameters: Of the denoiser.
         scheduler, num_train_timesteps, prediction_type: Of the pipeline's scheduler.
     """
 
@@ -97,6 +90,54 @@ class Architecture(Shown):
     latents: Shape
     autoencoder: AutoencoderPlan | None
     readers: tuple[TextReader, ...]
+    parameters: int
+    scheduler: str
+    num_train_timesteps: int
+    prediction_type: str
+
+    def spaces(self, denoiser: str, embedded: str = "") -> Iterator[str]:
+        """A line a space: pixels, latents, conditioning.
+
+        Args:
+            denoiser: What messages call it.
+            embedded: What the line of the latents says of the timestep.
+        """
+        if self.autoencoder is None:
+            yield f"pixel space: x {_shape(self.image)}; the {denoiser} works on it directly, there is no autoencoder"
+        else:
+            plan = self.autoencoder
+            yield (
+                f"pixel space: x {_shape(self.image)}; {plan.class_name}, factor {plan.factor}, "
+                f"E {count(plan.encoder_parameters)} and D {count(plan.decoder_parameters)} parameters"
+            )
+        yield (
+            f"latent space: z {_shape(self.latents)}; {self.scheduler}, {self.num_train_timesteps} timesteps, "
+            f"predicts {self.prediction_type}{embedded}"
+        )
+        if not self.readers:
+            yield "conditioning: none, an unconditional model"
+        for reader in self.readers:
+            positions = f"{reader.positions} positions, " if reader.positions else ""
+            yield (
+                f"conditioning: {reader.name}, {reader.class_name}, {positions}{reader.layers} "
+                f"layers of width {reader.width}, {count(reader.parameters)} parameters"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Architecture(Surroundings):
+    """The parts of a diffusion pipeline with the shapes of one picture, found by running its code without weights.
+
+    Attributes:
+        unet: Class of the UNet.
+        unet_input: (channel, y, x) of what it is given: more channels than the latents for inpainting, say.
+        stages: Its blocks, down, mid, up.
+        key_width: Width of the sequence that cross-attention takes its keys and values from; None without.
+        stem: (channel, y, x) after `conv_in`, which is the first skip.
+        time_width: Width of the embedding of the timestep.
+        residual, downsampler, upsampler: What the first of each is made of, in words; "none" without one.
+    """
+
     unet: str
     unet_input: Shape
     stages: tuple[Stage, ...]
@@ -106,10 +147,6 @@ class Architecture(Shown):
     residual: str
     downsampler: str
     upsampler: str
-    parameters: int
-    scheduler: str
-    num_train_timesteps: int
-    prediction_type: str
 
     @property
     def levels(self) -> int:
@@ -161,30 +198,9 @@ class Architecture(Shown):
                 f"{self.pipeline}: {self.unet} of {count(self.parameters)} parameters, {self.levels} levels",
                 strong=True,
             ),
-            *map(Line, self._spaces()),
+            *map(Line, self.spaces("UNet", f"; timestep embedded to {self.time_width}")),
             Table(headers, rows, frozenset(headers[2:])),
         ]
-
-    def _spaces(self) -> Iterator[str]:
-        if self.autoencoder is None:
-            yield f"pixel space: x {_shape(self.image)}; the UNet works on it directly, there is no autoencoder"
-        else:
-            plan = self.autoencoder
-            yield (
-                f"pixel space: x {_shape(self.image)}; {plan.class_name}, factor {plan.factor}, "
-                f"E {count(plan.encoder_parameters)} and D {count(plan.decoder_parameters)} parameters"
-            )
-        yield (
-            f"latent space: z {_shape(self.latents)}; {self.scheduler}, {self.num_train_timesteps} timesteps, "
-            f"predicts {self.prediction_type}; timestep embedded to {self.time_width}"
-        )
-        if not self.readers:
-            yield "conditioning: none, an unconditional model"
-        for reader in self.readers:
-            yield (
-                f"conditioning: {reader.name}, {reader.class_name}, {reader.positions} positions, {reader.layers} "
-                f"layers of width {reader.width}, {count(reader.parameters)} parameters"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -1,7 +1,7 @@
 """The modules of a network as a tree, with the facts of its attention layers, without torch."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..base.display import MOST_ROWS, Block, Line, Shown, Tree, count, to_html
@@ -44,7 +44,10 @@ class ModuleNode(Shown):
         name: Dotted, from the network's root, whose name is empty.
         class_name: Its class.
         own_parameters: Count of the parameters that it holds itself; each counts once in a tree.
-        output: Shape of its output, batch first; None if not known or no tensor.
+        output: Shape of its output, batch first; of several tensors it is the first one's; None if not known or no
+            tensor.
+        streams: What each of several tensors is ("words", "picture") -> its shape, in the order in which the module
+            returns them; empty where it returns one, or where it is not known which is which.
         attention: Its facts; None if it is no attention layer.
         shared_with: Name of the earlier node that holds the very same module.
         children: Nodes below.
@@ -57,6 +60,7 @@ class ModuleNode(Shown):
     attention: AttentionLayer | None = None
     shared_with: str | None = None
     children: tuple["ModuleNode", ...] = ()
+    streams: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -74,12 +78,17 @@ class ModuleNode(Shown):
         return (Line(f"{self.name or '(root)'}: {self.class_name}  {self.facts}"),)
 
     @property
+    def told(self) -> Mapping[str, tuple[int, ...]]:
+        """Its output's shape by name: of two streams both, else one without a name; empty if it is not known."""
+        return self.streams or ({"": self.output} if self.output else {})
+
+    @property
     def facts(self) -> str:
         """Parameters, output's shape, attention, in one line."""
         own = f", {count(self.own_parameters)} its own" if self.children and self.own_parameters else ""
         parts = (
             f"{count(self.parameters)} parameters{own}" if self.parameters else "",
-            f"→ {self.output}" if self.output else "",
+            f"→ {told}" if (told := ", ".join(f"{name} {shape}".strip() for name, shape in self.told.items())) else "",
             str(self.attention) if self.attention else "",
             f"shared with {self.shared_with}" if self.shared_with is not None else "",
         )
@@ -91,7 +100,8 @@ class ModuleTree(Shown):
     """The modules of one network: text to `depth`, HTML foldable below that.
 
     `tree["mid_block"]` is the tree of that branch. A row's parameters are its subtree's, so the
-    rows of one level and the parameters held by the levels above sum to the total.
+    rows of one level and the parameters held by the levels above sum to the total. Modules stand in the order in which
+    the data flows through them, as far as the network could be run; else in the order of its code.
 
     Attributes:
         component: Name of the component.
@@ -123,7 +133,7 @@ class ModuleTree(Shown):
 
     @property
     def attention_layers(self) -> tuple[AttentionLayer, ...]:
-        """Facts of every attention layer, in the order of the modules."""
+        """Facts of every attention layer, in the order of the rows."""
         return tuple(node.attention for node in self if node.attention)
 
     def blocks(self, depth: int | None = None) -> tuple[Block, ...]:

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Patch, Polygon
+from matplotlib.patches import Patch
 
 from ..base.display import count
 from ..figures.captions import with_details
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.architecture import Architecture
-from ._architecture_strokes import LINE, arrow, box, path
-from ._architecture_unet import CROSS, RESNET, SELF, Place, draw_unet, stripes
+from ..records.transformer_architecture import TransformerArchitecture
+from ._architecture_frame import HIGH, WIDE, flow, pixels, readers, sides, spaces
+from ._architecture_strokes import CROSS, RESNET, SELF, Place
+from ._architecture_transformer import transformer
+from ._architecture_unet import draw_unet, stripes
 from .made_from import made_from
-
-_WIDE, _HIGH = 11.0, 6.3  # inches, and units of the drawing
-_PIXEL, _LATENT, _CONDITION = "#fbe6e2", "#e7f3e6", "#eeeeee"
 
 
 @made_from("pipeline", calls=["pipeline_architecture"])
-def architecture(plan: Architecture) -> Picture:
+def architecture(plan: Architecture | TransformerArchitecture) -> Picture:
     """Draws how a pipeline is built: pixel space (red), latent space (green), conditioning (grey), with its own shapes.
 
     Above, training: x is encoded to z and noised to z_T. In the middle the denoising UNet, a box a block in its order,
@@ -32,31 +32,32 @@ def architecture(plan: Architecture) -> Picture:
     Beneath, sampling: the scheduler takes the prediction and x_t, and after the last step D decodes. A pipeline on
     pixels has no E and D, an unconditional one no conditioning; the figure then says so.
 
+    A diffusion transformer stands in the same place, a box a group of blocks (`transformer_blocks`) from left to right,
+    with its name, "×24" for 24 blocks, heads and width. The upper lane is the picture's tokens, the lower one the
+    words'; a block of two streams has a box in both, one of a single stream reaches over both. Stripes are the layers
+    of its first block: purple joint attention, which spans both lanes since words and picture share one softmax, blue
+    self-attention, orange cross-attention, grey the feed-forward network. A text
+    encoder without an orange line gives a pooled vector alone. The drawing of a transformer has no scale.
+
     Args:
         plan: What `sdx.pipeline_architecture(pipe)` returns.
 
     Source: Rombach et al. 2022 (LDM), Figure 3; ours has the blocks and shapes of one real pipeline.
     """
-    latent = plan.autoencoder is not None
-    left, right = (2.05 if latent else 0.1), (8.95 if plan.readers else _WIDE - 0.1)
+    if isinstance(plan, TransformerArchitecture):
+        return transformer(plan)
+    left, right = sides(plan)
     with style():
-        figure = Figure(figsize=(_WIDE, _HIGH), layout="constrained")
+        figure = Figure(figsize=(WIDE, HIGH), layout="constrained")
         ax = panel_grid(figure)[0, 0]
-        ax.set(xlim=(0, _WIDE), ylim=(0, _HIGH))
         ax.set_title(f"{plan.pipeline}: {plan.unet} of {count(plan.parameters)} parameters", fontsize=10)
-        if latent:
-            _space(ax, 0.1, left - 0.1, _PIXEL, "pixel space")
-        _space(
-            ax, left, right, _LATENT if latent else _PIXEL, "latent space" if latent else "pixel space, no autoencoder"
-        )
-        if plan.readers:
-            _space(ax, right + 0.1, _WIDE - 0.05, _CONDITION, "conditioning")
+        spaces(ax, plan)
         places = draw_unet(ax, plan.stages, left + 0.92, right - 0.95)
-        _flow(ax, plan, left, right, places)
-        if latent:
-            _pixels(ax, plan)
+        beside = f"t, embedded\nto {plan.time_width}, is\nadded in all\ngrey blocks"
+        flow(ax, plan, plan.unet_input, places[0], places[-1], beside)
+        pixels(ax, plan)
         if plan.readers:
-            _conditioning(ax, plan, right, places)
+            _keys(ax, plan, places)
         kinds = (("residual block", RESNET), ("self-attention", SELF), ("cross-attention", CROSS))
         there = {colour for stage in plan.stages for colour in stripes(stage)}
         handles = [Patch(color=colour, label=label) for label, colour in kinds if colour in there]
@@ -86,121 +87,14 @@ def architecture(plan: Architecture) -> Picture:
     )
 
 
-def _space(ax: Axes, left: float, right: float, colour: str, name: str) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (left + 0.06, 0.1), right - left - 0.12, _HIGH - 0.2, boxstyle="round,pad=0.04", color=colour, linewidth=0
-        )
-    )
-    ax.text((left + right) / 2, _HIGH - 0.12, name, ha="center", va="top", fontsize=9.5, fontweight="bold", color=LINE)
-
-
-def _flow(ax: Axes, plan: Architecture, left: float, right: float, places: Sequence[Place]) -> None:
-    """Training above the UNet, sampling beneath it."""
-    name = "z" if plan.autoencoder else "x"
-    entry, leave, top = left + 0.48, right - 0.52, 5.55
-    box(ax, entry, top, name, plan.latents)
-    box(ax, leave, top, f"{name}_T", plan.latents)
-    arrow(ax, (entry + 0.4, top), (leave - 0.4, top))
-    ax.text(
-        (entry + leave) / 2,
-        top + 0.05,
-        f"diffusion, {plan.num_train_timesteps} timesteps",
-        ha="center",
-        va="bottom",
-        fontsize=8,
-    )
-    first, last = places[0], places[-1]
-    box(ax, entry, first.y, f"{name}_t", plan.unet_input)
-    path(ax, [(leave, top - 0.26), (leave, 5.02), (entry, 5.02), (entry, first.y + 0.28)])
-    ax.text(
-        (entry + leave) / 2,
-        5.04,
-        f"sampling begins with noise {name}_T",
-        ha="center",
-        va="bottom",
-        fontsize=7,
-        color="#555555",
-    )
-    arrow(ax, (entry + 0.4, first.y), (first.x - first.wide / 2, first.y))
-    box(ax, leave, last.y, _PREDICTS.get(plan.prediction_type, plan.prediction_type), plan.latents)
-    arrow(ax, (last.x + last.wide / 2, last.y), (leave - 0.38, last.y))
-    middle, low = (left + right) / 2, 0.5
-    ax.text(
-        middle,
-        low,
-        f"{drawable(plan.scheduler)}: {name}_t → {name}_(t−1), every step",
-        ha="center",
-        va="center",
-        fontsize=8,
-        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.8},
-    )
-    path(ax, [(leave, last.y - 0.28), (leave, low), (middle + 1.55, low)])
-    path(ax, [(middle - 1.55, low), (entry, low), (entry, first.y - 0.28)])
-    ax.text(
-        entry + 0.06,
-        first.y - 1.5,
-        f"t, embedded\nto {plan.time_width}, is\nadded in all\ngrey blocks",
-        ha="left",
-        va="top",
-        fontsize=6.5,
-        color="#555555",
-    )
-
-
-_PREDICTS = {"epsilon": "ε_θ", "v_prediction": "v_θ", "sample": "x_θ", "flow_prediction": "v_θ"}
-
-
-def _pixels(ax: Axes, plan: Architecture) -> None:
-    encoder = plan.autoencoder
-    if encoder is None:
-        return
-    top, low = 5.2, 1.05
-    for y, name, image, parameters, inward in (
-        (top, "E", "x", encoder.encoder_parameters, True),
-        (low, "D", "x̃", encoder.decoder_parameters, False),
-    ):
-        box(ax, 0.55, y, image, plan.image)
-        tall, short = 0.42, 0.16
-        ax.add_patch(
-            Polygon(
-                [(1.12, y - tall), (1.12, y + tall), (1.72, y + short), (1.72, y - short)],
-                facecolor="white",
-                edgecolor=LINE,
-                linewidth=0.9,
-            )
-        )
-        ax.text(1.4, y, name, ha="center", va="center", fontsize=11, fontstyle="italic")
-        ax.text(1.05, y - 0.5, f"{count(parameters)}\nparameters", ha="center", va="top", fontsize=6.5, color="#555555")
-        if inward:
-            arrow(ax, (0.92, y), (1.12, y))
-            path(ax, [(1.72, y), (1.9, y), (1.9, 5.55), (2.1, 5.55)])
-        else:
-            arrow(ax, (1.12, y), (0.92, y))
-            path(ax, [(2.5, 0.5), (1.9, 0.5), (1.9, y), (1.72, y)])
-    text = f"{encoder.class_name}\nfactor {encoder.factor}\nchannels\n{' → '.join(map(str, encoder.widths))}"
-    ax.text(1.0, 3.2, text, ha="center", va="center", fontsize=7.5, color=LINE)
-
-
-def _conditioning(ax: Axes, plan: Architecture, right: float, places: Sequence[Place]) -> None:
-    """The text encoders, each reading the prompt by itself, and the way of their keys and values into the UNet."""
-    middle, bus, prompt = (right + _WIDE) / 2 + 0.05, 1.1, 5.5
-    reads, gives = _WIDE - 0.2, right + 0.27
-    frame = {"boxstyle": "round", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.9}
-    ax.text(middle, prompt, "prompt", ha="center", va="center", fontsize=9, bbox=frame)
-    gap = min(1.2, 3.2 / len(plan.readers))
-    heights = [4.4 - gap * number for number in range(len(plan.readers))]
-    ax.plot([middle + 0.3, reads, reads], [prompt, prompt, heights[-1]], color=LINE, linewidth=1.1)
-    for reader, y in zip(plan.readers, heights, strict=True):
-        shape = f"{reader.positions} × {reader.width}"
-        text = f"{reader.name}\n{drawable(reader.class_name, 16)}\n{reader.layers} layers\n{shape}"
-        arrow(ax, (reads, y), (middle + 0.52, y))
-        ax.text(middle, y, text, ha="center", va="center", fontsize=6.8, bbox=frame)
-        ax.plot([middle - 0.55, gives], [y, y], color=CROSS, linewidth=1.4)
+def _keys(ax: Axes, plan: Architecture, places: Sequence[Place]) -> None:
+    """The way of the text encoders' keys and values into the UNet."""
+    gives, top = readers(ax, plan)
+    (_, right), bus = sides(plan), 1.1
     crossed = [place for stage, place in zip(plan.stages, places, strict=True) if stage.cross_attention]
     if not crossed:
         return
-    ax.plot([gives, gives, min(p.x for p in crossed)], [heights[0], bus, bus], color=CROSS, linewidth=1.4)
+    ax.plot([gives, gives, min(p.x for p in crossed)], [top, bus, bus], color=CROSS, linewidth=1.4)
     text = f"K, V from width {plan.key_width}"
     ax.text(right - 0.62, bus + 0.04, text, ha="right", va="bottom", fontsize=7, color=CROSS)
     for place in crossed:

@@ -1,13 +1,26 @@
 """Boxes, arrows and lines with corners, in the units of the architecture's drawing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from ..figures.colours import PALETTE
 from ..records.architecture import Shape
 
 LINE = "#444444"
+RESNET, SELF, CROSS, JOINT = "#a9a9a9", PALETTE[0], PALETTE[5], "#cc79a7"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block of the denoiser stands: its middle and its size."""
+
+    x: float
+    y: float
+    wide: float
+    high: float
 
 
 def box(ax: Axes, x: float, y: float, name: str, shape: Shape) -> None:
@@ -25,8 +38,9 @@ def arrow(ax: Axes, start: tuple[float, float], stop: tuple[float, float], *, th
     )
 
 
-def path(ax: Axes, points: Sequence[tuple[float, float]]) -> None:
+def path(ax: Axes, points: Sequence[tuple[float, float]], colour: str = LINE) -> None:
     """A line with corners, an arrow at its end."""
     x, y = zip(*points[:-1], strict=True)
-    ax.plot(x, y, color=LINE, linewidth=1.1, solid_capstyle="round")
-    arrow(ax, points[-2], points[-1])
+    ax.plot(x, y, color=colour, linewidth=1.1, solid_capstyle="round")
+    look = {"arrowstyle": "->", "color": colour, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", points[-1], points[-2], arrowprops=look)

@@ -1,28 +1,15 @@
 """The UNet in the middle of the architecture: its blocks in the shape of a U, their layers and their skips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..figures.colours import PALETTE
 from ..records.architecture import Stage
-from ._architecture_strokes import arrow
+from ._architecture_strokes import CROSS, RESNET, SELF, Place, arrow
 
-RESNET, SELF, CROSS = "#a9a9a9", PALETTE[0], PALETTE[5]
 _MOST_SKIPS = 4  # channels named on a skip
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a block of the UNet stands: its middle and its size."""
-
-    x: float
-    y: float
-    wide: float
-    high: float
 
 
 def draw_unet(ax: Axes, stages: Sequence[Stage], left: float, right: float) -> list[Place]:

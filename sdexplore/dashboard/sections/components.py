@@ -159,8 +159,7 @@ class ComponentsSection(Section):
         self._node = node
         attention = node.attention
         rows = [("class", node.class_name), ("parameters", f"{node.parameters:,}")]
-        if node.output:
-            rows.append(("output", " × ".join(map(str, node.output))))
+        rows += [(f"output {name}".strip(), " × ".join(map(str, shape))) for name, shape in node.told.items()]
         if attention:
             rows += [
                 ("attention", f"{attention.kind}: {_KEYS[attention.kind]}"),

@@ -6,9 +6,10 @@ pass runs the model's real code, so the grids of any size are those of a real ru
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 import torchinfo
@@ -22,6 +23,7 @@ from ..families.attention_modules import attention_facts_of
 from ..families.family import Family
 from ..families.grids import Grid, grids_of_pass, pair
 
+Shape: TypeAlias = tuple[int, ...]
 TOKENS = 77  # any number works: only the text's own shape depends on it
 
 
@@ -103,34 +105,53 @@ def _transformer_inputs(config: Any, takes: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def output_shapes(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The output's shape of every module of a blueprint that returns a tensor, by torchinfo.
+@dataclass(frozen=True)
+class Watched:
+    """What the modules of a network did in one forward pass, by dotted name, in the order in which they were called.
 
-    Of several tensors it is the first one's, which in transformers' outputs is the last hidden state.
+    Attributes:
+        outputs: Shapes of the tensors that a module returned, none of what is nested deeper; of its last call.
     """
-    firsts: dict[str, tuple[int, ...]] = {}
+
+    outputs: Mapping[str, tuple[Shape, ...]]
+
+
+def watched_pass(network: nn.Module, inputs: Mapping[str, Any]) -> Watched:
+    """Runs a blueprint once, by torchinfo; the order of its modules' calls, and the shapes of what they return.
+
+    torchinfo tells one tensor a module; hooks add those of modules that return several, and the order of the calls.
+    """
+    outputs: dict[str, tuple[Shape, ...]] = {}
+    several: dict[str, tuple[Shape, ...]] = {}
 
     def watch(name: str, module: nn.Module) -> None:
-        def note(_: nn.Module, __: Any, output: Any) -> None:
-            if isinstance(output, Mapping):  # torchinfo would take the last
-                tensors = (v for v in output.values() if isinstance(v, torch.Tensor))
-                first = next(tensors, None)
-                if first is not None:
-                    firsts[name] = tuple(first.shape)
+        def begin(_: nn.Module, __: Any) -> None:
+            outputs.setdefault(name, ())
 
-        module.register_forward_hook(note)
+        def end(_: nn.Module, __: Any, output: Any) -> None:
+            if not isinstance(output, torch.Tensor):
+                several[name] = tuple(tuple(one.shape) for one in _flat(output) if isinstance(one, torch.Tensor))
+
+        module.register_forward_pre_hook(begin)
+        module.register_forward_hook(end)
 
     for name, module in network.named_modules():
         watch(name, module)
     summary = torchinfo.summary(network, input_data=dict(inputs), verbose=0, col_names=())
     torchinfo.torchinfo.clear_cached_forward_pass()  # it would keep the blueprint alive
     names = {id(module): name for name, module in network.named_modules()}
-    flat = ((names.get(info.layer_id), info.output_size) for info in summary.summary_list)
-    return {
-        name: tuple(shape)
-        for name, shape in flat
-        if name is not None and shape and all(isinstance(length, int) for length in shape)
-    } | firsts
+    for info in summary.summary_list:
+        name, shape = names.get(info.layer_id), tuple(info.output_size or ())
+        if name in outputs and shape and all(isinstance(length, int) for length in shape):
+            outputs[name] = (shape,)
+    return Watched(outputs | several)
+
+
+def _flat(output: Any) -> Iterator[Any]:
+    """What a module returns, one by one; of a list of pictures in a field (Z-Image's), each."""
+    whole = output.values() if isinstance(output, Mapping) else output
+    for one in whole if isinstance(whole, (tuple, list, ValuesView)) else (whole,):
+        yield from one if isinstance(one, list) else (one,)
 
 
 def attention_facts(network: nn.Module, where: Mapping[str, Grid]) -> tuple[AttentionLayer, ...]:

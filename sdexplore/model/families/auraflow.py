@@ -6,7 +6,7 @@ The registers are learned tokens that stand for no word. Their columns are in th
 # ruff: noqa: ARG002  (the names are those of the base class)
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -55,4 +55,12 @@ class AuraFlow(Family):
             "hidden_states": torch.zeros(1, config.in_channels, y, x),
             "encoder_hidden_states": torch.zeros(1, _WORDS, config.joint_attention_dim),
             "timestep": torch.zeros(1),
+        }
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """The registers stand before the words."""
+        found, network = super().streams(denoiser, call), cast("Any", denoiser)
+        return {
+            "registers and words": network.register_tokens.shape[1] + found["words"],
+            "picture": found["picture"],
         }

@@ -48,6 +48,7 @@ class Family:
         cut_to_size: Whether the pipeline resizes and cuts what it drew to the size that was asked for.
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
         masks_padding: Whether the pipeline hides padding from its text encoders.
+        levels: Whether its blocks go down, mid and up, as a UNet's do.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -69,6 +70,7 @@ class Family:
     cut_to_size: ClassVar[bool] = False
     negative_apart: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
+    levels: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -316,6 +318,14 @@ class Family:
         """
         side = self.patch(blueprint)
         return dict.fromkeys(self.attention_layers(blueprint), (size[0] // side, size[1] // side))
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """What stands along the middle axis of a block's tensors in such a call -> how many positions it has there."""
+        sample, side = call[self.sample], self.patch(denoiser)
+        if isinstance(sample, torch.Tensor) and sample.ndim == 3:  # noqa: PLR2004  (row, patch, width): packed
+            return {"words": self.text_length(call), "picture": sample.shape[1]}
+        y, x = self.latent_size(call)
+        return {"words": self.text_length(call), "picture": (y // side) * (x // side)}
 
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
         """The blocks down, mid and up of a denoiser; see `blocks_of`.

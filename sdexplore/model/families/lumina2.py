@@ -88,3 +88,8 @@ class Lumina2(Family):
         """The row's own words first, then the picture."""
         words = self.text_length(call, row)
         return Places(picture=slice(words, words + pixels), words=slice(0, words))
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """The words with their padding, since an example's mask has no content."""
+        (y, x), side = self.latent_size(call), self.patch(denoiser)
+        return {"words": call[self.text].shape[1], "picture": (y // side) * (x // side)}

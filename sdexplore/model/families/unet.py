@@ -33,6 +33,7 @@ class UNet(Family):
     """Any UNet of diffusers, conditional or not; also one of somebody's own that a pipeline has as its `unet`."""
 
     name: ClassVar[str] = "unet"
+    levels: ClassVar[bool] = True
     title: ClassVar[str] = "UNet"
     masks_padding: ClassVar[bool] = False
     component: ClassVar[str] = "unet"
@@ -193,6 +194,10 @@ class UNet(Family):
         with torch.device("meta"):
             inputs = self.example_inputs(blueprint, size)
         return grids_of_pass(blueprint, inputs, super().attention_layers(blueprint))
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:  # noqa: ARG002
+        """None: its blocks return the picture alone."""
+        return {}
 
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:
         """By the UNet's own code, run once without weights."""

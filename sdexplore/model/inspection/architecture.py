@@ -1,4 +1,4 @@
-"""The architecture of a pipeline as records: its UNet runs once on the meta device, which gives all shapes."""
+"""The architecture of a pipeline as records: its denoiser runs once on the meta device, which gives all shapes."""
 
 from typing import Any
 
@@ -6,10 +6,13 @@ from torch import nn
 
 from ...base.errors import InspectionError
 from ...records.architecture import Architecture, AutoencoderPlan, TextReader
+from ...records.transformer_architecture import TransformerArchitecture
 from ..components.adapters import counted_parameters
 from ..components.meta_networks import attention_facts, blueprint, example_inputs
 from ..components.pipeline_parts import autoencoder, denoiser, latent_grid, parts, vae_scale_factor
 from ..families import family_of
+from ..families.family import Family
+from .transformer_blocks import transformer_parts
 
 # Names of the same value in transformers' configs: of CLIP and BERT; of T5 and latent diffusion's own BERT.
 _WIDTHS = ("hidden_size", "d_model")
@@ -17,21 +20,45 @@ _LAYERS = ("num_hidden_layers", "num_layers", "encoder_layers")
 _POSITIONS = ("max_position_embeddings", "n_positions")
 
 
-def pipeline_architecture(pipe: Any, height: int | None = None, width: int | None = None) -> Architecture:
+def pipeline_architecture(
+    pipe: Any, height: int | None = None, width: int | None = None
+) -> Architecture | TransformerArchitecture:
     """How the pipeline is built, with the shapes of one picture: `views.architecture` draws it.
 
-    The UNet's own code runs once on the meta device, without weights or memory, so the shapes are those of a real
+    The denoiser's own code runs once on the meta device, without weights or memory, so the shapes are those of a real
     picture of this size. It works for a pipeline whose weights are not loaded.
 
     Args:
         height, width: Of the picture in pixels; by default the pipeline's own size.
 
+    Returns:
+        Of a UNet its blocks down, mid and up; of a diffusion transformer its tokens and its groups of blocks.
+
     Raises:
-        InspectionError: The pipeline has no UNet with blocks down, mid and up, or its config does not describe it.
+        InspectionError: The pipeline has no denoiser of a known family, or its config does not describe it.
     """
-    network, family = denoiser(pipe), family_of(pipe)
+    network: Any = denoiser(pipe)
+    family = family_of(pipe)
     grid, factor = latent_grid(pipe, height, width), vae_scale_factor(pipe)
+    scheduler: Any = getattr(pipe, "scheduler", None)
+    channels = _latent_channels(pipe, network.config) if family.levels else family.latent_channels(pipe)
+    plan = _autoencoder(pipe, factor)
+    around: dict[str, Any] = {
+        "pipeline": type(pipe).__name__,
+        "image": (3 if plan else channels, grid[0] * factor, grid[1] * factor),
+        "latents": (channels, *grid),
+        "autoencoder": plan,
+        "readers": tuple(_readers(pipe)),
+        "parameters": _parameters(network),
+        "scheduler": type(scheduler).__name__,
+        "num_train_timesteps": int(getattr(getattr(scheduler, "config", None), "num_train_timesteps", 0)),
+        "prediction_type": str(getattr(getattr(scheduler, "config", None), "prediction_type", "flow")),
+    }
     try:
+        if not family.levels:
+            return TransformerArchitecture(
+                **around, token_readers=_giving_tokens(pipe, family), **transformer_parts(network, family, grid)
+            )
         copied = blueprint(network)
         blocks = family.blocks(copied, example_inputs(copied, grid), network)
     except Exception as error:
@@ -39,18 +66,10 @@ def pipeline_architecture(pipe: Any, height: int | None = None, width: int | Non
         raise InspectionError(
             f"pipeline_architecture: the blocks of this {kind} cannot be laid out: {error}"
         ) from error
-    config: Any = network.config
-    channels = _latent_channels(pipe, config)
-    scheduler: Any = getattr(pipe, "scheduler", None)
-    plan = _autoencoder(pipe, factor)
     return Architecture(
-        pipeline=type(pipe).__name__,
-        image=(3 if plan else channels, grid[0] * factor, grid[1] * factor),
-        latents=(channels, *grid),
-        autoencoder=plan,
-        readers=tuple(_readers(pipe)),
+        **around,
         unet=type(network).__name__,
-        unet_input=(int(config.in_channels), *grid),
+        unet_input=(int(network.config.in_channels), *grid),
         stages=blocks.stages,
         key_width=next((layer.key_dim for layer in attention_facts(copied, {}) if layer.kind == "cross"), None),
         stem=blocks.stem,
@@ -58,11 +77,13 @@ def pipeline_architecture(pipe: Any, height: int | None = None, width: int | Non
         residual=blocks.residual,
         downsampler=blocks.downsampler,
         upsampler=blocks.upsampler,
-        parameters=_parameters(network),
-        scheduler=type(scheduler).__name__,
-        num_train_timesteps=int(getattr(getattr(scheduler, "config", None), "num_train_timesteps", 0)),
-        prediction_type=str(getattr(getattr(scheduler, "config", None), "prediction_type", "flow")),
     )
+
+
+def _giving_tokens(pipe: Any, family: Family) -> tuple[str, ...]:
+    """The text encoders whose tokens are keys of the picture's attention."""
+    named = {f"tokenizer{name.removeprefix('text_encoder')}": name for name in parts(pipe) if "text_encoder" in name}
+    return tuple(named[tokenizer] for tokenizer in family.text_columns(named))
 
 
 def _latent_channels(pipe: Any, config: Any) -> int:
@@ -94,8 +115,10 @@ def _readers(pipe: Any) -> list[TextReader]:
 
 
 def _reader(name: str, module: Any) -> TextReader:
+    config = getattr(module.config, "text_config", None) or module.config  # Qwen2.5-VL reads pictures too
+
     def fact(names: tuple[str, ...]) -> int:
-        return next((int(found) for one in names if (found := getattr(module.config, one, None))), 0)
+        return next((int(found) for one in names if (found := getattr(config, one, None))), 0)
 
     return TextReader(
         name=name,

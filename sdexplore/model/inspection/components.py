@@ -3,8 +3,9 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
 from ..components.adapters import counted_parameters, fused_copies
 from ..components.finite_weights import broken_weights
-from ..components.meta_networks import attention_facts, blueprint, example_inputs, grids, output_shapes
+from ..components.meta_networks import Shape, attention_facts, blueprint, example_inputs, grids, watched_pass
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
 from ..components.vae_family import vae_of_another_family
 from ..families import family_of
+from ..families.attention_modules import AttentionFacts
 from ..families.family import unwrapped
-from ..families.grids import Grid
+from ..families.grids import Grid, with_ancestors
 from ..loading.fit_to_machine import fit_of
 from ..loading.networks_from_configs import configured
 
@@ -44,8 +46,10 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
     A path of a config.json, or of a folder with one, needs no weights: the network is then on the meta device.
 
     All levels are recorded; `depth` says how many the text shows, and how many are unfolded in HTML. Output shapes are
-    those of one image of the pipeline's default size. torchinfo finds them on the meta device; of several output
-    tensors it is the first one's.
+    those of one image of the pipeline's default size, from torchinfo's pass through the network's code on the meta
+    device. Where a block of a transformer returns words and picture, both are told. Modules stand in the order in which
+    that pass calls them (a UNet's `mid_block` before its `up_blocks`); one that it does not call, behind the one before
+    it in the code.
 
     Raises:
         InspectionError: There is no such component, it is null or not a network, or depth is negative; there is no such
@@ -67,6 +71,11 @@ def tree(pipe: Any, component: str | None = None, depth: int = 2) -> ModuleTree:
         )
     network = unwrapped(module)
     size = None if bare else _sample_size(pipe, name)
+    return tree_of_size(name, network, size, depth)
+
+
+def tree_of_size(name: str, network: nn.Module, size: Grid | None, depth: int = 2) -> ModuleTree:
+    """The modules of a network, with the shapes of latents of a size (y, x); `name` is the component's."""
     facts = _facts(network, size)
     counted = {id(one): "" for copy in fused_copies(network) for one in network.get_submodule(copy).parameters()}
     return ModuleTree(name, _node("", network, facts, counted), depth, facts.note)
@@ -109,9 +118,16 @@ _DENOISERS = ("unet", "transformer", "prior", "decoder")  # what pipelines call 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What was found out about a network's modules, by name; `shapes` are those of a module's own parameters."""
+    """What was found out about a network's modules, by name.
 
-    outputs: Mapping[str, tuple[int, ...]]
+    Attributes:
+        outputs: Shapes of the tensors that a module returns, in the order of the modules' calls.
+        streams: What the middle axis of a tensor holds ("words", "picture") -> its length.
+        shapes: Of a module's own parameters.
+    """
+
+    outputs: Mapping[str, tuple[Shape, ...]]
+    streams: Mapping[str, int]
     attention: Mapping[str, AttentionLayer]
     shapes: Mapping[str, list[torch.Size]]
     note: str
@@ -121,17 +137,19 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
     try:
         copied = blueprint(network)
         inputs = example_inputs(copied, size)
-        outputs = output_shapes(copied, inputs)
+        outputs, streams = watched_pass(copied, inputs).outputs, _streams(copied, inputs)
         where = grids(copied, inputs, size)
         shapes = {name: _own_shapes(module) for name, module in copied.named_modules()}
         firsts = {k: v[0] if isinstance(v, list) else v for k, v in inputs.items()}
         tensors = {k: tuple(v.shape) for k, v in firsts.items() if isinstance(v, torch.Tensor)}
         note = "shapes for " + ", ".join(f"{name} {shape}" for name, shape in tensors.items())
     except Exception as error:  # noqa: BLE001  (any network may refuse; the tree then has no shapes)
-        outputs, where, shapes = {}, {}, {}
+        outputs, streams, where, shapes = {}, {}, {}, {}
         note = f"without output shapes: {_why_without(network, error)}"
     layers = {layer.name: layer for layer in attention_facts(network, where)}
-    return _Facts(outputs, layers, shapes, note)
+    for name, facts in _known_layers(network).items():  # the family knows better what they attend to
+        layers[name] = AttentionLayer(name, facts.kind, facts.heads, facts.head_dim, facts.key_dim, where.get(name))
+    return _Facts(outputs, streams, layers, shapes, note)
 
 
 def _why_without(network: nn.Module, error: Exception) -> str:
@@ -155,18 +173,55 @@ def _node(name: str, module: nn.Module, facts: _Facts, seen: dict[int, str]) -> 
     own = [p for p in module.parameters(recurse=False) if seen.setdefault(id(p), name) == name]
     # A module that was replaced after the config was written does not have the blueprint's shapes.
     same = facts.shapes.get(name) == _own_shapes(module)
+    outputs = facts.outputs.get(name, ()) if same else ()
+    # Counted in the order of the code, so that a shared parameter belongs to the same module as ever.
+    children = [
+        _node(f"{name}.{key}" if name else key, child, facts, seen)
+        for key, child in module._modules.items()  # noqa: SLF001  (named_children hides repeats)
+        if child is not None
+    ]
     return ModuleNode(
         name,
         type(module).__name__,
         sum(parameter.numel() for parameter in own),
-        facts.outputs.get(name) if same else None,
+        next(iter(outputs), None),
         facts.attention.get(name),
-        children=tuple(
-            _node(f"{name}.{key}" if name else key, child, facts, seen)
-            for key, child in module._modules.items()  # noqa: SLF001  (named_children hides repeats)
-            if child is not None
-        ),
+        children=tuple(_as_data_flows(children, list(facts.outputs))),
+        streams=_named(outputs, facts.streams),
     )
+
+
+def _as_data_flows(children: list[ModuleNode], called: Sequence[str]) -> list[ModuleNode]:
+    """The children in the order of their first calls; one that was not called stays behind the one before it."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(called):
+        for around in with_ancestors(name):  # a list of blocks is called by its first block
+            first.setdefault(around, place)
+    places, place = [], -1
+    for child in children:
+        place = first.get(child.name, place)
+        places.append(place)
+    return [child for _, child in sorted(zip(places, children, strict=True), key=itemgetter(0))]
+
+
+def _known_layers(network: nn.Module) -> Mapping[str, AttentionFacts]:
+    try:
+        return {name: layer.facts for name, layer in family_of(network).attention_layers(network).items()}
+    except InspectionError:
+        return {}
+
+
+def _streams(network: nn.Module, inputs: Mapping[str, Any]) -> Mapping[str, int]:
+    try:
+        return family_of(network).streams(network, inputs)
+    except InspectionError:
+        return {}
+
+
+def _named(outputs: tuple[Shape, ...], lengths: Mapping[str, int]) -> dict[str, Shape]:
+    """Each of a block's two tensors by what it holds; empty where their lengths do not tell."""
+    found = {name: shape for shape in outputs for name, length in lengths.items() if shape[1:-1] == (length,)}
+    return found if len(outputs) == len(found) == len(set(lengths.values())) == len(lengths) else {}
 
 
 def _component(name: str, held: Any) -> Component:

@@ -172,7 +172,11 @@ class TestTree:
 
     def test_every_module_is_a_node_with_its_own_count(self, sd, seen):
         modules = dict(sd.unet.named_modules())
-        assert [node.name for node in seen] == list(modules)
+        assert sorted(node.name for node in seen) == sorted(modules)
+        assert [child.name for child in seen.root.children] == [
+            *("time_proj", "time_embedding", "conv_in", "down_blocks", "mid_block", "up_blocks"),
+            *("conv_norm_out", "conv_act", "conv_out"),
+        ]
         assert all(node.parameters == counted(modules[node.name]) for node in seen)
         assert all(node.class_name == type(modules[node.name]).__name__ for node in seen)
 
