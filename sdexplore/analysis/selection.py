@@ -125,6 +125,12 @@ class Chosen:
         """Indexes the head axis."""
         return slice(None) if self.heads is None else list(self.heads)
 
+    @property
+    def kind(self) -> str:
+        """Of the layers: "joint attention" where words and picture share one softmax, else "cross-attention"."""
+        joint = any(() in attention.columns for attention in self.layers.values())
+        return "joint attention" if joint else "cross-attention"
+
     def calls(self, attention: Attention) -> list[int] | slice:
         """Indexes the call axis of a layer: its calls at the chosen steps."""
         calls = [call for call, step in enumerate(attention.steps) if step in self.steps]

@@ -17,7 +17,7 @@ from ..trace.declaration import with_arrays
 from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
-from .picture_files import File, exact, small
+from .picture_files import File, all_small, exact
 from .provenance_facts import provenance_facts
 from .role_maps import RoleMaps, role_maps
 
@@ -144,7 +144,7 @@ class _Parts:
         """The files of the pictures that were decoded on the way, made once for all plans."""
         kinds = {"x_t": self.trace.pictures("decoded"), "x0": self.trace.pictures("decoded_x0")}
         return {
-            name: {str(step): small(pictures[step], smallest=self.for_page) for step in pictures.made}
+            name: all_small({str(step): pictures[step] for step in pictures.made}, smallest=self.for_page)
             for name, pictures in kinds.items()
         }
 

@@ -219,7 +219,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _rested(self) -> None:
         if self.trace is None:
             self._tabs.say_what_is_missing()
-        elif not self.board.busy:
+        elif self.board.busy:
+            self._tabs.open.waits()
+        else:
             self._tabs.open.rested()
 
     def _say_code(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..changes.several import as_json
-from ..trace.facts import facts_of
+from ..trace.facts import facts_as_drawn
 from ..trace.trace import Trace
 
 
@@ -16,7 +16,7 @@ class CodeLine(str):
     """A line of code that remembers what its names stand for.
 
     Attributes:
-        sources: How the traces in it were made, as `facts_of` says it, in the order of their names in the line.
+        sources: How the traces in it were made, as `facts_as_drawn` says it, in the order of their names in the line.
         over: Where they are the cells of a Comparison: its axes, changes in them as JSON; else None.
         given: Name in the line → digest of the array that the user gave under that name: a mask, an image.
     """
@@ -35,7 +35,7 @@ class CodeLine(str):
     ) -> "CodeLine":
         """The line, made from `traces`, or from the facts of traces that are not at hand, and from `given` arrays."""
         made = super().__new__(cls, line)
-        made.sources = tuple(facts_of(one) if isinstance(one, Trace) else one for one in traces)
+        made.sources = tuple(facts_as_drawn(one) if isinstance(one, Trace) else one for one in traces)
         made.over = None if over is None else {name: as_json(values) for name, values in over.items()}
         made.given = {name: _digest(array) for name, array in given.items()}
         return made

@@ -1,12 +1,14 @@
 """What titles of figures say: the run, the step, what is averaged over, the layer."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
 
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
+from ..base.display import with_infinity
 from ..changes.several import in_words
 from ..trace.trace import Trace
 from .colours import PALETTE
@@ -20,7 +22,7 @@ MOST_STEPS: Final = 8  # for which a figure has room, a column each
 def step_title(trace: Trace, step: int) -> str:
     """A step as panels name it: its number, its timestep, its noise level."""
     t = trace.timesteps[step]
-    sigma = "" if trace.sigmas is None else f", σ {trace.sigmas[step]:.3g}"
+    sigma = "" if trace.sigmas is None else f", σ {with_infinity(float(trace.sigmas[step]), '.3g')}"
     return f"step {step}\nt {t:.0f}{sigma}"
 
 
@@ -86,17 +88,18 @@ def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
 def short_layers(names: Sequence[str]) -> dict[str, str]:
     """Dotted name -> its blocks' numbers: "up 1.0" for "up_blocks.1.attentions.0.transformer_blocks.0.attn2".
 
-    A transformer's "transformer_blocks.3.attn" is "block 3", its "single_transformer_blocks.0.attn" "single 0"; another
-    attention of a block is named behind that ("block 3 attn2"). The transformer block of a UNet is named where there
-    are several. Names of another build stay as they are, cut in front.
+    A transformer's "transformer_blocks.3.attn" is "block 3", its "single_transformer_blocks.0.attn" "single 0". Where
+    two attentions of a block are named, theirs stand behind ("block 3 attn2"). The transformer block of a UNet is named
+    where there are several. Names of another build stay as they are, cut in front.
     """
     found = {name: _LAYER.fullmatch(name) for name in names}
     deep = any(match and match["depth"] != "0" for match in found.values())
+    blocks = Counter(_block(block) for block in map(_BLOCK.fullmatch, names) if block)
     short = {}
     for name, match in found.items():
         if match is None and (block := _BLOCK.fullmatch(name)) is not None:
-            of = "" if block["attention"] in ("attn", "attention") else f" {block['attention']}"
-            short[name] = f"{block['kind'] or 'block'} {block['number']}{of}"
+            of = f" {block['attention']}" if blocks[_block(block)] > 1 else ""
+            short[name] = f"{_block(block)}{of}"
             continue
         if match is None:
             short[name] = drawable(name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}")
@@ -106,13 +109,18 @@ def short_layers(names: Sequence[str]) -> dict[str, str]:
     return short
 
 
+def _block(match: re.Match[str]) -> str:
+    return f"{match['stream'] or match['part']} {match['number']}"
+
+
 _LONGEST = 24
-_BLOCK = re.compile(
-    r"(?:(?:(?P<kind>single|joint)_)?transformer_blocks|blocks|layers)\.(?P<number>\d+)\.(?P<attention>attn\d?|attention)"
-)
 _LAYER = re.compile(
     r"(?P<part>down|mid|up)_blocks?(?:\.(?P<block>\d+))?\.attentions\.(?P<attention>\d+)"
     r"\.transformer_blocks\.(?P<depth>\d+)\.attn[12]"
+)
+_BLOCK = re.compile(
+    r"(?:(?P<stream>single|joint)_)?(?:transformer_)?(?P<part>block|layer)s\.(?P<number>\d+)"
+    r"\.(?P<attention>attn\d?|attention)"
 )
 
 

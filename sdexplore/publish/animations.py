@@ -261,7 +261,7 @@ def _word(
     ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
     beside = f", beside the picture that each step predicts ({how})" if predicted else ""
     alt = with_details(
-        f"Animation of the cross-attention to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
+        f"Animation of the {read.kind} to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
         f"one scale from 0 to {top:.3g}{beside}",
         *ends,
     )

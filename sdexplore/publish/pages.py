@@ -40,7 +40,7 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     at once, then the means over all steps, while the rest of the file loads, then single steps one by one. Without
     JavaScript it shows the picture and its words. Parts that do not fit the budget are left out in the order that
     `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way become AVIF,
-    which takes most of the time: about half a second for a picture of 512 × 512.
+    which takes most of the time: a core needs about a fifth of a second for a picture of 512 × 512.
 
     Args:
         trace: A Trace, or the path of a saved one.

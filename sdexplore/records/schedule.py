@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from ..base.display import Block, Line, Shown, Table, counted
+from ..base.display import Block, Line, Shown, Table, counted, with_infinity
 from ..base.errors import TraceError
 from ..theory import betas, sigma_of_alpha_bar, snr
 from ..trace.facts import facts_of
@@ -28,7 +28,8 @@ class Schedule(Shown):
         space: The scale on which it holds samples.
         timesteps, sigmas: Of each call of the denoiser: a row a call, also where one step takes two.
         train_betas: β_t for t = 0, 1 …; None where the family has none (flow matching, EDM).
-        train_sigmas: √(1−ᾱ_t)/√ᾱ_t for t = 0, 1 …; None where timesteps are no training steps.
+        train_sigmas: √(1−ᾱ_t)/√ᾱ_t for t = 0, 1 …; of flow matching τ/(1−τ), where τ = t/1000 is the share of noise;
+            None where timesteps are no training steps.
         source: The trace's fingerprint, or the pipeline's model.
         asked: Of a pipeline: the arguments of `sdx.schedule` beside it; None of a trace, or where they are not known.
         run: Of a trace: how it was made, as `trace.facts.facts_of` says it; empty of a pipeline.
@@ -72,8 +73,8 @@ class Schedule(Shown):
         """What the repr shows: a row a call."""
         columns = (self.timesteps, self.sigmas, self.alphas_cumprod, self.snr, self.log_snr)
         rows = [
-            (str(call), f"{t:.4g}", f"{s:.4g}", f"{bar:.4g}", f"{ratio:.4g}", f"{log:+.3f}")
-            for call, (t, s, bar, ratio, log) in enumerate(zip(*columns, strict=True))
+            (str(call), *(with_infinity(float(value), ".4g") for value in levels), with_infinity(float(log), "+.3f"))
+            for call, (*levels, log) in enumerate(zip(*columns, strict=True))
         ]
         headers = ("call", "timestep", "σ", "ᾱ", "SNR", "ln SNR")
         of = f" of {self.source}" if self.source else ""
@@ -110,7 +111,7 @@ def schedule_of_trace(trace: Trace) -> Schedule:
 def trained(scheduler: str, config: dict[str, Any], timesteps: Float64[np.ndarray, " call"]) -> dict[str, Any]:
     """`train_betas` and `train_sigmas` by closed form from a scheduler's config; empty where its family has none."""
     steps = config.get("num_train_timesteps", 1000)
-    if config.get("use_flow_sigmas"):
+    if config.get("use_flow_sigmas") or (scheduler.startswith("FlowMatch") and not config.get("invert_sigmas")):
         share = np.arange(steps) / steps
         return {"train_sigmas": share / (1.0 - share)}
     other = float(np.max(timesteps)) < _SMALL and not np.array_equal(timesteps, np.round(timesteps))

@@ -28,7 +28,8 @@ class TextEncoding(Shown):
             not requested, or cannot be read from this encoder (relative positions, as in T5).
         causal: Whether a token sees only those before it. This is measured: the last token of the prompt was exchanged,
             and nothing before it changed.
-        to_unet: Which hidden state the pipeline's UNet gets, in words.
+        to_unet: Which hidden state the pipeline's denoiser gets, in words.
+        denoiser: How messages call it.
     """
 
     encoder: str
@@ -40,6 +41,7 @@ class TextEncoding(Shown):
     attention: Float32[np.ndarray, "layer head position position"] | None
     causal: bool
     to_unet: str
+    denoiser: str = "UNet"
 
     @property
     def num_layers(self) -> int:
@@ -97,7 +99,7 @@ class TextEncoding(Shown):
         return [
             Line(f"{self.encoder}: {self.class_name} of “{clip(self.tokens.text)}”", strong=True),
             Line(f"{self.num_layers} layers of width {width}{heads}; a token sees {sees}; {pooled}"),
-            Line(f"the UNet is given {self.to_unet}"),
+            Line(f"the {self.denoiser} is given {self.to_unet}"),
             Table(headers, rows, frozenset(headers[1:])),
         ]
 

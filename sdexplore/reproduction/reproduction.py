@@ -13,6 +13,7 @@ from ..publish.material import material_of
 from ..publish.sidecars import drawn_otherwise, read_sidecar, sha256
 from ..trace.trace import Trace
 from . import code_line
+from .pictures_of_steps import decoded_as_then
 from .pixels import compared
 from .record_differences import differences
 from .runs_again import run_again
@@ -95,6 +96,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         found += [f"Otherwise: {one}." for one in apart]
         if trace.provenance.get("model") == "unknown":
             found.append("The pipeline does not say where its weights are from.")
+    found += [said for trace, source in zip(traces, sources, strict=True) for said in decoded_as_then(trace, source)]
     made = line.draw(pipe, traces, facts.get("over"), given, of_runs)
     _check_given(line, facts, made)
     most = facts.get("most_bytes")

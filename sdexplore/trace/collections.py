@@ -229,7 +229,10 @@ class CellFolder:
 
     def keep(self, number: int, trace: Trace) -> Trace:
         """Writes the trace of a cell; returns it as read from its file, lazily."""
-        return Trace.load(trace.save(self.path / file_of(number)))
+        kept = Trace.load(trace.save(self.path / file_of(number)))
+        if (decoder := trace.decoding.decoder) is not None:
+            kept.decoded_by(decoder, ())
+        return kept
 
     def close(self, count: int) -> None:
         """Writes the index: the folder is a Comparison now."""

@@ -81,8 +81,8 @@ class DecodingTrace(StepsOfTrace):
                 )
             found = {(name, step): partial(decoding.by, decoder, name, step) for step in chosen for name in names}
             return self._decoded(found, chosen, decoder, on_step)
-        there = {(name, step) for name in NAMES for step in self.pictures(name).made} | decoding.made.keys()
-        missing = [(name, step) for step in chosen for name in names if (name, step) not in there]
+        wanted_kinds = names or NAMES[:1]  # where there can be none, x_t, so that it is said
+        missing = [(name, step) for step in chosen for name in wanted_kinds if not self.is_decoded(name, step)]
         if missing and (why := decoding.lacking()) is not None:
             raise TraceError(f"decode: step {missing[0][1]} cannot be decoded: {why}")
         wanted = {(name, step): partial(decoding.picture, name, step) for name, step in missing}
@@ -98,7 +98,8 @@ class DecodingTrace(StepsOfTrace):
         """Makes the wanted pictures one after the other; returns those of the chosen steps."""
         own = decoder is self.decoding.decoder
         made: dict[tuple[Name, int], np.ndarray] = {}
-        bar = decoder.bar(len(wanted)) if decoder is not None and wanted and on_step is None else nullcontext(_nothing)
+        shows = self.decoding.decoder or decoder  # the pipeline's bar, where there is one: its user may have put it off
+        bar = shows.bar(len(wanted)) if shows is not None and wanted and on_step is None else nullcontext(_nothing)
         with bar as more:
             for done, ((name, step), make) in enumerate(wanted.items(), 1):
                 made[name, step] = make()
@@ -108,12 +109,12 @@ class DecodingTrace(StepsOfTrace):
                     on_step(progress)
                     if progress.stopped:
                         raise Stopped(f"decode: stopped after {done} of {len(wanted)} pictures, which stay", self)
-        pictures = {name: {step: made[name, step] for step in chosen if (name, step) in made} for name in NAMES}
-        if own:
-            for name in NAMES:
-                for step in chosen:
-                    if (picture := self._own_picture(name, step, decode=False)) is not None:
-                        pictures[name][step] = picture
+        pictures: dict[Name, dict[int, np.ndarray]] = {name: {} for name in NAMES}
+        for name in NAMES:
+            for step in chosen:
+                found = self._own_picture(name, step, decode=False) if own else made.get((name, step))
+                if found is not None:
+                    pictures[name][step] = found
         return DecodedSteps(
             pictures["decoded"], pictures["decoded_x0"], VAE if own or decoder is None else decoder.name
         )
@@ -171,10 +172,34 @@ class DecodingTrace(StepsOfTrace):
             return Samples(None, None, None, "variance preserving")
         return Samples(held(self, "latents"), held(self, "sigmas"), held(self, "pred_original_sample"), space)
 
-    def decoded_by(self, decoder: Decoder, steps: Sequence[int]) -> None:
+    def is_decoded(self, name: Name, step: int) -> bool:
+        """Whether the VAE's picture of a step is there. Nothing is decoded."""
+        return step in self.pictures(name).made or (name, step) in self.decoding.made
+
+    def decoded_as(self, named: Sequence[int], there: Mapping[Name, Sequence[int]]) -> None:
+        """Decodes some steps, and from then on no other: views show what they showed where no more were decoded.
+
+        Args:
+            named: Those that `decoded` and `decoded_x0` have as keys from then on.
+            there: Those to decode, x_t and predicted x0.
+
+        Raises:
+            TraceError: A step lies beyond the run, or cannot be decoded.
+        """
+        self.check_steps(tuple(named))
+        there = {name: self.check_steps(tuple(steps)) for name, steps in there.items()}
+        self.decode(tuple(dict.fromkeys(step for steps in there.values() for step in steps)))
+        made = {(name, step): self._own_picture(name, step, decode=False) for name in there for step in there[name]}
+        for name in NAMES:
+            object.__setattr__(self, name, StepPictures({}))
+        self.decoded_by(None, named)
+        self.decoding.made = {key: picture for key, picture in made.items() if picture is not None}
+
+    def decoded_by(self, decoder: Decoder | None, steps: Sequence[int]) -> None:
         """Puts a decoder on the trace. It is no field: not in the file, not in the fingerprint, not in a pickle.
 
         Args:
+            decoder: None can decode nothing.
             steps: Those that the Record names: the keys of `decoded`, and of `decoded_x0` where there is x0.
         """
         decoding = StepDecoding(self._samples(), decoder)

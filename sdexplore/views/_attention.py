@@ -64,7 +64,7 @@ def attention(
         figure=figure,
         data=dict(zip(names, maps, strict=True)),
         alt=with_details(
-            f"Heat maps of the cross-attention to {', '.join(map(clip, names))} ({method_note}{read.describe()})",
+            f"Heat maps of the {read.kind} to {', '.join(map(clip, names))} ({method_note}{read.describe()})",
             *(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True)),
         ),
         call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),

@@ -86,8 +86,8 @@ def attention_compare(
         figure=figure,
         data={f"{row}/{name}": m for row, maps in by_row.items() for name, m in zip(names, maps, strict=True)},
         alt=with_details(
-            f"Heat maps of the cross-attention in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 to "
-            f"{top:.3g}, and b less a, within ±{reach:.3g}",
+            f"Heat maps of the {selection.of(a).kind} in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 "
+            f"to {top:.3g}, and b less a, within ±{reach:.3g}",
             f"mean change: {means}",
         ),
         call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(selection.given)}", a, b),

@@ -95,7 +95,7 @@ def attention_layers(
         figure=fig,
         data={layer: pixels if apart else pixels[0] for layer, pixels in maps.items()},
         alt=with_details(
-            f"Heat maps of the cross-attention to {clip(label(word))} in {len(maps)} layers"
+            f"Heat maps of the {chosen.kind} to {clip(label(word))} in {len(maps)} layers"
             f"{', head by head' if apart else ''}, from 0 to {top:.3g}",
             f"the mean over heads is brightest in {clip(name)}, where it {peak('', maps[name][0]).strip()}",
         ),

@@ -45,11 +45,11 @@ def attention_mass(
         TraceError: What was asked for was not recorded; or there is no prompt to tell the kinds by.
     """
     selection = Selection(role, steps, layers, heads)
-    mass = mass_of(trace, selection)
+    mass, read = mass_of(trace, selection), selection.of(trace)
     by_layer, by_step = (_mean(mass.shares, axis) for axis in (1, 0))
     short = short_layers(mass.layers)
     with drawn_on((Bars, column(), *mass.kinds), _figure) as (figure, (above, below)):
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, read)}", fontsize=9)
         above.stack("layer", by_layer, [short[name] for name in mass.layers], mass.kinds)
         below.stack("step", by_step, [str(step) for step in mass.steps], mass.kinds)
         mean = mass.mean
@@ -65,7 +65,7 @@ def attention_mass(
     return Picture(
         figure=figure,
         data={"shares": mass.shares, "by_layer": by_layer, "by_step": by_step, "steps": np.array(mass.steps)},
-        alt=f"Where the cross-attention of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
+        alt=f"Where the {read.kind} of {role} went for {in_words(trace)}: {', '.join(named)}.{extremes}",
         call=line_of_code("attention_mass", f"trace{options(selection.given)}", trace),
     )
 

@@ -79,7 +79,7 @@ def attention_steps(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
         alt=with_details(
-            f"Heat maps of the cross-attention to {name} at steps {', '.join(map(str, chosen))} of "
+            f"Heat maps of the {read.kind} to {name} at steps {', '.join(map(str, chosen))} of "
             f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}",
             *ends,
         ),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..base.display import counted
+from ..base.display import counted, with_infinity
 from ..base.errors import TraceError
 from ..figures.captions import AltText
 from ..figures.code_lines import CodeLine, options
@@ -26,13 +26,17 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     """Draws β, ᾱ, σ and ln SNR over the training timestep, and σ call by call, of one or several schedules.
 
     Grey lines are the training schedule: a value for each timestep t of training (β_t, DDPM Eq. 2; ᾱ_t its Eq. 4;
-    σ = √(1−ᾱ)/√ᾱ, on a logarithmic axis; ln SNR = −2 ln σ). Marks are the calls of the denoiser that a run made, a
+    σ = √(1−ᾱ)/√ᾱ, on a logarithmic axis; ln SNR = −2 ln σ). Of flow matching σ = τ/(1−τ), noise over signal, with
+    τ = t/1000; it has no β, and the panel says so. Marks are the calls of the denoiser that a run made, a
     colour and a shape for each of `sources`. The lower panel has σ over the number of the call, where schedulers whose
     timesteps are not training's (EDM, IPNDM) appear too. Points at σ = 0 or ∞ cannot be drawn on a logarithmic axis;
     the alt text counts them.
 
     Args:
         sources: Traces, or Schedules as `sdx.schedule` returns them; eight at most, so that colours differ.
+
+    The line of code calls the pipelines `pipe_0`, `pipe_1` … where schedules are of different models; `sdx.reproduce`,
+    which has one pipeline, refuses such a line.
 
     Raises:
         TraceError: None is given, or too many; a trace does not know its noise levels.
@@ -66,11 +70,16 @@ def schedule(*sources: Trace | Schedule) -> Picture:
             last.plot(np.arange(len(one)), _drawn(one.sigmas), label=name, **{**look, "ls": "-", "lw": 1})
             data |= {f"{name}/{kind}": getattr(one, kind) for kind in ("timesteps", "sigmas", "log_snr")}
         _labels(axes, last)
+        _say_why_empty(axes)
         figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     calls = "; ".join(
         f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
     )
-    arguments = ", ".join(_argument(one, f"_{number}" * (len(found) > 1)) for number, one in enumerate(found))
+    several = len({one.source for one in found if one.asked is not None}) > 1  # pipelines
+    arguments = ", ".join(
+        _argument(one, f"_{number}" * (len(found) > 1), f"pipe_{number}" if several else "pipe")
+        for number, one in enumerate(found)
+    )
     return Picture(
         figure=figure,
         data=data,
@@ -111,13 +120,23 @@ def _labels(axes: list[Axes], last: Axes) -> None:
     last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
+def _say_why_empty(axes: list[Axes]) -> None:
+    """A panel that none of the schedules has anything for says so, and has no scale."""
+    for ax in axes:
+        if not ax.lines:
+            ax.set(xticks=[], yticks=[], yscale="linear")
+            none = "no β here" if ax is axes[0] else "no training schedule is known"
+            ax.text(0.5, 0.5, none, ha="center", va="center", color=FAINT, transform=ax.transAxes)
+
+
 def _drawn(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def _range(one: Schedule) -> str:
     lost = int((~np.isfinite(one.sigmas) | (one.sigmas == 0)).sum())
-    return f"{one.sigmas[0]:.3g} to {one.sigmas[-1]:.3g}" + (f" ({lost} not drawn)" if lost else "")
+    first, last = (with_infinity(float(one.sigmas[end]), ".3g") for end in (0, -1))
+    return f"{first} to {last}" + (f" ({lost} not drawn)" if lost else "")
 
 
 def _names(found: list[Schedule]) -> list[str]:
@@ -130,7 +149,7 @@ def _names(found: list[Schedule]) -> list[str]:
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 
 
-def _argument(one: Schedule, number: str) -> str:
+def _argument(one: Schedule, number: str, pipe: str) -> str:
     """The schedule in the line of code: its trace, the call that made it of a pipeline, or a name."""
     if one.run:
         return f"trace{number}"
@@ -140,4 +159,4 @@ def _argument(one: Schedule, number: str) -> str:
     scheduler = one.asked.get("scheduler")
     if scheduler is not None:
         steps += f", scheduler={scheduler!r}" if isinstance(scheduler, str) else f", scheduler=scheduler{number}"
-    return f"sdx.schedule(pipe{steps})"
+    return f"sdx.schedule({pipe}{steps})"

@@ -1,6 +1,6 @@
 """The module tree of a network, with its weight in parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,11 +17,11 @@ from .made_from import made_from
 _ROW = 0.19
 _MOST = 120
 # Okabe and Ito's, safe for the colour-blind.
-_COLOURS: dict[str | None, str] = {"cross": "#D55E00", "self": "#0072B2", "joint": "#CC79A7", None: "#8c8c8c"}
+_COLOURS: dict[str | None, str] = {"joint": "#009E73", "cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}
 _LABELS: dict[str | None, str] = {
+    "joint": "joint attention",
     "cross": "cross-attention",
     "self": "self-attention",
-    "joint": "joint attention",
     None: "the rest",
 }
 _BAR = 0.36  # of the width of the axes
@@ -32,10 +32,10 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     """Draws a network's modules to `depth`, a line each, indented; the bar is its parameters.
 
     Bars are linear from 0 to the network's total, with the number behind. Orange is what belongs to cross-attention
-    (it looks at the prompt), blue to self-attention (the picture looks at itself), purple to joint attention (picture
-    and prompt look at both), grey the rest. Before the bar stand the class, the shape of its output, as (batch,
-    channel, y, x) or (batch, position, width), and, for an attention layer, its kind, heads and their width. A block
-    that returns words and picture has both shapes.
+    (it looks at the prompt), blue to self-attention (the picture looks at itself), green to joint attention (picture
+    and prompt look at both, as in SD 3 and FLUX), grey the rest. Before the bar stand the class, the shape of its
+    output (batch, channel, y, x; of tokens batch, token, width) and, for an attention layer, its kind, heads and
+    their width. A block that returns words and picture has both shapes.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
@@ -53,12 +53,14 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             f"draw depth={fitting}, or a branch: tree[{modules.root.children[0].name!r}]"
         )
     total = modules.root.parameters or 1
+    kinds = [layer.kind for layer in modules.attention_layers]
+    known = [kind for kind in _LABELS if kind in kinds or kind is None]
     with style():
         figure = Figure(figsize=(BLOG_COLUMN + 1.5, _ROW * len(rows) + 0.6), layout="constrained")
         ax = panel_grid(figure)[0, 0]
         for line, (level, node) in enumerate(rows):
             left = 1 - _BAR
-            for kind, parameters in _shares(node).items():
+            for kind, parameters in _shares(node, known).items():
                 ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=0.7)
                 left += parameters / total * _BAR
             ax.text(left + 0.005, line, count(node.parameters), va="center", fontsize=6.5)
@@ -67,9 +69,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             ax.text(
                 1 - _BAR - 0.01, line, drawable(_facts(node)), va="center", ha="right", fontsize=6.5, color="#555555"
             )
-        kinds = [layer.kind for layer in modules.attention_layers]
-        named = {kind: _LABELS[kind] for kind in _LABELS if kind in kinds or kind is None}
-        handles = [Patch(color=_COLOURS[kind], label=label) for kind, label in named.items()]
+        handles = [Patch(color=_COLOURS[kind], label=_LABELS[kind]) for kind in known]
         ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
         ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
         where = ".".join(filter(None, (modules.component, modules.root.name)))
@@ -77,15 +77,13 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     component = f", {modules.component!r}" if modules.component else ""
-    counts = [(kind, kinds.count(kind)) for kind in ("cross", "self")]
-    if joint := kinds.count("joint"):
-        counts = [one for one in counts if one[1]] + [("joint", joint)]
-    said = " and ".join(f"{number} {'joint ' if kind == 'joint' else f'{kind}-'}attention" for kind, number in counts)
+    joint = f"{kinds.count('joint')} joint-attention, " if "joint" in kinds else ""
     return Picture(
         figure=figure,
         data={node.name: np.array(node.parameters) for _, node in rows},
         alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
-        f"{count(modules.parameters)} parameters, {said} layers.",
+        f"{count(modules.parameters)} parameters, {joint}{kinds.count('cross')} cross-attention and "
+        f"{kinds.count('self')} self-attention layers.",
         call=f"sdx.views.tree(sdx.tree(pipe{component}){branch}, depth={levels})",
     )
 
@@ -97,12 +95,12 @@ def _rows(node: ModuleNode, depth: int, level: int = 0) -> Iterator[tuple[int, M
             yield from _rows(child, depth - 1, level + 1)
 
 
-def _shares(node: ModuleNode) -> dict[str | None, int]:
-    """Parameters in each kind of attention, and in the rest of this branch."""
-    shares: dict[str | None, int] = {"cross": 0, "self": 0, None: node.parameters}
+def _shares(node: ModuleNode, known: Iterable[str | None]) -> dict[str | None, int]:
+    """Parameters in each known kind of attention, and in the rest of this branch."""
+    shares: dict[str | None, int] = dict.fromkeys(known, 0) | {None: node.parameters}
     for part in node.walk():
         if part.attention is not None:
-            shares[part.attention.kind] = shares.get(part.attention.kind, 0) + part.parameters
+            shares[part.attention.kind] += part.parameters
             shares[None] -= part.parameters
     return shares
 

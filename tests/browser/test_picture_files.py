@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from sdexplore.browser.picture_files import exact, small
+from sdexplore.browser.picture_files import all_small, exact, small
 
 
 def picture(kind):
@@ -31,9 +31,19 @@ def test_the_smallest_file_is_neither_larger_nor_less_exact_than_the_quick_one(k
     assert smallest.error <= quick.error
     for file in (quick, smallest):
         assert file.error == pytest.approx(np.sqrt(np.mean((read(file).astype(float) - pixels) ** 2)), rel=1e-5)
-    if kind == "soft" and features.check("avif"):
+    if features.check("avif"):
         assert smallest.kind == "image/avif"
         assert len(smallest.content) < 0.8 * len(quick.content)
+
+
+def test_several_pictures_at_once_have_the_files_of_each_alone():
+    pictures = {kind: picture(kind) for kind in ("soft", "noise")}
+    assert all_small(pictures, smallest=True) == {name: small(one, smallest=True) for name, one in pictures.items()}
+    assert all_small({}, smallest=True) == {}
+
+
+def test_a_picture_of_one_colour_has_a_file():
+    assert small(np.full((64, 64, 3), 127, np.uint8), smallest=True).error <= 1
 
 
 def test_an_exact_file_has_the_pixels_themselves():

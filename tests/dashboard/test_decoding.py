@@ -8,6 +8,7 @@ import synthetic
 from dashboards import PROMPT, Page
 
 import sdexplore as sdx
+from sdexplore.model.components.pipeline_lock import lock_of
 
 
 @pytest.fixture
@@ -64,6 +65,39 @@ def test_denoising_shows_previews_at_once_and_then_the_steps_one_after_the_other
     assert "decode=False" not in page.figure_code
     again = trace.decode(0)
     assert np.array_equal(explorer.figure().data["x_t/0"], again.decoded[0])
+    explorer.close()
+
+
+def test_denoising_that_was_left_is_up_to_date_when_it_is_opened_again(tiny, slow):
+    go, _ = slow
+    explorer = opened(tiny)
+    page = Page(explorer)
+    trace = explorer.run(wait=True)
+    page.wait_for(lambda: "linear" in page.section_message.lower())
+    page.open("Attention")
+    go.set()
+    assert explorer.wait(60.0)
+    assert trace.undecoded == ()
+    page.open("Denoising")
+    assert page.section_message == ""
+    assert "linear preview" not in page.text
+    assert "linear" not in explorer.figure().alt
+    explorer.close()
+
+
+def test_a_run_that_interrupts_the_decoding_is_named(tiny, slow):
+    go, _ = slow
+    explorer = opened(tiny)
+    page = Page(explorer)
+    trace = explorer.run(wait=True)
+    page.wait_for(lambda: "until they are decoded" in page.section_message)
+    with lock_of(tiny):  # the run waits for its turn
+        explorer.run()
+        page.wait_for(lambda: "after the run" in page.section_message)
+    go.set()
+    assert explorer.wait(60.0)
+    assert page.section_message == ""
+    assert trace.undecoded
     explorer.close()
 
 

@@ -106,7 +106,7 @@ def test_a_dashboard_draws_into_its_figure_and_gives_away_another(made, trace, f
     board.state.steps = (0, 3)
     assert made == [0]
     mine = board.figure()
-    assert mine is board.figure() is board.board.picture
+    assert mine is board.figure()
     assert page.figure_box.value == mine.screen()
     before = mine.png(dpi=60)
     board.state.steps = (1, 4)
@@ -133,25 +133,27 @@ def test_a_range_of_steps_is_drawn_in_as_many_columns_as_there_is_room_for(trace
         board.close()
 
 
-def test_what_is_given_is_what_was_shown_whatever_the_state_is_since(trace):
+def test_a_section_that_is_opened_again_shows_the_state_of_now(trace):
     board = explore(trace, section="Attention", figure="by step", words=("cat",))
     page = Page(board)
     shown = page.figure_code
     board.state.section = "Pixels"
     board.state.update(role="uncond", scale="each", words=())
-    board.state.section = "Export"
-    assert page.figure_code == board.board.picture.call == shown
+    board.state.section = "Attention"
+    assert page.figure_code == board.figure().call != shown
+    assert "uncond" in page.figure_code
     board.close()
 
 
-def test_after_an_error_the_last_figure_can_still_be_exported(trace):
+def test_an_error_takes_the_figure_away_and_the_next_state_brings_its_own(trace):
     board = explore(trace, section="Attention", words=("cat",))
-    drawn = board.board.picture
+    drawn = board.figure()
     board.state.words = ("no such word",)
     page = Page(board)
     assert "no such word" in page.section_message
     assert not page.has_figure
-    assert board.board.picture is drawn
+    with pytest.raises(TraceError):
+        board.figure()
     board.state.words = ("cat",)
     assert not page.section_message
     assert page.figure_box.value == drawn.screen()

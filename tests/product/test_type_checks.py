@@ -4,7 +4,6 @@ import jaxtyping
 import numpy as np
 import pytest
 from beartype import beartype
-from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import Float
 from type_checks import names_a_shape
 
@@ -16,9 +15,9 @@ def typed(function):
 
 
 def test_a_wrong_type_is_refused():
-    with pytest.raises((BeartypeCallHintViolation, jaxtyping.TypeCheckError), match="word_map"):
+    with pytest.raises(TypeError, match="word_map"):
         sdx.word_map("no trace", word=object())
-    with pytest.raises((BeartypeCallHintViolation, jaxtyping.TypeCheckError), match="difference"):
+    with pytest.raises(TypeError, match="difference"):
         sdx.difference("no trace", "nor this")
 
 

@@ -1,5 +1,7 @@
 """Where words looked, over the picture and bare: what stands in the axes is what was recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import synthetic
@@ -103,3 +105,15 @@ def test_attention_refuses_what_is_not_there(trace, kwargs, error, message):
     with pytest.raises(error) as raised:
         views.attention(trace, **kwargs)
     assert str(raised.value).startswith(message)
+
+
+def test_attention_of_one_softmax_over_words_and_picture_is_named_joint():
+    plain = synthetic.trace()
+    layers = {
+        name: replace(one, columns=(*one.columns[:-1], ())) for name, one in plain.cross_attention["cond"].items()
+    }
+    joint = replace(plain, cross_attention={"cond": layers})
+    for view in (views.attention, views.attention_steps, views.attention_layers):
+        assert "joint attention to cat" in view(joint, "cat").alt
+        assert "cross-attention to cat" in view(plain, "cat").alt
+    assert "joint attention of cond" in views.attention_mass(joint).alt

@@ -95,10 +95,20 @@ def test_a_gallery_that_does_not_fit_says_what_would(trace, per_head):
         inspect.unwrap(views.attention_layers)(trace, "cat", scale="log")
 
 
+TRANSFORMERS = [
+    "transformer_blocks.0.attn",
+    "blocks.12.attn2",
+    "single_transformer_blocks.0.attn",
+    "joint_transformer_blocks.1.attn",
+    "layers.3.attention",
+]
+
+
 def test_short_names_tell_layers_apart():
     names = [f"down_blocks.1.attentions.{i}.transformer_blocks.{j}.attn2" for i in (0, 1) for j in (0, 1)]
     assert list(short_layers(names).values()) == ["down 1.0.0", "down 1.0.1", "down 1.1.0", "down 1.1.1"]
     assert short_layers([MID]) == {MID: "mid 0"}
+    assert list(short_layers(TRANSFORMERS).values()) == ["block 0", "block 12", "single 0", "joint 1", "layer 3"]
     strange = "transformer." * 5 + "attn"
     assert short_layers([strange])[strange].startswith("…")
     assert len(short_layers([strange])[strange]) <= 24

@@ -26,7 +26,7 @@ def modules(depth=2):
     return ModuleTree("unet", ModuleNode("", "UNet", 10, None, children=(mid, ModuleNode("out", "Conv2d"))), depth)
 
 
-ORANGE, BLUE, GREY = "#d55e00", "#0072b2", "#8c8c8c"
+ORANGE, BLUE, GREEN, GREY = "#d55e00", "#0072b2", "#009e73", "#8c8c8c"
 
 
 def test_a_tree_is_a_line_for_each_module_to_its_depth():
@@ -92,3 +92,21 @@ def test_a_tree_that_does_not_fit_names_a_depth_that_does():
         "tree(depth=4): 205 modules do not fit in one figure (120 at most); draw depth=2, or a branch: tree['mid']"
     )
     assert len(views.tree(wide, depth=2).data) == 3
+
+
+def test_joint_attention_is_a_kind_of_its_own():
+    joint = AttentionLayer("blocks.0.attn", "joint", 4, 16, 64, (9, 7))
+    block = ModuleNode(
+        "blocks.0", "Block", 50, (1, 63, 64), children=(ModuleNode("blocks.0.attn", "Attention", 30, None, joint),)
+    )
+    picture = views.tree(ModuleTree("transformer", ModuleNode("", "Transformer", 20, children=(block,))))
+    bars = {}
+    for box in boxes(picture):
+        bars.setdefault(round(box.get_y() + box.get_height() / 2), {})[colour(box)] = box.get_width()
+    whole = sum(bars[0].values())
+    assert {kind: round(100 * width / whole) for kind, width in bars[0].items() if width} == {GREEN: 30, GREY: 70}
+    assert [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()] == [
+        "joint attention",
+        "the rest",
+    ]
+    assert "1 joint-attention" in picture.alt

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from ...analysis.trajectory import LINEAR, step_picture
-from ...base.display import Table, escape, to_html
+from ...base.display import Table, escape, to_html, with_infinity
 from ...base.errors import TraceError
 from ...trace.trace import Trace
 from ..board import Board
@@ -16,6 +16,7 @@ from ..picture_boxes import blank, enlarged_png, picture_box
 from .section import Section
 
 _SIDE = 300
+_LATER = "Linear previews are shown. They are decoded after the run."
 
 
 class DenoisingSection(Section):
@@ -27,6 +28,7 @@ class DenoisingSection(Section):
 
     title: ClassVar[str] = "Denoising"
     uses: ClassVar[tuple[str, ...]] = ("step",)
+    always_drawn: ClassVar[bool] = True  # pictures may have been decoded while another tab was open
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
@@ -68,10 +70,18 @@ class DenoisingSection(Section):
             self._whole = trace
         self.board.decoding.want(trace, step)
         self.message.say(self.board.decoding.said_of(trace))
+        if self.board.busy:
+            self.waits()
 
     def rested(self) -> None:
         """Goes on to decode, if a run came between."""
         self.draw()
+
+    def waits(self) -> None:
+        """Says that a run came between."""
+        trace = self.board.trace
+        if trace is not None and trace is self._whole and trace.undecodable is None:
+            self.message.say(_LATER if trace.undecoded else "")
 
     def _draw_all(self, trace: Trace) -> None:
         """Draws the figure of all steps as they are now. It takes a fifth of the time at most."""
@@ -128,7 +138,7 @@ def _facts(trace: Trace, step: int) -> list[tuple[str, str]]:
     rows = [("step", f"{step} (of 0 to {trace.num_steps - 1})"), ("timestep", f"{trace.timesteps[step]:g}")]
     if trace.sigmas is not None:
         sigma = float(trace.sigmas[step])
-        rows.append(("σ = √(1−ᾱ)/√ᾱ", f"{sigma:.4g}"))
+        rows.append(("σ = √(1−ᾱ)/√ᾱ", with_infinity(sigma, ".4g")))
         rows.append(("SNR = 1/σ²", f"{1 / sigma**2:.4g}" if sigma else "∞"))
     if trace.latents is not None:
         rows.append(("std of x_t (as held)", f"{float(trace.latents[step].std()):.4g}"))

@@ -93,6 +93,9 @@ class Section:
     def rested(self) -> None:
         """Called while the section is open, when the work under way has ended."""
 
+    def waits(self) -> None:
+        """Called while the section is open, when work begins."""
+
     def follow_page(self) -> None:
         """Draws the figures again if the page has another theme or width than they were drawn for."""
 

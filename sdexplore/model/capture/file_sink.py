@@ -16,6 +16,7 @@ from ...trace.collections import Traces
 from ...trace.folder import new_files, write_index
 from ...trace.growing_file import TraceDraft
 from ...trace.saving import sealed
+from ...trace.step_decoding import Decoder
 from ...trace.trace import Trace
 from ..components.host_copies import HostCopies
 from .memory_sink import InMemory, Keeper, Key
@@ -38,6 +39,7 @@ class InFiles(Keeper):
         self._bytes = 0
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sdexplore-spill")
         self._written: Future[None] | None = None
+        self._decoders: dict[int, Decoder] = {}
         self._layouts: dict[Key, tuple[tuple[int, ...], torch.dtype]] = {}
 
     def step_done(self) -> None:
@@ -66,6 +68,8 @@ class InFiles(Keeper):
     def seal(self, image: int, trace: Trace) -> None:
         """Turns the image's draft into the file of the trace."""
         self.wait()
+        if (decoder := trace.decoding.decoder) is not None:
+            self._decoders[image] = decoder
         with _told(self._target):
             sealed(self._drafts[image], trace)
 
@@ -77,11 +81,15 @@ class InFiles(Keeper):
             draft.close()
 
     def result(self) -> Trace | Traces:
-        """The traces, opened where they were written."""
+        """The traces, opened where they were written, each with its decoder for steps that are not in the file."""
         if len(self._drafts) == 1:
-            return Trace.load(self._target)
-        write_index(self._target, {"kind": "traces"}, self._files)
-        return Traces.load(self._target)
+            found: Trace | Traces = Trace.load(self._target)
+        else:
+            write_index(self._target, {"kind": "traces"}, self._files)
+            found = Traces.load(self._target)
+        for image, decoder in self._decoders.items():
+            (found if isinstance(found, Trace) else found[image]).decoded_by(decoder, ())
+        return found
 
     def _append(self, key: Key, rows: torch.Tensor, dtype: torch.dtype, expected: int) -> None:
         if key[0] >= len(self._drafts):

@@ -13,8 +13,8 @@ from ..families.family import Family
 from ..families.modules import modules_of
 from .plans import LayerPlan
 
-# Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names.
-_REUSING = ("cache", "broadcast", "skip")
+# Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names; "fbc" is FirstBlockCache.
+_REUSING = ("cache", "broadcast", "skip", "fbc")
 KNOWN_HOOKS = frozenset(
     {"group_offloading", "lazy_prefetch_group_offloading", "layer_execution_tracker", "layerwise_casting"}
     | {"peft_autocast_disable"}

@@ -1,9 +1,10 @@
 """Makes traces of what was recorded, one for each image, with x0 by closed form.
 
-A trace in memory gets a decoder for its steps. In a file their pictures are there when it is closed.
+A trace gets a decoder for its steps. In a file the pictures that the Record names are there when it is closed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +31,10 @@ from .recorder import Recorder
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
 
 
+def _nothing() -> None:
+    """Where no bar is shown."""
+
+
 @dataclass(frozen=True)
 class Assembly:
     """The parts of a finished (or stopped) run. What cannot be made of it costs that part, never the trace.
@@ -37,7 +42,7 @@ class Assembly:
     Attributes:
         recorder: Finished: its copies are complete.
         decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
-        decoder: Returns what decodes the steps of a trace in memory when they are looked at; None if there is no VAE.
+        decoder: Returns what decodes steps when they are looked at; None if there is no VAE.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
         factor: Pixels along the side of a latent.
     """
@@ -56,20 +61,17 @@ class Assembly:
         lacking = Lacking()
         pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
         images = self.recorder.images
-        later = self._decoded_later()
+        decoder = self.decoder() if self.decoder is not None else None
+        waiting = () if self.decode is None or self.recorder.keeper.in_files else self._steps_to_decode()
         for image in range(images):
-            self._complete(image, pictures[image] if pictures else None, lacking)
+            self._complete(image, pictures[image] if pictures else None, lacking, decoder)
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
             trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, lacking)
-            if later is not None:
-                trace.decoded_by(later, self._steps_to_decode() if self.decode is not None else ())
+            if decoder is not None:
+                trace.decoded_by(decoder, waiting)
             self.recorder.keeper.seal(image, trace)
         lacking.tell()
-
-    def _decoded_later(self) -> Decoder | None:
-        """What decodes steps when they are looked at; None where their pictures go into a file, or there is no VAE."""
-        return self.decoder() if self.decoder is not None and not self.recorder.keeper.in_files else None
 
     def _steps_to_decode(self) -> tuple[int, ...]:
         return self.recorder.record.decoded_steps(len(self.recorder.steps))
@@ -108,7 +110,9 @@ class Assembly:
             return None
         return last.shape[-2] * self.factor, last.shape[-1] * self.factor
 
-    def _complete(self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None, lacking: Lacking) -> None:
+    def _complete(
+        self, image: int, picture: UInt8[np.ndarray, "Y X 3"] | None, lacking: Lacking, decoder: Decoder | None
+    ) -> None:
         """Gives the keeper the picture, and what follows from the rest: noise levels, x0, decoded steps."""
         keeper, marks = self.recorder.keeper, [step.mark for step in self.recorder.steps]
         keeper.add((image, "timesteps"), np.array([float(mark.timestep) for mark in marks], np.float64))
@@ -117,24 +121,36 @@ class Assembly:
         sigmas: np.ndarray | None = None
         with lacking.unless("sigmas"):
             sigmas = noise_levels.sigmas(self.scheduler, marks)
-        wanted: list[tuple[str, Callable[[], np.ndarray]]] = []
+        decoded: list[tuple[str, Callable[[], np.ndarray]]] = []
         if sigmas is not None:
             keeper.add((image, "sigmas"), sigmas)
             with lacking.unless("pred_original_sample"):
                 self._original_sample(image, sigmas)
-            wanted = self._to_decode(image, sigmas)
+            decoded = self._to_decode(image, sigmas)
         if self.latent_rgb is not None and "latents" in keeper.arrays(image):
-            wanted.insert(0, ("latent_rgb", self.latent_rgb))
+            self._make(image, [("latent_rgb", self.latent_rgb)], lacking)
+        with decoder.bar(len(decoded)) if decoder is not None and decoded else nullcontext(_nothing) as made:
+            self._make(image, decoded, lacking, made)
+
+    def _make(
+        self,
+        image: int,
+        wanted: Sequence[tuple[str, Callable[[], np.ndarray]]],
+        lacking: Lacking,
+        made: Callable[[], object] = _nothing,
+    ) -> None:
+        """Gives the keeper arrays that are made now, until memory runs out; calls `made` after each."""
         for number, (name, make) in enumerate(wanted):
             try:
                 with lacking.unless(name):
-                    keeper.add((image, name), make())
+                    self.recorder.keeper.add((image, name), make())
             except Exception as error:
                 if not ran_out(error):
                     raise
                 give_back(error)
                 lacking.memory([one for one, _ in wanted[number:]])
                 return
+            made()
 
     def _guidance(self) -> dict[str, list[float]]:
         """The scales of guidance that the pipeline used, one number for each step."""

@@ -19,6 +19,7 @@ from ...base.errors import InspectionError
 from ...records.tree import AttentionLayer
 from ..families import family_of
 from ..families.attention_modules import attention_facts_of
+from ..families.family import Family
 from ..families.grids import Grid, grids_of_pass, pair
 
 Shape: TypeAlias = tuple[int, ...]
@@ -72,7 +73,7 @@ def example_inputs(network: nn.Module, size: Grid | None = None) -> dict[str, An
         if not hasattr(config, "in_channels"):
             raise InspectionError(f"the arguments of {type(network).__name__} are not known")
         takes = inspect.signature(network.forward).parameters
-        if "timestep" in takes or "t" in takes:  # t: Z-Image's
+        if takes.keys() & {"timestep", "t"}:  # a denoiser
             with suppress(InspectionError):  # of no known family, or its family does not say
                 return family_of(network).example_inputs(network, size)
         if "hidden_states" in takes:
@@ -144,7 +145,12 @@ def _flat(output: Any) -> Iterator[Any]:
 
 def attention_facts(network: nn.Module, where: Mapping[str, Grid]) -> tuple[AttentionLayer, ...]:
     """The attention layers of a network, of diffusers or transformers, with the grids that are known."""
-    found = ((name, attention_facts_of(module)) for name, module in network.named_modules())
+    family = _family(network)
+    own = {} if family is None else family.attention_layers(network)  # a family knows more than its modules tell
+    found = (
+        (name, own[name].facts if name in own else attention_facts_of(module))
+        for name, module in network.named_modules()
+    )
     return tuple(
         AttentionLayer(name, facts.kind, facts.heads, facts.head_dim, facts.key_dim, resolution=where.get(name))
         for name, facts in found
@@ -152,7 +158,22 @@ def attention_facts(network: nn.Module, where: Mapping[str, Grid]) -> tuple[Atte
     )
 
 
-def grids(network: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Grid]:
-    """Grid (y, x) of every attention layer of a blueprint, by dotted name, as far as it has one."""
+def grids(network: nn.Module, inputs: Mapping[str, Any], size: Grid | None = None) -> dict[str, Grid]:
+    """Grid (y, x) of every attention layer of a blueprint, by dotted name, as far as it has one.
+
+    Args:
+        size: Of a denoiser's latents (y, x). A transformer's places have no content here, so that it alone tells them.
+    """
+    family = _family(network)
+    if family is not None and type(family).layer_grids is Family.layer_grids:
+        return {} if size is None else family.layer_grids(network, size)
     layers = [name for name, module in network.named_modules() if attention_facts_of(module)]
     return grids_of_pass(network, inputs, layers)
+
+
+def _family(network: nn.Module) -> Family | None:
+    """The family of a denoiser; None of any other network."""
+    try:
+        return family_of(network)
+    except InspectionError:
+        return None

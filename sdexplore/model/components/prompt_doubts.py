@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...base.display import clip, counted
-from ...base.errors import RunError
+from ...base.errors import InspectionError, RunError
 from ...text.shared_keys import SharedKeys
 from ...text.tokenization import Tokenization
+from ..families import family_of
 
 _TEMPLATES = ("system_prompt", "complex_human_instruction")  # arguments of pipelines that put a text before the prompt
 
@@ -116,6 +117,14 @@ def _is_clip(tokenizer: Any) -> bool:
     return "CLIP" in type(tokenizer).__name__
 
 
+def lengths_of(pipe: object) -> dict[str, int]:
+    """Tokenizer -> the length that the pipeline's calls cut and pad its text to by default, where they decide it."""
+    try:
+        return family_of(pipe).lengths(pipe, {})
+    except InspectionError:
+        return {}
+
+
 def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any) -> Iterator[str]:
     """Where the pipeline feeds its encoder something else than the tokenizer's own sequence of the prompt."""
     if _is_clip(tokenizer) or not hasattr(pipe, "components"):
@@ -133,6 +142,8 @@ def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any) -> Iterator[s
         )
     elif "max_sequence_length" in given and given["max_sequence_length"] != read.max_length:
         length = given["max_sequence_length"]
+        if read.max_length is not None and lengths_of(pipe).get(read.tokenizer) == read.max_length:
+            return
         default = f", by default {length}" if isinstance(length, int) else ""
         shown = "of any length" if read.max_length is None else f"cut and padded to {read.max_length}"
         yield (

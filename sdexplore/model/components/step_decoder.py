@@ -77,7 +77,7 @@ class PipelineDecoder:
             raise TraceError(f"{why}")
         device = decoding.device_of_decoder(pipe)
         now = VaeCondition.of(vae, device)
-        if (changes := self._then.changes(now)) is not None:
+        if (changes := self._then.changes(now, max(latents.shape[-2:]))) is not None:
             raise TraceError(changes)
         if now.device != self._then.device and not self._told:
             self._told = True
@@ -123,6 +123,7 @@ class GivenDecoder(PixelDecoder):
         source = str(config.get("_name_or_path") or "")
         dtype = next(vae.parameters()).dtype
         said = [source] * bool(source) + [str(dtype).removeprefix("torch.")] * (dtype != torch.float32)
+        said += ["in tiles"] * bool(getattr(vae, "use_tiling", False))
         self.name = type(vae).__name__ + (f" ({', '.join(said)})" if said else "")
         self._processor = VaeImageProcessor()
 
@@ -163,7 +164,8 @@ def _decoded(vae: Any, processor: Any, device: torch.device, latents: np.ndarray
         if ran_out(error):
             give_back(error)
             raise TraceError(
-                f"memory does not suffice ({named_line(error)}); pipe.vae.enable_tiling() needs less"
+                f"memory does not suffice ({named_line(error)}); with pipe.vae.enable_tiling(), "
+                "trace.decode(with_=pipe.vae) needs less"
             ) from error
         raise TraceError(f"the decoder failed: {named_line(error)}") from error
 

@@ -8,7 +8,7 @@ from ...base.errors import InspectionError, TokenError
 from ...text.pieces import align, settle
 from ...text.tokenization import Kind, Tokenization, Tokenizations
 from ...text.words import Span, lone_surrogate
-from .prompt_doubts import doubts_of_prompt, vectors_of
+from .prompt_doubts import doubts_of_prompt, lengths_of, vectors_of
 
 _TOO_LONG = (
     "sequence-length-is-longer-than-the-specified-maximum"  # the name under which transformers remembers a warning
@@ -19,10 +19,10 @@ _NO_LIMIT = 1_000_000  # transformers says 1e30 if a tokenizer never cuts
 def tokens(pipe: object, text: object) -> Tokenizations:
     """The prompt `text` as each tokenizer of a pipeline reads it: component name → Tokenization.
 
-    The ids are those that the pipeline gives its text encoders; where it gives them another sequence (a template around
-    the prompt, another length), `.notes` says so. They say too where two encoders' tokenizers part, and where only a
-    part of a textual inversion is used. Names of textual inversion are written out first, as the pipeline does;
-    `Tokenization.text` is then the longer prompt, and each name is one word.
+    The ids are those that the pipeline gives its text encoders, at the length that its calls have by default; where it
+    gives them another sequence (a template around the prompt, another length), `.notes` says so. They say too where two
+    encoders' tokenizers part, and where only a part of a textual inversion is used. Names of textual inversion are
+    written out first, as the pipeline does; `Tokenization.text` is then the longer prompt, and each name is one word.
 
     Args:
         pipe: A diffusers pipeline, or a tokenizer of transformers, which is named "tokenizer".
@@ -32,7 +32,7 @@ def tokens(pipe: object, text: object) -> Tokenizations:
         InspectionError: There is no tokenizer.
         TokenError: `text` is not a text.
     """
-    return tokens_in_call(pipe, text, {})
+    return tokens_in_call(pipe, text, lengths_of(pipe))
 
 
 def tokens_in_call(pipe: object, text: object, lengths: Mapping[str, int]) -> Tokenizations:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...base.display import clip
+from ...base.display import clip, counted
 from ...trace.provenance import DEFAULTS
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -25,22 +25,32 @@ class VaeCondition:
         config: Its config.
         dtype: In which it computes.
         device: The kind of device on which it computes.
+        tiles: The side of latents above which it decodes in tiles, which shows at their seams; None if it does not.
+        hooks: How many hooks of others its modules have.
     """
 
     sums: Mapping[str, int | None]
     config: Mapping[str, str]
     dtype: str
     device: str
+    tiles: int | None
+    hooks: int
 
     @classmethod
     def of(cls, vae: torch.nn.Module, device: torch.device) -> "VaeCondition":
         """The condition of a VAE that computes on this device."""
         config = {name: str(value) for name, value in dict(vae.config).items() if name != DEFAULTS}  # type: ignore[arg-type]
         dtype = str(next(vae.parameters()).dtype).removeprefix("torch.")
-        return cls(_sums(vae), config, dtype, device.type)
+        tiles = int(getattr(vae, "tile_latent_min_size", 0)) if getattr(vae, "use_tiling", False) else None
+        hooks = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in vae.modules())  # noqa: SLF001
+        return cls(_sums(vae), config, dtype, device.type, tiles, hooks)
 
-    def changes(self, now: "VaeCondition") -> str | None:
-        """What differs in `now` so that pictures would be others, in words; None where nothing does."""
+    def changes(self, now: "VaeCondition", side: int) -> str | None:
+        """What differs in `now` so that pictures would be others, in words; None where nothing does.
+
+        Args:
+            side: The longer side of the latents.
+        """
         if self.dtype != now.dtype:
             return (
                 f"the VAE is {now.dtype} now and was {self.dtype} in the run, so that pictures would differ by "
@@ -50,11 +60,31 @@ class VaeCondition:
         if other := sorted(name for name in names if self.config.get(name) != now.config.get(name)):
             before, after = (clip(str(one.config.get(other[0])), 40) for one in (self, now))
             return f"the config of the VAE was changed since the run: {other[0]} was {before} and is {after}"
+        if (otherwise := self._otherwise(now, side)) is not None:
+            return otherwise
         if self.sums.keys() != now.sums.keys():
             return "the VAE has other layers than in the run"
         if weights := list(self._other_weights(now)):
             more = f" and {len(weights) - _SHOWN} more" if len(weights) > _SHOWN else ""
             return f"the weights of the VAE were changed since the run: {', '.join(weights[:_SHOWN])}{more}"
+        return None
+
+    def _otherwise(self, now: "VaeCondition", side: int) -> str | None:
+        """What differs in how the same weights are used."""
+        then_tiled, now_tiled = (one.tiles is not None and side > one.tiles for one in (self, now))
+        if then_tiled != now_tiled or (now_tiled and self.tiles != now.tiles):
+            how = {False: "at once", True: "in tiles"}
+            other = " of another size" if now_tiled and then_tiled else ""
+            return (
+                f"the VAE decodes {how[now_tiled]}{other} now, and decoded {how[then_tiled]} in the run, so that "
+                "pictures would differ at the seams: trace.decode(with_=pipe.vae) decodes as it is, and its "
+                "pictures say so"
+            )
+        if self.hooks != now.hooks:
+            return (
+                f"the modules of the VAE have {counted(now.hooks, 'hook')} and had {self.hooks} in the run, and a hook "
+                "can change a picture: remove it, or trace.decode(with_=pipe.vae) decodes as it is"
+            )
         return None
 
     def _other_weights(self, now: "VaeCondition") -> Iterator[str]:

@@ -23,7 +23,9 @@ from ..components.pictures import Picture
 from ..components.pipeline_parts import denoiser, vae_scale_factor
 from ..components.weights_present import without_weights
 from ..families import family_of
+from ..families.pipelines import picture_is_optional
 from ..runs.call import Call
+from ..runs.check_sizes import check_own_sizes
 from ..runs.provenance import described
 from ..runs.session import session
 from ..schedulers import noise_levels
@@ -85,6 +87,7 @@ def looked(
     times = timesteps_of(pipe, t, f"{function}(t={t!r})")
     asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": guidance_scale}, seed=seed, record=record)
     pixels = pixels_of(pipe, image, pipeline_arguments, function)
+    _check_drawn_as_given(pipe, pixels, pipeline_arguments, function)
     traces = []
     with session(pipe, asked, function=function, one_image=True) as running:
         z = decoding.encode(pipe, pixels)
@@ -164,6 +167,7 @@ def invert(
         raise RunError(f"invert(num_inference_steps={steps!r}): a whole number from 1 to {most}")
     num_inference_steps = int(steps)
     pixels = pixels_of(pipe, image, pipeline_arguments, "invert")  # it takes the sizes out, and completes them
+    _check_drawn_as_given(pipe, pixels, pipeline_arguments, "invert")
     asked = Call.of(prompt, {**pipeline_arguments, "guidance_scale": 1.0}, record=record)
     given = decoding.uint8(pixels)
     with session(pipe, asked, function="invert", one_image=True) as running:
@@ -228,22 +232,29 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
         raise RunError(f"{function}: {lacking}")
     if clash := sorted(set(given) & set(_OURS)):
         raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is set by {function} itself; leave it out")
+    scheduler, prediction = pipe.scheduler, str(pipe.scheduler.config.get("prediction_type"))
+    flow = noise_levels.space(scheduler) == "flow matching" or prediction == "flow_prediction"
+    if flow or "Flow" in type(scheduler).__name__:
+        raise RunError(f"{function} noises as diffusion does, and this {type(scheduler).__name__} is of flow matching")
     known = inspect.signature(type(pipe).__call__).parameters
-    if "latents" not in known or "image" in known:
+    if "latents" not in known or ("image" in known and not picture_is_optional(type(pipe))):
         family = family_of(pipe)
         usual = family.in_channels(pipe) == family.latent_channels(pipe)
         name = type(pipe).__name__
         plain = "StableDiffusionXLPipeline" if "XL" in name else "StableDiffusionPipeline"
+        plain = plain if family.component == "unet" else "AutoPipelineForText2Image"
         out = f"diffusers.{plain}.from_pipe(pipe) makes one that starts from noise, of the same parts"
         none = f"its {family.title} of {family.in_channels(pipe)} channels cannot do without"
         raise RunError(f"{function} makes latents of its own, and {name} of a picture; {out if usual else none}")
     if prompt is None and given.get("prompt_embeds") is None:
         raise RunError(f"{function}: give a prompt; an empty one, '', is one too")
-    scheduler, prediction = pipe.scheduler, str(pipe.scheduler.config.get("prediction_type"))
-    flow = noise_levels.space(scheduler) == "flow matching" or prediction == "flow_prediction"
-    if flow or "Flow" in type(scheduler).__name__:
-        raise RunError(f"{function} noises as diffusion does, and this {type(scheduler).__name__} is of flow matching")
     return known.keys()
+
+
+def _check_drawn_as_given(pipe: Any, pixels: torch.Tensor, given: Mapping[str, Any], function: str) -> None:
+    """RunError where the pipeline would draw another size than the picture's."""
+    height, width = pixels.shape[-2:]
+    check_own_sizes(pipe, {**given, "height": height, "width": width, "latents": pixels}, function)
 
 
 def _ddim(kind: Any, pipe: Any) -> Any:

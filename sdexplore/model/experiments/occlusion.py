@@ -182,7 +182,7 @@ def _predictions(
             **asked.arguments,
             "height": grid[0] * factor,
             "width": grid[1] * factor,
-            "latents": family_of(pipe).packed(sample.expand(len(batch), *sample.shape), grid),
+            "latents": family_of(pipe).given_latents(sample.expand(len(batch), *sample.shape), grid),
             "num_inference_steps": 1,
             "output_type": "latent",
         }

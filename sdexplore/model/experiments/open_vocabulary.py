@@ -52,26 +52,28 @@ def open_word_map(
     Raises:
         TraceError: The trace holds no queries, or none of this role or step.
         TokenError: `text` has no such word.
-        RunError: The text encoder has no embedding for a token; the pipeline has other layers than the one that made
-            the trace; or the run was given embeddings, so that it is not known how to encode a text in the same way.
+        RunError: The denoiser is no UNet, whose layers alone make keys of other words by themselves; the text encoder
+            has no embedding for a token; the pipeline has other layers than the one that made the trace; or the run
+            was given embeddings, so that it is not known how to encode a text in the same way.
 
     Source: cf. Marcos-Manchón et al., CVPR 2024 (OVAM), which sums logits without a softmax, so that padding has no
     part in its maps.
     """
+    family = family_of(pipe)
+    layers = family.attention_layers(denoiser(pipe))
+    if type(family).text_keys is Family.text_keys and layers:
+        family.text_keys(next(iter(layers.values())), torch.empty(0))  # says why there are none
     if role not in trace.queries:
         hint = did_you_mean(role, trace.queries) if trace.queries else "run with Record(queries=True)"
         raise TraceError(f"open_word_map(role={role!r}): this trace holds no queries of role {role!r}: {hint}")
-    family, read = family_of(pipe), tokens_of(pipe, text)
+    read = tokens_of(pipe, text)
     refuse_unknown_ids(pipe, read, "open_word_map")
     keys = SharedKeys.of(read, tokenizers_of(read, family.text_columns(read)))
     places = keys.positions(word) if word is not None else _all_of(keys, text)
-    layers = family.attention_layers(denoiser(pipe))
     if strange := trace.queries[role].keys() - layers.keys():
         raise RunError(
             f"open_word_map: this pipeline has no layer {min(strange)!r}: the trace was made by another model"
         )
-    if type(family).text_keys is Family.text_keys:
-        family.text_keys(layers[next(iter(trace.queries[role]))], torch.empty(0))  # says why there are none
     wanted = trace.check_steps(steps)
     latents = trace.recorded("latents")
     total = torch.zeros(latents.shape[2:])

@@ -57,9 +57,10 @@ def embeds_without_layers(pipe: Any, prompt: str, clip_skip: int, function: str)
         found = list(encoders_of(pipe, prompt))
         for name, module, _ in found:
             if not _of_clip(module):
+                does = "embeddings are mixed" if function == "interpolation" else "layers are left out"
                 raise InspectionError(
                     f"{function}: {name}, a {type(module).__name__}, has no final_layer_norm as CLIP's encoders have; "
-                    "layers are left out of those alone"
+                    f"{does} of those alone. Embeddings that you make yourself go to run(pipe, prompt_embeds=…)"
                 )
         encoded = [encode(*one) for one in found]
         most = min(len(one.hidden_states) for one in encoded) - 1 - skipped

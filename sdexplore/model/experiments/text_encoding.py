@@ -18,6 +18,8 @@ from ..components.pipeline_parts import parts
 from ..components.prompt_doubts import refuse_unknown_ids
 from ..components.tokens import tokens
 from ..components.weights_present import without_weights
+from ..families import family_of
+from ..families.family import Family
 
 _SAME = 1e-4  # of the largest hidden state: what another order of summation may change
 
@@ -29,6 +31,7 @@ class Encoded:
     Attributes:
         hidden_states: Each (1, position, width): embeddings, then every layer's output before the final norm.
         first: The first output: (1, position, width), or pooled and projected (1, width).
+        masked: Whether padding was hidden from the encoder, whatever its config says.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Encoded:
     hidden_states: tuple[torch.Tensor, ...]
     first: torch.Tensor
     output: Any
+    masked: bool = False
 
     def normed(self, hidden_state: torch.Tensor) -> torch.Tensor:
         """A hidden state after the encoder's final layer norm; InspectionError where it has none."""
@@ -60,11 +64,13 @@ def text_encoding(pipe: Any, prompt: str, *, attention: bool = True) -> TextEnco
     Raises:
         InspectionError: The pipeline has no text encoder.
     """
+    family = _family(pipe)
+    masked = family is not None and family.masks_padding
     with lock_of(pipe), torch.no_grad():
         found = {}
         for name, module, tokenization in encoders_of(pipe, prompt):
             with _projections(module, wanted=attention) as seen:
-                encoded = encode(name, module, tokenization)
+                encoded = encode(name, module, tokenization, masked=masked)
             causal = _is_causal(encoded)
             found[name] = _record(pipe, encoded, causal=causal, attention=_probabilities(seen, encoded, causal=causal))
     return TextEncodings(found)
@@ -92,12 +98,18 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
         raise InspectionError(f"this {type(pipe).__name__} has no text encoder: there is nothing that reads a prompt")
 
 
-def encode(name: str, module: Any, tokenization: Tokenization, ids: tuple[int, ...] | None = None) -> Encoded:
-    """One forward pass of a text encoder over the padded sequence (or other `ids` of its length)."""
+def encode(
+    name: str, module: Any, tokenization: Tokenization, ids: tuple[int, ...] | None = None, *, masked: bool = False
+) -> Encoded:
+    """One forward pass of a text encoder over the padded sequence (or other `ids` of its length).
+
+    Args:
+        masked: Whether the pipeline hides padding from its encoders, whatever their configs say.
+    """
     device = getattr(getattr(module, "_hf_hook", None), "execution_device", None) or module.device
     given = torch.tensor([tokenization.ids if ids is None else ids], device=device)
-    output = module(given, attention_mask=_mask(module, tokenization, given), output_hidden_states=True)
-    return Encoded(name, module, tokenization, tuple(output.hidden_states), output[0], output)
+    output = module(given, attention_mask=_mask(module, tokenization, given, masked=masked), output_hidden_states=True)
+    return Encoded(name, module, tokenization, tuple(output.hidden_states), output[0], output, masked)
 
 
 def penultimate(pipe: Any) -> bool:
@@ -105,9 +117,17 @@ def penultimate(pipe: Any) -> bool:
     return getattr(pipe, "text_encoder_2", None) is not None
 
 
-def _mask(module: Any, tokenization: Tokenization, ids: torch.Tensor) -> torch.Tensor | None:
-    """The attention mask that pipelines give, to encoders alone whose config asks for one."""
-    if not getattr(module.config, "use_attention_mask", False):
+def _family(pipe: Any) -> Family | None:
+    """The family of the pipeline's denoiser; None where it has none that is known."""
+    try:
+        return family_of(pipe)
+    except InspectionError:
+        return None
+
+
+def _mask(module: Any, tokenization: Tokenization, ids: torch.Tensor, *, masked: bool) -> torch.Tensor | None:
+    """The attention mask that pipelines give: of some families to each encoder, else where its config asks for one."""
+    if not masked and not getattr(module.config, "use_attention_mask", False):
         return None
     real = [token.kind != "padding" for token in tokenization.tokens if token.position is not None]
     return torch.tensor([real], device=ids.device, dtype=torch.long)
@@ -121,7 +141,7 @@ def _is_causal(encoded: Encoded) -> bool:
     ids[place] = ids[place - 1] if ids[place] != ids[place - 1] else (ids[place] + 1) % encoded.module.config.vocab_size
     before, after = (
         one.hidden_states[-1][0, :place].float()
-        for one in (encoded, encode(encoded.name, encoded.module, encoded.tokens, tuple(ids)))
+        for one in (encoded, encode(encoded.name, encoded.module, encoded.tokens, tuple(ids), masked=encoded.masked))
     )
     return bool((before - after).abs().max() <= _SAME * before.abs().max())
 
@@ -179,6 +199,7 @@ def _record(
         attention=attention,
         causal=causal,
         to_unet=_fed(pipe, encoded.module, len(states)),
+        denoiser="denoiser" if (family := _family(pipe)) is None else family.title,
     )
 
 

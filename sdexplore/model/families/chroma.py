@@ -17,6 +17,7 @@ class Chroma(Flux):
 
     name: ClassVar[str] = "chroma"
     title: ClassVar[str] = "Chroma transformer"
+    masks_padding: ClassVar[bool] = True
     classes: ClassVar[tuple[str, ...]] = ("ChromaTransformer2DModel",)
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
 

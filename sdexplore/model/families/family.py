@@ -45,8 +45,10 @@ class Family:
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
+        cut_to_size: Whether the pipeline resizes and cuts what it drew to the size that was asked for.
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
         levels: Whether its blocks go down, mid and up, as a UNet's do.
+        masks_padding: Whether the pipeline hides padding from its text encoders.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -65,8 +67,10 @@ class Family:
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
+    cut_to_size: ClassVar[bool] = False
     negative_apart: ClassVar[bool] = False
     levels: ClassVar[bool] = False
+    masks_padding: ClassVar[bool] = True
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -94,6 +98,10 @@ class Family:
     def sample_size(self, pipe: Any) -> Any:
         """Latents along the sides of the pictures that the denoiser was made for: a number, (y, x), or None."""
         return getattr(self.denoiser(pipe).config, "sample_size", None)
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:  # noqa: ARG002
+        """(height, width) in pixels that a call draws which is asked for this size."""
+        return size
 
     def vae_scaling(self, pipe: Any) -> float | None:  # noqa: ARG002
         """`scaling_factor` of the VAE that the denoiser was trained with; None where it does not tell."""
@@ -147,6 +155,10 @@ class Family:
     def packed(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
         """The inverse of `unpacked`."""
         return latents
+
+    def given_latents(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:
+        """Latents as the pipeline's call takes them."""
+        return self.packed(latents, size)
 
     # Roles
 

@@ -25,6 +25,7 @@ class Flux(Family):
 
     name: ClassVar[str] = "flux"
     title: ClassVar[str] = "FLUX transformer"
+    masks_padding: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("FluxTransformer2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "encoder_hidden_states")
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_2",)
@@ -63,6 +64,14 @@ class Flux(Family):
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """The prompt's, then by a call of its own the negative prompt's, each with what else was encoded."""
         return {"uncond" if earlier else "cond": result[0]}
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """Cut to whole tokens; Kontext's pipeline first makes it as large as `max_area`."""
+        side, (height, width) = 2 * int(pipe.vae_scale_factor), size
+        if type(pipe).__name__ == "FluxKontextPipeline":
+            area = given.get("max_area", 1024**2)
+            height, width = (round((area * ratio) ** 0.5) for ratio in (height / width, width / height))
+        return height // side * side, width // side * side
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's, and with `true_cfg_scale` the negative prompt's."""

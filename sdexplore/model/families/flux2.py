@@ -25,6 +25,7 @@ class Flux2(Flux):
 
     name: ClassVar[str] = "flux2"
     title: ClassVar[str] = "FLUX.2 transformer"
+    masks_padding: ClassVar[bool] = True
     classes: ClassVar[tuple[str, ...]] = ("Flux2Transformer2DModel",)
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
@@ -48,6 +49,15 @@ class Flux2(Flux):
     def packed(self, latents: torch.Tensor, size: Grid) -> torch.Tensor:
         """The inverse."""
         return latents.flatten(2).mT
+
+    def given_latents(self, latents: torch.Tensor, size: Grid) -> torch.Tensor:
+        """As a picture."""
+        return latents
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """Cut to whole tokens."""
+        side = 2 * int(pipe.vae_scale_factor)
+        return size[0] // side * side, size[1] // side * side
 
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's call comes first; where the scale is an input, it is the only one."""

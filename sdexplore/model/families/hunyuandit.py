@@ -13,6 +13,7 @@ from torch import nn
 
 from .family import Call, Encoded, Family
 from .grids import Grid, pair
+from .own_sizes import in_own_sizes, standard_shape
 
 _BERT, _T5 = 77, 256  # positions
 _SIZES = 6  # numbers that tell the picture's size and crop
@@ -30,6 +31,11 @@ class HunyuanDiT(Family):
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""
         return int(self.denoiser(pipe).config.in_channels)
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """One of the shapes that it was trained with, else multiples of 16."""
+        cut = (size[0] // 16 * 16, size[1] // 16 * 16)
+        return standard_shape(pipe, cut) if in_own_sizes(pipe, given) else cut
 
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """BERT's, which are encoded first; T5's tell the roles no better."""

@@ -17,7 +17,7 @@ from .attention_modules import Layer, Places
 from .family import Call, Encoded, Family
 from .grids import Grid, pair
 
-_WORDS = 256
+_WORDS = 64  # any number does for an example
 
 
 class Lumina2(Family):
@@ -59,6 +59,20 @@ class Lumina2(Family):
         """Without padding, which no joint layer sees."""
         return int(call["encoder_attention_mask"][row].sum())
 
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Latents, words with their mask, and time."""
+        config: Any = network.config
+        y, x = size or pair(config.sample_size)
+        mask = torch.ones(1, _WORDS, dtype=torch.bool)
+        # The transformer reads how many words there are, which a mask without content cannot tell.
+        mask.sum = lambda **_: torch.tensor([_WORDS], device="cpu")  # type: ignore[method-assign]
+        return {
+            "hidden_states": torch.zeros(1, config.in_channels, y, x),
+            "timestep": torch.zeros(1),
+            "encoder_hidden_states": torch.zeros(1, _WORDS, config.cap_feat_dim),
+            "encoder_attention_mask": mask,
+        }
+
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
         """All that see both sides, which nothing in the module tells."""
         return {
@@ -74,22 +88,6 @@ class Lumina2(Family):
         """The row's own words first, then the picture."""
         words = self.text_length(call, row)
         return Places(picture=slice(words, words + pixels), words=slice(0, words))
-
-    # Sizes
-
-    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
-        """Latents, words with their mask, and time; the blueprint then counts the words in a mask that has content."""
-        config: Any = network.config
-        seen = torch.ones(1, _WORDS, dtype=torch.bool, device="cpu")
-        rope: Any = network.rope_embedder
-        rope.register_forward_pre_hook(lambda _, args: (args[0], seen))
-        y, x = size or pair(config.sample_size)
-        return {
-            "hidden_states": torch.zeros(1, config.in_channels, y, x),
-            "timestep": torch.zeros(1),
-            "encoder_hidden_states": torch.zeros(1, _WORDS, config.cap_feat_dim),
-            "encoder_attention_mask": torch.ones(1, _WORDS, dtype=torch.bool),
-        }
 
     def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
         """The words with their padding, since an example's mask has no content."""

@@ -92,6 +92,17 @@ def _both_or_none(cls: Any) -> bool:
     return _in_source(cls, lambda source: _BOTH_OR_NONE.search(source) is not None)
 
 
+def picture_is_optional(cls: Any) -> bool:
+    """Whether the class's call takes a picture and begins with noise all the same, as FLUX.2's and Kontext's do."""
+    known = inspect.signature(cls.__call__).parameters
+    return {"image", "latents", "height"} <= known.keys() and "Edit" not in cls.__name__ and _goes_without_picture(cls)
+
+
+@cache
+def _goes_without_picture(cls: Any) -> bool:
+    return _in_source(cls, lambda source: "if image is not None" in source)
+
+
 def _in_source(cls: type, holds: Callable[[str], bool]) -> bool:
     for base in cls.__mro__:
         if (call := vars(base).get("__call__")) is None:

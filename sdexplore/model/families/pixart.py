@@ -5,6 +5,7 @@ The text's padding is masked. The transformer predicts a variance behind the noi
 
 # ruff: noqa: ARG002  (the names are those of the base class)
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,9 @@ from torch import nn
 
 from .family import Encoded, Family
 from .grids import Grid, pair
+from .own_sizes import in_own_sizes, nearest_shape
 
+_PIXELS = 8  # of a latent, as its pipelines count
 _WORDS = 300  # any number does for an example: no other shape depends on it
 
 
@@ -23,11 +26,18 @@ class PixArt(Family):
     title: ClassVar[str] = "PixArt transformer"
     classes: ClassVar[tuple[str, ...]] = ("PixArtTransformer2DModel",)
     dispatches: ClassVar[bool] = False
+    sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    cut_to_size: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""
         return int(self.denoiser(pipe).config.in_channels)
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """One of the shapes of as many pixels as the transformer was made for."""
+        side = _PIXELS * int(self.denoiser(pipe).config.sample_size)
+        return nearest_shape(pipe, f"ASPECT_RATIO_{side}_BIN", size) if in_own_sizes(pipe, given) else size
 
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """The prompt's embeddings, its mask, the negative prompt's, and theirs."""

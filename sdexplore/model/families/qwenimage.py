@@ -25,6 +25,7 @@ class QwenImage(Flux):
 
     name: ClassVar[str] = "qwenimage"
     title: ClassVar[str] = "Qwen-Image transformer"
+    masks_padding: ClassVar[bool] = True
     classes: ClassVar[tuple[str, ...]] = ("QwenImageTransformer2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states",)
     sized_by_call: ClassVar[tuple[str, ...]] = ()

@@ -14,7 +14,9 @@ from torch import nn
 
 from .family import Encoded, Family
 from .grids import Grid, pair
+from .own_sizes import in_own_sizes, nearest_shape
 
+_PIXELS = 32  # of a latent, as its pipelines count
 _WORDS = 300
 
 
@@ -26,11 +28,17 @@ class Sana(Family):
     classes: ClassVar[tuple[str, ...]] = ("SanaTransformer2DModel",)
     dispatches: ClassVar[bool] = False
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    cut_to_size: ClassVar[bool] = True
     negative_apart: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes."""
         return int(self.denoiser(pipe).config.in_channels)
+
+    def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
+        """One of the shapes of as many pixels as the transformer was made for."""
+        side = _PIXELS * int(self.denoiser(pipe).config.sample_size)
+        return nearest_shape(pipe, f"ASPECT_RATIO_{side}_BIN", size) if in_own_sizes(pipe, given) else size
 
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """The prompt's embeddings, its mask, the negative prompt's, and theirs."""

@@ -25,6 +25,7 @@ class SD3(Family):
 
     name: ClassVar[str] = "sd3"
     title: ClassVar[str] = "SD3 transformer"
+    masks_padding: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("SD3Transformer2DModel",)
     dispatches: ClassVar[bool] = False
     pooled: ClassVar[str] = "pooled_prompt_embeds"

@@ -35,6 +35,7 @@ class UNet(Family):
     name: ClassVar[str] = "unet"
     levels: ClassVar[bool] = True
     title: ClassVar[str] = "UNet"
+    masks_padding: ClassVar[bool] = False
     component: ClassVar[str] = "unet"
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"

@@ -19,7 +19,8 @@ from .family import Call, Encoded, Family
 from .grids import Grid
 
 _MULTIPLE = 32
-_WORDS = 64
+_WORDS = 64  # any number does for an example
+_SIZE = (128, 128)  # latents of 1024 × 1024 pixels
 
 
 class ZImage(Family):
@@ -80,6 +81,20 @@ class ZImage(Family):
         """The prompt's rows come first; guidance is there from 0 on."""
         return ("cond", "uncond") if float(given.get("guidance_scale") or 0) > 0 else ("cond",)
 
+    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
+        """Lists of latents and words, and time."""
+        config: Any = network.config
+        y, x = size or _SIZE
+        return {
+            "x": [torch.zeros(config.in_channels, 1, y, x)],
+            "t": torch.zeros(1),
+            "cap_feats": [torch.zeros(_WORDS, config.cap_feat_dim)],
+        }
+
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """With the padding of both."""
+        return {name: _padded(length) for name, length in super().streams(denoiser, call).items()}
+
     # Attention
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
@@ -95,18 +110,12 @@ class ZImage(Family):
 
     def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The picture and its padding first, then the words."""
-        first = -(-pixels // _MULTIPLE) * _MULTIPLE
+        first = _padded(pixels)
         return Places(picture=slice(0, pixels), words=slice(first, first + self.text_length(call, row)))
 
-    def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
-        """A list of one image's latents (channel, frame, y, x) and one of its words."""
-        config: Any = network.config
-        y, x = size or (128, 128)
-        return {
-            "x": [torch.zeros(config.in_channels, 1, y, x)],
-            "t": torch.zeros(1),
-            "cap_feats": [torch.zeros(_WORDS, config.cap_feat_dim)],
-        }
+
+def _padded(length: int) -> int:
+    return -(-length // _MULTIPLE) * _MULTIPLE
 
 
 def _means(rows: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -97,7 +97,10 @@ def time_embedding(pipe: Any, timesteps: Sequence[int | float] | None = None) ->
         raise InspectionError(f"time_embedding: {lacking}")
     projection, layers = getattr(network, "time_proj", None), getattr(network, "time_embedding", None)
     if not hasattr(projection, "num_channels") or not isinstance(layers, torch.nn.Module):
-        raise InspectionError(f"the {type(network).__name__} does not embed its timesteps by sinusoids")
+        raise InspectionError(
+            f"time_embedding reads the sinusoids of a denoiser that has time_proj and time_embedding, as UNets have, "
+            f"and this {type(network).__name__} has no such modules"
+        )
     many = range(int(pipe.scheduler.config.num_train_timesteps)) if timesteps is None else timesteps
     if not len(many) or not all(isinstance(t, int | float | np.number) for t in many):
         raise RunError(f"time_embedding(timesteps={timesteps!r:.80}): name at least one timestep, as in [0, 500, 999]")

@@ -12,7 +12,7 @@ from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
 from ..components.source_name import model_source
 from ..families import family_of
 
-_EMBEDDED: Final = 20  # as many named things are drawn as with 50 (model card, "What it can draw")
+_EMBEDDED: Final = 20  # as many named things are drawn as with 50 (its model card says how that was measured)
 _DISTILLED: Final = {"LCMScheduler": 4, "TCDScheduler": 4}  # diffusers' examples with these schedulers
 
 

@@ -162,7 +162,11 @@ def _grid(pipe: Any, given: Mapping[str, Any]) -> tuple[int, int]:
             height, width = height or found[0], width or found[1]
     elif not (height and width) and takes_both_sizes_or_none(type(pipe)):
         height = width = None
-    return latent_grid(pipe, height, width)
+    y, x = latent_grid(pipe, height, width)
+    family, side = family_of(pipe), vae_scale_factor(pipe)
+    asked = (height or y * side, width or x * side)
+    drawn = family.drawn_size(pipe, asked, given)
+    return (y, x) if drawn == asked else latent_grid(pipe, *drawn)
 
 
 def _in_latents(pipe: Any, picture: Any) -> bool:

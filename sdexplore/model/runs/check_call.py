@@ -12,7 +12,7 @@ from ...base.errors import RunError, did_you_mean
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import denoiser
 from ..components.weights_present import without_weights
-from ..families.pipelines import refusal
+from ..families.pipelines import picture_is_optional, refusal
 from ..schedulers.names import scheduler_from_name
 from .call import Call
 from .check_changes import check_changes
@@ -131,5 +131,6 @@ def refused(pipe: Any, given: Mapping[str, Any], error: Exception, function: str
         )
     shown = ", ".join(f"{key}={clip(repr(value), 60)}" for key, value in given.items() if key not in _OF_RUN)
     known = inspect.signature(type(pipe).__call__).parameters
-    picture = "; it begins with a picture: give image=…" if "image" in known and given.get("image") is None else ""
+    lacks = "image" in known and given.get("image") is None and not picture_is_optional(type(pipe))
+    picture = "; it begins with a picture: give image=…" if lacks else ""
     return RunError(f"{function}: {name} refuses this call ({shown or 'no arguments'}): {first_line(error)}{picture}")

@@ -12,6 +12,7 @@ from ..capture.prompts import image_count
 from ..components.pipeline_parts import autoencoder, vae_scale_factor
 from ..families import family_of
 from ..families.family import Family
+from ..families.own_sizes import in_own_sizes
 from ..families.pipelines import takes_both_sizes_or_none
 
 _SIDES = ("height", "width")
@@ -29,6 +30,7 @@ def check_sizes(pipe: Any, prompt: Any, arguments: Mapping[str, Any], seed: int,
     _check_texts({"prompt": prompt, **arguments}, function)
     check_sides(arguments, function)
     _check_both_sides(pipe, arguments, function)
+    check_own_sizes(pipe, arguments, function)
     images = image_count(prompt, arguments)
     if seed + images - 1 > _LAST_SEED:
         raise RunError(
@@ -68,6 +70,31 @@ def _check_both_sides(pipe: Any, arguments: Mapping[str, Any], function: str) ->
         raise RunError(
             f"{function}({name}={arguments[name]}): {type(pipe).__name__} takes both sides or none, and would ignore "
             f"{name} without {other}; give {other} too"
+        )
+
+
+def check_own_sizes(pipe: Any, arguments: Mapping[str, Any], function: str) -> None:
+    """RunError where the pipeline draws in a size of its own, which latents do not fit, or which it then cuts."""
+    height, width = (arguments.get(side) for side in _SIDES)
+    if height is None or width is None or not in_own_sizes(pipe, arguments):
+        return
+    family = family_of(pipe)
+    asked = (int(height), int(width))
+    drawn = family.drawn_size(pipe, asked, arguments)
+    if drawn == asked:
+        return
+    given, own = f"{function}(height={height}, width={width}", f"{drawn[0]} × {drawn[1]} pixels (height × width)"
+    out = f"give height={drawn[0]}, width={drawn[1]}, or use_resolution_binning=False"
+    if arguments.get("latents") is not None:
+        raise RunError(
+            f"{given}, latents=…): {type(pipe).__name__} draws {own} instead, which latents do not fit; {out}"
+        )
+    scale = max(asked[0] / drawn[0], asked[1] / drawn[1])
+    cut = max(int(made * scale) - kept for made, kept in zip(drawn, asked, strict=True))
+    if family.cut_to_size and cut > 1 and arguments.get("output_type") != "latent":
+        raise RunError(
+            f"{given}): {type(pipe).__name__} draws {own} and cuts the picture to the size that is asked for, which no "
+            f"map of the whole fits; {out}"
         )
 
 

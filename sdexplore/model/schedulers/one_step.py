@@ -34,6 +34,8 @@ class StandingScheduler(OneStepScheduler):
         made: StandingScheduler = cls.from_config(
             {key: value for key, value in scheduler.config.items() if key in known}
         )
+        # Flow matching begins at timestep 1000, which is beyond DDIM's last.
+        made.alphas_cumprod = torch.cat([made.alphas_cumprod, made.alphas_cumprod[-1:]])
         return made
 
     def set_timesteps(

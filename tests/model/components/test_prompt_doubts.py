@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tiny_pipelines import TOKENIZER, stable_diffusion, stable_diffusion_xl
-from tiny_transformers import flux
+from tiny_transformers import flux, unknown
 from transformers import CLIPTokenizerFast
 
 import sdexplore as sdx
@@ -109,7 +109,7 @@ def test_half_a_textual_inversion_of_sdxl_is_said():
 
 
 def test_another_length_that_the_pipeline_feeds_is_said():
-    pipe = flux()
+    pipe = unknown()  # of a known family, the prompt is read at that length
     notes = sdx.tokens(pipe, "a cat").notes
     length = sdx.tokens(pipe, "a cat")["tokenizer_2"].max_length
     assert length != 512
@@ -117,6 +117,9 @@ def test_another_length_that_the_pipeline_feeds_is_said():
     assert "max_sequence_length, by default 512" in note
     assert f"padded to {length}" in note
     assert "text_encoder_2" in note
+    known = sdx.tokens(flux(), "a cat")
+    assert not known.notes
+    assert len(known["tokenizer_2"].ids) == known["tokenizer_2"].max_length == 512
 
 
 class Chatting:

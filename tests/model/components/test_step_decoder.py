@@ -165,3 +165,72 @@ def test_another_decoder_must_be_one_of_such_latents(trace):
 def test_a_vae_that_was_cast_can_be_given_as_it_is(tiny, trace):
     tiny.vae.to(torch.bfloat16)
     assert trace.decode(with_=tiny.vae).decoder == "AutoencoderKL (bfloat16)"
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_trace_in_a_file_decodes_what_its_file_does_not_hold(tiny, tmp_path, images):
+    alone = sdx.run(tiny, PROMPT, **SHORT, num_images_per_prompt=images)
+    filed = sdx.run(
+        tiny, PROMPT, **SHORT, num_images_per_prompt=images, to=tmp_path / ("a.safetensors" if images == 1 else "a")
+    )
+    for one, other in [(alone, filed)] if images == 1 else zip(alone, filed, strict=True):
+        assert other.undecodable is None
+        assert other.decoded.made == tuple(one.decoded)
+        beyond = next(step for step in range(one.num_steps) if step not in one.decoded)
+        for name in NAMES:
+            np.testing.assert_array_equal(
+                getattr(other.decode(beyond), name)[beyond], getattr(one.decode(beyond), name)[beyond]
+            )
+        assert "Not decoded" not in views.denoising(other, [beyond]).alt
+
+
+def test_a_comparison_in_a_folder_decodes_what_its_files_do_not_hold(tiny, tmp_path):
+    found = sdx.compare(tiny, PROMPT, over={"seed": [0]}, **SHORT, to=tmp_path / "seeds")
+    assert list(found.traces[0].decode(1).decoded) == [1]
+
+
+def test_decoding_into_a_file_shows_its_progress(tiny, tmp_path, monkeypatch):
+    totals, real = [], type(tiny).progress_bar
+
+    def told(self, iterable=None, total=None):
+        totals.append(total)
+        return real(self, iterable, total)
+
+    monkeypatch.setattr(type(tiny), "progress_bar", told)
+    trace = sdx.run(tiny, PROMPT, **SHORT, to=tmp_path / "a.safetensors")
+    assert totals[-1] == len(trace.decoded) + len(trace.decoded_x0)
+    trace.decode([0, 1], with_=little())
+    assert totals[-1] == 4
+
+
+@pytest.mark.parametrize("condition", ["tiled", "hooked"])
+def test_a_vae_that_decodes_otherwise_is_noticed(tiny, trace, condition, monkeypatch):
+    hook = None
+    if condition == "tiled":
+        tiny.vae.enable_tiling()
+        assert trace.decode(1).decoder == "VAE"  # latents as small as a tile are decoded at once
+        monkeypatch.setattr(tiny.vae, "tile_latent_min_size", 4)
+    else:
+        hook = tiny.vae.decoder.register_forward_hook(lambda *given: given[-1] * 0)
+    try:
+        with pytest.raises(sdx.TraceError, match=r"tiles|hook"):
+            trace.decode(0)
+    finally:
+        tiny.vae.disable_tiling()
+        if hook is not None:
+            hook.remove()
+    assert trace.decode(0).decoder == "VAE"
+
+
+def test_steps_are_in_the_order_that_was_asked_for_whatever_was_there_before(trace):
+    trace.decode(2)
+    assert list(trace.decode([0, 2, 1]).decoded) == [0, 2, 1]
+
+
+def test_a_trace_without_latents_says_that_there_is_nothing_to_decode(tiny):
+    bare = sdx.run(
+        tiny, PROMPT, num_inference_steps=2, record=sdx.Record(cross_attention=False, latents=False, decode=0)
+    )
+    for asked in (None, 1):
+        with pytest.raises(sdx.TraceError, match="holds no latents"):
+            bare.decode(asked)

@@ -123,3 +123,14 @@ class TestFlowMatching:
         dynamic = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
         with pytest.raises(sdx.RunError, match=r"shifts its noise levels by the size of the picture"):
             sdx.schedule(pipe, num_inference_steps=4, scheduler=dynamic)
+
+    def test_its_training_timesteps_are_shares_of_noise_and_it_has_no_betas(self):
+        found = sdx.schedule(flux(), num_inference_steps=4)
+        assert found.train_betas is None
+        np.testing.assert_allclose(found.train_sigmas, np.arange(1000) / (1000 - np.arange(1000)))
+        np.testing.assert_allclose(found.sigmas[1:], found.timesteps[1:] / (1000 - found.timesteps[1:]), rtol=1e-5)
+        beta, *others, _ = views.schedule(found).figure.axes
+        assert not beta.lines
+        assert "β" in beta.texts[0].get_text()
+        assert [len(ax.lines) for ax in others] == [2, 2, 2]
+        assert not any(ax.texts for ax in others)

@@ -145,7 +145,9 @@ def test_without_a_change_there_is_no_hook_more(pipe):
     assert all(one == seen[0] for one in seen)
 
 
-def test_a_compiled_pipeline_runs_uncompiled_and_says_so(compiled, capsys):
+def test_a_compiled_pipeline_runs_uncompiled_and_says_so(capsys):
+    compiled = stable_diffusion()
+    sdx.compile_denoiser(compiled)
     trace = sdx.run(compiled, PROMPT, change=sdx.Reweight("cat", 2), **STEPS)
     assert "eager" in trace.provenance["compiled"]
     assert "change" in capsys.readouterr().out
