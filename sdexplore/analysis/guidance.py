@@ -21,8 +21,8 @@ _NO_NEGATIVE = (
     "Run with a negative_prompt, true_cfg_scale above 1 and Record(noise_pred=True)"
 )
 _EMBEDDED = (
-    "this model takes the guidance scale as an input (as LCM's does) and predicts one row: it has no unconditional "
-    "half, and there is nothing to put together"
+    "this model is distilled: it takes the guidance scale as an input (FLUX's `guidance`, the `timestep_cond` of LCM) "
+    "and makes one prediction, guided already. There is no unconditional half, and nothing to put together"
 )
 _HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # rounding of predictions by the denoiser's dtype
 _SINGLE = 2.0**-23

@@ -166,6 +166,11 @@ def count(number: int | float) -> str:  # noqa: PYI041  (the run-time checker ta
     return f"{number:,.0f}"
 
 
+def with_infinity(number: int | float, form: str) -> str:  # noqa: PYI041  (as above)
+    """A number in a format of Python's, with ∞ for what Python writes as "inf"."""
+    return f"{number:{form}}".replace("inf", "∞")
+
+
 def counted(number: int, thing: str) -> str:
     """How many things: "1 step", "3 steps"."""
     return f"{number} {thing}{'s' * (number != 1)}"

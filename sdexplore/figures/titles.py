@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
+from ..base.display import with_infinity
 from ..changes.several import in_words
 from ..trace.trace import Trace
 from .colours import PALETTE
@@ -21,7 +22,7 @@ MOST_STEPS: Final = 8  # for which a figure has room, a column each
 def step_title(trace: Trace, step: int) -> str:
     """A step as panels name it: its number, its timestep, its noise level."""
     t = trace.timesteps[step]
-    sigma = "" if trace.sigmas is None else f", σ {trace.sigmas[step]:.3g}"
+    sigma = "" if trace.sigmas is None else f", σ {with_infinity(float(trace.sigmas[step]), '.3g')}"
     return f"step {step}\nt {t:.0f}{sigma}"
 
 

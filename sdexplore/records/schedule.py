@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from ..base.display import Block, Line, Shown, Table, counted
+from ..base.display import Block, Line, Shown, Table, counted, with_infinity
 from ..base.errors import TraceError
 from ..theory import betas, sigma_of_alpha_bar, snr
 from ..trace.facts import facts_of
@@ -73,8 +73,8 @@ class Schedule(Shown):
         """What the repr shows: a row a call."""
         columns = (self.timesteps, self.sigmas, self.alphas_cumprod, self.snr, self.log_snr)
         rows = [
-            (str(call), f"{t:.4g}", f"{s:.4g}", f"{bar:.4g}", f"{ratio:.4g}", f"{log:+.3f}")
-            for call, (t, s, bar, ratio, log) in enumerate(zip(*columns, strict=True))
+            (str(call), *(with_infinity(float(value), ".4g") for value in levels), with_infinity(float(log), "+.3f"))
+            for call, (*levels, log) in enumerate(zip(*columns, strict=True))
         ]
         headers = ("call", "timestep", "σ", "ᾱ", "SNR", "ln SNR")
         of = f" of {self.source}" if self.source else ""

@@ -35,7 +35,7 @@ def architecture(plan: Architecture | TransformerArchitecture) -> Picture:
     A diffusion transformer stands in the same place, a box a group of blocks (`transformer_blocks`) from left to right,
     with its name, "×24" for 24 blocks, heads and width. The upper lane is the picture's tokens, the lower one the
     words'; a block of two streams has a box in both, one of a single stream reaches over both. Stripes are the layers
-    of its first block: purple joint attention, which spans both lanes since words and picture share one softmax, blue
+    of its first block: green joint attention, which spans both lanes since words and picture share one softmax, blue
     self-attention, orange cross-attention, grey the feed-forward network. A text
     encoder without an orange line gives a pooled vector alone. The drawing of a transformer has no scale.
 

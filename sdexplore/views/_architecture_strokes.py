@@ -10,7 +10,7 @@ from ..figures.colours import PALETTE
 from ..records.architecture import Shape
 
 LINE = "#444444"
-RESNET, SELF, CROSS, JOINT = "#a9a9a9", PALETTE[0], PALETTE[5], "#cc79a7"
+RESNET, SELF, CROSS, JOINT = "#a9a9a9", PALETTE[0], PALETTE[5], "#009e73"
 
 
 @dataclass(frozen=True)

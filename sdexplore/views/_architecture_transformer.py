@@ -79,7 +79,7 @@ def _lanes(ax: Axes, plan: TransformerArchitecture, left: float, right: float) -
         _box(ax, group, left + (number + 1) * column, min(0.95, 0.72 * column))
     back = "tokens\nback to\nlatents"
     ax.text(stop - 0.02, _PICTURE + 0.08, back, ha="right", va="bottom", fontsize=6.3, color="#555555")
-    return [Place(start, _PICTURE, 0, _TALL), Place(stop, _PICTURE, 0, _TALL)]
+    return [Place(start, _PICTURE, 0.0, _TALL), Place(stop, _PICTURE, 0.0, _TALL)]
 
 
 def _box(ax: Axes, group: BlockGroup, x: float, wide: float) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..base.display import counted
+from ..base.display import counted, with_infinity
 from ..base.errors import TraceError
 from ..figures.captions import AltText
 from ..figures.code_lines import CodeLine, options
@@ -34,6 +34,9 @@ def schedule(*sources: Trace | Schedule) -> Picture:
 
     Args:
         sources: Traces, or Schedules as `sdx.schedule` returns them; eight at most, so that colours differ.
+
+    The line of code calls the pipelines `pipe_0`, `pipe_1` … where schedules are of different models; `sdx.reproduce`,
+    which has one pipeline, refuses such a line.
 
     Raises:
         TraceError: None is given, or too many; a trace does not know its noise levels.
@@ -72,7 +75,11 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     calls = "; ".join(
         f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
     )
-    arguments = ", ".join(_argument(one, f"_{number}" * (len(found) > 1)) for number, one in enumerate(found))
+    several = len({one.source for one in found if one.asked is not None}) > 1  # pipelines
+    arguments = ", ".join(
+        _argument(one, f"_{number}" * (len(found) > 1), f"pipe_{number}" if several else "pipe")
+        for number, one in enumerate(found)
+    )
     return Picture(
         figure=figure,
         data=data,
@@ -128,7 +135,8 @@ def _drawn(values: np.ndarray) -> np.ndarray:
 
 def _range(one: Schedule) -> str:
     lost = int((~np.isfinite(one.sigmas) | (one.sigmas == 0)).sum())
-    return f"{one.sigmas[0]:.3g} to {one.sigmas[-1]:.3g}" + (f" ({lost} not drawn)" if lost else "")
+    first, last = (with_infinity(float(one.sigmas[end]), ".3g") for end in (0, -1))
+    return f"{first} to {last}" + (f" ({lost} not drawn)" if lost else "")
 
 
 def _names(found: list[Schedule]) -> list[str]:
@@ -141,7 +149,7 @@ def _names(found: list[Schedule]) -> list[str]:
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 
 
-def _argument(one: Schedule, number: str) -> str:
+def _argument(one: Schedule, number: str, pipe: str) -> str:
     """The schedule in the line of code: its trace, the call that made it of a pipeline, or a name."""
     if one.run:
         return f"trace{number}"
@@ -151,4 +159,4 @@ def _argument(one: Schedule, number: str) -> str:
     scheduler = one.asked.get("scheduler")
     if scheduler is not None:
         steps += f", scheduler={scheduler!r}" if isinstance(scheduler, str) else f", scheduler=scheduler{number}"
-    return f"sdx.schedule(pipe{steps})"
+    return f"sdx.schedule({pipe}{steps})"

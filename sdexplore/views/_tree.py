@@ -35,7 +35,7 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     (it looks at the prompt), blue to self-attention (the picture looks at itself), green to joint attention (picture
     and prompt look at both, as in SD 3 and FLUX), grey the rest. Before the bar stand the class, the shape of its
     output (batch, channel, y, x; of tokens batch, token, width) and, for an attention layer, its kind, heads and
-    their width.
+    their width. A block that returns words and picture has both shapes.
 
     Args:
         modules: What `sdx.tree(pipe, "unet")` returns, or a branch of it.
@@ -106,7 +106,8 @@ def _shares(node: ModuleNode, known: Iterable[str | None]) -> dict[str | None, i
 
 
 def _facts(node: ModuleNode) -> str:
-    shape = "" if node.output is None else " → " + " × ".join(map(str, node.output))
+    shapes = [f"{name} {' × '.join(map(str, shape))}".strip() for name, shape in node.told.items()]
+    shape = f" → {', '.join(shapes)}" if shapes else ""
     if node.attention is None:
         return f"{node.class_name}{shape}"
     return f"{node.class_name}, {node.attention.kind}, {node.attention.heads} heads of {node.attention.head_dim}{shape}"

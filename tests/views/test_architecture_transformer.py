@@ -8,7 +8,7 @@ from transformer_matrix import SUBJECTS
 import sdexplore as sdx
 from sdexplore.base.errors import InspectionError
 
-JOINT, SELF, CROSS, FEED = "#cc79a7", "#0072b2", "#d55e00", "#a9a9a9"
+JOINT, SELF, CROSS, FEED = "#009e73", "#0072b2", "#d55e00", "#a9a9a9"
 GROUPS = {  # family -> (name, blocks, what the first returns)
     "sd3": [("transformer_blocks", 3, ("words", "picture"))],
     "flux": [
@@ -32,7 +32,7 @@ GROUPS = {  # family -> (name, blocks, what the first returns)
 def known(request):
     """Family, its pipeline, and its architecture."""
     pipe = SUBJECTS[request.param].make()
-    return request.param, pipe, sdx.pipeline_architecture(pipe, height=128, width=96)
+    return request.param, pipe, sdx.pipeline_architecture(pipe, height=128, width=192)
 
 
 def test_the_record_has_groups_of_blocks_and_tokens(known):
@@ -41,7 +41,7 @@ def test_the_record_has_groups_of_blocks_and_tokens(known):
     assert found == GROUPS.get(family, found)
     assert sum(group.blocks for group in plan.groups) >= 2
     assert plan.parameters == sum(one.numel() for one in pipe.transformer.parameters())
-    assert plan.image == (3, 128, 96)
+    assert plan.image == (3, 128, 192)
     assert plan.grid == (plan.latents[1] // plan.patch, plan.latents[2] // plan.patch)
     text = repr(plan)
     for group in plan.groups:

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from ...analysis.trajectory import LINEAR, step_picture
-from ...base.display import Table, escape, to_html
+from ...base.display import Table, escape, to_html, with_infinity
 from ...base.errors import TraceError
 from ...trace.trace import Trace
 from ..board import Board
@@ -138,7 +138,7 @@ def _facts(trace: Trace, step: int) -> list[tuple[str, str]]:
     rows = [("step", f"{step} (of 0 to {trace.num_steps - 1})"), ("timestep", f"{trace.timesteps[step]:g}")]
     if trace.sigmas is not None:
         sigma = float(trace.sigmas[step])
-        rows.append(("σ = √(1−ᾱ)/√ᾱ", f"{sigma:.4g}"))
+        rows.append(("σ = √(1−ᾱ)/√ᾱ", with_infinity(sigma, ".4g")))
         rows.append(("SNR = 1/σ²", f"{1 / sigma**2:.4g}" if sigma else "∞"))
     if trace.latents is not None:
         rows.append(("std of x_t (as held)", f"{float(trace.latents[step].std()):.4g}"))

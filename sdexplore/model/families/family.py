@@ -47,8 +47,8 @@ class Family:
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
         cut_to_size: Whether the pipeline resizes and cuts what it drew to the size that was asked for.
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
-        masks_padding: Whether the pipeline hides padding from its text encoders.
         levels: Whether its blocks go down, mid and up, as a UNet's do.
+        masks_padding: Whether the pipeline hides padding from its text encoders.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -69,8 +69,8 @@ class Family:
     fed: ClassVar[tuple[str, ...]] = ()
     cut_to_size: ClassVar[bool] = False
     negative_apart: ClassVar[bool] = False
-    masks_padding: ClassVar[bool] = True
     levels: ClassVar[bool] = False
+    masks_padding: ClassVar[bool] = True
     guided_by: ClassVar[str] = ""
 
     # The denoiser

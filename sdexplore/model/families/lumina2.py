@@ -65,7 +65,7 @@ class Lumina2(Family):
         y, x = size or pair(config.sample_size)
         mask = torch.ones(1, _WORDS, dtype=torch.bool)
         # The transformer reads how many words there are, which a mask without content cannot tell.
-        mask.sum = lambda **_: torch.tensor([_WORDS], device="cpu")  # type: ignore[assignment]
+        mask.sum = lambda **_: torch.tensor([_WORDS], device="cpu")  # type: ignore[assignment, method-assign]
         return {
             "hidden_states": torch.zeros(1, config.in_channels, y, x),
             "timestep": torch.zeros(1),

@@ -91,6 +91,10 @@ class ZImage(Family):
             "cap_feats": [torch.zeros(_WORDS, config.cap_feat_dim)],
         }
 
+    def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
+        """With the padding of both."""
+        return {name: _padded(length) for name, length in super().streams(denoiser, call).items()}
+
     # Attention
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
@@ -106,8 +110,12 @@ class ZImage(Family):
 
     def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The picture and its padding first, then the words."""
-        first = -(-pixels // _MULTIPLE) * _MULTIPLE
+        first = _padded(pixels)
         return Places(picture=slice(0, pixels), words=slice(first, first + self.text_length(call, row)))
+
+
+def _padded(length: int) -> int:
+    return -(-length // _MULTIPLE) * _MULTIPLE
 
 
 def _means(rows: Sequence[torch.Tensor]) -> torch.Tensor:

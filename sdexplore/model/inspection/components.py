@@ -21,7 +21,6 @@ from ..components.meta_networks import Shape, attention_facts, blueprint, exampl
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
 from ..components.vae_family import vae_of_another_family
 from ..families import family_of
-from ..families.attention_modules import AttentionFacts
 from ..families.family import unwrapped
 from ..families.grids import Grid, with_ancestors
 from ..loading.fit_to_machine import fit_of
@@ -147,8 +146,6 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         outputs, streams, where, shapes = {}, {}, {}, {}
         note = f"without output shapes: {_why_without(network, error)}"
     layers = {layer.name: layer for layer in attention_facts(network, where)}
-    for name, facts in _known_layers(network).items():  # the family knows better what they attend to
-        layers[name] = AttentionLayer(name, facts.kind, facts.heads, facts.head_dim, facts.key_dim, where.get(name))
     return _Facts(outputs, streams, layers, shapes, note)
 
 
@@ -202,13 +199,6 @@ def _as_data_flows(children: list[ModuleNode], called: Sequence[str]) -> list[Mo
         place = first.get(child.name, place)
         places.append(place)
     return [child for _, child in sorted(zip(places, children, strict=True), key=itemgetter(0))]
-
-
-def _known_layers(network: nn.Module) -> Mapping[str, AttentionFacts]:
-    try:
-        return {name: layer.facts for name, layer in family_of(network).attention_layers(network).items()}
-    except InspectionError:
-        return {}
 
 
 def _streams(network: nn.Module, inputs: Mapping[str, Any]) -> Mapping[str, int]:

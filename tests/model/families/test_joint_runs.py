@@ -223,3 +223,12 @@ def test_the_kernel_that_hands_out_its_normaliser_returns_the_same_bits(given):
     (attended,) = heard
     assert attended.normaliser is not None
     assert attended.normaliser.shape == (2, 4, 70)
+
+
+def test_flux_says_that_guidance_is_an_input_of_the_model():
+    pipe = flux()
+    own = {name: value for name, value in pipe.transformer.config.items() if not name.startswith("_")}
+    pipe.transformer = type(pipe.transformer).from_config(own | {"guidance_embeds": True})
+    trace = sdx.run(pipe, PROMPT, guidance_scale=3.5, record=sdx.Record(cross_attention=False, decode=0), **CALL)
+    with pytest.raises(sdx.TraceError, match=r"guidance scale as an input \(FLUX's `guidance`"):
+        sdx.guidance_steps(trace)

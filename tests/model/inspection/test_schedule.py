@@ -1,14 +1,18 @@
 """The schedule of a run or of a pipeline: one row for each call, on the training schedule by closed form."""
 
+import re
+
 import diffusers
 import numpy as np
 import pytest
 import synthetic
 from artists import again, equal, texts
 from tiny_pipelines import pndm, stable_diffusion
+from tiny_transformers import sd3
 
 import sdexplore as sdx
 from sdexplore import theory, views
+from sdexplore.figures.titles import step_title
 from sdexplore.model.schedulers.names import scheduler_from_name
 
 
@@ -137,3 +141,23 @@ def test_points_that_lie_on_no_training_step_are_drawn_by_call_alone():
     assert "(1 not drawn)" in picture.alt
     with pytest.raises(sdx.TraceError, match="schedule of 0 sources"):
         views.schedule()
+
+
+def test_pipelines_of_two_models_have_two_names_in_the_line_of_code(pipe):
+    other = sd3()
+    other.register_to_config(_name_or_path="another model")
+    one, two = (sdx.schedule(each, num_inference_steps=3) for each in (pipe, other))
+    both = views.schedule(one, two)
+    assert [name in both.call for name in ("schedule(pipe_0,", "schedule(pipe_1,", "schedule(pipe,")] == [1, 1, 0]
+    alone = views.schedule(one, one)
+    assert alone.call.count("schedule(pipe,") == 2
+
+
+def test_noise_alone_is_written_as_infinity():
+    pure = sdx.schedule(sd3(), num_inference_steps=3)
+    assert np.isinf(pure.sigmas[0])
+    trace = synthetic.trace(sigmas=np.array([np.inf, *np.linspace(5, 0.5, synthetic.trace().num_steps - 1)]))
+    for text in (repr(pure), pure._repr_html_(), views.schedule(pure).alt, step_title(trace, 0)):
+        assert "∞" in text
+        assert not re.search(r"\binf\b", text)
+    assert "−∞" in repr(pure) or "-∞" in repr(pure)
