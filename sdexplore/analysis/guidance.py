@@ -20,6 +20,7 @@ _NO_NEGATIVE = (
     "this run had no classifier-free guidance: the unconditional half was never computed. "
     "Run with a negative_prompt, true_cfg_scale above 1 and Record(noise_pred=True)"
 )
+_ALONE = ". This model takes the guidance scale as an input (FLUX's `guidance`), and makes one prediction of it"
 _EMBEDDED = (
     "this model is distilled: it takes the guidance scale as an input (FLUX's `guidance`, the `timestep_cond` of LCM) "
     "and makes one prediction, guided already. There is no unconditional half, and nothing to put together"
@@ -225,8 +226,9 @@ def _computed(trace: Trace) -> tuple[int, ...]:
     if trace.unconditional:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:
-        apart = _named_scale(trace) == "true_cfg_scale"
-        raise TraceError(_NO_NEGATIVE if apart else _EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
+        if _named_scale(trace) == "true_cfg_scale":
+            raise TraceError(_NO_NEGATIVE + _ALONE * _embeds(trace))
+        raise TraceError(_EMBEDDED if _embeds(trace) else _NO_GUIDANCE)
     left_out = not_computed(trace, trace.noise_pred_uncond) | not_computed(trace, trace.noise_pred_cond)
     steps = tuple(step for step in range(trace.num_steps) if step not in left_out)
     if not steps:
