@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from lab import ARGUMENTS, CHROMIUM, NOT_ARGUMENTS, jupyterlab, open_notebook
 from playwright.sync_api import sync_playwright
+from warm_kernels import warm_kernels
 
 CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
@@ -92,7 +93,12 @@ def walk(page: Any, area: Any, film: Film) -> None:  # noqa: ANN401  (as above)
 
 def main(path: str) -> None:
     """Films the embedded model."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, jupyterlab(Path(folder)) as lab:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        warm_kernels(Path(folder) / "kernels") as kernels,
+        jupyterlab(Path(folder), kernels) as lab,
+    ):
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, headless=True, args=ARGUMENTS, ignore_default_args=NOT_ARGUMENTS
         )
