@@ -16,15 +16,6 @@ LINEAR: Final = "linear"
 """What a figure writes beneath a linear preview."""
 
 
-def spread(steps: Sequence[int], most: int) -> tuple[int, ...]:
-    """At most `most` of `steps`, evenly from first to last; one alone is the last."""
-    if len(steps) <= most:
-        return tuple(steps)
-    if most == 1:
-        return (steps[-1],)
-    return tuple(steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most))
-
-
 def preview(trace: Trace, latents: Float32[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "y x 3"]:
     """The linear preview of latents on the variance-preserving scale: one pixel a latent pixel, clipped to 0..1.
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..analysis.attention import latent_grid
 from ..analysis.guidance import Halves, halves
-from ..analysis.trajectory import preview, spread
+from ..analysis.trajectory import preview
 from ..base.display import clip, counted, size
 from ..base.errors import SdexploreError, TraceError
 from ..trace.declaration import with_arrays
+from ..trace.record import spread
 from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer

@@ -12,6 +12,7 @@ from ..base.display import counted
 from ..base.errors import SdexploreError, Stopped, TraceError
 from ..base.user_warnings import warn_user
 from .lazy import held
+from .record import spread
 from .step_decoding import (
     NAMES,
     VAE,
@@ -40,9 +41,7 @@ class DecodingTrace(StepsOfTrace):
     @property
     def shown_steps(self) -> tuple[int, ...]:
         """The steps that a view shows where none are named: the Record's; eight, evenly spread, if it names none."""
-        every = tuple(self.decoded) or tuple(range(self.num_steps))
-        most = min(len(every), _SHOWN)
-        return tuple(every[round(i * (len(every) - 1) / max(1, most - 1))] for i in range(most))
+        return spread(tuple(self.decoded) or range(self.num_steps), _SHOWN)
 
     def decode(
         self,

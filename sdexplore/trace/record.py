@@ -11,6 +11,15 @@ from ..base.errors import RunError
 Layer: TypeAlias = str | int | tuple[int, int]
 
 
+def spread(steps: Sequence[int], most: int) -> tuple[int, ...]:
+    """At most `most` of `steps`, evenly from first to last; one alone is the last."""
+    if len(steps) <= most:
+        return tuple(steps)
+    if most == 1:
+        return (steps[-1],)
+    return tuple(steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What `run` keeps of every step. What is not kept costs nothing.
@@ -84,10 +93,7 @@ class Record:
         """The steps of a run of `total` that are decoded, ascending; a step beyond it raises RunError."""
         if not isinstance(self.decode, int):
             return tuple(sorted({_step("decode", step, total) for step in self.decode}))
-        wanted = min(self.decode, total)
-        if wanted <= 1:
-            return tuple(range(total - wanted, total))
-        return tuple(sorted({round(i * (total - 1) / (wanted - 1)) for i in range(wanted)}))
+        return spread(range(total), self.decode) if self.decode else ()
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values."""

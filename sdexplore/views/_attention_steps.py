@@ -4,7 +4,7 @@ import numpy as np
 
 from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
-from ..analysis.trajectory import predicted_pictures, spread
+from ..analysis.trajectory import predicted_pictures
 from ..base.display import clip
 from ..figures.alt_texts import peak
 from ..figures.captions import with_details
@@ -15,6 +15,7 @@ from ..figures.not_numbers import top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
+from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 

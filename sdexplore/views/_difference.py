@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.difference import Difference
 from ..analysis.difference import difference as difference_of
-from ..analysis.trajectory import preview, spread
+from ..analysis.trajectory import preview
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, said
 from ..figures.captions import with_details
@@ -20,6 +20,7 @@ from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
+from ..trace.record import spread
 from ..trace.trace import Trace
 from .made_from import made_from
 

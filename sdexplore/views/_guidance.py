@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.guidance import halves
-from ..analysis.trajectory import predicted_pictures, preview, spread
+from ..analysis.trajectory import predicted_pictures, preview
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code, options
@@ -17,6 +17,7 @@ from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.collections import Comparison
 from ..trace.description import guidance_scale_of
+from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from ._comparison import comparison_grid
 from .made_from import made_from

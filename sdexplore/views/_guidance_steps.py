@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..analysis.guidance import guidance_steps as steps_of
-from ..analysis.trajectory import spread
 from ..base.display import counted
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code
@@ -17,6 +16,7 @@ from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..trace.record import spread
 from ..trace.trace import Trace
 from .made_from import made_from
 

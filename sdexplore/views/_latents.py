@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..analysis.trajectory import spread
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code
@@ -12,6 +11,7 @@ from ..figures.not_numbers import reach_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 

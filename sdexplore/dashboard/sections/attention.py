@@ -9,10 +9,10 @@ import ipywidgets as widgets
 from ...analysis.attention import most_striking
 from ...analysis.published_methods import answering
 from ...analysis.selection import Selection
-from ...analysis.trajectory import spread
 from ...base.display import counted
 from ...figures.picture import Picture
 from ...figures.titles import MOST_STEPS
+from ...trace.record import spread
 from ...trace.trace import Attention, Trace
 from ..board import Board
 from ..controls import UNCHOSEN, bind, close, column, control, row

@@ -16,11 +16,15 @@ def in_own_sizes(pipe: Any, given: Mapping[str, Any]) -> bool:
     return known is not None and bool(given.get(_GIVEN, known.default))
 
 
-def nearest_shape(pipe: Any, table: str, size: Grid) -> Grid:
-    """(height, width) of the nearest shape in a table of the pipeline's module, as PixArt and Sana choose it.
+def nearest_shape(pipe: Any, side: int, size: Grid, given: Mapping[str, Any]) -> Grid:
+    """(height, width) that PixArt and Sana draw: the nearest shape of as many pixels as a square of `side`.
 
-    It is the given size where there is no such table: the pipeline then refuses the call itself.
+    It is the given size where the call keeps it, and where the pipeline's module has no such table: the pipeline then
+    refuses the call itself.
     """
+    if not in_own_sizes(pipe, given):
+        return size
+    table = f"ASPECT_RATIO_{side}_BIN"
     for found in _modules(pipe):
         if (ratios := found.get(table)) is not None:
             height, width = pipe.image_processor.classify_height_width_bin(*size, ratios=ratios)

@@ -13,7 +13,7 @@ from torch import nn
 
 from .family import Encoded, Family
 from .grids import Grid, pair
-from .own_sizes import in_own_sizes, nearest_shape
+from .own_sizes import nearest_shape
 
 _PIXELS = 8  # of a latent, as its pipelines count
 _WORDS = 300  # any number does for an example: no other shape depends on it
@@ -36,8 +36,7 @@ class PixArt(Family):
 
     def drawn_size(self, pipe: Any, size: Grid, given: Mapping[str, Any]) -> Grid:
         """One of the shapes of as many pixels as the transformer was made for."""
-        side = _PIXELS * int(self.denoiser(pipe).config.sample_size)
-        return nearest_shape(pipe, f"ASPECT_RATIO_{side}_BIN", size) if in_own_sizes(pipe, given) else size
+        return nearest_shape(pipe, _PIXELS * int(self.denoiser(pipe).config.sample_size), size, given)
 
     def encoded(self, result: Any, earlier: int) -> Encoded:
         """The prompt's embeddings, its mask, the negative prompt's, and theirs."""

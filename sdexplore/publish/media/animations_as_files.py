@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ...analysis.trajectory import spread
 from ...base.display import size
 from ...base.errors import PublishError
+from ...trace.record import spread
 from .video import mp4
 
 _MOST_FRAMES = 100
