@@ -1,5 +1,6 @@
 """What changes have in common: JSON and back, a line of code, and the steps and roles that some of them take."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, SupportsIndex
@@ -8,7 +9,7 @@ from . import checked
 
 
 @dataclass(frozen=True, repr=False)
-class Change:
+class Change(ABC):
     """One thing that a run does otherwise: a frozen value, which says itself as JSON and as a line of code.
 
     Attributes:
@@ -44,9 +45,9 @@ class Change:
         """The change that `to_json` wrote."""
         return cls(**{name: _read(value) for name, value in told.items() if name != "change"})
 
+    @abstractmethod
     def in_words(self) -> str:
         """The change as captions say it, a part of a sentence."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,5 +1,6 @@
 """One change while it is carried out: where it is active now, and whether it reached every place that it should."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def _on_device(order: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return torch.tensor(order, device=device)
 
 
-class Edit:
+class Edit(ABC):
     """One change of a run. A subclass says at which places it hooks what (`hooks`), and in which rows (`rows_of`).
 
     Attributes:
@@ -84,13 +85,13 @@ class Edit:
         self._visits: Counter[str] = Counter()
         self._done: set[str] = set()
 
+    @abstractmethod
     def hooks(self) -> Iterator[RemovableHandle]:
         """Puts its hooks on the denoiser."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows_of(self, now: Now) -> tuple[int, ...]:
         """The rows of a call that are changed; none at other steps."""
-        raise NotImplementedError
 
     def watch(self, here: Callable[[], bool]) -> Iterator[RemovableHandle]:
         """Puts its hooks on the denoiser; they change calls of the run alone.
