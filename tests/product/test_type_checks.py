@@ -1,5 +1,8 @@
 """In the tests, every function of sdexplore is held to its annotations: types, and shapes that must agree."""
 
+import gc
+import weakref
+
 import jaxtyping
 import numpy as np
 import pytest
@@ -45,6 +48,24 @@ def test_an_inner_function_is_checked_each_time_it_is_made():
         second()
     with pytest.raises(Exception, match="inner"):
         outer(1)("1")
+
+
+def test_the_checks_of_an_inner_function_keep_nothing_alive():
+    class Seen: ...
+
+    def outer(seen, given):
+        @typed
+        def inner(other: object = given) -> bool:
+            return seen is other
+
+        return inner
+
+    seen = Seen()
+    assert outer(seen, seen)()
+    gone = weakref.ref(seen)
+    del seen
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 The import hook of jaxtyping (`--jaxtyping-packages`) decorates each function with `jaxtyping.jaxtyped`, which binds the
 arguments of every call, so that shapes can be compared, and checks them twice. Most functions name no shape. Their
 annotations are checked as thoroughly by beartype alone, in a small part of the time. A function that is defined inside
-another is made anew at every call of that one; its checks are written once.
+another is made anew at every call of that one; its checks are written once, and keep nothing of it alive.
 """
 
 import functools
 import inspect
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any, get_args
 
 import jaxtyping
@@ -44,15 +44,23 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
 def _inner(function: FunctionType, typechecker: Any) -> Any:
     annotations, wrapper = _INNER.get(function.__code__, ({}, None))
     if wrapper is None or annotations != function.__annotations__:
-        wrapper = typechecker(function)
-        if _TARGET in (getattr(wrapper, "__kwdefaults__", None) or {}):
-            _INNER[function.__code__] = (function.__annotations__, wrapper)
-        return wrapper
+        wrapper = typechecker(_hollow(function))
+        if _TARGET not in (getattr(wrapper, "__kwdefaults__", None) or {}):
+            return typechecker(function)
+        _INNER[function.__code__] = (function.__annotations__, wrapper)
     again = FunctionType(
         wrapper.__code__, wrapper.__globals__, wrapper.__name__, wrapper.__defaults__, wrapper.__closure__
     )
     again.__kwdefaults__ = {**wrapper.__kwdefaults__, _TARGET: function}
     return functools.update_wrapper(again, function)
+
+
+def _hollow(function: FunctionType) -> FunctionType:
+    """The function without the objects it has seen: what is kept of it must not keep a dashboard."""
+    cells = tuple(CellType() for _ in function.__code__.co_freevars)
+    hollow = FunctionType(function.__code__, function.__globals__, function.__name__, None, cells)
+    hollow.__annotations__, hollow.__qualname__ = function.__annotations__, function.__qualname__
+    return hollow
 
 
 def install() -> None:
