@@ -6,7 +6,7 @@
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,7 @@ Whole: TypeAlias = int | np.integer[Any]
 WHOLE = int | np.integer  # the same, for isinstance
 Word: TypeAlias = str | Whole | Sequence[Whole]
 Layers: TypeAlias = str | Whole | Sequence[str | Whole] | None
+Asking: TypeAlias = Literal["picture", "words"]
 Heads: TypeAlias = Whole | Sequence[Whole] | None
 
 
@@ -36,6 +37,7 @@ class Selection:
         heads: One or several; needs a trace of Record(cross_attention="heads"). None: all.
         occurrence: Which of several equal words, from 0; None: all of them together.
         tokenizer: Whose tokens name the word, where several share the keys; None: those of all, each key once.
+        queries: Who looks: the "picture" at the words, or the "words" at the picture (`Trace.text_attention`).
     """
 
     role: str = "cond"
@@ -44,6 +46,7 @@ class Selection:
     heads: Heads = None
     occurrence: Whole | None = None
     tokenizer: str | None = None
+    queries: Asking = "picture"
 
     def __post_init__(self) -> None:
         for name in ("steps", "layers", "heads", "occurrence"):
@@ -55,12 +58,12 @@ class Selection:
         Raises:
             TraceError: The trace does not hold such a role, step, layer or head.
         """
-        recorded = trace.attention(self.role)
+        recorded = _recorded(trace, self.role, self.queries)
         chosen = _layers(recorded, self.layers)
         known = sorted({step for attention in chosen.values() for step in attention.steps})
         wanted = steps_of(trace, self.steps, known)
         seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
-        return Chosen(self.role, seen, wanted, _heads(seen, self.heads))
+        return Chosen(self.role, seen, wanted, _heads(seen, self.heads), self.queries)
 
     def at(self, step: int) -> "Selection":
         """The same selection at one step."""
@@ -113,12 +116,14 @@ class Chosen:
         layers: Dotted name -> the layer's attention; each saw at least one of the steps.
         steps: The steps among those recorded, ascending.
         heads: Which heads; None for all (or for their recorded mean).
+        queries: Who looks: the "picture" at the words, or the "words" at the picture.
     """
 
     role: str
     layers: Mapping[str, Attention]
     steps: tuple[int, ...]
     heads: tuple[int, ...] | None
+    queries: Asking = "picture"
 
     @property
     def head_slice(self) -> slice | list[int]:
@@ -128,6 +133,8 @@ class Chosen:
     @property
     def kind(self) -> str:
         """Of the layers: "joint attention" where words and picture share one softmax, else "cross-attention"."""
+        if self.queries == "words":
+            return "attention of words to the picture"
         joint = any(() in attention.columns for attention in self.layers.values())
         return "joint attention" if joint else "cross-attention"
 
@@ -223,6 +230,23 @@ def label(word: Word) -> str:
     if isinstance(word, str):
         return word
     return f"position {word}" if isinstance(word, WHOLE) else "positions " + ", ".join(map(str, word))
+
+
+def _recorded(trace: Trace, role: str, queries: str) -> Mapping[str, Attention]:
+    if queries == "picture":
+        return trace.attention(role)
+    if queries != "words":
+        raise TraceError(f"queries={queries!r}: the 'picture' looks at the words, or the 'words' at the picture")
+    if role not in trace.text_attention:
+        if not trace.text_attention:
+            raise TraceError(
+                "queries='words': this trace holds no attention of words to the picture; run with "
+                "Record(text_attention=True), where words and picture share one softmax (SD3, FLUX, …)"
+            )
+        raise TraceError(
+            f"no attention of words to the picture of role {role!r}; {did_you_mean(role, trace.text_attention)}"
+        )
+    return trace.text_attention[role]
 
 
 def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:

@@ -43,6 +43,8 @@ class TraceFields:
         pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
+        text_attention: Role -> joint layer -> Attention whose columns are the words that ask, and whose pixels are
+            asked: how much a token attends to each pixel. With Record(text_attention=True).
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
             touched. The keys are the steps that the Record names; they are known without decoding.
@@ -93,6 +95,10 @@ class TraceFields:
     )
     self_attention: Mapping[str, Mapping[str, Attention]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(self_attention=(16,)) or by layer")}
+    )
+    text_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(text_attention=True), where words and picture attend together")},
     )
     queries: Mapping[str, Mapping[str, Queries]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(queries=True)")}

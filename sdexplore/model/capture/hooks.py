@@ -25,7 +25,7 @@ from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
-from .probabilities import of_picture, of_words, probabilities
+from .probabilities import of_picture, of_text, of_words, probabilities
 
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
@@ -228,6 +228,8 @@ class Observer:
                 probs = self._mixed(layer, attended, rows, probs, head_mean=head_mean)
         elif plan.kind == "self_attention":
             probs = of_picture(family, layer, there, places, head_mean=head_mean)
+        elif plan.kind == "text_attention":
+            probs = of_text(family, layer, there, places, kept, head_mean=head_mean)
         else:
             probs = of_words(family, layer, there, places, kept, head_mean=head_mean)
         shape = (probs.shape[1], *grid)

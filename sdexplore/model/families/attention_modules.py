@@ -75,7 +75,7 @@ class Places:
 
     Attributes:
         picture: Of the queries, and of the keys.
-        words: Of the keys; the text from its first position to its last, padding too.
+        words: Of the same; the text from its first position to its last, padding too.
     """
 
     picture: slice

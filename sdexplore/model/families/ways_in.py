@@ -53,7 +53,7 @@ class Attended:
         normaliser = None if self.normaliser is None else _rows(self.normaliser, rows)
         return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask, normaliser)
 
-    def of_queries(self, positions: slice) -> "Attended":
+    def of_queries(self, positions: slice | list[int]) -> "Attended":
         """The same of some queries, by head, with all keys."""
         mask = self.mask
         if mask is not None and mask.shape[-2] > 1:

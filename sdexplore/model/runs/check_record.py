@@ -56,6 +56,12 @@ def misses(
     # Where a denoiser has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
+    if record.text_attention and not any(layer.joint for layer in layers.values()):
+        text = (
+            "Record(text_attention=True): the words of this pipeline attend to nothing in its denoiser, whose attention "
+            "layers have queries of the picture alone; families with joint attention (SD3, FLUX, …) have them"
+        )
+        yield Miss(text, fatal=True)
     asked = record.self_attention
     if not asked or not kinds[False]:
         return

@@ -127,7 +127,7 @@ def _layer(
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
-    cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
+    cross, width = plan.kind != "self_attention", _WIDTH[record.dtype]
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
@@ -135,7 +135,7 @@ def _layer(
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
         rows = {
-            one: _columns(record, outline, one, rest=plan.rest) if cross else (pixels * outline.images, pixels)
+            one: _columns(record, outline, one, plan) if cross else (pixels * outline.images, pixels)
             for one in filed
         }
         wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
@@ -155,10 +155,11 @@ def _layer(
     yield _WORKSPACE, workspace, waiting
 
 
-def _columns(record: Record, outline: Outline, role: str, *, rest: bool) -> tuple[int, int]:
+def _columns(record: Record, outline: Outline, role: str, plan: LayerPlan) -> tuple[int, int]:
     """(columns that are kept of all images together, columns of one image before any are summed)."""
-    several = [outline.columns(record, role, image, rest=rest) for image in range(outline.images)]
-    return sum(kept for kept, _ in several), max(positions for _, positions in several)
+    asking = plan.kind == "text_attention"  # words that ask have no column for the rest
+    several = [outline.columns(record, role, image, rest=plan.rest or asking) for image in range(outline.images)]
+    return sum(kept - asking for kept, _ in several), max(positions for _, positions in several)
 
 
 def together(costs: list[Cost], *, held: bool) -> Cost:
