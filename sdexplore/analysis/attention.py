@@ -35,7 +35,7 @@ def word_map(  # noqa: PLR0913  (each says another part of what is asked for)
     start, end and padding they add up to 1. Where two tokenizers have different words at one position (SDXL's, with
     `prompt_2` or behind an exclamation mark), it counts for each of them, and the sum may be more.
 
-    With queries="words" the word looks at the picture, where both share one softmax and Record(text_attention=True)
+    With queries="words" the word looks at the picture, where both share one softmax and Record(word_attention=True)
     kept it: the probability that it gives to a pixel of the layer's own grid, the *mean* over its tokens, each of which
     is a query. Over the pixels of that grid it adds up to what the word gives the picture; the rest goes to the text.
 

@@ -6,7 +6,7 @@
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..base.known_names import beginnings, lies_in
 from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Tokenization
 from ..text.words import fold
+from ..trace.layers import LayerRows
 from ..trace.trace import Attention, Steps, Trace
 
 Whole: TypeAlias = int | np.integer[Any]
@@ -22,6 +23,7 @@ WHOLE = int | np.integer  # the same, for isinstance
 Word: TypeAlias = str | Whole | Sequence[Whole]
 Layers: TypeAlias = str | Whole | Sequence[str | Whole] | None
 Asking: TypeAlias = Literal["picture", "words"]
+Rows = TypeVar("Rows", bound=LayerRows)
 Heads: TypeAlias = Whole | Sequence[Whole] | None
 
 
@@ -37,7 +39,7 @@ class Selection:
         heads: One or several; needs a trace of Record(cross_attention="heads"). None: all.
         occurrence: Which of several equal words, from 0; None: all of them together.
         tokenizer: Whose tokens name the word, where several share the keys; None: those of all, each key once.
-        queries: Who looks: the "picture" at the words, or the "words" at the picture (`Trace.text_attention`).
+        queries: Who looks: the "picture" at the words, or the "words" at the picture (`Trace.word_attention`).
     """
 
     role: str = "cond"
@@ -59,7 +61,7 @@ class Selection:
             TraceError: The trace does not hold such a role, step, layer or head.
         """
         recorded = _recorded(trace, self.role, self.queries)
-        chosen = _layers(recorded, self.layers)
+        chosen = chosen_layers(recorded, self.layers)
         known = sorted({step for attention in chosen.values() for step in attention.steps})
         wanted = steps_of(trace, self.steps, known)
         seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
@@ -237,22 +239,27 @@ def _recorded(trace: Trace, role: str, queries: str) -> Mapping[str, Attention]:
         return trace.attention(role)
     if queries != "words":
         raise TraceError(f"queries={queries!r}: the 'picture' looks at the words, or the 'words' at the picture")
-    if role not in trace.text_attention:
-        if not trace.text_attention:
+    if role not in trace.word_attention:
+        if not trace.word_attention:
             raise TraceError(
                 "queries='words': this trace holds no attention of words to the picture; run with "
-                "Record(text_attention=True), where words and picture share one softmax (SD3, FLUX, …)"
+                "Record(word_attention=True), where words and picture share one softmax (SD3, FLUX, …)"
             )
         raise TraceError(
-            f"no attention of words to the picture of role {role!r}; {did_you_mean(role, trace.text_attention)}"
+            f"no attention of words to the picture of role {role!r}; {did_you_mean(role, trace.word_attention)}"
         )
-    return trace.text_attention[role]
+    return trace.word_attention[role]
 
 
-def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:
+def chosen_layers(recorded: Mapping[str, Rows], wanted: Layers) -> dict[str, Rows]:
+    """The layers that are wanted, of those recorded.
+
+    Raises:
+        TraceError: One is not there, or none is asked for.
+    """
     if wanted is None:
         return dict(recorded)
-    chosen: dict[str, Attention] = {}
+    chosen: dict[str, Rows] = {}
     for one in (wanted,) if isinstance(wanted, str | WHOLE) else tuple(wanted):
         hits = {name: a for name, a in recorded.items() if _is(one, name, a)}
         if not hits and isinstance(one, WHOLE):
@@ -266,7 +273,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
     return {name: recorded[name] for name in recorded if name in chosen}
 
 
-def _is(wanted: str | Whole, name: str, attention: Attention) -> bool:
+def _is(wanted: str | Whole, name: str, attention: LayerRows) -> bool:
     if isinstance(wanted, WHOLE):
         return max(map(int, attention.grid)) == wanted
     return wanted != "" and lies_in(name, wanted)

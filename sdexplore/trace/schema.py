@@ -9,7 +9,7 @@ SCHEMAS: Final = (1, 2)
 """All that are read."""
 # Of provenance. A run writes the first three always, so that every trace of a new run is of schema 2.
 _SINCE_2 = frozenset({"used", "foreign", "adapters", "interrupted", "changed"})
-_FIELDS_SINCE_2 = frozenset({"text_attention"})
+_FIELDS_SINCE_2 = frozenset({"word_attention", "concept_scores"})
 
 
 def schema_of(facts: Mapping[str, Any]) -> int:

@@ -46,9 +46,7 @@ def by_formula(seen, keys, rows=None):
 
 def keys_of(trace, word):
     found = next(iter(trace.cross_attention["cond"].values()))
-    return sorted({
-        first + one for name, first in found.read_by for one in trace.tokens["cond"][name].positions(word)
-    })
+    return sorted({first + one for name, first in found.read_by for one in trace.tokens["cond"][name].positions(word)})
 
 
 @pytest.mark.parametrize("word", ["cat", "rocket"])

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 
+from ..families.concept_stream import ConceptStream
 from .plans import CallPlan, Kept, Kind, LayerPlan, Shape
 
 
@@ -21,6 +22,8 @@ class DenoiserCall:
         attention: (kind, layer) -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
             (perturbed-attention guidance puts the identity in its place) are absent.
         queries: Layer -> row of the plan -> (head, y, x, width).
+        stream: The concepts on their way through the call; None where none were asked for.
+        concept_scores: Layer -> row of the plan -> (y, x, concept).
         waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
             (head, y, x), probabilities (row, head, pixel, column) in float32).
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
@@ -33,6 +36,8 @@ class DenoiserCall:
     noise_pred: torch.Tensor | None = None
     attention: dict[tuple[Kind, str], dict[int, torch.Tensor]] = field(default_factory=dict)
     queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    stream: ConceptStream | None = None
+    concept_scores: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)

@@ -19,6 +19,7 @@ import torch
 from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
+from ..families.concept_stream import ConceptStream
 from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
@@ -44,6 +45,7 @@ def observing(
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
+    concepts: torch.Tensor | None = None,
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -56,6 +58,7 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        concepts: (concept, width), the embeddings of words that go beside the text, where some layers read them.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
@@ -65,11 +68,14 @@ def observing(
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
-    observer.mixed = mixed
+    observer.mixed, observer.concepts = mixed, concepts
     with ExitStack() as stack:
         stack.callback(grids.remove)
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
         stack.callback(denoiser.register_forward_hook(observer.after).remove)
+        if concepts is not None:
+            time: Any = denoiser.time_text_embed
+            stack.callback(time.register_forward_hook(observer.condition).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):
                 stack.callback(hook.remove)
@@ -85,7 +91,7 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        mixed: As `observing` takes it.
+        mixed, concepts: As `observing` takes them.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -104,6 +110,7 @@ class Observer:
         self._call: DenoiserCall | None = None
         self.settles = True
         self.mixed: Mixed | None = None
+        self.concepts: torch.Tensor | None = None
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -128,7 +135,7 @@ class Observer:
         finally:
             self._call = before
 
-    def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, denoiser: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hook on the denoiser: opens the call."""
         if not self._own.is_denoiser_call():
             return
@@ -138,6 +145,14 @@ class Observer:
             raise RunError(f"run: cannot observe a call of the {self.family.title} {reason}")
         self._grids.begin(inputs)
         self._call = DenoiserCall(self._begin(inputs), inputs)
+        if self.concepts is not None:
+            self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows)
+
+    def condition(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> None:
+        """Hook on what conditions the denoiser's blocks: the concepts of the call begin."""
+        if (call := self.call) is not None and call.stream is not None and call.plan.rows:
+            with torch.no_grad():
+                call.stream.condition(self.family.concept_conditioning(module, args, made))
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
@@ -220,6 +235,11 @@ class Observer:
                 f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
                 "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
             )
+        if plan.kind == "concept_scores":
+            if call.stream is not None and places is not None:
+                scores = call.stream.attend(layer, attended, places, rows).unflatten(1, grid)  # type: ignore[no-untyped-call]
+                call.concept_scores.setdefault(layer.name, {}).update(zip(rows, scores, strict=True))
+            return
         there, family, head_mean = attended.of_rows(rows), self.family, plan.head_mean
         if places is None:
             by_head = family.by_head(layer, there)
@@ -228,7 +248,7 @@ class Observer:
                 probs = self._mixed(layer, attended, rows, probs, head_mean=head_mean)
         elif plan.kind == "self_attention":
             probs = of_picture(family, layer, there, places, head_mean=head_mean)
-        elif plan.kind == "text_attention":
+        elif plan.kind == "word_attention":
             probs = of_text(family, layer, there, places, kept, head_mean=head_mean)
         else:
             probs = of_words(family, layer, there, places, kept, head_mean=head_mean)

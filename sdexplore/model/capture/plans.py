@@ -11,7 +11,7 @@ from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..families.attention_modules import Layer
 
-Kind = Literal["cross_attention", "self_attention", "text_attention"]
+Kind = Literal["cross_attention", "self_attention", "word_attention", "concept_scores"]
 Shape = tuple[int, ...]
 
 Kept = tuple[int, ...] | None
@@ -29,7 +29,7 @@ class LayerPlan:
         rest: Whether the last column is no position of the text, but all that it shares a softmax with.
         grids: If given, the layer is read only if one of these is its grid (y, x), or the longer side of its grid.
         also: Further readings of a layer in which words and picture attend in one softmax: the picture's to itself, and
-            the words' to the picture.
+            the words' to the picture; and the scores of concepts beside them.
     """
 
     kind: Kind
@@ -108,8 +108,10 @@ def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerP
             found.append(LayerPlan("self_attention", head_mean, dtype))
         elif layer.to_picture and grids:
             found.append(LayerPlan("self_attention", head_mean, dtype, grids))
-        if layer.joint and record.text_attention and named:
-            found.append(LayerPlan("text_attention", head_mean, dtype))
+        if layer.joint and record.word_attention and named:
+            found.append(LayerPlan("word_attention", head_mean, dtype))
+        if layer.text_block is not None and record.concepts:
+            found.append(LayerPlan("concept_scores", head_mean=True, dtype=torch.float32))
         if found:
             plans[name] = replace(found[0], also=tuple(found[1:]))
     return plans

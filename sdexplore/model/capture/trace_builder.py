@@ -17,6 +17,7 @@ from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
+from ...trace.concept_scores import ConceptScores
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
@@ -210,6 +211,11 @@ class Assembly:
             there = fields[kind].setdefault(role, {})
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
+                continue
+            if rows[kind] is ConceptScores:
+                there[layer] = ConceptScores(
+                    scores=arrays[name], steps=tuple(steps), concepts=tuple(recorder.record.concepts)
+                )
                 continue
             cross = kind != "self_attention"
             plan = next(one for one in recorder.layers[layer].readings if one.kind == kind)

@@ -56,10 +56,16 @@ def misses(
     # Where a denoiser has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
-    if record.text_attention and not any(layer.joint for layer in layers.values()):
+    if record.word_attention and not any(layer.joint for layer in layers.values()):
         text = (
-            "Record(text_attention=True): the words of this pipeline attend to nothing in its denoiser, whose attention "
+            "Record(word_attention=True): the words of this pipeline attend to nothing in its denoiser, whose attention "
             "layers have queries of the picture alone; families with joint attention (SD3, FLUX, …) have them"
+        )
+        yield Miss(text, fatal=True)
+    if record.concepts and not any(layer.text_block for layer in layers.values()):
+        text = (
+            f"Record(concepts={record.concepts!r}): how concepts go beside the text is known of Stable Diffusion 3 and "
+            "FLUX.1, and not of this denoiser; open_word_map asks a UNet for any word"
         )
         yield Miss(text, fatal=True)
     asked = record.self_attention

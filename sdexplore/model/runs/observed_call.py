@@ -74,6 +74,9 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
             recorder.changing = changing_of(changes, pipe, recorder.tokens)
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
+        if call.record.concepts:
+            with torch.no_grad():
+                recorder.concepts = recorder.family.concept_embeds(pipe, call.record.concepts, call.arguments)
         given = _given(call, images, swaps)
         if recorder.changing is not None and recorder.changing.sources:
             given = with_riders(call, given, recorder.changing.sources, images)
@@ -164,6 +167,8 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     stand_in = None
     if graphs is not None and recorder.changing is not None:
         graphs.go_without("run(change=…) changes the model by hooks, which a graph does not have")
+    elif graphs is not None and recorder.concepts is not None:
+        graphs.go_without("Record(concepts=…) goes beside the denoiser by hooks, which a graph does not have")
     elif graphs is not None:
         stand_in = graphs.stand_in(denoiser, look_again=look_again)
     conditions = conditions_of(pipe)  # before our own hooks are there

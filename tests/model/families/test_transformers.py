@@ -36,7 +36,7 @@ def seen(request):
             return result
 
         patch.setattr(pipe.scheduler, "step", noted)
-        record = replace(RECORD, text_attention=subject.joint)
+        record = replace(RECORD, word_attention=subject.joint)
         trace = sdx.run(pipe, PROMPT, seed=5, record=record, num_inference_steps=STEPS, **subject.size, **subject.call)
     again = subject.drawn(pipe, output_type="np").images[0]
     assert np.array_equal(untraced, again)
@@ -104,8 +104,8 @@ def test_the_picture_attends_to_itself_by_the_same_softmax(seen):
 
 def test_the_words_attend_to_the_picture_by_the_same_softmax(seen):
     subject, trace, wrong = seen.subject, seen.trace, 0.0
-    assert set(trace.text_attention) == (set(trace.cross_attention) if subject.joint else set())
-    for role, layers in trace.text_attention.items():
+    assert set(trace.word_attention) == (set(trace.cross_attention) if subject.joint else set())
+    for role, layers in trace.word_attention.items():
         assert set(layers) == set(subject.layers)
         for name, found in layers.items():
             asking = [position for (position,) in found.columns]
@@ -197,9 +197,9 @@ def test_what_is_told_before_the_run_is_what_the_run_does(seen):
     assert set(told.roles) >= set(trace.noise_preds)
     recorded = {layer.name for layer in told.layers if layer.recorded}
     assert recorded >= {*subject.layers}
-    record = replace(RECORD, text_attention=subject.joint)
+    record = replace(RECORD, word_attention=subject.joint)
     cost = sdx.cost(pipe, record, prompt=PROMPT, num_inference_steps=STEPS, **subject.size, **subject.call)
-    kinds = ("cross_attention", "self_attention", "text_attention", "noise_preds", "latents")
+    kinds = ("cross_attention", "self_attention", "word_attention", "noise_preds", "latents")
     for kind in kinds:
         made = sum(array.nbytes for name, array in trace.arrays().items() if name.split("/")[0] == kind)
         assert sum(size for name, size in cost.parts.items() if name.split("/")[0] == kind) == made

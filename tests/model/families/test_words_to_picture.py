@@ -12,7 +12,7 @@ from sdexplore.model.capture import probabilities
 from sdexplore.model.families import ways_in
 
 CALL = {**SIZE, "num_inference_steps": STEPS, "max_sequence_length": TEXT}
-RECORD = sdx.Record(dtype="float32", text_attention=True, decode=0)
+RECORD = sdx.Record(dtype="float32", word_attention=True, decode=0)
 
 
 @pytest.fixture(scope="module", params=["sd3", "flux"])
@@ -28,15 +28,13 @@ def seen(request):
 def word_to_picture(seen, word):
     """The mean over layers, steps, heads and the word's tokens, by hand, on the layers' own grid."""
     subject, trace, calls = seen
-    found = next(iter(trace.text_attention["cond"].values()))
-    keys = sorted({
-        first + one for name, first in found.read_by for one in trace.tokens["cond"][name].positions(word)
-    })
+    found = next(iter(trace.word_attention["cond"].values()))
+    keys = sorted({first + one for name, first in found.read_by for one in trace.tokens["cond"][name].positions(word)})
     each = [
         given.naive()[-1, :, subject.words, subject.picture][:, keys].mean((0, 1)).unflatten(0, GRID)
         for call in calls
         for name, given in call.items()
-        if name in trace.text_attention["cond"]
+        if name in trace.word_attention["cond"]
     ]
     return torch.stack(each).mean(0).numpy()
 
@@ -48,7 +46,7 @@ def test_a_words_map_is_the_mean_over_its_own_queries(seen):
     assert found.shape == trace.latents.shape[2:]
     middle = found.reshape(GRID[0], 2, GRID[1], 2)
     assert middle.mean((1, 3)).mean() == pytest.approx(own.mean(), rel=0.03)  # resized between
-    one_step = sdx.word_map(trace, "rocket", queries="words", steps=0, layers=next(iter(trace.text_attention["cond"])))
+    one_step = sdx.word_map(trace, "rocket", queries="words", steps=0, layers=next(iter(trace.word_attention["cond"])))
     assert not np.allclose(one_step, sdx.word_map(trace, "rocket"), rtol=0.05)
     assert one_step.sum() <= 4.2  # at most all of it, on a grid of four latents a pixel
 
@@ -68,13 +66,13 @@ def test_the_view_says_who_looks(seen):
 def test_it_is_saved_verified_and_named_in_xarray(seen, tmp_path):
     _, trace, _ = seen
     again = sdx.Trace.load(trace.save(tmp_path / "a.safetensors")).verify()
-    for name, found in trace.text_attention["cond"].items():
-        assert np.array_equal(found.probs, again.text_attention["cond"][name].probs)
-        assert found.columns == again.text_attention["cond"][name].columns
-        group = again.to_xarray()[f"text_attention/cond/{name}"]
+    for name, found in trace.word_attention["cond"].items():
+        assert np.array_equal(found.probs, again.word_attention["cond"][name].probs)
+        assert found.columns == again.word_attention["cond"][name].columns
+        group = again.to_xarray()[f"word_attention/cond/{name}"]
         assert group["probs"].dims == ("call", "head", "key_y", "key_x", "query")
         assert any("rocket" in str(text) for text in group["token"].values)
-    assert "text_attention/cond" in repr(again)
+    assert "word_attention/cond" in repr(again)
 
 
 @pytest.mark.parametrize("columns", ["prompt", "all"])
@@ -83,11 +81,11 @@ def test_without_the_kernels_normaliser_it_is_computed_in_pieces(columns, monkey
     pipe = subject.make()
     monkeypatch.setattr(ways_in, "_hands_out_normaliser", lambda *_: False)
     monkeypatch.setattr(probabilities, "SCORES", 5 * 4 * 2 * (12 + TEXT))  # five queries at a time
-    record = sdx.Record(dtype="float32", text_attention=True, cross_attention=False, columns=columns, decode=0)
+    record = sdx.Record(dtype="float32", word_attention=True, cross_attention=False, columns=columns, decode=0)
     with witnessing(pipe, monkeypatch) as witness:
         trace = sdx.run(pipe, PROMPT, seed=5, record=record, **CALL)
     assert not trace.cross_attention
-    for name, found in trace.text_attention["cond"].items():
+    for name, found in trace.word_attention["cond"].items():
         asking = [position for (position,) in found.columns]
         assert (len(asking) == TEXT) is (columns == "all")
         for made, call in zip(found.probs, witness.calls, strict=True):
@@ -98,17 +96,17 @@ def test_without_the_kernels_normaliser_it_is_computed_in_pieces(columns, monkey
 def test_a_denoiser_whose_words_have_no_queries_refuses_before_the_run(monkeypatch):
     pipe = stable_diffusion()
     monkeypatch.setattr(type(pipe), "prepare_latents", lambda *_, **__: pytest.fail("the pipeline was called"))
-    with pytest.raises(sdx.RunError, match=r"text_attention=True.*queries of the picture alone"):
-        sdx.run(pipe, PROMPT, record=sdx.Record(text_attention=True))
-    with pytest.raises(sdx.RunError, match=r"text_attention=True"):
-        sdx.cost(pipe, sdx.Record(text_attention=True))
-    assert any("text_attention=True" in text for text in sdx.doctor(pipe, sdx.Record(text_attention=True)).warnings)
+    with pytest.raises(sdx.RunError, match=r"word_attention=True.*queries of the picture alone"):
+        sdx.run(pipe, PROMPT, record=sdx.Record(word_attention=True))
+    with pytest.raises(sdx.RunError, match=r"word_attention=True"):
+        sdx.cost(pipe, sdx.Record(word_attention=True))
+    assert any("word_attention=True" in text for text in sdx.doctor(pipe, sdx.Record(word_attention=True)).warnings)
 
 
 def test_what_was_not_kept_or_cannot_be_read_so_is_said(seen):
     _, trace, _ = seen
-    with pytest.raises(sdx.TraceError, match=r"Record\(text_attention=True\)"):
-        sdx.word_map(trace.altered(text_attention={}), "cat", queries="words")
+    with pytest.raises(sdx.TraceError, match=r"Record\(word_attention=True\)"):
+        sdx.word_map(trace.altered(word_attention={}), "cat", queries="words")
     with pytest.raises(sdx.TraceError, match="'uncond'"):
         sdx.word_map(trace, "cat", queries="words", role="uncond")
     with pytest.raises(sdx.TraceError, match="queries='tokens'"):
@@ -118,7 +116,7 @@ def test_what_was_not_kept_or_cannot_be_read_so_is_said(seen):
 
 
 def test_older_calls_stay_as_they_were_written():
-    assert "text_attention" not in sdx.Record().to_json()
-    asked = sdx.Record(text_attention=True)
-    assert asked.to_json()["text_attention"] is True
+    assert "word_attention" not in sdx.Record().to_json()
+    asked = sdx.Record(word_attention=True)
+    assert asked.to_json()["word_attention"] is True
     assert sdx.Record.from_json(asked.to_json()) == asked
