@@ -16,7 +16,7 @@ from .made_from import made_from
 
 
 @made_from("trace")
-def attention(
+def attention(  # noqa: PLR0913  (each says another part of what is asked for)
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
     *,
@@ -35,7 +35,7 @@ def attention(
     one square a latent pixel; over the picture the same colours lie, smoothed to pixels and 60 % opaque, so read values
     off the bare row. All panels share one scale from 0, printed at the colour bar;
     with scale="each" every word has its own, printed beneath it. Attention shows where a layer looked, not why the
-    picture is as it is. With queries="words" a map is how much the word looked at each pixel, not each pixel at the word.
+    picture is as it is. With queries="words" a map is how much the word looked at each pixel, not the other way round.
 
     Args:
         words: Words or phrases of the prompt (or positions); None takes the words of the prompt, the first eight if

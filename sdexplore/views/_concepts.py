@@ -53,6 +53,7 @@ def concepts(
         scale=scale,
         title=f"{run_title(trace)}\nConceptAttention: {over}",
         label=unit,
+        grid="picture tokens",
     )
     asked = {"role": role, "steps": steps, "layers": layers, "softmax": softmax, "scale": scale}
     usual = {"role": "cond", "steps": None, "layers": None, "softmax": True, "scale": "shared"}

@@ -36,7 +36,7 @@ End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(
+def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run reads)
     denoiser: torch.nn.Module,
     family: Family,
     layers: Mapping[str, LayerPlan],
@@ -205,6 +205,7 @@ class Observer:
             alike.setdefault(_key(places[row], kept[row]), []).append(row)
         for several in alike.values():
             first = several[0]
+            self._check_grid(layer, attended, places[first])
             for reading in readings:
                 self._read_rows(call, layer, attended, tuple(several), places[first], kept[first], reading)
 
@@ -228,13 +229,7 @@ class Observer:
         plan: LayerPlan,
     ) -> None:
         """Reads the rows of one layer in which picture and words stand at the same places."""
-        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
-        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
-        if grid is None or pixels != grid[0] * grid[1]:
-            raise RunError(
-                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
-                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
-            )
+        grid = self._grids.of(layer.name) or ()
         if plan.kind == "concept_scores":
             if call.stream is not None and places is not None:
                 scores = call.stream.attend(layer, attended, places, rows).unflatten(1, grid)  # type: ignore[no-untyped-call]
@@ -262,6 +257,16 @@ class Observer:
                 by_head = family.by_head(layer, there.of_queries(places.picture))
             queries = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
             call.queries.setdefault(layer.name, {}).update(zip(rows, queries, strict=True))
+
+    def _check_grid(self, layer: Layer, attended: Attended, places: Places | None) -> None:
+        """RunError where the picture's queries do not fill the layer's grid."""
+        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
+        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
+        if grid is None or pixels != grid[0] * grid[1]:
+            raise RunError(
+                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
+                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
+            )
 
     def _mixed(
         self, layer: Layer, attended: Attended, rows: tuple[int, ...], probs: torch.Tensor, *, head_mean: bool

@@ -6,6 +6,7 @@ import torch
 from kernel_witness import witnessing
 from tiny_pipelines import stable_diffusion
 from transformer_matrix import GRID, PROMPT, SIZE, STEPS, SUBJECTS, TEXT
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore.model.capture import probabilities
@@ -110,7 +111,7 @@ def test_what_was_not_kept_or_cannot_be_read_so_is_said(seen):
     with pytest.raises(sdx.TraceError, match="'uncond'"):
         sdx.word_map(trace, "cat", queries="words", role="uncond")
     with pytest.raises(sdx.TraceError, match="queries='tokens'"):
-        unchecked(sdx.word_map)(trace, "cat", queries="tokens")
+        unchecked("analysis.attention").word_map(trace, "cat", queries="tokens")
     with pytest.raises(sdx.TraceError, match="method='amd'"):
         sdx.word_map(trace, "cat", queries="words", method="amd")
 
