@@ -47,6 +47,7 @@ _HOMES = {
     "open_word_map": "model.experiments.open_vocabulary",
     "explore": "dashboard.open_dashboard",
     "word_map": "analysis.attention",
+    "concept_maps": "analysis.concepts",
     "region_words": "analysis.region",
     "segmentation": "analysis.segmentation",
     "attention_mass": "analysis.attention_mass",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from . import mini, theory, views
     from .analysis.attention import word_map
     from .analysis.attention_mass import attention_mass, entropy
+    from .analysis.concepts import concept_maps
     from .analysis.difference import difference
     from .analysis.guidance import guidance_steps
     from .analysis.region import region_words

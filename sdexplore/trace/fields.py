@@ -15,6 +15,7 @@ from jaxtyping import Float32, Float64, UInt8
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
+from .concept_scores import ConceptScores
 from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
 from .fingerprint import fingerprint_of
 from .layers import Attention, Queries
@@ -43,6 +44,9 @@ class TraceFields:
         pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
+        word_attention: Role -> joint layer -> Attention whose columns are the words that ask, and whose pixels are
+            asked: how much a token attends to each pixel. With Record(word_attention=True).
+        concept_scores: Role -> joint layer -> ConceptScores; with Record(concepts=…).
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
             touched. The keys are the steps that the Record names; they are known without decoding.
@@ -93,6 +97,14 @@ class TraceFields:
     )
     self_attention: Mapping[str, Mapping[str, Attention]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(self_attention=(16,)) or by layer")}
+    )
+    word_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(word_attention=True), where words and picture attend together")},
+    )
+    concept_scores: Mapping[str, Mapping[str, ConceptScores]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(concepts=('sky', 'grass')), on Stable Diffusion 3 or FLUX.1")},
     )
     queries: Mapping[str, Mapping[str, Queries]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(queries=True)")}

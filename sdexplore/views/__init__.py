@@ -15,6 +15,7 @@ from ._benchmark import benchmark
 from ._calibration import calibration
 from ._comparison import comparison
 from ._components import components
+from ._concepts import concepts
 from ._denoising import denoising
 from ._difference import difference
 from ._equation_checks import equation_checks, time_embedding
@@ -44,6 +45,7 @@ __all__ = [
     "calibration",
     "comparison",
     "components",
+    "concepts",
     "denoising",
     "difference",
     "equation_checks",

@@ -51,6 +51,7 @@ class Recorder:
         keeper: Gets the rows of every image's arrays, under their names in a trace's file.
         tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
+        concepts: (concept, width), the embeddings of the Record's concepts; None without.
         channels: Of the latents; a variance that the denoiser predicts behind them is left out. None keeps all.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
@@ -80,6 +81,7 @@ class Recorder:
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
     changing: Changing | None = None
+    concepts: torch.Tensor | None = None
     channels: int | None = None
     own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
@@ -107,7 +109,9 @@ class Recorder:
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
-            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed),
+            observing(
+                denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed, self.concepts
+            ),
         ):
             yield
 
@@ -287,10 +291,11 @@ class Recorder:
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())
         queries = ((("queries", layer), rows) for layer, rows in call.queries.items())
-        for (kind, layer), rows in chain(call.attention.items(), queries):
+        concepts = ((("concept_scores", layer), rows) for layer, rows in call.concept_scores.items())
+        for (kind, layer), rows in chain(call.attention.items(), queries, concepts):
             for row, one in rows.items():
                 role = call.plan.roles[row]
-                filed = role if kind == "self_attention" else self._filed(role)
+                filed = role if kind in {"self_attention", "concept_scores"} else self._filed(role)
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)

@@ -17,6 +17,7 @@ from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
+from ...trace.concept_scores import ConceptScores
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
@@ -25,7 +26,7 @@ from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
 from .pictures import pictures_of
-from .plans import kept_of
+from .plans import LayerPlan, kept_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
@@ -211,7 +212,13 @@ class Assembly:
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
-            cross, plan = kind == "cross_attention", recorder.layers[layer]
+            if rows[kind] is ConceptScores:
+                there[layer] = ConceptScores(
+                    scores=arrays[name], steps=tuple(steps), concepts=tuple(recorder.record.concepts)
+                )
+                continue
+            cross = kind != "self_attention"
+            plan = next(one for one in recorder.layers[layer].readings if one.kind == kind)
             known = recorder.tokens_of(role, image) if cross else None
             if cross and role not in readers:
                 readers[role] = readers_of(known or {}, recorder.family.text_columns(known or ()))
@@ -221,7 +228,7 @@ class Assembly:
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
-                columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
+                columns=_columns(known, first, arrays[name].shape[-1], plan) if cross else (),
                 head_mean=plan.head_mean,
                 **(readers[role] if cross else {}),
             )
@@ -229,20 +236,22 @@ class Assembly:
 
 
 def _columns(
-    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
+    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, plan: LayerPlan
 ) -> tuple[tuple[int, ...], ...]:
     """The positions of the prompt in each of the recorded columns.
 
-    A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
+    A `rest`, which has the picture in it, names no position: what it holds of padding is not known. Where words ask
+    there is no column for others.
     """
+    rest, others_too = plan.rest, plan.kind == "cross_attention"
     length = (
         max((begin + len(tokens[name].ids) for name, begin in first.items() if name in tokens), default=0)
         if tokens
         else 0
     )
     kept = kept_of(tokens, length, first) if tokens and first else None
-    if kept is None or columns != len(kept) + 1 or (columns == length and not rest):
+    if kept is None or columns != len(kept) + others_too or (columns == length and not rest):
         kept = tuple(range(columns - rest))
         return (*((position,) for position in kept), *[()] * rest)
     others = () if rest else tuple(sorted(set(range(length)).difference(kept)))
-    return (*((position,) for position in kept), others)
+    return (*((position,) for position in kept), *[others] * others_too)

@@ -289,6 +289,20 @@ class Family:
             why = f"is a {self.title}'s, and how it makes keys of other words is not known here"
         raise RunError(f"open_word_map: layer {layer.name!r} {why}")
 
+    # Concepts beside the text
+
+    def concept_embeds(self, pipe: Any, concepts: Sequence[str], given: Mapping[str, Any]) -> torch.Tensor:  # noqa: ARG002
+        """(concept, width): the first token of each concept's text, as the pipeline gives T5's text to its denoiser.
+
+        Raises:
+            RunError: The pipeline has no T5.
+        """
+        raise RunError(f"Record(concepts=…): how a {self.title} takes words beside its text is not known")
+
+    def concept_conditioning(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """What conditions the concepts, by a call of the denoiser's `time_text_embed` and what it made."""
+        return made
+
     # Sizes
 
     def patch(self, denoiser: Any) -> int:

@@ -9,7 +9,7 @@ flash-attn, sage) is read from what the processor's file gives diffusers' `dispa
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock, get_ident, local
 from typing import Any, Protocol, runtime_checkable
@@ -37,6 +37,8 @@ class Attended:
         scale: Of the scores; `Family.by_head` settles it.
         mask: Added to the scores, or boolean; broadcasts against (row, head, query, key).
         normaliser: log Σ exp of each query's scores, (row, head, query), where the kernel handed it out.
+        value, made: (row, head, position, width); what the kernel was given beside them, and what it returned. They are
+            there at the kernel alone, and not of some rows, queries or keys.
     """
 
     query: torch.Tensor
@@ -44,6 +46,8 @@ class Attended:
     scale: float = 1.0
     mask: torch.Tensor | None = None
     normaliser: torch.Tensor | None = None
+    value: torch.Tensor | None = None
+    made: torch.Tensor | None = None
 
     def of_rows(self, rows: tuple[int, ...]) -> "Attended":
         """The same of some rows of the batch."""
@@ -53,7 +57,7 @@ class Attended:
         normaliser = None if self.normaliser is None else _rows(self.normaliser, rows)
         return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask, normaliser)
 
-    def of_queries(self, positions: slice) -> "Attended":
+    def of_queries(self, positions: slice | list[int]) -> "Attended":
         """The same of some queries, by head, with all keys."""
         mask = self.mask
         if mask is not None and mask.shape[-2] > 1:
@@ -173,7 +177,8 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     before = mode.calls if mode else 0
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
     if mode and mode.calls == before:  # (row, position, head, width) here
-        mode.hear(_given(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa))
+        attended = _given(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa)
+        mode.hear(replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2)))
     return out
 
 
@@ -219,7 +224,8 @@ def _attend(
         out, normaliser = _FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
     else:
         out = _KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
-    return out, _given(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
+    attended = _given(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
+    return out, replace(attended, value=value, made=out)
 
 
 def _given(

@@ -25,7 +25,6 @@ from .check_record import check_record
 from .check_sizes import check_sides
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
-_WIDTH = {"float16": 2, "float32": 4}
 
 
 def cost(
@@ -127,7 +126,7 @@ def _layer(
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
-    cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
+    cross, width = plan.kind in {"cross_attention", "word_attention"}, plan.dtype.itemsize
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
@@ -135,7 +134,9 @@ def _layer(
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
         rows = {
-            one: _columns(record, outline, one, rest=plan.rest) if cross else (pixels * outline.images, pixels)
+            one: _columns(record, outline, one, plan)
+            if cross
+            else (_others(plan, record, pixels) * outline.images, pixels)
             for one in filed
         }
         wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
@@ -148,6 +149,9 @@ def _layer(
     # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
     # and keys, in float32.
     several = 4 * len(roles) * outline.images
+    if plan.kind == "concept_scores":  # of the picture's keys and values, of probabilities and of scores, in float32
+        yield _WORKSPACE, several * pixels * (3 * inner + 2 * heads * len(record.concepts)), 0
+        return
     scores = several * heads * pixels * wide
     whole = several * (1 if plan.head_mean else heads) * pixels * wide if scores > SCORES else 0
     workspace = 2 * min(scores, SCORES) + whole + several * inner * (2 * pixels + wide)
@@ -155,10 +159,16 @@ def _layer(
     yield _WORKSPACE, workspace, waiting
 
 
-def _columns(record: Record, outline: Outline, role: str, *, rest: bool) -> tuple[int, int]:
+def _others(plan: LayerPlan, record: Record, pixels: int) -> int:
+    """Columns of what is no attention to words: of the concepts, or of the picture itself."""
+    return len(record.concepts) if plan.kind == "concept_scores" else pixels
+
+
+def _columns(record: Record, outline: Outline, role: str, plan: LayerPlan) -> tuple[int, int]:
     """(columns that are kept of all images together, columns of one image before any are summed)."""
-    several = [outline.columns(record, role, image, rest=rest) for image in range(outline.images)]
-    return sum(kept for kept, _ in several), max(positions for _, positions in several)
+    asking = plan.kind == "word_attention"  # words that ask have no column for the rest
+    several = [outline.columns(record, role, image, rest=plan.rest or asking) for image in range(outline.images)]
+    return sum(kept - asking for kept, _ in several), max(positions for _, positions in several)
 
 
 def together(costs: list[Cost], *, held: bool) -> Cost:

@@ -74,6 +74,9 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
             recorder.changing = changing_of(changes, pipe, recorder.tokens)
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
+        if call.record.concepts:
+            with torch.no_grad():
+                recorder.concepts = recorder.family.concept_embeds(pipe, call.record.concepts, call.arguments)
         given = _given(call, images, swaps)
         if recorder.changing is not None and recorder.changing.sources:
             given = with_riders(call, given, recorder.changing.sources, images)
@@ -161,9 +164,9 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     foreign = (call.guide, call.on_step, *(call.arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
-    stand_in = None
-    if graphs is not None and recorder.changing is not None:
-        graphs.go_without("run(change=…) changes the model by hooks, which a graph does not have")
+    stand_in, by_hooks = None, _by_hooks(recorder)
+    if graphs is not None and by_hooks:
+        graphs.go_without(f"{by_hooks} by hooks, which a graph does not have")
     elif graphs is not None:
         stand_in = graphs.stand_in(denoiser, look_again=look_again)
     conditions = conditions_of(pipe)  # before our own hooks are there
@@ -213,6 +216,13 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
     ).seal(output)
     return stopped
+
+
+def _by_hooks(recorder: Recorder) -> str:
+    """What of the run a compiled denoiser cannot do; "" where it can do all."""
+    if recorder.changing is not None:
+        return "run(change=…) changes the model"
+    return "" if recorder.concepts is None else "Record(concepts=…) goes beside the model"
 
 
 def _told_apart(given: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
