@@ -30,9 +30,8 @@ from ..schedulers.one_step import StandingScheduler
 
 AT_ONCE = 8
 """Rows in a batch."""
-_SAME = (
-    0.05  # share of the prediction's root mean square; a larger difference means another pipeline, or other arguments
-)
+SAME = 0.05
+"""Share of the root mean square; a larger difference means another pipeline, or other arguments."""
 _BARE = Record(latents=False, cross_attention=False, decode=0)
 # Arguments of the run that do not change one conditional prediction at given latents, or that are set here.
 _OURS = frozenset(
@@ -81,11 +80,13 @@ class Asking:
 
     Attributes:
         call: What the pipeline is called with at each step, beside latents and prompt.
+        given: Arguments of the run that the user gave again.
     """
 
     running: Session
     trace: Trace
     call: Call
+    given: Mapping[str, Any]
 
     def predictions(self, step: int, prompts: Sequence[str]) -> list[Float32[np.ndarray, "channel y x"]]:
         """The model's prediction for each prompt at the latents before `step`."""
@@ -124,16 +125,27 @@ class Asking:
         recorded, function = conditional_of(self.trace, self.running.function)[step], self.running.function
         if np.isnan(recorded).any():
             raise TraceError(f"{function}: step {step} of this trace has no conditional prediction; choose others")
-        if np.sqrt(np.square(made - recorded).mean()) > _SAME * np.sqrt(np.square(recorded).mean()):
+        if np.sqrt(np.square(made - recorded).mean()) > SAME * np.sqrt(np.square(recorded).mean()):
             raise RunError(
                 f"{function}: at step {step} this pipeline does not predict what the trace recorded: it is another, or "
                 "it has changed, or the run had arguments that must be given again"
             )
         return float(np.abs(made - recorded).max())
 
+    def model_input(self, step: int) -> Float32[np.ndarray, "channel y x"]:
+        """x_t as the denoiser was given it: flow models take x_t itself, EDM's scheduler divides it by its spread."""
+        trace = self.trace
+        if trace.space == "flow matching":
+            return np.array(trace.recorded("latents")[step])
+        if trace.space == "variance exploding":
+            data = trace.provenance.get("scheduler", {}).get("sigma_data", 1.0)
+            spread = np.hypot(trace.recorded("sigmas")[step], data)
+            return np.asarray(trace.recorded("latents")[step] / spread, np.float32)
+        return np.array(trace.scaled_latents(step))
+
     def _batch(self, step: int, prompts: list[str]) -> list[np.ndarray]:
         pipe, trace = self.running.pipe, self.trace
-        sample = torch.from_numpy(_model_input(trace, step)).to(next(denoiser(pipe).parameters()).dtype)
+        sample = torch.from_numpy(self.model_input(step)).to(next(denoiser(pipe).parameters()).dtype)
         factor, grid = vae_scale_factor(pipe), (int(sample.shape[1]), int(sample.shape[2]))
         scheduler = StandingScheduler.instead_of(pipe.scheduler)
         scheduler.at = trace.timesteps[step].item()
@@ -164,7 +176,7 @@ def asking(pipe: Any, trace: Trace, function: str, given: Mapping[str, Any]) -> 
     tokens = prompt_of(trace, function)
     call = Call.of(tokens.typed, _arguments(pipe, trace, function, given), record=_BARE)
     with session(pipe, call, function=function) as running:
-        yield Asking(running, trace, call)
+        yield Asking(running, trace, call, given)
 
 
 def prompt_of(trace: Trace, function: str) -> Tokenization:
@@ -225,14 +237,3 @@ def _arguments(pipe: Any, trace: Trace, function: str, given: Mapping[str, Any])
         told["pag_scale"] = 0.0  # its perturbed rows guide, and are no rows of the prompt
     again = {name: given_again(name, value) for name, value in told.items()}
     return {name: value for name, value in {**again, **guidance, **given}.items() if name != "prompt_2"}
-
-
-def _model_input(trace: Trace, step: int) -> Float32[np.ndarray, "channel y x"]:
-    """x_t as the denoiser was given it: flow models take x_t itself, EDM's scheduler divides it by its spread."""
-    told = trace.provenance.get("scheduler", {})
-    if trace.space == "flow matching":
-        return np.array(trace.recorded("latents")[step])
-    if trace.space == "variance exploding":
-        spread = np.hypot(trace.recorded("sigmas")[step], told.get("sigma_data", 1.0))
-        return np.asarray(trace.recorded("latents")[step] / spread, np.float32)
-    return np.array(trace.scaled_latents(step))
