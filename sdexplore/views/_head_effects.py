@@ -20,8 +20,8 @@ from .made_from import made_from
 
 _KINDS = (
     ("attention", "attention to the word", "probability"),
-    ("reading", "without its reading of the word", "RMS change of the prediction"),
-    ("whole", "without the whole head", "RMS change of the prediction"),
+    ("reading", "without its reading of the word", "RMS change"),
+    ("whole", "without the whole head", "RMS change"),
 )
 _STRONGEST = 5
 
@@ -33,18 +33,18 @@ def head_effects(found: HeadEffects) -> Picture:
     Above, a row is a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), a column a head from 0. Left:
     the mean probability that the head pays the word. Middle: root mean square of the change of the noise prediction
     where the head does not read the word. Right: the same where the head gives nothing at all. Each has its own scale
-    from 0, printed at its bar; heads that a layer does not have are empty. Beneath, each head is a dot: its attention
+    from 0, printed at its bar; heads that a layer does not have are grey. Beneath, each head is a dot: its attention
     (axis from 0) against either effect (from 0), with Spearman's rank correlation ρ over all heads in the title. Effects
     of heads do not add up to that of their layer.
 
     Args:
         found: What `sdx.head_effects(pipe, trace, word)` returns.
     """
-    arrays = {name: getattr(found, name) for name, _, _ in _KINDS}
-    layers, heads = found.reading.shape
+    arrays = {name: found.table(getattr(found, name)) for name, _, _ in _KINDS}
+    layers, heads = len(found.layers), max(found.heads)
     short = short_layers(found.layers)
     cell = min(0.26, (BLOG_COLUMN - 2.4) / (3 * heads))
-    tall = max(1.0, cell * layers) + 0.9
+    tall = max(1.0, cell * layers) + 0.7
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, tall + 2.6), layout="constrained")
         figure.suptitle(
@@ -63,7 +63,7 @@ def head_effects(found: HeadEffects) -> Picture:
             axes[0].text(-0.8, row, short[name], ha="right", va="center", fontsize=6)
         pair = below.subplots(1, 2)
         for ax, (name, title, unit) in zip(pair, _KINDS[1:], strict=True):
-            _dots(ax, found.attention, arrays[name], unit)
+            _dots(ax, found.attention, getattr(found, name), unit)
             rho = found.correlations[f"head: {name} ~ attention"]
             ax.set_title(f"{title}: ρ = {said(rho, '+.2f')}", fontsize=8)
     return Picture(
@@ -81,7 +81,7 @@ def head_effects(found: HeadEffects) -> Picture:
 
 
 def _dots(ax: Axes, attention: np.ndarray, effect: np.ndarray, unit: str) -> None:
-    ax.scatter(attention.ravel(), effect.ravel(), s=9, color=PALETTE[0], alpha=0.6, linewidths=0)
+    ax.scatter(attention, effect, s=9, color=PALETTE[0], alpha=0.6, linewidths=0)
     ax.set_xlim(0, 1.08 * (top_of(attention) or 1.0))
     ax.set_ylim(0, 1.08 * (top_of(effect) or 1.0))
     ax.set_xlabel("attention to the word, probability", fontsize=7)

@@ -20,6 +20,7 @@ from ..components.pipeline_parts import denoiser
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..interventions.removals import Removal, removed
+from ..runs.differentiated_memory import ensure_room
 from .asked_again import AT_ONCE, Asking, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
 from .differentiated_run import latents_through
 from .occlusion import occlusion
@@ -93,6 +94,9 @@ def attribution(  # noqa: PLR0913  (each says another part of what is asked)
     recorded = conditional_of(trace, "attribution")
     shape = recorded.shape[-2:]
     weights = np.ones(shape, np.float32) if region is None else region_weights(trace, region, shape)
+    if method == "gradient":
+        rows = 2 if float(trace.provenance.get("used", {}).get("guidance_scale") or 1.0) > 1 else 1
+        ensure_room(pipe, (int(shape[0]), int(shape[1])), count, rows, "attribution(method='gradient')")
     kind: Method = METHODS[METHODS.index(method)]  # type: ignore[arg-type]  # checked above
     found = _Question(pipe, trace, chosen, keys, at, weights, pipeline_arguments).scores(kind, count)
     kept = region.copy() if isinstance(region, np.ndarray) else None if region is None else tuple(region)

@@ -75,21 +75,17 @@ def head_effects(
         (empty,) = asked.predictions(at, [""])
         sizes = [_size(one) for one in ablated(call, there, removals, _FUNCTION)]
         paid = _attention(call, there, keys)
-    heads = max(layer.heads for layer in there)
-    reading, whole, attention = (np.full((len(there), heads), np.nan, np.float32) for _ in range(3))
-    for number, (row, head) in enumerate(places):
-        reading[row, head], whole[row, head] = sizes[number], sizes[len(places) + number]
-        attention[row, head] = paid[row][head]
     by_layer = np.array(sizes[2 * len(places) :], np.float32).reshape(2, -1)
     return HeadEffects(
         prompt=tokens.typed,
         word=label(given),
         layers=tuple(layer.name for layer in there),
-        reading=reading,
-        whole=whole,
+        heads=tuple(layer.heads for layer in there),
+        reading=np.array(sizes[: len(places)], np.float32),
+        whole=np.array(sizes[len(places) : 2 * len(places)], np.float32),
         layer_reading=by_layer[0],
         layer_whole=by_layer[1],
-        attention=attention,
+        attention=np.concatenate(paid),
         of_prompt=_size(made - empty),
         step=at,
         timestep=float(trace.timesteps[at]),
