@@ -36,6 +36,8 @@ _HOMES = {
     "clip_skip_ladder": "model.experiments.prompt_embeddings",
     "interpolation": "model.experiments.prompt_embeddings",
     "occlusion": "model.experiments.occlusion",
+    "attribution": "model.experiments.attribution",
+    "head_effects": "model.experiments.head_effects",
     "reconstruction": "model.experiments.autoencoder",
     "latent_statistics": "model.experiments.autoencoder",
     "pipeline_architecture": "model.inspection.architecture",
@@ -120,7 +122,9 @@ if TYPE_CHECKING:
     from .mini.evaluation.classifier import load_classifier
     from .model.compiled.denoiser import compile_denoiser
     from .model.components.tokens import tokens
+    from .model.experiments.attribution import attribution
     from .model.experiments.autoencoder import latent_statistics, reconstruction
+    from .model.experiments.head_effects import head_effects
     from .model.experiments.look_and_invert import invert, look, redraw
     from .model.experiments.occlusion import occlusion
     from .model.experiments.open_vocabulary import open_word_map

@@ -10,6 +10,7 @@ from ._attention_compare import attention_compare
 from ._attention_layers import attention_layers
 from ._attention_mass import attention_mass
 from ._attention_steps import attention_steps
+from ._attribution import attribution
 from ._autoencoder import latent_statistics, reconstruction
 from ._benchmark import benchmark
 from ._calibration import calibration
@@ -21,6 +22,7 @@ from ._difference import difference
 from ._equation_checks import equation_checks, time_embedding
 from ._guidance import guidance
 from ._guidance_steps import guidance_steps
+from ._head_effects import head_effects
 from ._latents import latents
 from ._maps import maps
 from ._occlusion import occlusion
@@ -41,6 +43,7 @@ __all__ = [
     "attention_layers",
     "attention_mass",
     "attention_steps",
+    "attribution",
     "benchmark",
     "calibration",
     "comparison",
@@ -51,6 +54,7 @@ __all__ = [
     "equation_checks",
     "guidance",
     "guidance_steps",
+    "head_effects",
     "latent_statistics",
     "latents",
     "maps",

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from ...base.errors import RunError
+from ...base.errors import RunError, TokenError
+from ...changes.change import several
+from ...text.shared_keys import SharedKeys
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
@@ -26,6 +28,7 @@ from .memory_sink import Keeper
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan, kept_of
 from .roles import Roles
+from .word_attention import PromptedCall
 
 _UNSEEN = (
     "run: the scheduler made its first step, and no call of the {} was seen: the pipeline calls something else "
@@ -56,7 +59,8 @@ class Recorder:
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
         guidance: Given a timestep, the scales of guidance that the pipeline uses at it.
-        guide: Called with (model output, timestep, sample, step); the scheduler gets its result.
+        guide: Called with (model output, timestep, sample, step, the call that predicted the prompt's rows); the
+            scheduler gets its result.
         changing: What changes the denoiser while it runs; None where nothing does.
         swapped: Given a step, the role that attention to the prompt has at it.
         seen: The roles of the run so far, in order.
@@ -78,7 +82,7 @@ class Recorder:
     after_step: Callable[[int, Any, torch.Tensor], None]
     total: Callable[[], int]
     guidance: Callable[[Any], dict[str, float]] = lambda _: {}
-    guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
+    guide: Callable[[torch.Tensor, Any, torch.Tensor, int, PromptedCall | None], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
     changing: Changing | None = None
     concepts: torch.Tensor | None = None
@@ -92,10 +96,12 @@ class Recorder:
     settled: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    _denoiser: torch.nn.Module | None = None
     _encodings: int = 0  # calls of encode_prompt
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
+    _prompted: PromptedCall | None = None  # of the last call with rows of the prompt, where a guide may ask for it
     _size: Grid = (0, 0)  # of the latents in the last call of the denoiser
     _with_gradients: bool | None = None  # of the pipeline's call itself
 
@@ -103,6 +109,7 @@ class Recorder:
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
         """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         mixed = None if self.changing is None else self.changing.mixed
+        self._denoiser = denoiser
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
@@ -175,7 +182,7 @@ class Recorder:
                     if self.record.noise_pred:
                         self._keep("noise_pred_before_guide", noise_pred, total)
                     with self.own.beside():
-                        noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps))
+                        noise_pred = self.guide(noise_pred, timestep, latents, len(self.steps), self._prompted)
                     behind = [] if self.channels is None else [whole[:, self.channels :]]
                     whole = torch.cat([noise_pred, *behind], dim=1) if behind and behind[0].numel() else noise_pred
                     model_output = self.family.packed(whole, self._size)
@@ -280,6 +287,8 @@ class Recorder:
             self.changing.end()
         for layer in call.heard:
             self.heard[layer] = layer in call.by_kernel and self.heard.get(layer, True)
+        if self.guide is not None:
+            self._note_prompted(call)
         if call.skipped:
             for role in call.plan.roles:
                 self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
@@ -299,6 +308,32 @@ class Recorder:
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
+
+
+    def _note_prompted(self, call: DenoiserCall) -> None:
+        """Keeps hold of a call with the prompt's rows until the next one, for `GuideStep.attention`."""
+        shown = (row for row in range(len(call.plan.roles)) if row % self.roles.images < self.images)
+        rows = tuple(row for row in shown if call.plan.roles[row] == "cond")
+        if rows and call.noise_pred is not None and self._denoiser is not None:
+            made, count = call.noise_pred[list(rows)], len(call.plan.roles)
+            self._prompted = PromptedCall(
+                self._denoiser, self.family, call.inputs, rows, made, count, self._positions
+            )
+
+    def _positions(self, word: Any, occurrence: Any) -> list[tuple[int, ...]]:
+        """The keys of a word in the prompt of each image, as it stands at this step.
+
+        Raises:
+            TokenError: One of the prompts has no such word.
+        """
+        found = []
+        for image in range(self.images):
+            tokens = self.tokens_of(self._filed("cond"), image) or {}
+            keys = SharedKeys.of(tokens, self.family.text_columns(tokens).items())
+            if not keys.read and isinstance(word, str):
+                raise TokenError(f"GuideStep.attention({word!r}): the run has embeddings and no text; name positions")
+            found.append(keys.positions(word, occurrence) if keys.read else several(word))
+        return found
 
 
 def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ...base.errors import RunError
 from ...changes.several import changes_of
 from ...records.cost import Cost
 from ...trace.declaration import Kind, declared, fixed_lengths
@@ -23,6 +24,7 @@ from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
 from .check_sizes import check_sides
+from .differentiated_memory import bytes_of_call, bytes_of_calls
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
 
@@ -33,6 +35,7 @@ def cost(
     *,
     prompt: str | list[str] | None = None,
     to: str | Path | None = None,
+    differentiated: int = 0,
     **pipeline_arguments: Any,
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
@@ -43,6 +46,8 @@ def cost(
 
     Args:
         to: As in `run`: with it the host holds only what waits to be written.
+        differentiated: Through how many calls of the denoiser a gradient goes, for `Cost.differentiated`: n of
+            `attribution(last=n)`. With a `guide`, which may ask for `GuideStep.attention`, one is taken.
         pipeline_arguments: As in `run`, its own `prompt_at`, `guide` and `change` among them. A change adds nothing to
             what is kept; the source of a `Keep` or `Patch` doubles what the pipeline itself computes, which is no part
             of the cost.
@@ -57,7 +62,15 @@ def cost(
     check_sides(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
-    return cost_of(pipe, record, outline, spilled=to is not None)
+    found = cost_of(pipe, record, outline, spilled=to is not None)
+    if differentiated < 0:
+        raise RunError(f"cost(differentiated={differentiated!r}): a number of calls, from 0")
+    kept = 0
+    if differentiated:
+        kept = bytes_of_calls(pipe, outline.grid, differentiated, len(outline.roles))
+    if outline.guide:
+        kept = max(kept, outline.images * bytes_of_call(pipe, outline.grid))
+    return replace(found, differentiated=kept)
 
 
 def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = False, bound: bool = False) -> Cost:
