@@ -8,7 +8,7 @@ would be wrong.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
 from functools import partial
@@ -44,6 +44,7 @@ def observing(
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
+    beside: Sequence[torch.nn.Module] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -56,6 +57,7 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        beside: Denoisers of the same family that are called in the first one's place; no layer of theirs is read.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
@@ -68,8 +70,9 @@ def observing(
     observer.mixed = mixed
     with ExitStack() as stack:
         stack.callback(grids.remove)
-        stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
-        stack.callback(denoiser.register_forward_hook(observer.after).remove)
+        for network in (denoiser, *beside):
+            stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
+            stack.callback(network.register_forward_hook(observer.after).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):
                 stack.callback(hook.remove)

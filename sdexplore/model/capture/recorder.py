@@ -64,6 +64,8 @@ class Recorder:
         own: Tells the run's own calls from others.
         decoded: What the autoencoder was given after the last step.
         settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
+        beside: Denoisers beside the first, to which the pipeline changes during its steps.
+        padding: Frames of latents in front that the pipeline drops before it decodes; they are not kept.
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
     """
@@ -88,6 +90,8 @@ class Recorder:
     last: torch.Tensor | None = None
     decoded: list[torch.Tensor] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[torch.nn.Module, ...] = ()
+    padding: int = 0
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
     _encodings: int = 0  # calls of encode_prompt
@@ -107,7 +111,9 @@ class Recorder:
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
-            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed),
+            observing(
+                denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed, self.beside
+            ),
         ):
             yield
 
@@ -155,8 +161,9 @@ class Recorder:
         return watched
 
     def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
-            @wraps(step)  # pipelines read its signature to decide which arguments to pass
+        def wrapper(own_step: Callable[..., Any]) -> Callable[..., Any]:
+            step = _of_three(own_step)
+
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.own.is_scheduler_call():
                     return step(model_output, timestep, sample, *args, **kwargs)
@@ -165,7 +172,7 @@ class Recorder:
                     raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
-                latents, whole = (self.family.unpacked(one, self._size) for one in (sample, model_output))
+                latents, whole = (self._unpacked(one) for one in (sample, model_output))
                 noise_pred = whole[:, : self.channels]
                 if self.guide is not None:
                     if self.record.noise_pred:
@@ -188,7 +195,7 @@ class Recorder:
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
                 result, after = self._stepped(result)
-                self.last = self.family.unpacked(after, self._size)
+                self.last = self._unpacked(after)
                 self.keeper.step_done()
                 self.own.steps = len(self.steps)
                 with self.own.beside():
@@ -197,9 +204,13 @@ class Recorder:
                 self.decoded.clear()
                 return result
 
-            return watched
+            return _in_its_order(watched, own_step)
 
         return wrapper
+
+    def _unpacked(self, latents: torch.Tensor) -> torch.Tensor:
+        found = self.family.unpacked(latents, self._size)
+        return found[:, :, self.padding :] if self.padding else found
 
     def _stepped(self, result: Any) -> tuple[Any, torch.Tensor]:
         """What the scheduler's step returned, and the sample in it, as changes of the run leave them."""
@@ -283,6 +294,7 @@ class Recorder:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]
                 made = call.noise_pred[start : start + images, : self.channels]
+                made = made[:, :, self.padding :] if self.padding else made
                 self._keep(f"noise_preds/{role}", made, self.total(), at=step)
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())
@@ -294,6 +306,35 @@ class Recorder:
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
+
+
+def _of_three(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A scheduler's step that takes model output, timestep and sample first, whatever the order of its own."""
+    if _begins_with_three(step):
+        return step
+
+    def by_name(model_output: Any, timestep: Any, sample: Any, **others: Any) -> Any:
+        return step(model_output=model_output, timestep=timestep, sample=sample, **others)
+
+    return by_name
+
+
+def _in_its_order(watched: Callable[..., Any], step: Callable[..., Any]) -> Callable[..., Any]:
+    """`watched`, which takes those three first, called as the scheduler's own step is."""
+    if _begins_with_three(step):
+        return wraps(step)(watched)  # pipelines read its signature to decide which arguments to pass
+
+    @wraps(step)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        return watched(**signature(step).bind(*args, **kwargs).arguments)
+
+    return named
+
+
+def _begins_with_three(step: Callable[..., Any]) -> bool:
+    """Whether it does so, as every step of diffusers but one, CogVideoXDPMScheduler's."""
+    names = list(signature(step).parameters)
+    return "timestep_back" not in names
 
 
 def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
