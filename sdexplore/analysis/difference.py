@@ -22,7 +22,8 @@ class Difference(Shown):
         parted: The first step whose result differs by more than was asked for; None where none does.
         distances: Root mean square of x_t of b − x_t of a, on the variance-preserving scale, before each step and
             after the last; noise has 1 there. Of videos over all frames.
-        x0: Map of each step, of videos of each frame too: root mean square over channels of predicted x0 of b − a; empty where one has none.
+        x0: Map of each step, of videos of each frame too: root mean square over channels of predicted x0 of b − a;
+            empty where one has none.
         image: Root mean square of the pictures' difference, on 0..255; None where one has no picture.
         words: Word that both prompts hold -> mean |difference| of its maps over their mean, largest first. Maps are
             `word_map`'s, over the steps from `parted` on at which both runs had the word in their prompt (before, they

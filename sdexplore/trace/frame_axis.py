@@ -33,4 +33,5 @@ def middle(frames: int) -> int:
 
 def middle_of(latents: Array) -> Array:
     """Latents (channel, y, x): of a video (channel, frame, y, x) those of its middle frame."""
-    return latents[:, middle(latents.shape[1])] if latents.ndim == _WITH_FRAMES - 1 else latents
+    found: Array = latents[:, middle(latents.shape[1])] if latents.ndim == _WITH_FRAMES - 1 else latents
+    return found

@@ -31,8 +31,8 @@ class ShownFrame:
     frames: int = 0
 
     def __str__(self) -> str:
-        drawn = "" if self.frame is None else f"; of the video, frame {self.frame} of 0 to {self.frames - 1}"
-        return f"frame {self.number} of 0 to {self.of - 1} of the latents{drawn}"
+        drawn = "" if self.frame is None else f", video frame {self.frame} of {self.frames}"
+        return f"latent frame {self.number} of {self.of}{drawn}, from 0"
 
 
 def one_frame(trace: Trace, frame: SupportsIndex | None = None) -> Trace:
@@ -42,8 +42,8 @@ def one_frame(trace: Trace, frame: SupportsIndex | None = None) -> Trace:
     another frame has linear previews alone. A trace of a picture is returned as it is.
 
     Args:
-        frame: Of the latents, from 0; negative ones count from the end. None: the middle one. Frame k of n stands beside
-            frame k (N − 1) / (n − 1) of the video's N, and the middle one beside the middle one.
+        frame: Of the latents, from 0; negative ones count from the end. None: the middle one. Beside frame k of n
+            stands frame k (N − 1) / (n − 1) of the video's N, and the middle one beside the middle one.
 
     Raises:
         TraceError: The frame lies beyond the video, or the trace is of a picture and has none.

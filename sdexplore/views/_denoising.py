@@ -17,9 +17,7 @@ from .made_from import made_from
 
 
 @made_from("trace")
-def denoising(
-    trace: Trace, steps: Steps = None, *, decode: bool = True, frame: SupportsIndex | None = None
-) -> Picture:
+def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: SupportsIndex | None = None) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 
     Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the

@@ -36,7 +36,7 @@ End = Callable[[DenoiserCall], None]
 
 @contextmanager
 def observing(
-    denoiser: torch.nn.Module,
+    denoisers: Sequence[torch.nn.Module],
     family: Family,
     layers: Mapping[str, LayerPlan],
     begin: Begin,
@@ -44,12 +44,12 @@ def observing(
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
-    beside: Sequence[torch.nn.Module] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
     Args:
-        denoiser: As it stands; LoRA and fused projections are found where they are now.
+        denoisers: The first as it stands; LoRA and fused projections are found where they are now. Others of its family
+            are called in its place at some steps; no layer of theirs is read.
         family: The denoiser's.
         layers: Dotted name -> how to read that attention layer; others are left alone.
         begin: Says what to read of this call.
@@ -57,20 +57,20 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
-        beside: Denoisers of the same family that are called in the first one's place; no layer of theirs is read.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
             is of a kind that the family refuses.
     """
+    denoiser = denoisers[0]
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
     observer.mixed = mixed
     with ExitStack() as stack:
         stack.callback(grids.remove)
-        for network in (denoiser, *beside):
+        for network in denoisers:
             stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
             stack.callback(network.register_forward_hook(observer.after).remove)
         for name in layers:

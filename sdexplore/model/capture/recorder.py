@@ -112,7 +112,7 @@ class Recorder:
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
             observing(
-                denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed, self.beside
+                (denoiser, *self.beside), self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed
             ),
         ):
             yield

@@ -17,8 +17,8 @@ from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
-from ...trace.frame_axis import middle
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
+from ...trace.frame_axis import middle
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
 from ...trace.trace import Attention, Queries, Trace
@@ -42,7 +42,8 @@ class Assembly:
 
     Attributes:
         recorder: Finished: its copies are complete.
-        decode: Latents (channel, y, x), or (channel, frame, y, x), on the variance-preserving scale -> picture; None decodes nothing.
+        decode: Latents (channel, y, x), or (channel, frame, y, x), on the variance-preserving scale -> picture; None
+            decodes nothing.
         decoder: Returns what decodes steps when they are looked at; None if there is no VAE.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
         factor: Pixels along the side of a latent.
@@ -61,7 +62,8 @@ class Assembly:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         lacking = Lacking()
         video = self.recorder.family.video
-        frames = videos_of(output, self.recorder.roles.images, lacking) if video else None
+        drawn = video and bool(self.recorder.decoded)  # else it is the latents that the pipeline returned
+        frames = videos_of(output, self.recorder.roles.images, lacking) if drawn else None
         pictures, unsafe = (None, None) if video else pictures_of(output, self.recorder.roles.images, lacking)
         pictures = [one[middle(len(one))] for one in frames] if frames else pictures
         images = self.recorder.images

@@ -18,6 +18,7 @@ from ...trace.trace import Steps, Trace
 from ..components.pipeline_parts import denoiser, vae_scale_factor
 from ..families import family_of
 from ..runs.call import Call
+from ..runs.check_video import refuse_video
 from ..runs.provenance import given_again, is_summary
 from ..runs.session import Session, session
 from ..schedulers.one_step import StandingScheduler
@@ -69,6 +70,7 @@ def occlusion(
         RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments. The
             run had more than one prompt (prompt_at, prompt_2), or embeddings that were not made of the prompt alone.
     """
+    refuse_video(pipe, "occlusion")
     _check_one_prompt(trace, pipeline_arguments)
     tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
     if tokens is None:

@@ -58,10 +58,10 @@ class AnimateDiff(VideoFamily, UNet):
             "encoder_hidden_states": torch.zeros(_FRAMES, _WORDS, config.cross_attention_dim),
         }
 
-    def state(self, pipe: Any, given: Mapping[str, Any]) -> str | None:
+    def state(self, pipe: Any) -> str | None:
         """FreeInit draws several trajectories, and FreeNoise has windows and prompts of its own."""
         if getattr(pipe, "free_init_enabled", False):
             return "FreeInit draws the video several times, and a trace is one trajectory. pipe.disable_free_init()"
         if getattr(pipe, "free_noise_enabled", False):
-            return "FreeNoise lays windows of frames, with prompts of their own, over each other. pipe.disable_free_noise()"
+            return "FreeNoise lays windows of frames over each other, with own prompts. pipe.disable_free_noise()"
         return None

@@ -32,6 +32,10 @@ class CogVideoX(VideoFamily):
         config = self.denoiser(pipe).config
         return int(config.sample_height), int(config.sample_width)
 
+    def side_multiple(self, pipe: Any) -> int:
+        """A patch of latents, in pixels."""
+        return int(pipe.vae_scale_factor_spatial * self.denoiser(pipe).config.patch_size)
+
     def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel frame y x"]:
         """Frames behind channels."""
         return latents.transpose(1, 2)

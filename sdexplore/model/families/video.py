@@ -75,6 +75,6 @@ class VideoFamily(Family):
         """The guidance scale at a timestep, where it is another than the pipeline's `guidance_scale`; else None."""
         return None
 
-    def state(self, pipe: Any, given: Mapping[str, Any]) -> str | None:
-        """Why such a call of a pipeline in this state is no one trajectory, with the way out; None where it is."""
+    def state(self, pipe: Any) -> str | None:
+        """Why calls of a pipeline in this state are no one trajectory, with the way out; None where they are."""
         return None

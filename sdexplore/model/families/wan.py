@@ -6,7 +6,6 @@ guidance scale of its own. A run hears both.
 
 # ruff: noqa: ARG002  (the names are those of the base class)
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -60,14 +59,15 @@ class Wan(VideoFamily):
     def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
         """Latents, words, and time."""
         config: Any = network.config
-        y, x = size or _SIZE
+        most = config.rope_max_seq_len * config.patch_size[-1]
+        y, x = size or (min(side, most) for side in _SIZE)
         return {
             "hidden_states": torch.zeros(1, config.in_channels, _FRAMES, y, x),
             "encoder_hidden_states": torch.zeros(1, _WORDS, config.text_dim),
             "timestep": torch.zeros(1),
         }
 
-    def state(self, pipe: Any, given: Mapping[str, Any]) -> str | None:
+    def state(self, pipe: Any) -> str | None:
         """Which transformers are there, and which the pipeline calls."""
         if pipe.config.boundary_ratio is not None and getattr(pipe, "transformer_2", None) is None:
             return (

@@ -37,21 +37,16 @@ def check_video(pipe: Any, call: Call, function: str) -> None:
     family = family_of(pipe)
     if not isinstance(family, VideoFamily):
         return
-    refuse_attention(call.record, function)
+    if (reason := attention_asked(call.record)) is not None:
+        raise RunError(f"{function}({reason}")
     name, given = type(pipe).__name__, _with_defaults(pipe, call.arguments)
-    if not any(base.__name__ in family.pipelines for base in type(pipe).__mro__):
-        known = " or ".join(family.pipelines)
-        raise RunError(
-            f"{function}: cannot observe this {name}: of a {family.title}, videos of {known} are recorded, from text "
-            "alone. Call the pipeline itself"
-        )
-    if (reason := family.state(pipe, given)) is not None:
+    if (reason := next(video_obstacles(pipe), None)) is not None:
         raise RunError(f"{function}: cannot observe this {name}: {reason}")
     for argument, value in (("change", call.change), ("guide", call.guide)):
         if value is not None:
             raise RunError(
-                f"{function}({argument}={clip(repr(value), 60)}): changes and guides work on pictures, and {name} draws "
-                f"a video; leave {argument} out"
+                f"{function}({argument}={clip(repr(value), 60)}): changes and guides work on pictures, and {name} "
+                f"draws a video; leave {argument} out"
             )
     if isinstance(call.prompt, Mapping):
         raise RunError(f"{function}(prompt={clip(repr(call.prompt), 60)}): the prompt is a text, or a list of texts")
@@ -60,12 +55,36 @@ def check_video(pipe: Any, call: Call, function: str) -> None:
     _check_latents(pipe, family, call, given, function)
 
 
-def refuse_attention(record: Record, function: str) -> None:
-    """RunError where a Record asks for attention, beyond what every Record asks for by default."""
+def video_obstacles(pipe: Any) -> Iterator[str]:
+    """Why calls of a video pipeline are no trajectory of one video from text, each with the way out."""
+    family = family_of(pipe)
+    if not isinstance(family, VideoFamily):
+        return
+    if not any(base.__name__ in family.pipelines for base in type(pipe).__mro__):
+        known = " or ".join(family.pipelines)
+        yield f"of a {family.title}, videos of {known} are recorded, from text alone. Call the pipeline itself"
+    elif (reason := family.state(pipe)) is not None:
+        yield reason
+
+
+def refuse_video(pipe: Any, function: str) -> None:
+    """RunError where a pipeline draws videos, for functions that ask about a picture."""
+    if family_of(pipe).video:
+        raise RunError(
+            f"{function} asks about one picture, and {type(pipe).__name__} draws videos; run, compare, schedule, "
+            "reconstruction and text_encoding work with it"
+        )
+
+
+def attention_asked(record: Record) -> str | None:
+    """What of a Record asks for attention, beyond what every Record asks for by default, and why there is none."""
     asked = [name for name in _ASKS if getattr(record, name) not in (getattr(_USUAL, name), False)]
-    if asked and record.cross_attention or record.self_attention or record.queries:
-        shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in asked)
-        raise RunError(f"{function}(record=Record({shown})): {_NO_ATTENTION}")
+    if not record.cross_attention:
+        asked = [name for name in asked if name in ("self_attention", "queries")]
+    if not asked:
+        return None
+    shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in asked)
+    return f"record=Record({shown})): {_NO_ATTENTION}"
 
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:

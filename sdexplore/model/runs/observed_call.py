@@ -260,7 +260,9 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
 
 
-def _preserving(pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor) -> Float32[np.ndarray, "channel *frame y x"]:
+def _preserving(
+    pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor
+) -> Float32[np.ndarray, "channel *frame y x"]:
     """Latents of one image on the variance-preserving scale; as they are where the scheduler's scale is not known."""
     sample = latents.detach().float().cpu().numpy()
     space, sigma = noise_levels.space(pipe.scheduler), noise_levels.after_step(pipe.scheduler, mark)
