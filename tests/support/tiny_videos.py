@@ -12,7 +12,7 @@ from tiny_transformers import t5
 
 FRAMES = 9
 SIZES = {
-    "cogvideox": {"height": 16, "width": 32, "num_frames": FRAMES, "max_sequence_length": 16},
+    "cogvideox": {"height": 16, "width": 32, "num_frames": FRAMES},
     "wan": {"height": 16, "width": 32, "num_frames": FRAMES, "max_sequence_length": 16},
     "animatediff": {"height": 16, "width": 32, "num_frames": 3},
 }
@@ -23,7 +23,7 @@ def cogvideox(scheduler: Any = None, **options: Any) -> df.CogVideoXPipeline:
     transformer = made(
         df.CogVideoXTransformer3DModel,
         num_attention_heads=4,
-        attention_head_dim=8,
+        attention_head_dim=options.pop("attention_head_dim", 8),
         in_channels=4,
         out_channels=4,
         time_embed_dim=2,
@@ -34,7 +34,7 @@ def cogvideox(scheduler: Any = None, **options: Any) -> df.CogVideoXPipeline:
         sample_frames=FRAMES,
         patch_size=2,
         temporal_compression_ratio=4,
-        max_text_seq_length=16,
+        max_text_seq_length=226,
         **options,
     )
     torch.manual_seed(1)
@@ -72,7 +72,7 @@ def wan_transformer() -> torch.nn.Module:
         num_layers=2,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=32,
+        rope_max_seq_len=64,
     )
 
 
@@ -134,3 +134,29 @@ def animatediff() -> df.AnimateDiffPipeline:
 
 
 VIDEOS = {"cogvideox": cogvideox, "wan": wan, "animatediff": animatediff}
+
+
+def wan_of_two(**options: Any) -> df.WanPipeline:
+    """Wan 2.2's pair: the first transformer draws the noisy steps, the second those below 0.8 of the timesteps."""
+    pipe = wan(boundary_ratio=0.8, **options)
+    torch.manual_seed(5)
+    second = wan_transformer()
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.mul_(1.1)
+    pipe.register_modules(transformer_2=second)
+    return pipe
+
+
+def cogvideox_of_dpm() -> df.CogVideoXPipeline:
+    return cogvideox(df.CogVideoXDPMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"))
+
+
+def cogvideox_of_15() -> df.CogVideoXPipeline:
+    """Patches of two frames: a frame of latents is put in front where their number is odd."""
+    return cogvideox(
+        patch_size_t=2, patch_bias=False, use_rotary_positional_embeddings=True, attention_head_dim=16
+    )
+
+
+EVERY = {**VIDEOS, "wan of two": wan_of_two, "cogvideox, DPM": cogvideox_of_dpm, "cogvideox 1.5": cogvideox_of_15}

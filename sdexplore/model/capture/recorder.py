@@ -20,6 +20,7 @@ from ..families.grids import Grid
 from ..interventions.changing import Changing
 from ..interventions.edit import Now
 from ..schedulers import noise_levels
+from ..schedulers.step_arguments import in_order_of, of_three
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
@@ -162,7 +163,7 @@ class Recorder:
 
     def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def wrapper(own_step: Callable[..., Any]) -> Callable[..., Any]:
-            step = _of_three(own_step)
+            step = of_three(own_step)
 
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.own.is_scheduler_call():
@@ -204,7 +205,7 @@ class Recorder:
                 self.decoded.clear()
                 return result
 
-            return _in_its_order(watched, own_step)
+            return in_order_of(own_step, watched)
 
         return wrapper
 
@@ -306,35 +307,6 @@ class Recorder:
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
-
-
-def _of_three(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A scheduler's step that takes model output, timestep and sample first, whatever the order of its own."""
-    if _begins_with_three(step):
-        return step
-
-    def by_name(model_output: Any, timestep: Any, sample: Any, **others: Any) -> Any:
-        return step(model_output=model_output, timestep=timestep, sample=sample, **others)
-
-    return by_name
-
-
-def _in_its_order(watched: Callable[..., Any], step: Callable[..., Any]) -> Callable[..., Any]:
-    """`watched`, which takes those three first, called as the scheduler's own step is."""
-    if _begins_with_three(step):
-        return wraps(step)(watched)  # pipelines read its signature to decide which arguments to pass
-
-    @wraps(step)
-    def named(*args: Any, **kwargs: Any) -> Any:
-        return watched(**signature(step).bind(*args, **kwargs).arguments)
-
-    return named
-
-
-def _begins_with_three(step: Callable[..., Any]) -> bool:
-    """Whether it does so, as every step of diffusers but one, CogVideoXDPMScheduler's."""
-    names = list(signature(step).parameters)
-    return "timestep_back" not in names
 
 
 def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -59,8 +59,7 @@ class Wan(VideoFamily):
     def example_inputs(self, network: nn.Module, size: Grid | None) -> dict[str, Any]:
         """Latents, words, and time."""
         config: Any = network.config
-        most = config.rope_max_seq_len * config.patch_size[-1]
-        y, x = size or (min(side, most) for side in _SIZE)
+        y, x = size or _SIZE
         return {
             "hidden_states": torch.zeros(1, config.in_channels, _FRAMES, y, x),
             "encoder_hidden_states": torch.zeros(1, _WORDS, config.text_dim),
