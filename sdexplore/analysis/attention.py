@@ -137,7 +137,7 @@ def _summed(planes: Sequence[np.ndarray]) -> Float32[np.ndarray, "call head y x"
 def latent_grid(trace: Trace, layers: Iterable[Attention]) -> tuple[int, int]:
     """(y, x) of the latents; of the finest of `layers` where latents were not recorded, and (1, 1) without any."""
     if (latents := trace.shape_of("latents")) is not None:
-        return (latents[2], latents[3])
+        return (latents[-2], latents[-1])
     grids = (attention.grid for attention in layers)
     y, x = max(grids, key=lambda grid: grid[0] * grid[1], default=(1, 1))
     return (y, x)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
+from .frame_axis import middle
 from .lazy import Part, held
 from .non_finite import in_words, non_finite
 from .preview import preview_in
@@ -62,6 +63,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     """What was unusual about the run, a sentence each."""
     if trace.call.get("stopped"):
         yield f"Stopped after {counted(trace.num_steps, 'step')}; no picture was decoded."
+    if (frames := trace.shape_of("frames")) is not None:
+        yield f"A video of {frames[0]} frames; image is its middle one, frame {middle(frames[0])} from 0."
     if changed := trace.provenance.get("changed"):
         told = ", ".join(f"{one['change']} {counted(one['applied'], 'time')}" for one in changed)
         yield clip(f"Changed: {told}.", 400)

@@ -29,6 +29,10 @@ KINDS = ("run", "look", "invert")
 class TraceFields:
     """What a Trace holds, as read-only numpy arrays on the CPU, and what follows from that alone.
 
+    Latents, predictions and x0 are (step, channel, y, x); of a video (step, channel, frame, y, x). A frame of latents
+    stands for one or several frames of the video. What shows one picture of a video shows its middle frame: number
+    n // 2 of n, from 0, of the video's frames and of the latents' alike. `one_frame` (`trace.frames`) chooses another.
+
     Attributes:
         kind: "run", "look" or "invert".
         call: Every argument as given, as JSON.
@@ -51,7 +55,8 @@ class TraceFields:
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
             touched. The keys are the steps that the Record names; they are known without decoding.
         latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
-        image: The pipeline's picture; None when it was asked for latents, or stopped.
+        image: The pipeline's picture; of a video its middle frame. None when it was asked for latents, or stopped.
+        frames: The frames of a video; None of a picture, and where `image` is.
         flags: The safety checker's verdict, {"nsfw_content_detected": …}; empty without checker.
     """
 
@@ -64,17 +69,17 @@ class TraceFields:
         default=None,
         metadata={NOTE: Note(missing="the noise levels of its scheduler are not known to sdexplore", by_formula=True)},
     )
-    latents: Float32[np.ndarray, "step+1 channel y x"] | None = field(
+    latents: Float32[np.ndarray, "step+1 channel *frame y x"] | None = field(
         default=None, metadata={NOTE: Note(missing="run with Record(latents=True)", when=("latents",), live=True)}
     )
-    noise_preds: Mapping[str, Float32[np.ndarray, "step channel y x"]] = field(
+    noise_preds: Mapping[str, Float32[np.ndarray, "step channel *frame y x"]] = field(
         default_factory=dict,
         metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)},
     )
-    noise_pred: Float32[np.ndarray, "step channel y x"] | None = field(
+    noise_pred: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None, metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)}
     )
-    noise_pred_before_guide: Float32[np.ndarray, "step channel y x"] | None = field(
+    noise_pred_before_guide: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None,
         metadata={
             NOTE: Note(
@@ -82,7 +87,7 @@ class TraceFields:
             )
         },
     )
-    pred_original_sample: Float32[np.ndarray, "step channel y x"] | None = field(
+    pred_original_sample: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None,
         metadata={
             NOTE: Note(
@@ -138,6 +143,10 @@ class TraceFields:
         metadata={
             NOTE: Note(missing="the run was stopped, or asked for output_type='latent'", when=("draws",)),
         },
+    )
+    frames: UInt8[np.ndarray, "video_frame Y X 3"] | None = field(
+        default=None,
+        metadata={NOTE: Note(missing="it is no run of a video that was drawn", when=("draws", "video"))},
     )
     flags: Mapping[str, bool] = field(default_factory=dict)
 

@@ -28,7 +28,8 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
     Root: latents (point, channel, y, x) where point is step + 1; noise_pred, noise_pred_<role>, noise_pred_before_guide
     and pred_original_sample (step, channel, y, x); decoded (decoded_step, decoded_row, decoded_column, rgb) and the
     same of decoded_x0, with the steps as coordinates; latent_rgb (feature, rgb); image (row, column, rgb); timestep and
-    sigma as coordinates of step.
+    sigma as coordinates of step. Of a video, arrays with channels have an axis frame behind it, and frames is
+    (video_frame, row, column, rgb).
     Groups cross_attention/<role>/<layer> and self_attention/<role>/<layer>: probs (call, head, query_y, query_x, key)
     with of_step as a coordinate of call and, where the columns are known, token of key.
     Groups word_attention/<role>/<layer>: probs (call, head, key_y, key_x, query), with token as a coordinate of query.
@@ -62,14 +63,18 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
 
 def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str, ...], np.ndarray]]]:  # noqa: ANN401
     """Name, axes and array of each variable that a field becomes."""
-    axes = tuple(_ROOT.get(axis, axis) for axis in one.axes)
+
+    def axes(array: np.ndarray) -> tuple[str, ...]:
+        return tuple(_ROOT.get(axis, axis) for axis in one.axes_of(array.ndim))
+
     if one.kind is Kind.BY_ROLE:
         for role, array in value.items():
-            yield f"{_singular(one.name)}_{role}", (axes, array)
+            yield f"{_singular(one.name)}_{role}", (axes(array), array)
     elif one.kind is Kind.BY_STEP and (there := parts_in(value)):
-        yield one.name, ((f"{one.name}_step", *axes), np.stack([value[step] for step in there]))
+        pictures = np.stack([value[step] for step in there])
+        yield one.name, ((f"{one.name}_step", *axes(pictures[0])), pictures)
     elif one.kind is Kind.ARRAY and value is not None:
-        yield one.name, (axes, value)
+        yield one.name, (axes(value), value)
 
 
 def _singular(name: str) -> str:

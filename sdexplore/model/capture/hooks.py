@@ -8,7 +8,7 @@ would be wrong.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
 from functools import partial
@@ -37,7 +37,7 @@ End = Callable[[DenoiserCall], None]
 
 @contextmanager
 def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run reads)
-    denoiser: torch.nn.Module,
+    denoisers: Sequence[torch.nn.Module],
     family: Family,
     layers: Mapping[str, LayerPlan],
     begin: Begin,
@@ -50,7 +50,8 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
     Args:
-        denoiser: As it stands; LoRA and fused projections are found where they are now.
+        denoisers: The first as it stands; LoRA and fused projections are found where they are now. Others of its family
+            are called in its place at some steps; no layer of theirs is read.
         family: The denoiser's.
         layers: Dotted name -> how to read that attention layer; others are left alone.
         begin: Says what to read of this call.
@@ -65,16 +66,18 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
             is of a kind that the family refuses.
     """
+    denoiser = denoisers[0]
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
     observer.mixed, observer.concepts = mixed, concepts
     with ExitStack() as stack:
         stack.callback(grids.remove)
-        stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
-        stack.callback(denoiser.register_forward_hook(observer.after).remove)
+        for network in denoisers:
+            stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
+            stack.callback(network.register_forward_hook(observer.after).remove)
         if concepts is not None:
-            time: Any = denoiser.time_text_embed
+            time: Any = denoisers[0].time_text_embed
             stack.callback(time.register_forward_hook(observer.condition).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):

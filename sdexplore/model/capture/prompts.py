@@ -27,7 +27,7 @@ _IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
-    """How many images a call makes: its prompts (or what is in their place) times num_images_per_prompt.
+    """How many images or videos a call makes: its prompts (or what is in their place) times those of each prompt.
 
     In their place are embeddings, or batch_size, or class labels; without any of them the pictures that are given.
     """
@@ -41,7 +41,12 @@ def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
     else:
         several = (_several(arguments.get(name)) for name in _IN_ITS_PLACE)
         prompts = next((one for one in several if one is not None), 1)
-    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+    return int(prompts) * _per_prompt(arguments)
+
+
+def _per_prompt(arguments: Mapping[str, Any]) -> int:
+    named = (arguments.get(name) for name in ("num_images_per_prompt", "num_videos_per_prompt"))
+    return int(next((one for one in named if one), 1))
 
 
 def _several(given: Any) -> int | None:
@@ -60,7 +65,7 @@ def prompts_of(
     Args:
         swapped: Role -> prompt that a run takes up at a later step.
     """
-    per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
+    per_prompt = max(1, _per_prompt(arguments))
     texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
     edits = arguments.get("editing_prompt")  # of semantic guidance: texts that each of the images is edited by
     for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):

@@ -22,6 +22,7 @@ from ..families.grids import Grid
 from ..interventions.changing import Changing
 from ..interventions.edit import Now
 from ..schedulers import noise_levels
+from ..schedulers.step_arguments import in_order_of, of_three
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
@@ -69,6 +70,8 @@ class Recorder:
         own: Tells the run's own calls from others.
         decoded: What the autoencoder was given after the last step.
         settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
+        beside: Denoisers beside the first, to which the pipeline changes during its steps.
+        padding: Frames of latents in front that the pipeline drops before it decodes; they are not kept.
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
     """
@@ -94,6 +97,8 @@ class Recorder:
     last: torch.Tensor | None = None
     decoded: list[torch.Tensor] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[torch.nn.Module, ...] = ()
+    padding: int = 0
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
     _denoiser: torch.nn.Module | None = None
@@ -117,7 +122,15 @@ class Recorder:
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
             observing(
-                denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed, self.concepts
+                (denoiser, *self.beside),
+                self.family,
+                self.layers,
+                self._begin,
+                self._end,
+                stand_in,
+                self.own,
+                mixed,
+                self.concepts,
             ),
         ):
             yield
@@ -166,8 +179,9 @@ class Recorder:
         return watched
 
     def _scheduler_step(self, scheduler: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        def wrapper(step: Callable[..., Any]) -> Callable[..., Any]:
-            @wraps(step)  # pipelines read its signature to decide which arguments to pass
+        def wrapper(own_step: Callable[..., Any]) -> Callable[..., Any]:
+            step = of_three(own_step)
+
             def watched(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.own.is_scheduler_call():
                     return step(model_output, timestep, sample, *args, **kwargs)
@@ -176,7 +190,7 @@ class Recorder:
                     raise RunError(_UNSEEN.format(self.family.title))
                 first_order = bool(getattr(scheduler, "state_in_first_order", True))
                 guidance, total = self.guidance(timestep), self.total()
-                latents, whole = (self.family.unpacked(one, self._size) for one in (sample, model_output))
+                latents, whole = (self._unpacked(one) for one in (sample, model_output))
                 noise_pred = whole[:, : self.channels]
                 if self.guide is not None:
                     if self.record.noise_pred:
@@ -199,7 +213,7 @@ class Recorder:
                 self.steps.append(StepRecord(mark, tuple(self._by_role), guidance))
                 self._by_role, self._taken = [], set()
                 result, after = self._stepped(result)
-                self.last = self.family.unpacked(after, self._size)
+                self.last = self._unpacked(after)
                 self.keeper.step_done()
                 self.own.steps = len(self.steps)
                 with self.own.beside():
@@ -208,9 +222,13 @@ class Recorder:
                 self.decoded.clear()
                 return result
 
-            return watched
+            return in_order_of(own_step, watched)
 
         return wrapper
+
+    def _unpacked(self, latents: torch.Tensor) -> torch.Tensor:
+        found = self.family.unpacked(latents, self._size)
+        return found[:, :, self.padding :] if self.padding else found
 
     def _stepped(self, result: Any) -> tuple[Any, torch.Tensor]:
         """What the scheduler's step returned, and the sample in it, as changes of the run leave them."""
@@ -296,6 +314,7 @@ class Recorder:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]
                 made = call.noise_pred[start : start + images, : self.channels]
+                made = made[:, :, self.padding :] if self.padding else made
                 self._keep(f"noise_preds/{role}", made, self.total(), at=step)
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())

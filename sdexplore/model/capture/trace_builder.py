@@ -19,13 +19,14 @@ from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
 from ...trace.concept_scores import ConceptScores
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
+from ...trace.frame_axis import middle
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
 from ...trace.trace import Attention, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
-from .pictures import pictures_of
+from .pictures import pictures_of, videos_of
 from .plans import LayerPlan, kept_of
 from .recorder import Recorder
 
@@ -42,7 +43,8 @@ class Assembly:
 
     Attributes:
         recorder: Finished: its copies are complete.
-        decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
+        decode: Latents (channel, y, x), or (channel, frame, y, x), on the variance-preserving scale -> picture; None
+            decodes nothing.
         decoder: Returns what decodes steps when they are looked at; None if there is no VAE.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
         factor: Pixels along the side of a latent.
@@ -60,12 +62,18 @@ class Assembly:
     def seal(self, output: Any | None) -> None:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         lacking = Lacking()
-        pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
+        video = self.recorder.family.video
+        drawn = video and bool(self.recorder.decoded)  # else it is the latents that the pipeline returned
+        frames = videos_of(output, self.recorder.roles.images, lacking) if drawn else None
+        pictures, unsafe = (None, None) if video else pictures_of(output, self.recorder.roles.images, lacking)
+        pictures = [one[middle(len(one))] for one in frames] if frames else pictures
         images = self.recorder.images
         decoder = self.decoder() if self.decoder is not None else None
         waiting = () if self.decode is None or self.recorder.keeper.in_files else self._steps_to_decode()
         for image in range(images):
             self._complete(image, pictures[image] if pictures else None, lacking, decoder)
+            if frames:
+                self.recorder.keeper.add((image, "frames"), frames[image])
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
             trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, lacking)
@@ -107,7 +115,7 @@ class Assembly:
         if (picture := arrays.get("image")) is not None:
             return picture.shape[0], picture.shape[1]
         last = self.recorder.last
-        if last is None or last.ndim != 4:  # noqa: PLR2004  (image, channel, y, x)
+        if last is None or last.ndim != 4 + self.recorder.family.video:  # (image, channel, y, x), or with frames
             return None
         return last.shape[-2] * self.factor, last.shape[-1] * self.factor
 
@@ -170,7 +178,7 @@ class Assembly:
             raise TraceError("predictions of {} beside latents of {}".format(*shapes))
         for step in range(len(sigmas)):  # one at a time, since a long run may be in a file
             rows = slice(step, step + 1)
-            sigma = sigmas[rows].reshape(-1, 1, 1, 1)
+            sigma = sigmas[rows].reshape(-1, *[1] * (kept["latents"].ndim - 1))
             x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 

@@ -26,6 +26,7 @@ from ..families import family_of
 from ..families.pipelines import picture_is_optional
 from ..runs.call import Call
 from ..runs.check_sizes import check_own_sizes
+from ..runs.check_video import refuse_video
 from ..runs.provenance import described
 from ..runs.session import session
 from ..schedulers import noise_levels
@@ -226,6 +227,7 @@ def redraw(
 def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
     """The arguments of the pipeline's call by name; RunError where it is not text to image, or one is ours to set."""
     denoiser(pipe)
+    refuse_video(pipe, function)
     if family_of(pipe).unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
     if (lacking := without_weights(pipe)) is not None:

@@ -10,6 +10,7 @@ from ...records.occlusion import Occlusion
 from ...text.tokenization import Tokenization
 from ...trace.facts import facts_of
 from ...trace.trace import Steps, Trace
+from ..runs.check_video import refuse_video
 from .asked_again import asking, check_one_prompt, conditional_of, prompt_of
 
 _STEPS = 4  # asked by default
@@ -47,6 +48,7 @@ def occlusion(
         RunError: The prediction for the whole prompt is not the trace's: another pipeline, or other arguments. The
             run had more than one prompt (prompt_at, prompt_2), or embeddings that were not made of the prompt alone.
     """
+    refuse_video(pipe, "occlusion")
     check_one_prompt(trace, "occlusion", pipeline_arguments)
     tokens = prompt_of(trace, "occlusion")
     conditional_of(trace, "occlusion")

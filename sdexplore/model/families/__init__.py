@@ -5,8 +5,10 @@ from typing import Any, Final
 from torch import nn
 
 from ...base.errors import InspectionError
+from .animatediff import AnimateDiff
 from .auraflow import AuraFlow
 from .chroma import Chroma
+from .cogvideox import CogVideoX
 from .family import Family, unwrapped
 from .flux import Flux
 from .flux2 import Flux2
@@ -17,6 +19,7 @@ from .qwenimage import QwenImage
 from .sana import Sana
 from .sd3 import SD3
 from .unet import UNet
+from .wan import Wan
 from .zimage import ZImage
 
 FAMILIES: Final[dict[str, Family]] = {
@@ -32,6 +35,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "hunyuandit": HunyuanDiT(),
     "auraflow": AuraFlow(),
     "chroma": Chroma(),
+    "cogvideox": CogVideoX(),
+    "wan": Wan(),
+    "animatediff": AnimateDiff(),
 }
 _NAMES = ("unet", "transformer", "prior", "decoder")  # what pipelines of diffusers call a denoiser
 
@@ -42,13 +48,13 @@ def family_of(owner: Any) -> Family:
     Raises:
         InspectionError: There is no denoiser, or it is of no known family.
     """
+    # The last registered first: the UNet's takes whatever nobody else knows.
     if isinstance(owner, nn.Module):
-        # The last registered first: the UNet's takes whatever nobody else knows.
         found = next((one for one in reversed(FAMILIES.values()) if one.knows(unwrapped(owner))), None)
         if found is None:
             raise InspectionError(f"a {type(unwrapped(owner)).__name__} is of no known family of denoisers; {_known()}")
         return found
-    for family in FAMILIES.values():
+    for family in reversed(FAMILIES.values()):
         held = family.held(owner)
         if isinstance(held, nn.Module) and family.knows(unwrapped(held)):
             return family

@@ -49,6 +49,7 @@ class Family:
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
+        video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -71,6 +72,7 @@ class Family:
     negative_apart: ClassVar[bool] = False
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
+    video: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -143,16 +145,16 @@ class Family:
         embeds = self.embeddings(call)
         return 0 if embeds is None else embeds.shape[1]
 
-    def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel y x"]:
+    def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel *frame y x"]:
         """The prediction in the denoiser's output, with the sign that the scheduler gets."""
         made = output[0] if isinstance(output, tuple) else getattr(output, self.output)
         return self.unpacked(made, self.latent_size(call))
 
-    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel y x"]:  # noqa: ARG002
+    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel *frame y x"]:  # noqa: ARG002
         """Latents of a size (y, x), or a prediction, as (row, channel, y, x), from how the pipeline packs them."""
         return latents
 
-    def packed(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
+    def packed(self, latents: Float[torch.Tensor, "row channel *frame y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
         """The inverse of `unpacked`."""
         return latents
 

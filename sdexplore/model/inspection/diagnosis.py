@@ -23,6 +23,7 @@ from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from ..runs.check_record import check_kind, misses
+from ..runs.check_video import attention_asked, video_obstacles
 from ..runs.conditions import active_backend
 from ..schedulers import noise_levels
 from .condition_warnings import condition_warnings
@@ -55,7 +56,7 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     layers = tuple(_layers(pipe, there, plans))
     return Diagnosis(
         pipeline=type(pipe).__name__,
-        obstacles=tuple(obstacles(pipe, plans)),
+        obstacles=(*video_obstacles(pipe), *_unasked(family, record), *obstacles(pipe, plans)),
         warnings=(
             *_of_weights(pipe),
             *_warnings(pipe, network, family),
@@ -102,6 +103,9 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
     if any(getattr(block, "s1", None) for block in getattr(network, "up_blocks", ())):
         yield "FreeU", "on; it changes features after attention, so the record stays exact"
     yield "scheduler", _scheduler(pipe.scheduler)
+    if family.video:
+        yield "attention", "not recorded: its layers attend over frames. Latents, predictions, x0 and frames are"
+        return
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
@@ -109,6 +113,12 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
         yield "concepts beside the text", ", ".join(record.concepts)
     if record.word_attention:
         yield "attention of words to the picture", "of every joint layer that layers= names"
+
+
+def _unasked(family: Family, record: Record) -> Iterator[str]:
+    """What of the Record a run of a video would refuse."""
+    if family.video and (reason := attention_asked(record)) is not None:
+        yield reason.removeprefix("record=").replace("):", ":", 1)
 
 
 def _processors(network: Any) -> list[Any]:

@@ -118,6 +118,7 @@ def _arrays(record: Record, outline: Outline) -> dict[str, int]:
     lengths = {"step": outline.steps, "channel": outline.channels, "y": y, "x": x, **fixed_lengths(Trace)}
     lengths |= dict.fromkeys(("Y", "decoded_Y"), y * outline.factor)
     lengths |= dict.fromkeys(("X", "decoded_X"), x * outline.factor)
+    lengths |= {"frame": outline.frames[0], "video_frame": outline.frames[1]}
     parts, decoded = {_STEP: 0}, len(record.decoded_steps(outline.steps))
     for one in declared(Trace):
         if one.note.when is None or not all(_given(need, record, outline) for need in one.note.when):

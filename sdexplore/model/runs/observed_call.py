@@ -33,6 +33,7 @@ from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_f
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..components.step_decoder import decoder_for
 from ..families import family_of
+from ..families.video import VideoFamily
 from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
 from .call import Call
@@ -119,8 +120,11 @@ def _recorder(
     guide: Guide | None,
     swaps: Swaps | None,
 ) -> Recorder:
-    on_step = call.on_step
+    on_step, family = call.on_step, family_of(pipe)
+    video = family if isinstance(family, VideoFamily) else None
     return Recorder(
+        beside=() if video is None else video.further(pipe),
+        padding=0 if video is None else video.padding(pipe, call.arguments),
         record=call.record,
         keeper=keeper,
         family=family_of(pipe),
@@ -258,12 +262,17 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
     found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
     if not arguments.get("skip_guidance_layers"):
         found["skip_layer_guidance_scale"] = None
+    family = family_of(pipe)
+    if isinstance(family, VideoFamily) and (scale := family.scale_at(pipe, timestep)) is not None:
+        found["guidance_scale"] = scale
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
 
 
-def _preserving(pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:
+def _preserving(
+    pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor
+) -> Float32[np.ndarray, "channel *frame y x"]:
     """Latents of one image on the variance-preserving scale; as they are where the scheduler's scale is not known."""
     sample = latents.detach().float().cpu().numpy()
     space, sigma = noise_levels.space(pipe.scheduler), noise_levels.after_step(pipe.scheduler, mark)
