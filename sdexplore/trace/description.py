@@ -101,6 +101,6 @@ def _listed(trace: TraceFields) -> Iterator[tuple[str, Part]]:
         for name, array in one.parts(trace).items():
             group = {Kind.BY_LAYER: name.rpartition("/")[0], Kind.BY_STEP: one.name}.get(one.kind, name)
             alike.setdefault((group, array.shape), []).append(array)
-        unit = _UNITS.get(one.kind)
+        unit = "module" if one.name == "features" else _UNITS.get(one.kind)
         for (group, _), arrays in alike.items():
             yield (f"{group}: {counted(len(arrays), unit)}" if unit else group), arrays[0]

@@ -8,12 +8,13 @@ from ..base import json_text
 SCHEMAS: Final = (1, 2)
 """All that are read."""
 # Of provenance. A run writes the first three always, so that every trace of a new run is of schema 2.
-_SINCE_2 = frozenset({"used", "foreign", "adapters", "interrupted", "changed"})
+_SINCE_2 = frozenset({"used", "foreign", "adapters", "interrupted", "changed", "modules"})
 
 
 def schema_of(facts: Mapping[str, Any]) -> int:
     """The schema in which these facts of a trace are written. An older trace that is saved anew stays what it was."""
-    told = not _SINCE_2.isdisjoint(facts.get("provenance", {}))
+    told = not _SINCE_2.isdisjoint(facts.get("provenance", {})) or "features" in facts
+    told |= "statistics" in facts.get("mappings", {})
     return 2 if told or _shares_keys(facts) or json_text.holds_no_number(facts) else 1
 
 

@@ -19,6 +19,7 @@ from . import codec, file, saving
 from .declaration import declaration_of, declared
 from .decoding import DecodingTrace
 from .description import blocks_of
+from .features import Features
 from .fields import TraceFields
 from .layers import Attention, Queries
 from .lazy import StoredArray, held, made
@@ -26,7 +27,7 @@ from .steps import Steps
 from .stored import Content, Held, OnDisk
 from .xarray import datatree
 
-__all__ = ["Attention", "Queries", "Steps", "Trace"]
+__all__ = ["Attention", "Features", "Queries", "Steps", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

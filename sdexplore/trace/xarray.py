@@ -8,6 +8,7 @@ import numpy as np
 from ..base.errors import TraceError
 from ..text.shared_keys import SharedKeys
 from .declaration import Declared, Kind, parts_in, with_arrays
+from .features import Features
 from .fields import TraceFields
 from .layers import Attention, LayerRows
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _ROOT = {"step+1": "point", "channel+1": "feature", "3": "rgb", "Y": "row", "X": "column"}
 _ROOT |= {"decoded_Y": "decoded_row", "decoded_X": "decoded_column"}
 _LAYER = {"y": "query_y", "x": "query_x", "column": "key"}
+_MODULE = {"channel": "feature_channel", "y": "feature_y", "x": "feature_x"}
+_ROOT["5"] = "quantity"
 
 
 def datatree(trace: TraceFields) -> "xarray.DataTree":
@@ -30,6 +33,8 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
     Groups cross_attention/<role>/<layer> and self_attention/<role>/<layer>: probs (call, head, query_y, query_x, key)
     with of_step as a coordinate of call and, where the columns are known, token of key.
     Groups queries/<role>/<layer>: values (call, head, query_y, query_x, width) with of_step as a coordinate of call.
+    Groups features/<role>/<module>: values (call, feature_channel, feature_y, feature_x) with of_step, likewise.
+    statistics_<role> (step, module, quantity) at the root: the quantities as `Trace.statistics` lists them.
     Coordinates of steps and calls are not indexes: timesteps and tokens repeat.
 
     Raises:
@@ -61,7 +66,7 @@ def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str
     axes = tuple(_ROOT.get(axis, axis) for axis in one.axes)
     if one.kind is Kind.BY_ROLE:
         for role, array in value.items():
-            yield f"{_singular(one.name)}_{role}", (axes, array)
+            yield f"{one.name if one.name == 'statistics' else _singular(one.name)}_{role}", (axes, array)
     elif one.kind is Kind.BY_STEP and (there := parts_in(value)):
         yield one.name, ((f"{one.name}_step", *axes), np.stack([value[step] for step in there]))
     elif one.kind is Kind.ARRAY and value is not None:
@@ -75,7 +80,8 @@ def _singular(name: str) -> str:
 def _group(trace: TraceFields, role: str, rows: LayerRows) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of one role and layer."""
     name, axes = rows.named_axes()
-    arrays = {name: (tuple(_LAYER.get(axis, axis) for axis in axes), rows.array)}
+    other = _MODULE if isinstance(rows, Features) else _LAYER
+    arrays = {name: (tuple(other.get(axis, axis) for axis in axes), rows.array)}
     coordinates: dict[str, Any] = {"of_step": ("call", list(rows.steps))}
     if isinstance(rows, Attention) and rows.columns:
         coordinates["token"] = ("key", _tokens(trace, role, rows))

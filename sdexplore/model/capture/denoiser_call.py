@@ -21,6 +21,8 @@ class DenoiserCall:
         attention: (kind, layer) -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
             (perturbed-attention guidance puts the identity in its place) are absent.
         queries: Layer -> row of the plan -> (head, y, x, width).
+        features: Module, as filed -> row of the plan -> (channel, y, x).
+        statistics: Row of the plan -> (module, quantity), on the host.
         waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
             (head, y, x), probabilities (row, head, pixel, column) in float32).
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
@@ -33,6 +35,8 @@ class DenoiserCall:
     noise_pred: torch.Tensor | None = None
     attention: dict[tuple[Kind, str], dict[int, torch.Tensor]] = field(default_factory=dict)
     queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    features: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    statistics: dict[int, torch.Tensor] = field(default_factory=dict)
     waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)

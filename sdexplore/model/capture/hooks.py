@@ -8,7 +8,7 @@ would be wrong.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
 from functools import partial
@@ -23,6 +23,7 @@ from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
+from .module_readers import ModuleReader
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
 from .probabilities import of_picture, of_words, probabilities
@@ -35,7 +36,7 @@ End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(
+def observing(  # noqa: PLR0913, PLR0917  (all that a run has of its own)
     denoiser: torch.nn.Module,
     family: Family,
     layers: Mapping[str, LayerPlan],
@@ -44,6 +45,7 @@ def observing(
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
+    readers: Sequence[ModuleReader] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -56,6 +58,7 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        readers: Read what modules give, in the same calls and rows.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
@@ -65,13 +68,16 @@ def observing(
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
-    observer.mixed = mixed
+    observer.mixed, observer.readers = mixed, readers
     with ExitStack() as stack:
         stack.callback(grids.remove)
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
         stack.callback(denoiser.register_forward_hook(observer.after).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):
+                stack.callback(hook.remove)
+        for reader in readers:
+            for hook in reader.hooks():
                 stack.callback(hook.remove)
         if stand_in is not None:
             observer.settles = False  # a graph takes note of the hooks that were there when it was made
@@ -85,7 +91,7 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        mixed: As `observing` takes it.
+        mixed, readers: As `observing` takes them.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -104,6 +110,7 @@ class Observer:
         self._call: DenoiserCall | None = None
         self.settles = True
         self.mixed: Mixed | None = None
+        self.readers: Sequence[ModuleReader] = ()
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -138,6 +145,8 @@ class Observer:
             raise RunError(f"run: cannot observe a call of the {self.family.title} {reason}")
         self._grids.begin(inputs)
         self._call = DenoiserCall(self._begin(inputs), inputs)
+        for reader in self.readers:
+            reader.begin(self._call)
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
@@ -146,6 +155,8 @@ class Observer:
         self._call = None
         call.noise_pred = self.family.noise_pred(output, call.inputs)
         self._check(call)
+        for reader in self.readers:
+            reader.end()
         if call.heard and self.settles:
             self._grids.settle()
         call.finish(self.layers)

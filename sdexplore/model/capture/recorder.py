@@ -1,6 +1,6 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
@@ -23,8 +23,10 @@ from ..schedulers import noise_levels
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
+from .module_names import Times
+from .module_readers import FeatureReader, StatisticsReader
 from .own_calls import OwnCalls
-from .plans import CallPlan, Kept, LayerPlan, kept_of
+from .plans import DTYPES, CallPlan, Kept, LayerPlan, kept_of
 from .roles import Roles
 
 _UNSEEN = (
@@ -51,6 +53,7 @@ class Recorder:
         keeper: Gets the rows of every image's arrays, under their names in a trace's file.
         tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
+        features: Modules whose outputs are kept, and at which times of a call.
         channels: Of the latents; a variance that the denoiser predicts behind them is left out. None keeps all.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
@@ -65,6 +68,7 @@ class Recorder:
         decoded: What the autoencoder was given after the last step.
         settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
+        readers: What reads features and statistics, once the run has begun.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
     """
 
@@ -80,6 +84,7 @@ class Recorder:
     guide: Callable[[torch.Tensor, Any, torch.Tensor, int], torch.Tensor] | None = None
     swapped: Callable[[int], str] = lambda _: "cond"
     changing: Changing | None = None
+    features: Mapping[str, Times] = field(default_factory=dict)
     channels: int | None = None
     own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
@@ -90,7 +95,9 @@ class Recorder:
     settled: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    readers: list[FeatureReader | StatisticsReader] = field(default_factory=list)
     _encodings: int = 0  # calls of encode_prompt
+    _measured: dict[tuple[int, str], None] = field(default_factory=dict)  # arrays of statistics
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
@@ -101,13 +108,19 @@ class Recorder:
     def watching(self, pipe: Any, denoiser: torch.nn.Module, stand_in: StandIn | None = None) -> Iterator[None]:
         """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         mixed = None if self.changing is None else self.changing.mixed
+        if self.features:
+            dtype = DTYPES[self.record.dtype]
+            self.readers.append(FeatureReader(self.family, denoiser, self.features, dtype, self.own))
+        if self.record.statistics:
+            self.readers.append(StatisticsReader(denoiser, self.own))
+        hooked = (self.layers, self._begin, self._end, stand_in, self.own, mixed, self.readers)
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
-            observing(denoiser, self.family, self.layers, self._begin, self._end, stand_in, self.own, mixed),
+            observing(denoiser, self.family, *hooked),
         ):
             yield
 
@@ -134,6 +147,8 @@ class Recorder:
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
             for image in range(self.images):
                 self.keeper.fill((image, f"noise_preds/{role}"), len(self.steps))
+        for key in self._measured:
+            self.keeper.fill(key, len(self.steps))
         self.keeper.wait()
 
     def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
@@ -248,7 +263,7 @@ class Recorder:
             self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, self.images))
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
-        if len(self.steps) not in self._wanted_steps or not self.layers:
+        if len(self.steps) not in self._wanted_steps or not (self.layers or self.readers):
             return CallPlan(roles)
         shown = (row for row in range(len(roles)) if row % self.roles.images < self.images)
         rows = tuple(row for row in shown if roles[row] in self.record.roles)
@@ -287,13 +302,18 @@ class Recorder:
                 self._by_role.append(role)
         expected = len(self._wanted_steps or ())
         queries = ((("queries", layer), rows) for layer, rows in call.queries.items())
-        for (kind, layer), rows in chain(call.attention.items(), queries):
+        features = ((("features", module), rows) for module, rows in call.features.items())
+        for (kind, layer), rows in chain(call.attention.items(), queries, features):
             for row, one in rows.items():
                 role = call.plan.roles[row]
-                filed = role if kind == "self_attention" else self._filed(role)
+                filed = role if kind in ("self_attention", "features") else self._filed(role)
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
+        for row, numbers in call.statistics.items():
+            key = (row % images, f"statistics/{call.plan.roles[row]}")
+            self.keeper.take(key, numbers, self.total(), at=step)
+            self._measured[key] = None
 
 
 def _given_or_default(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

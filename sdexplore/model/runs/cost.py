@@ -23,9 +23,9 @@ from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
 from .check_sizes import check_sides
+from .cost_of_modules import WIDTH, of_modules
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
-_WIDTH = {"float16": 2, "float32": 4}
 
 
 def cost(
@@ -91,6 +91,9 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
+    for key, amount, row in of_modules(pipe, record, outline):
+        parts[key] = amount
+        kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
     device = max(waiting + widest, 2 * waiting)
     step += kept
@@ -127,7 +130,7 @@ def _layer(
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
-    cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
+    cross, width = plan.kind == "cross_attention", WIDTH[record.dtype]
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
