@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
+from .first_not_finite import first_not_finite
 from .lazy import Part, held
 from .non_finite import in_words, non_finite
 from .preview import preview_in
@@ -76,6 +77,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
     if found := non_finite(trace, attention=False):
         yield f"Numbers that are none: {in_words(found, trace.num_steps)}."
+    if first := first_not_finite(trace):
+        yield clip(f"The first module that is not finite is {first}.", 400)
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
 

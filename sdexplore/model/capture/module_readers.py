@@ -1,6 +1,7 @@
 """What modules of the denoiser give, read by hooks that return nothing: features, and statistics of all.
 
-A reader is one kind of reading for one run. The observer tells it which call is under way; it files what it reads there.
+A reader is one kind of reading for one run. The observer tells it which call is under way, where it files what it
+reads.
 """
 
 from abc import ABC, abstractmethod

@@ -42,6 +42,7 @@ from .check_record import tell_if_nothing_was_kept
 from .classifier_guidance import Guide, guide_of
 from .conditions import conditions_of, machine_used
 from .memory_budget import ensure_affordable
+from .not_finite import tell_if_not_finite
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
 from .provenance import provenance_of
@@ -83,6 +84,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     if stopped:
         raise Stopped(f"stopped after {len(steps)} of {_total(pipe)} steps; .trace holds what was recorded", result)
     tell_if_nothing_was_kept(call.record, recorder)
+    tell_if_not_finite(function, recorder, result)
     return result
 
 
