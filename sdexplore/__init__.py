@@ -58,6 +58,9 @@ _HOMES = {
     "self_attention_mean": "analysis.self_attention",
     "self_attention_components": "analysis.self_attention",
     "pixel_map": "analysis.self_attention",
+    "feature_components": "analysis.features",
+    "feature_similarity": "analysis.features",
+    "activation_statistics": "analysis.activations",
     "page": "publish.pages",
     "guidance_steps": "analysis.guidance",
     "difference": "analysis.difference",
@@ -92,10 +95,12 @@ __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 
 if TYPE_CHECKING:
     from . import mini, theory, views
+    from .analysis.activations import activation_statistics
     from .analysis.attention import word_map
     from .analysis.attention_mass import attention_mass, entropy
     from .analysis.concepts import concept_maps
     from .analysis.difference import difference
+    from .analysis.features import feature_components, feature_similarity
     from .analysis.guidance import guidance_steps
     from .analysis.region import region_words
     from .analysis.segmentation import segmentation

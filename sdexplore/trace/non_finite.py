@@ -83,7 +83,7 @@ def _looked_through(trace: TraceFields, *, attention: bool) -> Iterator[NonFinit
     if trace.latent_rgb is not None and (kind := kind_of(trace.latent_rgb)):
         yield NonFinite("latent_rgb", tuple(range(trace.num_steps)), kind)
     if attention:
-        for name in ("cross_attention", "self_attention", "word_attention", "concept_scores"):
+        for name in ("cross_attention", "self_attention", "word_attention", "concept_scores", "features"):
             yield from _layers(name, getattr(trace, name))
 
 

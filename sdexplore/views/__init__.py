@@ -4,6 +4,7 @@ A cell of a map or a picture is a square. Where it would be smaller than a pixel
 the cells in it: of maps the mean value, in its colour.
 """
 
+from ._activations import activation_statistics
 from ._architecture import architecture
 from ._attention import attention
 from ._attention_compare import attention_compare
@@ -20,6 +21,7 @@ from ._concepts import concepts
 from ._denoising import denoising
 from ._difference import difference
 from ._equation_checks import equation_checks, time_embedding
+from ._features import feature_components, feature_similarity
 from ._guidance import guidance
 from ._guidance_steps import guidance_steps
 from ._head_effects import head_effects
@@ -37,6 +39,7 @@ from ._tree import tree
 from ._unet_comparison import unet_comparison
 
 __all__ = [
+    "activation_statistics",
     "architecture",
     "attention",
     "attention_compare",
@@ -52,6 +55,8 @@ __all__ = [
     "denoising",
     "difference",
     "equation_checks",
+    "feature_components",
+    "feature_similarity",
     "guidance",
     "guidance_steps",
     "head_effects",

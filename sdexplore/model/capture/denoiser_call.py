@@ -24,6 +24,8 @@ class DenoiserCall:
         queries: Layer -> row of the plan -> (head, y, x, width).
         stream: The concepts on their way through the call; None where none were asked for.
         concept_scores: Layer -> row of the plan -> (y, x, concept).
+        features: Module, as filed -> row of the plan -> (channel, y, x).
+        statistics: Row of the plan -> (module, quantity), on the host.
         waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
             (head, y, x), probabilities (row, head, pixel, column) in float32).
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
@@ -38,6 +40,8 @@ class DenoiserCall:
     queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     stream: ConceptStream | None = None
     concept_scores: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    features: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    statistics: dict[int, torch.Tensor] = field(default_factory=dict)
     waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)

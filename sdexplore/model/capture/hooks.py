@@ -24,6 +24,7 @@ from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
+from .module_readers import ModuleReader
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
 from .probabilities import of_picture, of_text, of_words, probabilities
@@ -46,6 +47,7 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
     concepts: torch.Tensor | None = None,
+    readers: Sequence[ModuleReader] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -60,6 +62,7 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
         concepts: (concept, width), the embeddings of words that go beside the text, where some layers read them.
+        readers: Read what modules give, in the same calls and rows.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
@@ -70,7 +73,7 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
-    observer.mixed, observer.concepts = mixed, concepts
+    observer.mixed, observer.concepts, observer.readers = mixed, concepts, readers
     with ExitStack() as stack:
         stack.callback(grids.remove)
         for network in denoisers:
@@ -81,6 +84,9 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
             stack.callback(time.register_forward_hook(observer.condition).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):
+                stack.callback(hook.remove)
+        for reader in readers:
+            for hook in reader.hooks():
                 stack.callback(hook.remove)
         if stand_in is not None:
             observer.settles = False  # a graph takes note of the hooks that were there when it was made
@@ -94,7 +100,7 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        mixed, concepts: As `observing` takes them.
+        mixed, concepts, readers: As `observing` takes them.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -114,6 +120,7 @@ class Observer:
         self.settles = True
         self.mixed: Mixed | None = None
         self.concepts: torch.Tensor | None = None
+        self.readers: Sequence[ModuleReader] = ()
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -150,6 +157,8 @@ class Observer:
         self._call = DenoiserCall(self._begin(inputs), inputs)
         if self.concepts is not None:
             self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows)
+        for reader in self.readers:
+            reader.begin(self._call)
 
     def condition(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> None:
         """Hook on what conditions the denoiser's blocks: the concepts of the call begin."""
@@ -164,6 +173,8 @@ class Observer:
         self._call = None
         call.noise_pred = self.family.noise_pred(output, call.inputs)
         self._check(call)
+        for reader in self.readers:
+            reader.end()
         if call.heard and self.settles:
             self._grids.settle()
         call.finish(self.layers)

@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 
 Kept = tuple[int, ...] | None
 
-_DTYPES = {"float16": torch.float16, "float32": torch.float32}
+DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def kept_of(tokens: Tokenizations, length: int, first: Mapping[str, int] | None 
 
 def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerPlan]:
     """Which of the denoiser's attention layers the Record asks for, by dotted name, and how each is read."""
-    dtype, plans = _DTYPES[record.dtype], {}
+    dtype, plans = DTYPES[record.dtype], {}
     head_mean = record.cross_attention != "heads"
     names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))

@@ -1,6 +1,6 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
@@ -26,8 +26,10 @@ from ..schedulers.step_arguments import in_order_of, of_three
 from .denoiser_call import DenoiserCall
 from .hooks import StandIn, observing
 from .memory_sink import Keeper
+from .module_names import Times
+from .module_readers import FeatureReader, StatisticsReader
 from .own_calls import OwnCalls
-from .plans import CallPlan, Kept, LayerPlan, kept_of
+from .plans import DTYPES, CallPlan, Kept, LayerPlan, kept_of
 from .roles import Roles
 from .word_attention import PromptedCall
 
@@ -56,6 +58,7 @@ class Recorder:
         tokens: (role, image) -> the tokens of its prompt; None if there was no text.
         layers: Attention layers to read, by dotted name.
         concepts: (concept, width), the embeddings of the Record's concepts; None without.
+        features: Modules whose outputs are kept, and at which times of a call.
         channels: Of the latents; a variance that the denoiser predicts behind them is left out. None keeps all.
         after_step: Called with (step, timestep, latents on the device) once a step is recorded.
         total: How many steps there will be.
@@ -73,6 +76,7 @@ class Recorder:
         beside: Denoisers beside the first, to which the pipeline changes during its steps.
         padding: Frames of latents in front that the pipeline drops before it decodes; they are not kept.
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
+        readers: What reads features and statistics, once the run has begun.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
     """
 
@@ -89,6 +93,7 @@ class Recorder:
     swapped: Callable[[int], str] = lambda _: "cond"
     changing: Changing | None = None
     concepts: torch.Tensor | None = None
+    features: Mapping[str, Times] = field(default_factory=dict)
     channels: int | None = None
     own: OwnCalls = field(default_factory=OwnCalls)
     steps: list[StepRecord] = field(default_factory=list)
@@ -101,8 +106,10 @@ class Recorder:
     padding: int = 0
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    readers: list[FeatureReader | StatisticsReader] = field(default_factory=list)
     _denoiser: torch.nn.Module | None = None
     _encodings: int = 0  # calls of encode_prompt
+    _measured: dict[tuple[int, str], None] = field(default_factory=dict)  # arrays of statistics
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _wanted_steps: frozenset[int] | None = None
@@ -115,23 +122,19 @@ class Recorder:
         """Observes encode_prompt, the denoiser and scheduler.step of `pipe` in the block; see `observing`."""
         mixed = None if self.changing is None else self.changing.mixed
         self._denoiser = denoiser
+        if self.features:
+            dtype = DTYPES[self.record.dtype]
+            self.readers.append(FeatureReader(self.family, denoiser, self.features, dtype, self.own))
+        if self.record.statistics:
+            self.readers.append(StatisticsReader(denoiser, self.own))
+        hooked = (self.layers, self._begin, self._end, stand_in, self.own, mixed, self.concepts, self.readers)
         with (
             replaced(pipe, "encode_prompt", self._encode_prompt),
             replaced(pipe.scheduler, "set_timesteps", self._set_timesteps),
             replaced(pipe.scheduler, "step", self._scheduler_step(pipe.scheduler)),
             replaced(autoencoder(pipe), "decode", self._decode),
             self.changing.watching(self.own.here) if self.changing else nullcontext(),  # what is read is what is used
-            observing(
-                (denoiser, *self.beside),
-                self.family,
-                self.layers,
-                self._begin,
-                self._end,
-                stand_in,
-                self.own,
-                mixed,
-                self.concepts,
-            ),
+            observing((denoiser, *self.beside), self.family, *hooked),
         ):
             yield
 
@@ -158,6 +161,8 @@ class Recorder:
         for role in dict.fromkeys(role for step in self.steps for role in step.roles):
             for image in range(self.images):
                 self.keeper.fill((image, f"noise_preds/{role}"), len(self.steps))
+        for key in self._measured:
+            self.keeper.fill(key, len(self.steps))
         self.keeper.wait()
 
     def _keep(self, name: str, rows: torch.Tensor, expected: int, at: int | None = None) -> None:
@@ -277,7 +282,7 @@ class Recorder:
             self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, self.images))
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
-        if len(self.steps) not in self._wanted_steps or not self.layers:
+        if len(self.steps) not in self._wanted_steps or not (self.layers or self.readers):
             return CallPlan(roles)
         shown = (row for row in range(len(roles)) if row % self.roles.images < self.images)
         rows = tuple(row for row in shown if roles[row] in self.record.roles)
@@ -317,17 +322,25 @@ class Recorder:
                 made = made[:, :, self.padding :] if self.padding else made
                 self._keep(f"noise_preds/{role}", made, self.total(), at=step)
                 self._by_role.append(role)
-        expected = len(self._wanted_steps or ())
+        self._keep_parts(call, step)
+        for row, numbers in call.statistics.items():
+            key = (row % images, f"statistics/{call.plan.roles[row]}")
+            self.keeper.take(key, numbers, self.total(), at=step)
+            self._measured[key] = None
+
+    def _keep_parts(self, call: DenoiserCall, step: int) -> None:
+        """Keeps what layers and modules gave in a call."""
+        expected, images = len(self._wanted_steps or ()), self.roles.images
         queries = ((("queries", layer), rows) for layer, rows in call.queries.items())
         concepts = ((("concept_scores", layer), rows) for layer, rows in call.concept_scores.items())
-        for (kind, layer), rows in chain(call.attention.items(), queries, concepts):
+        features = ((("features", module), rows) for module, rows in call.features.items())
+        for (kind, layer), rows in chain(call.attention.items(), queries, concepts, features):
             for row, one in rows.items():
                 role = call.plan.roles[row]
-                filed = role if kind in {"self_attention", "concept_scores"} else self._filed(role)
+                filed = role if kind in {"self_attention", "concept_scores", "features"} else self._filed(role)
                 key = (row % images, f"{kind}/{filed}/{layer}")
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
-
 
     def _note_prompted(self, call: DenoiserCall) -> None:
         """Keeps hold of a call with the prompt's rows until the next one, for `GuideStep.attention`."""
@@ -335,9 +348,7 @@ class Recorder:
         rows = tuple(row for row in shown if call.plan.roles[row] == "cond")
         if rows and call.noise_pred is not None and self._denoiser is not None:
             made, count = call.noise_pred[list(rows)], len(call.plan.roles)
-            self._prompted = PromptedCall(
-                self._denoiser, self.family, call.inputs, rows, made, count, self._positions
-            )
+            self._prompted = PromptedCall(self._denoiser, self.family, call.inputs, rows, made, count, self._positions)
 
     def _positions(self, word: Any, occurrence: Any) -> list[tuple[int, ...]]:
         """The keys of a word in the prompt of each image, as it stands at this step.

@@ -22,10 +22,11 @@ from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arra
 from ...trace.frame_axis import middle
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
-from ...trace.trace import Attention, Queries, Trace
+from ...trace.trace import Attention, Features, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
+from .module_readers import StatisticsReader, beyond_float16
 from .pictures import pictures_of, videos_of
 from .plans import LayerPlan, kept_of
 from .recorder import Recorder
@@ -93,7 +94,9 @@ class Assembly:
         parts: dict[str, Any] = {
             one.name: one.value_in(arrays) for one in declared(Trace) if one.kind in (Kind.ARRAY, *KEYED)
         }
-        provenance: Provenance = {**self.provenance, "guidance": self._guidance(), **lacking.entries()}
+        names = next((one.names for one in self.recorder.readers if isinstance(one, StatisticsReader)), {})
+        measured: Provenance = {"modules": list(names)} if names else {}
+        provenance: Provenance = {**self.provenance, **measured, "guidance": self._guidance(), **lacking.entries()}
         if (size := self._size(arrays)) is not None and "used" in provenance:
             provenance["used"] = {**provenance["used"], "height": size[0], "width": size[1]}
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts, **calls)
@@ -102,6 +105,10 @@ class Assembly:
         """Forgets arrays whose shape is none that a trace can hold beside the latents."""
         keeper, sizes = self.recorder.keeper, fixed_lengths(Trace)
         arrays = keeper.arrays(image)
+        for module in beyond_float16(self.recorder.readers):
+            for key in [key for key in arrays if key.startswith("features/") and key.split("/", 2)[2] == module]:
+                keeper.forget((image, key))
+                lacking.note(key, "it reaches beyond 65504, the greatest float16; Record(dtype='float32') keeps it")
         for one in (each for each in with_arrays(Trace) if each.kind in (Kind.ARRAY, *KEYED)):
             for key in [key for key in arrays if key.split("/")[0] == one.name]:
                 try:
@@ -213,10 +220,13 @@ class Assembly:
         rows = {one.name: one.rows for one in declared(Trace)}
         readers: dict[str, dict[str, Any]] = {}
         for (owner, name), steps in recorder.calls.items():
-            if owner != image:
+            if owner != image or name not in arrays:  # one that did not fit
                 continue
             kind, role, layer = name.split("/", 2)
             there = fields[kind].setdefault(role, {})
+            if kind == "features":
+                there[layer] = Features(values=arrays[name], steps=tuple(steps))
+                continue
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue

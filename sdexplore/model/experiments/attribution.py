@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from ...analysis.attention import word_map, word_maps
 from ...analysis.region import Region, region_weights
 from ...analysis.selection import Selection, Word, label, words_of
-from ...base.errors import RunError, TraceError, did_you_mean
+from ...base.errors import RunError, did_you_mean
 from ...records.attribution import METHODS, Attribution, Method
 from ...text.shared_keys import SharedKeys
 from ...trace.facts import facts_of
@@ -21,7 +21,7 @@ from ..families import family_of
 from ..families.attention_modules import Layer
 from ..interventions.removals import Removal, removed
 from ..runs.differentiated_memory import ensure_room
-from .asked_again import AT_ONCE, Asking, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
+from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
 from .differentiated_run import latents_through
 from .occlusion import occlusion
 
@@ -29,7 +29,7 @@ Scores = tuple[Float32[np.ndarray, " word"], float, float]
 """(score of each word, of all other columns, deviation)."""
 
 
-def attribution(  # noqa: PLR0913  (each says another part of what is asked)
+def attribution(
     pipe: Any,
     trace: Trace,
     words: Word | Sequence[Word] | None = None,

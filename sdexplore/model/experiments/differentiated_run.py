@@ -29,7 +29,7 @@ _OURS = frozenset(
 )
 
 
-class _Reached(BaseException):  # noqa: N818  (no error; a BaseException, so that no handler in between swallows it)
+class _Reached(BaseException):
     """Leaves the pipeline's loop where its denoiser is about to be called at the step that is asked about."""
 
 
@@ -101,7 +101,7 @@ class _Again:
         def forward(*args: Any, **kwargs: Any) -> Any:
             if self._steps < self._begin:
                 return original(*args, **kwargs)
-            torch.set_grad_enabled(True)  # noqa: FBT003  (torch's own; the block around the pipeline's call ends it)
+            torch.set_grad_enabled(True)
             call = {**dict(zip(named, args, strict=False)), **kwargs}
             embeds = call[self._family.text]
             rows = self._rows(embeds)

@@ -343,6 +343,12 @@ class Family:
         y, x = self.latent_size(call)
         return {"words": self.text_length(call), "picture": (y // side) * (x // side)}
 
+    def joint_lengths(self, denoiser: nn.Module, call: Call) -> frozenset[int]:
+        """How many positions a tensor of words and picture together may have in such a call."""
+        found = self.streams(denoiser, call)
+        words = max(self.text_length(call, row) for row in range(self.rows(call)))
+        return frozenset({sum(found.values()), found["picture"] + words})
+
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
         """The blocks down, mid and up of a denoiser; see `blocks_of`.
 

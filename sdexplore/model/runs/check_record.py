@@ -9,6 +9,8 @@ from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...base.user_warnings import warn_user
 from ...trace.record import Record
+from ..capture.module_names import TIME, named_modules
+from ..capture.module_shapes import feature_shapes
 from ..capture.plans import LayerPlan
 from ..capture.recorder import Recorder
 from ..components.pipeline_parts import attention_layers, denoiser
@@ -119,6 +121,23 @@ def check_record(pipe: Any, record: Record, arguments: Mapping[str, Any]) -> Non
         if miss.fatal:
             raise RunError(miss.text)
         warn_user(miss.text)
+    if record.features:
+        _check_features(pipe, record.features, arguments)
+
+
+def _check_features(pipe: Any, names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """RunError where there is no such module, or one whose output is known not to be a picture."""
+    named_modules(names, denoiser(pipe))
+    try:
+        shapes = feature_shapes(pipe, tuple(names), outline_of(pipe, None, arguments).grid)
+    except Exception:  # noqa: BLE001  (the run itself then finds out, in its first call)
+        return
+    for name, shape in shapes.items():
+        if isinstance(shape, str):
+            raise RunError(
+                f"Record(features={tuple(names)!r}): {name!r} cannot be laid out as a picture: {shape}. Leave it out"
+                + f"; {name.partition(TIME)[0]}{TIME}0 is its first time alone" * (TIME in name)
+            )
 
 
 def _grids(pipe: Any, arguments: Mapping[str, Any]) -> Mapping[str, Grid | None]:

@@ -24,6 +24,7 @@ from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
 from .check_sizes import check_sides
+from .cost_of_modules import of_modules
 from .differentiated_memory import bytes_of_call, bytes_of_calls
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
@@ -103,6 +104,9 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
+    for key, amount, row in of_modules(pipe, record, outline):
+        parts[key] = amount
+        kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
     device = max(waiting + widest, 2 * waiting)
     step += kept

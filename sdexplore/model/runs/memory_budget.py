@@ -120,6 +120,7 @@ def _smaller(record: Record) -> dict[str, Record]:
     roles = record.roles[:1]
     changes: tuple[tuple[object, str, dict[str, Any]], ...] = (
         (record.self_attention, "self_attention=()", {"self_attention": ()}),
+        (record.features, "features=()", {"features": ()}),
         (record.queries, "queries=False", {"queries": False}),
         (record.concepts, "concepts=()", {"concepts": ()}),
         (record.word_attention, "word_attention=False", {"word_attention": False}),
