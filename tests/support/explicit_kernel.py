@@ -24,16 +24,17 @@ def explicit_kernel(pipe: Any, edit: Edit, monkeypatch: Any) -> Iterator[None]:
     """In the block, attention layers of the pipeline's transformer compute softmax and product as written here."""
     kernel, at, hooks = functional.scaled_dot_product_attention, {"layer": None, "call": -1}, []
 
-    def written(q: Any, k: Any, v: Any, attn_mask: Any = None, *_: Any, scale: Any = None, **__: Any) -> torch.Tensor:
+    def written(query: Any, key: Any, value: Any, attn_mask: Any = None, *_: Any, **named: Any) -> torch.Tensor:
         if at["layer"] is None:
-            return kernel(q, k, v, attn_mask)
-        assert q.shape[1] == k.shape[1] == v.shape[1]
-        scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+            return kernel(query, key, value, attn_mask, *_, **named)
+        assert query.shape[1] == key.shape[1] == value.shape[1]
+        scale = named.get("scale")
+        scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             scores = scores.masked_fill(~attn_mask, -torch.inf)
         elif attn_mask is not None:
             scores = scores + attn_mask
-        return edit(at["layer"], at["call"], scores.softmax(-1), v)
+        return edit(at["layer"], at["call"], scores.softmax(-1), value)
 
     hooks.append(pipe.transformer.register_forward_pre_hook(lambda *_: at.update(call=at["call"] + 1)))
     for name, module in pipe.transformer.named_modules():

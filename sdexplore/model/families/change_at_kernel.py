@@ -58,7 +58,8 @@ class KernelCall:
         if given.normaliser is None:
             alone = torch.zeros_like(value)
             alone[:, keys] = value[:, keys]
-            return functional.scaled_dot_product_attention(query, key, alone, attn_mask=mask, scale=given.scale)
+            with torch._C.DisableTorchFunction():  # noqa: SLF001  (what changes or reads the layer too must not see this)
+                return functional.scaled_dot_product_attention(query, key, alone, attn_mask=mask, scale=given.scale)
         exact = torch.promote_types(query.dtype, torch.float32)
         scores = query.to(exact) @ key[:, keys].to(exact).mT * given.scale
         if mask is not None:  # a boolean one: where others are added, no normaliser is handed out
@@ -91,7 +92,8 @@ class _Changed(ModeOfLayer):
         if func is KERNEL_FOR_CPU:
             out, normaliser = func(*args, **named)
             query, key, value, _, is_causal = args
-            attended = given_to_kernel(query, key, _seen(named["attn_mask"]), is_causal, named["scale"], False, normaliser)
+            how = {"is_causal": is_causal, "normaliser": normaliser}
+            attended = given_to_kernel(query, key, _seen(named["attn_mask"]), named["scale"], **how)
             return self._work(KernelCall(attended, value, out)), normaliser
         return func(*args, **named)
 

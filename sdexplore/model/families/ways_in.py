@@ -187,7 +187,8 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     before = mode.calls if mode else 0
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
     if mode and mode.calls == before:  # (row, position, head, width) here
-        mode.hear(given_to_kernel(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa))
+        given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
+        mode.hear(given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa))
     return out
 
 
@@ -233,16 +234,18 @@ def attend(
         out, normaliser = KERNEL_FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
     else:
         out = KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
-    return out, given_to_kernel(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
+    how = {"is_causal": is_causal, "enable_gqa": enable_gqa}
+    return out, given_to_kernel(query, key, attn_mask, scale, **how, normaliser=normaliser)
 
 
 def given_to_kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     mask: torch.Tensor | None,
-    is_causal: bool,  # noqa: FBT001
     scale: float | None,
-    enable_gqa: bool,  # noqa: FBT001
+    *,
+    is_causal: bool = False,
+    enable_gqa: bool = False,
     normaliser: torch.Tensor | None = None,
 ) -> Attended:
     """What a kernel was given, with grouped keys repeated and the scale settled."""
