@@ -8,7 +8,7 @@ CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
     "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=8)\nexplorer",
 ]
-TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export")
+TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Change", "Compare", "Export")
 TEXTS = ".widget-html-content:visible, .widget-label:visible"
 DRAWN = {"Attention", "Denoising", "Guidance"}
 
