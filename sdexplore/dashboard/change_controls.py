@@ -67,7 +67,12 @@ class ChangeControls:
                 **typed,
             ),
             "heads": control(
-                widgets.Text, "heads", "Numbers of heads, as in 0, 3; empty: all of them", width="180px", **typed
+                widgets.Text,
+                "heads",
+                "Numbers of heads, as in 0, 3; empty: all of them",
+                width="180px",
+                placeholder="all",
+                **typed,
             ),
             "left with": control(
                 widgets.Dropdown,
@@ -155,15 +160,15 @@ class ChangeControls:
         modules, heads = _parts(value["modules"], ","), _heads(value["heads"])
         match self._kind.value:
             case "Reweight":
-                return Reweight(value["word"], value["scale"], layers=modules or None, heads=heads, steps=steps)
+                return Reweight(value["word"], value["scale"], layers=_alone(modules), heads=heads, steps=steps)
             case "Ablate":
-                if not modules:
+                if (named := _alone(modules)) is None:
                     raise RunError("Ablate: name a module, or click one in the tree, as in mid_block")
-                return Ablate(modules, to=value["left with"], heads=heads, steps=steps)
+                return Ablate(named, to=value["left with"], heads=heads, steps=steps)
         if not value["source"].strip():
             raise RunError("Keep: write the source, the prompt whose attention is kept")
         shares = {"cross_attention": value["to words"], "self_attention": value["to picture"]}
-        return Keep(value["source"], **shares, blend=_parts(value["blend"], ";") or None)
+        return Keep(value["source"], **shares, blend=_alone(_parts(value["blend"], ";")))
 
     def _follow(self) -> None:
         if self._settled:
@@ -174,11 +179,17 @@ class ChangeControls:
         kind = self._kind.value
         for name, one in self._of.items():
             one.layout.display = "" if kind in _OF[name] else "none"
+        self._of["modules"].placeholder = "all that attend to words" if kind == "Reweight" else "mid_block"
         self._tree.layout.display = "" if kind in _OF["modules"] else "none"
 
 
 def _parts(text: str, between: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(between) if part.strip())
+
+
+def _alone(names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """One name as it is, several together; None without any."""
+    return names if len(names) > 1 else next(iter(names), None)
 
 
 def _heads(text: str) -> tuple[int, ...] | None:

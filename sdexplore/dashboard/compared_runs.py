@@ -92,12 +92,17 @@ class ComparedRuns:
                     board.in_main(lambda: board.keep([("", partial)], 1))
                 raise
             except Exception:
-                board.in_main(self._failed)
+                board.in_main(self._fell)
                 raise
             status.go_on("drawing")
             board.in_main(lambda: self._end(found))
 
         board.work(job, status)
+
+    def _fell(self) -> None:
+        """Clears what older runs have drawn beside an error, their preview too."""
+        self._preview.layout.display = "none"
+        self._failed()
 
     def _end(self, found: Comparison) -> None:
         self._preview.layout.display = "none"

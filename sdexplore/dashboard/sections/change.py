@@ -43,7 +43,7 @@ class ChangeSection(Section):
         )
         self._runs = ComparedRuns(board, start, self._compared, self._drop)
         self._pair = PairPlace()
-        self._tree = column([], flex="1 1 360px", width="auto", max_height="300px", overflow="auto")
+        self._tree = column([], flex="1 1 360px", width="auto", max_height="520px", overflow="auto")
         self._controls.beside_tree(self._tree)
         can = board.pipe is not None
         asked = column([self._controls.widget, self._code.widget, self._runs.widget])

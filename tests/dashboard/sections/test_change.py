@@ -54,7 +54,7 @@ def test_a_block_is_ablated_and_a_source_kept(explorer, page):
     page.module("mid_block").click()
     page.set("left with", "mean")
     _, after = changed(explorer, page)
-    assert after.call["arguments"]["change"] == {"change": "Ablate", "modules": ["mid_block"], "to": "mean"}
+    assert after.call["arguments"]["change"] == {"change": "Ablate", "modules": "mid_block", "to": "mean"}
     page.set("change", "Keep")
     page.set("source", "a dog and a dog")
     page.set("to words", 1.0)
