@@ -50,6 +50,7 @@ class Family:
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
         video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
+        no_keep: Why prompt-to-prompt (`Keep`) is not made in it; "" where it is.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -73,6 +74,7 @@ class Family:
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
     video: ClassVar[bool] = False
+    no_keep: ClassVar[str] = "words and picture have one softmax, and the formula mixes attention to words alone"
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -267,13 +269,21 @@ class Family:
         """
         return None
 
-    def unchangeable(self, layer: Layer) -> str | None:
+    def standing(self, denoiser: nn.Module, layer: Layer, call: Call, row: int) -> Places:
+        """`places` of a row of any layer: where they are not told, all queries are the picture's and all keys words."""
+        grids = self.grids(denoiser, ())
+        grids.begin(call)
+        y, x = grids.of(layer.name) or (0, 0)
+        return self.places(layer, call, row, y * x) or Places(picture=slice(None), words=slice(None))
+
+    def unchangeable(self, layer: Layer) -> str | None:  # noqa: ARG002
         """Why what the layer attends with, or its heads, cannot be changed; None where they can.
 
-        Where they can, query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
+        Layers that are heard at the kernel are changed there (`change_at_kernel`), the words' keys where `places` says.
+        In others query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
         positions that `text_columns` says, and the heads go to `to_out[0]` side by side (`ways_to_change`).
         """
-        return f"what {layer.name!r} attends with is not changed in a {self.title} of this family; whole modules are"
+        return None
 
     def leading_rows_only(self, layer: Layer) -> bool:
         """Whether the layer may attend in the leading rows of the batch alone, as perturbed-attention guidance does."""
