@@ -32,7 +32,9 @@ class StudyProgress(Shown):
     def blocks(self) -> list[Block]:
         """What the repr shows: runs done of those planned, errors, what this call did."""
         planned = "" if self.planned is None else f" of {count(self.planned)} planned"
-        lines: list[Block] = [Line(f"Study {self.study} in {self.folder!r}: {counted(self.rows, 'run')}{planned}", strong=True)]
+        lines: list[Block] = [
+            Line(f"Study {self.study} in {self.folder!r}: {counted(self.rows, 'run')}{planned}", strong=True)
+        ]
         if self.errors:
             lines.append(Line(f"{counted(self.errors, 'run')} failed: study.errors() lists them"))
         if self.made:

@@ -1,6 +1,7 @@
 """The loop of a study's driver: so many runs under way and no more, each row taken as it comes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
@@ -36,56 +37,75 @@ def drive(
     Raises:
         RunError: No worker can load the source; the lane is broken.
     """
-    under_way: dict[Any, tuple[Task, ...]] = {}
-    again: list[tuple[Task, ...]] = []
-    failures, rows_came, more = 0, False, True
+    drive = _Drive(tasks, lane, work, per_task, took)
     try:
         while not stopped():
-            while more and len(under_way) < (window or lane.window):
-                pack = again.pop() if again else tuple(islice(tasks, per_task))
-                more = bool(pack)
-                if pack:
-                    under_way[lane.submit(work, pack)] = pack
-                    if stopped():
-                        break
-            if not under_way:
+            while len(drive.under_way) < (window or lane.window) and not stopped() and drive.begin():
+                pass
+            if not drive.under_way:
                 return
-            ended = lane.ended(under_way, _WAIT)
-            for future in ended:
-                pack = under_way.pop(future)
-                try:
-                    rows = lane.rows(future, pack)
-                except CannotLoadError as error:
-                    failures += 1
-                    if not rows_came or failures >= _FAILURES:
-                        raise RunError(f"Study.run: the source cannot be loaded on {error}; rows so far are kept") from error
-                    again.append(pack)
-                    more = True
-                else:
-                    failures, rows_came = 0, rows_came or bool(rows)
-                    took(rows)
-            if not ended:
-                took([])
-        _end(lane, under_way, took)
+            drive.collect()
+        drive.end()
     except BaseException:  # Ctrl-C too
-        lane.end()
-        _end(lane, under_way, took)
+        drive.end()
         raise
     finally:
         lane.close()
 
 
-def _end(lane: Lane, under_way: dict[Any, tuple[Task, ...]], took: Callable[[list[Row]], object]) -> None:
-    """Ends what is under way, and takes the rows that were finished."""
-    lane.end()
-    left, waited = dict(under_way), 0.0
-    while left and waited < _LAST:
-        ended = lane.ended(left, _WAIT)
-        waited += _WAIT * (not ended)
+class _Drive:
+    """Packs of tasks: those that wait, and those that are under way.
+
+    Attributes:
+        under_way: Future of a pack -> its tasks.
+    """
+
+    def __init__(
+        self, tasks: Iterator[Task], lane: Lane, work: Work, per_task: int, took: Callable[[list[Row]], object]
+    ) -> None:
+        self._tasks, self._lane, self._work, self._per_task, self._took = tasks, lane, work, per_task, took
+        self.under_way: dict[Any, tuple[Task, ...]] = {}
+        self._again: list[tuple[Task, ...]] = []
+        self._failures, self._rows_came = 0, False
+
+    def begin(self) -> bool:
+        """Begins the next pack; whether there was one."""
+        pack = self._again.pop() if self._again else tuple(islice(self._tasks, self._per_task))
+        if pack:
+            self.under_way[self._lane.submit(self._work, pack)] = pack
+        return bool(pack)
+
+    def collect(self) -> None:
+        """Takes the rows of packs that have ended. One whose worker cannot load the source is given to another.
+
+        Raises:
+            RunError: No worker can load it; the lane is broken.
+        """
+        ended = self._lane.ended(self.under_way, _WAIT)
         for future in ended:
-            pack = left.pop(future)
+            pack = self.under_way.pop(future)
             try:
-                rows = lane.rows(future, pack)
-            except (CannotLoadError, RunError):
-                continue  # what ends the study is told already
-            took(rows)
+                rows = self._lane.rows(future, pack)
+            except CannotLoadError as error:
+                self._failures += 1
+                if not self._rows_came or self._failures >= _FAILURES:
+                    told = f"Study.run: the source cannot be loaded on {error}; rows so far are kept"
+                    raise RunError(told) from error
+                self._again.append(pack)
+            else:
+                self._failures, self._rows_came = 0, self._rows_came or bool(rows)
+                self._took(rows)
+        if not ended:
+            self._took([])
+
+    def end(self) -> None:
+        """Ends what is under way after its step, and takes the rows that were finished."""
+        self._lane.end()
+        waited = 0.0
+        while self.under_way and waited < _LAST:
+            ended = self._lane.ended(self.under_way, _WAIT)
+            waited += _WAIT * (not ended)
+            for future in ended:
+                pack = self.under_way.pop(future)
+                with suppress(CannotLoadError, RunError):  # what ends the study is told already
+                    self._took(self._lane.rows(future, pack))

@@ -91,8 +91,8 @@ def name_of(function: Callable[..., Any]) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module is None or name is None or module == "__main__" or "<" in name or _found(module, name) is not function:
         raise RunError(
-            f"{name or repr(function)!r:.80} is a function that no other process can import: put it into a module. Of a "
-            "measure, sdx.studies.Measure(function, name='…') gives it a name"
+            f"{name or repr(function)!r:.80} is a function that no other process can import: put it into a module. A "
+            "measure gets a name by sdx.studies.Measure(function, name='…')"
         )
     return f"{module}:{name}"
 

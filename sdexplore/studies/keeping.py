@@ -41,8 +41,8 @@ class Keep:
         for one in several:
             if not callable(one) and one not in _WAYS:
                 raise RunError(
-                    f"Study(keep={given!r:.80}): it is 'nothing', 'thumbnails', 'traces', a function of a row that picks "
-                    "whose trace is kept, or several of these"
+                    f"Study(keep={given!r:.80}): it is 'nothing', 'thumbnails', 'traces', a function of a row that "
+                    "picks whose trace is kept, or several of these"
                 )
         conditions = [one for one in several if callable(one)]
         if len(conditions) > 1 or (conditions and "traces" in several):

@@ -1,7 +1,7 @@
 """Where runs are made: in this thread, on a Dask cluster, or on any executor of `concurrent.futures`. One interface.
 
-Retries of killed workers, resources and restarts are Dask's own. What is added is what it lacks: a bounded window, a stop
-that reaches runs under way, and a word where a resource is nowhere.
+Retries of killed workers, resources and restarts are Dask's own. What is added is what it lacks: a bounded window, a
+stop that reaches runs under way, and a word where a resource is nowhere.
 """
 
 import concurrent.futures
@@ -20,7 +20,7 @@ from ..base.user_warnings import warn_user
 from .making import CannotLoadError
 from .stopping import EventStop, FileStop, NeverStop, Stop
 from .values import Row
-from .work import Task, Work
+from .work import NotLoaded, Task, Work
 
 _DEEP: Final = 4  # tasks under way for each thread of a worker
 _LOOK: Final = 5.0  # seconds between two looks at how many workers there are
@@ -57,9 +57,11 @@ class Lane(ABC):
             RunError: The lane itself is broken.
         """
 
+    @abstractmethod
     def end(self) -> None:
         """Tells runs under way to end after their step."""
 
+    @abstractmethod
     def close(self) -> None:
         """Forgets what the lane holds."""
 
@@ -74,7 +76,7 @@ class Here(Lane):
 
     def submit(self, work: Work, tasks: tuple[Task, ...]) -> Any:  # noqa: ANN401
         """Makes the rows at once."""
-        made: concurrent.futures.Future[list[Row]] = concurrent.futures.Future()
+        made: concurrent.futures.Future[list[Row] | NotLoaded] = concurrent.futures.Future()
         made.set_result(work.rows(tasks))
         return made
 
@@ -86,8 +88,13 @@ class Here(Lane):
     def rows(self, future: Any, tasks: tuple[Task, ...]) -> list[Row]:  # noqa: ANN401
         """The rows."""
         del tasks
-        found: list[Row] = future.result()
-        return found
+        return _rows(future.result())
+
+    def end(self) -> None:
+        """None is under way when it is called."""
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 class OnExecutor(Lane):
@@ -119,9 +126,7 @@ class OnExecutor(Lane):
         """The rows."""
         del tasks
         try:
-            found: list[Row] = future.result()
-        except CannotLoadError:
-            raise
+            found = future.result()
         except concurrent.futures.CancelledError:
             return []
         except Exception as error:
@@ -129,7 +134,7 @@ class OnExecutor(Lane):
                 f"Study.run: the executor failed ({type(error).__name__}: {error}); rows so far are kept: make a new "
                 "executor, and call run again"
             ) from error
-        return found
+        return _rows(found)
 
     def end(self) -> None:
         """Tells runs under way to end after their step."""
@@ -162,8 +167,8 @@ class OnDask(Lane):
                 there = sorted({key for worker in workers.values() for key in worker.get("resources", {})})
                 raise RunError(
                     f"Study.run(resources={self._resources!r}): no worker has {amount:g} of {name!r}, the most is "
-                    f"{most:g}, so that no run would ever begin; resources of these workers: {', '.join(there) or 'none'} "
-                    f"(dask worker --resources '{name}={amount:g}')"
+                    f"{most:g}, so that no run would ever begin; resources of these workers: "
+                    f"{', '.join(there) or 'none'} (dask worker --resources '{name}={amount:g}')"
                 )
         if not workers:
             warn_user("Study.run: this cluster has no worker yet; runs begin when one is there")
@@ -197,9 +202,7 @@ class OnDask(Lane):
         import distributed
 
         try:
-            found: list[Row] = future.result()
-        except CannotLoadError:
-            raise
+            found = future.result()
         except distributed.KilledWorker as error:
             told = f"KilledWorker: this run took its worker with it again and again: {error}"
             return [task.row_of_error(told) for task in tasks]
@@ -213,7 +216,7 @@ class OnDask(Lane):
             ) from error
         finally:
             future.release()
-        return found
+        return _rows(found)
 
     def end(self) -> None:
         """Tells runs under way to end after their step."""
@@ -243,3 +246,9 @@ def lane_of(executor: Any, resources: Mapping[str, float] | None) -> Lane:  # no
         f"Study.run({type(executor).__name__}): runs are made here (None), on a dask.distributed.Client, or on an "
         "Executor of concurrent.futures"
     )
+
+
+def _rows(found: list[Row] | NotLoaded) -> list[Row]:
+    if isinstance(found, NotLoaded):
+        raise CannotLoadError(found.reason)
+    return found

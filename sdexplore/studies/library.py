@@ -69,7 +69,7 @@ def word_map(  # noqa: PLR0913  (those of sdx.word_map)
     occurrence: int | None = None,
     tokenizer: str | None = None,
 ) -> dict[str, float]:
-    """A word's map: peak and its place (y, x in 0..1), mean (its attention mass), area: share above 0.4 of its range."""
+    """A word's map: peak, its place (y, x in 0..1), mean (its attention mass), area (share above 0.4 of its range)."""
     found = map_of(
         trace,
         word,
@@ -121,7 +121,12 @@ def segmentation(
 
 
 def difference(
-    trace: Trace, against: Mapping[str, Any], *, run: Mapping[str, Any], pipe: Any, beyond: float = 0.0
+    trace: Trace,
+    against: Mapping[str, Any],
+    *,
+    run: Mapping[str, Any],
+    pipe: Any,  # noqa: ANN401  (a pipeline)
+    beyond: float = 0.0,
 ) -> dict[str, float | None]:
     """This run less the same run with other arguments, which is made too: the step at which they part, and how far."""
     from .making import made
@@ -139,7 +144,7 @@ def calibrate(
     trace: Trace,
     *,
     run: Mapping[str, Any],
-    pipe: Any,
+    pipe: Any,  # noqa: ANN401  (a pipeline)
     scenes: int = 4,
     timesteps: tuple[int, ...] = (200, 400, 600),
     method: str = "mean",
@@ -170,9 +175,7 @@ def presence(trace: Trace, thing: str | list[str] | None = None) -> dict[str, fl
     return {one: scores[thing_of(one)] for one in thing}
 
 
-def occlusion(
-    trace: Trace, words: str | list[str], *, pipe: Any, steps: int = -1
-) -> dict[str, float]:
+def occlusion(trace: Trace, words: str | list[str], *, pipe: Any, steps: int = -1) -> dict[str, float]:  # noqa: ANN401  (a pipeline)
     """What the noise prediction loses without each word: root mean square of its change, at one step."""
     from ..model.experiments.occlusion import occlusion as occluded
 

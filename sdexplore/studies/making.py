@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +37,8 @@ def told_source(source: Source) -> str:
     Raises:
         RunError: It is a function that no other process can import; or no source at all.
     """
+    if source == "mini":  # the embedded model, whatever lies in this folder
+        return source
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser()
         return str(path.resolve()) if path.exists() else os.fspath(source)
@@ -77,9 +79,9 @@ def _load(source: Source, load: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 
 def undo_trimming() -> None:
-    """Takes back what Dask's nanny sets for its workers, MALLOC_TRIM_THRESHOLD_, which makes torch 1.3 to 2 times slower.
+    """Takes back what Dask's nanny sets for its workers, MALLOC_TRIM_THRESHOLD_.
 
-    With it each larger tensor is mapped anew, page by page. It is glibc's alone.
+    It makes torch 1.3 to 2 times slower. With it each larger tensor is mapped anew, page by page. It is glibc's alone.
     """
     if _TRIM not in os.environ or platform.libc_ver()[0] != "glibc":
         return
@@ -109,19 +111,47 @@ def run_of(
     Raises:
         Stopped: It was cancelled.
     """
-    prompt = arguments.get("prompt")
-    rest = {name: value for name, value in arguments.items() if name != "prompt"}
     if not is_pipeline(source):
-        return _trace(source(prompt, seed=seed, record=record, on_step=_stopping(cancelled), **rest))
+        rest = {name: value for name, value in arguments.items() if name != "prompt"}
+        return _trace(source(arguments.get("prompt"), seed=seed, record=record, on_step=_stopping(cancelled), **rest))
+    return _called(source, arguments, seed, record, cancelled, one_image=True)[0]
+
+
+def runs_of(
+    source: Any,  # noqa: ANN401  (any pipeline)
+    arguments: Mapping[str, Any],
+    seed: int,
+    record: Record,
+    cancelled: Callable[[], bool],
+) -> Sequence[Trace]:
+    """Several runs, drawn by one call of a pipeline: the prompts in `arguments`, of the seed and those that follow it.
+
+    Raises:
+        RunError: The source is a function, which makes one run at a time.
+        Stopped: They were cancelled.
+    """
+    if not is_pipeline(source):
+        raise RunError("Study.run(batch=…): the source is a function, which makes one run at a time")
+    return _called(source, arguments, seed, record, cancelled, one_image=False)
+
+
+def _called(
+    source: Any,  # noqa: ANN401  (as above)
+    arguments: Mapping[str, Any],
+    seed: int,
+    record: Record,
+    cancelled: Callable[[], bool],
+    *,
+    one_image: bool,
+) -> Sequence[Trace]:
     from ..model.runs.call import Call
     from ..model.runs.session import Background, session
 
-    scheduler = rest.pop("scheduler", None)
-    call = Call.of(prompt, rest, seed=seed, record=record, scheduler=scheduler)
-    with session(
-        source, call, function="Study.run", background=Background(cancelled), one_image=True
-    ) as running:
-        return running.run_one(call)
+    rest = {name: value for name, value in arguments.items() if name not in ("prompt", "scheduler")}
+    call = Call.of(arguments.get("prompt"), rest, seed=seed, record=record, scheduler=arguments.get("scheduler"))
+    with session(source, call, function="Study.run", background=Background(cancelled), one_image=one_image) as running:
+        found = running.run(call)
+    return [found] if isinstance(found, Trace) else found
 
 
 def made(source: Any, run: Mapping[str, Any], like: Trace) -> Trace:  # noqa: ANN401

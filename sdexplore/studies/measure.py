@@ -157,10 +157,14 @@ def prefixes_of(measures: Sequence[Measure], known: Mapping[str, str]) -> dict[s
 
 
 def _in_brackets(measure: Measure, taken: set[str]) -> str:
-    given = {**{name: plain(value) for name, value in measure.arguments.items()}}
-    if measure.version:
-        given["version"] = measure.version
-    told = ",".join(f"{name}={value if isinstance(value, str) else canonical(value)}" for name, value in given.items())
+    given = {**measure.arguments, **({"version": measure.version} if measure.version else {})}
+    told = ",".join(f"{name}={_in_a_name(value)}" for name, value in given.items())
     if not told and measure.name not in taken:
         return measure.name
     return f"{measure.name}[{told}]"
+
+
+def _in_a_name(value: Any) -> str:  # noqa: ANN401  (an argument)
+    if isinstance(value, OfRun):
+        return f"{{{value.name}}}"
+    return value if isinstance(value, str) else canonical(plain(value))

@@ -74,8 +74,8 @@ class Again:
         if not apart:
             was = row.get("fingerprint")
             raise TraceError(
-                f"study.open: run {identity} comes out as trace {trace.fingerprint} and was {was}, and no measure tells "
-                "how far they are apart; check=False hands it out"
+                f"study.open: run {identity} comes out as trace {trace.fingerprint} and was {was}, and no measure "
+                "tells how far they are apart; check=False hands it out"
             )
         name, then, now = max(apart, key=lambda one: _far(one[1], one[2]))
         said = f"run {identity} is not the same to the bit: {name} was {then:.9g} and is {now:.9g}"

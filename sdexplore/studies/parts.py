@@ -18,7 +18,7 @@ _ENDS: Final = b"PAR1"  # of a whole Parquet file, at both ends
 
 
 def arrow() -> Any:  # noqa: ANN401  (a module)
-    """pyarrow with its Parquet and its datasets.
+    """Arrow's Python package with its Parquet and its datasets.
 
     Raises:
         RunError: It is not installed.
@@ -26,7 +26,7 @@ def arrow() -> Any:  # noqa: ANN401  (a module)
     try:
         import pyarrow as pa
         import pyarrow.dataset
-        import pyarrow.parquet  # noqa: F401  (its attributes are used)
+        import pyarrow.parquet
     except ImportError as error:
         raise RunError(f"studies need pandas and pyarrow: pip install 'sdexplore[studies]' ({error})") from error
     return pa
@@ -100,11 +100,10 @@ def write_as(table: Any, path: Path, measures: Collection[str]) -> None:  # noqa
     import pyarrow.parquet as pq
 
     about = {_ABOUT: json.dumps({"measures": sorted(measures)}).encode()}
-    with atomic_files.draft_of(path) as draft:
-        with draft.open("wb") as file:
-            pq.write_table(table.replace_schema_metadata(about), file)
-            file.flush()
-            os.fsync(file.fileno())
+    with atomic_files.draft_of(path) as draft, draft.open("wb") as file:
+        pq.write_table(table.replace_schema_metadata(about), file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def measures_of_part(metadata: Any) -> frozenset[str]:  # noqa: ANN401  (a pyarrow FileMetaData)

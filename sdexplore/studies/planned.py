@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, Final
 
 from ..base.errors import RunError
@@ -78,7 +79,8 @@ class Plan:
             raise RunError(
                 f"Study(runs={given!r:.80}): runs are sdx.grid(…), a DataFrame, or dictionaries, one for each run"
             )
-        self._given, self._used = given, False
+        self._given: Any = given
+        self._used = False
 
     @property
     def count(self) -> int | None:
@@ -88,12 +90,12 @@ class Plan:
     def __iter__(self) -> Iterator[Any]:
         if hasattr(self._given, "itertuples") and hasattr(self._given, "columns"):
             return _rows_of(self._given)
-        found = iter(self._given)
+        found: Iterator[Any] = iter(self._given)
         if found is self._given:
             if self._used:
                 raise RunError(
-                    "Study(runs=…): these runs were an iterator and are used up: give sdx.grid(…), a list or a DataFrame, "
-                    "or make the Study anew"
+                    "Study(runs=…): these runs were an iterator and are used up: give sdx.grid(…), a list or a "
+                    "DataFrame, or make the Study anew"
                 )
             self._used = True
         return found
@@ -107,4 +109,4 @@ def _rows_of(frame: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  (a DataFr
 
 
 def _missing(value: object) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)  # noqa: PLR0124
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and isnan(value))

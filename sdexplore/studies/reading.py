@@ -41,7 +41,7 @@ class StudyTable(Shown):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the table: identity, `run.<argument>`, `about.<name>`, those of every study, then measures'."""
+        """Names of the columns: `identity`, `run.<argument>`, `about.<name>`, those of every study, of measures."""
         return tuple(self._manifest.columns)
 
     def __len__(self) -> int:
@@ -62,7 +62,9 @@ class StudyTable(Shown):
         wanted = list(manifest.columns) if columns is None else [columns] if isinstance(columns, str) else list(columns)
         for name in (*wanted, *(where if isinstance(where, Mapping) else ())):
             if name not in manifest.columns:
-                raise TraceError(f"study {manifest.identity} has no column {name!r}; {did_you_mean(str(name), manifest.columns)}")
+                raise TraceError(
+                    f"study {manifest.identity} has no column {name!r}; {did_you_mean(str(name), manifest.columns)}"
+                )
         expression = _expression(where) if isinstance(where, Mapping) else where
         for left in range(_TRIES, 0, -1):
             try:
@@ -138,7 +140,7 @@ class StudyTable(Shown):
         return self._again(found).compared_with(found, check=check)
 
     def _row(self, row: Any) -> dict[str, Any]:  # noqa: ANN401
-        identity = row if isinstance(row, str) else row["identity"] if "identity" in row else None
+        identity = row if isinstance(row, str) else dict(row).get("identity")
         if not isinstance(identity, str):
             raise TraceError(f"study.open({row!r:.80}): give a row of study.table(), with its column 'identity'")
         frame = self.table(where={"identity": identity})

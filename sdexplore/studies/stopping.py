@@ -5,24 +5,25 @@ each of its steps.
 """
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 _LOOK: Final = 0.5  # seconds between two looks at a flag that lies on the scheduler
 _seen: dict[str, tuple[float, bool]] = {}
 
 
-class Stop(Protocol):
+class Stop(ABC):
     """A flag that travels with each run to its worker."""
 
+    @abstractmethod
     def is_set(self) -> bool:
         """Whether the study was stopped."""
-        ...
 
 
 @dataclass(frozen=True)
-class NeverStop:
+class NeverStop(Stop):
     """Of runs in the driver's own thread, which Ctrl-C reaches by itself."""
 
     def is_set(self) -> bool:
@@ -31,7 +32,7 @@ class NeverStop:
 
 
 @dataclass(frozen=True)
-class FileStop:
+class FileStop(Stop):
     """A file that appears when the study is stopped: for threads and processes of this machine."""
 
     path: str
@@ -40,13 +41,9 @@ class FileStop:
         """Whether the file is there."""
         return Path(self.path).exists()
 
-    def set(self) -> None:
-        """Stops the runs."""
-        Path(self.path).touch()
-
 
 @dataclass(frozen=True)
-class EventStop:
+class EventStop(Stop):
     """An event of Dask's on the scheduler: for workers on any machine. It is asked twice a second at most."""
 
     name: str

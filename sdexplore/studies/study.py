@@ -1,5 +1,6 @@
 """`Study`: one question asked of many runs, as a table with a row a run."""
 
+import json
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..base.atomic_files import named
+from ..base.display import count
 from ..base.errors import RunError
 from ..base.user_warnings import warn_user
 from ..records.study_progress import StudyProgress
@@ -22,10 +24,11 @@ from .lanes import lane_of
 from .making import Source, told_source
 from .manifest import Manifest, manifest_in
 from .measure import measures_of, prefixes_of
-from .opening import Again
+from .opening import Again, restored
 from .parts import arrow
-from .planned import Plan, PlannedRun, planned_run
+from .planned import ABOUT, Plan, planned_run
 from .reading import StudyTable
+from .stopping import Stop
 from .values import Row
 from .work import Task, Work
 from .writing import Writer, closing, locked
@@ -58,7 +61,7 @@ class Study(StudyTable):
         RunError: One of them is not what it should be; the folder holds another study; pandas or pyarrow is missing.
     """
 
-    def __init__(  # noqa: PLR0913  (the public contract's)
+    def __init__(
         self,
         source: Source,
         *,
@@ -78,7 +81,7 @@ class Study(StudyTable):
         except RunError as error:
             raise RunError(f"Study: {error}") from error
         told = {**self._made_of, "record": plain(record.to_json())}
-        self._own = Manifest(identity=identity_of(told)[:8], **told)
+        self._own = Manifest(identity=identity_of(told)[:8], **told, planned=self._plan.count)
         self._stop = threading.Event()
         self._unwritten: list[Row] = []
         self._check_folder()
@@ -104,7 +107,7 @@ class Study(StudyTable):
                     f"{then!r:.200}, and here it is {now!r:.200}: give another folder"
                 )
 
-    def run(  # noqa: PLR0913  (each says another part of how)
+    def run(
         self,
         executor: Any = None,  # noqa: ANN401  (a Client, an Executor)
         *,
@@ -113,6 +116,7 @@ class Study(StudyTable):
         resources: Mapping[str, float] | None = None,
         window: int | None = None,
         per_task: int = 1,
+        batch: int = 1,
     ) -> StudyProgress:
         """Makes the runs that have no row yet, and returns how far the study is.
 
@@ -126,12 +130,16 @@ class Study(StudyTable):
             resources: Of Dask: what a run takes of its worker, as in {"GPU": 1}.
             window: How many tasks are under way; by default four for each thread of the workers.
             per_task: How many runs are one task; more than one where a run takes less than a tenth of a second.
+            batch: How many runs one call of the pipeline may draw: runs that follow one another, of following seeds,
+                and of the same arguments but for the prompt. It is not the same to the bit: latents of the embedded
+                model differ by some 5e-5 of 10. The column `batch` has how many it were, and `open` compares within a
+                bound. It is an option for accelerators; on one thread of a CPU it is no faster.
 
         Raises:
             RunError: Another driver has the folder; the source cannot be loaded; a run is no dictionary or has no
                 identity; no worker has the resources; the executor is broken; the disk is full.
         """
-        for name, given in (("window", window), ("per_task", per_task)):
+        for name, given in (("window", window), ("per_task", per_task), ("batch", batch)):
             if given is not None and given < 1:
                 raise RunError(f"Study.run({name}={given!r}): at least 1")
         self._stop.clear()
@@ -141,12 +149,12 @@ class Study(StudyTable):
             counted = _Counted(self, writer, on_row, began)
             try:
                 lane = lane_of(executor, resources)
-                work = self._work(writer, lane.stop)
+                work = self._work(writer, lane.stop, batch)
                 drive(
-                    self._tasks(writer, work),
+                    self._tasks(writer),
                     lane,
                     work,
-                    per_task=per_task,
+                    per_task=max(per_task, batch),
                     window=window,
                     took=counted.take,
                     stopped=self._stop.is_set,
@@ -173,16 +181,16 @@ class Study(StudyTable):
                 writer.add(row)
         return writer
 
-    def _work(self, writer: Writer, stop: Any) -> Work:  # noqa: ANN401  (a Stop)
+    def _work(self, writer: Writer, stop: Stop, batch: int) -> Work:
         prefixes = writer.manifest.measures
         measures = [(one, prefixes[one.key]) for one in self._measures]
         folder = str(self.folder.resolve())
-        return Work(self._source, self._load, self._record, measures, self._keep, folder, stop=stop)
+        return Work(self._source, self._load, self._record, measures, self._keep, folder, stop, batch)
 
-    def _tasks(self, writer: Writer, work: Work) -> Iterator[Task]:
+    def _tasks(self, writer: Writer) -> Iterator[Task]:
         """A task for each run that is not done."""
-        if writer.older:
-            warn_user(f"Study.run: {len(writer.older)} runs are made again")
+        needs = frozenset(one.key for one in self._measures if one.needs_pipeline)
+        self._tell(writer, needs)
         asked: set[bytes] = set()
         for number, given in enumerate(self._plan):
             run = planned_run(given, number, self._made_of)
@@ -190,7 +198,46 @@ class Study(StudyTable):
             if identity in writer.done or identity in asked:
                 continue
             asked.add(identity)
-            yield Task(run)
+            older = writer.older.get(identity)
+            if older is not None and older.kept and older.lacking and not older.lacking & needs:
+                row = writer.row_of(identity)
+                yield Task(run, row, str(row["trace"]), older.lacking)
+            else:
+                yield Task(run)
+
+    def _tell(self, writer: Writer, needs: frozenset[str]) -> None:
+        """Says what is made again, before it is."""
+        failed = sum(not one.lacking for one in writer.older.values())
+        read = sum(bool(one.kept and one.lacking and not one.lacking & needs) for one in writer.older.values())
+        made, new = len(writer.older) - failed - read, {key for one in writer.older.values() for key in one.lacking}
+        names = ", ".join(sorted(writer.manifest.measures[key] for key in new))
+        said = [f"{count(failed)} that failed are made again"] * bool(failed)
+        said += [f"{count(read)} are measured from their kept traces"] * bool(read)
+        said += [f"{count(made)} are made again" + ", since their traces were not kept" * (not new & needs)] * bool(
+            made
+        )
+        if said:
+            measured = f"these rows lack {names}; " if names else ""
+            warn_user(f"Study.run: {measured}of the runs that are asked for, {'; '.join(said)}")
+
+    def _again(self, row: Mapping[str, Any]) -> Again:
+        """How a row's run is made again: from the runs of this study, where the row has only a hash of an argument."""
+        measures = [
+            (one, self._manifest.measures[one.key]) for one in self._measures if one.key in self._manifest.measures
+        ]
+        told = json.loads(row["call"])
+        try:
+            arguments = {name: restored(name, value) for name, value in told["arguments"].items()}
+            about = told.get(ABOUT, {})
+        except RunError:
+            for number, given in enumerate(self._plan):
+                run = planned_run(given, number, self._made_of)
+                if run.identity == row["identity"]:
+                    arguments, about = dict(run.arguments), run.about
+                    break
+            else:
+                raise
+        return Again(self._source, self._load, self._record, measures, arguments, told["seed"], about)
 
 
 class _Counted:

@@ -63,7 +63,7 @@ def _parts(name: str, result: Any) -> Iterator[tuple[str, Value]]:  # noqa: ANN4
     if hasattr(result, "detach") and hasattr(result, "cpu"):  # a tensor
         result = result.detach().cpu().float().numpy()
     if isinstance(result, np.ndarray | np.generic):
-        result = result.tolist() if result.ndim <= 1 else _refused(name, f"an array of shape {result.shape}")
+        result = _listed(name, result)
     if isinstance(result, Mapping):
         for key, value in result.items():
             yield from _parts(f"{name}.{key}", value)
@@ -78,10 +78,10 @@ def _parts(name: str, result: Any) -> Iterator[tuple[str, Value]]:  # noqa: ANN4
 
 def _numbers(name: str, result: list[Any] | tuple[Any, ...]) -> list[float]:
     if len(result) > MOST:
-        _refused(name, f"{len(result)} numbers, and a cell holds {MOST} at most")
+        raise _refusal(name, f"{len(result)} numbers, and a cell holds {MOST} at most")
     cells = [_cell(name, one) for one in result]
     if not all(isinstance(one, float) for one in cells):
-        _refused(name, f"a {type(result).__name__} of other things than numbers")
+        raise _refusal(name, f"a {type(result).__name__} of other things than numbers")
     return [one for one in cells if isinstance(one, float)]
 
 
@@ -92,9 +92,9 @@ def _cell(name: str, value: Any) -> float | str | None:  # noqa: ANN401
         return written(value)
     if isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
         if isinstance(value, int) and abs(value) > _EXACT:
-            _refused(name, f"{value}, which has more digits than a float64")
+            raise _refusal(name, f"{value}, which has more digits than a float64")
         return float(value)
-    return _refused(name, f"a {type(value).__name__}")
+    raise _refusal(name, f"a {type(value).__name__}")
 
 
 def written(text: str) -> str:
@@ -102,5 +102,11 @@ def written(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _refused(name: str, what: str) -> Any:  # noqa: ANN401  (never returns)
-    raise RunError(f"the measure {name!r} returns {what}: return numbers, a text, or a dictionary of them")
+def _listed(name: str, array: np.ndarray | np.generic) -> Any:  # noqa: ANN401  (a number, or a list of them)
+    if array.ndim > 1:
+        raise _refusal(name, f"an array of shape {array.shape}")
+    return array.tolist()
+
+
+def _refusal(name: str, what: str) -> RunError:
+    return RunError(f"the measure {name!r} returns {what}: return numbers, a text, or a dictionary of them")

@@ -1,4 +1,4 @@
-"""What a worker does: makes runs, measures them, and returns a row for each. It raises nothing that a run is to blame for.
+"""What a worker does: makes runs, measures them, and returns a row for each, also for a run that fails.
 
 A row is a dictionary of numbers and texts, so that no trace travels to the driver.
 """
@@ -14,13 +14,14 @@ from ..trace.record import Record
 from ..trace.trace import Trace
 from .identity import canonical
 from .keeping import Keep
-from .making import Source, loaded, run_of
+from .making import CannotLoadError, Source, loaded, run_of, runs_of
 from .measure import Measure
 from .planned import ABOUT, PlannedRun
 from .stopping import NeverStop, Stop
 from .values import Row, columns_of, written
 
 _LONGEST = 2000  # characters of an error
+_NEVER = NeverStop()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +31,24 @@ class Task:
     Attributes:
         known: The row that it has already; new measures are added to it.
         trace: The file of its trace, in the study's folder; "" where the run is to be made.
+        lacking: Keys of the measures that the row lacks.
     """
 
     run: PlannedRun
     known: Row = field(default_factory=dict)
     trace: str = ""
+    lacking: frozenset[str] = frozenset()
 
     def row_of_error(self, error: str) -> Row:
         """The row of a run that could not be made."""
         return {**begun(self.run), "error": written(error)}
+
+
+@dataclass(frozen=True)
+class NotLoaded:
+    """Why a worker cannot load the source. It is returned and not raised: Dask would log it with each task."""
+
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +57,8 @@ class Work:
 
     Attributes:
         measures: (measure, what its columns begin with).
-        added: Those of the measures that a row lacks whose trace was kept.
         folder: The study's, where traces are kept.
+        together: How many prompts one call of the pipeline may draw.
     """
 
     source: Source
@@ -57,43 +67,69 @@ class Work:
     measures: Sequence[tuple[Measure, str]]
     keep: Keep
     folder: str
-    added: Sequence[tuple[Measure, str]] = ()
-    stop: Stop = NeverStop()
+    stop: Stop = _NEVER
+    together: int = 1
 
-    def rows(self, tasks: Sequence[Task]) -> list[Row]:
-        """A row for each task; fewer where the study is stopped.
-
-        Raises:
-            CannotLoadError: The source cannot be loaded in this process.
-        """
-        found = []
-        for task in tasks:
-            if self.stop.is_set():
-                break
-            row = self._measured_again(task) if task.trace else self._made(task.run)
-            if row is not None:
-                found.append(row)
+    def rows(self, tasks: Sequence[Task]) -> list[Row] | NotLoaded:
+        """A row for each task, fewer where the study is stopped; or why the source cannot be loaded in this process."""
+        found: list[Row] = []
+        try:
+            for group in self._groups(tasks):
+                if self.stop.is_set():
+                    break
+                if group[0].trace:
+                    found += map(self._measured_again, group)
+                else:
+                    found += self._made([task.run for task in group])
+        except CannotLoadError as error:
+            return NotLoaded(str(error))
         return found
 
-    def _made(self, run: PlannedRun) -> Row | None:
+    def _groups(self, tasks: Sequence[Task]) -> list[list[Task]]:
+        """Tasks that one call of the pipeline draws: of following seeds, and but for the prompt the same arguments."""
+        groups: list[list[Task]] = []
+        for task in tasks:
+            last = groups[-1] if groups else []
+            if last and len(last) < self.together and _one_call(last[-1], task):
+                last.append(task)
+            else:
+                groups.append([task])
+        return groups
+
+    def _made(self, runs: Sequence[PlannedRun]) -> list[Row]:
+        """The rows of runs that one call draws; none where it was stopped."""
         source = loaded(self.source, self.load)
-        row, began = begun(run), time.perf_counter()
+        rows, began = [begun(run) for run in runs], time.perf_counter()
         try:
-            trace = run_of(source, run.arguments, run.seed, self.record, self.stop.is_set)
+            traces = self._traces(source, runs)
         except Stopped:
-            return None
-        except Exception as error:  # noqa: BLE001  (it is the row's error, and the study goes on)
-            row["error"] = _told(error)
+            return []
+        except Exception as error:  # noqa: BLE001  (it is the rows' error, and the study goes on)
+            for row in rows:
+                row["error"] = _told(error)
         else:
-            row["fingerprint"] = trace.fingerprint
-            errors = self._measured(row, trace, run, source, self.measures)
-            try:
-                row |= self.keep.of_run(trace, row, self.folder)
-            except Exception as error:  # noqa: BLE001  (as above: the numbers stay)
-                errors.append(_told(error))
-            row["error"] = written("; ".join(errors)) or None
-        row["seconds"] = time.perf_counter() - began
-        return row
+            for row, trace, run in zip(rows, traces, runs, strict=True):
+                self._fill(row, trace, run, source)
+        for row in rows:
+            row["seconds"] = (time.perf_counter() - began) / len(rows)
+            row["batch"] = float(len(rows))
+        return rows
+
+    def _traces(self, source: Any, runs: Sequence[PlannedRun]) -> Sequence[Trace]:  # noqa: ANN401  (any pipeline)
+        first = runs[0]
+        if len(runs) == 1:
+            return [run_of(source, first.arguments, first.seed, self.record, self.stop.is_set)]
+        prompts = [run.arguments["prompt"] for run in runs]
+        return runs_of(source, {**first.arguments, "prompt": prompts}, first.seed, self.record, self.stop.is_set)
+
+    def _fill(self, row: Row, trace: Trace, run: PlannedRun, source: Any) -> None:  # noqa: ANN401  (as above)
+        row["fingerprint"] = trace.fingerprint
+        errors = self._measured(row, trace, run, source, self.measures)
+        try:
+            row |= self.keep.of_run(trace, row, self.folder)
+        except Exception as error:  # noqa: BLE001  (the numbers stay)
+            errors.append(_told(error))
+        row["error"] = written("; ".join(errors)) or None
 
     def _measured_again(self, task: Task) -> Row:
         """The row that was there, with the measures that were added, read from the kept trace."""
@@ -103,7 +139,8 @@ class Work:
         except Exception as error:  # noqa: BLE001  (it is the row's)
             row["error"] = _told(error)
             return row
-        errors = self._measured(row, trace, task.run, None, self.added)
+        lacking = [(one, prefix) for one, prefix in self.measures if one.key in task.lacking]
+        errors = self._measured(row, trace, task.run, None, lacking)
         row["error"] = written("; ".join([*([str(row["error"])] if row.get("error") else []), *errors])) or None
         return row
 
@@ -129,6 +166,15 @@ class Work:
                 notes += missing
         row["missing"] = written("; ".join(notes)) or None
         return errors
+
+
+def _one_call(one: Task, other: Task) -> bool:
+    """Whether one call of the pipeline can draw both, the second behind the first."""
+    if one.trace or other.trace or other.run.seed != one.run.seed + 1:
+        return False
+    prompts = (one.run.arguments.get("prompt"), other.run.arguments.get("prompt"))
+    same = {**one.run.told["arguments"], "prompt": ""} == {**other.run.told["arguments"], "prompt": ""}
+    return same and all(isinstance(prompt, str) for prompt in prompts)
 
 
 def begun(run: PlannedRun) -> Row:

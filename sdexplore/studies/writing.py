@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,12 +50,28 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@dataclass(frozen=True)
+class OlderRow:
+    """A row that a new one takes the place of.
+
+    Attributes:
+        part, number: Where it is.
+        lacking: Keys of the measures that it lacks; none where its run failed and is made again.
+        kept: Whether the run's trace was kept.
+    """
+
+    part: Path
+    number: int
+    lacking: frozenset[str]
+    kept: bool
+
+
 class Writer:
     """Takes rows as they come, and knows which runs are done. Only under the folder's lock.
 
     Attributes:
         manifest: As it stands in the folder.
-        older: Identity of a run that is to be made or measured again -> where its row is.
+        older: Identity of a run that is to be made or measured again -> its row.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, wanted: Sequence[str], *, retry_errors: bool) -> None:
@@ -70,7 +86,7 @@ class Writer:
         self._take_over(*rows_left_in(folder))
         self.journal = Journal(folder, wanted)
         self.done: set[bytes] = set()
-        self.older: dict[bytes, tuple[Path, int]] = {}
+        self.older: dict[bytes, OlderRow] = {}
         for part in parts_in(folder):
             self._read_identities(part, retry_errors=retry_errors)
         if self.older:
@@ -105,23 +121,26 @@ class Writer:
     def _read_identities(self, part: Path, *, retry_errors: bool) -> None:
         import pyarrow.parquet as pq
 
-        measured = self._wanted <= measures_of_part(pq.read_metadata(part))
-        table = pq.read_table(part, columns=["identity", "error"] if retry_errors else ["identity"])
+        lacking = self._wanted - measures_of_part(pq.read_metadata(part))
+        table = pq.read_table(part, columns=["identity", "error", "trace"] if lacking or retry_errors else ["identity"])
         failed = table["error"].is_valid().to_pylist() if retry_errors else None
+        kept = table["trace"].is_valid().to_pylist() if lacking else None
         for row, told_ in enumerate(table["identity"].to_pylist()):
-            identity = bytes.fromhex(told_)
-            if measured and not (failed and failed[row]):
+            identity, wrong = bytes.fromhex(told_), bool(failed and failed[row])
+            if lacking or wrong:
+                self.done.discard(identity)
+                self.older[identity] = OlderRow(
+                    part, row, frozenset() if wrong else lacking, kept=bool(kept and kept[row])
+                )
+            else:
                 self.done.add(identity)
                 self.older.pop(identity, None)
-            else:
-                self.done.discard(identity)
-                self.older[identity] = (part, row)
 
     def row_of(self, identity: bytes) -> Row:
         """The row that a run has already, of those in `older`."""
         import pyarrow.parquet as pq
 
-        part, number = self.older[identity]
+        part, number = self.older[identity].part, self.older[identity].number
         if self._open is None or self._open[0] != part:
             self._open = (part, pq.read_table(part))
         found: Row = self._open[1].slice(number, 1).to_pylist()[0]
@@ -147,9 +166,7 @@ class Writer:
 
     def tick(self) -> None:
         """Makes a part of the rows that wait, if they are many or have waited long."""
-        if len(self._waiting) >= compaction.FULL or (
-            self._waiting and time.monotonic() - self._since > _SECONDS
-        ):
+        if len(self._waiting) >= compaction.FULL or (self._waiting and time.monotonic() - self._since > _SECONDS):
             self.flush()
 
     def flush(self) -> None:
