@@ -80,6 +80,8 @@ _HOMES = {
     "Article": "publish.article",
     "animation": "publish.animations",
     "reproduce": "reproduction.reproduction",
+    "Study": "studies.study",
+    "grid": "studies.grid",
     "SdexploreError": "base.errors",
     "LoadError": "base.errors",
     "InspectionError": "base.errors",
@@ -89,12 +91,12 @@ _HOMES = {
     "PublishError": "base.errors",
     "Stopped": "base.errors",
 }
-_ROOMS = ("views", "theory", "mini")
+_ROOMS = ("views", "theory", "mini", "studies")
 
 __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 
 if TYPE_CHECKING:
-    from . import mini, theory, views
+    from . import mini, studies, theory, views
     from .analysis.activations import activation_statistics
     from .analysis.attention import word_map
     from .analysis.attention_mass import attention_mass, entropy
@@ -153,6 +155,8 @@ if TYPE_CHECKING:
     from .publish.pages import page
     from .records.schedule import Schedule
     from .reproduction.reproduction import reproduce
+    from .studies.grid import grid
+    from .studies.study import Study
     from .trace.collections import Comparison, Traces
     from .trace.record import Record
     from .trace.trace import Trace
