@@ -48,7 +48,7 @@ class Selection:
     heads: Heads = None
     occurrence: Whole | None = None
     tokenizer: str | None = None
-    queries: Asking = "picture"
+    queries: str = "picture"
 
     def __post_init__(self) -> None:
         for name in ("steps", "layers", "heads", "occurrence"):
@@ -125,7 +125,7 @@ class Chosen:
     layers: Mapping[str, Attention]
     steps: tuple[int, ...]
     heads: tuple[int, ...] | None
-    queries: Asking = "picture"
+    queries: str = "picture"
 
     @property
     def head_slice(self) -> slice | list[int]:

@@ -106,10 +106,13 @@ def _told(found: Benchmark, rows: Iterable[BenchmarkRow]) -> Benchmark:
 
 
 def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
-    """The default Record on a transformer."""
+    """The default Record on a transformer, and beside it another tool that reads transformers, if it is installed."""
+    from .peers import peer_rows, peers_of_transformers
+
     subject = Subject.of_transformer(size, device, chosen.steps)
     _say(subject.name)
-    return _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    found = _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    return _told(found, peer_rows(subject, chosen.pairs, peers_of_transformers(asked=chosen.peers)))
 
 
 def _say(text: str) -> None:

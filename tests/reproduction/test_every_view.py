@@ -10,6 +10,7 @@ import diffusers
 import numpy as np
 import pytest
 from tiny_pipelines import stable_diffusion
+from tiny_transformers import flux
 
 import sdexplore as sdx
 from sdexplore import views
@@ -51,6 +52,15 @@ class World:
         return sdx.run(self.pipe, "a dog and a house", seed=5, record=RECORD, **CALL)
 
     @cached_property
+    def flux(self) -> Any:
+        return flux()
+
+    @cached_property
+    def concepts(self) -> sdx.Trace:
+        record = sdx.Record(concepts=("sky", "a cat"), decode=0)
+        return sdx.run(self.flux, PROMPT, seed=5, record=record, max_sequence_length=16, **CALL)
+
+    @cached_property
     def comparison(self) -> sdx.Comparison:
         return sdx.compare(self.pipe, PROMPT, over={"guidance_scale": [1, 7.5]}, seed=1, **CALL)
 
@@ -73,6 +83,7 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     ),
     "comparison": lambda w: views.comparison(w.comparison, against={"guidance_scale": 1}),
     "components": lambda w: views.components(sdx.components(w.pipe)),
+    "concepts": lambda w: views.concepts(w.concepts, steps=-1, scale="each"),
     "denoising": lambda w: views.denoising(w.trace, steps=[1]),
     "difference": lambda w: views.difference(w.trace, w.other),
     "equation_checks": lambda w: views.equation_checks(sdx.equation_checks(w.pipe, num_inference_steps=20, seed=4)),
@@ -119,11 +130,12 @@ def test_every_view_says_what_its_line_is_made_from_and_is_tried_here():
 def test_a_published_view_is_made_again(tmp_path, world, view):
     sidecar = published(tmp_path, DRAWN[view](world))
     given = {"reconstruction": {"image": world.pictures[0]}, "latent_statistics": {"images": world.pictures}}
-    scheduler = world.pipe.scheduler
-    made = sdx.reproduce(sidecar, world.pipe, **given.get(view, {}))
+    pipe = world.flux if view == "concepts" else world.pipe
+    scheduler = pipe.scheduler
+    made = sdx.reproduce(sidecar, pipe, **given.get(view, {}))
     assert (made.verdict, made.same) == ("same", True), made
     assert made.found[-1] == "The file is the same, to the byte."
-    assert world.pipe.scheduler is scheduler
+    assert pipe.scheduler is scheduler
 
 
 @pytest.mark.parametrize("view", REFUSED)

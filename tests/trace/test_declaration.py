@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64, UInt8
 from sdexplore.base.errors import TraceError
 from sdexplore.trace.collections import Traces
 from sdexplore.trace.declaration import ARRAYS, FACTS, NOTE, Kind, Note, declaration_of, declared, with_arrays
-from sdexplore.trace.layers import Attention, Queries
+from sdexplore.trace.layers import Attention, LayerRows, Queries
 from sdexplore.trace.trace import Trace
 
 NAMES = [one.name for one in declared(Trace)]
@@ -20,6 +20,8 @@ WITH_ARRAYS = [one.name for one in with_arrays(Trace)]
 EVERYTHING = {
     "noise_pred_before_guide": np.ones((6, 4, 8, 12), np.float32),
     "self_attention": {"cond": {"mid_block.attn1": synthetic.self_attention()}},
+    "word_attention": {"cond": {"mid_block.attn2": synthetic.attention((4, 6))}},
+    "concept_scores": {"cond": {"mid_block.attn2": synthetic.concept_scores()}},
     "queries": {
         "cond": {"mid_block.attn2": Queries(values=np.ones((6, 2, 2, 3, 5), np.float16), steps=tuple(range(6)))}
     },
@@ -57,6 +59,8 @@ IN_XARRAY = {
     "noise_preds": "noise_pred_cond",
     "cross_attention": f"cross_attention/cond/{synthetic.MID}/probs",
     "self_attention": "self_attention/cond/mid_block.attn1/probs",
+    "word_attention": "word_attention/cond/mid_block.attn2/probs",
+    "concept_scores": "concept_scores/cond/mid_block.attn2/scores",
     "queries": "queries/cond/mid_block.attn2/values",
     "depths": "depth_near",
     "time_attention": "time_attention/cond/mid_block.attn3/probs",
@@ -78,7 +82,7 @@ def same(one, other):
     """Whether two values of a field are the same, arrays to the bit."""
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, Attention | Queries):
+    if isinstance(one, LayerRows):
         return same(one.array, other.array) and one.to_json() == other.to_json()
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)

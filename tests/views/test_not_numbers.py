@@ -36,6 +36,10 @@ def trace_with(array, number):
     """A trace in one array of which one number of step 3 is NaN or Inf."""
     plain = synthetic.trace(self_attention={"cond": {"mid_block.attentions.0": synthetic.self_attention()}})
     kind, _, rest = array.partition("/")
+    if kind == "concept_scores":
+        scores = synthetic.concept_scores()
+        scores = dataclasses.replace(scores, scores=spoilt(scores.scores, number))
+        return dataclasses.replace(plain, concept_scores={"cond": {synthetic.MID: scores}})
     if kind == "noise_preds":
         return dataclasses.replace(
             plain, noise_preds={**plain.noise_preds, rest: spoilt(plain.noise_preds[rest], number)}
@@ -57,6 +61,7 @@ OF_TRACES = {
     "attention_layers": (lambda t: views.attention_layers(t, "cat"), [LAYER]),
     "attention_mass": (views.attention_mass, [LAYER]),
     "attention_steps": (lambda t: views.attention_steps(t, "cat", steps=(1, STEP)), [LAYER, "pred_original_sample"]),
+    "concepts": (views.concepts, [f"concept_scores/cond/{synthetic.MID}"]),
     "denoising": (lambda t: views.denoising(t, [0, STEP]), ["latents", "pred_original_sample"]),
     "difference": (lambda t: views.difference(synthetic.trace(), t), ["latents", "pred_original_sample"]),
     "guidance": (
