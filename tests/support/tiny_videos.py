@@ -154,9 +154,7 @@ def cogvideox_of_dpm() -> df.CogVideoXPipeline:
 
 def cogvideox_of_15() -> df.CogVideoXPipeline:
     """Patches of two frames: a frame of latents is put in front where their number is odd."""
-    return cogvideox(
-        patch_size_t=2, patch_bias=False, use_rotary_positional_embeddings=True, attention_head_dim=16
-    )
+    return cogvideox(patch_size_t=2, patch_bias=False, use_rotary_positional_embeddings=True, attention_head_dim=16)
 
 
 EVERY = {**VIDEOS, "wan of two": wan_of_two, "cogvideox, DPM": cogvideox_of_dpm, "cogvideox 1.5": cogvideox_of_15}

@@ -15,8 +15,8 @@ from ..components.source_name import model_source
 from ..runs.check_call import check_counts
 from ..runs.provenance import plain
 from ..schedulers import noise_levels
-from ..schedulers.step_arguments import of_three
 from ..schedulers.names import scheduler_from_name
+from ..schedulers.step_arguments import of_three
 from .flow_arguments import flow_arguments
 
 _USUAL_STEPS = 50

@@ -46,7 +46,7 @@ class Recorded:
             return self.pipe.encode_prompt(text, "cpu", 1, do_classifier_free_guidance=False)[0]
         return self.pipe.encode_prompt(text, do_classifier_free_guidance=False, **length)[0]
 
-    def _note(self, _, args, kwargs, output):
+    def _note(self, _, __, kwargs, output):
         """Files each row of a call under the text whose embeddings it was given."""
         made = output[0] if isinstance(output, tuple) else output.sample
         made = made.transpose(1, 2) if self.family == "cogvideox" else made
@@ -137,7 +137,7 @@ def test_a_step_is_decoded_as_its_middle_frame(recorded):
 def test_a_file_a_pickle_and_a_copy_hold_the_same(recorded, tmp_path):
     trace = recorded.trace
     again = sdx.Trace.load(trace.save(tmp_path / "trace.safetensors")).verify()
-    for other in (again, pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):
+    for other in (again, pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):  # noqa: S301  (our own)
         assert other.fingerprint == trace.fingerprint
         found, expected = other.arrays(), trace.arrays()
         assert found.keys() == expected.keys()
@@ -230,5 +230,6 @@ def test_the_second_transformer_is_left_as_it_was_after_an_error():
     with pytest.raises(ZeroDivisionError):
         sdx.run(pipe, PROMPT, **call)
     hook.remove()
-    assert not (pipe.transformer_2._forward_hooks or pipe.transformer_2._forward_pre_hooks)
+    assert not pipe.transformer_2._forward_hooks
+    assert not pipe.transformer_2._forward_pre_hooks
     assert len(sdx.run(pipe, PROMPT, **call).noise_preds["cond"]) == STEPS
