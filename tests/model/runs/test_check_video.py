@@ -4,7 +4,7 @@ import diffusers as df
 import numpy as np
 import pytest
 import torch
-from tiny_videos import SIZES, animatediff, cogvideox, wan
+from tiny_videos import SIZES, animatediff, cogvideox, wan, wan_of_two
 
 import sdexplore as sdx
 
@@ -103,6 +103,8 @@ def test_questions_about_a_picture_are_refused(pipe):
     }.items():
         with pytest.raises(sdx.RunError, match=rf"^{name} asks about one picture"):
             ask()
+    with pytest.raises(sdx.InspectionError, match=r"^pipeline_architecture: .*draws videos"):
+        sdx.pipeline_architecture(pipe)
 
 
 def test_pipelines_that_begin_with_a_picture_are_refused_by_name(monkeypatch):
@@ -123,6 +125,13 @@ def test_animatediff_draws_one_trajectory(monkeypatch):
     refused(pipe, monkeypatch, r"FreeNoise.*pipe\.disable_free_noise\(\)")
     pipe.disable_free_noise()
     assert sdx.run(pipe, PROMPT, num_inference_steps=1, **pipe.test_call).video
+
+
+def test_a_second_transformer_that_is_compiled_hears_no_hook_and_is_refused(monkeypatch):
+    pipe = wan_of_two()
+    pipe.test_call = SIZES["wan"]
+    pipe.transformer_2 = torch.compile(pipe.transformer_2, backend="eager")
+    refused(pipe, monkeypatch, r"compiled by torch.compile.*pipe\.transformer_2 = pipe\.transformer_2\._orig_mod")
 
 
 def test_a_wan_without_its_second_transformer_is_refused(monkeypatch):
