@@ -49,7 +49,8 @@ class TraceFields:
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
-            touched. The keys are the steps that the Record names; they are known without decoding.
+            touched. The keys are the steps that the Record names; they are known without decoding. Of a video they are
+            its middle frame.
         latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
         image: The pipeline's picture; of a video its middle frame. None when it was asked for latents, or stopped.
         frames: The frames of a video; None of a picture, and where `image` is.

@@ -14,7 +14,7 @@ FRAMES = 9
 SIZES = {
     "cogvideox": {"height": 16, "width": 32, "num_frames": FRAMES},
     "wan": {"height": 16, "width": 32, "num_frames": FRAMES, "max_sequence_length": 16},
-    "animatediff": {"height": 16, "width": 32, "num_frames": 3},
+    "animatediff": {"height": 16, "width": 32, "num_frames": 3, "decode_chunk_size": 2},
 }
 """Family → what a short call is given beside its prompt; sides are not the same, so that y and x can be told apart."""
 

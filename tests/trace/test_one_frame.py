@@ -64,9 +64,9 @@ def test_a_picture_is_its_own_frame_and_has_no_other():
 def test_arrays_agree_about_the_frames(whole):
     latents, noise_pred = (declaration_of(Trace, name) for name in ("latents", "noise_pred"))
     for first, wrong, known in (
-        (whole.latents, whole.noise_pred[:, :, :2], "frame = 3"),
-        (whole.latents, whole.noise_pred[:, :, 0], "frame = 3"),
-        (whole.latents[:, :, 0], whole.noise_pred, "frame = none"),
+        (whole.latents, whole.noise_pred[:, :, :2], r"\(step channel frame y x\), .*frame = 3"),
+        (whole.latents, whole.noise_pred[:, :, 0], r"\(step channel frame y x\), .*frame = 3"),
+        (whole.latents[:, :, 0], whole.noise_pred, r"\(step channel y x\), here step = 6"),
     ):
         sizes = {}
         latents.check(first, sizes)

@@ -180,6 +180,21 @@ def test_another_output_is_the_same_record(recorded):
     assert np.array_equal(bare.latents, recorded.trace.latents)
 
 
+def test_latents_that_a_callback_changes_last_are_those_that_were_decoded(recorded):
+    given = []
+
+    def halve(_, step, __, values):
+        if step == STEPS - 1:
+            given.append(values["latents"].clone())
+        return {"latents": values["latents"] / 2 if step == STEPS - 1 else values["latents"]}
+
+    trace = sdx.run(recorded.pipe, PROMPT, seed=SEED, callback_on_step_end=halve, **recorded.call)
+    (last,) = given
+    last = last[0].transpose(0, 1) if recorded.family == "cogvideox" else last[0]
+    assert np.allclose(trace.latents[-1], last[:, -FRAMES[recorded.family] :] / 2, rtol=1e-6, atol=1e-7)
+    assert not np.array_equal(trace.frames, recorded.trace.frames)
+
+
 def test_two_prompts_are_two_traces(recorded):
     both = sdx.run(recorded.pipe, [NEGATIVE, PROMPT], seed=SEED - 1, **{**recorded.call, "negative_prompt": None})
     assert [one.prompt for one in both] == [NEGATIVE, PROMPT]
@@ -217,6 +232,7 @@ def test_a_pipeline_is_told_about(recorded):
     assert sdx.doctor(pipe).observable
     assert "not recorded" in sdx.doctor(pipe).facts["attention"]
     assert sdx.components(pipe).pipeline == type(pipe).__name__
+    assert "over frames" in sdx.components(pipe).summary["attention"]
     assert any(node.output for node in sdx.tree(pipe).root.walk())
     assert sdx.schedule(pipe).timesteps.size
     assert sdx.text_encoding(pipe, PROMPT)
