@@ -3,7 +3,7 @@
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, Int8, Integer, UInt8
 
 from .picture_files import File
 from .row_coding import coded_rows
@@ -54,6 +54,11 @@ class Buffer:
         self._first += coded
         coded, rows = _rows(levels, bits, base)
         return self._added(coded, rows | about_values), first
+
+    def numbers(self, values: Int8[np.ndarray, "..."], **facts: float) -> Reference:
+        """Adds whole numbers as they are, one behind the other; the reference holds these facts too."""
+        content = values.tobytes()
+        return self._added(content, {"length": len(content), **facts})
 
     def colours(self, pixels: UInt8[np.ndarray, "row y x 3"]) -> Reference:
         """Adds small pictures without loss, as (row, colour, y, x)."""

@@ -19,6 +19,7 @@ from ..trace.record import spread
 from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
+from .feature_vectors import FeatureVectors
 from .picture_files import File, all_small, exact
 from .provenance_facts import provenance_facts
 from .role_maps import RoleMaps, role_maps
@@ -59,8 +60,9 @@ def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True, for_page: b
     The buffer holds the mean of the cross-attention over layers and heads, for each role, resolution, step and word,
     and the mean over all steps. A trace that does not fit the budget is reduced: first the maps of single steps have 8
     bits instead of 16, then pictures decoded on the way are left out, then single steps, evenly. `facts["reduction"]`
-    says what was reduced. The mean over all steps is always that of all recorded steps. Of a video the middle frame is
-    packed, and `facts["missing"]` says so.
+    says what was reduced. The mean over all steps is always that of all recorded steps. Recorded features are packed so
+    that a click shows where they are alike (`feature_vectors`); they take an eighth of the budget, and at most 1 MiB.
+    Of a video the middle frame is packed, and `facts["missing"]` says so.
 
     Args:
         budget: The most bytes.
@@ -74,7 +76,7 @@ def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True, for_page: b
     if decode:
         trace.decode_what_is_kept("pack")
     trace = one_frame(trace)
-    parts, smallest = _Parts.of(trace, for_page=for_page), 0
+    parts, smallest = _Parts.of(trace, budget, for_page=for_page), 0
     for packed in _ever_smaller(parts, budget):
         smallest = len(packed.data)
         if smallest <= budget:
@@ -123,12 +125,13 @@ class _Parts:
 
     trace: Trace
     roles: list[RoleMaps]
+    features: FeatureVectors | None
     halves: Halves | None
     missing: list[str]
     for_page: bool
 
     @classmethod
-    def of(cls, trace: Trace, *, for_page: bool) -> "_Parts":
+    def of(cls, trace: Trace, budget: int, *, for_page: bool) -> "_Parts":
         missing = list(_absent(trace))
         roles = []
         for role in sorted(trace.cross_attention, key=lambda name: name != "cond"):
@@ -141,7 +144,9 @@ class _Parts:
         except SdexploreError as error:
             found = None
             missing.append(f"Guidance: {error}")
-        return cls(trace, roles, found, missing, for_page)
+        features = FeatureVectors.of(trace, budget)
+        missing += features.missing if features else []
+        return cls(trace, roles, features, found, missing, for_page)
 
     @cached_property
     def files(self) -> dict[str, dict[str, File]]:
@@ -189,9 +194,11 @@ class _Parts:
             "stopped": bool(trace.call.get("stopped")),
             "provenance": provenance_facts(trace),
             "missing": missing,
-            "reduction": list(_reduction(trace, plan)),
+            "reduction": [*_reduction(trace, plan), *(self.features.reduced if self.features else ())],
             "bits": plan.bits,
         }
+        if self.features is not None and (vectors := self.features.pack(buffer)) is not None:
+            facts["features"] = vectors
         lost = sum(group["maps"]["lost"] for role in facts["roles"] for group in role["groups"])
         if lost:
             missing.append(

@@ -30,8 +30,9 @@ class LinkedExplorer(anywidget.AnyWidget):
     Attributes:
         trace: The trace that is explored.
         state: The present selection: word, role, step (None: mean over all), layers (the longer side of their grid, or
-            None for all), view, look, scale, pixel (row, column of the latent grid), box. Assign a dict with some of
-            them to change it.
+            None for all), view, look, scale, pixel (row, column of the latent grid), box. Of a trace with features
+            also features (the module whose likeness a click shows; None for none) and alike (whether it is shown, and
+            not a word's map). Assign a dict with some of them to change it.
         facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
             looked at before have linear previews.
 

@@ -182,11 +182,13 @@ def _drawing() -> dict[str, Callable[..., Any]]:
 def _makers(of_runs: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """What a line may call to make a view's record; views say which of them.
 
-    `occlusion` asks the denoiser with the arguments of the run, so it is given those of which the trace has a summary.
+    Those that ask the denoiser with the arguments of the run are given what the trace has only a summary of.
     """
     from ..calibration.measuring import calibrate
     from ..model.components.tokens import tokens
+    from ..model.experiments.attribution import attribution
     from ..model.experiments.autoencoder import latent_statistics, reconstruction
+    from ..model.experiments.head_effects import head_effects
     from ..model.experiments.occlusion import occlusion
     from ..model.experiments.text_encoding import text_encoding
     from ..model.inspection.architecture import pipeline_architecture
@@ -198,7 +200,8 @@ def _makers(of_runs: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         *(calibrate, components, equation_checks, latent_statistics, pipeline_architecture, reconstruction),
         *(schedule, text_encoding, time_embedding, tokens, tree),
     )
-    return {function.__name__: function for function in made} | {"occlusion": partial(occlusion, **of_runs)}
+    asking = {one.__name__: partial(one, **of_runs) for one in (attribution, head_effects, occlusion)}
+    return {function.__name__: function for function in made} | asking
 
 
 def _made_from(text: str, tree: ast.expr) -> MadeFrom:

@@ -11,7 +11,9 @@ from .fields import TraceFields
 from .layers import LayerRows
 from .lazy import Part, StoredArrays, held
 
-_SECTIONS = ("attention", "queries")  # of the facts: what `LayerRows.to_json` says, by name of the array
+# Of the facts: what `LayerRows.to_json` says, by name of the array. The first two are in every file but the oldest.
+_SECTIONS = ("attention", "queries")
+_WHERE_THERE = ("features", "statistics")  # sections and mappings that only files have which hold such arrays
 _ALWAYS_THERE = ("kind", "call", "provenance", "tokens", "flags")  # in every file, from the first version on
 
 _OBJECTS = (
@@ -33,9 +35,10 @@ def facts_of(trace: TraceFields) -> dict[str, Any]:
             case Kind.TOKENS:
                 facts[one.name] = {role: {name: t.to_json() for name, t in by.items()} for role, by in value.items()}
             case Kind.BY_ROLE | Kind.BY_STEP:
-                facts["mappings"][one.name] = list(parts_in(value))
-            case Kind.BY_LAYER if one.rows is not None:
-                facts[one.rows.SECTION] |= {
+                if value or one.name not in _WHERE_THERE:
+                    facts["mappings"][one.name] = list(parts_in(value))
+            case Kind.BY_LAYER if one.rows is not None and (value or one.name not in _WHERE_THERE):
+                facts[one.rows.SECTION] = facts.get(one.rows.SECTION, {}) | {
                     f"{one.name}/{role}/{layer}": rows.to_json()
                     for role, layers in value.items()
                     for layer, rows in layers.items()
@@ -95,7 +98,9 @@ def _layers(
     """Field -> role -> layer -> rows. The arrays are taken out of `left`."""
     rows = {one.name: one.rows for one in declared(trace) if one.rows is not None}
     found: dict[str, dict[str, dict[str, LayerRows]]] = {name: {} for name in rows}
-    described = _object(facts, "attention") | dict(facts.get("queries", {}))  # the oldest files hold no queries
+    described = _object(facts, "attention")
+    for section in ("queries", "features"):
+        described |= dict(facts.get(section, {}))
     for key, said in described.items():
         name, role, layer = key.split("/", 2)
         found[name].setdefault(role, {})[layer] = rows[name].from_json(left.pop(key), said)

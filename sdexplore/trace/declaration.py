@@ -36,7 +36,7 @@ class Kind(Enum):
     ARRAY = "one array"
     BY_ROLE = "role -> array"
     BY_STEP = "step -> array"
-    BY_LAYER = "role -> layer -> Attention or Queries"
+    BY_LAYER = "role -> layer -> Attention, Queries or Features"
 
 
 FACTS = (Kind.VALUE, Kind.OBJECT, Kind.TOKENS)
@@ -147,8 +147,9 @@ class Declared:
             for role, layers in value.items():
                 for layer, rows in layers.items():
                     if any(step not in range(sizes["step"]) for step in rows.steps):
+                        what = "features" if self.name == "features" else "attention"
                         raise TraceError(
-                            f"attention of {role} at {layer} names steps beyond the {sizes['step']} of the run"
+                            f"{what} of {role} at {layer} names steps beyond the {sizes['step']} of the run"
                         )
 
     def bytes_of(self, lengths: Mapping[str, int], *, row: bool = False) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, counted, size
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
+from .first_not_finite import first_not_finite
 from .frame_axis import middle
 from .lazy import Part, held
 from .non_finite import in_words, non_finite
@@ -77,10 +78,16 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     if quality := trace.provenance.get("reconstruction"):
         redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
-    if found := non_finite(trace, attention=False):
-        yield f"Numbers that are none: {in_words(found, trace.num_steps)}."
+    yield from _not_finite(trace)
     if any(trace.flags.values()):
         yield "The safety checker found the picture unsafe and made it black."
+
+
+def _not_finite(trace: TraceFields) -> Iterator[str]:
+    if found := non_finite(trace, attention=False):
+        yield f"Numbers that are none: {in_words(found, trace.num_steps)}."
+    if first := first_not_finite(trace):
+        yield clip(f"The first module that is not finite is {first}.", 400)
 
 
 def _waiting(trace: TraceFields) -> Iterator[tuple[str, int]]:
@@ -104,6 +111,6 @@ def _listed(trace: TraceFields) -> Iterator[tuple[str, Part]]:
         for name, array in one.parts(trace).items():
             group = {Kind.BY_LAYER: name.rpartition("/")[0], Kind.BY_STEP: one.name}.get(one.kind, name)
             alike.setdefault((group, array.shape), []).append(array)
-        unit = _UNITS.get(one.kind)
+        unit = "module" if one.name == "features" else _UNITS.get(one.kind)
         for (group, _), arrays in alike.items():
             yield (f"{group}: {counted(len(arrays), unit)}" if unit else group), arrays[0]

@@ -15,7 +15,9 @@ from jaxtyping import Float32, Float64, UInt8
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
+from .concept_scores import ConceptScores
 from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
+from .features import Features
 from .fingerprint import fingerprint_of
 from .layers import Attention, Queries
 from .lazy import Part, array_of, held, on_touch, pieces, row_of
@@ -47,7 +49,14 @@ class TraceFields:
         pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
+        word_attention: Role -> joint layer -> Attention whose columns are the words that ask, and whose pixels are
+            asked: how much a token attends to each pixel. With Record(word_attention=True).
+        concept_scores: Role -> joint layer -> ConceptScores; with Record(concepts=…).
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
+        features: Role -> module, and "#1" for its second time in a call -> Features; with Record(features=…).
+        statistics: Role -> of each module's output mean, standard deviation, least and greatest of its finite numbers,
+            and the share of those that are not; with Record(statistics=True). provenance["modules"] names the modules,
+            in the order in which they end. Rows of NaN are steps, and places modules, that were not looked at.
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
             touched. The keys are the steps that the Record names; they are known without decoding. Of a video they are
             its middle frame.
@@ -100,8 +109,22 @@ class TraceFields:
     self_attention: Mapping[str, Mapping[str, Attention]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(self_attention=(16,)) or by layer")}
     )
+    word_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(word_attention=True), where words and picture attend together")},
+    )
+    concept_scores: Mapping[str, Mapping[str, ConceptScores]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(concepts=('sky', 'grass')), on Stable Diffusion 3 or FLUX.1")},
+    )
     queries: Mapping[str, Mapping[str, Queries]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(queries=True)")}
+    )
+    features: Mapping[str, Mapping[str, Features]] = field(
+        default_factory=dict, metadata={NOTE: Note(missing="run with Record(features=('mid_block', 'up_blocks.1'))")}
+    )
+    statistics: Mapping[str, Float32[np.ndarray, "step module 5"]] = field(
+        default_factory=dict, metadata={NOTE: Note(missing="run with Record(statistics=True)", live=True)}
     )
     decoded: Mapping[int, UInt8[np.ndarray, "decoded_Y decoded_X 3"]] = field(
         default_factory=dict,

@@ -166,6 +166,7 @@ class Provenance(TypedDict, total=False):
         adapters: LoRA and its kin, IP-Adapters. In schema 2.
         changed: What was changed, `run(change=…)`, and how often; absent where nothing was.
         interrupted: How far the run came, where a callback ended it by `pipe._interrupt`.
+        modules: Names of those that `Trace.statistics` is of, "#1" behind one for its second time in a call.
     """
 
     guided_by: str
@@ -190,6 +191,7 @@ class Provenance(TypedDict, total=False):
     adapters: Sequence[AdapterFacts]
     interrupted: InterruptedFacts
     changed: Sequence[ChangedFacts]
+    modules: Sequence[str]
 
 
 def adapter_in_words(adapter: AdapterFacts) -> str:

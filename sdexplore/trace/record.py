@@ -30,18 +30,32 @@ class Record:
         cross_attention: "mean" over heads, "heads" for each head, False for none.
         columns: "prompt" keeps a column for the start, each token of the prompt and the first end,
             and sums the padding in one; "all" keeps every position.
-        roles: Whose cross- and self-attention is kept, for example ("cond", "uncond"). A role that the
-            run never computes (no guidance, say) is simply absent from the trace; a name that no run has is refused.
+        roles: Whose cross- and self-attention, features and statistics are kept, for example ("cond", "uncond"). A role
+            that the run never computes (no guidance, say) is simply absent from the trace; a name that no run has is
+            refused.
         queries: Of those cross-attention layers, each head's scaled queries too, so that any word can be asked for
             afterwards (`open_word_map`). They take some 20 times the bytes of a short prompt's head mean.
         self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose
             longer side is 16 or 32, ((12, 16),) for y = 12, x = 16. None by default: with the mean over heads,
             one 64 x 64 layer is 32 MiB a step and role in float16.
-        steps: Steps whose attention is kept: a slice or step numbers, negative ones from the end; None: all.
+        word_attention: Where words and picture share one softmax (Stable Diffusion 3, FLUX, …), how much each token of
+            the prompt attends to each pixel, too; of the same layers, columns and heads as cross_attention. What the
+            words take in the last layer is read by no layer after it.
+        concepts: Words or phrases that the prompt need not have, for `concept_maps`; of Stable Diffusion 3 and FLUX.1.
+            They go through the denoiser beside the text, at the kept steps and roles, and change nothing in it.
+        features: Modules of the denoiser whose outputs are kept, by dotted name ("mid_block", "up_blocks.1"). Of one
+            that runs several times in a call every time is kept; "name#1" names the second alone. Two blocks of SD 1.5
+            take some 3 MiB a step and role in float16.
+        statistics: Whether mean, standard deviation, least, greatest and share of not finite numbers of every module's
+            output are kept (`activation_statistics`). They name the module in which numbers cease to be finite, and
+            make a call of a small model on a CPU up to three times as long.
+        steps: Steps whose attention, features and statistics are kept: a slice or step numbers, negative ones from the
+            end; None: all.
         layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
         decode: How many steps, evenly spread from first to last, have pictures; or the numbers of the steps. They are
             decoded when they are first looked at, and are what the trace's file keeps.
-        dtype: Of attention probabilities. float16 keeps three digits, and nothing below 6e-8.
+        dtype: Of attention probabilities and features. float16 keeps three digits, nothing below 6e-8 and nothing
+            above 65504: features that reach beyond are left out, and a warning says so.
 
     Raises:
         RunError: A value is not one of these.
@@ -54,6 +68,10 @@ class Record:
     roles: Sequence[str] = ("cond",)
     queries: bool = False
     self_attention: Sequence[Layer] = ()
+    word_attention: bool = False
+    concepts: Sequence[str] = ()
+    features: Sequence[str] = ()
+    statistics: bool = False
     steps: slice | Sequence[int] | None = None
     layers: Sequence[str] | None = None
     decode: int | Sequence[int] = 8
@@ -64,8 +82,10 @@ class Record:
             if getattr(self, field) not in known:
                 shown = ", ".join(map(repr, known))
                 raise RunError(f"Record({field}={getattr(self, field)!r}): {field} is one of {shown}")
-        for field in ("roles", "layers"):
+        for field in ("roles", "layers", "concepts", "features"):
             object.__setattr__(self, field, _names(field, getattr(self, field)))
+        if len(set(self.concepts)) != len(self.concepts) or not all(one.strip() for one in self.concepts):
+            raise RunError(f"Record(concepts={self.concepts!r}): concepts are different words, none of them empty")
         layers = self.self_attention
         several = layers if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
         object.__setattr__(self, "self_attention", tuple(map(_layer, several)))
@@ -96,8 +116,8 @@ class Record:
         return spread(range(total), self.decode) if self.decode else ()
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        fields = asdict(self)
+        """The fields as plain JSON values; without younger ones that were left as they are, as older calls say it."""
+        fields = {name: value for name, value in asdict(self).items() if name not in _YOUNGER or value}
         if isinstance(self.steps, slice):
             fields["steps"] = {"slice": [self.steps.start, self.steps.stop, self.steps.step]}
         return fields
@@ -116,11 +136,16 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "latents": (True, False),
     "noise_pred": (True, False),
     "queries": (True, False),
+    "word_attention": (True, False),
+    "statistics": (True, False),
     "cross_attention": ("mean", "heads", False),
     "columns": ("prompt", "all"),
     "dtype": ("float16", "float32"),
 }
-_EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')"}
+# Absent from the JSON where nothing is kept: fingerprints of older runs stay.
+_YOUNGER = ("word_attention", "concepts", "features", "statistics")
+_EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')", "concepts": "('sky', 'grass')"}
+_EXAMPLES["features"] = _EXAMPLES["layers"]
 _LAYERS = "name layers ('up_blocks.1'), a resolution (16) or (y, x), as in ((12, 16),)"
 
 

@@ -19,6 +19,7 @@ from . import codec, file, saving
 from .declaration import declaration_of, declared
 from .decoding import DecodingTrace
 from .description import blocks_of
+from .features import Features
 from .fields import TraceFields
 from .frame_axis import latent_frames
 from .layers import Attention, Queries
@@ -27,7 +28,7 @@ from .steps import Steps
 from .stored import Content, Held, OnDisk
 from .xarray import datatree
 
-__all__ = ["Attention", "Queries", "Steps", "Trace"]
+__all__ = ["Attention", "Features", "Queries", "Steps", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

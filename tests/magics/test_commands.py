@@ -200,9 +200,20 @@ def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
     assert "Where cat looked" in (tmp_path / "articles" / "inside-a-small-model.md").read_text()
 
 
+def test_sources_are_examined_and_a_trace_becomes_a_page(clean, tiny, trace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clean.push({"trace": trace})
+    assert ask(clean, "inspect mini").parts == sdx.inspect("mini").parts
+    assert ask(clean, "doctor").facts == sdx.doctor(tiny).facts
+    assert ask(clean, "page --to cat.html -o written") == clean.user_ns["written"]
+    assert (tmp_path / "cat.html").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("page", "needs --to"),
+        ("doctor --device cpu", "--device with a source"),
         ("atention cat", "'atention'; did you mean 'attention'"),
         ("attention cat", "there is no 'trace'"),
         ("attention cat --trace pipe", "'pipe' is a StableDiffusionPipeline"),

@@ -20,7 +20,14 @@ from sdexplore.views.made_from import MADE_FROM
 SLUG = "every-view-again"
 PROMPT = "a cat and a dog"
 CALL = {"num_inference_steps": 2, "height": 64, "width": 64}
-RECORD = sdx.Record(cross_attention="heads", self_attention=(8,), decode=1, roles=("cond", "uncond"))
+RECORD = sdx.Record(
+    cross_attention="heads",
+    self_attention=(8,),
+    features=("mid_block", "up_blocks.0"),
+    statistics=True,
+    decode=1,
+    roles=("cond", "uncond"),
+)
 GIVEN_LATER = ("reconstruction", "latent_statistics")
 REFUSED = ("benchmark", "maps")
 
@@ -54,6 +61,7 @@ def world():
 
 
 DRAWN: dict[str, Callable[[World], Any]] = {
+    "activation_statistics": lambda w: views.activation_statistics(w.trace, step=0, role="uncond"),
     "architecture": lambda w: views.architecture(sdx.pipeline_architecture(w.pipe, height=64)),
     "attention": lambda w: views.attention(w.trace, ["cat", 5], steps=range(1), heads=[0], scale="each"),
     "attention_compare": lambda w: views.attention_compare(w.trace, w.other, ["dog"], role="cond", layers=8),
@@ -68,6 +76,8 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "denoising": lambda w: views.denoising(w.trace, steps=[1]),
     "difference": lambda w: views.difference(w.trace, w.other),
     "equation_checks": lambda w: views.equation_checks(sdx.equation_checks(w.pipe, num_inference_steps=20, seed=4)),
+    "feature_components": lambda w: views.feature_components(w.trace, "up_blocks.0", step=0, role="uncond"),
+    "feature_similarity": lambda w: views.feature_similarity(w.trace, (20, 40), "mid_block", step=0),
     "guidance": lambda w: views.guidance(w.trace),
     "guidance_steps": lambda w: views.guidance_steps(w.trace),
     "latent_statistics": lambda w: views.latent_statistics(sdx.latent_statistics(w.pipe, w.pictures)),

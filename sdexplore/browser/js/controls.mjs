@@ -82,8 +82,15 @@ export class Choices {
       "How the word's map is drawn", (value) => set({ look: value }));
     this.scale = choice("Scale", [["shared", "shared by all words"], ["each", "each word its own"]], "shared",
       "Shared: colours of different words compare. Own: weak words show too", (value) => set({ scale: value }));
-    this.element.append(this.layers.label, this.look.label, this.scale.label);
-    this.element.hidden = maps.length === 0;
+    if (maps.length) this.element.append(this.layers.label, this.look.label, this.scale.label);
+    const { features } = exploration;
+    if (features) {
+      const ofModules = features.modules.map(({ name, grid }) => [name, `places alike in ${name} (${gridName(grid)})`]);
+      this.features = choice("A click shows", [["", "its words alone"], ...ofModules], "",
+        "What a click on a pixel shows on the picture", (value) => set({ features: value || null, alike: true }));
+      this.element.append(this.features.label);
+    }
+    this.element.hidden = maps.length === 0 && !features;
   }
 
   /** Lists the layers of the role. */
@@ -102,6 +109,7 @@ export class Choices {
   draw() {
     const { state } = this.exploration;
     if (this.role) this.role.input.value = String(state.role);
+    if (this.features) this.features.input.value = state.features ?? "";
     this.layers.input.value = state.layers ?? "";
     this.look.input.value = state.look;
     this.scale.input.value = state.scale;

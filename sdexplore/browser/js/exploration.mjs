@@ -1,5 +1,6 @@
 // What is explored and what is chosen of it: everything the explorer knows without a page to show it on.
 
+import { Likeness } from "./likeness.mjs";
 import { Difference, Maps } from "./maps.mjs";
 import { DIFFERENCE, viewsOf } from "./pictures.mjs";
 import { boxRegion, cellRegion, isCell } from "./regions.mjs";
@@ -22,6 +23,7 @@ export class Exploration {
     this.size = facts.size ?? facts.grid;
     this.maps = facts.roles.map((role) => new Maps(role, content, this.grid));
     this.difference = facts.guidance ? new Difference(facts.guidance, content, this.grid) : null;
+    this.features = facts.features ? new Likeness(facts.features, content) : null;
     this.previews = previewsOf(facts, content);
     this.views = viewsOf(facts);
     this.turns = unpacking([
@@ -33,6 +35,7 @@ export class Exploration {
     this.state = {
       role: 0, word: null, step: null, at: facts.steps.length - 1, layers: null, view: this.usual,
       look: "over", scale: "shared", region: null,
+      features: this.features?.usual ?? null, alike: false,
     };
     this.hover = { word: null, region: null };
     this.beside = null; // another exploration, whose maps have the same scale
@@ -65,6 +68,18 @@ export class Exploration {
   /** The region whose words are ranked: the pointed one, else the chosen one; null is the whole picture. */
   get region() {
     return this.hover.region ?? this.state.region;
+  }
+
+  /** Where features are alike to those of the chosen cell; null where a word's map is shown, or none are there. */
+  get likeness() {
+    const { features, grid, hover, state: { alike, features: module, region } } = this;
+    if (!features?.isReady || !module || !alike || !isCell(region) || hover.word !== null) return null;
+    const key = [module, this.step?.step, region.cell].join(" ");
+    if (this.found?.key !== key) {
+      const place = [(region.row + 0.5) / grid[0], (region.column + 0.5) / grid[1]];
+      this.found = { key, ...features.of(module, this.step?.step ?? 0, place) };
+    }
+    return this.found;
   }
 
   /** The value at the end of an entry's colour scale, and whether that scale is its own. */
@@ -105,6 +120,7 @@ export class Exploration {
   /** Unpacks single steps until all are there or `enough()` is true; returns whether all are there. */
   unpack(enough = () => false) {
     const { waits } = this;
+    if (this.features) this.features.isReady = true; // all of the content is there
     let isDone;
     do isDone = this.turns.next().done;
     while (!isDone && !enough());
@@ -154,6 +170,7 @@ export class Exploration {
       word: this.entries[state.word]?.text ?? null, role: current?.role.role ?? null, step: state.step,
       layers: state.layers, view: state.view, look: state.look, scale: state.scale,
       pixel: isCell(region) ? [region.row, region.column] : null, box: region?.box ?? null,
+      ...(this.features ? { features: state.features, alike: state.alike } : {}),
     };
   }
 
@@ -174,6 +191,8 @@ export class Exploration {
     if (this.views.some(({ name }) => name === wanted.view)) change.view = wanted.view;
     if (LOOKS.includes(wanted.look)) change.look = wanted.look;
     if (SCALES.includes(wanted.scale)) change.scale = wanted.scale;
+    if (this.features && (wanted.features === null || this.features.has(wanted.features))) change.features = wanted.features;
+    if (this.features && typeof wanted.alike === "boolean") change.alike = wanted.alike;
     const { box, pixel } = wanted;
     if (isNumbers(box, 4)) change.region = boxRegion(box, this.size, this.grid);
     else if (isNumbers(pixel, 2)) change.region = cellRegion(...pixel, this.grid);

@@ -15,7 +15,7 @@ import { Division, Ranking } from "./ranking.mjs";
 import { movedRegion, sameCell } from "./regions.mjs";
 import { ColourBar, Stage } from "./stage.mjs";
 import STYLES from "./style.css";
-import { differenceInWords, firstWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
+import { differenceInWords, firstWords, likenessInWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
 
 const QUIET = 120; // milliseconds: while keys repeat, only the last place is said
 const KEYS =
@@ -141,7 +141,7 @@ export class Explorer {
     const { exploration } = this, before = JSON.stringify(exploration.state);
     exploration.set(change);
     if (change.role !== undefined) this.#fill();
-    const onlyRegion = Object.keys(change).every((name) => name === "region");
+    const onlyRegion = Object.keys(change).every((name) => name === "region" || name === "alike");
     if (onlyRegion) this.#later("heat");
     else this.#later("maps", "base");
     if (tell && JSON.stringify(exploration.state) !== before) this.changed?.();
@@ -171,20 +171,20 @@ export class Explorer {
 
   #chooseWord(word) {
     const { state, usual } = this.exploration;
-    this.#set({ word, view: state.view === DIFFERENCE ? usual : state.view });
+    this.#set({ word, alike: false, view: state.view === DIFFERENCE ? usual : state.view });
   }
 
   /** Chooses a region; the cell that is chosen already is given up. */
   #chooseRegion(region) {
     const { hover, state } = this.exploration;
     hover.region = null;
-    this.#set({ region: sameCell(region, state.region) ? null : region });
+    this.#set({ region: sameCell(region, state.region) ? null : region, alike: true });
     this.#sayRegion();
   }
 
   #moveCursor(direction, extend) {
     const { state, size, grid } = this.exploration;
-    this.#set({ region: movedRegion(state.region, direction, extend, size, grid) });
+    this.#set({ region: movedRegion(state.region, direction, extend, size, grid), alike: true });
     this.#sayRegion();
   }
 
@@ -244,11 +244,12 @@ export class Explorer {
   }
 
   #drawHeat() {
-    const { exploration } = this, { current, word, state, difference } = exploration;
+    const { exploration } = this, { current, word, state, difference, likeness } = exploration;
     const isDifference = word === null && state.view === DIFFERENCE && difference.there;
-    this.bar.drawTop(this.stage.drawHeat(nothingToShow(exploration)));
-    this.bar.element.hidden = !current && !isDifference;
-    if (word !== null) {
+    this.bar.drawTop(this.stage.drawHeat(nothingToShow(exploration)), likeness !== null);
+    this.bar.element.hidden = !current && !isDifference && !likeness;
+    if (likeness) setText(this.what, likenessInWords(exploration));
+    else if (word !== null) {
       setText(this.what, `${mapInWords(exploration)} ${scaleInWords(exploration.scaleOf(word).own)}`);
     } else setText(this.what, isDifference ? differenceInWords(exploration) : nothingToShow(exploration));
     this.prompt.draw();
@@ -277,9 +278,9 @@ export class Explorer {
 
   #sayRegion() {
     const { exploration } = this, { state, grid } = exploration;
-    if (!exploration.current) return;
-    const words = firstWords(exploration, exploration.read(state.region), 4);
-    this.#say(`${regionName(state.region, grid)}: ${words.join(", ")}`);
+    const words = exploration.current ? firstWords(exploration, exploration.read(state.region), 4) : [];
+    const alike = exploration.likeness ? [likenessInWords(exploration)] : [];
+    if (words.length + alike.length) this.#say([`${regionName(state.region, grid)}: ${words.join(", ")}`, ...alike].join(" "));
   }
 
   /** Ends: nothing is drawn or said any more. */

@@ -63,6 +63,22 @@ export function paintDifference(canvas, grid, values, reach) {
   });
 }
 
+/** Draws cosines from −1 (blue) over 0 (white) to 1 (red), 60 % opaque over a picture; what is no number is clear. */
+export function paintLikeness(canvas, grid, values, isAlone) {
+  paintDifference(canvas, grid, values, 1);
+  paint(canvas, grid, ({ data }) => {
+    values.forEach((value, i) => {
+      data[4 * i + 3] = Number.isNaN(value) ? 0 : isAlone ? 255 : 153;
+    });
+  });
+}
+
+/** Draws the colours of cosines from left to right. */
+export function paintLikenessRamp(canvas) {
+  const count = 201;
+  paintDifference(canvas, [1, count], Float32Array.from({ length: count }, (_, i) => (2 * i) / (count - 1) - 1), 1);
+}
+
 /** Draws the absolute difference of two canvases of one size; returns the mean over red, green and blue, of 255. */
 export function paintPictureDifference(canvas, a, b) {
   const { width, height } = a, size = [0, 0, width, height];

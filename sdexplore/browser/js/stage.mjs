@@ -2,7 +2,7 @@
 
 import { make, setText } from "./dom.mjs";
 import { three } from "./numbers.mjs";
-import { OPAQUE, OVER, paintMap, paintRamp } from "./painting.mjs";
+import { OPAQUE, OVER, paintLikeness, paintLikenessRamp, paintMap, paintRamp } from "./painting.mjs";
 import { DIFFERENCE, UNPACKING } from "./pictures.mjs";
 import { boxBetween, boxRegion, cellRegion, frameOf } from "./regions.mjs";
 import { alt } from "./wording.mjs";
@@ -99,16 +99,19 @@ export class Stage {
     return source;
   }
 
-  /** Draws the map of the word, or that of the difference of guidance; returns the top of its colours, 0 without. */
+  /** Draws the map of likeness, of the word, or of the difference; returns the top of its colours, 0 without. */
   drawHeat(hint) {
-    const { state, current, word, grid, difference } = this.exploration;
+    const { state, current, word, grid, difference, likeness } = this.exploration;
     const isDifference = word === null && state.view === DIFFERENCE && difference.there;
-    const isMap = word !== null || isDifference;
+    const isMap = likeness !== null || word !== null || isDifference;
     this.heat.hidden = !isMap || state.look === "none";
     const alone = state.look === "map" || this.base.hidden, colours = alone ? OPAQUE : OVER;
     this.heat.classList.toggle("alone", alone);
     let top = 0;
-    if (word !== null) {
+    if (likeness) {
+      top = 1;
+      paintLikeness(this.heat, likeness.grid, likeness.values, alone);
+    } else if (word !== null) {
       ({ top } = this.exploration.scaleOf(word));
       paintMap(this.heat, grid, current.values, word * current.cells, top, colours);
     } else if (isDifference) {
@@ -124,7 +127,9 @@ export class Stage {
   drawFrame(region) {
     this.frame.hidden = !region;
     if (!region) return;
-    const { size, grid } = this.exploration;
+    const { size, likeness } = this.exploration, isMarked = likeness && region === this.exploration.state.region;
+    const grid = isMarked ? likeness.grid : this.exploration.grid; // the cell whose features are compared
+    if (isMarked) region = likeness.region;
     for (const [side, share] of Object.entries(frameOf(region, size, grid))) this.frame.style[side] = `${100 * share}%`;
   }
 }
@@ -135,14 +140,19 @@ export class ColourBar {
     const ramp = make("canvas", { class: "ramp", "aria-hidden": "true" });
     paintRamp(ramp);
     this.tick = make("i", { class: "tick", hidden: true });
+    this.begin = make("span", { class: "number", text: "0" });
     this.end = make("span", { class: "number" });
-    this.element = make("div", { class: "scale" }, make("span", { class: "number", text: "0" }),
-      make("div", { class: "ramp-box" }, ramp, this.tick), this.end);
+    this.element = make("div", { class: "scale" }, this.begin, make("div", { class: "ramp-box" }, ramp, this.tick), this.end);
+    this.ramp = ramp;
+    this.isSigned = false;
     this.top = 0;
   }
 
-  /** Shows the top of the colours; 0 hides the bar in its place, so that nothing else moves. */
-  drawTop(top) {
+  /** Shows the top of the colours, from 0 or, signed, from its negative; 0 hides the bar in its place. */
+  drawTop(top, isSigned = false) {
+    if (isSigned !== this.isSigned) (isSigned ? paintLikenessRamp : paintRamp)(this.ramp);
+    this.isSigned = isSigned;
+    setText(this.begin, isSigned ? `−${three(top)}` : "0");
     this.top = top;
     this.element.classList.toggle("unneeded", !top);
     setText(this.end, top ? three(top) : "");
@@ -150,7 +160,7 @@ export class ColourBar {
 
   /** Marks a value; null marks none. */
   drawTick(value) {
-    this.tick.hidden = value === null || !this.top;
+    this.tick.hidden = value === null || !this.top || this.isSigned;
     if (!this.tick.hidden) this.tick.style.left = `${Math.min(100, (100 * value) / this.top)}%`;
   }
 }

@@ -53,6 +53,18 @@ export function mapInWords(exploration) {
 /** The scale of the colours of a word's map. */
 export const scaleInWords = (own) => `Colours: ${own ? "this word's own scale" : "one scale for all words"}.`;
 
+/** The map of likeness in words: whose features, how alike they are, and how exactly that is known. */
+export function likenessInWords({ likeness: { module, step, values, region }, features }) {
+  const of = `Features of ${module.name}, ${features.role}, step ${step}`;
+  if (values.every(Number.isNaN)) return `${of}: here they are the mean of all places, so nothing is alike or unlike.`;
+  const alike = values.filter((value) => value > 0.5).length / values.length;
+  return (
+    `${of}: cosine to those of the marked cell (row ${region.row}, column ${region.column} of ` +
+    `${gridName(module.grid)}), less their mean over the picture, within ${three(module.error)}. ` +
+    `${percent(alike)} of the places are above 0.5.`
+  );
+}
+
 /** The map of the difference of guidance in words. */
 export function differenceInWords({ state, facts }) {
   const steps = state.step === null ? `mean over ${count(facts.guidance.averaged, "step")}` : `step ${state.step}`;

@@ -19,13 +19,15 @@ import torch
 from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
+from ..families.concept_stream import ConceptStream
 from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
+from .module_readers import ModuleReader
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
-from .probabilities import of_picture, of_words, probabilities
+from .probabilities import of_picture, of_text, of_words, probabilities
 
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
@@ -35,7 +37,7 @@ End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(
+def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run reads)
     denoisers: Sequence[torch.nn.Module],
     family: Family,
     layers: Mapping[str, LayerPlan],
@@ -44,6 +46,8 @@ def observing(
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
+    concepts: torch.Tensor | None = None,
+    readers: Sequence[ModuleReader] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
@@ -57,6 +61,8 @@ def observing(
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        concepts: (concept, width), the embeddings of words that go beside the text, where some layers read them.
+        readers: Read what modules give, in the same calls and rows.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
     Raises:
@@ -67,14 +73,20 @@ def observing(
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
-    observer.mixed = mixed
+    observer.mixed, observer.concepts, observer.readers = mixed, concepts, readers
     with ExitStack() as stack:
         stack.callback(grids.remove)
         for network in denoisers:
             stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
             stack.callback(network.register_forward_hook(observer.after).remove)
+        if concepts is not None:
+            time: Any = denoisers[0].time_text_embed
+            stack.callback(time.register_forward_hook(observer.condition).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name)):
+                stack.callback(hook.remove)
+        for reader in readers:
+            for hook in reader.hooks():
                 stack.callback(hook.remove)
         if stand_in is not None:
             observer.settles = False  # a graph takes note of the hooks that were there when it was made
@@ -88,7 +100,7 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        mixed: As `observing` takes it.
+        mixed, concepts, readers: As `observing` takes them.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -107,6 +119,8 @@ class Observer:
         self._call: DenoiserCall | None = None
         self.settles = True
         self.mixed: Mixed | None = None
+        self.concepts: torch.Tensor | None = None
+        self.readers: Sequence[ModuleReader] = ()
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -131,7 +145,7 @@ class Observer:
         finally:
             self._call = before
 
-    def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, denoiser: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hook on the denoiser: opens the call."""
         if not self._own.is_denoiser_call():
             return
@@ -141,6 +155,16 @@ class Observer:
             raise RunError(f"run: cannot observe a call of the {self.family.title} {reason}")
         self._grids.begin(inputs)
         self._call = DenoiserCall(self._begin(inputs), inputs)
+        if self.concepts is not None:
+            self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows)
+        for reader in self.readers:
+            reader.begin(self._call)
+
+    def condition(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> None:
+        """Hook on what conditions the denoiser's blocks: the concepts of the call begin."""
+        if (call := self.call) is not None and call.stream is not None and call.plan.rows:
+            with torch.no_grad():
+                call.stream.condition(self.family.concept_conditioning(module, args, made))
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
@@ -149,6 +173,8 @@ class Observer:
         self._call = None
         call.noise_pred = self.family.noise_pred(output, call.inputs)
         self._check(call)
+        for reader in self.readers:
+            reader.end()
         if call.heard and self.settles:
             self._grids.settle()
         call.finish(self.layers)
@@ -193,6 +219,7 @@ class Observer:
             alike.setdefault(_key(places[row], kept[row]), []).append(row)
         for several in alike.values():
             first = several[0]
+            self._check_grid(layer, attended, places[first])
             for reading in readings:
                 self._read_rows(call, layer, attended, tuple(several), places[first], kept[first], reading)
 
@@ -216,13 +243,12 @@ class Observer:
         plan: LayerPlan,
     ) -> None:
         """Reads the rows of one layer in which picture and words stand at the same places."""
-        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
-        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
-        if grid is None or pixels != grid[0] * grid[1]:
-            raise RunError(
-                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
-                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
-            )
+        grid = self._grids.of(layer.name) or ()
+        if plan.kind == "concept_scores":
+            if call.stream is not None and places is not None:
+                scores = call.stream.attend(layer, attended, places, rows).unflatten(1, grid)  # type: ignore[no-untyped-call]
+                call.concept_scores.setdefault(layer.name, {}).update(zip(rows, scores, strict=True))
+            return
         there, family, head_mean = attended.of_rows(rows), self.family, plan.head_mean
         if places is None:
             by_head = family.by_head(layer, there)
@@ -231,6 +257,8 @@ class Observer:
                 probs = self._mixed(layer, attended, rows, probs, head_mean=head_mean)
         elif plan.kind == "self_attention":
             probs = of_picture(family, layer, there, places, head_mean=head_mean)
+        elif plan.kind == "word_attention":
+            probs = of_text(family, layer, there, places, kept, head_mean=head_mean)
         else:
             probs = of_words(family, layer, there, places, kept, head_mean=head_mean)
         shape = (probs.shape[1], *grid)
@@ -243,6 +271,16 @@ class Observer:
                 by_head = family.by_head(layer, there.of_queries(places.picture))
             queries = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
             call.queries.setdefault(layer.name, {}).update(zip(rows, queries, strict=True))
+
+    def _check_grid(self, layer: Layer, attended: Attended, places: Places | None) -> None:
+        """RunError where the picture's queries do not fill the layer's grid."""
+        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
+        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
+        if grid is None or pixels != grid[0] * grid[1]:
+            raise RunError(
+                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
+                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
+            )
 
     def _mixed(
         self, layer: Layer, attended: Attended, rows: tuple[int, ...], probs: torch.Tensor, *, head_mean: bool

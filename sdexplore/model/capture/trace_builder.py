@@ -17,16 +17,18 @@ from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
+from ...trace.concept_scores import ConceptScores
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
 from ...trace.frame_axis import middle
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
-from ...trace.trace import Attention, Queries, Trace
+from ...trace.trace import Attention, Features, Queries, Trace
 from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
+from .module_readers import StatisticsReader, beyond_float16
 from .pictures import pictures_of, videos_of
-from .plans import kept_of
+from .plans import LayerPlan, kept_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
@@ -92,7 +94,9 @@ class Assembly:
         parts: dict[str, Any] = {
             one.name: one.value_in(arrays) for one in declared(Trace) if one.kind in (Kind.ARRAY, *KEYED)
         }
-        provenance: Provenance = {**self.provenance, "guidance": self._guidance(), **lacking.entries()}
+        names = next((one.names for one in self.recorder.readers if isinstance(one, StatisticsReader)), {})
+        measured: Provenance = {"modules": list(names)} if names else {}
+        provenance: Provenance = {**self.provenance, **measured, "guidance": self._guidance(), **lacking.entries()}
         if (size := self._size(arrays)) is not None and "used" in provenance:
             provenance["used"] = {**provenance["used"], "height": size[0], "width": size[1]}
         return Trace(kind="run", call=call, provenance=provenance, tokens=tokens, flags=flags, **parts, **calls)
@@ -101,6 +105,10 @@ class Assembly:
         """Forgets arrays whose shape is none that a trace can hold beside the latents."""
         keeper, sizes = self.recorder.keeper, fixed_lengths(Trace)
         arrays = keeper.arrays(image)
+        for module in beyond_float16(self.recorder.readers):
+            for key in [key for key in arrays if key.startswith("features/") and key.split("/", 2)[2] == module]:
+                keeper.forget((image, key))
+                lacking.note(key, "it reaches beyond 65504, the greatest float16; Record(dtype='float32') keeps it")
         for one in (each for each in with_arrays(Trace) if each.kind in (Kind.ARRAY, *KEYED)):
             for key in [key for key in arrays if key.split("/")[0] == one.name]:
                 try:
@@ -212,14 +220,23 @@ class Assembly:
         rows = {one.name: one.rows for one in declared(Trace)}
         readers: dict[str, dict[str, Any]] = {}
         for (owner, name), steps in recorder.calls.items():
-            if owner != image:
+            if owner != image or name not in arrays:  # one that did not fit
                 continue
             kind, role, layer = name.split("/", 2)
             there = fields[kind].setdefault(role, {})
+            if kind == "features":
+                there[layer] = Features(values=arrays[name], steps=tuple(steps))
+                continue
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
-            cross, plan = kind == "cross_attention", recorder.layers[layer]
+            if rows[kind] is ConceptScores:
+                there[layer] = ConceptScores(
+                    scores=arrays[name], steps=tuple(steps), concepts=tuple(recorder.record.concepts)
+                )
+                continue
+            cross = kind != "self_attention"
+            plan = next(one for one in recorder.layers[layer].readings if one.kind == kind)
             known = recorder.tokens_of(role, image) if cross else None
             if cross and role not in readers:
                 readers[role] = readers_of(known or {}, recorder.family.text_columns(known or ()))
@@ -229,7 +246,7 @@ class Assembly:
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
-                columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
+                columns=_columns(known, first, arrays[name].shape[-1], plan) if cross else (),
                 head_mean=plan.head_mean,
                 **(readers[role] if cross else {}),
             )
@@ -237,20 +254,22 @@ class Assembly:
 
 
 def _columns(
-    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
+    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, plan: LayerPlan
 ) -> tuple[tuple[int, ...], ...]:
     """The positions of the prompt in each of the recorded columns.
 
-    A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
+    A `rest`, which has the picture in it, names no position: what it holds of padding is not known. Where words ask
+    there is no column for others.
     """
+    rest, others_too = plan.rest, plan.kind == "cross_attention"
     length = (
         max((begin + len(tokens[name].ids) for name, begin in first.items() if name in tokens), default=0)
         if tokens
         else 0
     )
     kept = kept_of(tokens, length, first) if tokens and first else None
-    if kept is None or columns != len(kept) + 1 or (columns == length and not rest):
+    if kept is None or columns != len(kept) + others_too or (columns == length and not rest):
         kept = tuple(range(columns - rest))
         return (*((position,) for position in kept), *[()] * rest)
     others = () if rest else tuple(sorted(set(range(length)).difference(kept)))
-    return (*((position,) for position in kept), others)
+    return (*((position,) for position in kept), *[others] * others_too)

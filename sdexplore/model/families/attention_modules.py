@@ -32,11 +32,13 @@ class Layer:
     Attributes:
         name: Dotted, in the denoiser.
         facts: What it attends to, its heads and widths.
+        text_block: The block of two streams that it is in, where other words can go beside the text (`concept_stream`).
     """
 
     name: str
     module: nn.Module
     facts: AttentionFacts
+    text_block: nn.Module | None = None
 
     @property
     def to_words(self) -> bool:
@@ -75,7 +77,7 @@ class Places:
 
     Attributes:
         picture: Of the queries, and of the keys.
-        words: Of the keys; the text from its first position to its last, padding too.
+        words: Of the same; the text from its first position to its last, padding too.
     """
 
     picture: slice

@@ -50,6 +50,7 @@ class Family:
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
         video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
+        no_keep: Why prompt-to-prompt (`Keep`) is not made in it; "" where it is.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -73,6 +74,7 @@ class Family:
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
     video: ClassVar[bool] = False
+    no_keep: ClassVar[str] = "words and picture have one softmax, and the formula mixes attention to words alone"
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -267,13 +269,21 @@ class Family:
         """
         return None
 
-    def unchangeable(self, layer: Layer) -> str | None:
+    def standing(self, denoiser: nn.Module, layer: Layer, call: Call, row: int) -> Places:
+        """`places` of a row of any layer: where they are not told, all queries are the picture's and all keys words."""
+        grids = self.grids(denoiser, ())
+        grids.begin(call)
+        y, x = grids.of(layer.name) or (0, 0)
+        return self.places(layer, call, row, y * x) or Places(picture=slice(None), words=slice(None))
+
+    def unchangeable(self, layer: Layer) -> str | None:  # noqa: ARG002
         """Why what the layer attends with, or its heads, cannot be changed; None where they can.
 
-        Where they can, query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
+        Layers that are heard at the kernel are changed there (`change_at_kernel`), the words' keys where `places` says.
+        In others query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
         positions that `text_columns` says, and the heads go to `to_out[0]` side by side (`ways_to_change`).
         """
-        return f"what {layer.name!r} attends with is not changed in a {self.title} of this family; whole modules are"
+        return None
 
     def leading_rows_only(self, layer: Layer) -> bool:
         """Whether the layer may attend in the leading rows of the batch alone, as perturbed-attention guidance does."""
@@ -290,6 +300,20 @@ class Family:
         else:
             why = f"is a {self.title}'s, and how it makes keys of other words is not known here"
         raise RunError(f"open_word_map: layer {layer.name!r} {why}")
+
+    # Concepts beside the text
+
+    def concept_embeds(self, pipe: Any, concepts: Sequence[str], given: Mapping[str, Any]) -> torch.Tensor:  # noqa: ARG002
+        """(concept, width): the first token of each concept's text, as the pipeline gives T5's text to its denoiser.
+
+        Raises:
+            RunError: The pipeline has no T5.
+        """
+        raise RunError(f"Record(concepts=…): how a {self.title} takes words beside its text is not known")
+
+    def concept_conditioning(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """What conditions the concepts, by a call of the denoiser's `time_text_embed` and what it made."""
+        return made
 
     # Sizes
 
@@ -328,6 +352,12 @@ class Family:
             return {"words": self.text_length(call), "picture": sample.shape[1]}
         y, x = self.latent_size(call)
         return {"words": self.text_length(call), "picture": (y // side) * (x // side)}
+
+    def joint_lengths(self, denoiser: nn.Module, call: Call) -> frozenset[int]:
+        """How many positions a tensor of words and picture together may have in such a call."""
+        found = self.streams(denoiser, call)
+        words = max(self.text_length(call, row) for row in range(self.rows(call)))
+        return frozenset({sum(found.values()), found["picture"] + words})
 
     def blocks(self, blueprint: nn.Module, inputs: Call, own: nn.Module) -> Blocks:  # noqa: ARG002
         """The blocks down, mid and up of a denoiser; see `blocks_of`.

@@ -27,6 +27,7 @@ class HunyuanDiT(Family):
     classes: ClassVar[tuple[str, ...]] = ("HunyuanDiT2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "timestep", "encoder_hidden_states")
     dispatches: ClassVar[bool] = False
+    no_keep: ClassVar[str] = "two texts stand one behind the other in the keys, and the formula aligns one"
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""

@@ -89,6 +89,12 @@ class Lumina2(Family):
         words = self.text_length(call, row)
         return Places(picture=slice(words, words + pixels), words=slice(0, words))
 
+    def joint_lengths(self, denoiser: nn.Module, call: Call) -> frozenset[int]:
+        """The longest row's words and the picture; of an example, the words with their padding."""
+        mask = call["encoder_attention_mask"]
+        words = mask.shape[1] if mask.is_meta else int(mask.sum(1).max())
+        return frozenset({self.streams(denoiser, call)["picture"] + words})
+
     def streams(self, denoiser: nn.Module, call: Call) -> dict[str, int]:
         """The words with their padding, since an example's mask has no content."""
         (y, x), side = self.latent_size(call), self.patch(denoiser)

@@ -29,6 +29,7 @@ class PixArt(Family):
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
+    no_keep: ClassVar[str] = "each row's own padding is masked, and a mask does not fit the attention of another row"
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""

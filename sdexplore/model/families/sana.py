@@ -29,6 +29,7 @@ class Sana(Family):
     dispatches: ClassVar[bool] = False
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
+    no_keep: ClassVar[str] = "each row's own padding is masked, and a mask does not fit the attention of another row"
     negative_apart: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:

@@ -43,6 +43,7 @@ class UNet(Family):
     dispatches: ClassVar[bool] = False
     pooled: ClassVar[str] = "add_text_embeds"
     at_kernel: ClassVar[bool] = False
+    no_keep: ClassVar[str] = ""
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
     def latent_channels(self, pipe: Any) -> int:

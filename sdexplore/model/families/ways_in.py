@@ -9,7 +9,7 @@ flash-attn, sage) is read from what the processor's file gives diffusers' `dispa
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock, get_ident, local
 from typing import Any, Protocol, runtime_checkable
@@ -20,12 +20,12 @@ from torch.nn.attention import SDPBackend
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-_KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
+KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
 _DISPATCH = "dispatch_attention_fn"
 _HERE = local()  # a mode is left in the thread that it was entered in
 _SEAMS: dict[Any, tuple[int, Any]] = {}
 _SEAMS_LOCK = Lock()
-_FOR_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001  (there is no public name)
+KERNEL_FOR_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001  (there is no public name)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Attended:
         scale: Of the scores; `Family.by_head` settles it.
         mask: Added to the scores, or boolean; broadcasts against (row, head, query, key).
         normaliser: log Σ exp of each query's scores, (row, head, query), where the kernel handed it out.
+        value, made: (row, head, position, width); what the kernel was given beside them, and what it returned. They are
+            there at the kernel alone, and not of some rows, queries or keys.
     """
 
     query: torch.Tensor
@@ -44,6 +46,8 @@ class Attended:
     scale: float = 1.0
     mask: torch.Tensor | None = None
     normaliser: torch.Tensor | None = None
+    value: torch.Tensor | None = None
+    made: torch.Tensor | None = None
 
     def of_rows(self, rows: tuple[int, ...]) -> "Attended":
         """The same of some rows of the batch."""
@@ -53,7 +57,7 @@ class Attended:
         normaliser = None if self.normaliser is None else _rows(self.normaliser, rows)
         return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask, normaliser)
 
-    def of_queries(self, positions: slice) -> "Attended":
+    def of_queries(self, positions: slice | list[int]) -> "Attended":
         """The same of some queries, by head, with all keys."""
         mask = self.mask
         if mask is not None and mask.shape[-2] > 1:
@@ -104,11 +108,26 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
 
 
 def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
-    """Hooks that switch a mode of this thread on while the layer runs; the mode sees what the kernel is given."""
+    """Has `heard` called with what the kernel is given while the layer runs."""
+    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
+    seam = [_Seam(file)] if hasattr(file, _DISPATCH) else []
+    return [*inside(module, lambda: _Kernel(module, heard)), *seam]
+
+
+class ModeOfLayer(TorchFunctionMode):
+    """What torch's functions are seen by while one layer runs."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+
+def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removable"]:
+    """Hooks that switch a mode of this thread on while the layer runs; of several, the last sees a call first."""
 
     def enter(*_: Any) -> None:
         modes = vars(_HERE).setdefault("modes", [])
-        modes.append(_Kernel(module, heard))
+        modes.append(mode())
         modes[-1].__enter__()
 
     def leave(*_: Any) -> None:
@@ -117,8 +136,7 @@ def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
             modes.pop().__exit__(None, None, None)
 
     hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
-    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+    return [_Leaving(leave), *hooks]
 
 
 @runtime_checkable
@@ -169,20 +187,22 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     **named: Any,
 ) -> torch.Tensor:
     """Diffusers' dispatcher, heard here where no call of torch's own function was heard behind it."""
-    mode = next(reversed(vars(_HERE).get("modes", [])), None)
+    mode = next((one for one in reversed(vars(_HERE).get("modes", [])) if isinstance(one, _Kernel)), None)
     before = mode.calls if mode else 0
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
     if mode and mode.calls == before:  # (row, position, head, width) here
-        mode.hear(_given(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa))
+        given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
+        attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
+        mode.hear(replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2)))
     return out
 
 
-class _Kernel(TorchFunctionMode):
+class _Kernel(ModeOfLayer):
     """Reads the arguments of `F.scaled_dot_product_attention`; what that returns stays the model's."""
 
     def __init__(self, module: nn.Module, heard: Heard) -> None:
-        super().__init__()
-        self.module, self._heard, self.calls = module, heard, 0
+        super().__init__(module)
+        self._heard, self.calls = heard, 0
 
     def hear(self, attended: Attended) -> None:
         """Hands on what a kernel was given."""
@@ -190,14 +210,14 @@ class _Kernel(TorchFunctionMode):
         self._heard(attended)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not _KERNEL:
+        if func is not KERNEL:
             return func(*args, **(kwargs or {}))
-        out, attended = _attend(*args, **(kwargs or {}))
+        out, attended = attend(*args, **(kwargs or {}))
         self.hear(attended)
         return out
 
 
-def _attend(
+def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -216,27 +236,39 @@ def _attend(
     normaliser = None
     if _hands_out_normaliser(query, *given[1:], scale, enable_gqa):
         added = _added(attn_mask, query)
-        out, normaliser = _FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
+        out, normaliser = KERNEL_FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
     else:
-        out = _KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
-    return out, _given(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
+        out = KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
+    how = {"is_causal": is_causal, "enable_gqa": enable_gqa}
+    attended = given_to_kernel(query, key, attn_mask, scale, **how, normaliser=normaliser)
+    return out, replace(attended, value=value, made=out)
 
 
-def _given(
+def given_to_kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     mask: torch.Tensor | None,
-    is_causal: bool,  # noqa: FBT001
     scale: float | None,
-    enable_gqa: bool,  # noqa: FBT001
+    *,
+    is_causal: bool = False,
+    enable_gqa: bool = False,
     normaliser: torch.Tensor | None = None,
 ) -> Attended:
     """What a kernel was given, with grouped keys repeated and the scale settled."""
     if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
+        key = _per_query(key, query)
     if is_causal:
         mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, mask, normaliser)
+
+
+def repeated(value: torch.Tensor, attended: Attended) -> torch.Tensor:
+    """Values by head, grouped ones repeated for each head of the query."""
+    return value if value.shape[-3] == attended.query.shape[-3] else _per_query(value, attended.query)
+
+
+def _per_query(x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    return x.repeat_interleave(query.shape[-3] // x.shape[-3], -3)
 
 
 def _hands_out_normaliser(

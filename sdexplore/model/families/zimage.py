@@ -95,6 +95,11 @@ class ZImage(Family):
         """With the padding of both."""
         return {name: _padded(length) for name, length in super().streams(denoiser, call).items()}
 
+    def joint_lengths(self, denoiser: nn.Module, call: Call) -> frozenset[int]:
+        """With the padding of both, and of the longest row."""
+        words = max(self.text_length(call, row) for row in range(self.rows(call)))
+        return frozenset({self.streams(denoiser, call)["picture"] + _padded(words)})
+
     # Attention
 
     def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:

@@ -109,6 +109,10 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
+    if record.concepts:
+        yield "concepts beside the text", ", ".join(record.concepts)
+    if record.word_attention:
+        yield "attention of words to the picture", "of every joint layer that layers= names"
 
 
 def _unasked(family: Family, record: Record) -> Iterator[str]:

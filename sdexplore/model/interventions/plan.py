@@ -1,6 +1,7 @@
 """From changes as values to what carries them out: names are found in the denoiser and the prompt, or refused."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -24,7 +25,7 @@ from ..families.family import Family
 from .ablate import AblateEdit
 from .blend import Blend
 from .changing import Changing
-from .edit import TIME, Edit
+from .edit import TIME, Edit, Standing
 from .keep import KeepEdit
 from .patch import PatchEdit
 from .reweight import ReweightEdit
@@ -50,8 +51,10 @@ def changing_of(changes: Iterable[Change], pipe: Any, tokens: Tokens) -> Changin
 def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int]) -> Edit:
     family, denoiser = family_of(pipe), denoiser_of(pipe)
     layers = family.attention_layers(denoiser)
+    standing: Standing | None = partial(family.standing, denoiser) if family.at_kernel else None
     match change:
         case Keep():
+            _keeps(change, family)
             rider = sources.setdefault(change.run, len(sources))
             _attending_to_words(change, layers)
             _check_layers(change, family, layers.values())
@@ -64,13 +67,14 @@ def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int])
         case Reweight():
             chosen = _cross_layers(change, layers)
             _check_layers(change, family, chosen)
-            return ReweightEdit(change, chosen, lambda role, image: _positions(change, family, tokens, role, image))
+            positions = partial(_positions, change, family, tokens)
+            return ReweightEdit(change, chosen, positions, standing)
         case Ablate(heads=None):
             return AblateEdit(change, modules=modules_named(change, change.names, denoiser))
         case Ablate():
             chosen = _layers_in(change, change.names, layers)
             _check_layers(change, family, chosen)
-            return AblateEdit(change, layers=chosen)
+            return AblateEdit(change, layers=chosen, standing=standing)
     raise TypeError(change)
 
 
@@ -174,6 +178,13 @@ def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]
             hint = did_you_mean(one, beginnings(layers), most=6)
             raise RunError(f"{change!r}: no attention layer is called {one!r}, or begins so; {hint}")
     return [layer for name, layer in layers.items() if lies_in(name, *names)]
+
+
+def _keeps(change: Keep, family: Family) -> None:
+    if family.no_keep:
+        raise RunError(
+            f"{change!r}: Keep is not made in the {family.title}: {family.no_keep}. Reweight, Ablate and Patch are"
+        )
 
 
 def _check_layers(change: Reweight | Ablate | Keep, family: Family, layers: Iterable[Layer]) -> None:

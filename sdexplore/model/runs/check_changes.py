@@ -27,6 +27,11 @@ def check_changes(pipe: Any, call: Call, function: str) -> None:
         TokenError: The prompt has no such word.
     """
     if changes := changes_of(call.change, function):
+        if call.record.concepts:
+            raise RunError(
+                f"{function}: Record(concepts=…) does not go with change=…: the concepts go through the denoiser's own "
+                "modules, and what changes those would change the concepts too"
+            )
         try:
             _check(pipe, call, changes)
         except (RunError, TokenError) as error:

@@ -9,6 +9,8 @@ from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...base.user_warnings import warn_user
 from ...trace.record import Record
+from ..capture.module_names import TIME, named_modules
+from ..capture.module_shapes import feature_shapes
 from ..capture.plans import LayerPlan
 from ..capture.recorder import Recorder
 from ..components.pipeline_parts import attention_layers, denoiser
@@ -56,6 +58,7 @@ def misses(
     # Where a denoiser has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
+    yield from _of_joint_layers(record, layers)
     asked = record.self_attention
     if not asked or not kinds[False]:
         return
@@ -70,6 +73,22 @@ def misses(
         yield Miss(
             f"Record(self_attention={asked!r}): no layer's grid has {_sides(sizes)}; longer sides are {there}", fatal
         )
+
+
+def _of_joint_layers(record: Record, layers: Mapping[str, Layer]) -> Iterator[Miss]:
+    """What the Record asks of words that attend, where none do."""
+    if record.word_attention and not any(layer.joint for layer in layers.values()):
+        text = (
+            "Record(word_attention=True): the words attend to nothing in this denoiser, whose attention layers have "
+            "queries of the picture alone; families with joint attention (SD3, FLUX, …) have them"
+        )
+        yield Miss(text, fatal=True)
+    if record.concepts and not any(layer.text_block for layer in layers.values()):
+        text = (
+            f"Record(concepts={record.concepts!r}): how concepts go beside the text is known of Stable Diffusion 3 and "
+            "FLUX.1, and not of this denoiser; open_word_map asks a UNet for any word"
+        )
+        yield Miss(text, fatal=True)
 
 
 def _unnamed(field: str, asked: Sequence[Any], names: Sequence[str], layers: Sequence[str]) -> Iterator[Miss]:
@@ -102,6 +121,23 @@ def check_record(pipe: Any, record: Record, arguments: Mapping[str, Any]) -> Non
         if miss.fatal:
             raise RunError(miss.text)
         warn_user(miss.text)
+    if record.features:
+        _check_features(pipe, record.features, arguments)
+
+
+def _check_features(pipe: Any, names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """RunError where there is no such module, or one whose output is known not to be a picture."""
+    named_modules(names, denoiser(pipe))
+    try:
+        shapes = feature_shapes(pipe, tuple(names), outline_of(pipe, None, arguments).grid)
+    except Exception:  # noqa: BLE001  (the run itself then finds out, in its first call)
+        return
+    for name, shape in shapes.items():
+        if isinstance(shape, str):
+            raise RunError(
+                f"Record(features={tuple(names)!r}): {name!r} cannot be laid out as a picture: {shape}. Leave it out"
+                + f"; {name.partition(TIME)[0]}{TIME}0 is its first time alone" * (TIME in name)
+            )
 
 
 def _grids(pipe: Any, arguments: Mapping[str, Any]) -> Mapping[str, Grid | None]:

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ...base.errors import RunError
 from ...changes.several import changes_of
 from ...records.cost import Cost
 from ...trace.declaration import Kind, declared, fixed_lengths
@@ -23,9 +24,10 @@ from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
 from .check_sizes import check_sides
+from .cost_of_modules import of_modules
+from .differentiated_memory import bytes_of_call, bytes_of_calls
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
-_WIDTH = {"float16": 2, "float32": 4}
 
 
 def cost(
@@ -34,6 +36,7 @@ def cost(
     *,
     prompt: str | list[str] | None = None,
     to: str | Path | None = None,
+    differentiated: int = 0,
     **pipeline_arguments: Any,
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
@@ -44,6 +47,8 @@ def cost(
 
     Args:
         to: As in `run`: with it the host holds only what waits to be written.
+        differentiated: Through how many calls of the denoiser a gradient goes, for `Cost.differentiated`: n of
+            `attribution(last=n)`. With a `guide`, which may ask for `GuideStep.attention`, one is taken.
         pipeline_arguments: As in `run`, its own `prompt_at`, `guide` and `change` among them. A change adds nothing to
             what is kept; the source of a `Keep` or `Patch` doubles what the pipeline itself computes, which is no part
             of the cost.
@@ -58,7 +63,15 @@ def cost(
     check_sides(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
-    return cost_of(pipe, record, outline, spilled=to is not None)
+    found = cost_of(pipe, record, outline, spilled=to is not None)
+    if differentiated < 0:
+        raise RunError(f"cost(differentiated={differentiated!r}): a number of calls, from 0")
+    kept = 0
+    if differentiated:
+        kept = bytes_of_calls(pipe, outline.grid, differentiated, len(outline.roles))
+    if outline.guide:
+        kept = max(kept, outline.images * bytes_of_call(pipe, outline.grid))
+    return replace(found, differentiated=kept)
 
 
 def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = False, bound: bool = False) -> Cost:
@@ -91,6 +104,9 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
+    for key, amount, row in of_modules(pipe, record, outline):
+        parts[key] = amount
+        kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
     device = max(waiting + widest, 2 * waiting)
     step += kept
@@ -128,7 +144,7 @@ def _layer(
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
-    cross, width = plan.kind == "cross_attention", _WIDTH[record.dtype]
+    cross, width = plan.kind in {"cross_attention", "word_attention"}, plan.dtype.itemsize
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
@@ -136,7 +152,9 @@ def _layer(
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
         rows = {
-            one: _columns(record, outline, one, rest=plan.rest) if cross else (pixels * outline.images, pixels)
+            one: _columns(record, outline, one, plan)
+            if cross
+            else (_others(plan, record, pixels) * outline.images, pixels)
             for one in filed
         }
         wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
@@ -149,6 +167,9 @@ def _layer(
     # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
     # and keys, in float32.
     several = 4 * len(roles) * outline.images
+    if plan.kind == "concept_scores":  # of the picture's keys and values, of probabilities and of scores, in float32
+        yield _WORKSPACE, several * pixels * (3 * inner + 2 * heads * len(record.concepts)), 0
+        return
     scores = several * heads * pixels * wide
     whole = several * (1 if plan.head_mean else heads) * pixels * wide if scores > SCORES else 0
     workspace = 2 * min(scores, SCORES) + whole + several * inner * (2 * pixels + wide)
@@ -156,10 +177,16 @@ def _layer(
     yield _WORKSPACE, workspace, waiting
 
 
-def _columns(record: Record, outline: Outline, role: str, *, rest: bool) -> tuple[int, int]:
+def _others(plan: LayerPlan, record: Record, pixels: int) -> int:
+    """Columns of what is no attention to words: of the concepts, or of the picture itself."""
+    return len(record.concepts) if plan.kind == "concept_scores" else pixels
+
+
+def _columns(record: Record, outline: Outline, role: str, plan: LayerPlan) -> tuple[int, int]:
     """(columns that are kept of all images together, columns of one image before any are summed)."""
-    several = [outline.columns(record, role, image, rest=rest) for image in range(outline.images)]
-    return sum(kept for kept, _ in several), max(positions for _, positions in several)
+    asking = plan.kind == "word_attention"  # words that ask have no column for the rest
+    several = [outline.columns(record, role, image, rest=plan.rest or asking) for image in range(outline.images)]
+    return sum(kept - asking for kept, _ in several), max(positions for _, positions in several)
 
 
 def together(costs: list[Cost], *, held: bool) -> Cost:

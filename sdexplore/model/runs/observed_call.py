@@ -21,6 +21,7 @@ from ...trace.trace import Trace
 from ..capture.file_sink import keeping
 from ..capture.last_latents import last_latents
 from ..capture.memory_sink import Keeper
+from ..capture.module_names import named_modules
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
 from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of
@@ -43,6 +44,7 @@ from .check_record import tell_if_nothing_was_kept
 from .classifier_guidance import Guide, guide_of
 from .conditions import conditions_of, machine_used
 from .memory_budget import ensure_affordable
+from .not_finite import tell_if_not_finite
 from .out_of_memory import told_if_memory_runs_out
 from .progress import Progress
 from .provenance import provenance_of
@@ -76,6 +78,9 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
             recorder.changing = changing_of(changes, pipe, recorder.tokens)
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
+        if call.record.concepts:
+            with torch.no_grad():
+                recorder.concepts = recorder.family.concept_embeds(pipe, call.record.concepts, call.arguments)
         given = _given(call, images, swaps)
         if recorder.changing is not None and recorder.changing.sources:
             given = with_riders(call, given, recorder.changing.sources, images)
@@ -84,6 +89,7 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
     if stopped:
         raise Stopped(f"stopped after {len(steps)} of {_total(pipe)} steps; .trace holds what was recorded", result)
     tell_if_nothing_was_kept(call.record, recorder)
+    tell_if_not_finite(function, recorder, result)
     return result
 
 
@@ -130,6 +136,7 @@ def _recorder(
         channels=family_of(pipe).latent_channels(pipe),
         tokens=prompts_of(pipe, call.prompt, call.arguments, images, swaps.prompts if swaps else {}),
         layers=layers,
+        features=named_modules(call.record.features, denoiser_of(pipe)),
         after_step=(lambda *_: None) if on_step is None else partial(_tell, pipe, on_step, steps),
         total=lambda: _total(pipe),
         guidance=lambda timestep: _scales(pipe, call.arguments, timestep),
@@ -166,11 +173,10 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     foreign = (call.guide, call.on_step, *(call.arguments.get(name) for name in ("callback_on_step_end", *SWALLOWED)))
     look_again = any(one is not None for one in foreign)  # code that may change the model between two calls
     graphs = compiled_denoiser(denoiser)
-    stand_in = None
-    if graphs is not None and recorder.changing is not None:
-        graphs.go_without("run(change=…) changes the model by hooks, which a graph does not have")
-    elif graphs is not None:
-        stand_in = graphs.stand_in(denoiser, look_again=look_again)
+    reason = _without_graph(recorder)
+    if graphs is not None and reason:
+        graphs.go_without(reason)
+    stand_in = graphs.stand_in(denoiser, look_again=look_again) if graphs is not None and not reason else None
     conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
@@ -218,6 +224,17 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
         latent_rgb=(lambda: decoding.latent_rgb(pipe)) if drawn or decoding.fitted(pipe) else None,
     ).seal(output)
     return stopped
+
+
+def _without_graph(recorder: Recorder) -> str:
+    """Why a compiled denoiser runs without its graph; "" where it does not."""
+    if recorder.changing is not None:
+        return "run(change=…) changes the model by hooks, which a graph does not have"
+    if recorder.concepts is not None:
+        return "Record(concepts=…) goes beside the model by hooks, which a graph does not have"
+    if recorder.features or recorder.record.statistics:
+        return "Record(features=…, statistics=…) reads modules by hooks, which a graph does not have"
+    return ""
 
 
 def _told_apart(given: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
