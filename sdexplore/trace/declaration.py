@@ -171,9 +171,12 @@ class Declared:
         own |= {axis[1:]: _NONE for axis in self.axes if axis[0] == _MAYBE and array.ndim < len(self.axes)}
         unlike = any(sizes.get(axis, length) != length for axis, length in own.items())
         if array.dtype != self.dtype or array.ndim != len(axes) or unlike:
-            named = (axis for axis, _ in map(_split, self.axes) if axis in sizes and not axis.isdigit())
-            known = ", ".join(f"{axis} = {sizes[axis] if sizes[axis] != _NONE else 'none'}" for axis in named)
-            must = f"{self.dtype} ({' '.join(self.axes)}){f', here {known}' if known else ''}"
+            right = [axis for axis in self.axes if (own | sizes).get(axis.removeprefix(_MAYBE)) != _NONE]
+            shown = [axis.removeprefix(_MAYBE) for axis in right]
+            known = ", ".join(
+                f"{axis} = {sizes[axis]}" for axis, _ in map(_split, shown) if axis in sizes and not axis.isdigit()
+            )
+            must = f"{self.dtype} ({' '.join(shown)}){f', here {known}' if known else ''}"
             raise TraceError(f"{name} is {described(array)}; it must be {must}")
         if any(not length and axis != "step" for (axis, _), length in zip(axes, array.shape, strict=True)):
             raise TraceError(f"{name} is {described(array)}: it holds no number")

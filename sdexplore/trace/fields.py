@@ -58,7 +58,8 @@ class TraceFields:
             and the share of those that are not; with Record(statistics=True). provenance["modules"] names the modules,
             in the order in which they end. Rows of NaN are steps, and places modules, that were not looked at.
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
-            touched. The keys are the steps that the Record names; they are known without decoding.
+            touched. The keys are the steps that the Record names; they are known without decoding. Of a video they are
+            its middle frame.
         latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
         image: The pipeline's picture; of a video its middle frame. None when it was asked for latents, or stopped.
         frames: The frames of a video; None of a picture, and where `image` is.

@@ -14,7 +14,7 @@ FRAMES = 9
 SIZES = {
     "cogvideox": {"height": 16, "width": 32, "num_frames": FRAMES},
     "wan": {"height": 16, "width": 32, "num_frames": FRAMES, "max_sequence_length": 16},
-    "animatediff": {"height": 16, "width": 32, "num_frames": 3},
+    "animatediff": {"height": 16, "width": 32, "num_frames": 3, "decode_chunk_size": 2},
 }
 """Family → what a short call is given beside its prompt; sides are not the same, so that y and x can be told apart."""
 
@@ -154,9 +154,7 @@ def cogvideox_of_dpm() -> df.CogVideoXPipeline:
 
 def cogvideox_of_15() -> df.CogVideoXPipeline:
     """Patches of two frames: a frame of latents is put in front where their number is odd."""
-    return cogvideox(
-        patch_size_t=2, patch_bias=False, use_rotary_positional_embeddings=True, attention_head_dim=16
-    )
+    return cogvideox(patch_size_t=2, patch_bias=False, use_rotary_positional_embeddings=True, attention_head_dim=16)
 
 
 EVERY = {**VIDEOS, "wan of two": wan_of_two, "cogvideox, DPM": cogvideox_of_dpm, "cogvideox 1.5": cogvideox_of_15}

@@ -11,6 +11,7 @@ from ...base.known_names import lies_in
 from ..families import family_of
 from ..families.family import Family
 from ..families.modules import modules_of
+from ..families.video import VideoFamily
 from .plans import LayerPlan
 
 # Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names; "fbc" is FirstBlockCache.
@@ -36,7 +37,9 @@ def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
     family = family_of(pipe)
     parts = modules_of(family.held(pipe))
     wanted = {name: plan.kind for name, plan in plans.items()}
-    return [*compiled(parts, family), *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
+    others = family.further(pipe) if isinstance(family, VideoFamily) else {}
+    beside = (one for name, network in others.items() for one in compiled(modules_of(network), family, name))
+    return [*compiled(parts, family), *beside, *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
 
 
 def own_forward(module: torch.nn.Module) -> Any:
@@ -56,9 +59,13 @@ def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
 
 
-def compiled(parts: Parts, family: Family) -> Iterator[str]:
-    """Where the denoiser is compiled, with the way back; empty if it is not."""
-    whole = f"pipe.{family.component}"
+def compiled(parts: Parts, family: Family, component: str = "") -> Iterator[str]:
+    """Where a denoiser is compiled, with the way back; empty if it is not.
+
+    Args:
+        component: Its name in the pipeline, if it is not the first.
+    """
+    whole = f"pipe.{component or family.component}"
     for name, module in parts.items():
         place = f"{whole}.get_submodule({name!r})" if name else whole
         children = vars(module).get("_modules", {})

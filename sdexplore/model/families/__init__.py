@@ -48,13 +48,13 @@ def family_of(owner: Any) -> Family:
     Raises:
         InspectionError: There is no denoiser, or it is of no known family.
     """
-    # The last registered first: the UNet's takes whatever nobody else knows.
     if isinstance(owner, nn.Module):
+        # The last registered first: the UNet's takes whatever nobody else knows.
         found = next((one for one in reversed(FAMILIES.values()) if one.knows(unwrapped(owner))), None)
         if found is None:
             raise InspectionError(f"a {type(unwrapped(owner)).__name__} is of no known family of denoisers; {_known()}")
         return found
-    for family in reversed(FAMILIES.values()):
+    for family in FAMILIES.values():
         held = family.held(owner)
         if isinstance(held, nn.Module) and family.knows(unwrapped(held)):
             return family

@@ -24,6 +24,7 @@ _OTHER_ORDERS = {  # by a word in the pipeline's class
 _TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
+_OF_FRAMES = "UNetMotionModel"
 _OVER_TIME = ("Temporal", "Transformer3D")
 _BESIDE = re.compile(r"\.fuser\.|(^|\.)ctrl_")  # modules of a UNet beside the picture's own
 _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
@@ -55,8 +56,12 @@ class UNet(Family):
         return made // 2 if variance.startswith("learned") or made in (2 * (latent or 0), 2 * (taken or 0)) else made
 
     def knows(self, denoiser: nn.Module) -> bool:
-        """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead."""
-        return "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
+        """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead.
+
+        A UNet of frames is AnimateDiff's.
+        """
+        of_frames = any(base.__name__ == _OF_FRAMES for base in type(denoiser).__mro__)
+        return not of_frames and "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
 
     def vae_scaling(self, pipe: Any) -> float | None:
         """SDXL's where the UNet takes its sizes and pooled text; else that of Stable Diffusion 1.x, for its own kin."""

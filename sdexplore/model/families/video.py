@@ -67,9 +67,9 @@ class VideoFamily(Family):
         """How many frames of latents the pipeline puts in front, and drops before it decodes."""
         return 0
 
-    def further(self, pipe: Any) -> tuple[nn.Module, ...]:
-        """Denoisers beside the first, which the pipeline changes to during its steps."""
-        return ()
+    def further(self, pipe: Any) -> dict[str, nn.Module]:
+        """Component -> a denoiser beside the first, which the pipeline changes to during its steps, in what shell."""
+        return {}
 
     def scale_at(self, pipe: Any, timestep: Any) -> float | None:
         """The guidance scale at a timestep, where it is another than the pipeline's `guidance_scale`; else None."""

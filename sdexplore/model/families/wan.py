@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from .family import unwrapped
 from .grids import Grid
 from .video import VideoFamily
 
+_SECOND = "transformer_2"
 _WORDS = 512
 _SIZE = (60, 104)  # latents of 480 × 832 pixels
 _FRAMES = 3  # any number does for an example
@@ -40,10 +40,10 @@ class Wan(VideoFamily):
         """A patch of latents, in pixels."""
         return int(pipe.vae_scale_factor_spatial * max(self.denoiser(pipe).config.patch_size[1:]))
 
-    def further(self, pipe: Any) -> tuple[nn.Module, ...]:
+    def further(self, pipe: Any) -> dict[str, nn.Module]:
         """The second transformer of Wan 2.2, where the pipeline changes to it."""
-        second = getattr(pipe, "transformer_2", None)
-        return () if second is None or pipe.config.boundary_ratio is None else (unwrapped(second),)
+        second = getattr(pipe, _SECOND, None)
+        return {} if second is None or pipe.config.boundary_ratio is None else {_SECOND: second}
 
     def scale_at(self, pipe: Any, timestep: Any) -> float | None:
         """`guidance_scale_2` where the second transformer draws."""
@@ -68,7 +68,7 @@ class Wan(VideoFamily):
 
     def state(self, pipe: Any) -> str | None:
         """Which transformers are there, and which the pipeline calls."""
-        if pipe.config.boundary_ratio is not None and getattr(pipe, "transformer_2", None) is None:
+        if pipe.config.boundary_ratio is not None and getattr(pipe, _SECOND, None) is None:
             return (
                 f"its config has boundary_ratio={pipe.config.boundary_ratio}, and transformer_2, which it calls below "
                 "that, is None. Load it, or pipe.register_to_config(boundary_ratio=None)"

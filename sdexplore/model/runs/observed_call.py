@@ -34,6 +34,7 @@ from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_f
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..components.step_decoder import decoder_for
 from ..families import family_of
+from ..families.family import unwrapped
 from ..families.video import VideoFamily
 from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
@@ -126,7 +127,7 @@ def _recorder(
     on_step, family = call.on_step, family_of(pipe)
     video = family if isinstance(family, VideoFamily) else None
     return Recorder(
-        beside=() if video is None else video.further(pipe),
+        beside=() if video is None else tuple(map(unwrapped, video.further(pipe).values())),
         padding=0 if video is None else video.padding(pipe, call.arguments),
         record=call.record,
         keeper=keeper,

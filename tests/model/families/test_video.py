@@ -46,7 +46,7 @@ class Recorded:
             return self.pipe.encode_prompt(text, "cpu", 1, do_classifier_free_guidance=False)[0]
         return self.pipe.encode_prompt(text, do_classifier_free_guidance=False, **length)[0]
 
-    def _note(self, _, args, kwargs, output):
+    def _note(self, _, __, kwargs, output):
         """Files each row of a call under the text whose embeddings it was given."""
         made = output[0] if isinstance(output, tuple) else output.sample
         made = made.transpose(1, 2) if self.family == "cogvideox" else made
@@ -137,7 +137,7 @@ def test_a_step_is_decoded_as_its_middle_frame(recorded):
 def test_a_file_a_pickle_and_a_copy_hold_the_same(recorded, tmp_path):
     trace = recorded.trace
     again = sdx.Trace.load(trace.save(tmp_path / "trace.safetensors")).verify()
-    for other in (again, pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):
+    for other in (again, pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):  # noqa: S301  (our own)
         assert other.fingerprint == trace.fingerprint
         found, expected = other.arrays(), trace.arrays()
         assert found.keys() == expected.keys()
@@ -180,6 +180,21 @@ def test_another_output_is_the_same_record(recorded):
     assert np.array_equal(bare.latents, recorded.trace.latents)
 
 
+def test_latents_that_a_callback_changes_last_are_those_that_were_decoded(recorded):
+    given = []
+
+    def halve(_, step, __, values):
+        if step == STEPS - 1:
+            given.append(values["latents"].clone())
+        return {"latents": values["latents"] / 2 if step == STEPS - 1 else values["latents"]}
+
+    trace = sdx.run(recorded.pipe, PROMPT, seed=SEED, callback_on_step_end=halve, **recorded.call)
+    (last,) = given
+    last = last[0].transpose(0, 1) if recorded.family == "cogvideox" else last[0]
+    assert np.allclose(trace.latents[-1], last[:, -FRAMES[recorded.family] :] / 2, rtol=1e-6, atol=1e-7)
+    assert not np.array_equal(trace.frames, recorded.trace.frames)
+
+
 def test_two_prompts_are_two_traces(recorded):
     both = sdx.run(recorded.pipe, [NEGATIVE, PROMPT], seed=SEED - 1, **{**recorded.call, "negative_prompt": None})
     assert [one.prompt for one in both] == [NEGATIVE, PROMPT]
@@ -217,6 +232,7 @@ def test_a_pipeline_is_told_about(recorded):
     assert sdx.doctor(pipe).observable
     assert "not recorded" in sdx.doctor(pipe).facts["attention"]
     assert sdx.components(pipe).pipeline == type(pipe).__name__
+    assert "over frames" in sdx.components(pipe).summary["attention"]
     assert any(node.output for node in sdx.tree(pipe).root.walk())
     assert sdx.schedule(pipe).timesteps.size
     assert sdx.text_encoding(pipe, PROMPT)
@@ -230,5 +246,6 @@ def test_the_second_transformer_is_left_as_it_was_after_an_error():
     with pytest.raises(ZeroDivisionError):
         sdx.run(pipe, PROMPT, **call)
     hook.remove()
-    assert not (pipe.transformer_2._forward_hooks or pipe.transformer_2._forward_pre_hooks)
+    assert not pipe.transformer_2._forward_hooks
+    assert not pipe.transformer_2._forward_pre_hooks
     assert len(sdx.run(pipe, PROMPT, **call).noise_preds["cond"]) == STEPS
