@@ -8,10 +8,10 @@ from typing import Any
 
 from ..base.errors import SdexploreError
 from ..records.benchmark import AXES, Benchmark, BenchmarkRow
-from . import changes, dashboard_run, default_run, growth, tracing
+from . import changes, dashboard_run, default_run, features, growth, tracing
 from .subjects import SIZES, TRANSFORMERS, Subject
 
-PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, "reading", "transformers", *AXES)
+PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, features.KEY, "reading", "transformers", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -93,6 +93,8 @@ def _rows(subject: Subject, size: str, chosen: argparse.Namespace, only: Sequenc
         yield from dashboard_run.dashboard_rows(subject, chosen.pairs)
     if changes.KEY in only:
         yield from changes.changed_rows(subject, chosen.pairs)
+    if features.KEY in only:
+        yield from features.feature_rows(subject, chosen.pairs)
     if set(only) & set(tracing.KEYS):
         yield from tracing.traced_rows(subject, chosen.pairs, only)
 

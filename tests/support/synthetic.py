@@ -4,7 +4,7 @@ import numpy as np
 
 from sdexplore.text.tokenization import Tokenization, Tokenizations
 from sdexplore.trace.concept_scores import ConceptScores
-from sdexplore.trace.trace import Attention, Trace
+from sdexplore.trace.trace import Attention, Features, Trace
 
 PROMPT = "a cat and a rocketship"
 STEPS, CHANNELS, Y, X, FACTOR = 6, 4, 8, 12, 8
@@ -75,6 +75,12 @@ def concept_scores(grid=(4, 6), concepts=("sky", "grass")):
     """Scores of one layer."""
     scores = np.random.default_rng(6).normal(size=(STEPS, *grid, len(concepts))).astype(np.float32)
     return ConceptScores(scores=scores, steps=tuple(range(STEPS)), concepts=concepts)
+
+
+def features(grid=(4, 6), channels=7, *, seed=0, dtype=np.float32):
+    """Features of a module at every step."""
+    values = np.random.default_rng(seed).normal(size=(STEPS, channels, *grid)) + 3
+    return Features(values=values.astype(dtype), steps=tuple(range(STEPS)))
 
 
 def noised(x0, eps, space):

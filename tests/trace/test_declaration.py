@@ -26,6 +26,8 @@ EVERYTHING = {
         "cond": {"mid_block.attn2": Queries(values=np.ones((6, 2, 2, 3, 5), np.float16), steps=tuple(range(6)))}
     },
     "frames": np.ones((2, 64, 96, 3), np.uint8),
+    "features": {"cond": {"mid_block": synthetic.features()}},
+    "statistics": {"cond": np.ones((6, 7, 5), np.float32)},
     "flags": {"nsfw_content_detected": False},
 }
 
@@ -63,6 +65,8 @@ IN_XARRAY = {
     "word_attention": "word_attention/cond/mid_block.attn2/probs",
     "concept_scores": "concept_scores/cond/mid_block.attn2/scores",
     "queries": "queries/cond/mid_block.attn2/values",
+    "features": "features/cond/mid_block/values",
+    "statistics": "statistics_cond",
     "depths": "depth_near",
     "time_attention": "time_attention/cond/mid_block.attn3/probs",
 }
@@ -138,7 +142,7 @@ def test_an_array_that_may_be_missing_says_how_to_get_it(name):
 def test_the_size_of_an_array_follows_from_its_axes():
     trace = whole()
     lengths = {"step": 6, "channel": 4, "y": 8, "x": 12, "Y": 64, "X": 96, "decoded_Y": 64, "decoded_X": 96, "3": 3}
-    lengths["video_frame"] = 2
+    lengths |= {"video_frame": 2, "module": 7, "5": 5}
     for one in with_arrays(Trace):
         if one.kind is not Kind.BY_LAYER:
             for name, array in one.arrays(trace).items():
