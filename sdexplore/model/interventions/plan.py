@@ -13,6 +13,7 @@ from ...changes.change import Change, several
 from ...changes.keep import Keep
 from ...changes.patch import Patch
 from ...changes.reweight import Reweight
+from ...changes.several import KINDS
 from ...changes.source import Source
 from ...text.alignment import Alignment, aligned
 from ...text.shared_keys import SharedKeys
@@ -52,9 +53,9 @@ def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int])
     family, denoiser = family_of(pipe), denoiser_of(pipe)
     layers = family.attention_layers(denoiser)
     standing: Standing | None = partial(family.standing, denoiser) if family.at_kernel else None
+    _check_family(change, family)
     match change:
         case Keep():
-            _keeps(change, family)
             rider = sources.setdefault(change.run, len(sources))
             _attending_to_words(change, layers)
             _check_layers(change, family, layers.values())
@@ -180,11 +181,11 @@ def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]
     return [layer for name, layer in layers.items() if lies_in(name, *names)]
 
 
-def _keeps(change: Keep, family: Family) -> None:
-    if family.no_keep:
-        raise RunError(
-            f"{change!r}: Keep is not made in the {family.title}: {family.no_keep}. Reweight, Ablate and Patch are"
-        )
+def _check_family(change: Change, family: Family) -> None:
+    name = type(change).__name__
+    if (reason := family.no_change.get(name)) is not None:
+        others = ", ".join(one for one in KINDS if one not in family.no_change)
+        raise RunError(f"{change!r}: {name} is not made in the {family.title}: {reason}. Made in it: {others}")
 
 
 def _check_layers(change: Reweight | Ablate | Keep, family: Family, layers: Iterable[Layer]) -> None:
