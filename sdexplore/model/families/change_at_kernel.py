@@ -41,6 +41,27 @@ class KernelCall:
     value: torch.Tensor
     out: torch.Tensor
 
+    def with_values(
+        self, row: int, value: Float[torch.Tensor, "head position width"]
+    ) -> Float[torch.Tensor, "head query width"]:
+        """What the heads give of a row's own attention to other values."""
+        given = self.attended.of_rows((row,))
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  (what changes or reads the layer must not see this)
+            return functional.scaled_dot_product_attention(
+                given.query, given.key, value[None], attn_mask=given.mask, scale=given.scale
+            )[0]
+
+    def probabilities(self, row: int) -> Float[torch.Tensor, "head query position"]:
+        """The attention of a row, in the model's precision, at least float32."""
+        given = self.attended.of_rows((row,))
+        exact = torch.promote_types(given.query.dtype, torch.float32)
+        scores = given.query[0].to(exact) @ given.key[0].to(exact).mT * given.scale
+        if given.mask is not None and given.mask.dtype == torch.bool:
+            scores = scores.masked_fill(~given.mask[0], -torch.inf)
+        elif given.mask is not None:
+            scores += given.mask[0].to(exact)
+        return scores.softmax(-1)
+
     def read_of(
         self, row: int, queries: slice, keys: Sequence[int], heads: Sequence[int] | None
     ) -> Float[torch.Tensor, "head query width"]:

@@ -30,9 +30,7 @@ class PixArt(Family):
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
-    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"Keep": "each row's own padding is masked, and a mask does not fit the attention of another row"}
-    )
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""

@@ -31,7 +31,7 @@ class Sana(Family):
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
     no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"Keep": "each row's own padding is masked, and a mask does not fit the attention of another row"}
+        {"Keep": "its attention to the picture is linear, without the probabilities that are kept"}
     )
     negative_apart: ClassVar[bool] = True
 

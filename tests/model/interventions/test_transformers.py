@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from explicit_kernel import explicit_kernel, predictions, read
-from transformer_matrix import PROMPT, SUBJECTS
+from transformer_matrix import PROMPT, SUBJECTS, TEXT
 
 import sdexplore as sdx
 from sdexplore.model.families import FAMILIES
+from sdexplore.text.alignment import aligned
 
 OTHER = "a big dog"
+SOURCE = "a cat and a rocket"
 SHORT = {"num_inference_steps": 2, "seed": 5}
 
 
@@ -93,6 +95,53 @@ def test_what_changes_nothing_is_the_same_to_the_bit_and_keep_is_refused_by_name
     assert patched.provenance["changed"][0]["applied"] >= 2 * len(subject.layers)
     assert patched.provenance["changed"][0]["deviation"] < 1e-3 * np.abs(other.latents).max()
     assert np.abs(patched.latents[2] - plain.latents[2]).max() > 0
+    if "Keep" not in FAMILIES[name].no_change:
+        return
     title = re.escape(FAMILIES[name].title)
     with pytest.raises(sdx.RunError, match=rf"^run: Keep\('a big dog'\).*{title}.*Reweight"):
         sdx.run(pipe, PROMPT, change=sdx.Keep(OTHER), **call)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shares"),
+    [("a dog and a rocket", (1, 0.5)), ("a labradoodle and a rocket", (0.5, 0)), ("a big cat and a rocket", (1, 0))],
+    ids=["replace", "into more tokens", "refine"],
+)
+def test_pixart_keeps_a_source_whose_mask_is_another(prompt, shares, monkeypatch):
+    """Â = α ⊙ (A_source M) + (1 − α) ⊙ A, each with the padding of its own text masked; the maps that are recorded too."""
+    subject = SUBJECTS["pixart"]
+    pipe = subject.make().to(torch.float64)
+    alone = sdx.run(pipe, SOURCE, **call_of(subject)).tokens["cond"]["tokenizer"]
+    record = sdx.Record(cross_attention="heads", self_attention=("",), columns="all", dtype="float32", decode=0)
+    change = sdx.Keep(SOURCE, cross_attention=shares[0], self_attention=shares[1])
+    with predictions(pipe) as found:
+        trace = sdx.run(pipe, prompt, change=change, **call_of(subject, record=record))
+    alignment = aligned(alone, trace.tokens["cond"]["tokenizer"])
+    matrix = torch.zeros(TEXT, TEXT, dtype=torch.float64)
+    for one, other, share in alignment.pairs:
+        matrix[one, other] = share
+    own = 1 - torch.tensor(alignment.taken).double()
+    used = {}
+
+    def edit(layer, step, probs, value):
+        made, source = probs.clone(), probs[3]  # two rows without the prompt, then the run's and the source's
+        if layer in subject.alone and step < int(2 * shares[1]):
+            made[2] = source
+        if layer in subject.layers and step < min(int(3 * shares[0]), 2):
+            made[2] = source @ matrix + own * probs[2]
+        used[layer, step] = made[2]
+        return made @ value
+
+    def drawn(work):
+        both = [torch.Generator().manual_seed(5) for _ in range(2)]
+        given = {**subject.size, **subject.call, "num_inference_steps": 2, "generator": both, "output_type": "latent"}
+        with explicit_kernel(pipe, work, monkeypatch), predictions(pipe) as made:
+            pipe([prompt, SOURCE], **given)
+        return made
+
+    unchanged, expected = drawn(read), drawn(edit)
+    assert max(float((one - other).abs().max()) for one, other in zip(found, expected, strict=True)) < 1e-10
+    assert float((expected[1] - unchanged[1]).abs().max()) > 1e-5
+    for (layer, step), probs in used.items():
+        kept = trace.self_attention if layer in subject.alone else trace.cross_attention
+        np.testing.assert_allclose(kept["cond"][layer].probs[step].reshape(probs.shape), probs, atol=1e-6)
