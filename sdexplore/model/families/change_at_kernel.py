@@ -105,21 +105,26 @@ class _Changed(ModeOfLayer):
         super().__init__(module)
         self._work = work
 
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        """Changes what a kernel gave."""
+        return self._work(KernelCall(attended, value, super().reached(attended, value, out)))
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if func is KERNEL:
             out, attended = attend(*args, **named)
-            return self._work(KernelCall(attended, repeated(_value(*args, **named), attended), out))
+            return self.reached(attended, repeated(_value(*args, **named), attended), out)
         if func is KERNEL_FOR_CPU:
             out, normaliser = func(*args, **named)
             query, key, value, _, is_causal = args
             how = {"is_causal": is_causal, "normaliser": normaliser}
             attended = given_to_kernel(query, key, _seen(named["attn_mask"]), named["scale"], **how)
-            return self._work(KernelCall(attended, value, out)), normaliser
+            return self.reached(attended, value, out), normaliser
         return func(*args, **named)
 
 
-def _value(_: Any, __: Any, value: torch.Tensor, *___: Any, **____: Any) -> torch.Tensor:
+def _value(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:  # noqa: ARG001
+    """The values in a call of the kernel, whose arguments have names."""
     return value
 
 
