@@ -101,6 +101,11 @@ def prompts_of(
     return tokens
 
 
+def tokens_of_text(pipe: Any, arguments: Mapping[str, Any], text: str) -> Tokenizations | None:
+    """The tokens of a prompt as a call with these arguments writes and cuts it; None without a tokenizer."""
+    return _tokenized(pipe, text, {}, _with_defaults(pipe, arguments))
+
+
 def refuse_unknown_tokens(
     pipe: Any, tokens: Callable[[str, int], Tokenizations | None], images: int, function: str
 ) -> None:

@@ -279,7 +279,9 @@ class Recorder:
         self.seen |= dict.fromkeys(roles)
         if self.changing:
             step, images = len(self.steps), self.roles.images
-            self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, self.images, call))
+            skipped = self.family.skipped(call)
+            now = Now(step, self.total(), roles, self.swapped(step), images, self.images, call, skipped)
+            self.changing.begin(now)
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not (self.layers or self.readers):

@@ -8,6 +8,7 @@ gives predictions the sign that the scheduler gets.
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -50,7 +51,7 @@ class Family:
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
         video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
-        no_keep: Why prompt-to-prompt (`Keep`) is not made in it; "" where it is.
+        no_change: Class of a change that is not made in it -> why.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -74,7 +75,9 @@ class Family:
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
     video: ClassVar[bool] = False
-    no_keep: ClassVar[str] = "words and picture have one softmax, and the formula mixes attention to words alone"
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"Keep": "words and picture have one softmax, and the formula mixes attention to words alone"}
+    )
     guided_by: ClassVar[str] = ""
 
     # The denoiser

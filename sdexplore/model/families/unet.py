@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -43,7 +44,7 @@ class UNet(Family):
     dispatches: ClassVar[bool] = False
     pooled: ClassVar[str] = "add_text_embeds"
     at_kernel: ClassVar[bool] = False
-    no_keep: ClassVar[str] = ""
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType({})
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
     def latent_channels(self, pipe: Any) -> int:

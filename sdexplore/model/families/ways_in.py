@@ -109,17 +109,24 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
 
 def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
     """Has `heard` called with what the kernel is given while the layer runs."""
-    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    seam = [_Seam(file)] if hasattr(file, _DISPATCH) else []
-    return [*inside(module, lambda: _Kernel(module, heard)), *seam]
+    return inside(module, lambda: _Kernel(module, heard))
 
 
 class ModeOfLayer(TorchFunctionMode):
-    """What torch's functions are seen by while one layer runs."""
+    """What torch's functions are seen by while one layer runs.
+
+    Attributes:
+        calls: How many calls of a kernel it has seen.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.calls = module, 0
+
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """Takes what a kernel was given and gave, by head, and says what takes the place of `out`."""
+        self.calls += 1
+        return out
 
 
 def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removable"]:
@@ -136,7 +143,8 @@ def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removabl
             modes.pop().__exit__(None, None, None)
 
     hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
-    return [_Leaving(leave), *hooks]
+    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
+    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
 
 
 @runtime_checkable
@@ -186,14 +194,17 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     *more: Any,
     **named: Any,
 ) -> torch.Tensor:
-    """Diffusers' dispatcher, heard here where no call of torch's own function was heard behind it."""
-    mode = next((one for one in reversed(vars(_HERE).get("modes", [])) if isinstance(one, _Kernel)), None)
-    before = mode.calls if mode else 0
+    """Diffusers' dispatcher, which stands for the kernel where no call of torch's own function was seen behind it."""
+    modes = list(vars(_HERE).get("modes", []))
+    before = [one.calls for one in modes]
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
-    if mode and mode.calls == before:  # (row, position, head, width) here
-        given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
-        attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
-        mode.hear(replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2)))
+    for mode, calls in zip(modes, before, strict=True):  # as of a call of torch's, which the last hands to the first
+        if mode.calls == calls:  # (row, position, head, width) here
+            given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
+            attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
+            attended = replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2))
+            made = mode.reached(attended, repeated(value.transpose(1, 2), attended), out.transpose(1, 2))
+            out = made.transpose(1, 2)
     return out
 
 
@@ -202,19 +213,18 @@ class _Kernel(ModeOfLayer):
 
     def __init__(self, module: nn.Module, heard: Heard) -> None:
         super().__init__(module)
-        self._heard, self.calls = heard, 0
+        self._heard = heard
 
-    def hear(self, attended: Attended) -> None:
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         """Hands on what a kernel was given."""
-        self.calls += 1
         self._heard(attended)
+        return super().reached(attended, value, out)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not KERNEL:
             return func(*args, **(kwargs or {}))
         out, attended = attend(*args, **(kwargs or {}))
-        self.hear(attended)
-        return out
+        return self.reached(attended, out, out)
 
 
 def attend(

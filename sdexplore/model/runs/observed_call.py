@@ -24,7 +24,7 @@ from ..capture.memory_sink import Keeper
 from ..capture.module_names import named_modules
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
-from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of
+from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of, tokens_of_text
 from ..capture.recorder import Recorder, StepRecord
 from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
@@ -75,7 +75,9 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
         if changes := changes_of(call.change, function):
-            recorder.changing = changing_of(changes, pipe, recorder.tokens)
+            recorder.changing = changing_of(
+                changes, pipe, recorder.tokens, partial(tokens_of_text, pipe, call.arguments)
+            )
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
         if call.record.concepts:
