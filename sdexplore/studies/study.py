@@ -113,7 +113,7 @@ class Study(StudyTable):
         *,
         retry_errors: bool = False,
         on_row: Callable[[StudyProgress], object] | None = None,
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, int | float] | None = None,
         window: int | None = None,
         per_task: int = 1,
         batch: int = 1,
