@@ -64,6 +64,11 @@ class Line:
         line._check(facts)
         return line
 
+    @property
+    def needs_pipeline(self) -> bool:
+        """Whether something of it is made by a pipeline; a study is the user's, and its numbers are there."""
+        return self.made_from.sources != ("study",)
+
     def _check(self, facts: Mapping[str, Any]) -> None:
         count, over = len(facts["traces"]), facts.get("over")
         known = ["pipe", *self.given]
