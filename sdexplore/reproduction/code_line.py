@@ -66,6 +66,11 @@ class Line:
         line._check(facts)
         return line
 
+    @property
+    def needs_pipeline(self) -> bool:
+        """Whether something of it is made by a pipeline; a study is the user's, and its numbers are there."""
+        return self.made_from.sources != ("study",)
+
     def _check(self, facts: Mapping[str, Any]) -> None:
         if len(pipes := [name for name in self.names if _A_PIPELINE.fullmatch(name)]) > 1:
             raise PublishError(

@@ -9,6 +9,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import pytest
+import study_sources
 from tiny_pipelines import stable_diffusion
 from tiny_transformers import flux
 
@@ -36,8 +37,8 @@ REFUSED = ("benchmark", "maps")
 class World:
     """One tiny pipeline, and what is made with it when it is first asked for."""
 
-    def __init__(self) -> None:
-        self.pipe = stable_diffusion()
+    def __init__(self, folder: Path) -> None:
+        self.pipe, self.folder = stable_diffusion(), folder
         rng = np.random.default_rng(0)
         self.pictures = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]
         self.mask = np.zeros((16, 16), bool)
@@ -46,6 +47,15 @@ class World:
     @cached_property
     def trace(self) -> sdx.Trace:
         return sdx.run(self.pipe, PROMPT, seed=5, record=RECORD, **CALL)
+
+    @cached_property
+    def study(self) -> sdx.Study:
+        runs = sdx.grid(prompt=["a cat", "a dog"], seed=range(2), guidance_scale=[1, 7.5])
+        made = sdx.Study(
+            study_sources.numbers, runs=runs, measure=study_sources.ink, keep="thumbnails", to=self.folder / "study"
+        )
+        made.run()
+        return made
 
     @cached_property
     def other(self) -> sdx.Trace:
@@ -66,8 +76,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world():
-    return World()
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("world"))
 
 
 DRAWN: dict[str, Callable[[World], Any]] = {
@@ -105,6 +115,12 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "segmentation": lambda w: views.segmentation(w.trace, ["cat", "dog"]),
     "self_attention": lambda w: views.self_attention(w.trace, 8, (2, 3), 2, steps=1),
     "strip": lambda w: views.strip(w.comparison),
+    "study_distribution": lambda w: views.study_distribution(
+        w.study, "ink", over="run.guidance_scale", clusters="seed"
+    ),
+    "study_ends": lambda w: views.study_ends(w.study, "ink", count=2),
+    "study_pairs": lambda w: views.study_pairs(w.study, "ink", over="seed", levels=[0, 1], where={"error": None}),
+    "study_pictures": lambda w: views.study_pictures(w.study, columns="run.guidance_scale", where={"seed": [0]}),
     "text_attention": lambda w: views.text_attention(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], heads=[0]),
     "text_norms": lambda w: views.text_norms(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], padding=1),
     "text_similarity": lambda w: views.text_similarity(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], [0, -1]),
@@ -130,6 +146,7 @@ def test_every_view_says_what_its_line_is_made_from_and_is_tried_here():
 def test_a_published_view_is_made_again(tmp_path, world, view):
     sidecar = published(tmp_path, DRAWN[view](world))
     given = {"reconstruction": {"image": world.pictures[0]}, "latent_statistics": {"images": world.pictures}}
+    given |= {name: {"study": world.study} for name in DRAWN if name.startswith("study_")}
     pipe = world.flux if view == "concepts" else world.pipe
     scheduler = pipe.scheduler
     made = sdx.reproduce(sidecar, pipe, **given.get(view, {}))

@@ -22,6 +22,12 @@ NO_ARRAYS = {"architecture", "benchmark", "calibration", "components", "equation
     "unet_comparison",  # counts and timings, or arrays of our own formulas
     "comparison",  # final pictures of uint8
     "strip",
+    *(
+        "study_distribution",
+        "study_ends",
+        "study_pairs",
+        "study_pictures",
+    ),  # leave out runs without a number, and say so
     "maps",  # refuses maps of the user that are not finite
 }
 
