@@ -19,7 +19,7 @@ from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .modules import modules_of
 from .unet_blocks import Blocks
-from .ways_in import Attended, Heard, Removable, listen_to_kernel
+from .ways_in import Attended, Heard, Pays, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
 Encoded = Mapping[str, torch.Tensor | None]
@@ -41,7 +41,6 @@ class Family:
             chooses the kernel.
         pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
             can change all that the prompt gives the denoiser.
-        at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
@@ -63,7 +62,6 @@ class Family:
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
     pooled: ClassVar[str] = ""
-    at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
@@ -244,8 +242,12 @@ class Family:
         """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
         return True
 
-    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
-        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
+    def listen(self, layer: Layer, heard: Heard, pays: Pays) -> Sequence[Removable]:  # noqa: ARG002
+        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off.
+
+        Args:
+            pays: Asked at each call by a family that can hear a layer in two ways.
+        """
         return listen_to_kernel(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
