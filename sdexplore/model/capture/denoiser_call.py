@@ -26,6 +26,7 @@ class DenoiserCall:
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
         by_kernel: Those of them whose kernel handed out its normaliser.
         skipped: Layers that the call left out by its own arguments.
+        reused: Layers that a cache left out, and gave an earlier step's result in their place.
     """
 
     plan: CallPlan
@@ -37,6 +38,7 @@ class DenoiserCall:
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
+    reused: set[str] = field(default_factory=set)
 
     def finish(self, layers: Mapping[str, LayerPlan]) -> None:
         """Sums and rounds what was waiting: a handful of operations a call, where one layer at a time takes tens."""

@@ -21,8 +21,10 @@ from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
 from ..families.family import Call, Family
 from ..families.grids import Grids
+from ..families.modules import modules_of
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
+from .obstacles import reusing
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
 from .probabilities import of_picture, of_words, probabilities
@@ -70,6 +72,7 @@ def observing(
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
     observer.mixed = mixed
+    observer.reusing = reusing(modules_of(denoiser), layers)
     with ExitStack() as stack:
         stack.callback(grids.remove)
         stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
@@ -90,6 +93,7 @@ class Observer:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
         mixed: As `observing` takes it.
+        reusing: Layer -> the hook of a cache that may leave it out of a call.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -108,6 +112,7 @@ class Observer:
         self._call: DenoiserCall | None = None
         self.settles = True
         self.mixed: Mixed | None = None
+        self.reusing: Mapping[str, str] = {}
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -162,12 +167,20 @@ class Observer:
         if skipped := self.family.skipped(call.inputs):
             call.skipped = {name for name in self.layers.keys() - call.heard if lies_in(name, *skipped)}
         for name in self.layers.keys() - call.heard - call.skipped:
-            if (grid := self._grids.of(name)) is None or _wanted(self.layers[name], grid):
+            if (grid := self._grids.of(name)) is not None and not _wanted(self.layers[name], grid):
+                continue
+            if name not in self.reusing or name not in self._ever_heard:
                 raise RunError(self._silence(name))
+            call.reused.add(name)
 
     def _silence(self, name: str) -> str:
         if name in self._ever_heard:
             why = "was skipped, though it ran in an earlier call: something (a cache, a gate) reuses old results"
+        elif name in self.reusing:
+            why = (
+                f"attended in no call: {self.reusing[name]} gave a result of an earlier run (its hook's reset_state "
+                f"forgets that), or the layer {self.family.heard_by}"
+            )
         else:
             why = f"{self.family.heard_by}: its processor or a patch does otherwise"
         return f"attention layer {name!r} {why}. Switch that off, or leave the layer out: Record(layers=…)"

@@ -66,6 +66,7 @@ class Recorder:
         settled: What the pipeline settled by itself: "num_inference_steps" and "eta", if it told the scheduler.
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
+        reused: Role -> layer -> steps at which a cache left the layer out.
     """
 
     record: Record
@@ -90,6 +91,7 @@ class Recorder:
     settled: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, bool] = field(default_factory=dict)
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
+    reused: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     _encodings: int = 0  # calls of encode_prompt
     _by_role: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
@@ -279,6 +281,9 @@ class Recorder:
         if call.skipped:
             for role in call.plan.roles:
                 self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
+        for role in dict.fromkeys(call.plan.roles[row] for row in call.plan.rows):
+            for layer in sorted(call.reused):
+                self.reused.setdefault(role, {}).setdefault(layer, []).append(step)
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]

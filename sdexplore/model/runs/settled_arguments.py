@@ -48,6 +48,8 @@ def _reading(recorder: Recorder) -> UsedFacts:
         found["normaliser"] = "kernel" if by_kernel == len(heard) else mixed if by_kernel else "softmax"
     if recorder.skipped:
         found["skipped"] = {role: list(layers) for role, layers in recorder.skipped.items()}
+    if recorder.reused:
+        found["reused"] = recorder.reused
     return found
 
 

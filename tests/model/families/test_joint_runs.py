@@ -6,7 +6,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from diffusers import FirstBlockCacheConfig
 from kernel_witness import witnessing
 from tiny_transformers import flux, sd3
 from torch.nn import functional
@@ -72,18 +71,6 @@ def test_skip_layer_guidance_is_a_role_and_its_layers_are_said_to_be_absent():
     assert told.residual.max() == 0
     assert list(told.skip_layer_scale > 0) == [False, True, True, False]
     assert "ε_l" in told.formula
-
-
-def test_a_cache_of_whole_blocks_is_refused_before_the_run(monkeypatch):
-    pipe = flux()
-    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=10.0))
-    monkeypatch.setattr(type(pipe), "prepare_latents", lambda *_, **__: pytest.fail("the pipeline was called"))
-    with pytest.raises(sdx.RunError, match=r"reuses results of earlier steps.*leave those layers out"):
-        sdx.run(pipe, PROMPT, **CALL)
-    assert not sdx.doctor(pipe).observable
-    monkeypatch.undo()
-    trace = sdx.run(pipe, PROMPT, record=sdx.Record(cross_attention=False, decode=0), **CALL)
-    assert len(trace.latents) == STEPS + 1
 
 
 def test_a_silent_layer_is_an_error_by_name_and_nothing_stays():
