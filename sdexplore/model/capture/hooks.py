@@ -259,7 +259,7 @@ class Observer:
             probs = of_words(family, layer, there, places, kept, head_mean=head_mean)
         shape = (probs.shape[1], *grid)
         if plan.waits:
-            call.waiting.setdefault((rows, probs.shape[-1]), []).append((layer.name, shape, probs))
+            call.wait(layer.name, rows, shape, probs, plan)
         else:
             call.take(rows, [(layer.name, shape)], probs.flatten(1, 2), plan)
         if plan.queries:

@@ -15,7 +15,7 @@ from ..families.attention_modules import Layer, Places
 from ..families.family import Family
 from ..families.ways_in import Attended
 
-SCORES = 1 << 25
+SCORES = 1 << 24
 
 
 def probabilities(
