@@ -48,6 +48,8 @@ class Family:
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
+        scale_may_change: Whether a callback may change the scale of guidance on the way; else the pipeline goes on with
+            what it was given.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -69,6 +71,7 @@ class Family:
     negative_apart: ClassVar[bool] = False
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
+    scale_may_change: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser

@@ -42,6 +42,7 @@ class UNet(Family):
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = False
+    scale_may_change: ClassVar[bool] = True
     pooled: ClassVar[str] = "add_text_embeds"
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
