@@ -25,8 +25,8 @@ def reconstruction(found: Reconstruction) -> Picture:
     """Draws a picture, what the autoencoder makes of it, the error, and the latents in between.
 
     Above: x as the encoder got it; x̃ as the decoder gives it; |x̃ − x|, mean over the three colours, on a scale from 0
-    to its largest, printed (255 would be black for white). Beneath: each latent channel on the denoiser's scale, one square
-    a latent pixel, blue negative, red positive, one scale for all that reaches to the 99.5 % quantile of the absolute
+    to its largest, printed (255 would be black for white). Beneath: each latent channel on the denoiser's scale, a
+    square a latent pixel, blue negative, red positive, one scale for all that reaches to the 99.5 % quantile of the absolute
     values; then the linear preview, three colours by a matrix from each latent pixel alone, with its R².
 
     Args:
@@ -84,7 +84,7 @@ def latent_statistics(found: LatentStatistics) -> Picture:
     """Draws how wide latents are, channel by channel, before and after scaling, against the unit variance wanted.
 
     Left, a pair of bars a channel: the standard deviation of the autoencoder's own z (grey) and on the denoiser's scale
-    (coloured); the dashed line is 1. Right, the histogram of each channel on the denoiser's scale, in the bars' colours,
+    (coloured); the dashed line is 1. Right, the histogram of each channel on the denoiser's scale, coloured likewise,
     as a density; the dotted line is the standard normal, from which sampling starts. What lies beyond ±5 is not drawn;
     the title says how much lies within.
 

@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from .plans import CallPlan, Kept, Kind, LayerPlan, Shape
 
-
 WAITING = 1 << 23
 """Bytes of maps that wait for those of other layers; what is summed and rounded together lies there once more."""
 

@@ -30,9 +30,12 @@ from .plans import CallPlan, Kept, LayerPlan
 from .probabilities import of_picture, of_words, probabilities
 
 SPARED = 1 << 17
-"""How many scores must be spared for the kernel's normaliser to pay in a UNet. Measured on a CPU with one thread, with 11
-of 77 columns read: 2¹⁹ spared scores (1024 pixels, 8 heads) cost a fifth of a whole softmax's time, 2¹⁷ four fifths,
-2¹⁵ one and a half times as much, since switching the mode on costs 50 to 100 µs."""
+"""How many scores must be spared for the kernel's normaliser to pay in a UNet.
+
+Measured on a CPU with one thread, with 11 of 77 columns read: where 2¹⁹ scores are spared (1024 pixels, 8 heads) it
+costs a fifth of what a whole softmax costs, at 2¹⁷ four fifths, and at 2¹⁵ one and a half times as much: the mode costs
+50 to 100 µs.
+"""
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
 Mixed = Callable[[str, int, torch.Tensor, Callable[[int], torch.Tensor]], torch.Tensor]

@@ -16,7 +16,7 @@ from .plans import LayerPlan
 # Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names; "fbc" is FirstBlockCache.
 _REUSING = ("cache", "broadcast", "skip", "fbc")
 # Those of them that call a module or leave it out as a whole: what attends is heard rightly, what does not is silent.
-# FasterCache leaves out rows, SeaCache and the cache of text keys work inside of layers, skips replace attention itself.
+# FasterCache leaves out rows, SeaCache and the cache of text keys work inside layers, skips replace attention itself.
 WHOLE_MODULES = frozenset(
     {"fbc_leader_block_hook", "fbc_block_hook", "mag_cache_leader_block_hook", "mag_cache_block_hook"}
     | {"pyramid_attention_broadcast", "taylorseer_cache"}
@@ -48,7 +48,7 @@ def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
 
 def reusing(parts: Parts, layers: Collection[str]) -> dict[str, str]:
     """Layer -> the hook of a cache that may leave it out of a call, and give an earlier step's result in its place."""
-    found = {}
+    found: dict[str, str] = {}
     for name, module in parts.items():
         if hooks := (WHOLE_MODULES - _NEVER_LEFT_OUT) & diffusers_hooks(module).keys():
             found |= {layer: min(hooks) for layer in layers if lies_in(layer, name)}

@@ -272,18 +272,21 @@ class Recorder:
     def _filed(self, role: str) -> str:
         return self.swapped(len(self.steps)) if role == "cond" else role
 
+    def _note_silent(self, call: DenoiserCall, step: int) -> None:
+        """Takes down which layers a call left out, by its own arguments or since a cache had their results."""
+        for role in call.plan.roles if call.skipped else ():
+            self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
+        for role in dict.fromkeys(call.plan.roles[row] for row in call.plan.rows):
+            for layer in sorted(call.reused):
+                self.reused.setdefault(role, {}).setdefault(layer, []).append(step)
+
     def _end(self, call: DenoiserCall) -> None:
         images, step = self.roles.images, len(self.steps)
         if self.changing:
             self.changing.end()
         for layer in call.heard:
             self.heard[layer] = layer in call.by_kernel and self.heard.get(layer, True)
-        if call.skipped:
-            for role in call.plan.roles:
-                self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
-        for role in dict.fromkeys(call.plan.roles[row] for row in call.plan.rows):
-            for layer in sorted(call.reused):
-                self.reused.setdefault(role, {}).setdefault(layer, []).append(step)
+        self._note_silent(call, step)
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]

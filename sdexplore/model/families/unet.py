@@ -155,7 +155,8 @@ class UNet(Family):
             return listen_to_projections(layer.module, heard)
 
         def at_kernel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-            pixels, words = (*args, *kwargs.values())[0], kwargs.get("encoder_hidden_states")
+            pixels: Any = (*args, *kwargs.values())[0]
+            words: Any = kwargs.get("encoder_hidden_states")
             return _reaches_kernel(layer, pixels, words) and pays(pixels.shape[1], words.shape[1])
 
         return listen_to_either(layer.module, heard, at_kernel)

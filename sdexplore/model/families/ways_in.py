@@ -144,7 +144,7 @@ def listen_to_either(
 
 def _is_on(module: nn.Module) -> bool:
     """Whether this thread's innermost mode is that of this layer."""
-    modes = vars(_HERE).get("modes")
+    modes = vars(_HERE).get("modes", [])
     return bool(modes) and modes[-1].module is module
 
 

@@ -48,17 +48,17 @@ def counted():
     made = Made()
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((Observer, "read"), (denoiser_call.DenoiserCall, "finish")):
-
-            def within(*given, _own=getattr(owner, name)):
-                with made if made not in torch.utils._python_dispatch._get_current_dispatch_mode_stack() else _none():
-                    return _own(*given)
-
-            patch.setattr(owner, name, within)
+            patch.setattr(owner, name, within(made, getattr(owner, name)))
         yield made
 
 
-def _none():
-    return contextlib.nullcontext()
+def within(made, own):
+    def counting(*given):
+        under_way = made in torch.utils._python_dispatch._get_current_dispatch_mode_stack()
+        with contextlib.nullcontext() if under_way else made:
+            return own(*given)
+
+    return counting
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,9 @@ def test_every_entry_is_the_kernels_own_and_the_picture_is_the_same(heads, fused
                 lengths.add(len(kept))
                 for made, naive in zip(found.probs, witness.naive[name], strict=True):
                     probs = naive[row * 2 + image].unflatten(1, found.grid)
-                    own = torch.cat([probs[..., [key for (key,) in kept]], probs[..., others].sum(-1, True)], -1)
+                    own = torch.cat(
+                        [probs[..., [key for (key,) in kept]], probs[..., others].sum(-1, keepdim=True)], -1
+                    )
                     own = own.mean(0, keepdim=True) if heads == "mean" else own
                     assert np.abs(made - own.numpy()).max() < 1e-6
                     wrong = torch.softmax(probs.log() * 1.01, -1)[..., 1]

@@ -21,7 +21,7 @@ def picture(size):
 def test_x_t_is_the_pictures_latents_and_noise_and_x0_is_one_euler_step_away(name):
     subject = SUBJECTS[name]
     pipe, given = subject.make(), {key: value for key, value in subject.call.items() if key in ALONE}
-    given |= {"guidance_scale": 0} if name == "zimage" else {}  # it is guided by 1 too
+    given |= {"guidance_scale": 0.0} if name == "zimage" else {}  # it is guided by 1 too
     own = pipe.scheduler
     image, tau = picture(subject.size), 0.4
     trace = sdx.look(pipe, image, PROMPT, t=400, seed=3, record=RECORD, **subject.size, **given)

@@ -70,9 +70,10 @@ def test_compiled_blocks_are_refused_and_the_way_out_that_is_told_works(monkeypa
     subject = SUBJECTS["flux"]
     pipe = subject.make()
     pipe.transformer.compile_repeated_blocks(backend="eager")
-    with monkeypatch.context() as patch, pytest.raises(sdx.RunError, match=r"compiled by torch\.compile") as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(type(pipe), "prepare_latents", lambda *_, **__: pytest.fail("the pipeline was called"))
-        sdx.run(pipe, PROMPT, **CALL)
+        with pytest.raises(sdx.RunError, match=r"compiled by torch\.compile") as caught:
+            sdx.run(pipe, PROMPT, **CALL)
     way_out = re.search(r"Undo it: (.*)$", str(caught.value)).group(1)
     exec(way_out, {"pipe": pipe})  # noqa: S102  (what the user is told to type)
     observed(pipe, subject, monkeypatch, 1e-6)
