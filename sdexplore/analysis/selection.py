@@ -149,6 +149,8 @@ class Chosen:
         """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
         steps = f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        partly = sum(not set(self.steps) <= set(attention.steps) for attention in self.layers.values())
+        layers += f" ({partly} of them not at every step)" if partly and len(self.steps) > 1 else ""
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
         means = {"steps": steps, "layers": layers, "heads": heads}
         alone = len(self.steps) == 1 and "steps" not in without

@@ -1,9 +1,10 @@
-"""Two ways to read what an attention layer attends with, neither of which changes it.
+"""Ways to read what an attention layer attends with, none of which changes it.
 
 `listen_to_projections`: hooks on the layer's own `to_q` and `to_k`, before any norm; for diffusers' `Attention`.
 `listen_to_kernel`: what `F.scaled_dot_product_attention` is given, after norm, rotary positions and masks; for every
 layer that reaches that function, whatever its processor does before. A kernel that is not torch's (flex attention,
 flash-attn, sage) is read from what the processor's file gives diffusers' `dispatch_attention_fn`.
+`listen_to_either`: one of both, call by call, for a layer that can be heard both ways.
 """
 
 import math
@@ -74,6 +75,8 @@ class Attended:
 
 
 Heard = Callable[[Attended], None]
+Pays = Callable[[int, int], bool]
+"""(queries, keys) -> whether so few of the keys' columns are read that the kernel's normaliser saves work."""
 
 
 def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
@@ -131,20 +134,49 @@ class ModeOfLayer(TorchFunctionMode):
 
 def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removable"]:
     """Hooks that switch a mode of this thread on while the layer runs; of several, the last sees a call first."""
-
-    def enter(*_: Any) -> None:
-        modes = vars(_HERE).setdefault("modes", [])
-        modes.append(mode())
-        modes[-1].__enter__()
-
-    def leave(*_: Any) -> None:
-        modes = vars(_HERE).get("modes", [])
-        if modes and modes[-1].module is module:
-            modes.pop().__exit__(None, None, None)
-
-    hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
+    leaving = _Leaving(module)
+    hooks = [
+        module.register_forward_pre_hook(lambda *_: _enter(mode())),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
     file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+    return [leaving, *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+
+
+def listen_to_either(
+    module: nn.Module, heard: Heard, at_kernel: Callable[[tuple[Any, ...], dict[str, Any]], bool]
+) -> list["Removable"]:
+    """Hooks on the projections, and the mode in their place in the calls of which `at_kernel` says so.
+
+    Args:
+        at_kernel: Given the arguments of a call of the layer.
+    """
+    leaving = _Leaving(module)
+
+    def enter(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if at_kernel(args, kwargs):
+            _enter(_Kernel(module, heard))
+
+    def projected(attended: Attended) -> None:
+        if not _is_on(module):
+            heard(attended)
+
+    hooks = [
+        module.register_forward_pre_hook(enter, with_kwargs=True),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
+    return [leaving, *hooks, *listen_to_projections(module, projected)]
+
+
+def _is_on(module: nn.Module) -> bool:
+    """Whether this thread's innermost mode is that of this layer."""
+    modes = vars(_HERE).get("modes", [])
+    return bool(modes) and modes[-1].module is module
+
+
+def _enter(mode: ModeOfLayer) -> None:
+    vars(_HERE).setdefault("modes", []).append(mode)
+    mode.__enter__()
 
 
 @runtime_checkable
@@ -157,9 +189,17 @@ class Removable(Protocol):
 
 @dataclass(frozen=True)
 class _Leaving:
-    """Leaves a mode that is still on: torch calls no hook of a layer that Ctrl-C ends."""
+    """Leaves the layer's mode: as its hook, and in the end, since torch calls no hook of a layer that Ctrl-C ends."""
 
-    remove: Callable[[], None]
+    module: nn.Module
+
+    def __call__(self, *_: Any) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Leaves the mode if it is on."""
+        if _is_on(self.module):
+            _HERE.modes.pop().__exit__(None, None, None)
 
 
 class _Seam:

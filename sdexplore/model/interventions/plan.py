@@ -57,7 +57,7 @@ def changing_of(
 def _edit(change: Change, pipe: Any, tokens: Tokens, source_tokens: TokensOfText, sources: dict[Source, int]) -> Edit:
     family, denoiser = family_of(pipe), denoiser_of(pipe)
     layers = family.attention_layers(denoiser)
-    standing: Standing | None = partial(family.standing, denoiser) if family.at_kernel else None
+    standing: Standing | None = partial(family.standing, denoiser) if family.changed_at_kernel else None
     _check_family(change, family)
     match change:
         case Keep():
@@ -66,7 +66,7 @@ def _edit(change: Change, pipe: Any, tokens: Tokens, source_tokens: TokensOfText
             _check_layers(change, family, layers.values())
             read = _Prompts(change, pipe, tokens, source_tokens)
             blend = Blend(read.blended, rider) if change.blend_words else None
-            kind = KeepAtKernelEdit if family.at_kernel else KeepEdit
+            kind = KeepAtKernelEdit if family.changed_at_kernel else KeepEdit
             return kind(change, family, list(layers.values()), read.aligned, rider, blend)
         case Patch():
             rider = sources.setdefault(change.run, len(sources))

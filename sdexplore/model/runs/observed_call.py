@@ -260,7 +260,8 @@ def _total(pipe: Any) -> int:
 def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str, float]:
     """The scales that the pipeline guides by at this timestep, by its own names, and PAG's.
 
-    Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
+    Where the pipeline does not tell one while it runs, or does not heed what a callback makes of it, it is the one that
+    was given, or that its call has by default.
     """
     names = (
         "guidance_scale",
@@ -269,7 +270,9 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
         "true_cfg_scale",
         "skip_layer_guidance_scale",
     )
-    found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
+    found = {name: given_or_default(pipe, arguments, name) for name in names}
+    if family_of(pipe).scale_may_change:
+        found |= {name: getattr(pipe, name) for name in names if hasattr(pipe, name)}
     if not arguments.get("skip_guidance_layers"):
         found["skip_layer_guidance_scale"] = None
     family = family_of(pipe)
