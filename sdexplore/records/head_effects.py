@@ -22,8 +22,8 @@ class HeadEffects(Shown):
     Attributes:
         prompt, word: The whole prompt; the word, all its occurrences together.
         layers: Names of the layers that attend to words, in the network's order.
-        heads: How many heads each of them has. What is said of heads is in this order: the first layer's heads from 0,
-            then the second's; `table` makes a row a layer of it.
+        heads: How many heads each of them has. What is said of heads has a place for each, in this order: the first
+            layer's heads from 0, then the second's; `table` makes a row a layer of it.
         reading: Without the head's reading of the word: the word's values are 0 in this head.
         whole: Without the head: it gives 0.
         attention: Mean over the picture of the probability that the head pays the word, in the unchanged call.
@@ -43,9 +43,9 @@ class HeadEffects(Shown):
     word: str
     layers: tuple[str, ...]
     heads: tuple[int, ...]
-    reading: Float32[np.ndarray, " head"]
-    whole: Float32[np.ndarray, " head"]
-    attention: Float32[np.ndarray, " head"]
+    reading: Float32[np.ndarray, " place"]
+    whole: Float32[np.ndarray, " place"]
+    attention: Float32[np.ndarray, " place"]
     layer_reading: Float32[np.ndarray, " layer"]
     layer_whole: Float32[np.ndarray, " layer"]
     of_prompt: float
@@ -58,7 +58,7 @@ class HeadEffects(Shown):
     chosen: tuple[str, ...] | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
-    def table(self, values: Float32[np.ndarray, " head"]) -> Float32[np.ndarray, "layer head"]:
+    def table(self, values: Float32[np.ndarray, " place"]) -> Float32[np.ndarray, "layer head"]:
         """What is said of heads, a row a layer; NaN where a layer has fewer heads than another."""
         made = np.full((len(self.heads), max(self.heads)), np.nan, np.float32)
         made[np.arange(max(self.heads)) < np.array(self.heads)[:, None]] = values
