@@ -123,7 +123,7 @@ def measure_neglect(
                 num_inference_steps=steps,
                 guidance_scale=guidance_scale,
             )
-            scores = presence(np.asarray(trace.image)[None])[0]  # type: ignore[union-attr]  # one image
+            scores = presence(np.asarray(trace.image)[None])[0]
             found[number_of].append(np.array([scores[THINGS.index(thing)] >= THRESHOLD for thing in things]))
     before, after = (np.stack(one) for one in found)
     return Neglect(before, after, steps, guidance_scale, scale)

@@ -1,6 +1,6 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,7 +13,7 @@ import torch
 from ...base.errors import RunError, TokenError
 from ...changes.change import several
 from ...text.shared_keys import SharedKeys
-from ...text.tokenization import Tokenizations
+from ...text.tokenization import Tokenization, Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
 from ..components.pipeline_parts import autoencoder
@@ -304,16 +304,13 @@ class Recorder:
                 self.keeper.take(key, one, expected)
                 self.calls.setdefault(key, []).append(step)
 
-
     def _note_prompted(self, call: DenoiserCall) -> None:
         """Keeps hold of a call with the prompt's rows until the next one, for `GuideStep.attention`."""
         shown = (row for row in range(len(call.plan.roles)) if row % self.roles.images < self.images)
         rows = tuple(row for row in shown if call.plan.roles[row] == "cond")
         if rows and call.noise_pred is not None and self._denoiser is not None:
             made, count = call.noise_pred[list(rows)], len(call.plan.roles)
-            self._prompted = PromptedCall(
-                self._denoiser, self.family, call.inputs, rows, made, count, self._positions
-            )
+            self._prompted = PromptedCall(self._denoiser, self.family, call.inputs, rows, made, count, self._positions)
 
     def _positions(self, word: Any, occurrence: Any) -> list[tuple[int, ...]]:
         """The keys of a word in the prompt of each image, as it stands at this step.
@@ -323,7 +320,7 @@ class Recorder:
         """
         found = []
         for image in range(self.images):
-            tokens = self.tokens_of(self._filed("cond"), image) or {}
+            tokens: Mapping[str, Tokenization] = self.tokens_of(self._filed("cond"), image) or {}
             keys = SharedKeys.of(tokens, self.family.text_columns(tokens).items())
             if not keys.read and isinstance(word, str):
                 raise TokenError(f"GuideStep.attention({word!r}): the run has embeddings and no text; name positions")

@@ -149,7 +149,9 @@ def _sample(seen: PromptedCall, latents: torch.Tensor) -> torch.Tensor:
     """The sample as the denoiser was given it, in which the latents stand up to a factor that the scheduler chose."""
     family, given = seen.family, seen.inputs[seen.family.sample]
     if not isinstance(given, torch.Tensor):
-        raise RunError(f"GuideStep.attention: a {family.title} of the family {family.name!r} is given a list of latents")
+        raise RunError(
+            f"GuideStep.attention: a {family.title} of the family {family.name!r} is given a list of latents"
+        )
     size = family.latent_size(seen.inputs)
     own = family.unpacked(given[list(seen.rows)].detach(), size)
     moved, fixed = own[:, : latents.shape[1]], latents.detach().to(own.device, torch.float32)

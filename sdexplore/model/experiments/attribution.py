@@ -9,8 +9,8 @@ from jaxtyping import Float32
 
 from ...analysis.attention import word_map, word_maps
 from ...analysis.region import Region, region_weights
-from ...analysis.selection import Selection, Word, label, words_of
-from ...base.errors import RunError, TraceError, did_you_mean
+from ...analysis.selection import Selection, Whole, Word, label, words_of
+from ...base.errors import RunError, did_you_mean
 from ...records.attribution import METHODS, Attribution, Method
 from ...text.shared_keys import SharedKeys
 from ...trace.facts import facts_of
@@ -21,7 +21,7 @@ from ..families import family_of
 from ..families.attention_modules import Layer
 from ..interventions.removals import Removal, removed
 from ..runs.differentiated_memory import ensure_room
-from .asked_again import AT_ONCE, Asking, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
+from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
 from .differentiated_run import latents_through
 from .occlusion import occlusion
 
@@ -29,13 +29,13 @@ Scores = tuple[Float32[np.ndarray, " word"], float, float]
 """(score of each word, of all other columns, deviation)."""
 
 
-def attribution(  # noqa: PLR0913  (each says another part of what is asked)
+def attribution(
     pipe: Any,
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
     *,
     region: Region | None = None,
-    step: SupportsIndex | None = None,
+    step: Whole | None = None,
     last: SupportsIndex = 1,
     method: str = "gradient",
     **pipeline_arguments: Any,
@@ -97,7 +97,7 @@ def attribution(  # noqa: PLR0913  (each says another part of what is asked)
     if method == "gradient":
         rows = 2 if float(trace.provenance.get("used", {}).get("guidance_scale") or 1.0) > 1 else 1
         ensure_room(pipe, (int(shape[0]), int(shape[1])), count, rows, "attribution(method='gradient')")
-    kind: Method = METHODS[METHODS.index(method)]  # type: ignore[arg-type]  # checked above
+    kind: Method = METHODS[METHODS.index(method)]
     found = _Question(pipe, trace, chosen, keys, at, weights, pipeline_arguments).scores(kind, count)
     kept = region.copy() if isinstance(region, np.ndarray) else None if region is None else tuple(region)
     return Attribution(

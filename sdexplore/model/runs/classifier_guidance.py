@@ -58,7 +58,6 @@ class GuideStep:
         """
         return self._decode(self.pred_original_sample if latents is None else latents)
 
-
     def attention(
         self,
         word: str | SupportsIndex | Sequence[SupportsIndex],

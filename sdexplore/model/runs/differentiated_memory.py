@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ...base.errors import RunError
 from ...base.display import size
+from ...base.errors import RunError
 from ..components.memory import free_memory, free_on
 from ..components.meta_networks import blueprint, example_inputs
 from ..components.pipeline_parts import denoiser, device_of
@@ -31,7 +31,7 @@ class _Fused(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *_: Any) -> Any:  # noqa: ARG004  (never called)
+    def backward(ctx: Any, *_: Any) -> Any:
         raise NotImplementedError
 
 

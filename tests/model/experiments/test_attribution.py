@@ -144,7 +144,9 @@ def test_the_two_that_stood_before_are_what_they_were(pipe, trace):
     assert np.isnan(found.others)
     looked = sdx.region_words(trace, BOX, words, steps=step)
     paid = sdx.attribution(pipe, trace, words, region=BOX, step=step, method="attention")
-    np.testing.assert_allclose(paid.scores, [dict(zip(looked.words, looked.inside))[word] for word in words], rtol=1e-4)
+    np.testing.assert_allclose(
+        paid.scores, [dict(zip(looked.words, looked.inside, strict=True))[word] for word in words], rtol=1e-4
+    )
     assert paid.others == pytest.approx(1 - paid.scores.sum(), abs=1e-4)
 
 
@@ -188,7 +190,9 @@ def test_a_transformer_has_gradients_and_its_attention_is_not_changed():
     places = [*columns["tokenizer"].positions("cat"), *(77 + p for p in columns["tokenizer_3"].positions("cat"))]
     expected = float((gradient * leaf.detach())[0, places].double().norm())
     assert found.scores[0] == pytest.approx(expected, rel=2e-3)
-    with pytest.raises(sdx.RunError, match=r"knock-out.*what 'transformer_blocks.* is not changed in a SD3 transformer"):
+    with pytest.raises(
+        sdx.RunError, match=r"knock-out.*what 'transformer_blocks.* is not changed in a SD3 transformer"
+    ):
         sdx.attribution(pipe, trace, ["cat"], method="knock-out", max_sequence_length=32)
 
 
@@ -201,7 +205,7 @@ def test_a_denoiser_whose_rows_cannot_be_told_apart_is_refused_by_name():
 
 def test_afterwards_the_pipeline_is_as_before_whatever_ends_it(pipe, trace):
     modules = list(pipe.unet.modules())
-    pipe.unet.conv_in.weight.requires_grad_(False)  # somebody's own choice
+    pipe.unet.conv_in.weight.requires_grad = False  # somebody's own choice
     wanted = [one.requires_grad for one in pipe.unet.parameters()]
     calls = []
 
@@ -229,7 +233,7 @@ def test_afterwards_the_pipeline_is_as_before_whatever_ends_it(pipe, trace):
             assert torch.is_grad_enabled()
     finally:
         hook.remove()
-        pipe.unet.conv_in.weight.requires_grad_(True)
+        pipe.unet.conv_in.weight.requires_grad = True
 
 
 def test_what_is_wrong_is_said_before_anything_is_computed(pipe, trace):

@@ -1,4 +1,4 @@
-"""What a guide sees of attention: the run's own maps, with the gradient that autograd finds through explicit attention."""
+"""What a guide sees of attention: the run's maps, with the gradient that autograd finds through explicit attention."""
 
 import numpy as np
 import pytest
@@ -98,7 +98,9 @@ def test_the_gradient_is_autograds_through_explicit_attention(pipe):
 
 def test_the_denoiser_is_called_once_more_only_where_a_guide_asks(pipe):
     calls = []
-    hook = pipe.unet.register_forward_pre_hook(lambda _, args, kwargs: calls.append(len(args[0] if args else kwargs['sample'])), with_kwargs=True)
+    hook = pipe.unet.register_forward_pre_hook(
+        lambda _, args, kwargs: calls.append(len(args[0] if args else kwargs["sample"])), with_kwargs=True
+    )
     try:
         sdx.run(pipe, PROMPT, guide=lambda _: None, record=BARE, **SMALL)
         assert calls == [2, 2]
