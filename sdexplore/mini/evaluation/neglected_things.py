@@ -80,13 +80,13 @@ class Neglect(Shown):
         )
 
 
-def excite(words: Sequence[str], until: int) -> GuideFunction:
+def excite(words: Sequence[str], until: int, side: int = SIDE) -> GuideFunction:
     """A guide that lifts, up to step `until`, the highest attention to the word that has the lowest (their Eq. 1)."""
 
     def guide(step: GuideStep) -> torch.Tensor | None:
         if step.step >= until:
             return None
-        highest = [step.attention(word, layers=SIDE).amax(dim=(1, 2)) for word in words]
+        highest = [step.attention(word, layers=side).amax(dim=(1, 2)) for word in words]
         return torch.stack(highest).amin(dim=0) - 1
 
     return guide
