@@ -88,6 +88,10 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "attention_layers": lambda w: views.attention_layers(w.trace, "cat", -1, by_head=True),
     "attention_mass": lambda w: views.attention_mass(w.trace, role="uncond", steps=slice(0, 2)),
     "attention_steps": lambda w: views.attention_steps(w.trace, "a", occurrence=1),
+    "attribution": lambda w: views.attribution(
+        sdx.attribution(w.pipe, w.trace, ["cat", "dog"], region=(0, 0, 32, 64), step=1, last=2),
+        sdx.attribution(w.pipe, w.trace, ["cat", "dog"], region=(0, 0, 32, 64), step=1, method="knock-out"),
+    ),
     "calibration": lambda w: views.calibration(
         sdx.calibrate(w.pipe, scenes=2, seed=3, timesteps=(200,), causal=False), over="layers", timestep=200
     ),
@@ -101,6 +105,7 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "feature_similarity": lambda w: views.feature_similarity(w.trace, (20, 40), "mid_block", step=0),
     "guidance": lambda w: views.guidance(w.trace),
     "guidance_steps": lambda w: views.guidance_steps(w.trace),
+    "head_effects": lambda w: views.head_effects(sdx.head_effects(w.pipe, w.trace, "cat", layers="mid_block")),
     "latent_statistics": lambda w: views.latent_statistics(sdx.latent_statistics(w.pipe, w.pictures)),
     "latents": lambda w: views.latents(w.trace, steps=0),
     "occlusion": lambda w: views.occlusion(sdx.occlusion(w.pipe, w.trace, ["cat", "dog"], steps=0), most=1),

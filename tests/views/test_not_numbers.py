@@ -124,6 +124,8 @@ def test_every_view_that_draws_arrays_is_tried_here():
 
 
 OF_RECORDS = {
+    "attribution": ["scores"],
+    "head_effects": ["reading", "attention"],
     "latent_statistics": ["stds", "density"],
     "occlusion": ["changes"],
     "reconstruction": ["latents"],
@@ -142,6 +144,8 @@ def records():
     encoding = sdx.text_encoding(pipe, "a cat")["text_encoder"]
     return {
         "latent_statistics": sdx.latent_statistics(pipe, pictures),
+        "attribution": sdx.attribution(pipe, trace, method="attention"),
+        "head_effects": sdx.head_effects(pipe, trace, "cat", layers="mid_block"),
         "occlusion": sdx.occlusion(pipe, trace, ["cat", "dog"], steps=[0, 1]),
         "reconstruction": sdx.reconstruction(pipe, pictures[0]),
         "text_attention": encoding,

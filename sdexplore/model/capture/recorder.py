@@ -13,7 +13,7 @@ import torch
 from ...base.errors import RunError, TokenError
 from ...changes.change import several
 from ...text.shared_keys import SharedKeys
-from ...text.tokenization import Tokenizations
+from ...text.tokenization import Tokenization, Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
 from ..components.pipeline_parts import autoencoder
@@ -368,7 +368,7 @@ class Recorder:
         """
         found = []
         for image in range(self.images):
-            tokens: Tokenizations = self.tokens_of(self._filed("cond"), image) or {}
+            tokens: Mapping[str, Tokenization] = self.tokens_of(self._filed("cond"), image) or {}
             keys = SharedKeys.of(tokens, self.family.text_columns(tokens).items())
             if not keys.read and isinstance(word, str):
                 raise TokenError(f"GuideStep.attention({word!r}): the run has embeddings and no text; name positions")
