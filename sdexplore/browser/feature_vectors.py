@@ -67,7 +67,7 @@ class FeatureVectors:
             return None
         role = "cond" if "cond" in trace.features else next(iter(trace.features))
         found, most = cls(role, {}, [], []), min(_BUDGET, budget // 8)
-        last = {name: steps for name in found._candidates(trace) if (steps := list(found._steps(trace, name, [-1])))}
+        last = {name: one for name in found._candidates(trace) if (one := list(found._steps(trace, name, [-1])))}
         found._leave_out(last, most)
         steps = max(1, most // max(1, _bytes_of(last)))
         whole = {name: found._with_earlier(trace, name, final, steps) for name, (final,) in last.items()}

@@ -113,6 +113,16 @@ def test_a_damaged_section_is_a_damaged_file(tmp_path):
             Trace.load(other).verify()
 
 
+@pytest.mark.parametrize("wrong", [5, "conv_in", [1], {"a": 1}])
+def test_names_of_modules_of_another_form_are_a_damaged_file(tmp_path, wrong):
+    trace = whole()
+    path = trace.altered(provenance={**trace.provenance, "modules": wrong}).save(
+        tmp_path / "a.safetensors", decode=False
+    )
+    with pytest.raises(TraceError, match=r"'modules' is .*, not a list of names"):
+        Trace.load(path)
+
+
 def test_the_record_names_modules_and_says_nothing_where_it_keeps_none():
     kept = Record(features="mid_block", statistics=True)
     assert kept.features == ("mid_block",)
