@@ -176,7 +176,7 @@ def _is_on(module: nn.Module) -> bool:
 
 def _enter(mode: ModeOfLayer) -> None:
     vars(_HERE).setdefault("modes", []).append(mode)
-    mode.__enter__()
+    mode.__enter__()  # type: ignore[no-untyped-call]  # torch has no types
 
 
 @runtime_checkable
