@@ -20,6 +20,7 @@ from ..components.pipeline_parts import denoiser
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..interventions.removals import Removal, removed
+from ..runs.check_video import refuse_video
 from ..runs.differentiated_memory import ensure_room
 from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
 from .differentiated_run import latents_through
@@ -84,6 +85,7 @@ def attribution(
     if method not in METHODS:
         raise RunError(f"attribution(method={method!r}): {did_you_mean(method, METHODS)}")
     count = _calls(last, method)
+    refuse_video(pipe, "attribution")
     check_one_prompt(trace, "attribution", pipeline_arguments)
     tokens = prompt_of(trace, "attribution")
     at = trace.num_steps // 2 if step is None else trace.check_steps(step)[0]

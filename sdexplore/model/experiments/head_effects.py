@@ -22,6 +22,7 @@ from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.ways_in import Attended
 from ..interventions.removals import Removal
+from ..runs.check_video import refuse_video
 from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
 from .attribution import ablated, layers_to_words
 
@@ -58,6 +59,7 @@ def head_effects(
         RunError: There is no such layer; the family's attention cannot be changed; the prediction made again is not the
             trace's; the run was changed.
     """
+    refuse_video(pipe, _FUNCTION)
     check_one_prompt(trace, _FUNCTION, pipeline_arguments)
     tokens = prompt_of(trace, _FUNCTION)
     conditional_of(trace, _FUNCTION)

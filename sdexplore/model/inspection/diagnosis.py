@@ -25,7 +25,7 @@ from ..families.attention_modules import Layer
 from ..families.family import Family
 from ..families.modules import modules_of
 from ..runs.check_record import check_kind, misses
-from ..runs.check_video import attention_asked, video_obstacles
+from ..runs.check_video import not_kept, video_obstacles
 from ..runs.conditions import active_backend
 from ..schedulers import noise_levels
 from .condition_warnings import condition_warnings
@@ -120,7 +120,7 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
 
 def _unasked(family: Family, record: Record) -> Iterator[str]:
     """What of the Record a run of a video would refuse."""
-    if family.video and (reason := attention_asked(record)) is not None:
+    if family.video and (reason := not_kept(record)) is not None:
         yield reason.removeprefix("record=").replace("):", ":", 1)
 
 

@@ -17,10 +17,16 @@ from ..families.video import MOST_FRAMES, VideoFamily
 from .call import Call
 
 _USUAL = Record()
-_ASKS = ("cross_attention", "columns", "roles", "queries", "self_attention", "steps", "layers", "dtype")
+_OF_WORDS = ("cross_attention", "columns", "roles", "steps", "layers", "dtype")  # asked for with cross_attention alone
+_ALWAYS = ("queries", "self_attention", "word_attention", "concepts")
+_OF_MODULES = ("features", "statistics")
 _NO_ATTENTION = (
     "no attention of a video is recorded: its layers attend over frames, which have no grid (y, x). Leave it out; "
     "latents, predictions, x0 and frames are recorded without it"
+)
+_NO_FEATURES = (
+    "features and statistics are those of pictures: a video's blocks have frames, too. Leave it out; latents, "
+    "predictions, x0 and frames are recorded without it"
 )
 _AXES = 5
 
@@ -37,7 +43,7 @@ def check_video(pipe: Any, call: Call, function: str) -> None:
     family = family_of(pipe)
     if not isinstance(family, VideoFamily):
         return
-    if (reason := attention_asked(call.record)) is not None:
+    if (reason := not_kept(call.record)) is not None:
         raise RunError(f"{function}({reason}")
     name, given = type(pipe).__name__, _with_defaults(pipe, call.arguments)
     if (reason := next(video_obstacles(pipe), None)) is not None:
@@ -76,15 +82,14 @@ def refuse_video(pipe: Any, function: str) -> None:
         )
 
 
-def attention_asked(record: Record) -> str | None:
-    """What of a Record asks for attention, beyond what every Record asks for by default, and why there is none."""
-    asked = [name for name in _ASKS if getattr(record, name) not in (getattr(_USUAL, name), False)]
-    if not record.cross_attention:
-        asked = [name for name in asked if name in ("self_attention", "queries")]
-    if not asked:
-        return None
-    shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in asked)
-    return f"record=Record({shown})): {_NO_ATTENTION}"
+def not_kept(record: Record) -> str | None:
+    """What of a Record no run of a video keeps, beyond what every Record asks for by default, and why."""
+    names = (*(_OF_WORDS if record.cross_attention else ()), *_ALWAYS)
+    for several, reason in ((names, _NO_ATTENTION), (_OF_MODULES, _NO_FEATURES)):
+        if asked := [name for name in several if getattr(record, name) != getattr(_USUAL, name)]:
+            shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in asked)
+            return f"record=Record({shown})): {reason}"
+    return None
 
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:

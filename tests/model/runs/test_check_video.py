@@ -35,6 +35,10 @@ def refused(pipe, monkeypatch, match, **given):
         {"layers": ("blocks.0",)},
         {"columns": "all"},
         {"roles": ("cond", "uncond")},
+        {"word_attention": True},
+        {"concepts": ("cat",)},
+        {"features": ("blocks.0",)},
+        {"statistics": True},
     ],
 )
 def test_attention_that_is_asked_for_is_refused_by_name(pipe, monkeypatch, asked):
@@ -100,6 +104,8 @@ def test_questions_about_a_picture_are_refused(pipe):
         "look": lambda: sdx.look(pipe, trace.image, PROMPT, t=500),
         "invert": lambda: sdx.invert(pipe, trace.image, PROMPT),
         "occlusion": lambda: sdx.occlusion(pipe, trace),
+        "attribution": lambda: sdx.attribution(pipe, trace),
+        "head_effects": lambda: sdx.head_effects(pipe, trace, "cat"),
     }.items():
         with pytest.raises(sdx.RunError, match=rf"^{name} asks about one picture"):
             ask()
