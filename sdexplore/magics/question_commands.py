@@ -53,9 +53,7 @@ QUESTION_COMMANDS: Mapping[str, Command] = {
         (
             Option(("--region",), "region", box, "LEFT,TOP,RIGHT,BOTTOM in pixels (the whole picture)"),
             _STEP,
-            Option(
-                ("--method",), "method", str, "a definition, several times to compare (gradient)", METHODS, many=True
-            ),
+            Option(("--method",), "method", str, "a definition, or several (gradient)", METHODS, many=True),
             Option(("--last",), "last", count, "through how many calls the gradient goes (1)"),
             PIPE,
             TRACE,

@@ -101,14 +101,13 @@ def attribution(
         ensure_room(pipe, (int(shape[0]), int(shape[1])), count, rows, "attribution(method='gradient')")
     kind: Method = METHODS[METHODS.index(method)]
     found = _Question(pipe, trace, chosen, keys, at, weights, pipeline_arguments).scores(kind, count)
-    kept = region.copy() if isinstance(region, np.ndarray) else None if region is None else tuple(region)
     return Attribution(
         prompt=tokens.typed,
         words=tuple(map(label, chosen)),
         scores=found[0],
         others=found[1],
         method=kind,
-        region=kept,
+        region=_kept(region),
         weights=weights,
         step=at,
         timestep=float(trace.timesteps[at]),
@@ -120,6 +119,14 @@ def attribution(
         asked=None if words is None else chosen,
         run=facts_of(trace),
     )
+
+
+def _kept(region: Region | None) -> tuple[int | float, ...] | np.ndarray | None:
+    if isinstance(region, np.ndarray):
+        region = region.copy()
+        region.flags.writeable = False
+        return region
+    return None if region is None else tuple(region)
 
 
 def _calls(last: SupportsIndex, method: str) -> int:

@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_refused_before_the_denoiser_is_called(pipe, monkey
     called = []
     hook = pipe.unet.register_forward_pre_hook(lambda *_: called.append(1))
     try:
-        with pytest.raises(sdx.RunError, match="a differentiated call of the denoiser keeps .*1000 B are free"):
+        with pytest.raises(sdx.RunError, match=r"a differentiated call of the denoiser keeps .*1000 B are free"):
             sdx.attribution(pipe, trace, step=1, last=2)
         assert not called
         assert np.isfinite(sdx.attribution(pipe, trace, method="knock-out").scores).all()
