@@ -63,7 +63,7 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
             _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
     if "transformers" in only:
         for size in TRANSFORMERS:
-            found = found.joined(_of_transformer(size, device, chosen))
+            found = found.joined(_of_transformer(size, device, chosen, only))
     if set(only) - {"reading", "transformers"} or chosen.peers:
         for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
             found = found.joined(_of_size(size, device, chosen, only))
@@ -105,11 +105,12 @@ def _told(found: Benchmark, rows: Iterable[BenchmarkRow]) -> Benchmark:
     return found
 
 
-def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
-    """The default Record on a transformer."""
+def _of_transformer(size: str, device: Any, chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:  # noqa: ANN401  (torch's)
+    """The default Record on a transformer, and changed runs where they are asked for too."""
     subject = Subject.of_transformer(size, device, chosen.steps)
     _say(subject.name)
-    return _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    found = _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    return _told(found, changes.changed_rows(subject, chosen.pairs)) if changes.KEY in only else found
 
 
 def _say(text: str) -> None:
