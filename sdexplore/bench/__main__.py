@@ -66,7 +66,7 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
         found = _of_studies(found, chosen)
     if "transformers" in only:
         for size in TRANSFORMERS:
-            found = found.joined(_of_transformer(size, device, chosen))
+            found = found.joined(_of_transformer(size, device, chosen, only))
     if set(only) - {"reading", "studies", "transformers"} or chosen.peers:
         for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
             found = found.joined(_of_size(size, device, chosen, only))
@@ -125,13 +125,20 @@ def _told(found: Benchmark, rows: Iterable[BenchmarkRow]) -> Benchmark:
     return found
 
 
-def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
-    """The default Record on a transformer, and beside it another tool that reads transformers, if it is installed."""
+def _of_transformer(
+    size: str,
+    device: Any,  # noqa: ANN401  (torch's)
+    chosen: argparse.Namespace,
+    only: Sequence[str],
+) -> Benchmark:
+    """The default Record on a transformer, changed runs where asked for, and another tool, if it is installed."""
     from .peers import peer_rows, peers_of_transformers
 
     subject = Subject.of_transformer(size, device, chosen.steps)
     _say(subject.name)
     found = _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    if changes.KEY in only:
+        found = _told(found, changes.changed_rows(subject, chosen.pairs))
     return _told(found, peer_rows(subject, chosen.pairs, peers_of_transformers(asked=chosen.peers)))
 
 
