@@ -31,7 +31,7 @@ def _state(made: PreTrainedTokenizerBase) -> Any:
 
 def _shared(kind: type, path: Any, *more: Any, **options: Any) -> PreTrainedTokenizerBase:
     folder = Path(path) / (options.get("subfolder") or "")
-    if more or not folder.is_dir():
+    if more or not folder.is_dir() or not kind.__name__.startswith("CLIP"):  # the others are small
         return _READ(kind, path, *more, **options)
     key = _key(kind, folder, options)
     if key not in _SHARED:
@@ -41,7 +41,7 @@ def _shared(kind: type, path: Any, *more: Any, **options: Any) -> PreTrainedToke
 
 
 def install() -> None:
-    """Takes effect at once, for every class of tokenizers."""
+    """Takes effect at once, for CLIP's tokenizers."""
     PreTrainedTokenizerBase.from_pretrained = classmethod(_shared)
 
 

@@ -53,7 +53,8 @@ def bytes_of_call(pipe: Any, grid: Grid) -> int:
     """
     network: Any = denoiser(pipe)
     config = json.dumps(dict(network.config), sort_keys=True, default=str)
-    return _kept_numbers(type(network), config, grid) * int(next(network.parameters()).element_size())
+    kind: Any = type(network)
+    return _kept_numbers(kind, config, grid) * int(next(network.parameters()).element_size())
 
 
 @lru_cache(maxsize=32)
