@@ -44,8 +44,9 @@ def concept_maps(
             f"concept_maps: {names[0]!r} alone has all of each place; record several, or ask softmax=False"
         )
     if softmax:
-        total = np.exp(total - total.max(axis=-1, keepdims=True))
-        total /= total.sum(axis=-1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # where a score is no number, the shares are none
+            total = np.exp(total - total.max(axis=-1, keepdims=True))
+            total /= total.sum(axis=-1, keepdims=True)
     return {name: np.asarray(total[..., number], np.float32) for number, name in enumerate(names)}
 
 

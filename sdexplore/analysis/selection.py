@@ -48,7 +48,7 @@ class Selection:
     heads: Heads = None
     occurrence: Whole | None = None
     tokenizer: str | None = None
-    queries: Asking = "picture"
+    queries: str = "picture"
 
     def __post_init__(self) -> None:
         for name in ("steps", "layers", "heads", "occurrence"):
@@ -125,7 +125,7 @@ class Chosen:
     layers: Mapping[str, Attention]
     steps: tuple[int, ...]
     heads: tuple[int, ...] | None
-    queries: Asking = "picture"
+    queries: str = "picture"
 
     @property
     def head_slice(self) -> slice | list[int]:
@@ -149,6 +149,8 @@ class Chosen:
         """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
         steps = f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        partly = sum(not set(self.steps) <= set(attention.steps) for attention in self.layers.values())
+        layers += f" ({partly} of them not at every step)" if partly and len(self.steps) > 1 else ""
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
         means = {"steps": steps, "layers": layers, "heads": heads}
         alone = len(self.steps) == 1 and "steps" not in without

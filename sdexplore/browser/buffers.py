@@ -55,7 +55,7 @@ class Buffer:
         coded, rows = _rows(levels, bits, base)
         return self._added(coded, rows | about_values), first
 
-    def numbers(self, values: Int8[np.ndarray, "..."], **facts: float) -> Reference:
+    def numbers(self, values: Int8[np.ndarray, "..."], **facts: object) -> Reference:
         """Adds whole numbers as they are, one behind the other; the reference holds these facts too."""
         content = values.tobytes()
         return self._added(content, {"length": len(content), **facts})

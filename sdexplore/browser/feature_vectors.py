@@ -67,7 +67,7 @@ class FeatureVectors:
             return None
         role = "cond" if "cond" in trace.features else next(iter(trace.features))
         found, most = cls(role, {}, [], []), min(_BUDGET, budget // 8)
-        last = {name: steps for name in found._candidates(trace) if (steps := list(found._steps(trace, name, [-1])))}
+        last = {name: one for name in found._candidates(trace) if (one := list(found._steps(trace, name, [-1])))}
         found._leave_out(last, most)
         steps = max(1, most // max(1, _bytes_of(last)))
         whole = {name: found._with_earlier(trace, name, final, steps) for name, (final,) in last.items()}
@@ -77,9 +77,9 @@ class FeatureVectors:
                 name: [several[at] for at in spread(range(len(several)), steps)] for name, several in whole.items()
             }
         for name, several in whole.items():
-            one = trace.features[role][name]
-            found.modules[name] = (one.grid, several)
-            if len(several) < (recorded := len(set(one.steps))):
+            features = trace.features[role][name]
+            found.modules[name] = (features.grid, several)
+            if len(several) < (recorded := len(set(features.steps))):
                 found.reduced.append(f"features of {clip(name)} are there at {len(several)} of {recorded} steps")
         return found
 

@@ -9,10 +9,17 @@ from .command import Command
 from .file_commands import FILE_COMMANDS
 from .model_commands import MODEL_COMMANDS
 from .parsing import parser_of
+from .question_commands import QUESTION_COMMANDS
 from .run_commands import RUN_COMMANDS
 from .show_commands import SHOW_COMMANDS
 
-COMMANDS: Mapping[str, Command] = {**MODEL_COMMANDS, **RUN_COMMANDS, **SHOW_COMMANDS, **FILE_COMMANDS}
+COMMANDS: Mapping[str, Command] = {
+    **MODEL_COMMANDS,
+    **RUN_COMMANDS,
+    **SHOW_COMMANDS,
+    **QUESTION_COMMANDS,
+    **FILE_COMMANDS,
+}
 """Name -> command, in the order of the help."""
 
 

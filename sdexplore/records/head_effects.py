@@ -22,12 +22,15 @@ class HeadEffects(Shown):
     Attributes:
         prompt, word: The whole prompt; the word, all its occurrences together.
         layers: Names of the layers that attend to words, in the network's order.
-        heads: How many heads each of them has. What is said of heads is in this order: the first layer's heads from 0,
-            then the second's; `table` makes a row a layer of it.
+        heads: How many heads each of them has. What is said of heads has a place for each, in this order: the first
+            layer's heads from 0, then the second's; `table` makes a row a layer of it.
         reading: Without the head's reading of the word: the word's values are 0 in this head.
         whole: Without the head: it gives 0.
         attention: Mean over the picture of the probability that the head pays the word, in the unchanged call.
         layer_reading, layer_whole: The effects of all heads of a layer at once.
+        correlations: Spearman's rank correlations of attention to the word and the two effects, over heads ("head:
+            reading ~ attention") and over layers, whose attention is the mean of their heads'. NaN where there are
+            fewer than two, or one of both is the same everywhere.
         of_prompt: Root mean square of ε(x_t, prompt) − ε(x_t, ""), to compare with.
         step: Of the trace, at whose latents the denoiser was asked.
         timestep: Its training time.
@@ -43,11 +46,12 @@ class HeadEffects(Shown):
     word: str
     layers: tuple[str, ...]
     heads: tuple[int, ...]
-    reading: Float32[np.ndarray, " head"]
-    whole: Float32[np.ndarray, " head"]
-    attention: Float32[np.ndarray, " head"]
+    reading: Float32[np.ndarray, " place"]
+    whole: Float32[np.ndarray, " place"]
+    attention: Float32[np.ndarray, " place"]
     layer_reading: Float32[np.ndarray, " layer"]
     layer_whole: Float32[np.ndarray, " layer"]
+    correlations: Mapping[str, float]
     of_prompt: float
     step: int
     timestep: float
@@ -58,26 +62,11 @@ class HeadEffects(Shown):
     chosen: tuple[str, ...] | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
-    def table(self, values: Float32[np.ndarray, " head"]) -> Float32[np.ndarray, "layer head"]:
+    def table(self, values: Float32[np.ndarray, " place"]) -> Float32[np.ndarray, "layer head"]:
         """What is said of heads, a row a layer; NaN where a layer has fewer heads than another."""
         made = np.full((len(self.heads), max(self.heads)), np.nan, np.float32)
         made[np.arange(max(self.heads)) < np.array(self.heads)[:, None]] = values
         return made
-
-    @property
-    def correlations(self) -> dict[str, float]:
-        """Spearman's rank correlations, over heads and over layers, of attention to the word and the two effects.
-
-        NaN where there are fewer than two, one of both is the same everywhere, or a number is none.
-        """
-        by_layer = np.nanmean(self.table(self.attention), axis=1)
-        return {
-            "head: reading ~ attention": _spearman(self.reading, self.attention),
-            "head: whole ~ attention": _spearman(self.whole, self.attention),
-            "head: whole ~ reading": _spearman(self.whole, self.reading),
-            "layer: reading ~ attention": _spearman(self.layer_reading, by_layer),
-            "layer: whole ~ attention": _spearman(self.layer_whole, by_layer),
-        }
 
     @property
     def ranking(self) -> tuple[tuple[str, int], ...]:
@@ -103,17 +92,3 @@ class HeadEffects(Shown):
             Table(headers, rows, frozenset(headers[1:])),
             Line(f"Rank correlations: {told}" if told else "Too few heads to correlate."),
         ]
-
-
-def _spearman(one: np.ndarray, other: np.ndarray) -> float:
-    both = np.stack([one, other])
-    if both.shape[1] < 2 or not np.isfinite(both).all():  # noqa: PLR2004  (two make a rank)
-        return float("nan")
-    ranks = np.stack([_ranks(one), _ranks(other)])
-    return float(np.corrcoef(ranks)[0, 1]) if (np.ptp(ranks, axis=1) > 0).all() else float("nan")
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks; equal values share their mean rank."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place.ravel()])

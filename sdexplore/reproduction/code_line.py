@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from ..views.made_from import MADE_FROM, MadeFrom
 
 _LITERAL_CALLS: Final[Mapping[str, Callable[..., Any]]] = {"slice": slice, "range": range}
 _A_TRACE: Final = "trace.image"
+_A_PIPELINE: Final = re.compile(r"pipe_\d+")  # where the schedules of several models stand in one picture
 _NO_NAMES_OF_TRACES: Final = frozenset({"sdx", "pipe", "comparison", *_LITERAL_CALLS})
 
 
@@ -64,7 +66,17 @@ class Line:
         line._check(facts)
         return line
 
+    @property
+    def needs_pipeline(self) -> bool:
+        """Whether something of it is made by a pipeline; a study is the user's, and its numbers are there."""
+        return self.made_from.sources != ("study",)
+
     def _check(self, facts: Mapping[str, Any]) -> None:
+        if len(pipes := [name for name in self.names if _A_PIPELINE.fullmatch(name)]) > 1:
+            raise PublishError(
+                f"{self.text!r} shows {len(pipes)} models ({', '.join(pipes)}), and reproduce has one pipeline: draw "
+                "it again by that line, with each of them loaded under its name"
+            )
         count, over = len(facts["traces"]), facts.get("over")
         known = ["pipe", *self.given]
         if over is not None:

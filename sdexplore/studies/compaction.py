@@ -16,7 +16,6 @@ from .parts import measures_of_part, new_name, parts_in, schema_of, write_as
 from .values import Kind
 
 _NOTE: Final = "_compaction.json"
-_HIDDEN: Final = "_new-"
 FULL: Final = 4096
 """Rows from which on a part is no small one."""
 _MOST: Final = 50_000  # rows of a part that is put together
@@ -49,7 +48,7 @@ def compact(folder: Path, columns: Mapping[str, Kind], *, superseding: bool) -> 
     for measures, group in groups.items():
         for table in _tables(group, schema, kept):
             name = new_name()
-            write_as(table, folder / f"{_HIDDEN}{name}", measures)
+            write_as(table, folder / _hidden(name), measures)
             new.append(name)
     old = [part.name for group in groups.values() for part in group]
     atomic_files.write(folder / _NOTE, json.dumps({"new": new, "old": old}).encode())
@@ -62,13 +61,13 @@ def finish(folder: Path) -> None:
     if note.exists():
         told = json.loads(note.read_bytes())
         for name in told["new"]:
-            hidden = folder / f"{_HIDDEN}{name}"
+            hidden = folder / _hidden(name)
             if hidden.exists():
                 hidden.replace(folder / name)
         for name in told["old"]:
             (folder / name).unlink(missing_ok=True)
         note.unlink()
-    for left in folder.glob(f"{_HIDDEN}*"):
+    for left in folder.glob(_hidden("*")):
         left.unlink()
 
 
@@ -80,6 +79,11 @@ def replaced(folder: Path) -> frozenset[str]:
         return frozenset()
     names = told["old"] if all((folder / name).exists() for name in told["new"]) else told["new"]
     return frozenset(names)
+
+
+def _hidden(name: str) -> str:
+    """The name of a part that is not seen yet: Arrow skips what begins so, and a glob of *.parquet what ends so."""
+    return f"_new-{name}.tmp"
 
 
 def _last_rows(parts: Sequence[Path]) -> dict[Path, np.ndarray]:

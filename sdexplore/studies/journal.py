@@ -1,9 +1,12 @@
 """Rows that are in no part yet, a line each: so that a killed driver loses only the runs that were under way."""
 
 import base64
+import errno
+import io
+import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from ..base import json_text
 from ..base.errors import RunError
@@ -19,7 +22,7 @@ class Journal:
 
     def __init__(self, folder: Path, measures: Collection[str]) -> None:
         self._path, self._measures = folder / _NAME, sorted(measures)
-        self._file: IO[str] | None = None
+        self._file: io.FileIO | None = None
 
     def add(self, row: Row) -> None:
         """Writes a row.
@@ -29,14 +32,14 @@ class Journal:
         """
         with told(RunError, f"cannot write {str(self._path)!r}", "make room, and call Study.run again: it goes on"):
             if self._file is None:
-                self._file = self._path.open("w", encoding="ascii")
+                self._file = io.FileIO(self._path, "w")
                 self._say({"measures": self._measures})
             self._say({name: _packed(value) for name, value in row.items() if value is not None})
 
     def _say(self, line: dict[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json_text.dumps(line, ascii_only=True) + "\n")
-            self._file.flush()
+        content = (json_text.dumps(line, ascii_only=True) + "\n").encode("ascii")
+        if self._file is not None and self._file.write(content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def clear(self) -> None:
         """Forgets the rows, which stand in a part now."""

@@ -148,7 +148,7 @@ class OnExecutor(Lane):
 class OnDask(Lane):
     """Runs on the workers of a Dask client: a LocalCluster, SLURM, Kubernetes, dask-cuda."""
 
-    def __init__(self, client: Any, resources: Mapping[str, float] | None) -> None:  # noqa: ANN401  (a Client)
+    def __init__(self, client: Any, resources: Mapping[str, int | float] | None) -> None:  # noqa: ANN401  (a Client)
         from distributed import Event
 
         if client.asynchronous:
@@ -227,7 +227,7 @@ class OnDask(Lane):
         self._event.clear()
 
 
-def lane_of(executor: Any, resources: Mapping[str, float] | None) -> Lane:  # noqa: ANN401  (whatever the user gave)
+def lane_of(executor: Any, resources: Mapping[str, int | float] | None) -> Lane:  # noqa: ANN401  (whatever the user gave)
     """Where `Study.run(executor)` makes its runs.
 
     Raises:

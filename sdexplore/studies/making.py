@@ -8,7 +8,8 @@ import os
 import platform
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -93,6 +94,18 @@ def undo_trimming() -> None:
 def is_pipeline(source: Any) -> bool:  # noqa: ANN401
     """Whether a loaded source is a diffusers pipeline, and no function that makes runs itself."""
     return hasattr(source, "components") and hasattr(source, "set_progress_bar_config")
+
+
+@contextmanager
+def silent(source: Any) -> Iterator[None]:  # noqa: ANN401
+    """The block asks a source without its progress bar, which each worker would print."""
+    if not is_pipeline(source):
+        yield
+        return
+    from ..model.components.patching import quiet
+
+    with quiet(source):
+        yield
 
 
 def run_of(

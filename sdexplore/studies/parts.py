@@ -113,8 +113,8 @@ def measures_of_part(metadata: Any) -> frozenset[str]:  # noqa: ANN401  (a pyarr
 
 
 def set_aside(part: Path) -> Path:
-    """Renames a damaged part so that no reader takes it; returns its new path."""
-    aside = part.with_name(f"_damaged-{part.name}")
+    """Renames a damaged part so that no reader takes it, by its beginning and its end; returns its new path."""
+    aside = part.with_name(f"_{part.name}.damaged")
     part.replace(aside)
     return aside
 

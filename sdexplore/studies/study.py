@@ -34,6 +34,7 @@ from .work import Task, Work
 from .writing import Writer, closing, locked
 
 _NUMBERS = Record(decode=0)  # no picture of a step is decoded
+_MANY = 4096  # runs that are noted as under way
 
 
 class Study(StudyTable):
@@ -113,7 +114,7 @@ class Study(StudyTable):
         *,
         retry_errors: bool = False,
         on_row: Callable[[StudyProgress], object] | None = None,
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, int | float] | None = None,
         window: int | None = None,
         per_task: int = 1,
         batch: int = 1,
@@ -198,6 +199,8 @@ class Study(StudyTable):
             if identity in writer.done or identity in asked:
                 continue
             asked.add(identity)
+            if len(asked) > _MANY:  # what has a row needs no second note
+                asked -= writer.done
             older = writer.older.get(identity)
             if older is not None and older.kept and older.lacking and not older.lacking & needs:
                 row = writer.row_of(identity)

@@ -14,7 +14,7 @@ from ..trace.record import Record
 from ..trace.trace import Trace
 from .identity import canonical
 from .keeping import Keep
-from .making import CannotLoadError, Source, loaded, run_of, runs_of
+from .making import CannotLoadError, Source, loaded, run_of, runs_of, silent
 from .measure import Measure
 from .planned import ABOUT, PlannedRun
 from .stopping import NeverStop, Stop
@@ -158,7 +158,8 @@ class Work:
         given = {**run.arguments, "seed": run.seed, ABOUT: run.about}
         for measure, prefix in measures:
             try:
-                columns, missing = columns_of(prefix, measure.of(trace, given, source))
+                with silent(source):
+                    columns, missing = columns_of(prefix, measure.of(trace, given, source))
             except Exception as error:  # noqa: BLE001  (it is the row's error, and the other measures stay)
                 errors.append(f"{prefix}: {_told(error)}")
             else:

@@ -90,6 +90,9 @@ def _check_forms(fields: Mapping[str, Any]) -> None:
     adapters = fields["provenance"].get("adapters", [])
     if not isinstance(adapters, list) or not all(isinstance(one, dict) for one in adapters):
         raise TraceError(f"'adapters' is {clip(repr(adapters))}, not a list of objects")
+    modules = fields["provenance"].get("modules", [])
+    if not isinstance(modules, list) or not all(isinstance(one, str) for one in modules):
+        raise TraceError(f"'modules' is {clip(repr(modules))}, not a list of names")
 
 
 def _layers(

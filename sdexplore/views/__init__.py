@@ -33,6 +33,9 @@ from ._schedule import schedule
 from ._segmentation import segmentation
 from ._self_attention import self_attention
 from ._strip import strip
+from ._study_distribution import study_distribution
+from ._study_pairs import study_pairs
+from ._study_pictures import study_ends, study_pictures
 from ._text_encoding import text_attention, text_norms, text_similarity
 from ._tokens import tokens
 from ._tree import tree
@@ -70,6 +73,10 @@ __all__ = [
     "segmentation",
     "self_attention",
     "strip",
+    "study_distribution",
+    "study_ends",
+    "study_pairs",
+    "study_pictures",
     "text_attention",
     "text_norms",
     "text_similarity",

@@ -49,8 +49,7 @@ def attribution(found: Attribution, *others: Attribution) -> Picture:
         figure = Figure(figsize=(max(BLOG_COLUMN, 2.6 + 1.75 * columns), high), layout="constrained")
         figure.suptitle(f"“{drawable(found.prompt, 80)}”\n{_where(every)}", fontsize=9)
         grid = figure.add_gridspec(1, columns + 1, width_ratios=(1.5, *[1.0] * columns))
-        left = figure.add_subplot(grid[0], axes_class=Panel)
-        _region(left, found)
+        _region(figure.add_subplot(grid[0], axes_class=Panel), found)
         names = [drawable(found.words[i], 20) for i in order]
         for number, one in enumerate(every):
             ax = figure.add_subplot(grid[number + 1])
@@ -61,8 +60,8 @@ def attribution(found: Attribution, *others: Attribution) -> Picture:
         figure=figure,
         data={f"{one.method}, step {one.step}, last {one.last}": one.scores[list(order)] for one in every},
         alt=with_details(
-            f"What the words of {clip(found.prompt, 150)!r} have to do with {_region_in_words(found)}, {_steps(every)}, "
-            f"each method in its own unit. {meant}",
+            f"What the words of {clip(found.prompt, 150)!r} have to do with {_region_in_words(found)}, "
+            f"{_steps(every)}, each method in its own unit. {meant}",
             orders,
         ),
         call=_line(every),
@@ -79,14 +78,14 @@ def _check_alike(every: Sequence[Attribution]) -> None:
             )
         if one.words != first.words:
             raise TraceError(
-                f"views.attribution: one attribution is of the words {list(first.words)}, another of {list(one.words)}; "
-                "ask both about the same words"
+                f"views.attribution: one attribution is of the words {list(first.words)}, another of "
+                f"{list(one.words)}; ask both about the same words"
             )
         if not np.array_equal(one.weights, first.weights):
             raise TraceError("views.attribution: the attributions are of different regions; draw each by itself")
 
 
-def _region(ax: Panel, found: Attribution) -> None:
+def _region(ax: Axes, found: Attribution) -> None:
     region = found.region if found.region is not None else np.ones(found.weights.shape, bool)
     mask = found.weights if not isinstance(region, np.ndarray) else region.astype(np.float32)
     dimmed_outside(ax, found.image, region, mask)

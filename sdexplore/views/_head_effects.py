@@ -34,8 +34,8 @@ def head_effects(found: HeadEffects) -> Picture:
     the mean probability that the head pays the word. Middle: root mean square of the change of the noise prediction
     where the head does not read the word. Right: the same where the head gives nothing at all. Each has its own scale
     from 0, printed at its bar; heads that a layer does not have are grey. Beneath, each head is a dot: its attention
-    (axis from 0) against either effect (from 0), with Spearman's rank correlation ρ over all heads in the title. Effects
-    of heads do not add up to that of their layer.
+    (axis from 0) against either effect (from 0), with Spearman's rank correlation ρ over all heads in the title.
+    Effects of heads do not add up to that of their layer.
 
     Args:
         found: What `sdx.head_effects(pipe, trace, word)` returns.
@@ -52,7 +52,7 @@ def head_effects(found: HeadEffects) -> Picture:
             f"(t {found.timestep:.0f})",
             fontsize=9,
         )
-        above, below = figure.subfigures(2, 1, height_ratios=(tall, 2.4))
+        ((above,), (below,)) = figure.subfigures(2, 1, squeeze=False, height_ratios=(tall, 2.4))
         axes = panel_grid(above, 1, len(_KINDS))[0]
         for ax, (name, title, unit) in zip(axes, _KINDS, strict=True):
             drawn = ax.imshow(arrays[name], cmap=SEQUENTIAL, vmin=0.0, vmax=top_of(arrays[name]) or 1.0)

@@ -13,7 +13,7 @@ from published_configs import UNETS as PUBLISHED
 from sdexplore import views
 from sdexplore.base.errors import LoadError, SdexploreError
 from sdexplore.bench import __main__ as command
-from sdexplore.bench import changes, default_run, growth, reading, tracing
+from sdexplore.bench import changes, default_run, features, growth, reading, tracing
 from sdexplore.bench.stored import stored_trace
 from sdexplore.bench.subjects import PROMPT, SEED, Subject
 from sdexplore.model.loading import random_weights
@@ -58,6 +58,13 @@ def test_each_way_of_changing_is_measured_and_did_change(subject):
     assert [row.name.split(":")[0] for row in rows] == ["traced and changed"] * 3
     assert all(row.share is not None and "changed" in row.captured for row in rows)
     assert rows[0].image.endswith("to the bit")
+
+
+def test_features_and_statistics_are_measured_beside_the_traced_run_and_change_nothing(subject):
+    rows = list(features.feature_rows(subject, 2))
+    assert [row.captured.rpartition(", ")[2].split()[1] for row in rows] == ["modules", "modules"]
+    assert all(row.ratio is not None and row.against.startswith("traced") for row in rows)
+    assert all(row.image == "to the bit" for row in rows)
 
 
 def test_each_way_is_measured_beside_the_untraced_run_and_changes_nothing(subject):

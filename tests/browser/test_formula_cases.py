@@ -38,7 +38,8 @@ def without_run(cases):
         for name, one in cases["traces"].items()
     }
     values = {name: {key: one[key] for key in ("values", "means")} for name, one in cases["values"].items()}
-    return {**cases, "values": values, "traces": traces}
+    likeness = {name: {"found": one["found"]} for name, one in cases["likeness"].items()}
+    return {**cases, "values": values, "traces": traces, "likeness": likeness}
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -17,6 +17,7 @@ from packing_cases import packing_cases
 
 from sdexplore.analysis.attention import most_striking, word_map
 from sdexplore.analysis.attention_mass import attention_mass
+from sdexplore.analysis.features import feature_similarity
 from sdexplore.analysis.region import region_weights, region_words
 from sdexplore.analysis.resizing import resized
 from sdexplore.analysis.selection import words_of
@@ -60,6 +61,7 @@ TEXTS = (  # texts that are the same, and others
 RANKED = ((), (0.2,), (0.1, 0.3, 0.2), (0.5, 0.5, 0.7, 0.5), (0.0, 0.0), (1e-9, 0.0, 1e-9))
 SEVERAL = "a cat and a Cat and a rocketship"
 HIGH, WIDE = 12, 8
+FEATURED = (("mid_block", (3, 2), 4), ("up_blocks.1", (6, 4), 5))
 
 
 def cases():
@@ -78,6 +80,7 @@ def cases():
         ],
         "viridis": np.rint(255 * mpl.colormaps["viridis"](np.arange(256))[:, :3]).astype(int).tolist(),
         **packing_cases(),
+        "likeness": {"two modules": alike(featured())},
         "traces": {name: explored(made) for name, made in traces().items()},
     }
 
@@ -160,6 +163,31 @@ def traces():
         ),
         "no prompt": small((3, 2), [(3, 2)], tokens={}),
     }
+
+
+def featured():
+    """A trace with features of two modules, one of them at two steps only."""
+    made = {name: synthetic.features(grid, seed=seed) for name, grid, seed in FEATURED}
+    mid = made["mid_block"]
+    made["mid_block"] = dataclasses.replace(mid, values=mid.values[[1, 3]], steps=(1, 3))
+    return small((3, 2), [(3, 2)], features={"cond": made})
+
+
+def alike(trace):
+    """A packed trace with features, and the cosines that Python says of each step and of some pixels."""
+    packed = pack(trace)
+    found = [
+        {
+            "module": module["name"],
+            "step": step["step"],
+            "pixel": pixel,
+            "cosines": feature_similarity(trace, pixel, module["name"], step=step["step"]).values.ravel(),
+        }
+        for module in packed.facts["features"]["modules"]
+        for step in module["steps"]
+        for pixel in ((0, 0), (5, 3), (HIGH - 1, WIDE - 1))
+    ]
+    return {"facts": packed.facts, "data": base64.b64encode(packed.data).decode("ascii"), "found": found}
 
 
 def explored(trace):

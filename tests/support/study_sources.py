@@ -1,6 +1,7 @@
 """Sources and measures of studies that need no model: workers import them by name."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -24,6 +25,11 @@ def numbers(**load):
 
 def a_run(prompt=None, *, seed, record, on_step, **arguments):
     """One run: it may raise, kill its process once, or take its time over its steps."""
+    if note := arguments.get("note"):
+        with Path(note).open("a") as file:
+            file.write(f"{prompt}\n")
+    while (gate := arguments.get("wait_for")) and not Path(gate).exists():
+        time.sleep(0.02)
     fail, then, kill_once, steps, seconds = map(arguments.get, ("fail", "then", "kill_once", "steps", "seconds"))
     if fail and not (then and Path(then).exists()):
         raise ValueError(fail)
@@ -85,3 +91,24 @@ def is_bright(row):
 def asks_pipe(trace, pipe):  # noqa: ARG001
     """A measure that asks the source again."""
     return float(pipe is a_run)
+
+
+def faults():
+    """A source whose runs make large arrays again and again."""
+
+    def run(prompt, **arguments):
+        """One run, with the page faults of its arrays in its call."""
+        np.ones(1 << 19)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            np.ones(1 << 19)
+        made = a_run(prompt, **arguments)
+        more = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        return made.altered(call={**made.call, "faults": more})
+
+    return run
+
+
+def page_faults(trace):
+    """Minor page faults of a run's arrays."""
+    return trace.call["faults"]

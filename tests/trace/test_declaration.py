@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64, UInt8
 from sdexplore.base.errors import TraceError
 from sdexplore.trace.collections import Traces
 from sdexplore.trace.declaration import ARRAYS, FACTS, NOTE, Kind, Note, declaration_of, declared, with_arrays
-from sdexplore.trace.layers import Attention, Queries
+from sdexplore.trace.layers import Attention, LayerRows, Queries
 from sdexplore.trace.trace import Trace
 
 NAMES = [one.name for one in declared(Trace)]
@@ -20,10 +20,14 @@ WITH_ARRAYS = [one.name for one in with_arrays(Trace)]
 EVERYTHING = {
     "noise_pred_before_guide": np.ones((6, 4, 8, 12), np.float32),
     "self_attention": {"cond": {"mid_block.attn1": synthetic.self_attention()}},
+    "word_attention": {"cond": {"mid_block.attn2": synthetic.attention((4, 6))}},
+    "concept_scores": {"cond": {"mid_block.attn2": synthetic.concept_scores()}},
     "queries": {
         "cond": {"mid_block.attn2": Queries(values=np.ones((6, 2, 2, 3, 5), np.float16), steps=tuple(range(6)))}
     },
     "frames": np.ones((2, 64, 96, 3), np.uint8),
+    "features": {"cond": {"mid_block": synthetic.features()}},
+    "statistics": {"cond": np.ones((6, 7, 5), np.float32)},
     "flags": {"nsfw_content_detected": False},
 }
 
@@ -58,7 +62,11 @@ IN_XARRAY = {
     "noise_preds": "noise_pred_cond",
     "cross_attention": f"cross_attention/cond/{synthetic.MID}/probs",
     "self_attention": "self_attention/cond/mid_block.attn1/probs",
+    "word_attention": "word_attention/cond/mid_block.attn2/probs",
+    "concept_scores": "concept_scores/cond/mid_block.attn2/scores",
     "queries": "queries/cond/mid_block.attn2/values",
+    "features": "features/cond/mid_block/values",
+    "statistics": "statistics_cond",
     "depths": "depth_near",
     "time_attention": "time_attention/cond/mid_block.attn3/probs",
 }
@@ -79,7 +87,7 @@ def same(one, other):
     """Whether two values of a field are the same, arrays to the bit."""
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, Attention | Queries):
+    if isinstance(one, LayerRows):
         return same(one.array, other.array) and one.to_json() == other.to_json()
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
@@ -134,7 +142,7 @@ def test_an_array_that_may_be_missing_says_how_to_get_it(name):
 def test_the_size_of_an_array_follows_from_its_axes():
     trace = whole()
     lengths = {"step": 6, "channel": 4, "y": 8, "x": 12, "Y": 64, "X": 96, "decoded_Y": 64, "decoded_X": 96, "3": 3}
-    lengths["video_frame"] = 2
+    lengths |= {"video_frame": 2, "module": 7, "5": 5}
     for one in with_arrays(Trace):
         if one.kind is not Kind.BY_LAYER:
             for name, array in one.arrays(trace).items():

@@ -11,6 +11,9 @@ from jaxtyping import Float
 from ..families.concept_stream import ConceptStream
 from .plans import CallPlan, Kept, Kind, LayerPlan, Shape
 
+WAITING = 1 << 23
+"""Bytes of maps that wait for those of other layers; what is summed and rounded together lies there once more."""
+
 
 @dataclass
 class DenoiserCall:
@@ -31,6 +34,7 @@ class DenoiserCall:
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
         by_kernel: Those of them whose kernel handed out its normaliser.
         skipped: Layers that the call left out by its own arguments.
+        reused: Layers that a cache left out, and gave an earlier step's result in their place.
     """
 
     plan: CallPlan
@@ -46,6 +50,15 @@ class DenoiserCall:
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
+    reused: set[str] = field(default_factory=set)
+    _waiting: int = 0  # bytes
+
+    def wait(self, layer: str, rows: tuple[int, ...], shape: Shape, probs: torch.Tensor, plan: LayerPlan) -> None:
+        """Keeps a layer's maps until the others' are there, or no room is left."""
+        self.waiting.setdefault((rows, probs.shape[-1]), []).append((layer, shape, probs))
+        self._waiting += probs.nbytes
+        if self._waiting >= WAITING and not torch.compiler.is_compiling():  # a graph hands out what waits
+            self.finish({one: plan for several in self.waiting.values() for one, *_ in several})
 
     def finish(self, layers: Mapping[str, LayerPlan]) -> None:
         """Sums and rounds what was waiting: a handful of operations a call, where one layer at a time takes tens."""
@@ -53,6 +66,7 @@ class DenoiserCall:
             shapes = [(layer, shape) for layer, shape, _ in several]
             self.take(rows, shapes, packed([probs for *_, probs in several]), layers[shapes[0][0]])
         self.waiting.clear()
+        self._waiting = 0
 
     def take(
         self,

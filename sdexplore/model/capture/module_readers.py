@@ -95,6 +95,7 @@ class FeatureReader(ModuleReader):
     ) -> None:
         super().__init__(own)
         self._family, self._denoiser, self._asked, self._dtype = family, denoiser, asked, dtype
+        self._layers = family.attention_layers(denoiser)
         self._grids: Grids
         self._placing: Placing | None = None
         self.beyond: dict[str, torch.Tensor] = {}
@@ -121,7 +122,7 @@ class FeatureReader(ModuleReader):
             return
         key = filed(name, time)
         if self._placing is None:
-            self._placing = Placing.of_call(self._family, self._denoiser, call.inputs)
+            self._placing = Placing.of_call(self._family, self._denoiser, call.inputs, self._layers)
         found = self._placing.find(name, module, output, self._grids.of(name))
         if isinstance(found, str):
             out = "Leave it out" + f"; {name}#0 is its first time alone" * (time > 0 and self._asked[name] is None)
@@ -131,7 +132,7 @@ class FeatureReader(ModuleReader):
                 f"Record(features=…): {key!r} gives {found[0].shape[0]} rows, and the batch has {len(call.plan.roles)}"
             )
         for row in call.plan.rows:
-            whole = self._placing.row(found, row, self._denoiser, call.inputs)
+            whole = self._placing.row(found, row, call.inputs)
             kept = whole.detach().to(self._dtype, copy=True, memory_format=torch.contiguous_format)
             call.features.setdefault(key, {})[row] = kept
             if self._dtype == _HALF and whole.dtype != _HALF:

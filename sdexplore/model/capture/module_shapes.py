@@ -73,7 +73,7 @@ class _Look:
         self.times: dict[str, int] = {}
         self.shapes: dict[str, Shape | str] = {}
         self.measured = 0
-        self._placing = Placing.of_call(family, network, inputs, size)
+        self._placing = Placing.of_call(family, network, inputs, family.attention_layers(network), size)
         side = family.patch(network) if self._placing.streams else 1
         self._grid = (size[0] // side, size[1] // side)
 

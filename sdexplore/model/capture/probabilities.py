@@ -15,12 +15,24 @@ from ..families.attention_modules import Layer, Places
 from ..families.family import Family
 from ..families.ways_in import Attended
 
-SCORES = 1 << 25
+SCORES = 1 << 24
 
 
-def probabilities(attended: Attended, *, head_mean: bool) -> Float[torch.Tensor, "row kept pixel key"]:
-    """softmax(scale · Q Kᵀ + mask) of queries and keys by head; one "head", their mean, if wanted."""
-    return _in_pieces(attended, None, head_mean=head_mean)
+def probabilities(
+    attended: Attended, kept: Sequence[int] | None = None, *, head_mean: bool
+) -> Float[torch.Tensor, "row kept pixel column"]:
+    """softmax(scale · Q Kᵀ + mask) of queries and keys by head; one "head", their mean, if wanted.
+
+    Args:
+        kept: Keys of which columns are wanted. Where the kernel handed out its normaliser there are no others but one
+            more, 1 − their sum; elsewhere there are all.
+    """
+    length = attended.key.shape[-2]
+    # A query that a mask forbids every key attends to nothing: there, what is left is none of the others'.
+    if attended.normaliser is None or attended.mask is not None or kept is None or len(kept) + 1 >= length:
+        return _in_pieces(attended, None, head_mean=head_mean)
+    probs = _in_pieces(attended.of_keys(_as_slice(list(kept))), None, head_mean=head_mean)
+    return torch.cat([probs, 1 - probs.sum(-1, keepdim=True)], dim=-1)
 
 
 def of_words(

@@ -101,6 +101,11 @@ def prompts_of(
     return tokens
 
 
+def tokens_of_text(pipe: Any, arguments: Mapping[str, Any], text: str) -> Tokenizations | None:
+    """The tokens of a prompt as a call with these arguments writes and cuts it; None without a tokenizer."""
+    return _tokenized(pipe, text, {}, _with_defaults(pipe, arguments))
+
+
 def refuse_unknown_tokens(
     pipe: Any, tokens: Callable[[str, int], Tokenizations | None], images: int, function: str
 ) -> None:
@@ -229,12 +234,16 @@ def swaps_of(
         raise RunError(
             f"{function}(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised"
         )
-    allowed = getattr(pipe, "_callback_tensor_inputs", ())
-    pooled = family_of(pipe).pooled
+    allowed, family = getattr(pipe, "_callback_tensor_inputs", ()), family_of(pipe)
+    pooled = family.pooled
     if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt") or not pooled:
-        raise RunError(
-            f"{function}(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run"
-        )
+        why = "does not let its prompt be changed during a run"
+        if "prompt_embeds" in allowed and not pooled:
+            why = (
+                f"lets a callback change prompt_embeds, and its {family.title} is given more of the prompt than that "
+                "(a mask, its length, or pooled text), which would stay the first one's; run it with each prompt"
+            )
+        raise RunError(f"{function}(prompt_at=…): {type(pipe).__name__} {why}")
     return Swaps(
         images=images,
         first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "prompt_3", *_HOW)),

@@ -13,7 +13,7 @@ import torch
 from ...base.errors import RunError, TokenError
 from ...changes.change import several
 from ...text.shared_keys import SharedKeys
-from ...text.tokenization import Tokenizations
+from ...text.tokenization import Tokenization, Tokenizations
 from ...trace.record import Record
 from ..components.patching import replaced
 from ..components.pipeline_parts import autoencoder
@@ -78,6 +78,7 @@ class Recorder:
         heard: Layer -> whether its kernel handed out its normaliser, at each call so far.
         readers: What reads features and statistics, once the run has begun.
         skipped: Role -> layers that the pipeline left out of a call of that role by its own arguments.
+        reused: Role -> layer -> steps at which a cache left the layer out.
     """
 
     record: Record
@@ -108,6 +109,7 @@ class Recorder:
     skipped: dict[str, dict[str, None]] = field(default_factory=dict)
     readers: list[FeatureReader | StatisticsReader] = field(default_factory=list)
     _denoiser: torch.nn.Module | None = None
+    reused: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     _encodings: int = 0  # calls of encode_prompt
     _measured: dict[tuple[int, str], None] = field(default_factory=dict)  # arrays of statistics
     _by_role: list[str] = field(default_factory=list)
@@ -279,7 +281,9 @@ class Recorder:
         self.seen |= dict.fromkeys(roles)
         if self.changing:
             step, images = len(self.steps), self.roles.images
-            self.changing.begin(Now(step, self.total(), roles, self.swapped(step), images, self.images, call))
+            skipped = self.family.skipped(call)
+            now = Now(step, self.total(), roles, self.swapped(step), images, self.images, call, skipped)
+            self.changing.begin(now)
         if self._wanted_steps is None:
             self._wanted_steps = self.record.attention_steps(self.total())
         if len(self.steps) not in self._wanted_steps or not (self.layers or self.readers):
@@ -304,6 +308,14 @@ class Recorder:
     def _filed(self, role: str) -> str:
         return self.swapped(len(self.steps)) if role == "cond" else role
 
+    def _note_silent(self, call: DenoiserCall, step: int) -> None:
+        """Takes down which layers a call left out, by its own arguments or since a cache had their results."""
+        for role in call.plan.roles if call.skipped else ():
+            self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
+        for role in dict.fromkeys(call.plan.roles[row] for row in call.plan.rows):
+            for layer in sorted(call.reused):
+                self.reused.setdefault(role, {}).setdefault(layer, []).append(step)
+
     def _end(self, call: DenoiserCall) -> None:
         images, step = self.roles.images, len(self.steps)
         if self.changing:
@@ -312,9 +324,7 @@ class Recorder:
             self.heard[layer] = layer in call.by_kernel and self.heard.get(layer, True)
         if self.guide is not None:
             self._note_prompted(call)
-        if call.skipped:
-            for role in call.plan.roles:
-                self.skipped.setdefault(role, {}).update(dict.fromkeys(sorted(call.skipped)))
+        self._note_silent(call, step)
         if self.record.noise_pred and call.noise_pred is not None:
             for start in range(0, len(call.plan.roles), images):
                 role = call.plan.roles[start]
@@ -358,7 +368,7 @@ class Recorder:
         """
         found = []
         for image in range(self.images):
-            tokens = self.tokens_of(self._filed("cond"), image) or {}
+            tokens: Mapping[str, Tokenization] = self.tokens_of(self._filed("cond"), image) or {}
             keys = SharedKeys.of(tokens, self.family.text_columns(tokens).items())
             if not keys.read and isinstance(word, str):
                 raise TokenError(f"GuideStep.attention({word!r}): the run has embeddings and no text; name positions")

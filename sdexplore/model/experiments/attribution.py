@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from ...analysis.attention import word_map, word_maps
 from ...analysis.region import Region, region_weights
-from ...analysis.selection import Selection, Word, label, words_of
+from ...analysis.selection import Selection, Whole, Word, label, words_of
 from ...base.errors import RunError, did_you_mean
 from ...records.attribution import METHODS, Attribution, Method
 from ...text.shared_keys import SharedKeys
@@ -36,7 +36,7 @@ def attribution(
     words: Word | Sequence[Word] | None = None,
     *,
     region: Region | None = None,
-    step: SupportsIndex | None = None,
+    step: Whole | None = None,
     last: SupportsIndex = 1,
     method: str = "gradient",
     **pipeline_arguments: Any,
@@ -99,16 +99,15 @@ def attribution(
     if method == "gradient":
         rows = 2 if float(trace.provenance.get("used", {}).get("guidance_scale") or 1.0) > 1 else 1
         ensure_room(pipe, (int(shape[0]), int(shape[1])), count, rows, "attribution(method='gradient')")
-    kind: Method = METHODS[METHODS.index(method)]  # type: ignore[arg-type]  # checked above
+    kind: Method = METHODS[METHODS.index(method)]
     found = _Question(pipe, trace, chosen, keys, at, weights, pipeline_arguments).scores(kind, count)
-    kept = region.copy() if isinstance(region, np.ndarray) else None if region is None else tuple(region)
     return Attribution(
         prompt=tokens.typed,
         words=tuple(map(label, chosen)),
         scores=found[0],
         others=found[1],
         method=kind,
-        region=kept,
+        region=_kept(region),
         weights=weights,
         step=at,
         timestep=float(trace.timesteps[at]),
@@ -120,6 +119,14 @@ def attribution(
         asked=None if words is None else chosen,
         run=facts_of(trace),
     )
+
+
+def _kept(region: Region | None) -> tuple[int | float, ...] | np.ndarray | None:
+    if isinstance(region, np.ndarray):
+        region = region.copy()
+        region.flags.writeable = False
+        return region
+    return None if region is None else tuple(region)
 
 
 def _calls(last: SupportsIndex, method: str) -> int:

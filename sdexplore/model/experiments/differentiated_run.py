@@ -1,11 +1,12 @@
 """The last calls of a run made again with gradients, through the denoiser, guidance and the sampler's own steps.
 
 The pipeline's own call is made from its seed. From a chosen step on, operations are recorded for a backward pass, and
-the prompt's embeddings are a tensor that gradients lead back to. Each call of the denoiser is checkpointed: it keeps its
-inputs alone, and is computed once more in the backward pass.
+the prompt's embeddings are a tensor that gradients lead back to. Each call of the denoiser is checkpointed: it keeps
+its inputs alone, and is computed once more in the backward pass.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -50,16 +51,14 @@ def latents_through(asked: Asking, step: int, calls: int, embeddings: torch.Tens
         raise RunError(f"{_FUNCTION}: the trace names no seed to begin again from")
     generator = torch.Generator("cpu").manual_seed(int(seed))
     with (
+        suppress(_Reached),
         restored(pipe, denoiser(pipe)),
         quiet(pipe),
         replaced(denoiser(pipe), "forward", again.forward),
         replaced(pipe.scheduler, "step", again.stepped),
         torch.no_grad(),  # the pipeline's own, to which its end goes back
     ):
-        try:
-            pipe(prompt=trace.call.get("prompt"), **arguments, generator=generator, output_type="latent")
-        except _Reached:
-            pass
+        pipe(prompt=trace.call.get("prompt"), **arguments, generator=generator, output_type="latent")
     if again.sample is None:
         raise RunError(f"{_FUNCTION}: made again, the run has no call of its denoiser at step {step}")
     recorded = torch.from_numpy(np.asarray(asked.model_input(step))).to(again.sample)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
-from ...analysis.selection import Word, label, words_of
+from ...analysis.ranks import rank_correlation
+from ...analysis.selection import Whole, Word, label, words_of
 from ...base.errors import RunError, did_you_mean
 from ...base.known_names import beginnings, lies_in
 from ...records.head_effects import HeadEffects
@@ -33,7 +34,7 @@ def head_effects(
     trace: Trace,
     word: Word,
     *,
-    step: SupportsIndex | None = None,
+    step: Whole | None = None,
     layers: str | Sequence[str] | None = None,
     **pipeline_arguments: Any,
 ) -> HeadEffects:
@@ -77,17 +78,29 @@ def head_effects(
         (empty,) = asked.predictions(at, [""])
         sizes = [_size(one) for one in ablated(call, there, removals, _FUNCTION)]
         paid = _attention(call, there, keys)
-    by_layer = np.array(sizes[2 * len(places) :], np.float32).reshape(2, -1)
+    count = len(places)
+    reading, whole, by_layer, whole_by_layer = (
+        np.array(some, np.float32)
+        for some in (sizes[:count], sizes[count : 2 * count], *np.reshape(sizes[2 * count :], (2, -1)))
+    )
+    attention, mean = np.concatenate(paid), np.array([one.mean() for one in paid], np.float32)
     return HeadEffects(
         prompt=tokens.typed,
         word=label(given),
         layers=tuple(layer.name for layer in there),
         heads=tuple(layer.heads for layer in there),
-        reading=np.array(sizes[: len(places)], np.float32),
-        whole=np.array(sizes[len(places) : 2 * len(places)], np.float32),
-        layer_reading=by_layer[0],
-        layer_whole=by_layer[1],
-        attention=np.concatenate(paid),
+        reading=reading,
+        whole=whole,
+        layer_reading=by_layer,
+        layer_whole=whole_by_layer,
+        attention=attention,
+        correlations={
+            "head: reading ~ attention": rank_correlation(reading, attention),
+            "head: whole ~ attention": rank_correlation(whole, attention),
+            "head: whole ~ reading": rank_correlation(whole, reading),
+            "layer: reading ~ attention": rank_correlation(by_layer, mean),
+            "layer: whole ~ attention": rank_correlation(whole_by_layer, mean),
+        },
         of_prompt=_size(made - empty),
         step=at,
         timestep=float(trace.timesteps[at]),

@@ -41,6 +41,27 @@ class KernelCall:
     value: torch.Tensor
     out: torch.Tensor
 
+    def with_values(
+        self, row: int, value: Float[torch.Tensor, "head position width"]
+    ) -> Float[torch.Tensor, "head query width"]:
+        """What the heads give of a row's own attention to other values."""
+        given = self.attended.of_rows((row,))
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  (what changes or reads the layer must not see this)
+            return functional.scaled_dot_product_attention(
+                given.query, given.key, value[None], attn_mask=given.mask, scale=given.scale
+            )[0]
+
+    def probabilities(self, row: int) -> Float[torch.Tensor, "head query position"]:
+        """The attention of a row, in the model's precision, at least float32."""
+        given = self.attended.of_rows((row,))
+        exact = torch.promote_types(given.query.dtype, torch.float32)
+        scores = given.query[0].to(exact) @ given.key[0].to(exact).mT * given.scale
+        if given.mask is not None and given.mask.dtype == torch.bool:
+            scores = scores.masked_fill(~given.mask[0], -torch.inf)
+        elif given.mask is not None:
+            scores += given.mask[0].to(exact)
+        return scores.softmax(-1)
+
     def read_of(
         self, row: int, queries: slice, keys: Sequence[int], heads: Sequence[int] | None
     ) -> Float[torch.Tensor, "head query width"]:
@@ -84,21 +105,26 @@ class _Changed(ModeOfLayer):
         super().__init__(module)
         self._work = work
 
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        """Changes what a kernel gave."""
+        return self._work(KernelCall(attended, value, super().reached(attended, value, out)))
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if func is KERNEL:
             out, attended = attend(*args, **named)
-            return self._work(KernelCall(attended, repeated(_value(*args, **named), attended), out))
+            return self.reached(attended, repeated(_value(*args, **named), attended), out)
         if func is KERNEL_FOR_CPU:
             out, normaliser = func(*args, **named)
             query, key, value, _, is_causal = args
             how = {"is_causal": is_causal, "normaliser": normaliser}
             attended = given_to_kernel(query, key, _seen(named["attn_mask"]), named["scale"], **how)
-            return self._work(KernelCall(attended, value, out)), normaliser
+            return self.reached(attended, value, out), normaliser
         return func(*args, **named)
 
 
-def _value(_: Any, __: Any, value: torch.Tensor, *___: Any, **____: Any) -> torch.Tensor:
+def _value(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:  # noqa: ARG001
+    """The values in a call of the kernel, whose arguments have names."""
     return value
 
 

@@ -8,6 +8,7 @@ gives predictions the sign that the scheduler gets.
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -19,7 +20,7 @@ from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .modules import modules_of
 from .unet_blocks import Blocks
-from .ways_in import Attended, Heard, Removable, listen_to_kernel
+from .ways_in import Attended, Heard, Pays, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
 Encoded = Mapping[str, torch.Tensor | None]
@@ -39,9 +40,9 @@ class Family:
         output: Field of the output that holds the prediction.
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
+        changed_at_kernel: Whether a change of its attention is made at torch's kernel, and not at projections.
         pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
             can change all that the prompt gives the denoiser.
-        at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
@@ -50,7 +51,9 @@ class Family:
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
         video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
-        no_keep: Why prompt-to-prompt (`Keep`) is not made in it; "" where it is.
+        no_change: Class of a change that is not made in it -> why.
+        scale_may_change: Whether a callback may change the scale of guidance on the way; else the pipeline goes on with
+            what it was given.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -64,8 +67,8 @@ class Family:
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
+    changed_at_kernel: ClassVar[bool] = True
     pooled: ClassVar[str] = ""
-    at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
@@ -74,7 +77,10 @@ class Family:
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
     video: ClassVar[bool] = False
-    no_keep: ClassVar[str] = "words and picture have one softmax, and the formula mixes attention to words alone"
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"Keep": "words and picture have one softmax, and the formula mixes attention to words alone"}
+    )
+    scale_may_change: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -248,8 +254,12 @@ class Family:
         """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
         return True
 
-    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
-        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
+    def listen(self, layer: Layer, heard: Heard, pays: Pays | None = None) -> Sequence[Removable]:  # noqa: ARG002
+        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off.
+
+        Args:
+            pays: Asked at each call by a family that can hear a layer in two ways; None: never at the kernel.
+        """
         return listen_to_kernel(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import nn
 
 from ...base.known_names import lies_in
+from .attention_modules import Layer
 from .family import Call, Family
 from .grids import Grid
 
@@ -38,7 +39,7 @@ class Placing:
         streams: As `Family.streams` says it; empty of a UNet.
         together: How many positions words and picture have in one sequence; empty of a UNet.
         words: How many positions the text of a UNet has.
-        layers: Names of the attention layers.
+        layers: The attention layers.
         joint: Whether words and picture share a softmax in any of them.
     """
 
@@ -48,23 +49,30 @@ class Placing:
     streams: Mapping[str, int]
     together: frozenset[int]
     words: int
-    layers: tuple[str, ...]
+    layers: Mapping[str, Layer]
     joint: bool
 
     @classmethod
-    def of_call(cls, family: Family, denoiser: nn.Module, call: Call, size: Grid | None = None) -> "Placing":
+    def of_call(
+        cls,
+        family: Family,
+        denoiser: nn.Module,
+        call: Call,
+        layers: Mapping[str, Layer],
+        size: Grid | None = None,
+    ) -> "Placing":
         """Of a call with these arguments.
 
         Args:
+            layers: As `Family.attention_layers` has them, which looks at every module.
             size: (y, x) of the latents, where the arguments have no content that tells it.
         """
         streams = family.streams(denoiser, call)
         joint = family.joint_lengths(denoiser, call) if streams else frozenset[int]()
         words = 0 if streams else family.text_length(call)
         latents = family.latent_size(call) if size is None else size
-        layers = family.attention_layers(denoiser)
         shared = any(one.joint for one in layers.values())
-        return cls(family, family.rows(call), latents, streams, joint, words, tuple(layers), shared)
+        return cls(family, family.rows(call), latents, streams, joint, words, layers, shared)
 
     def find(self, name: str, module: nn.Module, output: Any, grid: Grid | None) -> Where | str:
         """Where a module's output holds the picture; or why it cannot be told.
@@ -108,7 +116,7 @@ class Placing:
         (y, x), (high, wide) = shape, self.size
         return abs(y * wide - x * high) <= max(wide, high)  # halves are rounded up
 
-    def row(self, where: Where, row: int, denoiser: nn.Module, call: Call) -> Float[torch.Tensor, "channel y x"]:
+    def row(self, where: Where, row: int, call: Call) -> Float[torch.Tensor, "channel y x"]:
         """The picture of one row, of what `find` found."""
         x, layout, grid = where
         if layout == "map":
@@ -116,8 +124,7 @@ class Placing:
         pixels = grid[0] * grid[1]
         places = slice(0, pixels)
         if layout == "joint":
-            layers = self.family.attention_layers(denoiser).values()
-            known = (self.family.places(one, call, row, pixels) for one in layers if one.joint)
+            known = (self.family.places(one, call, row, pixels) for one in self.layers.values() if one.joint)
             places = next((one.picture for one in known if one is not None), places)
         made: torch.Tensor = x[row, places].mT.unflatten(1, grid)  # type: ignore[no-untyped-call]
         return made

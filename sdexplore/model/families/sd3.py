@@ -29,6 +29,7 @@ class SD3(Family):
     title: ClassVar[str] = "SD3 transformer"
     masks_padding: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("SD3Transformer2DModel",)
+    scale_may_change: ClassVar[bool] = True
     dispatches: ClassVar[bool] = False
     pooled: ClassVar[str] = "pooled_prompt_embeds"
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_3",)

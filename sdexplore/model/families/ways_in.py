@@ -1,9 +1,10 @@
-"""Two ways to read what an attention layer attends with, neither of which changes it.
+"""Ways to read what an attention layer attends with, none of which changes it.
 
 `listen_to_projections`: hooks on the layer's own `to_q` and `to_k`, before any norm; for diffusers' `Attention`.
 `listen_to_kernel`: what `F.scaled_dot_product_attention` is given, after norm, rotary positions and masks; for every
 layer that reaches that function, whatever its processor does before. A kernel that is not torch's (flex attention,
 flash-attn, sage) is read from what the processor's file gives diffusers' `dispatch_attention_fn`.
+`listen_to_either`: one of both, call by call, for a layer that can be heard both ways.
 """
 
 import math
@@ -74,6 +75,8 @@ class Attended:
 
 
 Heard = Callable[[Attended], None]
+Pays = Callable[[int, int], bool]
+"""(queries, keys) -> whether so few of the keys' columns are read that the kernel's normaliser saves work."""
 
 
 def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
@@ -109,34 +112,71 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
 
 def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
     """Has `heard` called with what the kernel is given while the layer runs."""
-    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    seam = [_Seam(file)] if hasattr(file, _DISPATCH) else []
-    return [*inside(module, lambda: _Kernel(module, heard)), *seam]
+    return inside(module, lambda: _Kernel(module, heard))
 
 
 class ModeOfLayer(TorchFunctionMode):
-    """What torch's functions are seen by while one layer runs."""
+    """What torch's functions are seen by while one layer runs.
+
+    Attributes:
+        calls: How many calls of a kernel it has seen.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.calls = module, 0
+
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """Takes what a kernel was given and gave, by head, and says what takes the place of `out`."""
+        self.calls += 1
+        return out
 
 
 def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removable"]:
     """Hooks that switch a mode of this thread on while the layer runs; of several, the last sees a call first."""
+    leaving = _Leaving(module)
+    hooks = [
+        module.register_forward_pre_hook(lambda *_: _enter(mode())),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
+    file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
+    return [leaving, *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
 
-    def enter(*_: Any) -> None:
-        modes = vars(_HERE).setdefault("modes", [])
-        modes.append(mode())
-        modes[-1].__enter__()
 
-    def leave(*_: Any) -> None:
-        modes = vars(_HERE).get("modes", [])
-        if modes and modes[-1].module is module:
-            modes.pop().__exit__(None, None, None)
+def listen_to_either(
+    module: nn.Module, heard: Heard, at_kernel: Callable[[tuple[Any, ...], dict[str, Any]], bool]
+) -> list["Removable"]:
+    """Hooks on the projections, and the mode in their place in the calls of which `at_kernel` says so.
 
-    hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
-    return [_Leaving(leave), *hooks]
+    Args:
+        at_kernel: Given the arguments of a call of the layer.
+    """
+    leaving = _Leaving(module)
+
+    def enter(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if at_kernel(args, kwargs):
+            _enter(_Kernel(module, heard))
+
+    def projected(attended: Attended) -> None:
+        if not _is_on(module):
+            heard(attended)
+
+    hooks = [
+        module.register_forward_pre_hook(enter, with_kwargs=True),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
+    return [leaving, *hooks, *listen_to_projections(module, projected)]
+
+
+def _is_on(module: nn.Module) -> bool:
+    """Whether this thread's innermost mode is that of this layer."""
+    modes = vars(_HERE).get("modes", [])
+    return bool(modes) and modes[-1].module is module
+
+
+def _enter(mode: ModeOfLayer) -> None:
+    vars(_HERE).setdefault("modes", []).append(mode)
+    mode.__enter__()  # type: ignore[no-untyped-call]  # torch has no types
 
 
 @runtime_checkable
@@ -149,9 +189,17 @@ class Removable(Protocol):
 
 @dataclass(frozen=True)
 class _Leaving:
-    """Leaves a mode that is still on: torch calls no hook of a layer that Ctrl-C ends."""
+    """Leaves the layer's mode: as its hook, and in the end, since torch calls no hook of a layer that Ctrl-C ends."""
 
-    remove: Callable[[], None]
+    module: nn.Module
+
+    def __call__(self, *_: Any) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Leaves the mode if it is on."""
+        if _is_on(self.module):
+            _HERE.modes.pop().__exit__(None, None, None)
 
 
 class _Seam:
@@ -186,14 +234,17 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     *more: Any,
     **named: Any,
 ) -> torch.Tensor:
-    """Diffusers' dispatcher, heard here where no call of torch's own function was heard behind it."""
-    mode = next((one for one in reversed(vars(_HERE).get("modes", [])) if isinstance(one, _Kernel)), None)
-    before = mode.calls if mode else 0
+    """Diffusers' dispatcher, which stands for the kernel where no call of torch's own function was seen behind it."""
+    modes = list(vars(_HERE).get("modes", []))
+    before = [one.calls for one in modes]
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
-    if mode and mode.calls == before:  # (row, position, head, width) here
-        given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
-        attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
-        mode.hear(replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2)))
+    for mode, calls in zip(modes, before, strict=True):  # as of a call of torch's, which the last hands to the first
+        if mode.calls == calls:  # (row, position, head, width) here
+            given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
+            attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
+            attended = replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2))
+            made = mode.reached(attended, repeated(value.transpose(1, 2), attended), out.transpose(1, 2))
+            out = made.transpose(1, 2)
     return out
 
 
@@ -202,19 +253,18 @@ class _Kernel(ModeOfLayer):
 
     def __init__(self, module: nn.Module, heard: Heard) -> None:
         super().__init__(module)
-        self._heard, self.calls = heard, 0
+        self._heard = heard
 
-    def hear(self, attended: Attended) -> None:
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         """Hands on what a kernel was given."""
-        self.calls += 1
         self._heard(attended)
+        return super().reached(attended, value, out)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not KERNEL:
             return func(*args, **(kwargs or {}))
         out, attended = attend(*args, **(kwargs or {}))
-        self.hear(attended)
-        return out
+        return self.reached(attended, out, out)
 
 
 def attend(

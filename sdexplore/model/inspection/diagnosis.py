@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from ...base.display import counted
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
 from ...trace.provenance import AdapterFacts
 from ...trace.record import USUAL, Record
-from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
+from ..capture.obstacles import KNOWN_HOOKS, WHOLE_MODULES, compiled, diffusers_hooks, obstacles, own_forward, reusing
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
 from ..components.adapters import PICTURES, adapters_of
@@ -22,6 +23,7 @@ from ..components.tokens import tokenizers_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
+from ..families.modules import modules_of
 from ..runs.check_record import check_kind, misses
 from ..runs.check_video import not_kept, video_obstacles
 from ..runs.conditions import active_backend
@@ -60,6 +62,7 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
         warnings=(
             *_of_weights(pipe),
             *_warnings(pipe, network, family),
+            *_of_caches(network, plans),
             *condition_warnings(pipe),
             *_unfulfilled(pipe, record, there, layers, tuple(roles)),
         ),
@@ -168,12 +171,21 @@ def _of_weights(pipe: Any) -> Iterator[str]:
         yield f"{component!r} has {what}: every picture is lost with it"
 
 
+def _of_caches(network: Any, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+    left_out = reusing(modules_of(network), plans)
+    for hook, number in Counter(left_out.values()).items():
+        yield (
+            f"{hook} reuses results of earlier steps: {counted(number, 'layer')} may be missing at steps at which it "
+            "does; provenance['used']['reused'] of a trace says which"
+        )
+
+
 def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
     foreign = {type(p).__name__ for p in _processors(network) if not type(p).__module__.startswith("diffusers.")}
     for name in sorted(foreign):
         yield f"{name} is no processor of diffusers: if it changes what to_q and to_k give, the record does not show it"
     for name, module in network.named_modules():
-        forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS)
+        forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS - WHOLE_MODULES)
         home = str(getattr(forward, "__module__", ""))
         if forward is not None and home.partition(".")[0] not in ("accelerate", "diffusers", "torch"):
             yield f"{_place(name, family)} runs a forward of {home}'s; a run ends with an error if it skips a layer"

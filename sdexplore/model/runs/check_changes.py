@@ -1,12 +1,13 @@
 """What a run is asked to change, checked before anything is computed: names, words, heads, steps and roles."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ...base.errors import RunError, TokenError, did_you_mean
 from ...changes.change import Change, ChangeAtSteps, several
 from ...changes.several import changes_of
-from ..capture.prompts import image_count, prompts_of
+from ..capture.prompts import image_count, prompts_of, tokens_of_text
 from ..interventions.plan import changing_of, check_words
 from ..schedulers.names import scheduler_from_name
 from .call import Call
@@ -42,7 +43,7 @@ def _check(pipe: Any, call: Call, changes: Sequence[Change]) -> None:
     outline = _outline(pipe, call)
     images = image_count(call.prompt, call.arguments)
     tokens = outline.tokens if outline else prompts_of(pipe, call.prompt, call.arguments, images)
-    changing = changing_of(changes, pipe, tokens)
+    changing = changing_of(changes, pipe, tokens, partial(tokens_of_text, pipe, call.arguments))
     check_riding(pipe, call, changing.sources)
     if outline is None:  # the run itself then finds out
         return

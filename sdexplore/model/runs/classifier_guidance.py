@@ -32,14 +32,17 @@ class GuideStep:
         pred_original_sample: x_0 as the model predicts it after classifier-free guidance. Its gradient with respect to
             `latents` is 1/√ᾱ: the noise prediction is a constant there, and the denoiser is not differentiated.
 
-    A guide that keeps moving the latents until each word is looked at somewhere, as Attend-and-Excite does (Chefer et
-    al. 2023, 2301.13826, Eq. 1 and 2), which moves the latents themselves between two calls:
+    A guide that moves the latents so that the word that is looked at least is looked at somewhere, after
+    Attend-and-Excite (Chefer et al. 2023, 2301.13826, Eq. 1); that moves the latents themselves between two calls:
 
         def excite(step):
-            seen = [step.attention(word).amax(dim=(1, 2)) for word in ("cat", "rocket")]
-            return -(1 - torch.stack(seen).amin(dim=0))
+            if step.step >= 4:  # the first half of the steps
+                return None
+            highest = [step.attention(word, layers=16).amax(dim=(1, 2)) for word in ("cat", "rocket")]
+            return torch.stack(highest).amin(dim=0)
 
-        trace = sdx.run(pipe, "a cat and a rocket in space", guide=excite, guide_scale=20)
+        run = {"num_inference_steps": 8, "guide": excite, "guide_scale": 50}
+        trace = sdx.run(pipe, "a cat and a rocket in space", **run)
     """
 
     step: int

@@ -14,6 +14,7 @@ from ...records.cost import Cost
 from ...trace.declaration import Kind, declared, fixed_lengths
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
+from ..capture.denoiser_call import WAITING
 from ..capture.file_sink import IN_FLIGHT
 from ..capture.plans import LayerPlan, plan_layers
 from ..capture.probabilities import SCORES
@@ -89,7 +90,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         factor = outline.factor
         y, x = outline.grid
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
-    kept, widest, largest, waiting = 0, 0, 0, 0
+    kept, widest, largest, waiting, longest = 0, 0, 0, 0, 0
     step = parts.pop(_STEP)
     there = family_of(pipe).attention_layers(denoiser(pipe))
     for name, plan in plan_layers(there, record).items():
@@ -100,7 +101,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         found = (_layer(one, there[name], record, outline, grid) for one in wanted)
         for key, amount, row in chain.from_iterable(found):
             if key == _WORKSPACE:
-                widest, waiting = max(widest, amount), waiting + row
+                widest, waiting, longest = max(widest, amount), waiting + row, max(longest, row)
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
@@ -108,6 +109,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         parts[key] = amount
         kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
+    waiting = min(waiting, WAITING + longest)
     device = max(waiting + widest, 2 * waiting)
     step += kept
     total = dict(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))

@@ -5,6 +5,8 @@ autograd saves of that call has shapes and no content; it is counted. torch's fu
 values and its output; what it would keep on the meta device, the whole softmax, is not counted in its place.
 """
 
+import json
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from ...base.display import size
 from ...base.errors import RunError
 from ..components.memory import free_memory, free_on
-from ..components.meta_networks import blueprint, example_inputs
+from ..components.meta_networks import example_inputs, from_config
 from ..components.pipeline_parts import denoiser, device_of
 from ..families import family_of
 from ..families.grids import Grid
@@ -47,11 +49,17 @@ def bytes_of_call(pipe: Any, grid: Grid) -> int:
     """What one row of one call for latents of this size (y, x) keeps, its weights not counted.
 
     Raises:
-        InspectionError: The denoiser has no config to build another from.
+        InspectionError: What the denoiser takes is not known.
     """
-    network = denoiser(pipe)
-    there = blueprint(network).requires_grad_(False)  # noqa: FBT003  (torch's own)
-    family = family_of(pipe)
+    network: Any = denoiser(pipe)
+    config = json.dumps(dict(network.config), sort_keys=True, default=str)
+    return _kept_numbers(type(network), config, grid) * int(next(network.parameters()).element_size())
+
+
+@lru_cache(maxsize=32)
+def _kept_numbers(cls: Any, config: str, grid: Grid) -> int:
+    there = from_config(cls, json.loads(config)).requires_grad_(requires_grad=False)
+    family = family_of(there)
     inputs = example_inputs(there, grid)
     inputs[family.text] = inputs[family.text].requires_grad_()
     weights = {_storage(one) for one in (*there.parameters(), *there.buffers())}
@@ -64,8 +72,7 @@ def bytes_of_call(pipe: Any, grid: Grid) -> int:
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one), _FusedAttention():
         there(**inputs)
-    width = next(network.parameters()).element_size()
-    return sum(one.untyped_storage().nbytes() // one.element_size() * width for one in kept.values())
+    return sum(one.untyped_storage().nbytes() // one.element_size() for one in kept.values())
 
 
 def _storage(one: torch.Tensor) -> int:

@@ -24,7 +24,7 @@ from ..capture.memory_sink import Keeper
 from ..capture.module_names import named_modules
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
-from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of
+from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of, tokens_of_text
 from ..capture.recorder import Recorder, StepRecord
 from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
@@ -75,7 +75,9 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
         if changes := changes_of(call.change, function):
-            recorder.changing = changing_of(changes, pipe, recorder.tokens)
+            recorder.changing = changing_of(
+                changes, pipe, recorder.tokens, partial(tokens_of_text, pipe, call.arguments)
+            )
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
         if call.record.concepts:
@@ -258,7 +260,8 @@ def _total(pipe: Any) -> int:
 def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str, float]:
     """The scales that the pipeline guides by at this timestep, by its own names, and PAG's.
 
-    Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
+    Where the pipeline does not tell one while it runs, or does not heed what a callback makes of it, it is the one that
+    was given, or that its call has by default.
     """
     names = (
         "guidance_scale",
@@ -267,7 +270,9 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
         "true_cfg_scale",
         "skip_layer_guidance_scale",
     )
-    found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
+    found = {name: given_or_default(pipe, arguments, name) for name in names}
+    if family_of(pipe).scale_may_change:
+        found |= {name: getattr(pipe, name) for name in names if hasattr(pipe, name)}
     if not arguments.get("skip_guidance_layers"):
         found["skip_layer_guidance_scale"] = None
     family = family_of(pipe)
