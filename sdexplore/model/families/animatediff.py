@@ -28,6 +28,7 @@ class AnimateDiff(VideoFamily, UNet):
     title: ClassVar[str] = "AnimateDiff UNet"
     classes: ClassVar[tuple[str, ...]] = ("UNetMotionModel",)
     pooled: ClassVar[str] = ""
+    scale_may_change: ClassVar[bool] = False
     pipelines: ClassVar[tuple[str, ...]] = ("AnimateDiffPipeline",)
     rounds_frames: ClassVar[bool] = False
 

@@ -24,6 +24,7 @@ class CogVideoX(VideoFamily):
     classes: ClassVar[tuple[str, ...]] = ("CogVideoXTransformer3DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "encoder_hidden_states", "timestep")
     dispatches: ClassVar[bool] = False
+    scale_may_change: ClassVar[bool] = True  # it does with use_dynamic_cfg
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     pipelines: ClassVar[tuple[str, ...]] = ("CogVideoXPipeline",)
 

@@ -41,7 +41,8 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "DreamLite": "it masks the text's padding, which its attention would be read without. Call the pipeline itself",
     "DanceDiffusion": "it draws sound, and only pictures are observed. Call the pipeline itself",
 }
-_VIDEO = ("PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo", "VideoToVideo")
+_FROM_TEXT = "AnimateDiffPipeline"  # of videos by a UNet, the one that is observed
+_VIDEO = ("AnimateDiff", "PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo", "VideoToVideo")
 _FRAMES = (
     "it draws frames, and of videos only those of CogVideoXPipeline, WanPipeline and AnimateDiffPipeline are observed, "
     "from text. Call the pipeline itself"
@@ -56,7 +57,9 @@ def refusal(cls: Any, arguments: Mapping[str, Any], images: int) -> str | None:
         images: How many the call makes.
     """
     name = cls.__name__
-    if "unet" in inspect.signature(cls.__init__).parameters and (reason := _named_reason(name)) is not None:
+    observed = any(base.__name__ == _FROM_TEXT for base in cls.__mro__)
+    by_unet = "unet" in inspect.signature(cls.__init__).parameters and not observed
+    if by_unet and (reason := _named_reason(name)) is not None:
         return reason
     if arguments.get("padding_mask_crop") is not None:
         return _CROP

@@ -68,7 +68,7 @@ def video_obstacles(pipe: Any) -> Iterator[str]:
         return
     if not any(base.__name__ in family.pipelines for base in type(pipe).__mro__):
         known = " or ".join(family.pipelines)
-        yield f"of a {family.title}, videos of {known} are recorded, from text alone. Call the pipeline itself"
+        yield f"of the {family.title}, videos of {known} are recorded, from text alone. Call the pipeline itself"
     elif (reason := family.state(pipe)) is not None:
         yield reason
 
