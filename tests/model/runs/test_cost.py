@@ -116,7 +116,7 @@ def test_each_array_is_reckoned_for_every_kind_of_call(case):
 def test_every_declared_field_is_counted_or_said_to_be_small():
     """What `cost` counts under other names than those of declared fields would be forgotten by the next field."""
     given = {"prompt": PROMPT, "num_inference_steps": 2, "guide": lambda step: torch.zeros_like(step.latents)}
-    record = sdx.Record(queries=True, self_attention=("",), decode=1)
+    record = sdx.Record(queries=True, self_attention=("",), features=("mid_block",), statistics=True, decode=1)
     told = {name.partition("/")[0] for name in sdx.cost(stable_diffusion(), record, **given).parts}
     fields = with_arrays(sdx.Trace)
     assert told == {one.name for one in fields if one.kind is Kind.BY_LAYER or one.note.when is not None}
