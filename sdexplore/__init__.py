@@ -36,6 +36,8 @@ _HOMES = {
     "clip_skip_ladder": "model.experiments.prompt_embeddings",
     "interpolation": "model.experiments.prompt_embeddings",
     "occlusion": "model.experiments.occlusion",
+    "attribution": "model.experiments.attribution",
+    "head_effects": "model.experiments.head_effects",
     "reconstruction": "model.experiments.autoencoder",
     "latent_statistics": "model.experiments.autoencoder",
     "pipeline_architecture": "model.inspection.architecture",
@@ -47,6 +49,7 @@ _HOMES = {
     "open_word_map": "model.experiments.open_vocabulary",
     "explore": "dashboard.open_dashboard",
     "word_map": "analysis.attention",
+    "concept_maps": "analysis.concepts",
     "region_words": "analysis.region",
     "segmentation": "analysis.segmentation",
     "attention_mass": "analysis.attention_mass",
@@ -77,6 +80,8 @@ _HOMES = {
     "Article": "publish.article",
     "animation": "publish.animations",
     "reproduce": "reproduction.reproduction",
+    "Study": "studies.study",
+    "grid": "studies.grid",
     "SdexploreError": "base.errors",
     "LoadError": "base.errors",
     "InspectionError": "base.errors",
@@ -86,15 +91,16 @@ _HOMES = {
     "PublishError": "base.errors",
     "Stopped": "base.errors",
 }
-_ROOMS = ("views", "theory", "mini")
+_ROOMS = ("views", "theory", "mini", "studies")
 
 __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604  (strings, all of them)
 
 if TYPE_CHECKING:
-    from . import mini, theory, views
+    from . import mini, studies, theory, views
     from .analysis.activations import activation_statistics
     from .analysis.attention import word_map
     from .analysis.attention_mass import attention_mass, entropy
+    from .analysis.concepts import concept_maps
     from .analysis.difference import difference
     from .analysis.features import feature_components, feature_similarity
     from .analysis.guidance import guidance_steps
@@ -123,7 +129,9 @@ if TYPE_CHECKING:
     from .mini.evaluation.classifier import load_classifier
     from .model.compiled.denoiser import compile_denoiser
     from .model.components.tokens import tokens
+    from .model.experiments.attribution import attribution
     from .model.experiments.autoencoder import latent_statistics, reconstruction
+    from .model.experiments.head_effects import head_effects
     from .model.experiments.look_and_invert import invert, look, redraw
     from .model.experiments.occlusion import occlusion
     from .model.experiments.open_vocabulary import open_word_map
@@ -147,6 +155,8 @@ if TYPE_CHECKING:
     from .publish.pages import page
     from .records.schedule import Schedule
     from .reproduction.reproduction import reproduce
+    from .studies.grid import grid
+    from .studies.study import Study
     from .trace.collections import Comparison, Traces
     from .trace.record import Record
     from .trace.trace import Trace

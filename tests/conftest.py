@@ -38,8 +38,8 @@ def pytest_xdist_make_scheduler(config, log):
 def shared_parts():
     """Fails a test that changes what it shares with others."""
     yield
-    if "tiny_pipelines" in sys.modules:  # tests without a model need none
-        from tiny_pipelines import check_shared
+    if "shared_tokenizers" in sys.modules:  # tests without a model need none
+        from shared_tokenizers import check_shared
 
         check_shared()
 

@@ -21,8 +21,9 @@ class Difference(Shown):
     Attributes:
         parted: The first step whose result differs by more than was asked for; None where none does.
         distances: Root mean square of x_t of b − x_t of a, on the variance-preserving scale, before each step and
-            after the last; noise has 1 there.
-        x0: Map of each step, root mean square over channels of predicted x0 of b − a; empty where one has none.
+            after the last; noise has 1 there. Of videos over all frames.
+        x0: Map of each step, of videos of each frame too: root mean square over channels of predicted x0 of b − a;
+            empty where one has none.
         image: Root mean square of the pictures' difference, on 0..255; None where one has no picture.
         words: Word that both prompts hold -> mean |difference| of its maps over their mean, largest first. Maps are
             `word_map`'s, over the steps from `parted` on at which both runs had the word in their prompt (before, they
@@ -31,7 +32,7 @@ class Difference(Shown):
 
     parted: int | None
     distances: Float64[np.ndarray, " point"]
-    x0: Float32[np.ndarray, "step y x"]
+    x0: Float32[np.ndarray, "step *frame y x"]
     image: float | None
     words: dict[str, float]
     sources: tuple[str, str]
@@ -72,7 +73,7 @@ def difference(a: Trace, b: Trace, *, beyond: float = 0.0) -> Difference:
     first, second = (_scaled(trace) for trace in (a, b))
     if first.shape != second.shape:
         raise TraceError(f"difference: latents of a are {first.shape[1:]}, of b {second.shape[1:]}")
-    distances = np.sqrt(np.square(second.astype(np.float64) - first).mean(axis=(1, 2, 3)))
+    distances = np.sqrt(np.square(second.astype(np.float64) - first).mean(axis=tuple(range(1, first.ndim))))
     later = [row for row in range(1, len(distances)) if distances[row] > beyond]
     parted = later[0] - 1 if later else None
     return Difference(
@@ -85,13 +86,13 @@ def difference(a: Trace, b: Trace, *, beyond: float = 0.0) -> Difference:
     )
 
 
-def _scaled(trace: Trace) -> Float32[np.ndarray, "point channel y x"]:
+def _scaled(trace: Trace) -> Float32[np.ndarray, "point channel *frame y x"]:
     """The last row is what the last step returned, at σ = 0 for nearly every scheduler: on any scale the same."""
     rows = [trace.scaled_latents(step) for step in range(trace.num_steps)]
     return np.stack([*rows, trace.recorded("latents")[-1]])
 
 
-def _original_samples(a: Trace, b: Trace) -> Float32[np.ndarray, "step y x"]:
+def _original_samples(a: Trace, b: Trace) -> Float32[np.ndarray, "step *frame y x"]:
     first, second = a.pred_original_sample, b.pred_original_sample
     if first is None or second is None:
         return np.zeros((0, *a.recorded("latents").shape[2:]), np.float32)

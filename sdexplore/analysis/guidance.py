@@ -51,9 +51,9 @@ class Halves:
     """
 
     steps: tuple[int, ...]
-    x0_uncond: Float32[np.ndarray, "step channel y x"]
-    x0_cond: Float32[np.ndarray, "step channel y x"]
-    difference: Float32[np.ndarray, "step y x"]
+    x0_uncond: Float32[np.ndarray, "step channel *frame y x"]
+    x0_cond: Float32[np.ndarray, "step channel *frame y x"]
+    difference: Float32[np.ndarray, "step *frame y x"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -83,7 +83,7 @@ class GuidanceSteps(Shown):
     guidance_rescale: Float64[np.ndarray, " step"]
     pag_scale: Float64[np.ndarray, " step"]
     skip_layer_scale: Float64[np.ndarray, " step"]
-    difference: Float32[np.ndarray, "step y x"]
+    difference: Float32[np.ndarray, "step *frame y x"]
     difference_rms: Float64[np.ndarray, " step"]
     ratio: Float64[np.ndarray, " step"]
     cosine: Float64[np.ndarray, " step"]
@@ -305,14 +305,14 @@ def _scales(trace: Trace, name: str) -> Float64[np.ndarray, " step"]:
     return np.full(trace.num_steps, float(given))
 
 
-def _difference(cond: np.ndarray, uncond: np.ndarray) -> Float32[np.ndarray, "step y x"]:
+def _difference(cond: np.ndarray, uncond: np.ndarray) -> Float32[np.ndarray, "step *frame y x"]:
     return np.asarray(np.sqrt(np.square(cond - uncond).mean(axis=1)))
 
 
-def _original_sample(trace: Trace, half: np.ndarray, rows: list[int]) -> Float32[np.ndarray, "step channel y x"]:
+def _original_sample(trace: Trace, half: np.ndarray, rows: list[int]) -> Float32[np.ndarray, "step channel *frame y x"]:
     scheduler = trace.provenance.get("scheduler", {})
     kind = scheduler.get("prediction_type")
-    sigma = trace.recorded("sigmas")[rows].reshape(-1, 1, 1, 1)
+    sigma = trace.recorded("sigmas")[rows].reshape(-1, *[1] * (half.ndim - 1))
     if kind is None or kind not in get_args(PredictionType):
         raise TraceError(f"this trace does not say how its model predicts: prediction_type is {kind!r}")
     data = float(scheduler.get("sigma_data", 1.0))

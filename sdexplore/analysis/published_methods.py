@@ -16,6 +16,8 @@ Grid = Float32[np.ndarray, "y x"]
 _DAAM_GRID, _DAAM_OTHER = 64, 96
 _DAAM_SKIPPED_FACTOR = 8
 _P2P_SIDE = 16
+_AMD_LEFT_OUT = {"FluxTransformer2DModel": "single_transformer_blocks."}
+_AMD_ROLES = {"Flux2Transformer2DModel": ("cond", "uncond"), "ZImageTransformer2DModel": ("uncond",)}
 
 
 def daam(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
@@ -87,16 +89,22 @@ def _p2p_layers(_: Trace, chosen: Chosen) -> list[Attention]:
     return layers
 
 
-def amd(_: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
+def amd(trace: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     """attention-map-diffusers' aggregate on the largest recorded grid: bilinear, plain mean over layers and steps.
 
     The mid block counts like the others; summed over the word's tokens (the original writes one picture a token).
+    What it averages is not the same for every family. Of UNets, Stable Diffusion 3 and Sana: all layers, the prompt's
+    rows. Of FLUX.1: the blocks of two streams alone. Of FLUX.2: the prompt's and the negative prompt's calls together.
+    Of Z-Image with guidance: the negative prompt's rows alone, since it takes the second half of the batch for the
+    prompt's, and Z-Image puts that first. In the last two a word's positions are those that it has in the prompt,
+    whatever the negative prompt has there.
 
     Source: attention-map-diffusers 1.0.0, timesteps="all", heads="mean".
     """
-    shape = max((a.grid for a in chosen.layers.values()), key=lambda grid: grid[0] * grid[1])
+    layers = _amd_layers(trace, chosen)
+    shape = max((a.grid for a in layers), key=lambda grid: grid[0] * grid[1])
     total, records = np.zeros(shape, np.float32), 0
-    for attention in chosen.layers.values():
+    for attention in layers:
         probs = _read(attention, chosen, positions)
         by_call = probs.sum(-1, dtype=np.float32).mean(axis=1)
         total += resized(by_call.sum(axis=0), shape)  # resizing is linear: once a layer, not once a call
@@ -104,8 +112,28 @@ def amd(_: Trace, chosen: Chosen, positions: tuple[int, ...]) -> Grid:
     return np.asarray(total / records, np.float32)
 
 
+def _amd_layers(trace: Trace, chosen: Chosen) -> list[Attention]:
+    denoiser = trace.provenance.get("components", {}).get("transformer", "")
+    left_out = _AMD_LEFT_OUT.get(denoiser)
+    names = [name for name in chosen.layers if not left_out or not name.startswith(left_out)]
+    if not names:
+        raise TraceError(f"method='amd' leaves out {left_out} of a {denoiser}; no other layer was recorded")
+    guided = "uncond" in trace.noise_preds or "uncond" in trace.tokens
+    roles = _AMD_ROLES.get(denoiser, ()) if guided and chosen.role == "cond" else ()
+    if missing := [role for role in roles if role not in trace.cross_attention]:
+        raise TraceError(
+            f"method='amd' averages rows of {' and '.join(map(repr, roles))} of a {denoiser}, and {missing[0]!r} was "
+            "not recorded: run with Record(roles=('cond', 'uncond'), columns='all')"
+        )
+    return [trace.cross_attention[role][name] for role in roles or (chosen.role,) for name in names]
+
+
 METHODS: Mapping[str, Callable[[Trace, Chosen, tuple[int, ...]], Grid]] = {"daam": daam, "p2p": p2p, "amd": amd}
-_LAYERS_OF: Mapping[str, Callable[[Trace, Chosen], object]] = {"daam": _daam_layers, "p2p": _p2p_layers}
+_LAYERS_OF: Mapping[str, Callable[[Trace, Chosen], object]] = {
+    "daam": _daam_layers,
+    "p2p": _p2p_layers,
+    "amd": _amd_layers,
+}
 
 
 def answering(trace: Trace, chosen: Chosen) -> list[str]:

@@ -6,7 +6,7 @@
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from ..base.known_names import beginnings, lies_in
 from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Tokenization
 from ..text.words import fold
+from ..trace.layers import LayerRows
 from ..trace.trace import Attention, Steps, Trace
 
 Whole: TypeAlias = int | np.integer[Any]
 WHOLE = int | np.integer  # the same, for isinstance
 Word: TypeAlias = str | Whole | Sequence[Whole]
 Layers: TypeAlias = str | Whole | Sequence[str | Whole] | None
+Asking: TypeAlias = Literal["picture", "words"]
+Rows = TypeVar("Rows", bound=LayerRows)
 Heads: TypeAlias = Whole | Sequence[Whole] | None
 
 
@@ -36,6 +39,7 @@ class Selection:
         heads: One or several; needs a trace of Record(cross_attention="heads"). None: all.
         occurrence: Which of several equal words, from 0; None: all of them together.
         tokenizer: Whose tokens name the word, where several share the keys; None: those of all, each key once.
+        queries: Who looks: the "picture" at the words, or the "words" at the picture (`Trace.word_attention`).
     """
 
     role: str = "cond"
@@ -44,6 +48,7 @@ class Selection:
     heads: Heads = None
     occurrence: Whole | None = None
     tokenizer: str | None = None
+    queries: str = "picture"
 
     def __post_init__(self) -> None:
         for name in ("steps", "layers", "heads", "occurrence"):
@@ -55,12 +60,12 @@ class Selection:
         Raises:
             TraceError: The trace does not hold such a role, step, layer or head.
         """
-        recorded = trace.attention(self.role)
-        chosen = _layers(recorded, self.layers)
+        recorded = _recorded(trace, self.role, self.queries)
+        chosen = chosen_layers(recorded, self.layers)
         known = sorted({step for attention in chosen.values() for step in attention.steps})
         wanted = steps_of(trace, self.steps, known)
         seen = {name: attention for name, attention in chosen.items() if not set(wanted).isdisjoint(attention.steps)}
-        return Chosen(self.role, seen, wanted, _heads(seen, self.heads))
+        return Chosen(self.role, seen, wanted, _heads(seen, self.heads), self.queries)
 
     def at(self, step: int) -> "Selection":
         """The same selection at one step."""
@@ -113,12 +118,14 @@ class Chosen:
         layers: Dotted name -> the layer's attention; each saw at least one of the steps.
         steps: The steps among those recorded, ascending.
         heads: Which heads; None for all (or for their recorded mean).
+        queries: Who looks: the "picture" at the words, or the "words" at the picture.
     """
 
     role: str
     layers: Mapping[str, Attention]
     steps: tuple[int, ...]
     heads: tuple[int, ...] | None
+    queries: str = "picture"
 
     @property
     def head_slice(self) -> slice | list[int]:
@@ -128,6 +135,8 @@ class Chosen:
     @property
     def kind(self) -> str:
         """Of the layers: "joint attention" where words and picture share one softmax, else "cross-attention"."""
+        if self.queries == "words":
+            return "attention of words to the picture"
         joint = any(() in attention.columns for attention in self.layers.values())
         return "joint attention" if joint else "cross-attention"
 
@@ -140,6 +149,8 @@ class Chosen:
         """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
         steps = f"{len(self.steps)} steps"
         layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        partly = sum(not set(self.steps) <= set(attention.steps) for attention in self.layers.values())
+        layers += f" ({partly} of them not at every step)" if partly and len(self.steps) > 1 else ""
         heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
         means = {"steps": steps, "layers": layers, "heads": heads}
         alone = len(self.steps) == 1 and "steps" not in without
@@ -225,10 +236,32 @@ def label(word: Word) -> str:
     return f"position {word}" if isinstance(word, WHOLE) else "positions " + ", ".join(map(str, word))
 
 
-def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Attention]:
+def _recorded(trace: Trace, role: str, queries: str) -> Mapping[str, Attention]:
+    if queries == "picture":
+        return trace.attention(role)
+    if queries != "words":
+        raise TraceError(f"queries={queries!r}: the 'picture' looks at the words, or the 'words' at the picture")
+    if role not in trace.word_attention:
+        if not trace.word_attention:
+            raise TraceError(
+                "queries='words': this trace holds no attention of words to the picture; run with "
+                "Record(word_attention=True), where words and picture share one softmax (SD3, FLUX, …)"
+            )
+        raise TraceError(
+            f"no attention of words to the picture of role {role!r}; {did_you_mean(role, trace.word_attention)}"
+        )
+    return trace.word_attention[role]
+
+
+def chosen_layers(recorded: Mapping[str, Rows], wanted: Layers) -> dict[str, Rows]:
+    """The layers that are wanted, of those recorded.
+
+    Raises:
+        TraceError: One is not there, or none is asked for.
+    """
     if wanted is None:
         return dict(recorded)
-    chosen: dict[str, Attention] = {}
+    chosen: dict[str, Rows] = {}
     for one in (wanted,) if isinstance(wanted, str | WHOLE) else tuple(wanted):
         hits = {name: a for name, a in recorded.items() if _is(one, name, a)}
         if not hits and isinstance(one, WHOLE):
@@ -242,7 +275,7 @@ def _layers(recorded: Mapping[str, Attention], wanted: Layers) -> dict[str, Atte
     return {name: recorded[name] for name in recorded if name in chosen}
 
 
-def _is(wanted: str | Whole, name: str, attention: Attention) -> bool:
+def _is(wanted: str | Whole, name: str, attention: LayerRows) -> bool:
     if isinstance(wanted, WHOLE):
         return max(map(int, attention.grid)) == wanted
     return wanted != "" and lies_in(name, wanted)

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from ..base.errors import SdexploreError, TraceError
 from ..theory import linear_preview
+from ..trace.frame_axis import middle_of
 from ..trace.step_decoding import VAE
 from ..trace.trace import Trace
 
@@ -16,13 +17,15 @@ LINEAR: Final = "linear"
 """What a figure writes beneath a linear preview."""
 
 
-def preview(trace: Trace, latents: Float32[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "y x 3"]:
+def preview(trace: Trace, latents: Float32[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "y x 3"]:
     """The linear preview of latents on the variance-preserving scale: one pixel a latent pixel, clipped to 0..1.
+
+    Of a video it shows the middle frame.
 
     Raises:
         TraceError: The trace has no preview (stopped, or no VAE).
     """
-    return linear_preview(latents, trace.recorded("latent_rgb"))
+    return linear_preview(middle_of(latents), trace.recorded("latent_rgb"))
 
 
 class StepPicture(NamedTuple):

@@ -11,7 +11,8 @@ from ..records.benchmark import AXES, Benchmark, BenchmarkRow
 from . import changes, dashboard_run, default_run, features, growth, tracing
 from .subjects import SIZES, TRANSFORMERS, Subject
 
-PARTS = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, features.KEY, "reading", "transformers", *AXES)
+_OF_A_RUN = (default_run.KEY, dashboard_run.KEY, *tracing.KEYS, changes.KEY, features.KEY)
+PARTS = (*_OF_A_RUN, "studies", "reading", "transformers", *AXES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,12 +62,29 @@ def _measured(chosen: argparse.Namespace, only: Sequence[str]) -> Benchmark:
         for reading in readings(5 if chosen.quick else 15):
             found = found.joined(Benchmark(facts={}, readings=(reading,)))
             _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
+    if "studies" in only:
+        found = _of_studies(found, chosen)
     if "transformers" in only:
         for size in TRANSFORMERS:
-            found = found.joined(_of_transformer(size, device, chosen))
-    if set(only) - {"reading", "transformers"} or chosen.peers:
+            found = found.joined(_of_transformer(size, device, chosen, only))
+    if set(only) - {"reading", "studies", "transformers"} or chosen.peers:
         for size in chosen.size or (["mini"] if device.type == "cpu" else ["sd15", "sdxl"]):
             found = found.joined(_of_size(size, device, chosen, only))
+    return found
+
+
+def _of_studies(found: Benchmark, chosen: argparse.Namespace) -> Benchmark:
+    """Studies of the embedded model, where their extra is installed."""
+    try:
+        from .studies import study_benchmarks
+    except ImportError as error:
+        raise SdexploreError(f"--only studies: pip install 'sdexplore[studies]' ({error})") from error
+    for one in study_benchmarks(chosen.steps, chosen.pairs):
+        found = found.joined(one)
+        for row in one.rows:
+            _say(f"{row.subject}: {row.name}: {row.share or row.seconds} {row.note}")
+        for reading in one.readings:
+            _say(f"{reading.name}: {reading.milliseconds.median:.1f} ms")
     return found
 
 
@@ -107,11 +125,21 @@ def _told(found: Benchmark, rows: Iterable[BenchmarkRow]) -> Benchmark:
     return found
 
 
-def _of_transformer(size: str, device: Any, chosen: argparse.Namespace) -> Benchmark:  # noqa: ANN401  (torch's)
-    """The default Record on a transformer."""
+def _of_transformer(
+    size: str,
+    device: Any,  # noqa: ANN401  (torch's)
+    chosen: argparse.Namespace,
+    only: Sequence[str],
+) -> Benchmark:
+    """The default Record on a transformer, changed runs where asked for, and another tool, if it is installed."""
+    from .peers import peer_rows, peers_of_transformers
+
     subject = Subject.of_transformer(size, device, chosen.steps)
     _say(subject.name)
-    return _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    found = _told(Benchmark(facts={}), tracing.traced_rows(subject, chosen.pairs, ("mean",)))
+    if changes.KEY in only:
+        found = _told(found, changes.changed_rows(subject, chosen.pairs))
+    return _told(found, peer_rows(subject, chosen.pairs, peers_of_transformers(asked=chosen.peers)))
 
 
 def _say(text: str) -> None:

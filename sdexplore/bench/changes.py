@@ -47,15 +47,19 @@ def _ways(layers: tuple[str, ...]) -> tuple[_Way, ...]:
 
 
 def changed_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
-    """The rows of a subject, each as soon as it is measured.
+    """The rows of a subject, each as soon as it is measured; a change that is not made in its family has none.
 
     Raises:
         SdexploreError: A change that changes nothing changed the latents; or a change applied nowhere.
     """
+    from ..model.families import family_of
     from ..model.runs.timing import peak_memory, timed
 
     reference, memory = subject.reference(), peak_memory(subject.untraced, subject.device)
-    for way in _ways(subject.layers):
+    refused = family_of(subject.pipe).no_change
+    for way in (
+        one for one in _ways(subject.layers) if not any(type(each).__name__ in refused for each in one.changes)
+    ):
         traced = _run(subject, way.changes)
         trace = traced()
         applied = sum(one["applied"] for one in trace.provenance.get("changed", ()))

@@ -98,8 +98,8 @@ def _amd(module: Any, subject: Subject, *, mode: str) -> tuple[Any, Any]:  # noq
 
 def _amd_kept(records: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN401  (another's classes)
     by_layer: dict[str, list[np.ndarray]] = {}
-    for record in records:
-        by_layer.setdefault(record.layer_id.removeprefix("unet."), []).append(_numbers(record.data))
+    for record in records:  # each layer's name begins with the denoiser's
+        by_layer.setdefault(record.layer_id.partition(".")[2], []).append(_numbers(record.data))
     if not by_layer:
         raise SdexploreError("attention-map-diffusers captured nothing")
     some = next(iter(by_layer.values()))
@@ -112,15 +112,17 @@ def _amd_kept(records: Any, subject: Subject, trace: Trace) -> str:  # noqa: ANN
 def _layer_apart(calls: Sequence[np.ndarray], trace: Trace, layer: str) -> float:
     """How far the maps of a layer are from those of the trace; a column of the trace sums positions.
 
-    The last row of a call is that of the prompt.
+    The last row of a call is that of the prompt. Where words and picture share a softmax, the trace's last column is
+    the rest, which holds no position.
     """
     ours = trace.attention("cond")[layer]
     if len(calls) != len(ours.steps):
         raise SdexploreError(f"layer {layer!r} was captured at {len(calls)} of {len(ours.steps)} calls")
+    named = [column for column, summed in enumerate(ours.columns) if summed]
     theirs = np.stack(
-        [np.stack([call[-1, 0][:, list(summed)].sum(-1) for summed in ours.columns], -1) for call in calls]
+        [np.stack([call[-1, 0][:, list(ours.columns[one])].sum(-1) for one in named], -1) for call in calls]
     )
-    return _relative(theirs, ours.probs.astype(np.float32).reshape(theirs.shape))
+    return _relative(theirs, ours.probs[..., named].astype(np.float32).reshape(theirs.shape))
 
 
 def _relative(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -160,13 +162,20 @@ PEERS: Final = (
 )
 
 
-def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
+def peers_of_transformers(*, asked: bool) -> tuple[Peer, ...]:
+    """Those that read transformers: where they are asked for, and else where they are installed."""
+    if not (asked or _version(_AMD.package)):
+        return ()
+    return tuple(peer for peer in PEERS if peer.package == _AMD.package)
+
+
+def peer_rows(subject: Subject, pairs: int, peers: Sequence[Peer] = PEERS) -> Iterator[BenchmarkRow]:
     """One row for each peer; the row of one that is not installed, cannot be imported or fails here says so."""
-    from ..model.runs.timing import as_numbers, peak_memory, timed, waits
+    from ..model.runs.timing import peak_memory, timed, waits
 
     reference = subject.reference()
     memory, waited = peak_memory(subject.untraced, subject.device), waits(subject.untraced, subject.device)
-    for peer in PEERS:
+    for peer in peers:
         name = f"{peer.package}{_version(peer.package)}: {peer.does}"
         try:
             run = partial(peer.call, peer.load(), subject)
@@ -178,7 +187,7 @@ def peer_rows(subject: Subject, pairs: int) -> Iterator[BenchmarkRow]:
         ours, beside = _ours(peer, subject, way)
         try:
             made, kept = run()
-            apart = float(np.abs(as_numbers(made) - reference).max())
+            apart = float(np.abs(subject.as_traced(made) - reference).max())
             captured = peer.kept(kept, subject, trace)
             del made, kept  # else its memory would count in the peak of the next runs
             times = timed({UNTRACED: subject.untraced, beside: ours, name: run}, pairs, subject.device)

@@ -102,11 +102,15 @@ class Subject:
 
     def reference(self) -> np.ndarray:
         """The last latents of an untraced run, as a trace holds them."""
+        return self.as_traced(self.untraced())
+
+    def as_traced(self, made: Any) -> np.ndarray:  # noqa: ANN401  (a tensor)
+        """Latents that the pipeline returned, as a trace holds them."""
         from ..model.components.pipeline_parts import latent_grid
         from ..model.families import family_of
         from ..model.runs.timing import as_numbers
 
-        made, size = self.untraced(), (self.arguments.get("height"), self.arguments.get("width"))
+        size = self.arguments.get("height"), self.arguments.get("width")
         return as_numbers(family_of(self.pipe).unpacked(made, latent_grid(self.pipe, *size)))
 
     def checked(self, trace: Trace, reference: np.ndarray, *, exact: bool = True) -> tuple[str, str]:

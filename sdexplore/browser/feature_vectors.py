@@ -77,9 +77,9 @@ class FeatureVectors:
                 name: [several[at] for at in spread(range(len(several)), steps)] for name, several in whole.items()
             }
         for name, several in whole.items():
-            held = trace.features[role][name]
-            found.modules[name] = (held.grid, several)
-            if len(several) < (recorded := len(set(held.steps))):
+            features = trace.features[role][name]
+            found.modules[name] = (features.grid, several)
+            if len(several) < (recorded := len(set(features.steps))):
                 found.reduced.append(f"features of {clip(name)} are there at {len(several)} of {recorded} steps")
         return found
 

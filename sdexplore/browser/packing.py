@@ -14,6 +14,7 @@ from ..analysis.trajectory import preview
 from ..base.display import clip, counted, size
 from ..base.errors import SdexploreError, TraceError
 from ..trace.declaration import with_arrays
+from ..trace.one_frame import one_frame, shown_frame
 from ..trace.record import spread
 from ..trace.step_decoding import NAMES
 from ..trace.trace import Attention, Trace
@@ -61,6 +62,7 @@ def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True, for_page: b
     bits instead of 16, then pictures decoded on the way are left out, then single steps, evenly. `facts["reduction"]`
     says what was reduced. The mean over all steps is always that of all recorded steps. Recorded features are packed so
     that a click shows where they are alike (`feature_vectors`); they take an eighth of the budget, and at most 1 MiB.
+    Of a video the middle frame is packed, and `facts["missing"]` says so.
 
     Args:
         budget: The most bytes.
@@ -73,6 +75,7 @@ def pack(trace: Trace, budget: int = BUDGET, *, decode: bool = True, for_page: b
     """
     if decode:
         trace.decode_what_is_kept("pack")
+    trace = one_frame(trace)
     parts, smallest = _Parts.of(trace, budget, for_page=for_page), 0
     for packed in _ever_smaller(parts, budget):
         smallest = len(packed.data)
@@ -224,11 +227,16 @@ class _Parts:
 
 
 def _absent(trace: Trace) -> Iterator[str]:
+    shown = shown_frame(trace)
+    if shown is not None:
+        yield f"Other frames: this is a video, and one of its frames is shown, {shown}."
     if trace.call.get("stopped"):
         yield f"The run was stopped after {counted(trace.num_steps, 'step')}: there is no finished picture."
     elif trace.image is None:
         yield "Picture: the run asked for latents, so none was decoded."
-    if not trace.cross_attention:
+    if not trace.cross_attention and shown is not None:
+        yield "Word maps: no attention of a video is recorded, since its layers attend over frames."
+    elif not trace.cross_attention:
         yield "Word maps: no cross-attention was recorded; run with Record(cross_attention='mean')."
     elif not trace.tokens.get("cond"):
         yield "Words: the run was given embeddings without a prompt, so attention is named by position."

@@ -72,17 +72,6 @@ def inside(pixels: Map, mask: Mask) -> float:
     return float(pixels[mask].sum(dtype=np.float64) / whole) if whole > 0 else float(mask.mean())
 
 
-def rank_correlation(one: Map, other: Map) -> float:
-    """Spearman's correlation over pixels; equal values share their mean rank. NaN where a map is constant."""
-    ranks = np.stack([_ranks(one), _ranks(other)])
-    return float(np.corrcoef(ranks)[0, 1]) if (np.ptp(ranks, axis=1) > 0).all() else float("nan")
-
-
-def _ranks(pixels: Map) -> Float[np.ndarray, " pixel"]:
-    _, place, count = np.unique(pixels, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place.ravel()])
-
-
 def mean_of(several: list[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each score; NaN where one of them is NaN."""
     return {name: float(np.mean([one[name] for one in several])) for name in several[0]}

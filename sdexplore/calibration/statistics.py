@@ -1,11 +1,11 @@
 """Rows of a calibration from scores of words: means over words, intervals over scenes, best settings of two halves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
 
+from ..analysis.bootstrap import bootstrap_weights, interval
 from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, Best, CalibrationRow, Score
 from .scoring import mean_of
 
@@ -13,7 +13,6 @@ Scores = Mapping[str, float]
 Setting = tuple[str, str, str, int]
 """Kind, method, layers, timestep."""
 
-DRAWS = 1000
 _CHOSEN_BY = "iou_at_area"  # `pointing` is soon 1 for several settings, and then does not choose
 
 
@@ -69,30 +68,11 @@ class Observations:
         return found
 
 
-def bootstrap_weights(scenes: int, seed: int, draws: int = DRAWS) -> Float[np.ndarray, "draw scene"]:
-    """How often each scene occurs in each bootstrap draw: as many scenes again, with replacement."""
-    generator = np.random.default_rng(abs(seed))
-    return generator.multinomial(scenes, np.full(scenes, 1 / scenes), size=draws).astype(np.float64)
-
-
-def interval(
-    scenes: Sequence[int], values: Sequence[float], weights: Float[np.ndarray, "draw scene"]
-) -> tuple[float, float]:
-    """The middle 95 % of the draws' means. A draw has all words of a scene, or none of them."""
-    sums, counts = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-    np.add.at(sums, list(scenes), list(values))
-    np.add.at(counts, list(scenes), 1)
-    drawn = weights @ counts
-    means = (weights @ sums)[drawn > 0] / drawn[drawn > 0]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
-
-
 def _place(row: CalibrationRow) -> tuple[str, str, int]:
     return row.kind, row.method, row.timestep
 
 
-def _row(setting: Setting, observed: list[Observation], weights: Float[np.ndarray, "draw scene"]) -> CalibrationRow:
+def _row(setting: Setting, observed: list[Observation], weights: np.ndarray) -> CalibrationRow:
     kind, method, layers, timestep = setting
     scenes = [one.scene for one in observed]
     chance, centre = mean_of([one.chance for one in observed]), mean_of([one.centre for one in observed])

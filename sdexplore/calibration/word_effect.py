@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from ..analysis.attention import word_map
+from ..analysis.ranks import rank_correlation
 from ..analysis.resizing import resized
 from ..base.display import Block, Line, Shown, Table, clip
 from ..base.errors import RunError, TokenError
@@ -16,7 +17,7 @@ from ..text.tokenization import Tokenization
 from ..text.words import Span
 from ..trace.record import Record
 from ..trace.trace import Trace
-from .scoring import inside, rank_correlation, top
+from .scoring import inside, top
 
 BARE = Record(cross_attention=False, decode=0)
 _TENTH = 0.1

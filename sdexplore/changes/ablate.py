@@ -15,7 +15,9 @@ _TO = ("zero", "mean")
 class Ablate(ChangeAtSteps):
     """Modules give zero, or their mean over the pixels; with `heads`, those heads of attention layers do.
 
-    A head's share is taken out before the layer's last projection, whose bias stays. Of a block that returns its skip
+    A head's share is taken out before the layer's last projection, whose bias stays. Where words and picture share one
+    softmax (SD3, FLUX), it is taken out of both; a mean is that of the picture's tokens for them, and of all other
+    tokens for those. Of a block that returns its skip
     connections too, all that it returns is changed.
 
     Attributes:

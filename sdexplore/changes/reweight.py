@@ -14,14 +14,16 @@ class Reweight(ChangeAtSteps):
     """Cross-attention to a word times `scale`, not normalised again: Hertz et al. 2022 (2208.01626), section 3.2.
 
     What the heads read of the word is scaled (its values V), which is the same as scaling its column of the attention.
-    Recorded maps stay what the softmax gave, before that. The text encoder has put the word into the columns behind it
-    too, so that a scale of 0 is not a prompt without the word: `compare(over={"without": [None, "red"]})` is.
+    Recorded maps stay what the softmax gave, before that. Where words and picture share one softmax (SD3, FLUX), it is
+    the picture's attention to the word: the picture's queries read it so, and words read each other as before. The text
+    encoder has put the word into the columns behind it too, so that a scale of 0 is not a prompt without the word:
+    `compare(over={"without": [None, "red"]})` is.
 
     Attributes:
         word: A word or phrase of the prompt, as `word_map` takes it; or positions of keys, one or several.
         scale: 1 changes nothing, 0 leaves the word out; it may be negative.
         occurrence: Which of several equal words, from 0; None: all of them.
-        layers: Cross-attention layers by name, or the beginning of one ("up_blocks.1"); None: all.
+        layers: Layers that attend to words by name, or the beginning of one ("up_blocks.1"); None: all.
         heads: Numbers of heads, from 0; None: all.
         steps, roles: At which steps, and in whose rows.
 

@@ -38,6 +38,16 @@ def in_words(given: object) -> str:
         return clip(str(given), 200)
 
 
+def as_code(given: object) -> str:
+    """The changes in a trace's call, or in an argument, as code behind `import sdexplore as sdx`."""
+    try:
+        changes = changes_of(given, "run")
+    except RunError:  # of a later sdexplore
+        return repr(given)
+    made = [f"sdx.{one!r}" if "Source(" not in repr(one) else repr(one.to_json()) for one in changes]
+    return made[0] if len(made) == 1 else f"[{', '.join(made)}]"
+
+
 def as_json(value: Any) -> Any:  # noqa: ANN401  (whatever an argument is)
     """A value in which changes, alone or in a list, are their JSON."""
     if isinstance(value, Change):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..changes.several import as_code
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .state import SHOW, State
@@ -29,14 +30,35 @@ def line_of_run(
         arguments: The other arguments of the pipeline's call.
         scheduler: The scheduler that replaces the pipeline's own; "" for its own.
     """
-    said = "".join(f", {name}={_written(name, value)}" for name, value in arguments.items())
-    fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
-    own = [f"{name}={value!r}" for name, value in fields.items() if value != getattr(USUAL, name)]
-    kept = f", record=sdx.Record({', '.join(own)})" if own else ""
+    said, kept = _said(arguments, record)
     given = "" if prompt is None else f", {prompt!r}"
     if scheduler:
         return f"trace, = sdx.compare(pipe{given}, over={{'scheduler': [{scheduler!r}]}}, seed={seed}{said}{kept})"
     return f"trace = sdx.run(pipe{given}, seed={seed}{said}{kept})"
+
+
+def line_of_change(
+    prompt: str | None, change: str, seed: object, arguments: Mapping[str, Any], record: Record, scheduler: str = ""
+) -> str:
+    """A run as it is and the same run changed, as code; see `line_of_run`.
+
+    Args:
+        change: As code.
+    """
+    said, kept = _said(arguments, record)
+    given = "" if prompt is None else f", {prompt!r}"
+    other = f", 'scheduler': [{scheduler!r}]" if scheduler else ""
+    over = f"{{'change': [None, {change}]{other}}}"
+    return f"comparison = sdx.compare(pipe{given}, over={over}, seed={seed}{said}{kept})"
+
+
+def _said(arguments: Mapping[str, Any], record: Record) -> tuple[str, str]:
+    """The arguments and the record as they stand in a call."""
+    said = "".join(f", {name}={_written(name, value)}" for name, value in arguments.items())
+    fields = {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
+    own = [f"{name}={value!r}" for name, value in fields.items() if value != getattr(USUAL, name)]
+    kept = f", record=sdx.Record({', '.join(own)})" if own else ""
+    return said, kept
 
 
 def line_of_trace(trace: Trace, own_scheduler: str) -> str:
@@ -72,6 +94,8 @@ def line_of_selection(state: State) -> str:
 
 def _written(name: str, value: object) -> str:
     """`value` as a literal; the name of the argument, as a variable, if no literal gives the value."""
+    if name == "change":
+        return as_code(value)
     if isinstance(value, Mapping) and set(value) in _NOT_A_VALUE:  # how a trace describes a value that it did not keep
         return name
     try:

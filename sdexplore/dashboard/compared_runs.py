@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..base.errors import Stopped
+from ..changes.several import in_words as changes_in_words
 from ..trace.collections import Comparison
 from ..trace.trace import Trace
 from .board import Board
@@ -62,7 +63,9 @@ class ComparedRuns:
         self._preview.layout.display = status.widget.layout.display = ""
 
         def made(trace: Trace, settings: Mapping[str, Any], runs: int) -> None:
-            name = ", ".join(f"{one} {settings[one]}" for one in varied)
+            name = ", ".join(
+                changes_in_words(settings[one]) if one == "change" else f"{one} {settings[one]}" for one in varied
+            )
             board.in_main(lambda: board.keep([(name, trace)], runs))
 
         def grow(pixels: Any) -> None:  # noqa: ANN401  (an array)
@@ -89,12 +92,17 @@ class ComparedRuns:
                     board.in_main(lambda: board.keep([("", partial)], 1))
                 raise
             except Exception:
-                board.in_main(self._failed)
+                board.in_main(self._fell)
                 raise
             status.go_on("drawing")
             board.in_main(lambda: self._end(found))
 
         board.work(job, status)
+
+    def _fell(self) -> None:
+        """Clears what older runs have drawn beside an error, their preview too."""
+        self._preview.layout.display = "none"
+        self._failed()
 
     def _end(self, found: Comparison) -> None:
         self._preview.layout.display = "none"

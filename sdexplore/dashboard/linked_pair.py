@@ -8,6 +8,7 @@ import traitlets
 from ..browser.front_end import PAIR, front_end
 from ..browser.packing import BUDGET, pack
 from ..trace.trace import Trace
+from .controls import close, column
 
 
 class LinkedPair(anywidget.AnyWidget):
@@ -38,3 +39,28 @@ class LinkedPair(anywidget.AnyWidget):
         for one, name, found in zip("ab", names, packed, strict=True):
             held |= {f"name_{one}": name, f"facts_{one}": dict(found.facts), f"data_{one}": found.data}
         super().__init__(layout={"width": "100%"}, **held)
+
+
+class PairPlace:
+    """A place for one linked pair; the next replaces it.
+
+    Attributes:
+        widget: The place.
+    """
+
+    def __init__(self) -> None:
+        self.widget: Any = column([])
+
+    def show(self, a: Trace, b: Trace, names: tuple[str, str]) -> None:
+        """Shows two traces under these names.
+
+        Raises:
+            TraceError: A trace does not fit the budget of bytes.
+        """
+        self.clear()
+        self.widget.children = [LinkedPair(a, b, names)]
+
+    def clear(self) -> None:
+        """Removes the pair."""
+        before, self.widget.children = self.widget.children, []
+        close(*before)

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from ..base.errors import TraceError, did_you_mean
 from .board import Board
 from .sections.attention import AttentionSection
+from .sections.change import ChangeSection
 from .sections.compare import CompareSection
 from .sections.components import ComponentsSection
 from .sections.denoising import DenoisingSection
@@ -24,6 +25,7 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     GuidanceSection,
     TokensSection,
     ComponentsSection,
+    ChangeSection,
     CompareSection,
     ExportSection,
 )

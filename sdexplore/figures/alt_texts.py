@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 from ..base.display import clip
+from ..trace.one_frame import shown_frame
 from ..trace.trace import Trace
 from .titles import changed_in_words, noised_at
 
 
 def in_words(trace: Trace, over: Collection[str] = ()) -> str:
     """The prompt as alt texts quote it, 'a cat', what the run changed, and that the picture was made black, if it was.
+
+    Of one frame of a video, which frame it is.
 
     Of a run between two prompts both are named, and the weight, unless "weight" is in `over`.
     """
@@ -25,7 +28,8 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
         prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
     black = " (a picture that the safety checker made black)" * any(trace.flags.values())
     changed = "" if "change" in over else changed_in_words(trace)
-    return prompt + (f" ({changed})" if changed else "") + black
+    shown = shown_frame(trace)
+    return prompt + (f" ({changed})" if changed else "") + (f" ({shown})" if shown else "") + black
 
 
 def way_of(trace: Trace) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
 from ..base.display import with_infinity
 from ..changes.several import in_words
+from ..trace.one_frame import shown_frame
 from ..trace.trace import Trace
 from .colours import PALETTE
 from .picture import drawable
@@ -39,6 +40,7 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
         "image": f"image {trace.call['image']}" if "image" in trace.call else "",
         "strength": "" if noised is None else f"from an image noised to {noised}",
         "change": changed_in_words(trace),
+        "frame": str(shown_frame(trace) or ""),
         "safety": "made black by the safety checker" if any(trace.flags.values()) else "",
     }
     line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)

@@ -6,12 +6,20 @@ from IPython.core.error import UsageError
 
 from ..base.errors import did_you_mean
 from .command import Command
+from .file_commands import FILE_COMMANDS
 from .model_commands import MODEL_COMMANDS
 from .parsing import parser_of
+from .question_commands import QUESTION_COMMANDS
 from .run_commands import RUN_COMMANDS
 from .show_commands import SHOW_COMMANDS
 
-COMMANDS: Mapping[str, Command] = {**MODEL_COMMANDS, **RUN_COMMANDS, **SHOW_COMMANDS}
+COMMANDS: Mapping[str, Command] = {
+    **MODEL_COMMANDS,
+    **RUN_COMMANDS,
+    **SHOW_COMMANDS,
+    **QUESTION_COMMANDS,
+    **FILE_COMMANDS,
+}
 """Name -> command, in the order of the help."""
 
 
@@ -26,9 +34,9 @@ def command_of(name: str) -> Command:
     return COMMANDS[name]
 
 
-def help_of(name: str) -> str:
-    """The help of one command."""
-    command = command_of(name)
+def help_of(name: str, command: Command | None = None) -> str:
+    """The help of one command; of `command`, if that stands in its place."""
+    command = command or command_of(name)
     text = f" TEXT\n\nTEXT: {command.text}" if command.text else ""
     lines = parser_of(name, command.options).format_help().partition("options:")[2].rstrip()
     kept = f"\nThe result becomes the variable `{command.output}`, or the one that -o names." if command.output else ""

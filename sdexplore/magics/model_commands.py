@@ -14,9 +14,22 @@ from .parsing import Asked, Option
 _LONG: Final = 1.5  # seconds after which a cell that loads says so
 
 
+LOADING: Final = (
+    Option(("--device",), "device", str, "cuda, mps, cpu", ("cuda", "mps", "cpu")),
+    Option(("--dtype",), "dtype", str, "of every component", ("float16", "bfloat16", "float32")),
+    Option(("--scheduler",), "scheduler", str, "replaces the pipeline's own", SCHEDULERS),
+)
+"""The options of commands that load a source."""
+
+
 def _load(notebook: Notebook, asked: Asked) -> Any:  # noqa: ANN401  (any diffusers pipeline)
     del notebook
-    given = {name: asked.options[name] for name in ("device", "dtype", "scheduler") if name in asked.options}
+    return loaded(asked)
+
+
+def loaded(asked: Asked) -> Any:  # noqa: ANN401  (any diffusers pipeline)
+    """The pipeline of the source that the text names, the embedded model without one."""
+    given = {option.name: asked.options[option.name] for option in LOADING if option.name in asked.options}
     source = asked.text or "mini"
     with said_if_long(f"Loading {clip(source, 80)} …"):
         from ..model.loading.load_pipeline import load
@@ -68,12 +81,7 @@ MODEL_COMMANDS: Mapping[str, Command] = {
     "load": Command(
         "the pipeline of a source; it becomes `pipe`",
         "mini (the embedded model), a hub id, a folder or a file",
-        (
-            Option(("--device",), "device", str, "cuda, mps, cpu", ("cuda", "mps", "cpu")),
-            Option(("--dtype",), "dtype", str, "of every component", ("float16", "bfloat16", "float32")),
-            Option(("--scheduler",), "scheduler", str, "replaces the pipeline's own", SCHEDULERS),
-            OUTPUT,
-        ),
+        (*LOADING, OUTPUT),
         _load,
         output="pipe",
     ),

@@ -77,7 +77,29 @@ def parse(name: str, options: Sequence[Option], line: str, cell: str | None = No
         text = unquoted(text)
     parser = parser_of(name, options)
     found = vars(parser.parse_args([*first, *last]))
-    return Asked(text, {key: value for key, value in found.items() if value is not None and value is not False})
+    return Asked(text, _given(found))
+
+
+def parse_arguments(name: str, options: Sequence[Option], arguments: Sequence[str]) -> Asked:
+    """What the arguments of a command line ask for, which the shell has split; the text is what is no option.
+
+    Raises:
+        UsageError: An option is unknown, has no value, or has a value that is not valid.
+    """
+    parser = parser_of(name, options)
+    parser.add_argument("text", nargs="*")
+    flags = [flag for option in options for flag in option.flags]
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if _LOOKS_LIKE_AN_OPTION.match(argument) and flag not in flags:
+            raise UsageError(f"%sdexplore {name} has no option {flag}; {did_you_mean(flag, flags)}")
+    found = vars(parser.parse_intermixed_args(list(arguments)))
+    text = " ".join(found.pop("text"))
+    return Asked(text, _given(found))
+
+
+def _given(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None and value is not False}
 
 
 def parser_of(name: str, options: Sequence[Option]) -> Any:  # noqa: ANN401  (IPython's parser)

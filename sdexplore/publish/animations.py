@@ -28,6 +28,7 @@ from ..figures.panels import panels
 from ..figures.picture import drawable, style
 from ..figures.themes import Theme, themed
 from ..figures.titles import run_title, selection_title, step_title
+from ..trace.one_frame import one_frame
 from ..trace.step_decoding import VAE
 from ..trace.trace import Steps, Trace
 from .media.animations_as_files import Moving, encoded
@@ -136,8 +137,9 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     occurrence: Whole | None = None,
     seconds: float = 4.0,
     theme: Literal["light", "dark"] = "light",
+    frames: bool = False,
 ) -> Animation:
-    """Makes moving pictures of the steps of a run: of its denoising, or of the attention to a `word`.
+    """Makes moving pictures of the steps of a run: of its denoising, or of the attention to a `word`; or plays a video.
 
     Denoising: the left panel shows x_t before each step, the right one the picture that the step predicts (x0). As in
     `views.denoising`, both are decoded by the VAE, now if they were not before, or are the linear preview, marked
@@ -145,12 +147,14 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     A word: the left panel shows the predicted x0, decoded if all these steps were decoded, else the linear preview, as
     its title says. The right panel shows the word's map, the probability (0 to 1) that a latent pixel gives to the
     word. All frames share one scale from 0, printed at the colour bar.
+    Of a video's steps the middle frame is shown.
 
     Args:
         word: A word or phrase of the prompt, or positions; None for the denoising.
         steps: The steps to show. None: for the denoising, those that the Record names (the previews of all steps, if it
             names fewer than two); for a word, all recorded steps.
         role, layers, heads, occurrence: For a word's map, as in `word_map`.
+        frames: Whether the frames of a video are shown, one behind the other, in the place of its steps.
         seconds: The length; then the last frame stays for 1.5 seconds more.
         theme: "light" or "dark".
 
@@ -163,23 +167,32 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
             f"animation(seconds={seconds!r}, theme={theme!r}): seconds is above 0, theme is 'light' or 'dark'"
         )
     selection = Selection(role, steps, layers, heads, occurrence)
-    arguments = options(selection.given | {"seconds": seconds, "theme": theme}, {"seconds": 4.0, "theme": "light"})
-    if word is None:
+    own = {"seconds": seconds, "theme": theme, "frames": frames}
+    arguments = options(selection.given | own, {"seconds": 4.0, "theme": "light", "frames": False})
+    if frames:
+        if word is not None or selection.given:
+            name = "word" if word is not None else next(iter(selection.given))
+            raise TraceError(
+                f"animation(frames=True, {name}=…): frames are those of the finished video; leave {name} out"
+            )
+        drawn, data, alt = _video(trace, theme)
+        line = f"sdx.animation(trace{arguments})"
+    elif word is None:
         if extra := [name for name in selection.given if name != "steps"]:
             raise TraceError(
                 f"animation({extra[0]}={selection.given[extra[0]]!r}) is for a word's map: name a word, or leave "
                 f"{extra[0]} out"
             )
-        frames, data, alt = _denoising(trace, steps, theme)
+        drawn, data, alt = _denoising(one_frame(trace), steps, theme)
         line = f"sdx.animation(trace{arguments})"
     else:
         _check_length(len(selection.of(trace).steps))
-        frames, data, alt = _word(trace, word, selection, theme)
+        drawn, data, alt = _word(trace, word, selection, theme)
         line = f"sdx.animation(trace, {word!r}{arguments})"
-    each = seconds / len(frames)
+    each = seconds / len(drawn)
     return Animation(
-        frames=tuple(frames),
-        seconds=(*[each] * (len(frames) - 1), each + _HOLD),
+        frames=tuple(drawn),
+        seconds=(*[each] * (len(drawn) - 1), each + _HOLD),
         data=data,
         alt=named(alt, data, (trace,)),
         call=CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]),
@@ -189,6 +202,22 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
 def _check_length(frames: int) -> None:
     if frames > _MOST:
         raise TraceError(f"animation: {frames:,} frames are more than {_MOST:,}; name fewer, steps=range(50)")
+
+
+def _video(trace: Trace, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+    frames = trace.recorded("frames")
+    count, y, x = frames.shape[:3]
+    _check_length(count)
+    with panels(1, 1, aspect=y / x, top=0.9) as (figure, axes):
+        drawn = axes[0, 0].imshow(frames[0])
+
+        def show(number: int) -> None:
+            figure.suptitle(f"{run_title(trace)}\nframe {number} of {count}, from 0", fontsize=9)
+            drawn.set_data(frames[number])
+
+        show(0)
+        made = _rendered(figure, count, show, theme)
+    return made, {"frames": frames}, f"The video of {counted(count, 'frame')} that was drawn for {in_words(trace)}."
 
 
 def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:

@@ -36,13 +36,13 @@ class Reconstruction(Shown):
 
     Attributes:
         image: x, as the autoencoder got it.
-        latents: z on the UNet's scale: the mode of the posterior.
+        latents: z on the denoiser's scale: the mode of the posterior.
         spread: Standard deviation of the posterior on the same scale; None for a VQ-VAE, which has no posterior.
         reconstruction: x̃.
         preview: The linear preview of z, one pixel a latent pixel, clipped to the range of colours.
         preview_r2: Share of this picture's variance, averaged over each latent's square, that the preview explains
             before it is clipped. The preview was not fitted on this picture. Below 0: worse than the mean colour.
-        scale: How z was put on the UNet's scale.
+        scale: How z was put on the denoiser's scale.
         model: Where the pipeline came from.
     """
 
@@ -102,7 +102,7 @@ class LatentStatistics(Shown):
     Attributes:
         pictures: How many.
         means, stds: Of the autoencoder's own z, by channel, over all pictures.
-        scaled_means, scaled_stds: The same on the UNet's scale.
+        scaled_means, scaled_stds: The same on the denoiser's scale.
         overall_std: Of the autoencoder's own z, over all channels together.
         edges, density: Histogram of the scaled z by channel. Values beyond the edges are not counted.
         inside: The share of values within the edges.

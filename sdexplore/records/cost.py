@@ -20,6 +20,9 @@ class Cost(Shown):
         parts: Array -> bytes, largest first; attention and queries of all roles together.
         images: How many images the call makes.
         steps: How many denoiser steps are assumed.
+        differentiated: What a differentiated call of the denoiser keeps for its backward pass beside `device`, on the
+            same device: of `attribution`, or of a guide that asks for `GuideStep.attention`. 0 where none was asked
+            about. The denoiser's own gradient checkpointing needs less.
     """
 
     device: int
@@ -28,6 +31,7 @@ class Cost(Shown):
     parts: Mapping[str, int]
     images: int
     steps: int
+    differentiated: int = 0
 
     def blocks(self) -> list[Block]:
         """What the repr shows: the three sums, then the arrays."""
@@ -36,5 +40,6 @@ class Cost(Shown):
         return [
             Line(head, strong=True),
             Line(f"device {size(self.device)} at a time, host {size(self.host)}, disk {size(self.disk)}"),
+            *([Line(f"a differentiated call keeps {size(self.differentiated)}")] if self.differentiated else []),
             Table(("array", "bytes"), rows, frozenset({"bytes"})),
         ]

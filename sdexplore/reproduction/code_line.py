@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from ..views.made_from import MADE_FROM, MadeFrom
 
 _LITERAL_CALLS: Final[Mapping[str, Callable[..., Any]]] = {"slice": slice, "range": range}
 _A_TRACE: Final = "trace.image"
+_A_PIPELINE: Final = re.compile(r"pipe_\d+")  # where the schedules of several models stand in one picture
 _NO_NAMES_OF_TRACES: Final = frozenset({"sdx", "pipe", "comparison", *_LITERAL_CALLS})
 
 
@@ -64,7 +66,17 @@ class Line:
         line._check(facts)
         return line
 
+    @property
+    def needs_pipeline(self) -> bool:
+        """Whether something of it is made by a pipeline; a study is the user's, and its numbers are there."""
+        return self.made_from.sources != ("study",)
+
     def _check(self, facts: Mapping[str, Any]) -> None:
+        if len(pipes := [name for name in self.names if _A_PIPELINE.fullmatch(name)]) > 1:
+            raise PublishError(
+                f"{self.text!r} shows {len(pipes)} models ({', '.join(pipes)}), and reproduce has one pipeline: draw "
+                "it again by that line, with each of them loaded under its name"
+            )
         count, over = len(facts["traces"]), facts.get("over")
         known = ["pipe", *self.given]
         if over is not None:
@@ -182,11 +194,13 @@ def _drawing() -> dict[str, Callable[..., Any]]:
 def _makers(of_runs: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """What a line may call to make a view's record; views say which of them.
 
-    `occlusion` asks the denoiser with the arguments of the run, so it is given those of which the trace has a summary.
+    Those that ask the denoiser with the arguments of the run are given what the trace has only a summary of.
     """
     from ..calibration.measuring import calibrate
     from ..model.components.tokens import tokens
+    from ..model.experiments.attribution import attribution
     from ..model.experiments.autoencoder import latent_statistics, reconstruction
+    from ..model.experiments.head_effects import head_effects
     from ..model.experiments.occlusion import occlusion
     from ..model.experiments.text_encoding import text_encoding
     from ..model.inspection.architecture import pipeline_architecture
@@ -198,7 +212,8 @@ def _makers(of_runs: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         *(calibrate, components, equation_checks, latent_statistics, pipeline_architecture, reconstruction),
         *(schedule, text_encoding, time_embedding, tokens, tree),
     )
-    return {function.__name__: function for function in made} | {"occlusion": partial(occlusion, **of_runs)}
+    asking = {one.__name__: partial(one, **of_runs) for one in (attribution, head_effects, occlusion)}
+    return {function.__name__: function for function in made} | asking
 
 
 def _made_from(text: str, tree: ast.expr) -> MadeFrom:

@@ -12,7 +12,7 @@ from ..trace.facts import facts_of
 from ..trace.provenance import Provenance, adapter_in_words, conditions_in_words
 from ..trace.trace import Trace
 
-_HARMLESS: Final = frozenset({"device", "threads", "versions"})
+_HARMLESS: Final = frozenset({"device", "threads", "versions", "normaliser"})
 # Other at every run: the time, and a list of diffusers' own whose order is by chance.
 # How far a source was from its trace is known where that trace was at hand.
 _OWN: Final = frozenset({"seconds", "_use_default_values", "deviation"})
@@ -34,7 +34,7 @@ class RecordDifference:
 
     @property
     def harmless(self) -> bool:
-        """Whether it is threads, device or versions, which may change the last digit of a number and no more."""
+        """Whether it is threads, device, versions or normaliser, which may change a number's last digit and no more."""
         return not _HARMLESS.isdisjoint(self.place)
 
     def __str__(self) -> str:

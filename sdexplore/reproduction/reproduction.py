@@ -70,7 +70,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         pipe: The pipeline, where the model has no name that leads to it, or to save loading it again. A picture of
             a pipeline alone (its tokens, tree, components, text encoders …) always needs it.
         arguments: What the sidecar has only a summary of: `prompt_embeds=`, `ip_adapter_image=` of a run; `image=`,
-            `images=`, `mask=` or `scheduler=` of a line of code; `inversion=`, the Trace that was drawn from.
+            `images=`, `mask=`, `scheduler=` or `study=` of a line of code; `inversion=`, the Trace that was drawn from.
 
     Raises:
         PublishError: There is no line of code, or it calls something else; its view cannot be made again; what it
@@ -81,7 +81,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
     line = code_line.Line.of(facts)
     sources: Sequence[Mapping[str, Any]] = facts["traces"]
     given, of_runs = _sorted(line, sources, arguments)
-    pipe = _pipeline(line, sources) if pipe is None else pipe
+    pipe = _pipeline(line, sources) if pipe is None and line.needs_pipeline else pipe
     traces = tuple(run_again(pipe, source, _of(source, sources, of_runs)) for source in sources)
     found, harmless = [], True
     for trace, source in zip(traces, sources, strict=True):

@@ -23,6 +23,8 @@ from .step_decoding import StepPictures
 
 NOTE = "note"
 """The key of a field's Note in its metadata."""
+_MAYBE = "*"  # before an axis that arrays may lack, as jaxtyping writes it
+_NONE = -1  # in the place of a length, where the arrays lack the axis
 
 
 class Kind(Enum):
@@ -70,7 +72,8 @@ class Declared:
 
     Attributes:
         dtype: Of each array; "" where the field holds none, or layers.
-        axes: Of each array, as in ("step+1", "channel", "y", "x"). An axis has one length wherever it is named.
+        axes: Of each array, as in ("step+1", "channel", "*frame", "y", "x"). An axis has one length wherever it is
+            named. One with a star may be missing: then from every array that names it.
         rows: What the field holds of each layer; None where it holds no layers.
         optional: Whether a trace may lack it.
         note: What the annotation does not tell.
@@ -151,16 +154,29 @@ class Declared:
 
     def bytes_of(self, lengths: Mapping[str, int], *, row: bool = False) -> int:
         """Bytes of one array whose axes have these lengths, or of one row along its first axis."""
-        counts = [lengths[name] + more for name, more in map(_split, self.axes[row:])]
+        counts = [
+            lengths.get(name, 1) if axis[0] == _MAYBE else lengths[name] + more
+            for axis, (name, more) in ((axis, _split(axis)) for axis in self.axes[row:])
+        ]
         return np.dtype(self.dtype).itemsize * prod(counts)
 
+    def axes_of(self, ndim: int) -> tuple[str, ...]:
+        """The names of the axes of an array with so many, without those that it lacks and may lack."""
+        several = tuple(axis for axis in self.axes if axis[0] != _MAYBE) if ndim < len(self.axes) else self.axes
+        return tuple(axis.removeprefix(_MAYBE) for axis in several)
+
     def _fit(self, name: str, array: Part, sizes: dict[str, int]) -> None:
-        axes = [_split(axis) for axis in self.axes]
+        axes = [_split(axis) for axis in self.axes_of(array.ndim)]
         own = {axis: length - more for (axis, more), length in zip(axes, array.shape, strict=False)}
+        own |= {axis[1:]: _NONE for axis in self.axes if axis[0] == _MAYBE and array.ndim < len(self.axes)}
         unlike = any(sizes.get(axis, length) != length for axis, length in own.items())
         if array.dtype != self.dtype or array.ndim != len(axes) or unlike:
-            known = ", ".join(f"{axis} = {sizes[axis]}" for axis, _ in axes if axis in sizes and not axis.isdigit())
-            must = f"{self.dtype} ({' '.join(self.axes)}){f', here {known}' if known else ''}"
+            right = [axis for axis in self.axes if (own | sizes).get(axis.removeprefix(_MAYBE)) != _NONE]
+            shown = [axis.removeprefix(_MAYBE) for axis in right]
+            known = ", ".join(
+                f"{axis} = {sizes[axis]}" for axis, _ in map(_split, shown) if axis in sizes and not axis.isdigit()
+            )
+            must = f"{self.dtype} ({' '.join(shown)}){f', here {known}' if known else ''}"
             raise TraceError(f"{name} is {described(array)}; it must be {must}")
         if any(not length and axis != "step" for (axis, _), length in zip(axes, array.shape, strict=True)):
             raise TraceError(f"{name} is {described(array)}: it holds no number")
@@ -174,7 +190,7 @@ def parts_in(value: Any) -> Mapping[Any, Part]:  # noqa: ANN401  (a checker of t
 
 def _split(axis: str) -> tuple[str, int]:
     """An axis as its name, or its fixed length, and what is added to the length: "step+1" is ("step", 1)."""
-    name, _, more = axis.partition("+")
+    name, _, more = axis.removeprefix(_MAYBE).partition("+")
     return name, int(more or 0)
 
 

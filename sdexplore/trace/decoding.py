@@ -53,8 +53,10 @@ class DecodingTrace(StepsOfTrace):
         """Decodes x_t and predicted x0 of steps, those that were not before; remembers and returns them.
 
         The pipeline's own VAE is waited for, and each picture is made alone, so that it has the bits that it always
-        has. Pictures stay in memory with the trace. Those of steps that the Record names are in `decoded` and
-        `decoded_x0` (which decode by themselves when they are touched) and go into the file. Views show others too.
+        has. Of a video it is the middle frame, for which a VAE of videos decodes the whole: a picture takes as long as
+        the run's own decoding did. Pictures stay in memory with the trace. Those of steps that the Record names are in
+        `decoded` and `decoded_x0` (which decode by themselves when they are touched) and go into the file. Views show
+        others too.
 
         Args:
             steps: A step, several, or a slice. None: those that the Record names, or eight if it names none.

@@ -6,6 +6,7 @@ from ..base.display import Block, Line, Table, Thumbnail, Thumbnails, clip, coun
 from .declaration import Kind, with_arrays
 from .fields import TraceFields
 from .first_not_finite import first_not_finite
+from .frame_axis import middle
 from .lazy import Part, held
 from .non_finite import in_words, non_finite
 from .preview import preview_in
@@ -63,6 +64,8 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     """What was unusual about the run, a sentence each."""
     if trace.call.get("stopped"):
         yield f"Stopped after {counted(trace.num_steps, 'step')}; no picture was decoded."
+    if (frames := trace.shape_of("frames")) is not None:
+        yield f"A video of {frames[0]} frames; image is its middle one, frame {middle(frames[0])} from 0."
     if changed := trace.provenance.get("changed"):
         told = ", ".join(f"{one['change']} {counted(one['applied'], 'time')}" for one in changed)
         yield clip(f"Changed: {told}.", 400)
@@ -75,12 +78,16 @@ def _remarks(trace: TraceFields) -> Iterator[str]:
     if quality := trace.provenance.get("reconstruction"):
         redrawn, best = quality["psnr_db"], quality["vae_psnr_db"]
         yield f"Reconstruction from its noise: {redrawn:g} dB PSNR (the VAE alone: {best:g} dB)."
+    yield from _not_finite(trace)
+    if any(trace.flags.values()):
+        yield "The safety checker found the picture unsafe and made it black."
+
+
+def _not_finite(trace: TraceFields) -> Iterator[str]:
     if found := non_finite(trace, attention=False):
         yield f"Numbers that are none: {in_words(found, trace.num_steps)}."
     if first := first_not_finite(trace):
         yield clip(f"The first module that is not finite is {first}.", 400)
-    if any(trace.flags.values()):
-        yield "The safety checker found the picture unsafe and made it black."
 
 
 def _waiting(trace: TraceFields) -> Iterator[tuple[str, int]]:

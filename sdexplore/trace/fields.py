@@ -15,6 +15,7 @@ from jaxtyping import Float32, Float64, UInt8
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..text.tokenization import Tokenizations
+from .concept_scores import ConceptScores
 from .declaration import NOTE, Kind, Note, declared, fixed_lengths, with_arrays
 from .features import Features
 from .fingerprint import fingerprint_of
@@ -28,6 +29,10 @@ KINDS = ("run", "look", "invert")
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TraceFields:
     """What a Trace holds, as read-only numpy arrays on the CPU, and what follows from that alone.
+
+    Latents, predictions and x0 are (step, channel, y, x); of a video (step, channel, frame, y, x). A frame of latents
+    stands for one or several frames of the video. What shows one picture of a video shows its middle frame: number
+    n // 2 of n, from 0, of the video's frames and of the latents' alike. `one_frame` (`trace.frames`) chooses another.
 
     Attributes:
         kind: "run", "look" or "invert".
@@ -44,15 +49,20 @@ class TraceFields:
         pred_original_sample: x0 by closed form, variance-preserving scale, unclipped; None where the scheduler's
             noise levels are not known to sdexplore.
         cross_attention, self_attention: Role -> layer (its dotted name in the denoiser) -> Attention.
+        word_attention: Role -> joint layer -> Attention whose columns are the words that ask, and whose pixels are
+            asked: how much a token attends to each pixel. With Record(word_attention=True).
+        concept_scores: Role -> joint layer -> ConceptScores; with Record(concepts=…).
         queries: Role -> cross-attention layer -> Queries; with Record(queries=True).
         features: Role -> module, and "#1" for its second time in a call -> Features; with Record(features=…).
         statistics: Role -> of each module's output mean, standard deviation, least and greatest of its finite numbers,
             and the share of those that are not; with Record(statistics=True). provenance["modules"] names the modules,
             in the order in which they end. Rows of NaN are steps, and places modules, that were not looked at.
         decoded, decoded_x0: Step -> x_t before the step, and predicted x0, decoded by the VAE when they are first
-            touched. The keys are the steps that the Record names; they are known without decoding.
+            touched. The keys are the steps that the Record names; they are known without decoding. Of a video they are
+            its middle frame.
         latent_rgb: Linear preview: [latents, 1] @ latent_rgb is RGB in 0..1; fitted on this pipeline's VAE.
-        image: The pipeline's picture; None when it was asked for latents, or stopped.
+        image: The pipeline's picture; of a video its middle frame. None when it was asked for latents, or stopped.
+        frames: The frames of a video; None of a picture, and where `image` is.
         flags: The safety checker's verdict, {"nsfw_content_detected": …}; empty without checker.
     """
 
@@ -65,17 +75,17 @@ class TraceFields:
         default=None,
         metadata={NOTE: Note(missing="the noise levels of its scheduler are not known to sdexplore", by_formula=True)},
     )
-    latents: Float32[np.ndarray, "step+1 channel y x"] | None = field(
+    latents: Float32[np.ndarray, "step+1 channel *frame y x"] | None = field(
         default=None, metadata={NOTE: Note(missing="run with Record(latents=True)", when=("latents",), live=True)}
     )
-    noise_preds: Mapping[str, Float32[np.ndarray, "step channel y x"]] = field(
+    noise_preds: Mapping[str, Float32[np.ndarray, "step channel *frame y x"]] = field(
         default_factory=dict,
         metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)},
     )
-    noise_pred: Float32[np.ndarray, "step channel y x"] | None = field(
+    noise_pred: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None, metadata={NOTE: Note(missing="run with Record(noise_pred=True)", when=("noise_pred",), live=True)}
     )
-    noise_pred_before_guide: Float32[np.ndarray, "step channel y x"] | None = field(
+    noise_pred_before_guide: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None,
         metadata={
             NOTE: Note(
@@ -83,7 +93,7 @@ class TraceFields:
             )
         },
     )
-    pred_original_sample: Float32[np.ndarray, "step channel y x"] | None = field(
+    pred_original_sample: Float32[np.ndarray, "step channel *frame y x"] | None = field(
         default=None,
         metadata={
             NOTE: Note(
@@ -98,6 +108,14 @@ class TraceFields:
     )
     self_attention: Mapping[str, Mapping[str, Attention]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(self_attention=(16,)) or by layer")}
+    )
+    word_attention: Mapping[str, Mapping[str, Attention]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(word_attention=True), where words and picture attend together")},
+    )
+    concept_scores: Mapping[str, Mapping[str, ConceptScores]] = field(
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(concepts=('sky', 'grass')), on Stable Diffusion 3 or FLUX.1")},
     )
     queries: Mapping[str, Mapping[str, Queries]] = field(
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(queries=True)")}
@@ -138,6 +156,10 @@ class TraceFields:
         metadata={
             NOTE: Note(missing="the run was stopped, or asked for output_type='latent'", when=("draws",)),
         },
+    )
+    frames: UInt8[np.ndarray, "video_frame Y X 3"] | None = field(
+        default=None,
+        metadata={NOTE: Note(missing="it is no run of a video that was drawn", when=("draws", "video"))},
     )
     flags: Mapping[str, bool] = field(default_factory=dict)
 

@@ -90,7 +90,9 @@ class Attention(LayerRows):
 
     Attributes:
         probs: Softmax of the layer's scaled queries times keys, computed in float32. They sum to 1 over all
-            columns; y and x are the layer's own grid. With the mean over heads there is one "head".
+            columns; y and x are the layer's own grid. With the mean over heads there is one "head". In a trace's
+            `word_attention` a column is a query and the pixels are keys: each column sums to what the token gives the
+            picture, at most 1.
         steps: The step of each call.
         columns: The positions of the prompt (keys of the layer) summed in each column; for self-attention column i is
             the pixel (i // x, i % x) and columns is empty.

@@ -108,6 +108,36 @@ class StoredArray:
         return found
 
 
+class StoredFrame(StoredArray):
+    """One frame of an array (step, channel, frame, y, x) in a trace's file: (step, channel, y, x), read row by row."""
+
+    def __init__(self, whole: StoredArray, frame: int) -> None:
+        super().__init__(whole.content, whole.name)
+        self._whole, self._frame = whole, frame
+        self.shape = (*whole.shape[:2], *whole.shape[3:])
+        self.nbytes = whole.nbytes // whole.shape[2]
+
+    def read(self) -> np.ndarray:
+        """The frame in every row, read-only; the same object as long as somebody holds it.
+
+        Raises:
+            TraceError: The file is not there any more, or is another.
+        """
+        if (array := self.held()) is None:
+            array = self.rows(range(self.shape[0]))
+            array.flags.writeable = False
+            self._read = weakref.ref(array)
+        _RECENT.touch(array)
+        return array
+
+    def rows(self, numbers: Sequence[int]) -> np.ndarray:
+        """The frame in some rows along the first axis."""
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        for place, number in enumerate(numbers):
+            found[place] = self._whole.rows([number])[0][:, self._frame]
+        return found
+
+
 Part: TypeAlias = np.ndarray | StoredArray
 """An array, or its place in a file."""
 

@@ -83,7 +83,7 @@ def _looked_through(trace: TraceFields, *, attention: bool) -> Iterator[NonFinit
     if trace.latent_rgb is not None and (kind := kind_of(trace.latent_rgb)):
         yield NonFinite("latent_rgb", tuple(range(trace.num_steps)), kind)
     if attention:
-        for name in ("cross_attention", "self_attention", "features"):
+        for name in ("cross_attention", "self_attention", "word_attention", "concept_scores", "features"):
             yield from _layers(name, getattr(trace, name))
 
 
@@ -105,7 +105,7 @@ def _rows_where(true: np.ndarray) -> np.ndarray:
 def _layers(name: str, roles: Mapping[str, Mapping[str, Any]]) -> Iterator[NonFinite]:
     for role, layers in roles.items():
         for layer, one in layers.items():
-            yield from _rows(f"{name}/{role}/{layer}", one.array, one.steps)
+            yield from _rows(f"{name}/{role}/{layer}", np.asarray(one.array), one.steps)
 
 
 def _steps(steps: Sequence[int], num_steps: int) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from ..theory import linear_preview
 from .fields import TraceFields
+from .frame_axis import middle_of
 from .lazy import Part, array_of, held, row_of
 
 SIDE = 192
@@ -17,7 +18,10 @@ _QUALITY = 80
 
 
 def preview_in(trace: TraceFields) -> str | None:
-    """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either."""
+    """The picture, or the linear preview of the last predicted x0, as a small data URI; None without either.
+
+    Of a video it is the middle frame.
+    """
     image: Part | None = held(trace, "image")
     if image is not None:
         every = max(1, isqrt(image.nbytes // _LARGE))
@@ -27,7 +31,7 @@ def preview_in(trace: TraceFields) -> str | None:
         return preview_of(np.stack([row_of(image, row)[::every] for row in kept]))
     if trace.pred_original_sample is None or trace.latent_rgb is None:
         return None
-    return preview_of(linear_preview(trace.pred_original_sample[-1], trace.latent_rgb), small=True)
+    return preview_of(linear_preview(middle_of(trace.pred_original_sample[-1]), trace.latent_rgb), small=True)
 
 
 def preview_of(pixels: UInt8[np.ndarray, "Y X 3"], *, small: bool = False) -> str:

@@ -91,10 +91,11 @@ class UsedFacts(TypedDict, total=False):
         ignored: Arguments that were given and changed nothing.
         threads: How many threads torch computed with.
         attention_backend: What computed attention, by diffusers' names of backends where it has one.
-        normaliser: Of a transformer's recorded attention: "kernel" where probabilities were made with the log Σ exp
-            that the model's own kernel handed out, "softmax" where a softmax of our own was computed, or both, by
-            number of layers.
+        normaliser: Of recorded attention: "kernel" where probabilities were made with the log Σ exp that the model's
+            own kernel handed out, "softmax" where a softmax of our own was computed, or both, by number of layers.
         skipped: Role -> attention layers that the pipeline left out of calls of that role, as skip-layer guidance does.
+        reused: Role -> attention layer -> steps at which a cache left the layer out and gave an earlier step's result
+            in its place: there it did not attend, and has no map.
     """
 
     height: int
@@ -108,6 +109,7 @@ class UsedFacts(TypedDict, total=False):
     attention_backend: str
     normaliser: str
     skipped: Mapping[str, Sequence[str]]
+    reused: Mapping[str, Mapping[str, Sequence[int]]]
 
 
 class InterruptedFacts(TypedDict):

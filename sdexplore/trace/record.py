@@ -38,6 +38,11 @@ class Record:
         self_attention: Layers by name (or the beginning of one) or resolution: (16, 32) for every layer whose
             longer side is 16 or 32, ((12, 16),) for y = 12, x = 16. None by default: with the mean over heads,
             one 64 x 64 layer is 32 MiB a step and role in float16.
+        word_attention: Where words and picture share one softmax (Stable Diffusion 3, FLUX, …), how much each token of
+            the prompt attends to each pixel, too; of the same layers, columns and heads as cross_attention. What the
+            words take in the last layer is read by no layer after it.
+        concepts: Words or phrases that the prompt need not have, for `concept_maps`; of Stable Diffusion 3 and FLUX.1.
+            They go through the denoiser beside the text, at the kept steps and roles, and change nothing in it.
         features: Modules of the denoiser whose outputs are kept, by dotted name ("mid_block", "up_blocks.1"). Of one
             that runs several times in a call every time is kept; "name#1" names the second alone. Two blocks of SD 1.5
             take some 3 MiB a step and role in float16.
@@ -63,6 +68,8 @@ class Record:
     roles: Sequence[str] = ("cond",)
     queries: bool = False
     self_attention: Sequence[Layer] = ()
+    word_attention: bool = False
+    concepts: Sequence[str] = ()
     features: Sequence[str] = ()
     statistics: bool = False
     steps: slice | Sequence[int] | None = None
@@ -75,8 +82,10 @@ class Record:
             if getattr(self, field) not in known:
                 shown = ", ".join(map(repr, known))
                 raise RunError(f"Record({field}={getattr(self, field)!r}): {field} is one of {shown}")
-        for field in ("roles", "layers", "features"):
+        for field in ("roles", "layers", "concepts", "features"):
             object.__setattr__(self, field, _names(field, getattr(self, field)))
+        if len(set(self.concepts)) != len(self.concepts) or not all(one.strip() for one in self.concepts):
+            raise RunError(f"Record(concepts={self.concepts!r}): concepts are different words, none of them empty")
         layers = self.self_attention
         several = layers if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
         object.__setattr__(self, "self_attention", tuple(map(_layer, several)))
@@ -107,11 +116,8 @@ class Record:
         return spread(range(total), self.decode) if self.decode else ()
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        fields = asdict(self)
-        for younger in ("features", "statistics"):  # absent where nothing is kept: fingerprints of older runs stay
-            if not fields[younger]:
-                del fields[younger]
+        """The fields as plain JSON values; without younger ones that were left as they are, as older calls say it."""
+        fields = {name: value for name, value in asdict(self).items() if name not in _YOUNGER or value}
         if isinstance(self.steps, slice):
             fields["steps"] = {"slice": [self.steps.start, self.steps.stop, self.steps.step]}
         return fields
@@ -130,12 +136,15 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "latents": (True, False),
     "noise_pred": (True, False),
     "queries": (True, False),
+    "word_attention": (True, False),
     "statistics": (True, False),
     "cross_attention": ("mean", "heads", False),
     "columns": ("prompt", "all"),
     "dtype": ("float16", "float32"),
 }
-_EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')"}
+# Absent from the JSON where nothing is kept: fingerprints of older runs stay.
+_YOUNGER = ("word_attention", "concepts", "features", "statistics")
+_EXAMPLES = {"roles": "('cond', 'uncond')", "layers": "('mid_block', 'up_blocks.1')", "concepts": "('sky', 'grass')"}
 _EXAMPLES["features"] = _EXAMPLES["layers"]
 _LAYERS = "name layers ('up_blocks.1'), a resolution (16) or (y, x), as in ((12, 16),)"
 

@@ -44,7 +44,7 @@ class Decoder(Protocol):
     def bar(self, total: int) -> AbstractContextManager[Callable[[], object]]:
         """A progress bar as the pipeline shows them; the block calls the function after each picture."""
 
-    def __call__(self, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    def __call__(self, latents: Float[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "Y X 3"]:
         """The picture of latents on the variance-preserving scale; TraceError that says why there is none."""
 
 
@@ -109,7 +109,7 @@ class Samples:
             return ()
         return NAMES if self.x0 is not None else NAMES[:1]
 
-    def of(self, name: Name, step: int) -> Float[np.ndarray, "channel y x"]:
+    def of(self, name: Name, step: int) -> Float[np.ndarray, "channel *frame y x"]:
         """The latents of a picture, on the variance-preserving scale."""
         if name == "decoded_x0":
             return row_of(self._there(self.x0), step)

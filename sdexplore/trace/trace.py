@@ -21,6 +21,7 @@ from .decoding import DecodingTrace
 from .description import blocks_of
 from .features import Features
 from .fields import TraceFields
+from .frame_axis import latent_frames
 from .layers import Attention, Queries
 from .lazy import StoredArray, held, made
 from .steps import Steps
@@ -47,16 +48,21 @@ class Trace(DecodingTrace, Shown):
         return bool(self.provenance.get("unconditional", False))
 
     @property
-    def noise_pred_uncond(self) -> Float32[np.ndarray, "step channel y x"]:
+    def video(self) -> bool:
+        """Whether it is the way of a video: it holds frames, or latents and predictions with frames."""
+        return latent_frames(self) is not None or self.shape_of("frames") is not None
+
+    @property
+    def noise_pred_uncond(self) -> Float32[np.ndarray, "step channel *frame y x"]:
         """The unconditional (or negative prompt's) prediction; TraceError without guidance."""
         return self._role("uncond")
 
     @property
-    def noise_pred_cond(self) -> Float32[np.ndarray, "step channel y x"]:
+    def noise_pred_cond(self) -> Float32[np.ndarray, "step channel *frame y x"]:
         """The conditional prediction (`noise_pred_text` in diffusers' pipelines)."""
         return self._role("cond")
 
-    def _role(self, role: str) -> Float32[np.ndarray, "step channel y x"]:
+    def _role(self, role: str) -> Float32[np.ndarray, "step channel *frame y x"]:
         if role not in self.noise_preds:
             known = ", ".join(map(repr, self.noise_preds)) or "none (Record(noise_pred=False))"
             raise TraceError(f"no noise prediction of role {role!r} in this trace; recorded: {known}")
@@ -73,7 +79,7 @@ class Trace(DecodingTrace, Shown):
             raise TraceError(f"this trace holds no {name}: {field.note.missing}{f' ({reason})' if reason else ''}")
         return value
 
-    def scaled_latents(self, step: int) -> Float32[np.ndarray, "channel y x"]:
+    def scaled_latents(self, step: int) -> Float32[np.ndarray, "channel *frame y x"]:
         """x_t before `step` on the variance-preserving scale, on which steps and schedulers compare."""
         sample = self.recorded("latents")[self.check_step(step)]
         if self.space == "variance preserving":
@@ -86,6 +92,11 @@ class Trace(DecodingTrace, Shown):
         if role not in self.cross_attention:
             if self.unconditional:
                 raise TraceError("this pipeline is unconditional: it has no prompt for cross-attention to look at")
+            if not self.cross_attention and self.video:
+                raise TraceError(
+                    "this trace holds no cross-attention: of a video no run records it, since its layers attend over "
+                    "frames, which have no grid (y, x)"
+                )
             if not self.cross_attention:
                 raise TraceError("this trace holds no cross-attention: run with Record(cross_attention='mean')")
             raise TraceError(

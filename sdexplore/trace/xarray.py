@@ -7,6 +7,7 @@ import numpy as np
 
 from ..base.errors import TraceError
 from ..text.shared_keys import SharedKeys
+from .concept_scores import ConceptScores
 from .declaration import Declared, Kind, parts_in, with_arrays
 from .features import Features
 from .fields import TraceFields
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _ROOT = {"step+1": "point", "channel+1": "feature", "3": "rgb", "Y": "row", "X": "column"}
 _ROOT |= {"decoded_Y": "decoded_row", "decoded_X": "decoded_column"}
 _LAYER = {"y": "query_y", "x": "query_x", "column": "key"}
+_WORD_LAYER = {"y": "key_y", "x": "key_x", "column": "query"}  # where words ask
 _MODULE = {"channel": "feature_channel", "y": "feature_y", "x": "feature_x"}
 _ROOT["5"] = "quantity"
 
@@ -29,9 +31,12 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
     Root: latents (point, channel, y, x) where point is step + 1; noise_pred, noise_pred_<role>, noise_pred_before_guide
     and pred_original_sample (step, channel, y, x); decoded (decoded_step, decoded_row, decoded_column, rgb) and the
     same of decoded_x0, with the steps as coordinates; latent_rgb (feature, rgb); image (row, column, rgb); timestep and
-    sigma as coordinates of step.
+    sigma as coordinates of step. Of a video, arrays with channels have an axis frame behind it, and frames is
+    (video_frame, row, column, rgb).
     Groups cross_attention/<role>/<layer> and self_attention/<role>/<layer>: probs (call, head, query_y, query_x, key)
     with of_step as a coordinate of call and, where the columns are known, token of key.
+    Groups word_attention/<role>/<layer>: probs (call, head, key_y, key_x, query), with token as a coordinate of query.
+    Groups concept_scores/<role>/<layer>: scores (call, query_y, query_x, concept), with the texts as coordinates.
     Groups queries/<role>/<layer>: values (call, head, query_y, query_x, width) with of_step as a coordinate of call.
     Groups features/<role>/<module>: values (call, feature_channel, feature_y, feature_x) with of_step, likewise.
     statistics_<role> (step, module, quantity) at the root: the quantities as `Trace.statistics` lists them.
@@ -51,7 +56,7 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
         if one.kind is Kind.BY_LAYER:
             for role, layers in value.items():
                 for layer, rows in layers.items():
-                    groups[f"/{one.name}/{role}/{layer}"] = xr.Dataset(*_group(trace, role, rows))
+                    groups[f"/{one.name}/{role}/{layer}"] = xr.Dataset(*_group(trace, one.name, role, rows))
         elif one.axes == ("step",):
             along |= {} if value is None else {_singular(one.name): ("step", value)}
         else:
@@ -63,28 +68,34 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
 
 def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str, ...], np.ndarray]]]:  # noqa: ANN401
     """Name, axes and array of each variable that a field becomes."""
-    axes = tuple(_ROOT.get(axis, axis) for axis in one.axes)
+
+    def axes(array: np.ndarray) -> tuple[str, ...]:
+        return tuple(_ROOT.get(axis, axis) for axis in one.axes_of(array.ndim))
+
     if one.kind is Kind.BY_ROLE:
         for role, array in value.items():
-            yield f"{one.name if one.name == 'statistics' else _singular(one.name)}_{role}", (axes, array)
+            yield f"{one.name if one.name == 'statistics' else _singular(one.name)}_{role}", (axes(array), array)
     elif one.kind is Kind.BY_STEP and (there := parts_in(value)):
-        yield one.name, ((f"{one.name}_step", *axes), np.stack([value[step] for step in there]))
+        pictures = np.stack([value[step] for step in there])
+        yield one.name, ((f"{one.name}_step", *axes(pictures[0])), pictures)
     elif one.kind is Kind.ARRAY and value is not None:
-        yield one.name, (axes, value)
+        yield one.name, (axes(value), value)
 
 
 def _singular(name: str) -> str:
     return name.removesuffix("s")
 
 
-def _group(trace: TraceFields, role: str, rows: LayerRows) -> tuple[dict[str, Any], dict[str, Any]]:
+def _group(trace: TraceFields, field: str, role: str, rows: LayerRows) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of one role and layer."""
     name, axes = rows.named_axes()
-    other = _MODULE if isinstance(rows, Features) else _LAYER
+    other = _MODULE if isinstance(rows, Features) else _WORD_LAYER if field == "word_attention" else _LAYER
     arrays = {name: (tuple(other.get(axis, axis) for axis in axes), rows.array)}
     coordinates: dict[str, Any] = {"of_step": ("call", list(rows.steps))}
     if isinstance(rows, Attention) and rows.columns:
-        coordinates["token"] = ("key", _tokens(trace, role, rows))
+        coordinates["token"] = (other["column"], _tokens(trace, role, rows))
+    if isinstance(rows, ConceptScores):
+        coordinates["concept"] = ("concept", list(rows.concepts))
     return arrays, coordinates
 
 

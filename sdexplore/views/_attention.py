@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
+from ..analysis.selection import Asking, Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..figures.alt_texts import peak
 from ..figures.captions import with_details
@@ -16,7 +16,7 @@ from .made_from import made_from
 
 
 @made_from("trace")
-def attention(
+def attention(  # noqa: PLR0913  (each says another part of what is asked for)
     trace: Trace,
     words: Word | Sequence[Word] | None = None,
     *,
@@ -25,6 +25,7 @@ def attention(
     layers: Layers = None,
     heads: Heads = None,
     method: str = "mean",
+    queries: Asking = "picture",
     scale: Scale = "shared",
 ) -> Picture:
     """Draws where each word's cross-attention went, one column a word: over the picture, and bare beneath.
@@ -34,12 +35,12 @@ def attention(
     one square a latent pixel; over the picture the same colours lie, smoothed to pixels and 60 % opaque, so read values
     off the bare row. All panels share one scale from 0, printed at the colour bar;
     with scale="each" every word has its own, printed beneath it. Attention shows where a layer looked, not why the
-    picture is as it is.
+    picture is as it is. With queries="words" a map is how much the word looked at each pixel, not the other way round.
 
     Args:
         words: Words or phrases of the prompt (or positions); None takes the words of the prompt, the first eight if
             there are more; the title then says so.
-        role, steps, layers, heads, method: As `word_map` takes them.
+        role, steps, layers, heads, method, queries: As `word_map` takes them.
         scale: "shared", or "each" to see weak words too.
 
     Raises:
@@ -51,20 +52,23 @@ def attention(
     chosen, cut = words_of(trace, role, words), ""
     if words is None:
         chosen, cut = first_words(chosen)
-    selection = Selection(role, steps, layers, heads)
+    selection = Selection(role, steps, layers, heads, queries=queries)
     names = [label(word) for word in chosen]
     maps = word_maps(trace, chosen, selection, method)
     read = selection.of(trace)
     unit = "attention probability" if method == "mean" else f"{method}'s score"
+    unit = "probability that the word gives the pixel" if queries == "words" else unit
+    asking = "the words look at the picture: " if queries == "words" else ""
     method_note = "" if method == "mean" else f"method {method}, "
-    title = f"{run_title(trace)}\n{method_note}{selection_title(trace, read)}{cut}"
+    title = f"{run_title(trace)}\n{asking}{method_note}{selection_title(trace, read)}{cut}"
     figure = columns(trace, names, maps, scale=scale, title=title, label=unit)
     given = options(selection.given | {"method": method, "scale": scale}, {"method": "mean", "scale": "shared"})
     return Picture(
         figure=figure,
         data=dict(zip(names, maps, strict=True)),
         alt=with_details(
-            f"Heat maps of the {read.kind} to {', '.join(map(clip, names))} ({method_note}{read.describe()})",
+            f"Heat maps of the {read.kind}{': ' if queries == 'words' else ' to '}{', '.join(map(clip, names))} "
+            f"({method_note}{read.describe()})",
             *(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True)),
         ),
         call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),

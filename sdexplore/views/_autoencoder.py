@@ -25,9 +25,9 @@ def reconstruction(found: Reconstruction) -> Picture:
     """Draws a picture, what the autoencoder makes of it, the error, and the latents in between.
 
     Above: x as the encoder got it; x̃ as the decoder gives it; |x̃ − x|, mean over the three colours, on a scale from 0
-    to its largest, printed (255 would be black for white). Beneath: each latent channel on the UNet's scale, one square
-    a latent pixel, blue negative, red positive, one scale for all that reaches to the 99.5 % quantile of the absolute
-    values; then the linear preview, three colours by a matrix from each latent pixel alone, with its R².
+    to its largest, printed (255 would be black for white). Beneath: each latent channel on the denoiser's scale, a
+    square a latent pixel, blue negative, red positive, one scale for all that reaches to the 99.5 % quantile of the
+    absolute values; then the linear preview, three colours by a matrix from each latent pixel alone, with its R².
 
     Args:
         found: What `sdx.reconstruction(pipe, image)` returns.
@@ -63,7 +63,7 @@ def reconstruction(found: Reconstruction) -> Picture:
         axes[-1].set_title("linear preview", fontsize=7.5)
         axes[-1].imshow(found.preview)
         axes[-1].set_xlabel(f"R² {found.preview_r2:.2f}", fontsize=7)
-        colour_bar(below, shown, axes[:-1], label="on the UNet's scale", extend="both", shrink=0.9, pad=0.01)
+        colour_bar(below, shown, axes[:-1], label="on the denoiser's scale", extend="both", shrink=0.9, pad=0.01)
     left = f"; {channels - len(z)} more channels are not drawn" if channels > len(z) else ""
     return Picture(
         figure=figure,
@@ -83,8 +83,8 @@ def reconstruction(found: Reconstruction) -> Picture:
 def latent_statistics(found: LatentStatistics) -> Picture:
     """Draws how wide latents are, channel by channel, before and after scaling, against the unit variance wanted.
 
-    Left, a pair of bars a channel: the standard deviation of the autoencoder's own z (grey) and on the UNet's scale
-    (coloured); the dashed line is 1. Right, the histogram of each channel on the UNet's scale, in the bars' colours,
+    Left, a pair of bars a channel: the standard deviation of the autoencoder's own z (grey) and on the denoiser's scale
+    (coloured); the dashed line is 1. Right, the histogram of each channel on the denoiser's scale, coloured likewise,
     as a density; the dotted line is the standard normal, from which sampling starts. What lies beyond ±5 is not drawn;
     the title says how much lies within.
 
@@ -112,7 +112,7 @@ def latent_statistics(found: LatentStatistics) -> Picture:
         right.plot(
             centres, np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi), color="black", linestyle=":", label="normal"
         )
-        right.set(xlabel="latent, on the UNet's scale", ylabel="density", ylim=(0, None))
+        right.set(xlabel="latent, on the denoiser's scale", ylabel="density", ylim=(0, None))
         right.set_title(f"{found.inside:.1%} lie within ±5", fontsize=8)
         right.legend(frameon=False, fontsize=7)
     listed = ", ".join(said(one, ".2f") for one in found.scaled_stds)
@@ -121,7 +121,7 @@ def latent_statistics(found: LatentStatistics) -> Picture:
         data={"stds": found.stds, "scaled_stds": found.scaled_stds, "density": found.density, "edges": found.edges},
         alt=with_details(
             f"Standard deviation of {count} latent channels over {found.pictures} pictures",
-            f"on the UNet's scale {listed}. scaling_factor is {found.scale.scaling_factor:g}",
+            f"on the denoiser's scale {listed}. scaling_factor is {found.scale.scaling_factor:g}",
             f"{said(found.fitted_scaling_factor, '.4g')} would make it 1 over all channels",
         ),
         call="sdx.views.latent_statistics(sdx.latent_statistics(pipe, images))",

@@ -1,6 +1,7 @@
 """From noise to picture, step by step."""
 
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from ..analysis.trajectory import pictures_in_words, step_pictures
 from ..base.errors import TraceError
@@ -10,12 +11,13 @@ from ..figures.labels import row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title, step_title
+from ..trace.one_frame import one_frame
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
 
 @made_from("trace")
-def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True) -> Picture:
+def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: SupportsIndex | None = None) -> Picture:
     """Draws x_t and the predicted x0 at chosen steps, decoded by the VAE: DDPM's Figure 2 as it really went.
 
     Upper row: what the latents look like before each step, on the variance-preserving scale. Lower row: the
@@ -28,15 +30,18 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True) -> Pict
     Args:
         steps: Which steps, a slice or one; by default those that the Record names, or the previews of eight.
         decode: False decodes nothing: steps that were not decoded yet are linear previews.
+        frame: Of a video, which frame of the latents; negative ones count from the end. None: the middle one, the only
+            one that the VAE's pictures of steps show. Of another frame all steps are linear previews.
 
     Raises:
-        TraceError: A step beyond the run, or a trace with neither decoded pictures nor latents.
+        TraceError: A step or frame beyond the run, or a trace with neither decoded pictures nor latents.
 
     Source: Ho et al. 2020 (DDPM), Figure 2 and Eq. 15.
     """
     chosen = trace.check_steps(steps) if steps is not None else trace.shown_steps
     if not chosen:
         raise TraceError("denoising(steps=()): name at least one step, or leave steps out")
+    whole, trace = trace, one_frame(trace, frame)
     asked, decode = (
         decode,
         decode and (steps is not None or bool(trace.decoded)),
@@ -64,10 +69,11 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True) -> Pict
     drawn_by = f" Not decoded by the VAE: {said}." if (said := pictures_in_words(by_step)) else ""
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if asked else {"decode": False}
+    given |= {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
         alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
         f"{way_of(trace)}, for {in_words(trace)}.{drawn_by}",
-        call=line_of_code("denoising", f"trace{options(given)}", trace),
+        call=line_of_code("denoising", f"trace{options(given)}", whole),
     )

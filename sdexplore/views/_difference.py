@@ -1,6 +1,9 @@
 """Two runs side by side: where they part, and what differs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from operator import index
+from typing import SupportsIndex
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
@@ -12,7 +15,7 @@ from ..analysis.trajectory import preview
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, said
 from ..figures.captions import with_details
-from ..figures.code_lines import line_of_code
+from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
 from ..figures.labels import colour_bar, row_label
@@ -20,6 +23,7 @@ from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, step_title
+from ..trace.one_frame import one_frame, shown_frame
 from ..trace.record import spread
 from ..trace.trace import Trace
 from .made_from import made_from
@@ -29,22 +33,27 @@ _BAR = 0.9  # inches that the colour bar and the rows' names take
 
 
 @made_from("trace")
-def difference(a: Trace, b: Trace) -> Picture:
+def difference(a: Trace, b: Trace, *, frame: SupportsIndex | None = None) -> Picture:
     """Draws run a, run b and what differs, step by step: the picture that each predicts, and how far apart they are.
 
     First two rows: predicted x0 of a and of b at up to seven steps, by the linear preview (one square a latent pixel),
     and at the right the final pictures. Third row: root mean square over latent channels of x0 of b − x0 of a, on one
     scale from 0, printed at its colour bar; at the right the pictures' absolute difference, mean over red, green and
     blue, from black (none) to white (255). Beneath: root mean square of x_t of b − x_t of a before each step and after
-    the last, on the variance-preserving scale; the dashed line marks the step at which they part.
+    the last, on the variance-preserving scale; the dashed line marks the step at which they part. Of videos it runs
+    over all frames.
 
     Args:
         a, b: Two traces whose steps lie at the same timesteps.
+        frame: Of videos, which frame of the latents is drawn; negative ones count from the end. None: the middle one.
 
     Raises:
-        TraceError: As `sdx.difference`; or predicted x0 or the preview is missing.
+        TraceError: As `sdx.difference`; or predicted x0 or the preview is missing, or the frame is beyond the video.
     """
-    found = difference_of(a, b)
+    found, of = difference_of(a, b), (a, b)
+    a, b = (one_frame(trace, frame) for trace in of)
+    if len(found.x0) and (shown := shown_frame(a)) is not None:
+        found = replace(found, x0=found.x0[:, shown.number])
     if not len(found.x0):
         raise TraceError(
             "difference: predicted x0 of both runs is needed; run with Record(latents=True, noise_pred=True)"
@@ -68,6 +77,7 @@ def difference(a: Trace, b: Trace) -> Picture:
         ax.set_title("distance of x_t", fontsize=9, loc="left")
         ax.set_xlabel("before step", fontsize=8.0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    given = {} if frame is None else {"frame": index(frame)}
     parted = "They never part" if found.parted is None else f"They part at step {found.parted}"
     return Picture(
         figure=figure,
@@ -77,7 +87,7 @@ def difference(a: Trace, b: Trace) -> Picture:
             f"{', '.join(map(str, chosen))}. {parted} of {a.num_steps}",
             f"in the end x_t is {said(found.distances[-1])} apart",
         ),
-        call=line_of_code("difference", "a, b", a, b),
+        call=line_of_code("difference", f"a, b{options(given)}", *of),
     )
 
 

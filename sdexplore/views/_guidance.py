@@ -1,6 +1,7 @@
 """What classifier-free guidance did."""
 
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
 from ..trace.collections import Comparison
 from ..trace.description import guidance_scale_of
+from ..trace.one_frame import one_frame
 from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from ._comparison import comparison_grid
@@ -24,7 +26,9 @@ from .made_from import made_from
 
 
 @made_from("trace", "comparison")
-def guidance(source: Trace | Comparison, steps: Steps = None, *, decode: bool = True) -> Picture:
+def guidance(
+    source: Trace | Comparison, steps: Steps = None, *, decode: bool = True, frame: SupportsIndex | None = None
+) -> Picture:
     """Draws the two halves of guidance step by step; of a Comparison, the pictures side by side.
 
     A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
@@ -38,21 +42,24 @@ def guidance(source: Trace | Comparison, steps: Steps = None, *, decode: bool = 
     Args:
         steps: Which steps of a Trace, a slice or one; by default eight of those at which both halves were computed.
         decode: False decodes nothing that was not decoded yet.
+        frame: Of a video's Trace, which frame of the latents; negative ones count from the end. None: the middle one.
 
     Raises:
-        TraceError: The run had no guidance; a step had not both halves; a cell has no picture; a Comparison with
-            steps, which it does not show.
+        TraceError: The run had no guidance; a step had not both halves; the frame is beyond the video; a cell has no
+            picture; a Comparison with steps or a frame, which it does not show.
 
     Source: Ho & Salimans 2022, Eq. 6.
     """
     if isinstance(source, Trace):
-        return _halves(source, steps, decode=decode)
-    if steps is not None:
-        raise TraceError("guidance(comparison, steps=…): a Comparison shows final pictures; leave steps out")
+        return _halves(source, steps, frame, decode=decode)
+    if steps is not None or frame is not None:
+        name = "steps" if steps is not None else "frame"
+        raise TraceError(f"guidance(comparison, {name}=…): a Comparison shows final pictures; leave {name} out")
     return comparison_grid(source, "guidance")
 
 
-def _halves(trace: Trace, steps: Steps, *, decode: bool) -> Picture:
+def _halves(trace: Trace, steps: Steps, frame: SupportsIndex | None, *, decode: bool) -> Picture:
+    whole, trace = trace, one_frame(trace, frame)
     found = halves(trace)
     chosen = spread(found.steps, MOST_STEPS) if steps is None else trace.check_steps(steps)
     if missing := [step for step in chosen if step not in found.steps]:
@@ -79,6 +86,7 @@ def _halves(trace: Trace, steps: Steps, *, decode: bool) -> Picture:
         colour_bar(figure, drawn, axes[2, :], label="RMS over channels", pad=0.01)
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if decode else {"decode": False}
+    given |= {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data={
@@ -90,5 +98,5 @@ def _halves(trace: Trace, steps: Steps, *, decode: bool) -> Picture:
         },
         alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
         f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction ({how}), for {in_words(trace)}.",
-        call=line_of_code("guidance", f"trace{options(given)}", trace),
+        call=line_of_code("guidance", f"trace{options(given)}", whole),
     )

@@ -1,5 +1,8 @@
 """Guidance step by step: how far apart its two halves are, and how they are combined."""
 
+from operator import index
+from typing import SupportsIndex
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.guidance import guidance_steps as steps_of
 from ..base.display import counted
 from ..figures.alt_texts import in_words, said
-from ..figures.code_lines import line_of_code
+from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import column
 from ..figures.labels import colour_bar
@@ -16,30 +19,37 @@ from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..trace.one_frame import one_frame, shown_frame
 from ..trace.record import spread
 from ..trace.trace import Trace
 from .made_from import made_from
 
 
 @made_from("trace")
-def guidance_steps(trace: Trace) -> Picture:
+def guidance_steps(trace: Trace, *, frame: SupportsIndex | None = None) -> Picture:
     """Draws what guidance did at every step: where the halves differ, by how much, and the result of combining them.
 
     Top row: at up to eight steps the root mean square over channels of ε_c − ε_u, one square a latent pixel, all on one
     scale from 0, printed at the colour bar. Beneath, over the steps that had both halves (numbers run over all channels
     and pixels of a step): the share ‖ε_c − ε_u‖ / ‖ε_c‖; the angle between ε_c and ε_u in degrees; and the standard
     deviation of the guided ε over that of ε_c, before `guidance_rescale` (circles) and after it (crosses; 1 is the
-    dashed line, where full rescaling brings it).
+    dashed line, where full rescaling brings it). Of a video the numbers run over all frames, too.
+
+    Args:
+        frame: Of a video, which frame of the latents the top row shows; negative ones count from the end. None: the
+            middle one.
 
     Raises:
-        TraceError: The run had no guidance, or the trace does not say by how much.
+        TraceError: The run had no guidance, or the trace does not say by how much; the frame is beyond the video.
 
     Source: Ho & Salimans 2022, Eq. 6; Lin et al. 2023, Eqs. 15 and 16.
     """
-    found = steps_of(trace)
+    whole, trace = trace, one_frame(trace, frame)
+    found, shown = steps_of(whole), shown_frame(trace)
+    differences = found.difference if shown is None else found.difference[:, shown.number]
     rows = spread(tuple(range(len(found.steps))), MOST_STEPS)
-    reach = top_of(found.difference[list(rows)]) or 1.0
-    y, x = found.difference.shape[1:]
+    reach = top_of(differences[list(rows)]) or 1.0
+    y, x = differences.shape[1:]
     wide = column().inches
     high = wide / max(len(rows), 4) * y / x
     with style():
@@ -48,7 +58,7 @@ def guidance_steps(trace: Trace) -> Picture:
         upper, lower = figure.subfigures(2, 1, height_ratios=(high + 0.7, 2.6), squeeze=False)[:, 0]
         maps = panel_grid(upper, 1, len(rows))[0]
         for ax, row in zip(maps, rows, strict=True):
-            drawn = ax.imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
+            drawn = ax.imshow(differences[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             ax.set_title(step_title(trace, found.steps[row]), fontsize=7)
         maps[0].set_ylabel("|ε_c − ε_u|", fontsize=8)
         colour_bar(upper, drawn, list(maps), label="RMS", pad=0.01, shrink=0.9)
@@ -58,10 +68,11 @@ def guidance_steps(trace: Trace) -> Picture:
         _curve(width, found.steps, found.spread, "std guided ε / std ε_c", ceiling=top_of(found.spread))
         width.plot(found.steps, finite(found.spread_after), "x", color=PALETTE[5], ms=5)
         width.axhline(1.0, color="#888888", lw=0.8, ls="--")
+    given = {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data={
-            "difference": found.difference[list(rows)],
+            "difference": differences[list(rows)],
             "steps": np.array(found.steps),
             "ratio": found.ratio,
             "angle": _degrees(found.cosine),
@@ -71,7 +82,7 @@ def guidance_steps(trace: Trace) -> Picture:
         alt=f"Guidance of {in_words(trace)} at {counted(len(found.steps), 'step')}: the halves differ by "
         f"{said(found.ratio[0], '.2g')} of the conditional one at first and {said(found.ratio[-1], '.2g')} at "
         f"last, and guidance widens ε by up to {top_of(found.spread):.3g}.",
-        call=line_of_code("guidance_steps", "trace", trace),
+        call=line_of_code("guidance_steps", f"trace{options(given)}", whole),
     )
 
 

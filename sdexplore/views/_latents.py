@@ -1,16 +1,20 @@
 """The latents themselves, channel by channel."""
 
+from operator import index
+from typing import Any, SupportsIndex
+
 import numpy as np
 
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
-from ..figures.code_lines import line_of_code
+from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING
 from ..figures.labels import colour_bar, row_label
 from ..figures.not_numbers import reach_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..trace.one_frame import one_frame
 from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
@@ -19,7 +23,7 @@ _QUANTILE = 0.995
 
 
 @made_from("trace")
-def latents(trace: Trace, steps: Steps = None) -> Picture:
+def latents(trace: Trace, steps: Steps = None, *, frame: SupportsIndex | None = None) -> Picture:
     """Draws the latents before chosen steps: a row a channel, a column a step, one square a latent pixel.
 
     Values are on the variance-preserving scale, where noise has standard deviation 1. Blue is negative, white 0, red
@@ -28,14 +32,16 @@ def latents(trace: Trace, steps: Steps = None) -> Picture:
 
     Args:
         steps: Which steps, a slice or one; by default eight, evenly spread.
+        frame: Of a video, which frame of the latents; negative ones count from the end. None: the middle one.
 
     Raises:
-        TraceError: Latents were not recorded, or a step is beyond the run.
+        TraceError: Latents were not recorded, or a step or frame is beyond the run.
     """
     every = spread(tuple(range(trace.num_steps)), MOST_STEPS)
     chosen = trace.check_steps(steps) if steps is not None else every
     if not chosen:
         raise TraceError("latents(steps=()): name at least one step, or leave steps out")
+    whole, trace = trace, one_frame(trace, frame)
     values = np.stack([trace.scaled_latents(step) for step in chosen])
     reach = reach_of(values, _QUANTILE) or 1.0
     channels, y, x = values.shape[1:]
@@ -48,10 +54,12 @@ def latents(trace: Trace, steps: Steps = None) -> Picture:
         for channel in range(channels):
             row_label(axes[channel, 0], f"channel {channel}")
         colour_bar(figure, drawn, axes, label="latent value", extend="both", shrink=0.8, pad=0.01)
+    given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
+    given |= {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data={"latents": values, "steps": np.array(chosen)},
         alt=f"The {channels} latent channels at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
         f"from −{reach:.2g} (blue) to {reach:.2g} (red), for {in_words(trace)}.",
-        call=line_of_code("latents", f"trace, steps={list(chosen)}" if steps is not None else "trace", trace),
+        call=line_of_code("latents", f"trace{options(given)}", whole),
     )

@@ -82,9 +82,16 @@ def _ends(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def columns(
-    trace: Trace, names: Sequence[str], maps: Sequence[np.ndarray], *, scale: Scale, title: str, label: str
+    trace: Trace,
+    names: Sequence[str],
+    maps: Sequence[np.ndarray],
+    *,
+    scale: Scale,
+    title: str,
+    label: str,
+    grid: str = "latent grid",
 ) -> Figure:
-    """A column a map: over the trace's picture where there is one, and bare beneath."""
+    """A column a map: over the trace's picture where there is one, and bare beneath, on a grid of this name."""
     if scale not in ("shared", "each"):
         raise TraceError(f"scale={scale!r}: scale is 'shared' or 'each'")
     ends = [_ends(pixels) for pixels in maps]
@@ -94,7 +101,7 @@ def columns(
     over = trace.image is not None
     with panels(1 + over, len(maps) + over, aspect=y / x, top=0.8) as (figure, axes):
         figure.suptitle(title, fontsize=9)
-        row_label(axes[-1, 0], "latent grid" if len(grids) == 1 else "own grid")
+        row_label(axes[-1, 0], grid if len(grids) == 1 else "own grid")
         if over:
             row_label(axes[0, 0], "over the picture")
             axes[0, 0].imshow(trace.image)

@@ -60,7 +60,7 @@ def region(
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
         grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.6))
         left, right = figure.add_subplot(grid[0], axes_class=Panel), figure.add_subplot(grid[1])
-        _picture(left, trace, region, mask)
+        dimmed_outside(left, trace.image, region, mask)
         left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
         _bars(right, found)
     own = {"mask": region} if isinstance(region, np.ndarray) else {}
@@ -76,14 +76,19 @@ def region(
     )
 
 
-def _picture(ax: Axes, trace: Trace, region: Region, mask: np.ndarray) -> None:
-    if trace.image is None:
+def dimmed_outside(ax: Axes, image: np.ndarray | None, region: Region, mask: np.ndarray) -> None:
+    """Draws a picture dimmed outside a region, and a frame around a box; without a picture, the mask in white on black.
+
+    Args:
+        mask: How much of each pixel lies in the region, on any grid.
+    """
+    if image is None:
         ax.imshow(mask, cmap="gray", vmin=0.0, vmax=1.0)
         return
-    ax.imshow(trace.image)
+    ax.imshow(image)
     veil = np.zeros((*mask.shape, 4), np.float32)
     veil[..., 3] = _DIMMED * (1 - mask)
-    ax.imshow(veil, extent=place_of(trace.image))
+    ax.imshow(veil, extent=place_of(image))
     if not isinstance(region, np.ndarray):
         left, top, right, bottom = region
         ax.add_patch(

@@ -77,13 +77,13 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     component = f", {modules.component!r}" if modules.component else ""
-    joint = f"{kinds.count('joint')} joint-attention, " if "joint" in kinds else ""
+    counts = [f"{kinds.count(kind)} {kind}-attention" for kind in ("joint", "cross", "self") if kind in kinds]
+    held = f"{' and '.join(counts)} {'layer' if len(kinds) == 1 else 'layers'}" if counts else "no attention layer"
     return Picture(
         figure=figure,
         data={node.name: np.array(node.parameters) for _, node in rows},
         alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
-        f"{count(modules.parameters)} parameters, {joint}{kinds.count('cross')} cross-attention and "
-        f"{kinds.count('self')} self-attention layers.",
+        f"{count(modules.parameters)} parameters, {held}.",
         call=f"sdx.views.tree(sdx.tree(pipe{component}){branch}, depth={levels})",
     )
 

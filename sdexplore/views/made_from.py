@@ -14,7 +14,7 @@ import numpy as np
 from ..figures.not_numbers import told
 from ..figures.picture import Picture
 
-Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler"]
+Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler", "study"]
 View = TypeVar("View", bound=Callable[..., Picture])
 
 _IN_THE_SIDECAR: Final = ("trace", "comparison", "pipeline")

@@ -10,6 +10,7 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers import DDIMScheduler
+from transformer_matrix import LENGTH, SUBJECTS
 
 import sdexplore as sdx
 from sdexplore.bench import __main__ as command
@@ -214,3 +215,42 @@ def test_peers_come_after_all_that_is_ours(subject, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert "another's: not installed: pip" in err
     assert "another's" in out
+
+
+def test_beside_transformers_it_is_measured_where_it_is_installed_or_asked_for(monkeypatch):
+    family = SUBJECTS["flux"]
+    arguments = {**family.size, **LENGTH}
+    subject = Subject("flux-like", family.make(), CPU, 2, arguments)
+    assert peers.peers_of_transformers(asked=False) == ()
+    wanted = peers.peers_of_transformers(asked=True)
+    assert [row.note for row in peers.peer_rows(subject, 1, wanted)] == [f"not installed: {wanted[0].install}"] * 2
+    own = subject.traced(Record(columns="all", dtype="float32", decode=0)).attention("cond")
+
+    class Capture:
+        """As the package is for FLUX.1: the blocks of two streams alone, with the columns of the text."""
+
+        def __init__(self, *_, **__):
+            self.records = []
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def compute(self):
+            for layer, one in own.items():
+                for probs in one.probs * layer.startswith("transformer_blocks"):
+                    data = torch.tensor(probs[:, ..., :-1]).flatten(1, 2)[None]
+                    if data.any():
+                        self.records.append(types.SimpleNamespace(layer_id=f"transformer.{layer}", data=data))
+
+    fake(monkeypatch, MODULES[1], AttentionCapture=Capture)
+    monkeypatch.setattr(timing, "timed", lambda runs, *_: timing.Times(dict.fromkeys(runs, (1.0,))))
+    assert peers.peers_of_transformers(asked=False) == wanted
+    fast, _ = peers.peer_rows(subject, 1, wanted)
+    assert (fast.image, fast.against) == ("to the bit", tracing.WAYS[0].name)
+    assert fast.captured.startswith("2 of 4 layers × 2 calls, 1 rows, 32 positions; ")
+    assert apart(fast) < 1e-3
+    Capture.compute = lambda self: self.records.clear()
+    assert "captured nothing" in next(peers.peer_rows(subject, 1, wanted)).note

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import synthetic
 from PIL import Image
+from synthetic_video import video
 from unpacking import rows_of, values_of
 
 from sdexplore import Trace, TraceError, word_map
@@ -18,6 +19,7 @@ from sdexplore.analysis.resizing import resized
 from sdexplore.browser.packing import pack
 from sdexplore.publish.pages import page
 from sdexplore.text.tokenization import Tokenization, Tokenizations
+from sdexplore.trace.one_frame import one_frame
 from sdexplore.trace.trace import Attention
 
 MODEL = {"class": "DDIMScheduler", "prediction_type": "epsilon", "space": "variance preserving"}
@@ -255,3 +257,13 @@ def test_a_page_of_stable_diffusions_sizes_keeps_25_megabytes_and_says_how(tmp_p
     facts = json.loads(text.split('id="facts">')[1].split("</script>")[0])
     assert facts["bits"] == 8
     assert "8 bits" in facts["reduction"][0]
+
+
+def test_of_a_video_the_middle_frame_is_packed_and_said():
+    whole = video()
+    packed, still = pack(whole), pack(one_frame(whole))
+    assert packed.data == still.data
+    assert packed.facts["fingerprint"] == whole.fingerprint
+    said = " ".join(packed.facts["missing"])
+    assert "latent frame 1 of 3, video frame 4 of 9" in said
+    assert "no attention of a video" in said

@@ -12,9 +12,10 @@ from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
+from sdexplore.analysis.bootstrap import bootstrap_weights, interval
 from sdexplore.calibration.scenes import draw_scenes, other_span, positions_in
 from sdexplore.calibration.scoring import by_chance, in_the_centre, mask_on, overlap, scored, top
-from sdexplore.calibration.statistics import Observation, Observations, bootstrap_weights, interval
+from sdexplore.calibration.statistics import Observation, Observations
 from sdexplore.mini.training.dataset import Draw, draw_table
 from sdexplore.model.components.tokens import tokens
 from sdexplore.records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration

@@ -10,7 +10,7 @@ from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore import mini
-from sdexplore.calibration.scoring import rank_correlation
+from sdexplore.analysis.ranks import rank_correlation
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 SIZE = {"height": 64, "width": 64}

@@ -73,6 +73,9 @@ def test_dashboards_that_ran_a_pipeline_leave_nothing_behind(tiny):
         page.set("values", "1, 2")
         page.press("Compare")
         assert explorer.wait(60.0)
+        page.open("Change").press("Unchanged and changed")
+        assert explorer.wait(60.0)
+        assert page.has_figure
         explorer.close()
         ended()
         del explorer, page

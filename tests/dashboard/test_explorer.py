@@ -14,8 +14,8 @@ from traitlets import TraitError
 import sdexplore as sdx
 from sdexplore.dashboard.state import RUN, SHOW, State
 
-TITLES = ["Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export"]
-WITHOUT_FIGURE = ("Compare", "Export")
+TITLES = ["Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Change", "Compare", "Export"]
+WITHOUT_FIGURE = ("Change", "Compare", "Export")
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
     "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=8)\nexplorer",
 ]
-TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Compare", "Export")
+TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Change", "Compare", "Export")
 TEXTS = ".widget-html-content:visible, .widget-label:visible"
 DRAWN = {"Attention", "Denoising", "Guidance"}
+TOLD = {"Change": "Nothing has been changed yet"}
 
 
 class Look:
@@ -27,6 +28,8 @@ class Look:
     def open(self, title, *, dark=False):
         """Opens a section, and waits until its figures are there in the page's colours."""
         self.tab(title).click()
+        if title in TOLD:
+            self.area.get_by_text(TOLD[title]).wait_for(timeout=60_000)
         self.page.wait_for_function(
             f"([root, drawn, dark]) => {{ const found = ({FIGURES})(root);"
             "return found.length >= drawn && found.every(one => one.dark === dark) }",

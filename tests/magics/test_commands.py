@@ -200,9 +200,20 @@ def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
     assert "Where cat looked" in (tmp_path / "articles" / "inside-a-small-model.md").read_text()
 
 
+def test_sources_are_examined_and_a_trace_becomes_a_page(clean, tiny, trace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clean.push({"trace": trace})
+    assert ask(clean, "inspect mini").parts == sdx.inspect("mini").parts
+    assert ask(clean, "doctor").facts == sdx.doctor(tiny).facts
+    assert ask(clean, "page --to cat.html -o written") == clean.user_ns["written"]
+    assert (tmp_path / "cat.html").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("page", "needs --to"),
+        ("doctor --device cpu", "--device with a source"),
         ("atention cat", "'atention'; did you mean 'attention'"),
         ("attention cat", "there is no 'trace'"),
         ("attention cat --trace pipe", "'pipe' is a StableDiffusionPipeline"),
@@ -223,6 +234,8 @@ def test_the_picture_shown_last_is_exported(clean, tmp_path, monkeypatch):
         ('export --key cat --slug inside-a-small-model --caption it\'s "a cat"', "export takes no text.*a cat"),
         ("components of this", "components takes no text.*'of this'"),
         ("load nowhere/at-all", "HF_HUB_OFFLINE"),
+        ("head_effects --step 0", "there is no word"),
+        ("attribution cat --region 1,2,3", "LEFT,TOP,RIGHT,BOTTOM"),
     ],
 )
 def test_mistakes_are_one_line_without_a_traceback(clean, line, message):
@@ -327,3 +340,13 @@ def test_a_run_with_a_scheduler_is_the_run_of_a_comparison_over_it(clean):
     found = ask(clean, "run a cat --scheduler Euler --steps 1 --seed 2")
     (other,) = sdx.compare(clean.user_ns["pipe"], "a cat", over={"scheduler": ["Euler"]}, seed=2, num_inference_steps=1)
     assert found.fingerprint == other.fingerprint
+
+
+def test_words_and_heads_are_asked_again_at_the_latents_of_the_trace(clean):
+    ask(clean, "run a cat and a dog --steps 2 --size 64")
+    clean.push({"trace": clean.user_ns["trace"]})
+    picture = ask(clean, "attribution cat dog --region 0,0,32,64 --step 1 --method gradient --method attention")
+    assert picture.call.count("region=(0, 0, 32, 64), step=1") == 2
+    assert {name.partition(",")[0] for name in picture.data} == {"gradient", "attention"}
+    heads = ask(clean, "head_effects dog --layer mid_block --step 0")
+    assert "'dog', step=0, layers=['mid_block']" in heads.call

@@ -24,8 +24,9 @@ LEVELS = (
     ("mini",),
     ("records", "analysis", "changes"),
     ("figures", "browser", "model"),
-    ("views", "calibration", "studies", "mini.training"),
+    ("views", "calibration", "mini.training"),
     ("mini.evaluation",),
+    ("studies",),
     ("publish",),
     ("dashboard", "reproduction"),
     ("magics", "bench"),
@@ -45,7 +46,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 MODEL_LEVEL = {room: level for level, rooms in enumerate(MODEL_LEVELS) for room in rooms}
 # A stored trace opens, is analysed, drawn and published without a model.
 WITHOUT_MODEL = ("text", "trace", "records", "analysis", "changes", "figures", "browser", "views", "publish")
-LATE = ("publish", "dashboard", "magics")  # they import model/ in the function that needs it
+LATE = ("publish", "studies", "dashboard", "magics")  # they import model/ in the function that needs it
 
 ARRAYS = {"numpy", "jaxtyping"}
 MODEL = ARRAYS | {"torch", "diffusers", "transformers", "torchinfo", "safetensors", "huggingface_hub", "psutil", "PIL"}
@@ -66,7 +67,7 @@ OUTSIDE = {
     "model": MODEL,
     "views": ARRAYS | {"matplotlib"},
     "calibration": ARRAYS,
-    "studies": ARRAYS,
+    "studies": ARRAYS | {"pandas", "pyarrow", "distributed", "tqdm"},
     "publish": ARRAYS | {"PIL", "matplotlib", "av"},
     "dashboard": ARRAYS | {"ipywidgets", "anywidget", "traitlets", "PIL"},
     "reproduction": ARRAYS | {"PIL"},
@@ -77,6 +78,7 @@ OUTSIDE = {
 OUTSIDE_OF_FILE = {
     "trace.preview": {"PIL"},
     "trace.xarray": {"xarray"},
+    "bench.studies": {"distributed", "psutil", "pyarrow", "torch"},  # a cluster beside two plain processes
     "bench.peers": {"daam", "attention_map_diffusers"},  # other tools, measured where they are installed
 }
 

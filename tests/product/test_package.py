@@ -90,5 +90,9 @@ def test_the_wheel_draws_in_a_fresh_environment(wheel, tmp_path):
     assert str(folder) in done.stdout
     assert done.stdout.split()[-1] == "mini"
     assert (tmp_path / "map.png").stat().st_size > 5_000
+    done = subprocess.run(
+        [python.parent / "sdexplore", "help"], check=True, capture_output=True, text=True, cwd=tmp_path, env=alone
+    )
+    assert "sdexplore page" in done.stdout
     done = subprocess.run([*pip, "check"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -7,6 +7,8 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
+from sdexplore.model.interventions.family_table import changes_by_family
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -47,3 +49,7 @@ def test_the_two_commands_are_make_targets():
     commands = re.findall(r"\$ make ([\w-]+)", TEXT)
     assert commands == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in commands)
+
+
+def test_its_table_of_changes_is_what_the_families_say():
+    assert f"\n{changes_by_family()}\n" in TEXT

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import synthetic
 from PIL import Image
+from synthetic_video import video
 from unchecked import unchecked
 
 import sdexplore as sdx
@@ -165,3 +166,17 @@ def test_without_pyav_an_mp4_is_refused_with_what_to_install(tmp_path, made, mon
     with pytest.raises(PublishError, match=r"pip install 'sdexplore\[video\]'"):
         made.save(tmp_path / "cat.mp4", frames=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_video_is_played_frame_by_frame():
+    whole = video()
+    shown = sdx.animation(whole, frames=True)
+    assert len(shown.frames) == len(whole.frames)
+    assert len({frame.tobytes() for frame in shown.frames}) == len(whole.frames)
+    assert np.array_equal(shown.data["frames"], whole.frames)
+    assert "frames=True" in shown.call
+    assert "latent frame 1 of 3" in sdx.animation(whole).alt  # of its steps, the middle frame
+    with pytest.raises(TraceError, match=r"frames=True, word"):
+        sdx.animation(whole, "cat", frames=True)
+    with pytest.raises(TraceError, match="no frames"):
+        sdx.animation(synthetic.trace(), frames=True)

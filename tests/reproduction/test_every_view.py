@@ -9,7 +9,9 @@ from typing import Any
 import diffusers
 import numpy as np
 import pytest
+import study_sources
 from tiny_pipelines import stable_diffusion
+from tiny_transformers import flux
 
 import sdexplore as sdx
 from sdexplore import views
@@ -35,8 +37,8 @@ REFUSED = ("benchmark", "maps")
 class World:
     """One tiny pipeline, and what is made with it when it is first asked for."""
 
-    def __init__(self) -> None:
-        self.pipe = stable_diffusion()
+    def __init__(self, folder: Path) -> None:
+        self.pipe, self.folder = stable_diffusion(), folder
         rng = np.random.default_rng(0)
         self.pictures = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]
         self.mask = np.zeros((16, 16), bool)
@@ -47,8 +49,26 @@ class World:
         return sdx.run(self.pipe, PROMPT, seed=5, record=RECORD, **CALL)
 
     @cached_property
+    def study(self) -> sdx.Study:
+        runs = sdx.grid(prompt=["a cat", "a dog"], seed=range(2), guidance_scale=[1, 7.5])
+        made = sdx.Study(
+            study_sources.numbers, runs=runs, measure=study_sources.ink, keep="thumbnails", to=self.folder / "study"
+        )
+        made.run()
+        return made
+
+    @cached_property
     def other(self) -> sdx.Trace:
         return sdx.run(self.pipe, "a dog and a house", seed=5, record=RECORD, **CALL)
+
+    @cached_property
+    def flux(self) -> Any:
+        return flux()
+
+    @cached_property
+    def concepts(self) -> sdx.Trace:
+        record = sdx.Record(concepts=("sky", "a cat"), decode=0)
+        return sdx.run(self.flux, PROMPT, seed=5, record=record, max_sequence_length=16, **CALL)
 
     @cached_property
     def comparison(self) -> sdx.Comparison:
@@ -56,8 +76,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world():
-    return World()
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("world"))
 
 
 DRAWN: dict[str, Callable[[World], Any]] = {
@@ -68,11 +88,16 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "attention_layers": lambda w: views.attention_layers(w.trace, "cat", -1, by_head=True),
     "attention_mass": lambda w: views.attention_mass(w.trace, role="uncond", steps=slice(0, 2)),
     "attention_steps": lambda w: views.attention_steps(w.trace, "a", occurrence=1),
+    "attribution": lambda w: views.attribution(
+        sdx.attribution(w.pipe, w.trace, ["cat", "dog"], region=(0, 0, 32, 64), step=1, last=2),
+        sdx.attribution(w.pipe, w.trace, ["cat", "dog"], region=(0, 0, 32, 64), step=1, method="knock-out"),
+    ),
     "calibration": lambda w: views.calibration(
         sdx.calibrate(w.pipe, scenes=2, seed=3, timesteps=(200,), causal=False), over="layers", timestep=200
     ),
     "comparison": lambda w: views.comparison(w.comparison, against={"guidance_scale": 1}),
     "components": lambda w: views.components(sdx.components(w.pipe)),
+    "concepts": lambda w: views.concepts(w.concepts, steps=-1, scale="each"),
     "denoising": lambda w: views.denoising(w.trace, steps=[1]),
     "difference": lambda w: views.difference(w.trace, w.other),
     "equation_checks": lambda w: views.equation_checks(sdx.equation_checks(w.pipe, num_inference_steps=20, seed=4)),
@@ -80,6 +105,7 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "feature_similarity": lambda w: views.feature_similarity(w.trace, (20, 40), "mid_block", step=0),
     "guidance": lambda w: views.guidance(w.trace),
     "guidance_steps": lambda w: views.guidance_steps(w.trace),
+    "head_effects": lambda w: views.head_effects(sdx.head_effects(w.pipe, w.trace, "cat", layers="mid_block")),
     "latent_statistics": lambda w: views.latent_statistics(sdx.latent_statistics(w.pipe, w.pictures)),
     "latents": lambda w: views.latents(w.trace, steps=0),
     "occlusion": lambda w: views.occlusion(sdx.occlusion(w.pipe, w.trace, ["cat", "dog"], steps=0), most=1),
@@ -94,6 +120,12 @@ DRAWN: dict[str, Callable[[World], Any]] = {
     "segmentation": lambda w: views.segmentation(w.trace, ["cat", "dog"]),
     "self_attention": lambda w: views.self_attention(w.trace, 8, (2, 3), 2, steps=1),
     "strip": lambda w: views.strip(w.comparison),
+    "study_distribution": lambda w: views.study_distribution(
+        w.study, "ink", over="run.guidance_scale", clusters="seed"
+    ),
+    "study_ends": lambda w: views.study_ends(w.study, "ink", count=2),
+    "study_pairs": lambda w: views.study_pairs(w.study, "ink", over="seed", levels=[0, 1], where={"error": None}),
+    "study_pictures": lambda w: views.study_pictures(w.study, columns="run.guidance_scale", where={"seed": [0]}),
     "text_attention": lambda w: views.text_attention(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], heads=[0]),
     "text_norms": lambda w: views.text_norms(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], padding=1),
     "text_similarity": lambda w: views.text_similarity(sdx.text_encoding(w.pipe, PROMPT)["text_encoder"], [0, -1]),
@@ -119,11 +151,13 @@ def test_every_view_says_what_its_line_is_made_from_and_is_tried_here():
 def test_a_published_view_is_made_again(tmp_path, world, view):
     sidecar = published(tmp_path, DRAWN[view](world))
     given = {"reconstruction": {"image": world.pictures[0]}, "latent_statistics": {"images": world.pictures}}
-    scheduler = world.pipe.scheduler
-    made = sdx.reproduce(sidecar, world.pipe, **given.get(view, {}))
+    given |= {name: {"study": world.study} for name in DRAWN if name.startswith("study_")}
+    pipe = world.flux if view == "concepts" else world.pipe
+    scheduler = pipe.scheduler
+    made = sdx.reproduce(sidecar, pipe, **given.get(view, {}))
     assert (made.verdict, made.same) == ("same", True), made
     assert made.found[-1] == "The file is the same, to the byte."
-    assert world.pipe.scheduler is scheduler
+    assert pipe.scheduler is scheduler
 
 
 @pytest.mark.parametrize("view", REFUSED)

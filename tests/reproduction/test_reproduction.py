@@ -223,6 +223,10 @@ def test_what_has_no_line_of_code_or_no_model_is_refused(published, pipe):
         ("sdx.views.attention(trace", "line of code is not Python"),
         ("(" * 5000, "line of code is not Python"),
         ("open('x', 'w')", "is not called from a sidecar"),
+        (
+            "sdx.views.schedule(sdx.schedule(pipe_0), sdx.schedule(pipe_1))",
+            r"2 models \(pipe_0, pipe_1\).*one pipeline",
+        ),
     ],
 )
 def test_a_sidecar_is_data_and_runs_nothing(published, tmp_path, pipe, monkeypatch, code, said):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sdexplore.text.tokenization import Tokenization, Tokenizations
+from sdexplore.trace.concept_scores import ConceptScores
 from sdexplore.trace.trace import Attention, Features, Trace
 
 PROMPT = "a cat and a rocketship"
@@ -68,6 +69,12 @@ def self_attention(grid=(4, 6)):
     y, x = grid
     probs = np.random.default_rng(5).random((STEPS, 1, y, x, y * x)) ** 4
     return Attention(probs=(probs / probs.sum(-1, keepdims=True)).astype(np.float32), steps=tuple(range(STEPS)))
+
+
+def concept_scores(grid=(4, 6), concepts=("sky", "grass")):
+    """Scores of one layer."""
+    scores = np.random.default_rng(6).normal(size=(STEPS, *grid, len(concepts))).astype(np.float32)
+    return ConceptScores(scores=scores, steps=tuple(range(STEPS)), concepts=concepts)
 
 
 def features(grid=(4, 6), channels=7, *, seed=0, dtype=np.float32):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import shared_tokenizers
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -23,33 +24,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 import sdexplore
 
+shared_tokenizers.install()
 TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer"  # CLIP's real vocabulary
 VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt")  # files of it; transformers 5 writes the first alone
 
 
-_SHARED: dict[tuple[Any, ...], tuple[CLIPTokenizerFast, Any]] = {}
-
-
 def tokenizer(**options: Any) -> CLIPTokenizerFast:
-    """CLIP's tokenizer, shared by all tests: reading it takes ten times as long as making the rest of a pipeline."""
-    key = tuple(sorted(options.items()))
-    if key not in _SHARED:
-        made = CLIPTokenizerFast.from_pretrained(TOKENIZER, **options)
-        _SHARED[key] = (made, _state(made))
-    return _SHARED[key][0]
-
-
-def _state(made: CLIPTokenizerFast) -> Any:
-    sides = (made.padding_side, made.truncation_side)
-    return len(made), made.model_max_length, sides, dict(made.special_tokens_map)
-
-
-def check_shared() -> None:
-    """Fails if a shared tokenizer has changed; the next test reads a new one."""
-    changed = [key for key, (made, before) in _SHARED.items() if _state(made) != before]
-    for key in changed:
-        del _SHARED[key]
-    assert not changed, f"this test changed the tokenizer that all tests share: {changed}; it needs one of its own"
+    """CLIP's tokenizer, shared by all tests."""
+    return CLIPTokenizerFast.from_pretrained(TOKENIZER, **options)
 
 
 def pndm(**config: Any) -> PNDMScheduler:

@@ -20,9 +20,12 @@ WITH_ARRAYS = [one.name for one in with_arrays(Trace)]
 EVERYTHING = {
     "noise_pred_before_guide": np.ones((6, 4, 8, 12), np.float32),
     "self_attention": {"cond": {"mid_block.attn1": synthetic.self_attention()}},
+    "word_attention": {"cond": {"mid_block.attn2": synthetic.attention((4, 6))}},
+    "concept_scores": {"cond": {"mid_block.attn2": synthetic.concept_scores()}},
     "queries": {
         "cond": {"mid_block.attn2": Queries(values=np.ones((6, 2, 2, 3, 5), np.float16), steps=tuple(range(6)))}
     },
+    "frames": np.ones((2, 64, 96, 3), np.uint8),
     "features": {"cond": {"mid_block": synthetic.features()}},
     "statistics": {"cond": np.ones((6, 7, 5), np.float32)},
     "flags": {"nsfw_content_detected": False},
@@ -59,6 +62,8 @@ IN_XARRAY = {
     "noise_preds": "noise_pred_cond",
     "cross_attention": f"cross_attention/cond/{synthetic.MID}/probs",
     "self_attention": "self_attention/cond/mid_block.attn1/probs",
+    "word_attention": "word_attention/cond/mid_block.attn2/probs",
+    "concept_scores": "concept_scores/cond/mid_block.attn2/scores",
     "queries": "queries/cond/mid_block.attn2/values",
     "features": "features/cond/mid_block/values",
     "statistics": "statistics_cond",
@@ -102,7 +107,7 @@ def test_every_field_is_declared_by_its_annotation():
         assert bool(one.dtype and one.axes) == (one.kind in ARRAYS and one.kind is not Kind.BY_LAYER)
         assert (one.rows is not None) == (one.kind is Kind.BY_LAYER)
     found = declaration_of(Trace, "latents")
-    assert (found.kind, found.dtype, found.axes) == (Kind.ARRAY, "float32", ("step+1", "channel", "y", "x"))
+    assert (found.kind, found.dtype, found.axes) == (Kind.ARRAY, "float32", ("step+1", "channel", "*frame", "y", "x"))
     assert declaration_of(Trace, "decoded").kind is Kind.BY_STEP
     assert declaration_of(Trace, "queries").rows is Queries
     assert declaration_of(Trace, "tokens").kind is Kind.TOKENS
@@ -137,7 +142,7 @@ def test_an_array_that_may_be_missing_says_how_to_get_it(name):
 def test_the_size_of_an_array_follows_from_its_axes():
     trace = whole()
     lengths = {"step": 6, "channel": 4, "y": 8, "x": 12, "Y": 64, "X": 96, "decoded_Y": 64, "decoded_X": 96, "3": 3}
-    lengths |= {"module": 7, "5": 5}
+    lengths |= {"video_frame": 2, "module": 7, "5": 5}
     for one in with_arrays(Trace):
         if one.kind is not Kind.BY_LAYER:
             for name, array in one.arrays(trace).items():

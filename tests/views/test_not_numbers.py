@@ -22,6 +22,12 @@ NO_ARRAYS = {"architecture", "benchmark", "calibration", "components", "equation
     "unet_comparison",  # counts and timings, or arrays of our own formulas
     "comparison",  # final pictures of uint8
     "strip",
+    *(
+        "study_distribution",
+        "study_ends",
+        "study_pairs",
+        "study_pictures",
+    ),  # leave out runs without a number, and say so
     "maps",  # refuses maps of the user that are not finite
 }
 
@@ -36,6 +42,10 @@ def trace_with(array, number):
     """A trace in one array of which one number of step 3 is NaN or Inf."""
     plain = synthetic.trace(self_attention={"cond": {"mid_block.attentions.0": synthetic.self_attention()}})
     kind, _, rest = array.partition("/")
+    if kind == "concept_scores":
+        scores = synthetic.concept_scores()
+        scores = dataclasses.replace(scores, scores=spoilt(scores.scores, number))
+        return dataclasses.replace(plain, concept_scores={"cond": {synthetic.MID: scores}})
     if kind == "noise_preds":
         return dataclasses.replace(
             plain, noise_preds={**plain.noise_preds, rest: spoilt(plain.noise_preds[rest], number)}
@@ -57,6 +67,7 @@ OF_TRACES = {
     "attention_layers": (lambda t: views.attention_layers(t, "cat"), [LAYER]),
     "attention_mass": (views.attention_mass, [LAYER]),
     "attention_steps": (lambda t: views.attention_steps(t, "cat", steps=(1, STEP)), [LAYER, "pred_original_sample"]),
+    "concepts": (views.concepts, [f"concept_scores/cond/{synthetic.MID}"]),
     "denoising": (lambda t: views.denoising(t, [0, STEP]), ["latents", "pred_original_sample"]),
     "difference": (lambda t: views.difference(synthetic.trace(), t), ["latents", "pred_original_sample"]),
     "guidance": (
@@ -113,6 +124,8 @@ def test_every_view_that_draws_arrays_is_tried_here():
 
 
 OF_RECORDS = {
+    "attribution": ["scores"],
+    "head_effects": ["reading", "attention"],
     "latent_statistics": ["stds", "density"],
     "occlusion": ["changes"],
     "reconstruction": ["latents"],
@@ -131,6 +144,8 @@ def records():
     encoding = sdx.text_encoding(pipe, "a cat")["text_encoder"]
     return {
         "latent_statistics": sdx.latent_statistics(pipe, pictures),
+        "attribution": sdx.attribution(pipe, trace, method="attention"),
+        "head_effects": sdx.head_effects(pipe, trace, "cat", layers="mid_block"),
         "occlusion": sdx.occlusion(pipe, trace, ["cat", "dog"], steps=[0, 1]),
         "reconstruction": sdx.reconstruction(pipe, pictures[0]),
         "text_attention": encoding,

@@ -11,8 +11,8 @@ from ...trace.collections import Comparison
 from ...trace.trace import Trace
 from ..board import Board
 from ..compared_runs import ComparedRuns
-from ..controls import UNCHOSEN, button, close, column, control, row
-from ..linked_pair import LinkedPair
+from ..controls import UNCHOSEN, button, column, control, row
+from ..linked_pair import PairPlace
 from ..picture_boxes import PictureBox
 from .section import Section
 
@@ -84,13 +84,19 @@ class CompareSection(Section):
         for pick in picks.values():
             pick.observe(lambda _: self._draw_pair(), "value")
         self._pair = PictureBox(board.article, board.written)
-        self._linked: Any = None
+        self._beside = PairPlace()
         self._settled = True
-        self._beside = column([])
         runs = column([row([self._over, self._values, self._between]), self._runs.widget])
         runs.layout.display = "" if board.pipe is not None else "none"
         self.widget = column(
-            [runs, self.message.widget, self.box.widget, row(list(picks.values())), self._beside, self._pair.widget],
+            [
+                runs,
+                self.message.widget,
+                self.box.widget,
+                row(list(picks.values())),
+                self._beside.widget,
+                self._pair.widget,
+            ],
             padding="6px 0",
         )
 
@@ -134,16 +140,12 @@ class CompareSection(Section):
         """Two explorers that move together, and the figure of the words that both prompts hold."""
         from ...views import attention_compare
 
-        self._linked = LinkedPair(a, b, tuple(pick.label for pick in self._picks.values()))
-        self._beside.children = [self._linked]
+        self._beside.show(a, b, (self._picks["a"].label, self._picks["b"].label))
         self._show(lambda: attention_compare(a, b), self._pair)
 
     def _close_pair(self) -> None:
         self._pair.clear()
-        self._beside.children = []
-        if self._linked is not None:
-            close(self._linked)
-            self._linked = None
+        self._beside.clear()
 
     def compare(self) -> None:
         """Runs once for each of the written values."""

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import ipywidgets as widgets
 
@@ -13,43 +13,13 @@ from ...records.tree import ModuleNode, ModuleTree
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, row
+from ..module_tree import Branch
 from .section import Section
 
 ATTENTION = "Attention"
 """The title of the section that a click on an attention layer opens."""
 
 _KEYS = {"cross": "keys from the prompt", "self": "itself", "joint": "keys from the prompt, and itself"}
-
-
-class Branch:
-    """One module of the tree: a button to unfold it and a button for its facts. Unfolding makes its branches."""
-
-    def __init__(self, node: ModuleNode, looked_at: Any, *, unfolded: bool = False) -> None:  # noqa: ANN401  (a function)
-        self.node, self._looked_at = node, looked_at
-        own = node.name.rpartition(".")[2] or "(root)"
-        self._below = widgets.VBox([], layout=widgets.Layout(margin="0 0 0 18px", width="auto"))
-        fold = widgets.Layout(width="28px", padding="0", visibility="visible" if node.children else "hidden")
-        self._fold = widgets.Button(description="▸", tooltip=f"Unfold {own}", layout=fold)
-        self._fold.on_click(lambda _: self.turn())
-        sign = "" if node.attention is None else " ○" if node.attention.kind == "self" else " ◉"
-        look = widgets.Button(
-            description=f"{own}: {node.class_name}{sign}",
-            tooltip=f"{node.name or '(root)'} — {node.facts}",
-            layout=widgets.Layout(width="auto", max_width="460px"),
-            style={"button_color": "transparent"},
-        )
-        look.on_click(lambda _: looked_at(node))
-        self.widget: Any = widgets.VBox([widgets.HBox([self._fold, look]), self._below])
-        if unfolded:
-            self.turn()
-
-    def turn(self) -> None:
-        """Unfolds the branch, or folds it."""
-        below, folded = self._below.children, not self._below.children
-        self._below.children = [Branch(child, self._looked_at).widget for child in self.node.children] if folded else []
-        close(*below)
-        self._fold.description = "▾" if folded else "▸"
-        self._fold.tooltip = f"{'Fold' if folded else 'Unfold'} {self.node.name.rpartition('.')[2] or '(root)'}"
 
 
 class ComponentsSection(Section):

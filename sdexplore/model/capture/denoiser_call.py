@@ -8,7 +8,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 
+from ..families.concept_stream import ConceptStream
 from .plans import CallPlan, Kept, Kind, LayerPlan, Shape
+
+WAITING = 1 << 23
+"""Bytes of maps that wait for those of other layers; what is summed and rounded together lies there once more."""
 
 
 @dataclass
@@ -21,6 +25,8 @@ class DenoiserCall:
         attention: (kind, layer) -> row of the plan -> (head, y, x, column). Rows that the layer made without attention
             (perturbed-attention guidance puts the identity in its place) are absent.
         queries: Layer -> row of the plan -> (head, y, x, width).
+        stream: The concepts on their way through the call; None where none were asked for.
+        concept_scores: Layer -> row of the plan -> (y, x, concept).
         features: Module, as filed -> row of the plan -> (channel, y, x).
         statistics: Row of the plan -> (module, quantity), on the host.
         waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
@@ -28,6 +34,7 @@ class DenoiserCall:
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
         by_kernel: Those of them whose kernel handed out its normaliser.
         skipped: Layers that the call left out by its own arguments.
+        reused: Layers that a cache left out, and gave an earlier step's result in their place.
     """
 
     plan: CallPlan
@@ -35,12 +42,23 @@ class DenoiserCall:
     noise_pred: torch.Tensor | None = None
     attention: dict[tuple[Kind, str], dict[int, torch.Tensor]] = field(default_factory=dict)
     queries: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    stream: ConceptStream | None = None
+    concept_scores: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     features: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     statistics: dict[int, torch.Tensor] = field(default_factory=dict)
     waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
+    reused: set[str] = field(default_factory=set)
+    _waiting: int = 0  # bytes
+
+    def wait(self, layer: str, rows: tuple[int, ...], shape: Shape, probs: torch.Tensor, plan: LayerPlan) -> None:
+        """Keeps a layer's maps until the others' are there, or no room is left."""
+        self.waiting.setdefault((rows, probs.shape[-1]), []).append((layer, shape, probs))
+        self._waiting += probs.nbytes
+        if self._waiting >= WAITING and not torch.compiler.is_compiling():  # a graph hands out what waits
+            self.finish({one: plan for several in self.waiting.values() for one, *_ in several})
 
     def finish(self, layers: Mapping[str, LayerPlan]) -> None:
         """Sums and rounds what was waiting: a handful of operations a call, where one layer at a time takes tens."""
@@ -48,6 +66,7 @@ class DenoiserCall:
             shapes = [(layer, shape) for layer, shape, _ in several]
             self.take(rows, shapes, packed([probs for *_, probs in several]), layers[shapes[0][0]])
         self.waiting.clear()
+        self._waiting = 0
 
     def take(
         self,
@@ -57,12 +76,13 @@ class DenoiserCall:
         plan: LayerPlan,
     ) -> None:
         """Files the maps of several layers, whose places lie one layer behind the other, with the columns that stay."""
-        known = dict(zip(self.plan.rows, self.plan.kept, strict=True)) if plan.kind == "cross_attention" else {}
+        known = {} if plan.kind == "self_attention" else dict(zip(self.plan.rows, self.plan.kept, strict=True))
+        others = plan.kind == "cross_attention"
         wanted = [known.get(row) for row in rows]
         if len(set(wanted)) == 1:
-            kept: Iterable[torch.Tensor] = columns(maps, wanted[0]).to(plan.dtype)
+            kept: Iterable[torch.Tensor] = columns(maps, wanted[0], others=others).to(plan.dtype)
         else:
-            kept = [columns(one, some).to(plan.dtype) for one, some in zip(maps, wanted, strict=True)]
+            kept = [columns(one, some, others=others).to(plan.dtype) for one, some in zip(maps, wanted, strict=True)]
         for row, one in zip(rows, kept, strict=True):
             pieces = one.split([math.prod(shape) for _, shape in shapes])  # type: ignore[no-untyped-call]
             for (layer, shape), piece in zip(shapes, pieces, strict=True):
@@ -76,13 +96,15 @@ def packed(
     return torch.cat([probs.flatten(1, 2) for probs in maps], dim=1)
 
 
-def columns(probs: torch.Tensor, kept: Kept) -> torch.Tensor:
-    """The kept columns, and the sum of all others as one more; all of them where no other, or only one, is left."""
-    if kept is None or len(kept) + 1 >= probs.shape[-1]:
+def columns(probs: torch.Tensor, kept: Kept, *, others: bool) -> torch.Tensor:
+    """The kept columns, and if wanted the sum of all `others` as one more; all where no other, or only one, is left."""
+    if kept is None or len(kept) + others >= probs.shape[-1]:
         return probs
+    if not others:
+        return probs[..., list(kept)]
     if kept[-1] == len(kept) - 1:  # the first ones: views
-        own, others = probs[..., : len(kept)], probs[..., len(kept) :]
+        own, left = probs[..., : len(kept)], probs[..., len(kept) :]
     else:
         own = probs[..., list(kept)]
-        others = probs[..., sorted(set(range(probs.shape[-1])).difference(kept))]
-    return torch.cat([own, others.sum(-1, keepdim=True)], dim=-1)
+        left = probs[..., sorted(set(range(probs.shape[-1])).difference(kept))]
+    return torch.cat([own, left.sum(-1, keepdim=True)], dim=-1)

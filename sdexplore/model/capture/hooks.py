@@ -19,15 +19,25 @@ import torch
 from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
+from ..families.concept_stream import ConceptStream
 from ..families.family import Call, Family
 from ..families.grids import Grids
+from ..families.modules import modules_of
 from ..families.ways_in import Attended
 from .denoiser_call import DenoiserCall
 from .module_readers import ModuleReader
+from .obstacles import reusing
 from .own_calls import OwnCalls
 from .plans import CallPlan, Kept, LayerPlan
-from .probabilities import of_picture, of_words, probabilities
+from .probabilities import of_picture, of_text, of_words, probabilities
 
+SPARED = 1 << 17
+"""How many scores must be spared for the kernel's normaliser to pay in a UNet.
+
+Measured on a CPU with one thread, with 11 of 77 columns read: where 2¹⁹ scores are spared (1024 pixels, 8 heads) it
+costs a fifth of what a whole softmax costs, at 2¹⁷ four fifths, and at 2¹⁵ one and a half times as much: the mode costs
+50 to 100 µs.
+"""
 StandIn = Callable[["Observer"], AbstractContextManager[None]]
 Begin = Callable[[Call], CallPlan]
 Mixed = Callable[[str, int, torch.Tensor, Callable[[int], torch.Tensor]], torch.Tensor]
@@ -36,8 +46,8 @@ End = Callable[[DenoiserCall], None]
 
 
 @contextmanager
-def observing(  # noqa: PLR0913, PLR0917  (all that a run has of its own)
-    denoiser: torch.nn.Module,
+def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run reads)
+    denoisers: Sequence[torch.nn.Module],
     family: Family,
     layers: Mapping[str, LayerPlan],
     begin: Begin,
@@ -45,12 +55,14 @@ def observing(  # noqa: PLR0913, PLR0917  (all that a run has of its own)
     stand_in: "StandIn | None" = None,
     own: OwnCalls | None = None,
     mixed: Mixed | None = None,
+    concepts: torch.Tensor | None = None,
     readers: Sequence[ModuleReader] = (),
 ) -> Iterator[None]:
     """Calls `begin(arguments by name)` before and `end(call)` after every call of the denoiser.
 
     Args:
-        denoiser: As it stands; LoRA and fused projections are found where they are now.
+        denoisers: The first as it stands; LoRA and fused projections are found where they are now. Others of its family
+            are called in its place at some steps; no layer of theirs is read.
         family: The denoiser's.
         layers: Dotted name -> how to read that attention layer; others are left alone.
         begin: Says what to read of this call.
@@ -58,6 +70,7 @@ def observing(  # noqa: PLR0913, PLR0917  (all that a run has of its own)
         stand_in: Replaces the denoiser's own forward in the block by something that fills `observer.call` with what the
             hooks would have read: a compiled graph (`compiled.denoiser`).
         own: Tells the run's own calls from others; by default those of this thread.
+        concepts: (concept, width), the embeddings of words that go beside the text, where some layers read them.
         readers: Read what modules give, in the same calls and rows.
         mixed: Makes, of a row's probabilities as query and key tell them, those by which it attends.
 
@@ -65,16 +78,22 @@ def observing(  # noqa: PLR0913, PLR0917  (all that a run has of its own)
         RunError: A layer that was to be read made no query and key, or not one for each pixel and row; or the call
             is of a kind that the family refuses.
     """
+    denoiser = denoisers[0]
     known = family.attention_layers(denoiser)
     grids = family.grids(denoiser, layers)
     observer = Observer(family, {name: known[name] for name in layers}, layers, grids, begin, end, own or OwnCalls())
-    observer.mixed, observer.readers = mixed, readers
+    observer.mixed, observer.concepts, observer.readers = mixed, concepts, readers
+    observer.reusing = {layer: hook for one in denoisers for layer, hook in reusing(modules_of(one), layers).items()}
     with ExitStack() as stack:
         stack.callback(grids.remove)
-        stack.callback(denoiser.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
-        stack.callback(denoiser.register_forward_hook(observer.after).remove)
+        for network in denoisers:
+            stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
+            stack.callback(network.register_forward_hook(observer.after).remove)
+        if concepts is not None:
+            time: Any = denoisers[0].time_text_embed
+            stack.callback(time.register_forward_hook(observer.condition).remove)
         for name in layers:
-            for hook in family.listen(known[name], partial(observer.read, name)):
+            for hook in family.listen(known[name], partial(observer.read, name), partial(observer.pays, name)):
                 stack.callback(hook.remove)
         for reader in readers:
             for hook in reader.hooks():
@@ -91,7 +110,8 @@ class Observer:
     Attributes:
         family: The denoiser's.
         layers: Dotted name -> how that attention layer is read.
-        mixed, readers: As `observing` takes them.
+        mixed, concepts, readers: As `observing` takes them.
+        reusing: Layer -> the hook of a cache that may leave it out of a call.
         settles: Whether hooks that turn out to see no grid are taken off after the first call.
     """
 
@@ -110,7 +130,9 @@ class Observer:
         self._call: DenoiserCall | None = None
         self.settles = True
         self.mixed: Mixed | None = None
+        self.concepts: torch.Tensor | None = None
         self.readers: Sequence[ModuleReader] = ()
+        self.reusing: Mapping[str, str] = {}
         self._ever_heard: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Observer":
@@ -135,7 +157,7 @@ class Observer:
         finally:
             self._call = before
 
-    def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, denoiser: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hook on the denoiser: opens the call."""
         if not self._own.is_denoiser_call():
             return
@@ -145,8 +167,16 @@ class Observer:
             raise RunError(f"run: cannot observe a call of the {self.family.title} {reason}")
         self._grids.begin(inputs)
         self._call = DenoiserCall(self._begin(inputs), inputs)
+        if self.concepts is not None:
+            self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows)
         for reader in self.readers:
             reader.begin(self._call)
+
+    def condition(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> None:
+        """Hook on what conditions the denoiser's blocks: the concepts of the call begin."""
+        if (call := self.call) is not None and call.stream is not None and call.plan.rows:
+            with torch.no_grad():
+                call.stream.condition(self.family.concept_conditioning(module, args, made))
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
@@ -169,15 +199,31 @@ class Observer:
         if skipped := self.family.skipped(call.inputs):
             call.skipped = {name for name in self.layers.keys() - call.heard if lies_in(name, *skipped)}
         for name in self.layers.keys() - call.heard - call.skipped:
-            if (grid := self._grids.of(name)) is None or _wanted(self.layers[name], grid):
+            if (grid := self._grids.of(name)) is not None and not _wanted(self.layers[name], grid):
+                continue
+            if name not in self.reusing or name not in self._ever_heard:
                 raise RunError(self._silence(name))
+            call.reused.add(name)
 
     def _silence(self, name: str) -> str:
         if name in self._ever_heard:
             why = "was skipped, though it ran in an earlier call: something (a cache, a gate) reuses old results"
+        elif name in self.reusing:
+            why = (
+                f"attended in no call: {self.reusing[name]} gave a result of an earlier run (its hook's reset_state "
+                f"forgets that), or the layer {self.family.heard_by}"
+            )
         else:
             why = f"{self.family.heard_by}: its processor or a patch does otherwise"
         return f"attention layer {name!r} {why}. Switch that off, or leave the layer out: Record(layers=…)"
+
+    def pays(self, name: str, queries: int, keys: int) -> bool:
+        """Whether the layer of this name is cheaper to read by the kernel's normaliser, in the call under way."""
+        call = self.call
+        if call is None or self.mixed is not None or self.layers[name].kind != "cross_attention":
+            return False
+        spared = sum(keys - len(kept) for kept in call.plan.kept if kept is not None)
+        return self._modules[name].heads * queries * spared >= SPARED
 
     def read(self, name: str, attended: Attended) -> None:
         """Reads one layer's attention from its query and key."""
@@ -198,9 +244,11 @@ class Observer:
         places = {row: self.family.places(layer, call.inputs, row, math.prod(grid or ())) for row in rows}
         alike: dict[tuple[Any, ...], list[int]] = {}
         for row in rows:
-            alike.setdefault(_key(places[row], kept[row]), []).append(row)
+            alone = places[row] is not None or attended.normaliser is not None
+            alike.setdefault(_key(places[row], kept[row]) if alone else (), []).append(row)
         for several in alike.values():
             first = several[0]
+            self._check_grid(layer, attended, places[first])
             for reading in readings:
                 self._read_rows(call, layer, attended, tuple(several), places[first], kept[first], reading)
 
@@ -224,26 +272,28 @@ class Observer:
         plan: LayerPlan,
     ) -> None:
         """Reads the rows of one layer in which picture and words stand at the same places."""
-        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
-        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
-        if grid is None or pixels != grid[0] * grid[1]:
-            raise RunError(
-                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
-                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
-            )
+        grid = self._grids.of(layer.name) or ()
+        if plan.kind == "concept_scores":
+            if call.stream is not None and places is not None:
+                scores = call.stream.attend(layer, attended, places, rows).unflatten(1, grid)  # type: ignore[no-untyped-call]
+                call.concept_scores.setdefault(layer.name, {}).update(zip(rows, scores, strict=True))
+            return
         there, family, head_mean = attended.of_rows(rows), self.family, plan.head_mean
         if places is None:
             by_head = family.by_head(layer, there)
-            probs = probabilities(by_head, head_mean=head_mean)
+            wanted = kept if plan.kind == "cross_attention" else None
+            probs = probabilities(by_head, wanted, head_mean=head_mean)
             if self.mixed is not None:  # joint layers refuse what mixes probabilities, before the run
                 probs = self._mixed(layer, attended, rows, probs, head_mean=head_mean)
         elif plan.kind == "self_attention":
             probs = of_picture(family, layer, there, places, head_mean=head_mean)
+        elif plan.kind == "word_attention":
+            probs = of_text(family, layer, there, places, kept, head_mean=head_mean)
         else:
             probs = of_words(family, layer, there, places, kept, head_mean=head_mean)
         shape = (probs.shape[1], *grid)
         if plan.waits:
-            call.waiting.setdefault((rows, probs.shape[-1]), []).append((layer.name, shape, probs))
+            call.wait(layer.name, rows, shape, probs, plan)
         else:
             call.take(rows, [(layer.name, shape)], probs.flatten(1, 2), plan)
         if plan.queries:
@@ -251,6 +301,16 @@ class Observer:
                 by_head = family.by_head(layer, there.of_queries(places.picture))
             queries = (by_head.query * by_head.scale).to(plan.dtype).unflatten(2, grid)  # type: ignore[no-untyped-call]
             call.queries.setdefault(layer.name, {}).update(zip(rows, queries, strict=True))
+
+    def _check_grid(self, layer: Layer, attended: Attended, places: Places | None) -> None:
+        """RunError where the picture's queries do not fill the layer's grid."""
+        grid, positions = self._grids.of(layer.name), attended.query.shape[-2]
+        pixels = positions if places is None else len(range(*places.picture.indices(positions)))
+        if grid is None or pixels != grid[0] * grid[1]:
+            raise RunError(
+                f"attention layer {layer.name!r} has {pixels} queries on the grid (y, x) = {grid}: something merges "
+                "or adds pixels. Take it off, or leave the layer out: Record(layers=…, self_attention=…)"
+            )
 
     def _mixed(
         self, layer: Layer, attended: Attended, rows: tuple[int, ...], probs: torch.Tensor, *, head_mean: bool
@@ -272,5 +332,5 @@ def _wanted(plan: LayerPlan, grid: tuple[int, int]) -> bool:
 def _key(places: Places | None, kept: Kept) -> tuple[Any, ...]:
     """What rows that are read together share; a slice has no hash before Python 3.12."""
     if places is None:
-        return ()
+        return (kept,)
     return (places.picture.start, places.picture.stop, places.words.start, places.words.stop, kept)

@@ -1,6 +1,6 @@
 """What keeps a run from being observed, found before the run: each with its reason and the way out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -11,10 +11,18 @@ from ...base.known_names import lies_in
 from ..families import family_of
 from ..families.family import Family
 from ..families.modules import modules_of
+from ..families.video import VideoFamily
 from .plans import LayerPlan
 
 # Hooks of diffusers that reuse a layer's result of an earlier step, by words in their names; "fbc" is FirstBlockCache.
 _REUSING = ("cache", "broadcast", "skip", "fbc")
+# Those of them that call a module or leave it out as a whole: what attends is heard rightly, what does not is silent.
+# FasterCache leaves out rows, SeaCache and the cache of text keys work inside layers, skips replace attention itself.
+WHOLE_MODULES = frozenset(
+    {"fbc_leader_block_hook", "fbc_block_hook", "mag_cache_leader_block_hook", "mag_cache_block_hook"}
+    | {"pyramid_attention_broadcast", "taylorseer_cache"}
+)
+_NEVER_LEFT_OUT = frozenset({"fbc_leader_block_hook"})  # what it does decides about the others
 KNOWN_HOOKS = frozenset(
     {"group_offloading", "lazy_prefetch_group_offloading", "layer_execution_tracker", "layerwise_casting"}
     | {"peft_autocast_disable"}
@@ -36,7 +44,18 @@ def obstacles(pipe: Any, plans: Mapping[str, LayerPlan]) -> list[str]:
     family = family_of(pipe)
     parts = modules_of(family.held(pipe))
     wanted = {name: plan.kind for name, plan in plans.items()}
-    return [*compiled(parts, family), *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
+    others = family.further(pipe) if isinstance(family, VideoFamily) else {}
+    beside = (one for name, network in others.items() for one in compiled(modules_of(network), family, name))
+    return [*compiled(parts, family), *beside, *_reused(parts, plans, family), *family.obstacles(parts, wanted)]
+
+
+def reusing(parts: Parts, layers: Collection[str]) -> dict[str, str]:
+    """Layer -> the hook of a cache that may leave it out of a call, and give an earlier step's result in its place."""
+    found: dict[str, str] = {}
+    for name, module in parts.items():
+        if hooks := (WHOLE_MODULES - _NEVER_LEFT_OUT) & diffusers_hooks(module).keys():
+            found |= {layer: min(hooks) for layer in layers if lies_in(layer, name)}
+    return found
 
 
 def own_forward(module: torch.nn.Module) -> Any:
@@ -56,9 +75,13 @@ def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
 
 
-def compiled(parts: Parts, family: Family) -> Iterator[str]:
-    """Where the denoiser is compiled, with the way back; empty if it is not."""
-    whole = f"pipe.{family.component}"
+def compiled(parts: Parts, family: Family, component: str = "") -> Iterator[str]:
+    """Where a denoiser is compiled, with the way back; empty if it is not.
+
+    Args:
+        component: Its name in the pipeline, if it is not the first.
+    """
+    whole = f"pipe.{component or family.component}"
     for name, module in parts.items():
         place = f"{whole}.get_submodule({name!r})" if name else whole
         children = vars(module).get("_modules", {})
@@ -83,12 +106,13 @@ def _reused(parts: Parts, plans: Mapping[str, LayerPlan], family: Family) -> Ite
     for name, module in parts.items():
         if not vars(module).keys() & {"_diffusers_hook", "forward"}:
             continue
-        reusing = [hook for hook in diffusers_hooks(module) if any(word in hook for word in _REUSING)]
+        hooks = diffusers_hooks(module).keys() - WHOLE_MODULES
+        found = [hook for hook in sorted(hooks) if any(word in hook for word in _REUSING)]
         package = str(getattr(own_forward(module), "__module__", "")).partition(".")[0]
         if package in _REUSING_PACKAGES:
-            reusing.append(package)
-        if reusing and any(lies_in(layer, name) or lies_in(name, layer) for layer in plans):
+            found.append(package)
+        if found and any(lies_in(layer, name) or lies_in(name, layer) for layer in plans):
             where = repr(name) if name else f"the {family.title}"
-            reason = f"{reusing[0]} at {where} reuses results of earlier steps, at which layers are skipped"
+            reason = f"{found[0]} at {where} reuses results of earlier steps, at which layers are skipped"
             yield f"{reason}. Disable it, or {_WITHOUT}"
             return

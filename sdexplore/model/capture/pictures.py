@@ -37,6 +37,30 @@ def pictures_of(
     return found, _verdicts(output, images)
 
 
+def videos_of(output: Any | None, videos: int, lacking: Lacking) -> list[UInt8[np.ndarray, "frame Y X 3"]] | None:
+    """The frames of each video as uint8; None for latents, and where there are none.
+
+    Args:
+        output: None for a run that was stopped.
+        videos: How many there should be.
+        lacking: Told why there are no frames where the output should hold some.
+    """
+    if output is None:
+        return None
+    made = output[0] if isinstance(output, tuple) and output else getattr(output, "frames", None)
+    found: list[UInt8[np.ndarray, "frame Y X 3"]] | None = None
+    with lacking.unless("frames"):
+        if made is None:
+            lacking.note("frames", f"{type(output).__name__} holds no frames, only {', '.join(vars(output))}")
+        else:
+            several = [_as_bytes(one) for one in made]
+            found = [np.stack(one) for one in several if one is not None] or None
+    if found is not None and len(found) != videos:
+        lacking.note("frames", f"the pipeline returned {len(found)} videos for {videos}")
+        found = None
+    return found
+
+
 def _made(output: Any) -> tuple[Any, str]:
     if isinstance(output, tuple):
         first = output[0] if output else None

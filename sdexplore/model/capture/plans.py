@@ -1,7 +1,7 @@
 """What a run reads of each attention layer, and of each call of the denoiser."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,7 +11,7 @@ from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..families.attention_modules import Layer
 
-Kind = Literal["cross_attention", "self_attention"]
+Kind = Literal["cross_attention", "self_attention", "word_attention", "concept_scores"]
 Shape = tuple[int, ...]
 
 Kept = tuple[int, ...] | None
@@ -28,7 +28,8 @@ class LayerPlan:
         queries: Whether to keep each head's queries too, times the scale.
         rest: Whether the last column is no position of the text, but all that it shares a softmax with.
         grids: If given, the layer is read only if one of these is its grid (y, x), or the longer side of its grid.
-        also: A second reading of a layer that attends to words and picture in one softmax: to the picture.
+        also: Further readings of a layer in which words and picture attend in one softmax: the picture's to itself, and
+            the words' to the picture; and the scores of concepts beside them.
     """
 
     kind: Kind
@@ -37,12 +38,12 @@ class LayerPlan:
     grids: tuple[int | tuple[int, int], ...] | None = None
     queries: bool = False
     rest: bool = False
-    also: "LayerPlan | None" = None
+    also: tuple["LayerPlan", ...] = ()
 
     @property
     def readings(self) -> tuple["LayerPlan", ...]:
-        """The plan itself, and the second one if there is one."""
-        return (self,) if self.also is None else (self, self.also)
+        """The plan itself, and the further ones."""
+        return (self, *self.also)
 
     @property
     def waits(self) -> bool:
@@ -98,15 +99,19 @@ def plan_layers(layers: Mapping[str, Layer], record: Record) -> dict[str, LayerP
     names = [wanted for wanted in record.self_attention if isinstance(wanted, str)]
     grids = tuple(wanted for wanted in record.self_attention if not isinstance(wanted, str))
     for name, layer in layers.items():
-        words = layer.to_words and record.cross_attention and (record.layers is None or lies_in(name, *record.layers))
-        picture: LayerPlan | None = None
+        named = record.layers is None or lies_in(name, *record.layers)
+        found = list[LayerPlan]()
+        if layer.to_words and record.cross_attention and named:
+            joint = layer.joint
+            found.append(LayerPlan("cross_attention", head_mean, dtype, queries=record.queries, rest=joint))
         if layer.to_picture and lies_in(name, *names):
-            picture = LayerPlan("self_attention", head_mean, dtype)
+            found.append(LayerPlan("self_attention", head_mean, dtype))
         elif layer.to_picture and grids:
-            picture = LayerPlan("self_attention", head_mean, dtype, grids)
-        if words:
-            queries, joint = record.queries, layer.joint
-            plans[name] = LayerPlan("cross_attention", head_mean, dtype, queries=queries, rest=joint, also=picture)
-        elif picture is not None:
-            plans[name] = picture
+            found.append(LayerPlan("self_attention", head_mean, dtype, grids))
+        if layer.joint and record.word_attention and named:
+            found.append(LayerPlan("word_attention", head_mean, dtype))
+        if layer.text_block is not None and record.concepts:
+            found.append(LayerPlan("concept_scores", head_mean=True, dtype=torch.float32))
+        if found:
+            plans[name] = replace(found[0], also=tuple(found[1:]))
     return plans

@@ -15,22 +15,32 @@ from ..families.attention_modules import Layer, Places
 from ..families.family import Family
 from ..families.ways_in import Attended
 
-SCORES = 1 << 25
+SCORES = 1 << 24
 
 
-def probabilities(attended: Attended, *, head_mean: bool) -> Float[torch.Tensor, "row kept pixel key"]:
-    """softmax(scale · Q Kᵀ + mask) of queries and keys by head; one "head", their mean, if wanted."""
-    return _in_pieces(attended, None, head_mean=head_mean)
+def probabilities(
+    attended: Attended, kept: Sequence[int] | None = None, *, head_mean: bool
+) -> Float[torch.Tensor, "row kept pixel column"]:
+    """softmax(scale · Q Kᵀ + mask) of queries and keys by head; one "head", their mean, if wanted.
+
+    Args:
+        kept: Keys of which columns are wanted. Where the kernel handed out its normaliser there are no others but one
+            more, 1 − their sum; elsewhere there are all.
+    """
+    length = attended.key.shape[-2]
+    # A query that a mask forbids every key attends to nothing: there, what is left is none of the others'.
+    if attended.normaliser is None or attended.mask is not None or kept is None or len(kept) + 1 >= length:
+        return _in_pieces(attended, None, head_mean=head_mean)
+    probs = _in_pieces(attended.of_keys(_as_slice(list(kept))), None, head_mean=head_mean)
+    return torch.cat([probs, 1 - probs.sum(-1, keepdim=True)], dim=-1)
 
 
 def of_words(
     family: Family, layer: Layer, attended: Attended, places: Places, kept: Sequence[int] | None, *, head_mean: bool
 ) -> Float[torch.Tensor, "row kept pixel column"]:
     """Of the picture's queries in a joint layer: a column for each kept position of the text, and one for all else."""
-    length = attended.key.shape[-2]
-    words = range(*places.words.indices(length))
-    keys = list(words) if kept is None else [words[position] for position in kept]
-    probs = _selected(family, layer, attended, places, _as_slice(keys), head_mean=head_mean)
+    keys = _as_slice(_keys(attended, places, kept))
+    probs = _selected(family, layer, attended.of_queries(places.picture), keys, head_mean=head_mean)
     return torch.cat([probs, 1 - probs.sum(-1, keepdim=True)], dim=-1)
 
 
@@ -38,13 +48,26 @@ def of_picture(
     family: Family, layer: Layer, attended: Attended, places: Places, *, head_mean: bool
 ) -> Float[torch.Tensor, "row kept pixel column"]:
     """Of the picture's queries in a joint layer: a column for each pixel; with the words' they would sum to 1."""
-    return _selected(family, layer, attended, places, places.picture, head_mean=head_mean)
+    return _selected(family, layer, attended.of_queries(places.picture), places.picture, head_mean=head_mean)
+
+
+def of_text(
+    family: Family, layer: Layer, attended: Attended, places: Places, kept: Sequence[int] | None, *, head_mean: bool
+) -> Float[torch.Tensor, "row kept pixel column"]:
+    """Of the words' queries in a joint layer, to the picture: a column for each kept position of the text."""
+    asking = _as_slice(_keys(attended, places, kept))
+    return _selected(family, layer, attended.of_queries(asking), places.picture, head_mean=head_mean).mT
+
+
+def _keys(attended: Attended, places: Places, kept: Sequence[int] | None) -> list[int]:
+    """Where the kept positions of the text stand in the sequence."""
+    words = range(*places.words.indices(attended.key.shape[-2]))
+    return list(words) if kept is None else [words[position] for position in kept]
 
 
 def _selected(
-    family: Family, layer: Layer, attended: Attended, places: Places, keys: slice | list[int], *, head_mean: bool
+    family: Family, layer: Layer, attended: Attended, keys: slice | list[int], *, head_mean: bool
 ) -> torch.Tensor:
-    attended = attended.of_queries(places.picture)
     if attended.normaliser is not None:  # the other keys are needed no more
         return _in_pieces(family.by_head(layer, attended.of_keys(keys)), None, head_mean=head_mean)
     return _in_pieces(family.by_head(layer, attended), keys, head_mean=head_mean)

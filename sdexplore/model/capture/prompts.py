@@ -27,7 +27,7 @@ _IN_ITS_PLACE = ("class_labels", "image_embeds", "image")
 
 
 def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
-    """How many images a call makes: its prompts (or what is in their place) times num_images_per_prompt.
+    """How many images or videos a call makes: its prompts (or what is in their place) times those of each prompt.
 
     In their place are embeddings, or batch_size, or class labels; without any of them the pictures that are given.
     """
@@ -41,7 +41,12 @@ def image_count(prompt: Any, arguments: Mapping[str, Any]) -> int:
     else:
         several = (_several(arguments.get(name)) for name in _IN_ITS_PLACE)
         prompts = next((one for one in several if one is not None), 1)
-    return int(prompts) * int(arguments.get("num_images_per_prompt") or 1)
+    return int(prompts) * _per_prompt(arguments)
+
+
+def _per_prompt(arguments: Mapping[str, Any]) -> int:
+    named = (arguments.get(name) for name in ("num_images_per_prompt", "num_videos_per_prompt"))
+    return int(next((one for one in named if one), 1))
 
 
 def _several(given: Any) -> int | None:
@@ -60,7 +65,7 @@ def prompts_of(
     Args:
         swapped: Role -> prompt that a run takes up at a later step.
     """
-    per_prompt = max(1, int(arguments.get("num_images_per_prompt") or 1))
+    per_prompt = max(1, _per_prompt(arguments))
     texts = {"cond": (prompt, "prompt"), "uncond": (arguments.get("negative_prompt"), "negative_prompt")}
     edits = arguments.get("editing_prompt")  # of semantic guidance: texts that each of the images is edited by
     for number, edit in enumerate([edits] if isinstance(edits, str) else edits or ()):
@@ -94,6 +99,11 @@ def prompts_of(
         return found[key]
 
     return tokens
+
+
+def tokens_of_text(pipe: Any, arguments: Mapping[str, Any], text: str) -> Tokenizations | None:
+    """The tokens of a prompt as a call with these arguments writes and cuts it; None without a tokenizer."""
+    return _tokenized(pipe, text, {}, _with_defaults(pipe, arguments))
 
 
 def refuse_unknown_tokens(
@@ -224,12 +234,16 @@ def swaps_of(
         raise RunError(
             f"{function}(prompt_at=…): give the first prompt as text, so that its embeddings can be recognised"
         )
-    allowed = getattr(pipe, "_callback_tensor_inputs", ())
-    pooled = family_of(pipe).pooled
+    allowed, family = getattr(pipe, "_callback_tensor_inputs", ()), family_of(pipe)
+    pooled = family.pooled
     if "prompt_embeds" not in allowed or not hasattr(pipe, "encode_prompt") or not pooled:
-        raise RunError(
-            f"{function}(prompt_at=…): {type(pipe).__name__} does not let its prompt be changed during a run"
-        )
+        why = "does not let its prompt be changed during a run"
+        if "prompt_embeds" in allowed and not pooled:
+            why = (
+                f"lets a callback change prompt_embeds, and its {family.title} is given more of the prompt than that "
+                "(a mask, its length, or pooled text), which would stay the first one's; run it with each prompt"
+            )
+        raise RunError(f"{function}(prompt_at=…): {type(pipe).__name__} {why}")
     return Swaps(
         images=images,
         first=_encoded(pipe, prompt, arguments, images, ("prompt_2", "prompt_3", *_HOW)),

@@ -17,7 +17,9 @@ from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
 from ...text.tokenization import Tokenizations
 from ...theory import pred_original_sample, variance_preserving
+from ...trace.concept_scores import ConceptScores
 from ...trace.declaration import KEYED, Kind, declared, fixed_lengths, with_arrays
+from ...trace.frame_axis import middle
 from ...trace.provenance import Provenance
 from ...trace.step_decoding import Decoder
 from ...trace.trace import Attention, Features, Queries, Trace
@@ -25,8 +27,8 @@ from ..components.memory import give_back, ran_out
 from ..schedulers import noise_levels
 from .lacking import Lacking
 from .module_readers import StatisticsReader, beyond_float16
-from .pictures import pictures_of
-from .plans import kept_of
+from .pictures import pictures_of, videos_of
+from .plans import LayerPlan, kept_of
 from .recorder import Recorder
 
 Decode = Callable[[np.ndarray], UInt8[np.ndarray, "Y X 3"]]
@@ -42,7 +44,8 @@ class Assembly:
 
     Attributes:
         recorder: Finished: its copies are complete.
-        decode: Latents (channel, y, x) on the variance-preserving scale -> picture; None decodes nothing.
+        decode: Latents (channel, y, x), or (channel, frame, y, x), on the variance-preserving scale -> picture; None
+            decodes nothing.
         decoder: Returns what decodes steps when they are looked at; None if there is no VAE.
         latent_rgb: Returns the linear preview's matrix; None if there is no VAE, or the run was stopped.
         factor: Pixels along the side of a latent.
@@ -60,12 +63,18 @@ class Assembly:
     def seal(self, output: Any | None) -> None:
         """Gives the keeper one Trace for each image of the pipeline's `output`, None if the run was stopped."""
         lacking = Lacking()
-        pictures, unsafe = pictures_of(output, self.recorder.roles.images, lacking)
+        video = self.recorder.family.video
+        drawn = video and bool(self.recorder.decoded)  # else it is the latents that the pipeline returned
+        frames = videos_of(output, self.recorder.roles.images, lacking) if drawn else None
+        pictures, unsafe = (None, None) if video else pictures_of(output, self.recorder.roles.images, lacking)
+        pictures = [one[middle(len(one))] for one in frames] if frames else pictures
         images = self.recorder.images
         decoder = self.decoder() if self.decoder is not None else None
         waiting = () if self.decode is None or self.recorder.keeper.in_files else self._steps_to_decode()
         for image in range(images):
             self._complete(image, pictures[image] if pictures else None, lacking, decoder)
+            if frames:
+                self.recorder.keeper.add((image, "frames"), frames[image])
             call = dict(self.call) | ({"image": image, "images": images} if images > 1 else {})
             flags = {} if unsafe is None else {"nsfw_content_detected": bool(unsafe[image])}
             trace = self._trace(image, call | ({"stopped": True} if output is None else {}), flags, lacking)
@@ -113,7 +122,7 @@ class Assembly:
         if (picture := arrays.get("image")) is not None:
             return picture.shape[0], picture.shape[1]
         last = self.recorder.last
-        if last is None or last.ndim != 4:  # noqa: PLR2004  (image, channel, y, x)
+        if last is None or last.ndim != 4 + self.recorder.family.video:  # (image, channel, y, x), or with frames
             return None
         return last.shape[-2] * self.factor, last.shape[-1] * self.factor
 
@@ -176,7 +185,7 @@ class Assembly:
             raise TraceError("predictions of {} beside latents of {}".format(*shapes))
         for step in range(len(sigmas)):  # one at a time, since a long run may be in a file
             rows = slice(step, step + 1)
-            sigma = sigmas[rows].reshape(-1, 1, 1, 1)
+            sigma = sigmas[rows].reshape(-1, *[1] * (kept["latents"].ndim - 1))
             x0 = pred_original_sample(kept["latents"][rows], kept["noise_pred"][rows], sigma, *how)
             keeper.add((image, "pred_original_sample"), x0.astype(np.float32), len(sigmas))
 
@@ -221,7 +230,13 @@ class Assembly:
             if rows[kind] is Queries:
                 there[layer] = Queries(values=arrays[name], steps=tuple(steps))
                 continue
-            cross, plan = kind == "cross_attention", recorder.layers[layer]
+            if rows[kind] is ConceptScores:
+                there[layer] = ConceptScores(
+                    scores=arrays[name], steps=tuple(steps), concepts=tuple(recorder.record.concepts)
+                )
+                continue
+            cross = kind != "self_attention"
+            plan = next(one for one in recorder.layers[layer].readings if one.kind == kind)
             known = recorder.tokens_of(role, image) if cross else None
             if cross and role not in readers:
                 readers[role] = readers_of(known or {}, recorder.family.text_columns(known or ()))
@@ -231,7 +246,7 @@ class Assembly:
             there[layer] = Attention(
                 probs=arrays[name],
                 steps=tuple(steps),
-                columns=_columns(known, first, arrays[name].shape[-1], rest=plan.rest) if cross else (),
+                columns=_columns(known, first, arrays[name].shape[-1], plan) if cross else (),
                 head_mean=plan.head_mean,
                 **(readers[role] if cross else {}),
             )
@@ -239,20 +254,22 @@ class Assembly:
 
 
 def _columns(
-    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, *, rest: bool
+    tokens: Tokenizations | None, first: Mapping[str, int], columns: int, plan: LayerPlan
 ) -> tuple[tuple[int, ...], ...]:
     """The positions of the prompt in each of the recorded columns.
 
-    A `rest`, which has the picture in it, names no position: what it holds of padding is not known.
+    A `rest`, which has the picture in it, names no position: what it holds of padding is not known. Where words ask
+    there is no column for others.
     """
+    rest, others_too = plan.rest, plan.kind == "cross_attention"
     length = (
         max((begin + len(tokens[name].ids) for name, begin in first.items() if name in tokens), default=0)
         if tokens
         else 0
     )
     kept = kept_of(tokens, length, first) if tokens and first else None
-    if kept is None or columns != len(kept) + 1 or (columns == length and not rest):
+    if kept is None or columns != len(kept) + others_too or (columns == length and not rest):
         kept = tuple(range(columns - rest))
         return (*((position,) for position in kept), *[()] * rest)
     others = () if rest else tuple(sorted(set(range(length)).difference(kept)))
-    return (*((position,) for position in kept), others)
+    return (*((position,) for position in kept), *[others] * others_too)

@@ -15,16 +15,18 @@ from diffusers.image_processor import VaeImageProcessor
 from jaxtyping import Float, Float32, UInt8
 
 from ...base.errors import InspectionError
+from ...trace.frame_axis import middle, middle_of
 from ..families import family_of
 from .host_copies import float32_vae
 from .pipeline_parts import autoencoder, in_pixel_space, vae_scale_factor
 
 _FITTED: WeakKeyDictionary[torch.nn.Module, np.ndarray] = WeakKeyDictionary()
 _WITH_FRAMES = 5  # axes
+_OVER_TIME = ("temperal_downsample", "temporal_compression_ratio")  # in configs of Wan's kin, and of CogVideoX's
 _FIT_PICTURES, _FIT_SIDE, _FIT_COLOURS = 8, 8, 4
 
 
-def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+def decode(pipe: Any, latents: Float[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "Y X 3"]:
     """The picture that the pipeline's VAE makes of latents on the variance-preserving scale, as the pipeline does."""
     if in_pixel_space(pipe):
         return of_pixels(latents)
@@ -32,14 +34,20 @@ def decode(pipe: Any, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.nda
 
 
 def decode_with(
-    vae: Any, processor: Any, device: torch.device, latents: Float[np.ndarray, "channel y x"]
+    vae: Any, processor: Any, device: torch.device, latents: Float[np.ndarray, "channel *frame y x"]
 ) -> UInt8[np.ndarray, "Y X 3"]:
-    """The picture that an autoencoder makes of latents on the variance-preserving scale."""
+    """The picture that an autoencoder makes of latents on the variance-preserving scale; of a video its middle frame.
+
+    An autoencoder of videos makes each frame of those before it, and so decodes all of them for the one. Where it is of
+    pictures, it decodes that one alone.
+    """
+    if not _of_videos(vae):
+        latents = middle_of(latents)
     with torch.inference_mode(), float32_vae(vae):
         parameter = next(vae.parameters())
         z = torch.from_numpy(np.array(latents)).unsqueeze(0).to(device, parameter.dtype)
         image = vae.decode(_framed(_unscaled(z, vae), vae), return_dict=False)[0]
-        image = image[:, :, 0] if image.ndim == _WITH_FRAMES else image
+        image = image[:, :, middle(image.shape[2])] if image.ndim == _WITH_FRAMES else image
         array = processor.postprocess(image, output_type="np")[0]
     pixels: np.ndarray = (array * 255).round().astype(np.uint8)
     return pixels
@@ -162,7 +170,8 @@ def _autoencoder(pipe: Any) -> Any:
 
 def image_processor(pipe: Any) -> Any:
     """The pipeline's own image processor, or else diffusers' for its scale factor."""
-    return getattr(pipe, "image_processor", None) or VaeImageProcessor(vae_scale_factor=vae_scale_factor(pipe))
+    own = getattr(pipe, "image_processor", None) or getattr(pipe, "video_processor", None)
+    return own or VaeImageProcessor(vae_scale_factor=vae_scale_factor(pipe))
 
 
 def uint8(pixels: torch.Tensor) -> UInt8[np.ndarray, "Y X 3"]:
@@ -201,16 +210,21 @@ def _patches(z: torch.Tensor) -> torch.Tensor:
 
 
 def _framed(x: torch.Tensor, vae: Any) -> torch.Tensor:
-    """With an axis of one frame, where the autoencoder is one of videos, as Qwen-Image's is."""
-    return x.unsqueeze(2) if getattr(vae.config, "temperal_downsample", None) is not None else x
+    """With an axis of one frame, where it lacks one and the autoencoder is one of videos, as Qwen-Image's is."""
+    return x.unsqueeze(2) if _of_videos(vae) and x.ndim < _WITH_FRAMES else x
+
+
+def _of_videos(vae: Any) -> bool:
+    return any(getattr(vae.config, name, None) is not None for name in _OVER_TIME)
 
 
 def _statistics(z: torch.Tensor, vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    by_channel = (1, -1, *[1] * (z.ndim - 2))
     if (norm := _batch_norm(vae)) is not None:
         spread = torch.sqrt(norm.running_var + vae.config.batch_norm_eps)
-        return norm.running_mean.view(1, -1, 1, 1).to(z), spread.view(1, -1, 1, 1).to(z)
+        return norm.running_mean.view(by_channel).to(z), spread.view(by_channel).to(z)
     mean, std = getattr(vae.config, "latents_mean", None), getattr(vae.config, "latents_std", None)
     if mean is not None and std is not None:
-        return z.new_tensor(mean).view(1, -1, 1, 1), z.new_tensor(std).view(1, -1, 1, 1)
+        return z.new_tensor(mean).view(by_channel), z.new_tensor(std).view(by_channel)
     shift: Any = getattr(vae.config, "shift_factor", None)
     return z.new_tensor(0.0 if shift is None else shift), z.new_tensor(1.0)

@@ -15,7 +15,14 @@ from ...text.tokenization import Kind, Tokenization
 from ...text.words import Span
 from .tokens import spelled
 
-_OWN = ("prompt", "negative_prompt", "num_images_per_prompt", "device", "do_classifier_free_guidance")
+_OWN = (
+    "prompt",
+    "negative_prompt",
+    "num_images_per_prompt",
+    "num_videos_per_prompt",
+    "device",
+    "do_classifier_free_guidance",
+)
 Keep = Callable[[Sequence[int], Sequence[int]], Sequence[int]]
 
 

@@ -111,7 +111,7 @@ def in_pixel_space(pipe: Any) -> bool:
 
 def vae_scale_factor(pipe: Any) -> int:
     """Image pixels along the side of one latent."""
-    known = getattr(pipe, "vae_scale_factor", None)
+    known = getattr(pipe, "vae_scale_factor", getattr(pipe, "vae_scale_factor_spatial", None))
     if isinstance(known, int):  # FLUX.2's denoiser has latents of its VAE in patches of 2 × 2
         return known * 2 if hasattr(autoencoder(pipe), "bn") else known
     config = getattr(autoencoder(pipe), "config", None)

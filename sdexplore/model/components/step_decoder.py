@@ -71,7 +71,7 @@ class PipelineDecoder:
             bar.set_description("decoding")
             yield bar.update
 
-    def __call__(self, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    def __call__(self, latents: Float[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "Y X 3"]:
         """The picture that the VAE makes of latents on the variance-preserving scale."""
         pipe, vae = self._pipe(), self._vae()
         if (why := self.lacking()) is not None or pipe is None or vae is None:
@@ -105,7 +105,7 @@ class PixelDecoder:
         """No bar: it takes no time."""
         return nullcontext(lambda: None)
 
-    def __call__(self, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    def __call__(self, latents: Float[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "Y X 3"]:
         """The picture."""
         return decoding.of_pixels(latents)
 
@@ -128,7 +128,7 @@ class GivenDecoder(PixelDecoder):
         self.name = type(vae).__name__ + (f" ({', '.join(said)})" if said else "")
         self._processor = VaeImageProcessor()
 
-    def __call__(self, latents: Float[np.ndarray, "channel y x"]) -> UInt8[np.ndarray, "Y X 3"]:
+    def __call__(self, latents: Float[np.ndarray, "channel *frame y x"]) -> UInt8[np.ndarray, "Y X 3"]:
         """The picture."""
         if self._channels is not None and len(latents) != self._channels:
             raise TraceError(

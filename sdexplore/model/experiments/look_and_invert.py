@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler
+from diffusers import DDIMInverseScheduler, DDIMScheduler, FlowMatchEulerDiscreteScheduler
 
 from ...base.errors import RunError
 from ...trace.collections import Traces
@@ -26,12 +26,14 @@ from ..families import family_of
 from ..families.pipelines import picture_is_optional
 from ..runs.call import Call
 from ..runs.check_sizes import check_own_sizes
+from ..runs.check_video import refuse_video
 from ..runs.provenance import described
 from ..runs.session import session
 from ..schedulers import noise_levels
-from ..schedulers.one_step import OneStepScheduler
+from ..schedulers.one_step import OneStepFlowScheduler, OneStepScheduler
 from .autoencoder import pixels_of, psnr
 
+_BY_DDIM = ("invert", "redraw")
 _OURS = ("latents", "timesteps", "sigmas", "num_inference_steps", "output_type", "image")
 
 
@@ -49,21 +51,23 @@ def look(
     """A Trace of one denoiser call on a given picture, noised to timestep `t`; Traces for several.
 
     The picture is resized to `height` × `width` (by default the pipeline's size), encoded by the VAE (the mode of
-    its posterior) and noised by DDPM's Eq. 4 with noise from `seed`. `latents` of the trace are x_t, then x0 as
-    predicted from it; `image` is the picture that was given, as the VAE got it.
+    its posterior) and noised with noise from `seed`: by DDPM's Eq. 4, and where the pipeline's scheduler is flow
+    matching's, as x_t = (1 − τ) x0 + τ ε at τ = t / 1000. `latents` of the trace are x_t, then x0 as predicted from it;
+    `image` is the picture that was given, as the VAE got it.
 
     Args:
         image: A PIL image or uint8 array (Y, X, 3). It is turned as EXIF says, and transparency lies on white.
-        t: Training timestep, 0 to 999: at 0 there is almost no noise, at 999 almost no picture.
+        t: Training timestep, 0 to 999: at 0 there is almost no noise, at 999 almost no picture. Of flow matching to
+            1000, at which there is noise alone.
         seed: Of the noise.
-        guidance_scale: 1 by default: one call, of role "cond".
+        guidance_scale: 1 by default: one call, of role "cond" (Z-Image's pipeline is guided by 1 too, and not by 0).
         pipeline_arguments: Further arguments of the pipeline's call, for example negative_prompt, and `change` as `run`
             takes it; the source of a `Keep` or `Patch` is asked about the same noised picture.
 
     Raises:
         RunError: `t` is no timestep, or one of noise alone from which ε says nothing of x0; the prompt is missing; an
             argument is given that `look` sets itself; the call makes several images; the pipeline takes pictures, is
-            unconditional, or of flow matching.
+            unconditional, or of flow matching with another scheduler than Euler's.
     """
     return looked(
         "look", pipe, image, prompt, t=t, seed=seed, record=record, guidance_scale=guidance_scale, **pipeline_arguments
@@ -93,13 +97,26 @@ def looked(
         z = decoding.encode(pipe, pixels)
         noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(int(seed))).to(z.device)
         for one in times:
-            scheduler = OneStepScheduler.from_config(pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False)
+            scheduler = _one_step(pipe)
             scheduler.at = one
-            noisy = scheduler.add_noise(z, noise, torch.tensor([one]))
-            trace = running.run_one(_from_latents(pipe, asked, noisy, 1, scheduler))
+            trace = running.run_one(_from_latents(pipe, asked, scheduler.noised(z, noise), 1, scheduler))
             call = _call_of(trace, "look", image, {"t": one})
             traces.append(trace.altered(kind="look", call=call, image=decoding.uint8(pixels)))
     return Traces(traces) if _several(t) else traces[0]
+
+
+def _one_step(pipe: Any) -> OneStepScheduler | OneStepFlowScheduler:
+    """What makes one step to x0 in the place of the pipeline's scheduler, on the scale of its samples."""
+    if _of_euler_flow(pipe):
+        return OneStepFlowScheduler.instead_of(pipe.scheduler)
+    made: OneStepScheduler = OneStepScheduler.from_config(
+        pipe.scheduler.config, set_alpha_to_one=True, clip_sample=False
+    )
+    return made
+
+
+def _of_euler_flow(pipe: Any) -> bool:
+    return isinstance(pipe.scheduler, FlowMatchEulerDiscreteScheduler)
 
 
 def _several(t: Any) -> bool:
@@ -117,13 +134,16 @@ def timesteps_of(pipe: Any, t: Any, given: str) -> tuple[int, ...]:
         InspectionError: The pipeline has no UNet.
     """
     denoiser(pipe)
-    last = int(pipe.scheduler.config.num_train_timesteps) - 1
+    flow = _of_euler_flow(pipe)
+    last = int(pipe.scheduler.config.num_train_timesteps) - (not flow)
     times = tuple(t) if _several(t) else (t,)
     whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in times)
     if not times or not whole or any(not 0 <= one <= last for one in times):
         raise RunError(f"{given}: t is a training timestep from 0 to {last}, a whole number, or several")
-    scheduler = OneStepScheduler.from_config(pipe.scheduler.config)
+    scheduler = None if flow else OneStepScheduler.from_config(pipe.scheduler.config)
     for one in times:
+        if scheduler is None:
+            break
         if scheduler.config.prediction_type == "epsilon" and scheduler.alphas_cumprod[one] <= 0:
             raise RunError(f"{given}: at {one} this schedule has noise alone, from which ε says nothing of x0")
     return tuple(int(one) for one in times)
@@ -226,6 +246,7 @@ def redraw(
 def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[str, Any]) -> Collection[str]:
     """The arguments of the pipeline's call by name; RunError where it is not text to image, or one is ours to set."""
     denoiser(pipe)
+    refuse_video(pipe, function)
     if family_of(pipe).unconditional(pipe):
         raise RunError(f"{function} needs a pipeline of text to image, and {type(pipe).__name__} is unconditional")
     if (lacking := without_weights(pipe)) is not None:
@@ -234,8 +255,9 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
         raise RunError(f"{function}({clash[0]}=…): {clash[0]!r} is set by {function} itself; leave it out")
     scheduler, prediction = pipe.scheduler, str(pipe.scheduler.config.get("prediction_type"))
     flow = noise_levels.space(scheduler) == "flow matching" or prediction == "flow_prediction"
-    if flow or "Flow" in type(scheduler).__name__:
-        raise RunError(f"{function} noises as diffusion does, and this {type(scheduler).__name__} is of flow matching")
+    if (flow or "Flow" in type(scheduler).__name__) and not (function not in _BY_DDIM and _of_euler_flow(pipe)):
+        how = "goes DDIM's way" if function in _BY_DDIM else "knows FlowMatchEulerDiscreteScheduler's flow alone"
+        raise RunError(f"{function} {how}, and this {type(scheduler).__name__} is of flow matching")
     known = inspect.signature(type(pipe).__call__).parameters
     if "latents" not in known or ("image" in known and not picture_is_optional(type(pipe))):
         family = family_of(pipe)
@@ -280,9 +302,9 @@ def _from_latents(pipe: Any, call: Call, latents: torch.Tensor, steps: int, sche
         **call.arguments,
         "height": y * factor,
         "width": x * factor,
-        "latents": latents.to(
-            getattr(pipe, "_execution_device", latents.device), next(denoiser(pipe).parameters()).dtype
-        ),
+        "latents": family_of(pipe)
+        .given_latents(latents, (y, x))
+        .to(getattr(pipe, "_execution_device", latents.device), next(denoiser(pipe).parameters()).dtype),
         "num_inference_steps": steps,
     }
     return replace(call, arguments=arguments, scheduler=scheduler)

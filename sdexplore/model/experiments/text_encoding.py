@@ -1,6 +1,7 @@
 """What a pipeline's text encoders make of a prompt: every hidden state, and their self-attention."""
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from jaxtyping import Float32
 from ...base.errors import InspectionError
 from ...records.text_encoding import TextEncoding, TextEncodings
 from ...text.tokenization import Tokenization
+from ..components.fed_tokens import fed_tokenization
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import parts
 from ..components.prompt_doubts import refuse_unknown_ids
@@ -55,6 +57,7 @@ class Encoded:
 def text_encoding(pipe: Any, prompt: str, *, attention: bool = True) -> TextEncodings:
     """The prompt in every text encoder of the pipeline: each layer's hidden states, pooled vectors, self-attention.
 
+    A family that puts a template around the prompt (Qwen-Image, Z-Image, FLUX.2, Lumina2, Sana) has it encoded in it.
     The encoders run unchanged. Their attention is computed again in float32 from the queries and keys that they make.
     Each makes two forward passes: the second, with another last word, tells whether the encoder is causal.
 
@@ -86,7 +89,7 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
     known, found = parts(pipe), False
     read = tokens(pipe, prompt)
     refuse_unknown_ids(pipe, read, "text_encoding")
-    for tokenizer, tokenization in read.items():
+    for tokenizer, tokenization in {**read, **_in_templates(pipe, prompt)}.items():
         names = (tokenizer.replace("tokenizer", "text_encoder"), "bert")  # LDMTextToImagePipeline's
         name = next((name for name in names if isinstance(known.get(name), torch.nn.Module)), None)
         if name is not None:
@@ -96,6 +99,20 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
             yield name, known[name], tokenization
     if not found:
         raise InspectionError(f"this {type(pipe).__name__} has no text encoder: there is nothing that reads a prompt")
+
+
+def _in_templates(pipe: Any, prompt: str) -> dict[str, Tokenization]:
+    """The prompt in the template that the pipeline puts around it, by tokenizer; without padding behind it."""
+    family = _family(pipe)
+    known = inspect.signature(type(pipe).__call__).parameters
+    given = {name: one.default for name, one in known.items() if one.default is not one.empty}
+    several = () if family is None else family.fed
+    return {name: fed_tokenization(pipe, name, prompt, given, _all_but_padding) for name in several}
+
+
+def _all_but_padding(ids: Sequence[int], seen: Sequence[int]) -> Sequence[int]:
+    """The places up to the last that the encoder sees; it sees nothing behind, and padding before moves positions."""
+    return range(max((place + 1 for place, one in enumerate(seen) if one), default=len(ids)))
 
 
 def encode(

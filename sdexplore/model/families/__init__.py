@@ -5,8 +5,10 @@ from typing import Any, Final
 from torch import nn
 
 from ...base.errors import InspectionError
+from .animatediff import AnimateDiff
 from .auraflow import AuraFlow
 from .chroma import Chroma
+from .cogvideox import CogVideoX
 from .family import Family, unwrapped
 from .flux import Flux
 from .flux2 import Flux2
@@ -17,6 +19,7 @@ from .qwenimage import QwenImage
 from .sana import Sana
 from .sd3 import SD3
 from .unet import UNet
+from .wan import Wan
 from .zimage import ZImage
 
 FAMILIES: Final[dict[str, Family]] = {
@@ -32,6 +35,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "hunyuandit": HunyuanDiT(),
     "auraflow": AuraFlow(),
     "chroma": Chroma(),
+    "cogvideox": CogVideoX(),
+    "wan": Wan(),
+    "animatediff": AnimateDiff(),
 }
 _NAMES = ("unet", "transformer", "prior", "decoder")  # what pipelines of diffusers call a denoiser
 

@@ -32,11 +32,13 @@ class Layer:
     Attributes:
         name: Dotted, in the denoiser.
         facts: What it attends to, its heads and widths.
+        text_block: The block of two streams that it is in, where other words can go beside the text (`concept_stream`).
     """
 
     name: str
     module: nn.Module
     facts: AttentionFacts
+    text_block: nn.Module | None = None
 
     @property
     def to_words(self) -> bool:
@@ -75,7 +77,7 @@ class Places:
 
     Attributes:
         picture: Of the queries, and of the keys.
-        words: Of the keys; the text from its first position to its last, padding too.
+        words: Of the same; the text from its first position to its last, padding too.
     """
 
     picture: slice
@@ -90,10 +92,11 @@ def attention_facts_of(module: nn.Module) -> AttentionFacts | None:
     if not type(module).__name__.endswith("Attention"):
         return None
     queries, many = getattr(module, "to_q", None), getattr(module, "heads", None)
-    # Each of the newer transformers of diffusers has an attention class of its own.
-    if isinstance(queries, nn.Linear) and isinstance(many, int):
+    # Each of the newer transformers of diffusers has an attention class of its own. A LoRA's layer is no nn.Linear.
+    made, taken = (getattr(queries, name, None) for name in ("out_features", "in_features"))
+    if isinstance(made, int) and isinstance(taken, int) and isinstance(many, int):
         kind = "joint" if _is_joint(module) else "self"
-        return AttentionFacts(kind, many, queries.out_features // many, queries.in_features)
+        return AttentionFacts(kind, many, made // many, taken)
     # The attention classes of transformers share no base: CLIP's and T5's name their attributes differently.
     heads = getattr(module, "num_heads", getattr(module, "n_heads", None))
     width = getattr(module, "head_dim", getattr(module, "key_value_proj_dim", None))

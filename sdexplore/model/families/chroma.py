@@ -8,6 +8,9 @@ Its mask is added to the scores: 1 between real tokens and 0 elsewhere. So the p
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from torch import nn
+
+from .attention_modules import Layer
 from .family import Encoded, Family
 from .flux import Flux
 
@@ -28,6 +31,10 @@ class Chroma(Flux):
     def roles(self, pipe: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The prompt's, and with guidance the negative prompt's."""
         return tuple(reversed(Family.roles(self, pipe, given)))
+
+    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
+        """In none do concepts go beside the text: its blocks are conditioned otherwise."""
+        return Family.attention_layers(self, denoiser)
 
     def role_conditions(self, pipe: Any) -> Iterator[tuple[str, str]]:
         """Each role and when it is there."""

@@ -8,6 +8,7 @@ gives predictions the sign that the scheduler gets.
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -19,7 +20,7 @@ from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .modules import modules_of
 from .unet_blocks import Blocks
-from .ways_in import Attended, Heard, Removable, listen_to_kernel
+from .ways_in import Attended, Heard, Pays, Removable, listen_to_kernel
 
 Call = Mapping[str, Any]
 Encoded = Mapping[str, torch.Tensor | None]
@@ -39,9 +40,9 @@ class Family:
         output: Field of the output that holds the prediction.
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
+        changed_at_kernel: Whether a change of its attention is made at torch's kernel, and not at projections.
         pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
             can change all that the prompt gives the denoiser.
-        at_kernel: Whether its layers are heard at torch's kernel, which may hand out its normaliser.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
@@ -49,6 +50,10 @@ class Family:
         negative_apart: Whether the pipeline writes a negative prompt otherwise than a prompt, without its template.
         levels: Whether its blocks go down, mid and up, as a UNet's do.
         masks_padding: Whether the pipeline hides padding from its text encoders.
+        video: Whether it draws videos: latents have frames, (row, channel, frame, y, x) (`VideoFamily`).
+        no_change: Class of a change that is not made in it -> why.
+        scale_may_change: Whether a callback may change the scale of guidance on the way; else the pipeline goes on with
+            what it was given.
         guided_by: How guidance combines the halves, where it is not ε_u + s (ε_c − ε_u) (`analysis.guidance`).
     """
 
@@ -62,8 +67,8 @@ class Family:
     text: ClassVar[str] = "encoder_hidden_states"
     output: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = True
+    changed_at_kernel: ClassVar[bool] = True
     pooled: ClassVar[str] = ""
-    at_kernel: ClassVar[bool] = True
     heard_by: ClassVar[str] = "gave nothing to torch's scaled_dot_product_attention"
     sized_by_call: ClassVar[tuple[str, ...]] = ()
     fed: ClassVar[tuple[str, ...]] = ()
@@ -71,6 +76,11 @@ class Family:
     negative_apart: ClassVar[bool] = False
     levels: ClassVar[bool] = False
     masks_padding: ClassVar[bool] = True
+    video: ClassVar[bool] = False
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"Keep": "words and picture have one softmax, and the formula mixes attention to words alone"}
+    )
+    scale_may_change: ClassVar[bool] = False
     guided_by: ClassVar[str] = ""
 
     # The denoiser
@@ -143,16 +153,16 @@ class Family:
         embeds = self.embeddings(call)
         return 0 if embeds is None else embeds.shape[1]
 
-    def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel y x"]:
+    def noise_pred(self, output: Any, call: Call) -> Float[torch.Tensor, "row channel *frame y x"]:
         """The prediction in the denoiser's output, with the sign that the scheduler gets."""
         made = output[0] if isinstance(output, tuple) else getattr(output, self.output)
         return self.unpacked(made, self.latent_size(call))
 
-    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel y x"]:  # noqa: ARG002
+    def unpacked(self, latents: torch.Tensor, size: Grid) -> Float[torch.Tensor, "row channel *frame y x"]:  # noqa: ARG002
         """Latents of a size (y, x), or a prediction, as (row, channel, y, x), from how the pipeline packs them."""
         return latents
 
-    def packed(self, latents: Float[torch.Tensor, "row channel y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
+    def packed(self, latents: Float[torch.Tensor, "row channel *frame y x"], size: Grid) -> torch.Tensor:  # noqa: ARG002
         """The inverse of `unpacked`."""
         return latents
 
@@ -244,8 +254,12 @@ class Family:
         """Whether a module can be an attention layer of this family; a quick look, since a run asks every module."""
         return True
 
-    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
-        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off."""
+    def listen(self, layer: Layer, heard: Heard, pays: Pays | None = None) -> Sequence[Removable]:  # noqa: ARG002
+        """Has `heard` called with what the layer attends with, at every call; what is returned takes that off.
+
+        Args:
+            pays: Asked at each call by a family that can hear a layer in two ways; None: never at the kernel.
+        """
         return listen_to_kernel(layer.module, heard)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
@@ -265,13 +279,21 @@ class Family:
         """
         return None
 
-    def unchangeable(self, layer: Layer) -> str | None:
+    def standing(self, denoiser: nn.Module, layer: Layer, call: Call, row: int) -> Places:
+        """`places` of a row of any layer: where they are not told, all queries are the picture's and all keys words."""
+        grids = self.grids(denoiser, ())
+        grids.begin(call)
+        y, x = grids.of(layer.name) or (0, 0)
+        return self.places(layer, call, row, y * x) or Places(picture=slice(None), words=slice(None))
+
+    def unchangeable(self, layer: Layer) -> str | None:  # noqa: ARG002
         """Why what the layer attends with, or its heads, cannot be changed; None where they can.
 
-        Where they can, query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
+        Layers that are heard at the kernel are changed there (`change_at_kernel`), the words' keys where `places` says.
+        In others query, key and value come from `to_q`, `to_k`, `to_v` or fused ones, the words' keys are at the
         positions that `text_columns` says, and the heads go to `to_out[0]` side by side (`ways_to_change`).
         """
-        return f"what {layer.name!r} attends with is not changed in a {self.title} of this family; whole modules are"
+        return None
 
     def leading_rows_only(self, layer: Layer) -> bool:
         """Whether the layer may attend in the leading rows of the batch alone, as perturbed-attention guidance does."""
@@ -288,6 +310,20 @@ class Family:
         else:
             why = f"is a {self.title}'s, and how it makes keys of other words is not known here"
         raise RunError(f"open_word_map: layer {layer.name!r} {why}")
+
+    # Concepts beside the text
+
+    def concept_embeds(self, pipe: Any, concepts: Sequence[str], given: Mapping[str, Any]) -> torch.Tensor:  # noqa: ARG002
+        """(concept, width): the first token of each concept's text, as the pipeline gives T5's text to its denoiser.
+
+        Raises:
+            RunError: The pipeline has no T5.
+        """
+        raise RunError(f"Record(concepts=…): how a {self.title} takes words beside its text is not known")
+
+    def concept_conditioning(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """What conditions the concepts, by a call of the denoiser's `time_text_embed` and what it made."""
+        return made
 
     # Sizes
 

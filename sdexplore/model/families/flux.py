@@ -6,14 +6,16 @@ an input and predicts one row; `true_cfg_scale` beside a negative prompt makes a
 
 # ruff: noqa: ARG002  (the names are those of the base class)
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
 
+from ...base.errors import RunError
 from . import packed_latents
 from .attention_modules import Layer, Places
+from .concept_stream import with_text_streams
 from .family import Call, Encoded, Family
 from .grids import Grid
 
@@ -88,6 +90,22 @@ class Flux(Family):
         return {name: 0 for name in tokenizers if name == "tokenizer_2"}
 
     # Attention
+
+    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
+        """Those of two streams first, then those of one."""
+        return with_text_streams(denoiser, super().attention_layers(denoiser))
+
+    def concept_embeds(self, pipe: Any, concepts: Sequence[str], given: Mapping[str, Any]) -> torch.Tensor:
+        """T5's alone."""
+        if pipe.text_encoder_2 is None or pipe.tokenizer_2 is None:
+            raise RunError("Record(concepts=…): a concept is read by T5, and this pipeline has no text_encoder_2")
+        length = {"max_sequence_length": self.length(pipe, given)}
+        return cast("torch.Tensor", pipe.encode_prompt([""] * len(concepts), list(concepts), **length)[0][:, 0])
+
+    def concept_conditioning(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> torch.Tensor:
+        """As the authors' code has it: time and guidance scale, with zeros for the pooled text."""
+        *others, pooled = args
+        return cast("torch.Tensor", module.forward(*others, torch.zeros_like(pooled)))
 
     def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The words first, then the picture."""

@@ -6,6 +6,7 @@ The padding is no masked key: a learned vector stands in its place.
 # ruff: noqa: ARG002  (the names are those of the base class)
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +28,9 @@ class HunyuanDiT(Family):
     classes: ClassVar[tuple[str, ...]] = ("HunyuanDiT2DModel",)
     positional: ClassVar[tuple[str, ...]] = ("hidden_states", "timestep", "encoder_hidden_states")
     dispatches: ClassVar[bool] = False
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"Keep": "two texts stand one behind the other in the keys, and the formula aligns one"}
+    )
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""

@@ -41,8 +41,11 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "DreamLite": "it masks the text's padding, which its attention would be read without. Call the pipeline itself",
     "DanceDiffusion": "it draws sound, and only pictures are observed. Call the pipeline itself",
 }
-_VIDEO = ("AnimateDiff", "PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo", "VideoToVideo")
-_FRAMES = "it draws frames, whose attention has no grid (y, x). Only pictures are observed. Call the pipeline itself"
+_VIDEO = ("PIAPipeline", "I2VGen", "VideoDiffusion", "TextToVideo", "VideoToVideo")
+_FRAMES = (
+    "it draws frames, and of videos only those of CogVideoXPipeline, WanPipeline and AnimateDiffPipeline are observed, "
+    "from text. Call the pipeline itself"
+)
 
 
 def refusal(cls: Any, arguments: Mapping[str, Any], images: int) -> str | None:

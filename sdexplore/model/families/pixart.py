@@ -6,6 +6,7 @@ The text's padding is masked. The transformer predicts a variance behind the noi
 # ruff: noqa: ARG002  (the names are those of the base class)
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -29,6 +30,7 @@ class PixArt(Family):
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer",)
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def latent_channels(self, pipe: Any) -> int:
         """What the transformer takes; it makes twice as many."""

@@ -7,6 +7,7 @@ pipeline puts an instruction in front of the prompt, and keeps of the whole text
 # ruff: noqa: ARG002  (the names are those of the base class)
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -29,6 +30,9 @@ class Sana(Family):
     dispatches: ClassVar[bool] = False
     fed: ClassVar[tuple[str, ...]] = ("tokenizer",)
     cut_to_size: ClassVar[bool] = True
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"Keep": "its attention to the picture is linear, without the probabilities that are kept"}
+    )
     negative_apart: ClassVar[bool] = True
 
     def latent_channels(self, pipe: Any) -> int:

@@ -7,13 +7,15 @@ prompt once more with some blocks left out.
 
 # ruff: noqa: ARG002  (the names are those of the base class)
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
 
+from ...base.errors import RunError
 from .attention_modules import Layer, Places
+from .concept_stream import with_text_streams
 from .family import Call, Family
 from .grids import Grid, pair
 
@@ -27,6 +29,7 @@ class SD3(Family):
     title: ClassVar[str] = "SD3 transformer"
     masks_padding: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("SD3Transformer2DModel",)
+    scale_may_change: ClassVar[bool] = True
     dispatches: ClassVar[bool] = False
     pooled: ClassVar[str] = "pooled_prompt_embeds"
     sized_by_call: ClassVar[tuple[str, ...]] = ("tokenizer_3",)
@@ -56,6 +59,20 @@ class SD3(Family):
     def text_columns(self, tokenizers: Collection[str]) -> dict[str, int]:
         """CLIP's two share the first 77 keys; T5's are behind them."""
         return {name: _CLIP if name == "tokenizer_3" else 0 for name in tokenizers}
+
+    def attention_layers(self, denoiser: nn.Module) -> dict[str, Layer]:
+        """In blocks of two streams, all of them."""
+        return with_text_streams(denoiser, super().attention_layers(denoiser))
+
+    def concept_embeds(self, pipe: Any, concepts: Sequence[str], given: Mapping[str, Any]) -> torch.Tensor:
+        """T5's, which stand behind CLIP's."""
+        if pipe.text_encoder_3 is None or pipe.tokenizer_3 is None:
+            raise RunError("Record(concepts=…): a concept is read by T5, and this pipeline has no text_encoder_3")
+        none, length = [""] * len(concepts), {"max_sequence_length": self.length(pipe, given)}
+        return cast(
+            "torch.Tensor",
+            pipe.encode_prompt(none, none, list(concepts), do_classifier_free_guidance=False, **length)[0][:, _CLIP],
+        )
 
     def places(self, layer: Layer, call: Call, row: int, pixels: int) -> Places | None:
         """The picture first, then the words."""

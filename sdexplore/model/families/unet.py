@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
 from .pipelines import edits_of
 from .unet_blocks import Blocks, blocks_of
-from .ways_in import Attended, Heard, Removable, listen_to_projections
+from .ways_in import Attended, Heard, Pays, Removable, listen_to_either, listen_to_projections
 
 _OTHER_ORDERS = {  # by a word in the pipeline's class
     "InstructPix2Pix": ("cond", "image", "uncond"),
@@ -24,6 +25,9 @@ _OTHER_ORDERS = {  # by a word in the pipeline's class
 _TEXT_POSITIONS = 77  # any number does for an example: no other shape depends on it
 # Processors that attend with other queries and keys than the layer's to_q and to_k make.
 _OWN_PROJECTIONS = ("CustomDiffusion", "CrossFrame", "AddedKV")
+_OF_FRAMES = "UNetMotionModel"
+# Processors that give torch's kernel the layer's queries and keys, once; an IP-Adapter's do so again for pictures.
+_AT_KERNEL = frozenset({"AttnProcessor2_0", "FusedAttnProcessor2_0"})
 _OVER_TIME = ("Temporal", "Transformer3D")
 _BESIDE = re.compile(r"\.fuser\.|(^|\.)ctrl_")  # modules of a UNet beside the picture's own
 _WITHOUT = "leave those layers out: Record(layers=…, self_attention=…), or Record(cross_attention=False)"
@@ -40,8 +44,10 @@ class UNet(Family):
     positional: ClassVar[tuple[str, ...]] = ("sample", "timestep", "encoder_hidden_states")
     sample: ClassVar[str] = "sample"
     dispatches: ClassVar[bool] = False
+    scale_may_change: ClassVar[bool] = True
     pooled: ClassVar[str] = "add_text_embeds"
-    at_kernel: ClassVar[bool] = False
+    changed_at_kernel: ClassVar[bool] = False
+    no_change: ClassVar[Mapping[str, str]] = MappingProxyType({})
     heard_by: ClassVar[str] = "made no query and key with its to_q and to_k"
 
     def latent_channels(self, pipe: Any) -> int:
@@ -54,8 +60,12 @@ class UNet(Family):
         return made // 2 if variance.startswith("learned") or made in (2 * (latent or 0), 2 * (taken or 0)) else made
 
     def knows(self, denoiser: nn.Module) -> bool:
-        """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead."""
-        return "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
+        """Whatever a pipeline has as its `unet`; a transformer of diffusers takes `hidden_states` instead.
+
+        A UNet of frames is AnimateDiff's.
+        """
+        of_frames = any(base.__name__ == _OF_FRAMES for base in type(denoiser).__mro__)
+        return not of_frames and "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
 
     def vae_scaling(self, pipe: Any) -> float | None:
         """SDXL's where the UNet takes its sizes and pooled text; else that of Stable Diffusion 1.x, for its own kin."""
@@ -147,12 +157,22 @@ class UNet(Family):
         """
         return isinstance(module, Attention) and not _BESIDE.search(name)
 
-    def listen(self, layer: Layer, heard: Heard) -> Sequence[Removable]:
-        """By hooks on the layer's projections."""
-        return listen_to_projections(layer.module, heard)
+    def listen(self, layer: Layer, heard: Heard, pays: Pays | None = None) -> Sequence[Removable]:
+        """By hooks on the layer's projections; cross-attention at torch's kernel where that costs less."""
+        if layer.to_picture or pays is None:
+            return listen_to_projections(layer.module, heard)
+
+        def at_kernel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+            pixels: Any = (*args, *kwargs.values())[0]
+            words: Any = kwargs.get("encoder_hidden_states")
+            return _reaches_kernel(layer, pixels, words) and pays(pixels.shape[1], words.shape[1])
+
+        return listen_to_either(layer.module, heard, at_kernel)
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:
         """Queries and keys as the layer's processor has them, in float32."""
+        if attended.query.ndim == 4:  # noqa: PLR2004  (heard at the kernel)
+            return super().by_head(layer, attended)
         made = self.computed(layer, attended)
         return Attended(in_order(made.query), in_order(made.key), made.scale)
 
@@ -228,6 +248,19 @@ def _merged(parts: Mapping[str, nn.Module], wanted: Mapping[str, str]) -> Iterat
         if arguments.get(argument) and kind in wanted.values():
             yield f"tomesd merges pixels in {kind}, which then fill no grid. tomesd.remove_patch(pipe), or {_WITHOUT}"
             return
+
+
+def _reaches_kernel(layer: Layer, pixels: Any, words: Any) -> bool:
+    """Whether torch's kernel is given what the layer's projections make, in float32, of which it keeps all digits."""
+    return (
+        not torch.compiler.is_compiling()
+        and layer.processor in _AT_KERNEL
+        and isinstance(words, torch.Tensor)
+        and pixels.ndim == 3  # noqa: PLR2004  (row, pixel, width)
+        and pixels.dtype == torch.float32
+        and pixels.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 def _heads(attn: Any, x: torch.Tensor) -> torch.Tensor:

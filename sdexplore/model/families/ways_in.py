@@ -1,15 +1,16 @@
-"""Two ways to read what an attention layer attends with, neither of which changes it.
+"""Ways to read what an attention layer attends with, none of which changes it.
 
 `listen_to_projections`: hooks on the layer's own `to_q` and `to_k`, before any norm; for diffusers' `Attention`.
 `listen_to_kernel`: what `F.scaled_dot_product_attention` is given, after norm, rotary positions and masks; for every
 layer that reaches that function, whatever its processor does before. A kernel that is not torch's (flex attention,
 flash-attn, sage) is read from what the processor's file gives diffusers' `dispatch_attention_fn`.
+`listen_to_either`: one of both, call by call, for a layer that can be heard both ways.
 """
 
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock, get_ident, local
 from typing import Any, Protocol, runtime_checkable
@@ -20,12 +21,12 @@ from torch.nn.attention import SDPBackend
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-_KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
+KERNEL = torch._C._nn.scaled_dot_product_attention  # noqa: SLF001  (`functional` has the same, unless it was replaced)
 _DISPATCH = "dispatch_attention_fn"
 _HERE = local()  # a mode is left in the thread that it was entered in
 _SEAMS: dict[Any, tuple[int, Any]] = {}
 _SEAMS_LOCK = Lock()
-_FOR_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001  (there is no public name)
+KERNEL_FOR_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001  (there is no public name)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Attended:
         scale: Of the scores; `Family.by_head` settles it.
         mask: Added to the scores, or boolean; broadcasts against (row, head, query, key).
         normaliser: log Σ exp of each query's scores, (row, head, query), where the kernel handed it out.
+        value, made: (row, head, position, width); what the kernel was given beside them, and what it returned. They are
+            there at the kernel alone, and not of some rows, queries or keys.
     """
 
     query: torch.Tensor
@@ -44,6 +47,8 @@ class Attended:
     scale: float = 1.0
     mask: torch.Tensor | None = None
     normaliser: torch.Tensor | None = None
+    value: torch.Tensor | None = None
+    made: torch.Tensor | None = None
 
     def of_rows(self, rows: tuple[int, ...]) -> "Attended":
         """The same of some rows of the batch."""
@@ -53,7 +58,7 @@ class Attended:
         normaliser = None if self.normaliser is None else _rows(self.normaliser, rows)
         return Attended(_rows(self.query, rows), _rows(self.key, rows), self.scale, mask, normaliser)
 
-    def of_queries(self, positions: slice) -> "Attended":
+    def of_queries(self, positions: slice | list[int]) -> "Attended":
         """The same of some queries, by head, with all keys."""
         mask = self.mask
         if mask is not None and mask.shape[-2] > 1:
@@ -70,6 +75,8 @@ class Attended:
 
 
 Heard = Callable[[Attended], None]
+Pays = Callable[[int, int], bool]
+"""(queries, keys) -> whether so few of the keys' columns are read that the kernel's normaliser saves work."""
 
 
 def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHandle]:
@@ -104,21 +111,72 @@ def listen_to_projections(module: nn.Module, heard: Heard) -> list[RemovableHand
 
 
 def listen_to_kernel(module: nn.Module, heard: Heard) -> list["Removable"]:
-    """Hooks that switch a mode of this thread on while the layer runs; the mode sees what the kernel is given."""
+    """Has `heard` called with what the kernel is given while the layer runs."""
+    return inside(module, lambda: _Kernel(module, heard))
 
-    def enter(*_: Any) -> None:
-        modes = vars(_HERE).setdefault("modes", [])
-        modes.append(_Kernel(module, heard))
-        modes[-1].__enter__()
 
-    def leave(*_: Any) -> None:
-        modes = vars(_HERE).get("modes", [])
-        if modes and modes[-1].module is module:
-            modes.pop().__exit__(None, None, None)
+class ModeOfLayer(TorchFunctionMode):
+    """What torch's functions are seen by while one layer runs.
 
-    hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
+    Attributes:
+        calls: How many calls of a kernel it has seen.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.calls = module, 0
+
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """Takes what a kernel was given and gave, by head, and says what takes the place of `out`."""
+        self.calls += 1
+        return out
+
+
+def inside(module: nn.Module, mode: Callable[[], ModeOfLayer]) -> list["Removable"]:
+    """Hooks that switch a mode of this thread on while the layer runs; of several, the last sees a call first."""
+    leaving = _Leaving(module)
+    hooks = [
+        module.register_forward_pre_hook(lambda *_: _enter(mode())),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
     file = sys.modules.get(type(getattr(module, "processor", None)).__module__)
-    return [_Leaving(leave), *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+    return [leaving, *hooks, *([_Seam(file)] if hasattr(file, _DISPATCH) else [])]
+
+
+def listen_to_either(
+    module: nn.Module, heard: Heard, at_kernel: Callable[[tuple[Any, ...], dict[str, Any]], bool]
+) -> list["Removable"]:
+    """Hooks on the projections, and the mode in their place in the calls of which `at_kernel` says so.
+
+    Args:
+        at_kernel: Given the arguments of a call of the layer.
+    """
+    leaving = _Leaving(module)
+
+    def enter(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if at_kernel(args, kwargs):
+            _enter(_Kernel(module, heard))
+
+    def projected(attended: Attended) -> None:
+        if not _is_on(module):
+            heard(attended)
+
+    hooks = [
+        module.register_forward_pre_hook(enter, with_kwargs=True),
+        module.register_forward_hook(leaving, always_call=True),
+    ]
+    return [leaving, *hooks, *listen_to_projections(module, projected)]
+
+
+def _is_on(module: nn.Module) -> bool:
+    """Whether this thread's innermost mode is that of this layer."""
+    modes = vars(_HERE).get("modes", [])
+    return bool(modes) and modes[-1].module is module
+
+
+def _enter(mode: ModeOfLayer) -> None:
+    vars(_HERE).setdefault("modes", []).append(mode)
+    mode.__enter__()  # type: ignore[no-untyped-call]  # torch has no types
 
 
 @runtime_checkable
@@ -131,9 +189,17 @@ class Removable(Protocol):
 
 @dataclass(frozen=True)
 class _Leaving:
-    """Leaves a mode that is still on: torch calls no hook of a layer that Ctrl-C ends."""
+    """Leaves the layer's mode: as its hook, and in the end, since torch calls no hook of a layer that Ctrl-C ends."""
 
-    remove: Callable[[], None]
+    module: nn.Module
+
+    def __call__(self, *_: Any) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Leaves the mode if it is on."""
+        if _is_on(self.module):
+            _HERE.modes.pop().__exit__(None, None, None)
 
 
 class _Seam:
@@ -168,36 +234,40 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     *more: Any,
     **named: Any,
 ) -> torch.Tensor:
-    """Diffusers' dispatcher, heard here where no call of torch's own function was heard behind it."""
-    mode = next(reversed(vars(_HERE).get("modes", [])), None)
-    before = mode.calls if mode else 0
+    """Diffusers' dispatcher, which stands for the kernel where no call of torch's own function was seen behind it."""
+    modes = list(vars(_HERE).get("modes", []))
+    before = [one.calls for one in modes]
     out = original(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, *more, **named)
-    if mode and mode.calls == before:  # (row, position, head, width) here
-        mode.hear(_given(query.transpose(1, 2), key.transpose(1, 2), attn_mask, is_causal, scale, enable_gqa))
+    for mode, calls in zip(modes, before, strict=True):  # as of a call of torch's, which the last hands to the first
+        if mode.calls == calls:  # (row, position, head, width) here
+            given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
+            attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
+            attended = replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2))
+            made = mode.reached(attended, repeated(value.transpose(1, 2), attended), out.transpose(1, 2))
+            out = made.transpose(1, 2)
     return out
 
 
-class _Kernel(TorchFunctionMode):
+class _Kernel(ModeOfLayer):
     """Reads the arguments of `F.scaled_dot_product_attention`; what that returns stays the model's."""
 
     def __init__(self, module: nn.Module, heard: Heard) -> None:
-        super().__init__()
-        self.module, self._heard, self.calls = module, heard, 0
+        super().__init__(module)
+        self._heard = heard
 
-    def hear(self, attended: Attended) -> None:
+    def reached(self, attended: Attended, value: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         """Hands on what a kernel was given."""
-        self.calls += 1
         self._heard(attended)
+        return super().reached(attended, value, out)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not _KERNEL:
+        if func is not KERNEL:
             return func(*args, **(kwargs or {}))
-        out, attended = _attend(*args, **(kwargs or {}))
-        self.hear(attended)
-        return out
+        out, attended = attend(*args, **(kwargs or {}))
+        return self.reached(attended, out, out)
 
 
-def _attend(
+def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -216,27 +286,39 @@ def _attend(
     normaliser = None
     if _hands_out_normaliser(query, *given[1:], scale, enable_gqa):
         added = _added(attn_mask, query)
-        out, normaliser = _FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
+        out, normaliser = KERNEL_FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
     else:
-        out = _KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
-    return out, _given(query, key, attn_mask, is_causal, scale, enable_gqa, normaliser)
+        out = KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
+    how = {"is_causal": is_causal, "enable_gqa": enable_gqa}
+    attended = given_to_kernel(query, key, attn_mask, scale, **how, normaliser=normaliser)
+    return out, replace(attended, value=value, made=out)
 
 
-def _given(
+def given_to_kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     mask: torch.Tensor | None,
-    is_causal: bool,  # noqa: FBT001
     scale: float | None,
-    enable_gqa: bool,  # noqa: FBT001
+    *,
+    is_causal: bool = False,
+    enable_gqa: bool = False,
     normaliser: torch.Tensor | None = None,
 ) -> Attended:
     """What a kernel was given, with grouped keys repeated and the scale settled."""
     if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
+        key = _per_query(key, query)
     if is_causal:
         mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, mask, normaliser)
+
+
+def repeated(value: torch.Tensor, attended: Attended) -> torch.Tensor:
+    """Values by head, grouped ones repeated for each head of the query."""
+    return value if value.shape[-3] == attended.query.shape[-3] else _per_query(value, attended.query)
+
+
+def _per_query(x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    return x.repeat_interleave(query.shape[-3] // x.shape[-3], -3)
 
 
 def _hands_out_normaliser(

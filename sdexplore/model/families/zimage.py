@@ -29,6 +29,7 @@ class ZImage(Family):
     name: ClassVar[str] = "zimage"
     title: ClassVar[str] = "Z-Image transformer"
     classes: ClassVar[tuple[str, ...]] = ("ZImageTransformer2DModel",)
+    scale_may_change: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("x", "t", "cap_feats")
     sample: ClassVar[str] = "x"
     timestep: ClassVar[str] = "t"

@@ -35,10 +35,16 @@ def pipeline_architecture(
         Of a UNet its blocks down, mid and up; of a diffusion transformer its tokens and its groups of blocks.
 
     Raises:
-        InspectionError: The pipeline has no denoiser of a known family, or its config does not describe it.
+        InspectionError: The pipeline has no denoiser of a known family, or its config does not describe it; or it draws
+            videos, whose frames are not laid out here.
     """
     network: Any = denoiser(pipe)
     family = family_of(pipe)
+    if family.video:
+        raise InspectionError(
+            f"pipeline_architecture: {type(pipe).__name__} draws videos, and their frames are not laid out here; tree "
+            "and components show its parts"
+        )
     grid, factor = latent_grid(pipe, height, width), vae_scale_factor(pipe)
     scheduler: Any = getattr(pipe, "scheduler", None)
     channels = _latent_channels(pipe, network.config) if family.levels else family.latent_channels(pipe)

@@ -257,6 +257,9 @@ def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
     except InspectionError as error:
         yield "attention", str(error)
         return
+    if family_of(pipe).video:
+        yield "attention", "over frames; no run records it"
+        return
     by_kind = {kind: [one for one in layers if one.kind == kind] for kind in ("cross", "self", "joint")}
     for kind, several in by_kind.items():
         if several or (kind != "joint" and not by_kind["joint"]):
@@ -270,7 +273,7 @@ def _latents(pipe: Any) -> str:
     vae = getattr(getattr(pipe, "vae", None), "config", None)
     channels = getattr(vae, "latent_channels", taken)
     extra = f"; the {family.title} takes {taken} channels" if taken != channels else ""
-    image = f"an image of {y * factor} × {x * factor} pixels"
+    image = f"{'a frame' if family.video else 'an image'} of {y * factor} × {x * factor} pixels"
     return f"{channels} channels of {y} × {x} for {image}{extra}"
 
 

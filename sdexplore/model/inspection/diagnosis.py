@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from ...base.display import counted
 from ...base.errors import InspectionError
 from ...records.diagnosis import Diagnosis, LayerNote
 from ...trace.provenance import AdapterFacts
 from ...trace.record import USUAL, Record
-from ..capture.obstacles import KNOWN_HOOKS, compiled, diffusers_hooks, obstacles, own_forward
+from ..capture.obstacles import KNOWN_HOOKS, WHOLE_MODULES, compiled, diffusers_hooks, obstacles, own_forward, reusing
 from ..capture.plans import LayerPlan, plan_layers
 from ..compiled.denoiser import compiled_denoiser
 from ..components.adapters import PICTURES, adapters_of
@@ -22,7 +23,9 @@ from ..components.tokens import tokenizers_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
+from ..families.modules import modules_of
 from ..runs.check_record import check_kind, misses
+from ..runs.check_video import not_kept, video_obstacles
 from ..runs.conditions import active_backend
 from ..schedulers import noise_levels
 from .condition_warnings import condition_warnings
@@ -55,10 +58,11 @@ def doctor(pipe: Any, record: Record = USUAL) -> Diagnosis:
     layers = tuple(_layers(pipe, there, plans))
     return Diagnosis(
         pipeline=type(pipe).__name__,
-        obstacles=tuple(obstacles(pipe, plans)),
+        obstacles=(*video_obstacles(pipe), *_unasked(family, record), *obstacles(pipe, plans)),
         warnings=(
             *_of_weights(pipe),
             *_warnings(pipe, network, family),
+            *_of_caches(network, plans),
             *condition_warnings(pipe),
             *_unfulfilled(pipe, record, there, layers, tuple(roles)),
         ),
@@ -102,9 +106,22 @@ def _facts(pipe: Any, network: Any, family: Family, record: Record) -> Iterator[
     if any(getattr(block, "s1", None) for block in getattr(network, "up_blocks", ())):
         yield "FreeU", "on; it changes features after attention, so the record stays exact"
     yield "scheduler", _scheduler(pipe.scheduler)
+    if family.video:
+        yield "attention", "not recorded: its layers attend over frames. Latents, predictions, x0 and frames are"
+        return
     kept = {"mean": "mean over heads", "heads": "every head", False: "not recorded"}[record.cross_attention]
     yield "cross-attention", f"{kept}, columns={record.columns!r}" if record.cross_attention else kept
     yield "self-attention", f"of {record.self_attention}" if record.self_attention else "not recorded"
+    if record.concepts:
+        yield "concepts beside the text", ", ".join(record.concepts)
+    if record.word_attention:
+        yield "attention of words to the picture", "of every joint layer that layers= names"
+
+
+def _unasked(family: Family, record: Record) -> Iterator[str]:
+    """What of the Record a run of a video would refuse."""
+    if family.video and (reason := not_kept(record)) is not None:
+        yield reason.removeprefix("record=").replace("):", ":", 1)
 
 
 def _processors(network: Any) -> list[Any]:
@@ -154,12 +171,21 @@ def _of_weights(pipe: Any) -> Iterator[str]:
         yield f"{component!r} has {what}: every picture is lost with it"
 
 
+def _of_caches(network: Any, plans: Mapping[str, LayerPlan]) -> Iterator[str]:
+    left_out = reusing(modules_of(network), plans)
+    for hook, number in Counter(left_out.values()).items():
+        yield (
+            f"{hook} reuses results of earlier steps: {counted(number, 'layer')} may be missing at steps at which it "
+            "does; provenance['used']['reused'] of a trace says which"
+        )
+
+
 def _warnings(pipe: Any, network: Any, family: Family) -> Iterator[str]:
     foreign = {type(p).__name__ for p in _processors(network) if not type(p).__module__.startswith("diffusers.")}
     for name in sorted(foreign):
         yield f"{name} is no processor of diffusers: if it changes what to_q and to_k give, the record does not show it"
     for name, module in network.named_modules():
-        forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS)
+        forward, strange = own_forward(module), sorted(diffusers_hooks(module).keys() - KNOWN_HOOKS - WHOLE_MODULES)
         home = str(getattr(forward, "__module__", ""))
         if forward is not None and home.partition(".")[0] not in ("accelerate", "diffusers", "torch"):
             yield f"{_place(name, family)} runs a forward of {home}'s; a run ends with an error if it skips a layer"

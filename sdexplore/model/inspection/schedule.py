@@ -16,6 +16,7 @@ from ..runs.check_call import check_counts
 from ..runs.provenance import plain
 from ..schedulers import noise_levels
 from ..schedulers.names import scheduler_from_name
+from ..schedulers.step_arguments import of_three
 from .flow_arguments import flow_arguments
 
 _USUAL_STEPS = 50
@@ -77,11 +78,12 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
 def _walk(scheduler: Any, steps: int, more: Mapping[str, Any]) -> list[noise_levels.StepMark]:
     """Takes every step with a model that predicts 0, and returns where the scheduler was at each."""
     scheduler.set_timesteps(steps, **more)
+    step = of_three(scheduler.step)
     sample, marks = torch.zeros(1, 4, 1, 1), []
     for timestep in scheduler.timesteps:
         first = bool(getattr(scheduler, "state_in_first_order", True))
         scaled = scheduler.scale_model_input(sample, timestep) if hasattr(scheduler, "scale_model_input") else sample
-        sample = scheduler.step(torch.zeros_like(scaled), timestep, sample, return_dict=False)[0]
+        sample = step(torch.zeros_like(scaled), timestep, sample, return_dict=False)[0]
         marks.append(noise_levels.StepMark(timestep, getattr(scheduler, "step_index", None), first))
     return marks
 

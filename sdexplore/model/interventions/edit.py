@@ -3,16 +3,20 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 import torch
-from torch.utils.hooks import RemovableHandle
 
 from ...base.errors import RunError
+from ...base.known_names import lies_in
 from ...changes.change import Change, ChangeAtSteps
 from ...trace.provenance import ChangedFacts
+from ..families.attention_modules import Layer, Places
+from ..families.change_at_kernel import KernelCall, KernelWork
+from ..families.family import Call
+from ..families.ways_in import Removable
 from ..families.ways_to_change import Work
 
 OfRow = Callable[[int], torch.Tensor]
@@ -31,6 +35,8 @@ class Now:
         prompt_role: The role under which the prompt's attention is recorded now: "cond", or "cond@10".
         images: How many images the batch has; row r belongs to image r % images.
         shown: How many of them are the user's. Behind them ride as many for each source that rides along.
+        inputs: The denoiser's arguments by name.
+        skipped: Modules that the call leaves out by its arguments.
     """
 
     step: int
@@ -39,6 +45,8 @@ class Now:
     prompt_role: str
     images: int
     shown: int
+    inputs: Call = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def rows(self, change: ChangeAtSteps) -> tuple[int, ...]:
         """The rows of the user's images that are changed now."""
@@ -50,6 +58,10 @@ class Now:
     def rider(self, row: int, number: int) -> int:
         """The row of the source with this number that rides beside a row, of the same role."""
         return row + self.shown * (1 + number)
+
+
+Standing = Callable[[Layer, Call, int], Places]
+"""(layer, the denoiser's arguments, row) -> where picture and words stand in it."""
 
 
 def from_riders(x: torch.Tensor, rows: Sequence[int], now: Now, number: int) -> torch.Tensor:
@@ -86,14 +98,14 @@ class Edit(ABC):
         self._done: set[str] = set()
 
     @abstractmethod
-    def hooks(self) -> Iterator[RemovableHandle]:
+    def hooks(self) -> Iterator[Removable]:
         """Puts its hooks on the denoiser."""
 
     @abstractmethod
     def rows_of(self, now: Now) -> tuple[int, ...]:
         """The rows of a call that are changed; none at other steps."""
 
-    def watch(self, here: Callable[[], bool]) -> Iterator[RemovableHandle]:
+    def watch(self, here: Callable[[], bool]) -> Iterator[Removable]:
         """Puts its hooks on the denoiser; they change calls of the run alone.
 
         Args:
@@ -114,9 +126,11 @@ class Edit(ABC):
         Raises:
             RunError: It did not come by a place where it should have been changed.
         """
-        if self.rows and (missed := sorted(self.expected() - self._done)):
+        left_out = () if self.now is None else self.now.skipped
+        missed = (one for one in sorted(self.expected() - self._done) if not _lies_in(one, left_out))
+        if self.rows and (first := next(missed, None)) is not None:
             raise RunError(
-                f"run: {self.change!r} was not applied at {missed[0]!r}: that was not called, or computes past its "
+                f"run: {self.change!r} was not applied at {first!r}: that was not called, or computes past its "
                 "parts. Name other modules, or switch off what skips it"
             )
         self.now, self.rows = None, ()
@@ -152,6 +166,24 @@ class Edit(ABC):
         self._places.add(place)
         return _Guarded(self, place, time, work)
 
+    def at_kernel(self, place: str, work: KernelWork) -> KernelWork:
+        """`work` on what the kernel gives in a layer, as `at` has it.
+
+        Raises:
+            RunError: The layer attends several times in one call.
+        """
+        self._places.add(place)
+        return _GuardedKernel(self, place, work)
+
+    def do_once(self, place: str, work: Work, x: torch.Tensor) -> torch.Tensor:
+        """`do`, at a place that is come by once in a call."""
+        if self.rows and place in self._done and self._here():
+            raise RunError(
+                f"run: {self.change!r}: {place!r} attends several times in one call of the denoiser, to more than "
+                "words and picture: which is meant cannot be told"
+            )
+        return self.do(place, None, work, x)
+
     def do(self, place: str, time: int | None, work: Work, x: torch.Tensor) -> torch.Tensor:
         """`work` on what a place gives, where the change is active."""
         if not self.rows or self.now is None or not self._here():
@@ -170,6 +202,10 @@ class Edit(ABC):
         return made
 
 
+def _lies_in(place: str, modules: Sequence[str]) -> bool:
+    return lies_in(place.rpartition(" of ")[2].partition(TIME)[0], *modules)
+
+
 class _Guarded:
     """Work at one place; an object, so that the deep copy of a model has a copy of its own."""
 
@@ -178,3 +214,13 @@ class _Guarded:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self._edit.do(self._place, self._time, self._work, x)
+
+
+class _GuardedKernel:
+    """The same, on what the kernel gives."""
+
+    def __init__(self, edit: Edit, place: str, work: KernelWork) -> None:
+        self._edit, self._place, self._work = edit, place, work
+
+    def __call__(self, call: KernelCall) -> torch.Tensor:
+        return self._edit.do_once(self._place, lambda _: self._work(call), call.out)

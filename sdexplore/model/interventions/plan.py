@@ -1,6 +1,7 @@
 """From changes as values to what carries them out: names are found in the denoiser and the prompt, or refused."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -12,74 +13,84 @@ from ...changes.change import Change, several
 from ...changes.keep import Keep
 from ...changes.patch import Patch
 from ...changes.reweight import Reweight
+from ...changes.several import KINDS
 from ...changes.source import Source
 from ...text.alignment import Alignment, aligned
 from ...text.shared_keys import SharedKeys
 from ...text.tokenization import Tokenization, Tokenizations
 from ..components.pipeline_parts import denoiser as denoiser_of
-from ..components.tokens import tokens as tokens_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
 from .ablate import AblateEdit
 from .blend import Blend
 from .changing import Changing
-from .edit import TIME, Edit
+from .edit import TIME, Edit, Standing
 from .keep import KeepEdit
+from .keep_at_kernel import KeepAtKernelEdit
 from .patch import PatchEdit
 from .reweight import ReweightEdit
 
 Tokens = Callable[[str, int], Tokenizations | None]
 """(role, image) -> the tokens of its text; None without text."""
+TokensOfText = Callable[[str], Tokenizations | None]
+"""The tokens of a text; None without a tokenizer."""
 
 
-def changing_of(changes: Iterable[Change], pipe: Any, tokens: Tokens) -> Changing:
+def changing_of(
+    changes: Iterable[Change], pipe: Any, tokens: Tokens, source_tokens: TokensOfText = lambda _: None
+) -> Changing:
     """What carries the changes out in this pipeline.
 
     Args:
         tokens: Of the run's prompts.
+        source_tokens: Of a source's prompt, as the call writes and cuts it.
 
     Raises:
         RunError: A module, layer or head is not there, or cannot be changed.
     """
     sources: dict[Source, int] = {}
-    edits = [_edit(one, pipe, tokens, sources) for one in changes]
+    edits = [_edit(one, pipe, tokens, source_tokens, sources) for one in changes]
     return Changing(edits, tuple(sources))
 
 
-def _edit(change: Change, pipe: Any, tokens: Tokens, sources: dict[Source, int]) -> Edit:
+def _edit(change: Change, pipe: Any, tokens: Tokens, source_tokens: TokensOfText, sources: dict[Source, int]) -> Edit:
     family, denoiser = family_of(pipe), denoiser_of(pipe)
     layers = family.attention_layers(denoiser)
+    standing: Standing | None = partial(family.standing, denoiser) if family.changed_at_kernel else None
+    _check_family(change, family)
     match change:
         case Keep():
             rider = sources.setdefault(change.run, len(sources))
             _attending_to_words(change, layers)
             _check_layers(change, family, layers.values())
-            read = _Prompts(change, pipe, tokens)
+            read = _Prompts(change, pipe, tokens, source_tokens)
             blend = Blend(read.blended, rider) if change.blend_words else None
-            return KeepEdit(change, family, list(layers.values()), read.aligned, rider, blend)
+            kind = KeepAtKernelEdit if family.changed_at_kernel else KeepEdit
+            return kind(change, family, list(layers.values()), read.aligned, rider, blend)
         case Patch():
             rider = sources.setdefault(change.run, len(sources))
             return PatchEdit(change, modules_named(change, change.names, denoiser), rider)
         case Reweight():
             chosen = _cross_layers(change, layers)
             _check_layers(change, family, chosen)
-            return ReweightEdit(change, chosen, lambda role, image: _positions(change, family, tokens, role, image))
+            positions = partial(_positions, change, family, tokens)
+            return ReweightEdit(change, chosen, positions, standing)
         case Ablate(heads=None):
             return AblateEdit(change, modules=modules_named(change, change.names, denoiser))
         case Ablate():
             chosen = _layers_in(change, change.names, layers)
             _check_layers(change, family, chosen)
-            return AblateEdit(change, layers=chosen)
+            return AblateEdit(change, layers=chosen, standing=standing)
     raise TypeError(change)
 
 
 class _Prompts:
     """The run's prompts beside the source of a Keep, image by image."""
 
-    def __init__(self, change: Keep, pipe: Any, tokens: Tokens) -> None:
+    def __init__(self, change: Keep, pipe: Any, tokens: Tokens, source_tokens: TokensOfText) -> None:
         self._change, self._tokens, self._family = change, tokens, family_of(pipe)
-        self._source = self._read(tokens_of(pipe, change.run.prompt))
+        self._source = self._read(source_tokens(change.run.prompt) or {})
         self._found: dict[int, Alignment] = {}
 
     def aligned(self, image: int) -> Alignment:
@@ -174,6 +185,13 @@ def _layers_in(change: Change, names: Sequence[str], layers: Mapping[str, Layer]
             hint = did_you_mean(one, beginnings(layers), most=6)
             raise RunError(f"{change!r}: no attention layer is called {one!r}, or begins so; {hint}")
     return [layer for name, layer in layers.items() if lies_in(name, *names)]
+
+
+def _check_family(change: Change, family: Family) -> None:
+    name = type(change).__name__
+    if (reason := family.no_change.get(name)) is not None:
+        others = ", ".join(one for one in KINDS if one not in family.no_change)
+        raise RunError(f"{change!r}: {name} is not made in the {family.title}: {reason}. Made in it: {others}")
 
 
 def _check_layers(change: Reweight | Ablate | Keep, family: Family, layers: Iterable[Layer]) -> None:

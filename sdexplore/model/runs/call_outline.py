@@ -17,6 +17,7 @@ from ..capture.prompts import image_count, prompt_role, prompts_of
 from ..components.pipeline_parts import autoencoder, in_pixel_space, latent_grid, vae_scale_factor
 from ..families import family_of
 from ..families.pipelines import takes_both_sizes_or_none
+from ..families.video import VideoFamily
 from ..schedulers import noise_levels
 
 _COLOURS = 3
@@ -42,6 +43,8 @@ class Outline:
         x0: Whether the scheduler's noise levels are known, so that there is x0 and a picture of a step.
         decodes: Whether latents can be decoded.
         draws: Whether the pipeline gives a picture.
+        video: Whether it draws a video.
+        frames: How many frames its latents have, and the video; 1 of each of a picture.
         guide: Whether a guide changes what the scheduler gets.
         positions: Of the prompt; None where neither a tokenizer nor embeddings tell them.
         identity: Patterns of layers whose "perturbed" rows attend to themselves alone, and are not recorded.
@@ -59,6 +62,8 @@ class Outline:
     x0: bool
     decodes: bool
     draws: bool
+    video: bool
+    frames: tuple[int, int]
     guide: bool
     positions: int | None
     identity: tuple[str, ...]
@@ -108,6 +113,8 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
         x0=noise_levels.refusal(scheduler) is None,
         decodes=autoencoder(pipe) is not None or in_pixel_space(pipe),
         draws=given.get("output_type") != "latent",
+        video=family.video,
+        frames=family.frames(pipe, given) if isinstance(family, VideoFamily) else (1, 1),
         guide=arguments.get("guide") is not None,
         positions=_positions(pipe, arguments, columns),
         identity=tuple(getattr(pipe, "pag_applied_layers", None) or ()),

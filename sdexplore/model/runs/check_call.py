@@ -18,6 +18,7 @@ from .call import Call
 from .check_changes import check_changes
 from .check_record import check_record
 from .check_sizes import check_sizes
+from .check_video import check_video
 from .seeds import tell_same_noise
 
 SWALLOWED = ("callback", "callback_steps")  # read from **kwargs, for old callers
@@ -54,6 +55,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         raise RunError(f"{function}({name}=…): {type(pipe).__name__} takes no {name!r}; {_instead_of(name, known)}")
     check_counts(call.arguments, function)
+    check_video(pipe, call, function)
     check_sizes(pipe, call.prompt, call.arguments, int(call.seed), function)
     if (reason := refusal(type(pipe), call.arguments, image_count(call.prompt, call.arguments))) is not None:
         raise RunError(f"{function}: cannot observe this {type(pipe).__name__}: {reason}")

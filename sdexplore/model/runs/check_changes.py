@@ -1,12 +1,13 @@
 """What a run is asked to change, checked before anything is computed: names, words, heads, steps and roles."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ...base.errors import RunError, TokenError, did_you_mean
 from ...changes.change import Change, ChangeAtSteps, several
 from ...changes.several import changes_of
-from ..capture.prompts import image_count, prompts_of
+from ..capture.prompts import image_count, prompts_of, tokens_of_text
 from ..interventions.plan import changing_of, check_words
 from ..schedulers.names import scheduler_from_name
 from .call import Call
@@ -27,6 +28,11 @@ def check_changes(pipe: Any, call: Call, function: str) -> None:
         TokenError: The prompt has no such word.
     """
     if changes := changes_of(call.change, function):
+        if call.record.concepts:
+            raise RunError(
+                f"{function}: Record(concepts=…) does not go with change=…: the concepts go through the denoiser's own "
+                "modules, and what changes those would change the concepts too"
+            )
         try:
             _check(pipe, call, changes)
         except (RunError, TokenError) as error:
@@ -37,7 +43,7 @@ def _check(pipe: Any, call: Call, changes: Sequence[Change]) -> None:
     outline = _outline(pipe, call)
     images = image_count(call.prompt, call.arguments)
     tokens = outline.tokens if outline else prompts_of(pipe, call.prompt, call.arguments, images)
-    changing = changing_of(changes, pipe, tokens)
+    changing = changing_of(changes, pipe, tokens, partial(tokens_of_text, pipe, call.arguments))
     check_riding(pipe, call, changing.sources)
     if outline is None:  # the run itself then finds out
         return

@@ -58,6 +58,7 @@ def misses(
     # Where a denoiser has no layer of a kind, no name can be wrong; an empty choice is intended.
     if record.cross_attention and record.layers and kinds[True]:
         yield from _unnamed("layers", record.layers, record.layers, kinds[True])
+    yield from _of_joint_layers(record, layers)
     asked = record.self_attention
     if not asked or not kinds[False]:
         return
@@ -72,6 +73,22 @@ def misses(
         yield Miss(
             f"Record(self_attention={asked!r}): no layer's grid has {_sides(sizes)}; longer sides are {there}", fatal
         )
+
+
+def _of_joint_layers(record: Record, layers: Mapping[str, Layer]) -> Iterator[Miss]:
+    """What the Record asks of words that attend, where none do."""
+    if record.word_attention and not any(layer.joint for layer in layers.values()):
+        text = (
+            "Record(word_attention=True): the words attend to nothing in this denoiser, whose attention layers have "
+            "queries of the picture alone; families with joint attention (SD3, FLUX, …) have them"
+        )
+        yield Miss(text, fatal=True)
+    if record.concepts and not any(layer.text_block for layer in layers.values()):
+        text = (
+            f"Record(concepts={record.concepts!r}): how concepts go beside the text is known of Stable Diffusion 3 and "
+            "FLUX.1, and not of this denoiser; open_word_map asks a UNet for any word"
+        )
+        yield Miss(text, fatal=True)
 
 
 def _unnamed(field: str, asked: Sequence[Any], names: Sequence[str], layers: Sequence[str]) -> Iterator[Miss]:

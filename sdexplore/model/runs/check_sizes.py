@@ -106,7 +106,7 @@ def _check_latents(pipe: Any, latents: Any, arguments: Mapping[str, Any], images
             f"{function}(latents={clip(repr(latents), 60)}): latents are a tensor (image, channel, y, x), not a "
             f"{type(latents).__name__}"
         )
-    if type(family).packed is not Family.packed:  # a family with a shape of its own
+    if family.video or type(family).packed is not Family.packed:  # with a shape of its own
         return
     channels = _channels(pipe)
     shape, shown = tuple(latents.shape), " × ".join(map(str, latents.shape)) or "no axes"

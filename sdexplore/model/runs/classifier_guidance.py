@@ -1,15 +1,19 @@
 """Classifier guidance: a log-probability of the user changes the noise prediction before each scheduler step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, SupportsIndex
 
 import torch
+from jaxtyping import Float
 
 from ...base.errors import RunError
 from ...theory import original_sample_weights, output_per_epsilon, signal_and_noise
+from ..capture.word_attention import Layers, PromptedCall, TextMaps, text_maps
 from ..components import decoding
+from ..components.differentiating import differentiating
 from ..schedulers import noise_levels
 
 
@@ -27,6 +31,18 @@ class GuideStep:
         latents: x_t on the variance-preserving scale.
         pred_original_sample: x_0 as the model predicts it after classifier-free guidance. Its gradient with respect to
             `latents` is 1/√ᾱ: the noise prediction is a constant there, and the denoiser is not differentiated.
+
+    A guide that moves the latents so that the word that is looked at least is looked at somewhere, after
+    Attend-and-Excite (Chefer et al. 2023, 2301.13826, Eq. 1); that moves the latents themselves between two calls:
+
+        def excite(step):
+            if step.step >= 4:  # the first half of the steps
+                return None
+            highest = [step.attention(word, layers=16).amax(dim=(1, 2)) for word in ("cat", "rocket")]
+            return torch.stack(highest).amin(dim=0)
+
+        run = {"num_inference_steps": 8, "guide": excite, "guide_scale": 50}
+        trace = sdx.run(pipe, "a cat and a rocket in space", **run)
     """
 
     step: int
@@ -35,6 +51,7 @@ class GuideStep:
     latents: torch.Tensor
     pred_original_sample: torch.Tensor
     _decode: Callable[[torch.Tensor], torch.Tensor] = field(repr=False)
+    _attend: Callable[[], tuple[PromptedCall, TextMaps]] = field(repr=False)
 
     def decode(self, latents: torch.Tensor | None = None) -> torch.Tensor:
         """The pictures (image, 3, Y, X) that the VAE makes, from 0 to 1 but not clipped, with gradients.
@@ -43,6 +60,37 @@ class GuideStep:
             latents: On the variance-preserving scale; None takes `pred_original_sample`.
         """
         return self._decode(self.pred_original_sample if latents is None else latents)
+
+    def attention(
+        self,
+        word: str | SupportsIndex | Sequence[SupportsIndex],
+        *,
+        occurrence: SupportsIndex | None = None,
+        layers: Layers = None,
+    ) -> Float[torch.Tensor, "image y x"]:
+        """The probability that each latent pixel pays a word of the prompt, with gradients to `latents`.
+
+        What `word_map` calls "mean", at this step: summed over the word's tokens, averaged over heads and layers, each
+        layer resized to the latents' grid. It is of the denoiser without the run's `change`. When it is first asked
+        for at a step, the denoiser is called once more, for the prompt's rows alone, and differentiated: that takes
+        some three times a call's time together with the gradient, and memory that `cost(guide=…)` says.
+
+        Args:
+            word: As `word_map` takes it: looked up in each image's prompt.
+            occurrence: Which of several equal words, from 0; None: all of them.
+            layers: Dotted names or their beginnings, or the longer side of a layer's grid; None: all.
+
+        Raises:
+            TokenError: A prompt has no such word.
+            RunError: No layer is meant; the denoiser has no attention to words, or the prompt's rows cannot be told
+                apart, or do not predict again what they predicted.
+        """
+        seen, maps = self._attended
+        return maps.word(seen.positions(word, occurrence), layers)
+
+    @cached_property
+    def _attended(self) -> tuple[PromptedCall, TextMaps]:
+        return self._attend()
 
 
 GuideFunction = Callable[[GuideStep], torch.Tensor | None]
@@ -62,7 +110,9 @@ class Guide:
     scale: float
     pipe: Any
 
-    def __call__(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, step: int) -> torch.Tensor:
+    def __call__(
+        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, step: int, prompted: PromptedCall | None
+    ) -> torch.Tensor:
         """The model's output after ε − √(1−ᾱ) s ∇ log p, in the model's own parametrisation.
 
         Raises:
@@ -81,7 +131,14 @@ class Guide:
             x = scaled.clone().requires_grad_()
             x0 = of_sample * scaled + of_output * model_output.detach().float() + (x - scaled) / a
             decode = decoding.differentiable(self.pipe, open_until_differentiated)
-            told = self.function(GuideStep(step, float(timestep), sigma, x, x0, decode))
+
+            def attend() -> tuple[PromptedCall, TextMaps]:
+                if prompted is None:
+                    raise RunError("GuideStep.attention: no row of the denoiser's calls is the prompt's")
+                open_until_differentiated.enter_context(differentiating(prompted.denoiser))
+                return prompted, text_maps(prompted, x)
+
+            told = self.function(GuideStep(step, float(timestep), sigma, x, x0, decode, attend))
             if told is None:
                 return model_output
             gradient = _gradient(told, x)

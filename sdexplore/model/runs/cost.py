@@ -8,11 +8,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ...base.errors import RunError
 from ...changes.several import changes_of
 from ...records.cost import Cost
 from ...trace.declaration import Kind, declared, fixed_lengths
 from ...trace.record import USUAL, Record
 from ...trace.trace import Trace
+from ..capture.denoiser_call import WAITING
 from ..capture.file_sink import IN_FLIGHT
 from ..capture.plans import LayerPlan, plan_layers
 from ..capture.probabilities import SCORES
@@ -23,7 +25,8 @@ from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
 from .check_sizes import check_sides
-from .cost_of_modules import WIDTH, of_modules
+from .cost_of_modules import of_modules
+from .differentiated_memory import bytes_of_call, bytes_of_calls
 
 _STEP, _WORKSPACE = "a step", "workspace"  # beside the names of arrays
 
@@ -34,6 +37,7 @@ def cost(
     *,
     prompt: str | list[str] | None = None,
     to: str | Path | None = None,
+    differentiated: int = 0,
     **pipeline_arguments: Any,
 ) -> Cost:
     """Bytes on device, host and disk that `run` with this Record and these arguments will take.
@@ -44,6 +48,8 @@ def cost(
 
     Args:
         to: As in `run`: with it the host holds only what waits to be written.
+        differentiated: Through how many calls of the denoiser a gradient goes, for `Cost.differentiated`: n of
+            `attribution(last=n)`. With a `guide`, which may ask for `GuideStep.attention`, one is taken.
         pipeline_arguments: As in `run`, its own `prompt_at`, `guide` and `change` among them. A change adds nothing to
             what is kept; the source of a `Keep` or `Patch` doubles what the pipeline itself computes, which is no part
             of the cost.
@@ -58,7 +64,15 @@ def cost(
     check_sides(pipeline_arguments, "cost")
     check_record(pipe, record, pipeline_arguments)
     outline = outline_of(pipe, prompt, pipeline_arguments)
-    return cost_of(pipe, record, outline, spilled=to is not None)
+    found = cost_of(pipe, record, outline, spilled=to is not None)
+    if differentiated < 0:
+        raise RunError(f"cost(differentiated={differentiated!r}): a number of calls, from 0")
+    kept = 0
+    if differentiated:
+        kept = bytes_of_calls(pipe, outline.grid, differentiated, len(outline.roles))
+    if outline.guide:
+        kept = max(kept, outline.images * bytes_of_call(pipe, outline.grid))
+    return replace(found, differentiated=kept)
 
 
 def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = False, bound: bool = False) -> Cost:
@@ -76,7 +90,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         factor = outline.factor
         y, x = outline.grid
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
-    kept, widest, largest, waiting = 0, 0, 0, 0
+    kept, widest, largest, waiting, longest = 0, 0, 0, 0, 0
     step = parts.pop(_STEP)
     there = family_of(pipe).attention_layers(denoiser(pipe))
     for name, plan in plan_layers(there, record).items():
@@ -87,7 +101,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         found = (_layer(one, there[name], record, outline, grid) for one in wanted)
         for key, amount, row in chain.from_iterable(found):
             if key == _WORKSPACE:
-                widest, waiting = max(widest, amount), waiting + row
+                widest, waiting, longest = max(widest, amount), waiting + row, max(longest, row)
                 continue
             parts[key] = parts.get(key, 0) + amount
             kept, largest = kept + row, max(largest, row)
@@ -95,6 +109,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         parts[key] = amount
         kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
+    waiting = min(waiting, WAITING + longest)
     device = max(waiting + widest, 2 * waiting)
     step += kept
     total = dict(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))
@@ -109,6 +124,7 @@ def _arrays(record: Record, outline: Outline) -> dict[str, int]:
     lengths = {"step": outline.steps, "channel": outline.channels, "y": y, "x": x, **fixed_lengths(Trace)}
     lengths |= dict.fromkeys(("Y", "decoded_Y"), y * outline.factor)
     lengths |= dict.fromkeys(("X", "decoded_X"), x * outline.factor)
+    lengths |= {"frame": outline.frames[0], "video_frame": outline.frames[1]}
     parts, decoded = {_STEP: 0}, len(record.decoded_steps(outline.steps))
     for one in declared(Trace):
         if one.note.when is None or not all(_given(need, record, outline) for need in one.note.when):
@@ -132,7 +148,7 @@ def _layer(
 ) -> Iterator[tuple[str, int, int]]:
     """(array, its bytes, bytes of a row) of one layer, all images together; its workspace on the device, what waits."""
     name, pixels, heads, inner = layer.name, grid[0] * grid[1], layer.heads, layer.width
-    cross, width = plan.kind == "cross_attention", WIDTH[record.dtype]
+    cross, width = plan.kind in {"cross_attention", "word_attention"}, plan.dtype.itemsize
     roles = outline.roles if outline.roles == ("uncond",) else [one for one in outline.roles if one in record.roles]
     calls, wide = Counter(map(outline.filed, record.attention_steps(outline.steps))), 0
     for role in roles:
@@ -140,7 +156,9 @@ def _layer(
             continue
         filed = calls if cross and role == "cond" else {role: calls.total()}
         rows = {
-            one: _columns(record, outline, one, rest=plan.rest) if cross else (pixels * outline.images, pixels)
+            one: _columns(record, outline, one, plan)
+            if cross
+            else (_others(plan, record, pixels) * outline.images, pixels)
             for one in filed
         }
         wide = max([wide, *(positions + plan.rest * pixels for _, positions in rows.values())])
@@ -153,6 +171,9 @@ def _layer(
     # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
     # and keys, in float32.
     several = 4 * len(roles) * outline.images
+    if plan.kind == "concept_scores":  # of the picture's keys and values, of probabilities and of scores, in float32
+        yield _WORKSPACE, several * pixels * (3 * inner + 2 * heads * len(record.concepts)), 0
+        return
     scores = several * heads * pixels * wide
     whole = several * (1 if plan.head_mean else heads) * pixels * wide if scores > SCORES else 0
     workspace = 2 * min(scores, SCORES) + whole + several * inner * (2 * pixels + wide)
@@ -160,10 +181,16 @@ def _layer(
     yield _WORKSPACE, workspace, waiting
 
 
-def _columns(record: Record, outline: Outline, role: str, *, rest: bool) -> tuple[int, int]:
+def _others(plan: LayerPlan, record: Record, pixels: int) -> int:
+    """Columns of what is no attention to words: of the concepts, or of the picture itself."""
+    return len(record.concepts) if plan.kind == "concept_scores" else pixels
+
+
+def _columns(record: Record, outline: Outline, role: str, plan: LayerPlan) -> tuple[int, int]:
     """(columns that are kept of all images together, columns of one image before any are summed)."""
-    several = [outline.columns(record, role, image, rest=rest) for image in range(outline.images)]
-    return sum(kept for kept, _ in several), max(positions for _, positions in several)
+    asking = plan.kind == "word_attention"  # words that ask have no column for the rest
+    several = [outline.columns(record, role, image, rest=plan.rest or asking) for image in range(outline.images)]
+    return sum(kept - asking for kept, _ in several), max(positions for _, positions in several)
 
 
 def together(costs: list[Cost], *, held: bool) -> Cost:

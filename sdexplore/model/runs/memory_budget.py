@@ -122,6 +122,8 @@ def _smaller(record: Record) -> dict[str, Record]:
         (record.self_attention, "self_attention=()", {"self_attention": ()}),
         (record.features, "features=()", {"features": ()}),
         (record.queries, "queries=False", {"queries": False}),
+        (record.concepts, "concepts=()", {"concepts": ()}),
+        (record.word_attention, "word_attention=False", {"word_attention": False}),
         (record.roles[1:], f"roles=({', '.join(map(repr, roles))},)", {"roles": roles}),
         (record.cross_attention == "heads", "cross_attention='mean'", {"cross_attention": "mean"}),
         (record.columns == "all", "columns='prompt'", {"columns": "prompt"}),

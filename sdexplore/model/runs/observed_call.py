@@ -24,7 +24,7 @@ from ..capture.memory_sink import Keeper
 from ..capture.module_names import named_modules
 from ..capture.obstacles import refuse
 from ..capture.plans import LayerPlan, plan_layers
-from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of
+from ..capture.prompts import Swaps, image_count, prompts_of, refuse_unknown_tokens, swaps_of, tokens_of_text
 from ..capture.recorder import Recorder, StepRecord
 from ..capture.roles import Roles
 from ..capture.trace_builder import Assembly
@@ -34,6 +34,8 @@ from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_f
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..components.step_decoder import decoder_for
 from ..families import family_of
+from ..families.family import unwrapped
+from ..families.video import VideoFamily
 from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
 from .call import Call
@@ -73,9 +75,14 @@ def observed(pipe: Any, call: Call, function: str) -> Trace | Traces:
         swaps = swaps_of(pipe, call.prompt, call.prompt_at, call.arguments, images, function)
         recorder = _recorder(pipe, call, images, steps, layers, keeper, guide, swaps)
         if changes := changes_of(call.change, function):
-            recorder.changing = changing_of(changes, pipe, recorder.tokens)
+            recorder.changing = changing_of(
+                changes, pipe, recorder.tokens, partial(tokens_of_text, pipe, call.arguments)
+            )
             recorder.roles.images *= 1 + len(recorder.changing.sources)
         refuse_unknown_tokens(pipe, recorder.tokens, images, function)
+        if call.record.concepts:
+            with torch.no_grad():
+                recorder.concepts = recorder.family.concept_embeds(pipe, call.record.concepts, call.arguments)
         given = _given(call, images, swaps)
         if recorder.changing is not None and recorder.changing.sources:
             given = with_riders(call, given, recorder.changing.sources, images)
@@ -119,8 +126,11 @@ def _recorder(
     guide: Guide | None,
     swaps: Swaps | None,
 ) -> Recorder:
-    on_step = call.on_step
+    on_step, family = call.on_step, family_of(pipe)
+    video = family if isinstance(family, VideoFamily) else None
     return Recorder(
+        beside=() if video is None else tuple(map(unwrapped, video.further(pipe).values())),
+        padding=0 if video is None else video.padding(pipe, call.arguments),
         record=call.record,
         keeper=keeper,
         family=family_of(pipe),
@@ -222,6 +232,8 @@ def _without_graph(recorder: Recorder) -> str:
     """Why a compiled denoiser runs without its graph; "" where it does not."""
     if recorder.changing is not None:
         return "run(change=…) changes the model by hooks, which a graph does not have"
+    if recorder.concepts is not None:
+        return "Record(concepts=…) goes beside the model by hooks, which a graph does not have"
     if recorder.features or recorder.record.statistics:
         return "Record(features=…, statistics=…) reads modules by hooks, which a graph does not have"
     return ""
@@ -248,7 +260,8 @@ def _total(pipe: Any) -> int:
 def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str, float]:
     """The scales that the pipeline guides by at this timestep, by its own names, and PAG's.
 
-    Where the pipeline does not tell one while it runs, it is the one that was given, or that its call has by default.
+    Where the pipeline does not tell one while it runs, or does not heed what a callback makes of it, it is the one that
+    was given, or that its call has by default.
     """
     names = (
         "guidance_scale",
@@ -257,15 +270,22 @@ def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str,
         "true_cfg_scale",
         "skip_layer_guidance_scale",
     )
-    found = {name: getattr(pipe, name, given_or_default(pipe, arguments, name)) for name in names}
+    found = {name: given_or_default(pipe, arguments, name) for name in names}
+    if family_of(pipe).scale_may_change:
+        found |= {name: getattr(pipe, name) for name in names if hasattr(pipe, name)}
     if not arguments.get("skip_guidance_layers"):
         found["skip_layer_guidance_scale"] = None
+    family = family_of(pipe)
+    if isinstance(family, VideoFamily) and (scale := family.scale_at(pipe, timestep)) is not None:
+        found["guidance_scale"] = scale
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         found["pag_scale"] = pipe._get_pag_scale(timestep)  # noqa: SLF001  (it has no public name)
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float | torch.Tensor)}
 
 
-def _preserving(pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor) -> Float32[np.ndarray, "channel y x"]:
+def _preserving(
+    pipe: Any, mark: noise_levels.StepMark, latents: torch.Tensor
+) -> Float32[np.ndarray, "channel *frame y x"]:
     """Latents of one image on the variance-preserving scale; as they are where the scheduler's scale is not known."""
     sample = latents.detach().float().cpu().numpy()
     space, sigma = noise_levels.space(pipe.scheduler), noise_levels.after_step(pipe.scheduler, mark)

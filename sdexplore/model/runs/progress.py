@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ...theory import linear_preview
+from ...trace.frame_axis import middle_of
 
 
 @dataclass
@@ -27,15 +28,17 @@ class Progress:
     step: int
     total: int
     timestep: float
-    _latents: Callable[[int], Float32[np.ndarray, "channel y x"]]
+    _latents: Callable[[int], Float32[np.ndarray, "channel *frame y x"]]
     _matrix: Callable[[], Float32[np.ndarray, "features 3"]]
     cell: int = 0
     cells: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     stopped: bool = field(default=False, init=False)
 
-    def latents(self, image: int = 0) -> Float32[np.ndarray, "channel y x"]:
+    def latents(self, image: int = 0) -> Float32[np.ndarray, "channel *frame y x"]:
         """The latents (channel, y, x) after this step, on the variance-preserving scale. The host waits for the device.
+
+        Of a video they are (channel, frame, y, x).
 
         Args:
             image: Which image of the call, from 0.
@@ -45,10 +48,12 @@ class Progress:
     def preview(self, image: int = 0) -> UInt8[np.ndarray, "y x 3"]:
         """A linear preview of the latents, one RGB pixel a latent pixel (y, x). Only the first call needs the VAE.
 
+        Of a video it is that of the middle frame.
+
         Args:
             image: Which image of the call, from 0.
         """
-        return linear_preview(self.latents(image), self._matrix())
+        return linear_preview(middle_of(self.latents(image)), self._matrix())
 
     def stop(self) -> None:
         """Ends the run after this step: `run` raises Stopped, which holds what was recorded."""

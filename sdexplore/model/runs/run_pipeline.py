@@ -41,6 +41,11 @@ def run(  # noqa: PLR0913  (its own; the pipeline's come behind them)
     the pipeline, which the trace does not keep. With `to` they are decoded before the file is closed; if memory does
     not suffice for that, the trace says which steps are missing, and a warning does.
 
+    Of a video (CogVideoX, Wan, AnimateDiff; from text) latents, predictions and x0 have an axis of frames, the trace
+    holds `frames`, and `image` is the middle one. No attention is recorded: the default Record's "mean" asks for none
+    there, and a Record that names heads, layers, queries or self-attention is refused. A step is decoded as its middle
+    frame, for which a VAE of videos decodes all frames up to the last: as long as the video's own decoding, each step.
+
     Args:
         pipe: Any diffusers pipeline with a denoiser of a known family (`model/families/`).
         prompt: As the pipeline takes it; None gives it none.

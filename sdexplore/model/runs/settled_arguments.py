@@ -40,14 +40,16 @@ def used(pipe: Any, call: Call, recorder: Recorder) -> UsedFacts:
 
 
 def _reading(recorder: Recorder) -> UsedFacts:
-    """By what the softmax of attention was normalised, and what was left out; nothing for a family read elsewhere."""
+    """By what the softmax of attention was normalised, and what was left out."""
     heard, found = recorder.heard, UsedFacts()
-    if recorder.family.at_kernel and heard:
+    if heard:
         by_kernel = sum(heard.values())
         mixed = f"kernel in {by_kernel} of {len(heard)} layers, softmax in the others"
         found["normaliser"] = "kernel" if by_kernel == len(heard) else mixed if by_kernel else "softmax"
     if recorder.skipped:
         found["skipped"] = {role: list(layers) for role, layers in recorder.skipped.items()}
+    if recorder.reused:
+        found["reused"] = recorder.reused
     return found
 
 

@@ -12,6 +12,7 @@ from ...theory import PredictionType, Space
 # Schedulers by the scale of their samples and by where they keep σ. A test compares each with a known denoiser.
 _BY_TIMESTEP = (
     "CogVideoXDDIMScheduler",
+    "CogVideoXDPMScheduler",
     "DDIMParallelScheduler",
     "DDIMScheduler",
     "DDPMParallelScheduler",
@@ -49,7 +50,6 @@ _IPNDM = "IPNDMScheduler"
 _REASONS = {
     "CMStochasticIterativeScheduler": "a consistency model answers with the picture itself, mixed with x_t by its "
     "boundary condition; there is no noise prediction in it",
-    "CogVideoXDPMScheduler": "its step asks for more than a UNet's pipeline gives",
     "RePaintScheduler": "its step asks for the picture to be repainted, which only RePaint's pipeline gives",
     "KarrasVeScheduler": "its step asks for σ itself, which only its own pipeline gives",
 }

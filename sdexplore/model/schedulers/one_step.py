@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 
 
@@ -19,9 +19,50 @@ class OneStepScheduler(DDIMScheduler):  # type: ignore[misc]  # diffusers is unt
         self.num_inference_steps = 1  # DDIM's step then ends before t = 0, where x_t is x0
         self.timesteps = torch.tensor([self.at], dtype=torch.int64, device=device)
 
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Latents with as much noise as there is at the timestep (DDPM, Eq. 4)."""
+        made: torch.Tensor = self.add_noise(latents, noise, torch.tensor([self.at]))
+        return made
+
     def step(self, model_output: Any, timestep: Any, sample: Any, *, eta: float | None = 0.0, **more: Any) -> Any:
         """DDIM's step. LCM's pipeline passes eta=None where it means 0."""
         return super().step(model_output, timestep, sample, eta=eta or 0.0, **more)
+
+
+class OneStepFlowScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers is untyped
+    """Euler's method of flow matching in one step: from the timestep `at` = 1000 τ, without any shift, to x0."""
+
+    at = 0
+
+    @classmethod
+    def instead_of(cls, scheduler: Any) -> "OneStepFlowScheduler":
+        """One with the config of another, which steps from noise to picture and draws nothing by chance."""
+        made: OneStepFlowScheduler = cls.from_config(scheduler.config, stochastic_sampling=False, invert_sigmas=False)
+        return made
+
+    @property
+    def tau(self) -> float:
+        """The noise level τ at the timestep, from 0 to 1."""
+        return self.at / float(self.config.num_train_timesteps)
+
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """x_t = (1 − τ) x0 + τ ε."""
+        return (1 - self.tau) * latents + self.tau * noise
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: Any = None,
+        sigmas: Any = None,  # pipelines look for an argument of this name
+        mu: Any = None,
+        timesteps: Any = None,
+    ) -> None:
+        """Sets the one timestep, whatever is given."""
+        del num_inference_steps, sigmas, mu, timesteps
+        self.num_inference_steps = 1
+        self.timesteps = torch.tensor([float(self.at)], device=device)
+        self.sigmas = torch.tensor([self.tau, 0.0], device=device)
+        self._step_index = self._begin_index = None
 
 
 class StandingScheduler(OneStepScheduler):

@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from diffusers import PyramidAttentionBroadcastConfig, UNet2DConditionModel, apply_pyramid_attention_broadcast
+from diffusers import UNet2DConditionModel
+from diffusers.hooks import HookRegistry
+from diffusers.hooks.faster_cache import FasterCacheBlockHook
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import AttnProcessor2_0, CustomDiffusionAttnProcessor2_0
 from tiny_families import merging
@@ -91,15 +93,12 @@ def test_attention_over_frames_is_refused(tiny):
     assert "'mid_block.motion' attends over frames" in refused(tiny)
 
 
-def test_caches_of_diffusers_are_refused_where_they_skip_what_is_recorded(tiny):
-    config = PyramidAttentionBroadcastConfig(
-        spatial_attention_block_skip_range=2,
-        spatial_attention_block_identifiers=("transformer_blocks",),
-        current_timestep_callback=lambda: 500,
-    )
-    apply_pyramid_attention_broadcast(tiny.unet, config)
+def test_caches_of_diffusers_are_refused_where_they_leave_out_rows_of_what_is_recorded(tiny):
+    layer = tiny.unet.get_submodule(f"{BLOCK}.attn1")
+    hook = FasterCacheBlockHook(2, (-1, 1000), False, lambda _: 1.0, lambda: 500)  # noqa: FBT003
+    HookRegistry.check_if_exists_or_initialize(layer).register_hook(hook, "faster_cache_block")
     message = refused(tiny)
-    assert "pyramid_attention_broadcast at 'down_blocks.0" in message
+    assert f"faster_cache_block at '{BLOCK}.attn1'" in message
     assert "leave those layers out: Record(layers=…, self_attention=…)" in message
     trace = observed(tiny, sdx.Record(decode=0))  # it skips self-attention only
     assert len(trace.cross_attention["cond"]) == 4

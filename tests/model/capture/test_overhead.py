@@ -150,7 +150,7 @@ def test_queries_and_keys_of_half_precision_are_converted_and_brought_in_order_a
     assert work == {"aten._to_copy.default": 2, "aten.baddbmm.default": 1, "aten._softmax.default": 1}
 
 
-def test_after_the_first_call_hooks_are_on_projections_and_on_what_sees_a_grid_alone(pipe):
+def test_after_the_first_call_hooks_are_on_layers_their_projections_and_what_sees_a_grid_alone(pipe):
     hooked = []
 
     def on_step(_):
@@ -161,7 +161,7 @@ def test_after_the_first_call_hooks_are_on_projections_and_on_what_sees_a_grid_a
     layers = trace.attention()
     transformers = {name.partition(".transformer_blocks")[0] for name in layers}
     projections = {f"{name}.{one}" for name in layers for one in ("to_q", "to_k")}
-    assert hooked == [projections | transformers | {""}] * 3
+    assert hooked == [projections | layers.keys() | transformers | {""}] * 3
     assert all(one.steps == (0, 1, 2) for one in layers.values())
     assert not any(one._forward_hooks or one._forward_pre_hooks for one in pipe.unet.modules())
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from shared_tokenizers import own_tokenizer
 from tiny_pipelines import TOKENIZER, stable_diffusion, stable_diffusion_xl
 from tiny_transformers import flux, unknown
 from transformers import CLIPTokenizerFast
@@ -15,7 +16,7 @@ SMALL = {"num_inference_steps": 1, "record": sdx.Record(decode=0)}
 def toys(*names, vectors=2):
     """A pipeline with textual inversions of these names."""
     pipe = stable_diffusion()
-    pipe.tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # the other one is shared
+    pipe.tokenizer = own_tokenizer(CLIPTokenizerFast, TOKENIZER)  # the other one is shared
     for name in names:
         pipe.load_textual_inversion({"emb_params": torch.randn(vectors, 32)}, token=name)
     return pipe
@@ -98,7 +99,7 @@ def test_exclamation_marks_that_part_sdxls_tokenizers_are_said():
 
 def test_half_a_textual_inversion_of_sdxl_is_said():
     pipe = stable_diffusion_xl()
-    pipe.tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER)
+    pipe.tokenizer = own_tokenizer(CLIPTokenizerFast, TOKENIZER)
     first = {"tokenizer": pipe.tokenizer, "text_encoder": pipe.text_encoder}
     pipe.load_textual_inversion({"emb_params": torch.randn(2, 32)}, token="<toy>", **first)  # noqa: S106
     found = sdx.tokens(pipe, "a <toy> and a cat")
@@ -144,7 +145,7 @@ def test_a_template_around_the_prompt_is_said():
 def test_a_token_that_the_encoder_has_no_embedding_for_is_refused_before_the_run(monkeypatch):
     """On a GPU, torch's own error would end the process's use of the device."""
     pipe = stable_diffusion()
-    pipe.tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER)
+    pipe.tokenizer = own_tokenizer(CLIPTokenizerFast, TOKENIZER)
     pipe.tokenizer.add_tokens("<lonely>")
     monkeypatch.setattr(pipe.text_encoder, "forward", lambda *_, **__: pytest.fail("the encoder was called"))
     (note,) = sdx.tokens(pipe, "a <lonely> cat").notes

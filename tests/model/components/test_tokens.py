@@ -12,6 +12,7 @@ import torch
 import transformers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from shared_tokenizers import own_tokenizer
 from tiny_pipelines import TOKENIZER, stable_diffusion, stable_diffusion_xl, tokenizer
 from transformers import CLIPTokenizerFast
 
@@ -244,7 +245,7 @@ class TestOtherTokenizers:
 
     @pytest.mark.parametrize("side", ["left", "right"])
     def test_sides_of_padding_and_cutting_are_the_tokenizers_own(self, side):
-        one = CLIPTokenizerFast.from_pretrained(TOKENIZER, padding_side=side, truncation_side=side, model_max_length=6)
+        one = own_tokenizer(CLIPTokenizerFast, TOKENIZER, padding_side=side, truncation_side=side, model_max_length=6)
         for text, kept in [("a cat", "a cat"), ("a cat on a big mat", None)]:
             record = tokens(one, text)["tokenizer"]
             fed = one(text, padding="max_length", max_length=6, truncation=True).input_ids
@@ -304,7 +305,7 @@ class TestPipelines:
 
     def test_textual_inversion_is_written_out_as_the_pipeline_does_it(self):
         pipe = stable_diffusion()
-        pipe.tokenizer = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # the other one is shared
+        pipe.tokenizer = own_tokenizer(CLIPTokenizerFast, TOKENIZER)  # the other one is shared
         pipe.load_textual_inversion({"<toy>": torch.zeros(2, 32)}, token="<toy>")  # noqa: S106
         record = tokens(pipe, "a <toy> cat")["tokenizer"]
         assert record.text == "a <toy> <toy>_1 cat"
@@ -314,7 +315,7 @@ class TestPipelines:
 
     @pytest.mark.parametrize("of_pipeline", [False, True])
     def test_transformers_says_nothing_of_long_prompts(self, of_pipeline):
-        fresh = CLIPTokenizerFast.from_pretrained(TOKENIZER)  # transformers warns once a tokenizer
+        fresh = own_tokenizer(CLIPTokenizerFast, TOKENIZER)  # transformers warns once a tokenizer
         pipe = stable_diffusion()
         pipe.tokenizer = fresh
         said = io.StringIO()

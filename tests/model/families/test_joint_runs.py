@@ -6,7 +6,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from diffusers import FirstBlockCacheConfig
 from kernel_witness import witnessing
 from tiny_transformers import flux, sd3
 from torch.nn import functional
@@ -72,18 +71,6 @@ def test_skip_layer_guidance_is_a_role_and_its_layers_are_said_to_be_absent():
     assert told.residual.max() == 0
     assert list(told.skip_layer_scale > 0) == [False, True, True, False]
     assert "ε_l" in told.formula
-
-
-def test_a_cache_of_whole_blocks_is_refused_before_the_run(monkeypatch):
-    pipe = flux()
-    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=10.0))
-    monkeypatch.setattr(type(pipe), "prepare_latents", lambda *_, **__: pytest.fail("the pipeline was called"))
-    with pytest.raises(sdx.RunError, match=r"reuses results of earlier steps.*leave those layers out"):
-        sdx.run(pipe, PROMPT, **CALL)
-    assert not sdx.doctor(pipe).observable
-    monkeypatch.undo()
-    trace = sdx.run(pipe, PROMPT, record=sdx.Record(cross_attention=False, decode=0), **CALL)
-    assert len(trace.latents) == STEPS + 1
 
 
 def test_a_silent_layer_is_an_error_by_name_and_nothing_stays():
@@ -232,3 +219,24 @@ def test_flux_says_that_guidance_is_an_input_of_the_model():
     trace = sdx.run(pipe, PROMPT, guidance_scale=3.5, record=sdx.Record(cross_attention=False, decode=0), **CALL)
     with pytest.raises(sdx.TraceError, match=r"guidance scale as an input \(FLUX's `guidance`"):
         sdx.guidance_steps(trace)
+
+
+@pytest.mark.parametrize("name", ["auraflow", "sd3"])
+def test_a_scale_that_a_callback_changes_is_recorded_where_the_pipeline_heeds_it(name):
+    pipe = SUBJECTS[name].make()
+
+    def changed(pipe, _, __, values):
+        pipe._guidance_scale = 2.0
+        return values
+
+    call = {**CALL, "guidance_scale": 4.0, "output_type": "latent", "callback_on_step_end": changed}
+    told = sdx.guidance_steps(sdx.run(pipe, PROMPT, seed=5, record=sdx.Record(cross_attention=False), **call))
+    assert list(told.guidance_scale) == ([4.0] + [2.0] * (STEPS - 1) if name == "sd3" else [4.0] * STEPS)
+    assert told.residual.max() == 0
+
+
+@pytest.mark.parametrize("name", sorted(SUBJECTS.keys() - {"sd3"}))
+def test_prompts_that_change_on_the_way_are_refused_by_name_where_a_callback_cannot_change_all_of_them(name):
+    pipe = SUBJECTS[name].make()
+    with pytest.raises(sdx.RunError, match=rf"prompt_at=…\): {type(pipe).__name__} (lets a callback change|does not)"):
+        sdx.run(pipe, PROMPT, prompt_at={1: "a dog"}, **SIZE, num_inference_steps=STEPS)

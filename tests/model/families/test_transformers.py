@@ -1,6 +1,7 @@
 """Families × properties: the picture is the pipeline's, every layer and call is heard, every number is the kernel's."""
 
 import functools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,7 +36,8 @@ def seen(request):
             return result
 
         patch.setattr(pipe.scheduler, "step", noted)
-        trace = sdx.run(pipe, PROMPT, seed=5, record=RECORD, num_inference_steps=STEPS, **subject.size, **subject.call)
+        record = replace(RECORD, word_attention=subject.joint)
+        trace = sdx.run(pipe, PROMPT, seed=5, record=record, num_inference_steps=STEPS, **subject.size, **subject.call)
     again = subject.drawn(pipe, output_type="np").images[0]
     assert np.array_equal(untraced, again)
     return SimpleNamespace(subject=subject, pipe=pipe, trace=trace, witness=witness, stepped=stepped, untraced=untraced)
@@ -98,6 +100,24 @@ def test_the_picture_attends_to_itself_by_the_same_softmax(seen):
                 places = slice(None) if name in subject.alone else picture
                 own = given.naive()[row, :, places, places].unflatten(1, subject.grid)
                 assert np.abs(made - own.numpy()).max() < NEAR
+
+
+def test_the_words_attend_to_the_picture_by_the_same_softmax(seen):
+    subject, trace, wrong = seen.subject, seen.trace, 0.0
+    assert set(trace.word_attention) == (set(trace.cross_attention) if subject.joint else set())
+    for role, layers in trace.word_attention.items():
+        assert set(layers) == set(subject.layers)
+        for name, found in layers.items():
+            asking = [position for (position,) in found.columns]
+            assert found.columns == tuple(one for one in trace.cross_attention[role][name].columns if len(one) == 1)
+            for made, (given, row) in zip(found.probs, given_to(seen, role, name), strict=True):
+                own, off = (
+                    given.naive(times)[row, :, subject.words, subject.picture][:, asking].mT.unflatten(1, subject.grid)
+                    for times in (1.0, 1.01)
+                )
+                assert np.abs(made - own.numpy()).max() < NEAR
+                wrong = max(wrong, np.abs(made - off.numpy()).max())
+    assert wrong > 10 * NEAR or not subject.joint
 
 
 def test_each_column_is_the_token_that_was_fed(seen):
@@ -177,8 +197,9 @@ def test_what_is_told_before_the_run_is_what_the_run_does(seen):
     assert set(told.roles) >= set(trace.noise_preds)
     recorded = {layer.name for layer in told.layers if layer.recorded}
     assert recorded >= {*subject.layers}
-    cost = sdx.cost(pipe, RECORD, prompt=PROMPT, num_inference_steps=STEPS, **subject.size, **subject.call)
-    kinds = ("cross_attention", "self_attention", "noise_preds", "latents")
+    record = replace(RECORD, word_attention=subject.joint)
+    cost = sdx.cost(pipe, record, prompt=PROMPT, num_inference_steps=STEPS, **subject.size, **subject.call)
+    kinds = ("cross_attention", "self_attention", "word_attention", "noise_preds", "latents")
     for kind in kinds:
         made = sum(array.nbytes for name, array in trace.arrays().items() if name.split("/")[0] == kind)
         assert sum(size for name, size in cost.parts.items() if name.split("/")[0] == kind) == made

@@ -92,7 +92,7 @@ def test_a_crop_around_the_mask_is_refused_since_its_maps_would_be_laid_over_the
         ("MarigoldDepthPipeline", "ensemble"),
         ("CycleDiffusionPipeline", "side by side"),
         ("StableDiffusionLatentUpscalePipeline", "preconditions"),
-        ("AnimateDiffPipeline", "frames"),
+        ("TextToVideoSDPipeline", "frames"),
     ],
 )
 def test_a_class_whose_call_is_no_one_trajectory_is_refused_by_name(untouched, name, why):

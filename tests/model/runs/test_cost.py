@@ -7,6 +7,8 @@ import tiny_families as families
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, HeunDiscreteScheduler, StableDiffusionUpscalePipeline
 from tiny_pipelines import ddpm, latent_diffusion, stable_diffusion, stable_diffusion_xl, unet, vae
+from tiny_transformers import flux
+from tiny_videos import animatediff
 
 import sdexplore as sdx
 from sdexplore.model.runs.call_outline import Outline
@@ -117,7 +119,10 @@ def test_every_declared_field_is_counted_or_said_to_be_small():
     """What `cost` counts under other names than those of declared fields would be forgotten by the next field."""
     given = {"prompt": PROMPT, "num_inference_steps": 2, "guide": lambda step: torch.zeros_like(step.latents)}
     record = sdx.Record(queries=True, self_attention=("",), features=("mid_block",), statistics=True, decode=1)
-    told = {name.partition("/")[0] for name in sdx.cost(stable_diffusion(), record, **given).parts}
+    joint = sdx.Record(word_attention=True, concepts=("sky",), decode=0)
+    several = [sdx.cost(stable_diffusion(), record, **given), sdx.cost(flux(), joint, prompt=PROMPT)]
+    several.append(sdx.cost(animatediff(), num_inference_steps=2))
+    told = {name.partition("/")[0] for one in several for name in one.parts}
     fields = with_arrays(sdx.Trace)
     assert told == {one.name for one in fields if one.kind is Kind.BY_LAYER or one.note.when is not None}
     small = [one for one in fields if one.name not in told]

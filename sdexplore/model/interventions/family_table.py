@@ -1,0 +1,15 @@
+"""Which change is made in which family of denoisers, as a table; `Family.no_change` says what is not, and why."""
+
+from ...changes.several import KINDS
+from ..families import FAMILIES
+
+
+def changes_by_family() -> str:
+    """The table as Markdown, a row for families in which the same is made, with the reason where something is not."""
+    rows = ["| family | " + " | ".join(f"`{kind}`" for kind in KINDS) + " |", "|---" * (1 + len(KINDS)) + "|"]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for family in FAMILIES.values():
+        cells = tuple(f"no: {family.no_change[kind]}" if kind in family.no_change else "yes" for kind in KINDS)
+        alike.setdefault(cells, []).append(family.title.removesuffix(" transformer"))
+    rows += [f"| {', '.join(titles)} | {' | '.join(cells)} |" for cells, titles in alike.items()]
+    return "\n".join(rows)
