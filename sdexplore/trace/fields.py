@@ -124,7 +124,8 @@ class TraceFields:
         default_factory=dict, metadata={NOTE: Note(missing="run with Record(features=('mid_block', 'up_blocks.1'))")}
     )
     statistics: Mapping[str, Float32[np.ndarray, "step module 5"]] = field(
-        default_factory=dict, metadata={NOTE: Note(missing="run with Record(statistics=True)", live=True)}
+        default_factory=dict,
+        metadata={NOTE: Note(missing="run with Record(statistics=True)", when=("statistics",), live=True)},
     )
     decoded: Mapping[int, UInt8[np.ndarray, "decoded_Y decoded_X 3"]] = field(
         default_factory=dict,

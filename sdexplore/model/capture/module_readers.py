@@ -192,7 +192,8 @@ class StatisticsReader(ModuleReader):
             )
         if not self._found:
             return
-        there = torch.stack([one.to("cpu", torch.float32) for one in self._found.values()], dim=1)
+        device = next(iter(self._found.values())).device
+        there = torch.stack([one.to(device) for one in self._found.values()], dim=1).to("cpu")  # one wait a call
         whole = torch.full((len(call.plan.rows), len(self.names), there.shape[-1]), torch.nan)
         whole[:, [self.names[name] for name in self._found]] = there
         call.statistics = dict(zip(call.plan.rows, whole, strict=True))

@@ -129,6 +129,8 @@ def _arrays(record: Record, outline: Outline) -> dict[str, int]:
     for one in declared(Trace):
         if one.note.when is None or not all(_given(need, record, outline) for need in one.note.when):
             continue
+        if "module" in one.axes:  # `of_modules` counts it
+            continue
         names = [f"{one.name}/{role}" for role in outline.roles] if one.kind is Kind.BY_ROLE else [one.name]
         many = outline.images * (decoded if one.kind is Kind.BY_STEP else 1)
         parts |= dict.fromkeys(names, many * one.bytes_of(lengths))

@@ -118,7 +118,7 @@ def test_each_array_is_reckoned_for_every_kind_of_call(case):
 def test_every_declared_field_is_counted_or_said_to_be_small():
     """What `cost` counts under other names than those of declared fields would be forgotten by the next field."""
     given = {"prompt": PROMPT, "num_inference_steps": 2, "guide": lambda step: torch.zeros_like(step.latents)}
-    record = sdx.Record(queries=True, self_attention=("",), decode=1)
+    record = sdx.Record(queries=True, self_attention=("",), features=("mid_block",), statistics=True, decode=1)
     joint = sdx.Record(word_attention=True, concepts=("sky",), decode=0)
     several = [sdx.cost(stable_diffusion(), record, **given), sdx.cost(flux(), joint, prompt=PROMPT)]
     several.append(sdx.cost(animatediff(), num_inference_steps=2))
