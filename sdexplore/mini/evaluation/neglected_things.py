@@ -160,7 +160,7 @@ def measure_neglect(
 
 
 def _found(
-    pipe: Any,
+    pipe: Any,  # noqa: ANN401  (any diffusers pipeline)
     prompt: str,
     things: Sequence[str],
     guide: GuideFunction | None,
