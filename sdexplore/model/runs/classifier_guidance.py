@@ -32,16 +32,17 @@ class GuideStep:
         pred_original_sample: x_0 as the model predicts it after classifier-free guidance. Its gradient with respect to
             `latents` is 1/√ᾱ: the noise prediction is a constant there, and the denoiser is not differentiated.
 
-    A guide that moves the latents so that the word that is looked at least is looked at somewhere, after
-    Attend-and-Excite (Chefer et al. 2023, 2301.13826, Eq. 1); that moves the latents themselves between two calls:
+    A guide that moves latents towards a neglected word, after Attend-and-Excite (Chefer et al. 2023, 2301.13826), which
+    moves the latents themselves between two calls; `mini.evaluation.neglected_things` measures this one:
 
-        def excite(step):
+        def lift(step):
             if step.step >= 4:  # the first half of the steps
                 return None
-            highest = [step.attention(word, layers=16).amax(dim=(1, 2)) for word in ("cat", "rocket")]
-            return torch.stack(highest).amin(dim=0)
+            highest = step.attention("rocket").flatten(1).topk(12).values.mean(dim=1).log()
+            (gradient,) = torch.autograd.grad(highest.sum(), step.latents)
+            return gradient / gradient.square().mean().sqrt()  # of one size at every step
 
-        run = {"num_inference_steps": 8, "guide": excite, "guide_scale": 50}
+        run = {"num_inference_steps": 8, "guide": lift, "guide_scale": 0.25}
         trace = sdx.run(pipe, "a cat and a rocket in space", **run)
     """
 
