@@ -21,7 +21,7 @@ DIGITS: Final = 32
 _DEFAULTS: Final = "_use_default_values"  # diffusers makes this list of a scheduler's config from a set
 
 
-def plain(value: Any, *, folded: bool = True) -> Any:  # noqa: ANN401  (whatever an argument is)
+def plain(value: Any, *, folded: bool = True) -> Any:  # noqa: ANN401, PLR0911  (whatever an argument is; one kind a line)
     """`value` as JSON that is the same in every process. 7 is 7.0, and float32(0.1) is 0.1.
 
     Pictures and arrays become a hash of their content, a scheduler its class and config, a function its importable
@@ -89,7 +89,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401  (JSON)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def identity_of(value: Any) -> str:  # noqa: ANN401  (whatever an argument is)
+def identity_of(value: Any) -> str:  # noqa: ANN401, PLR0911  (whatever an argument is; one kind a line)
     """The identity of a value: 32 hexadecimal digits of the hash of its canonical JSON.
 
     Raises:
