@@ -89,7 +89,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401  (JSON)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def identity_of(value: Any) -> str:  # noqa: ANN401, PLR0911  (whatever an argument is; one kind a line)
+def identity_of(value: Any) -> str:  # noqa: ANN401  (whatever an argument is; one kind a line)
     """The identity of a value: 32 hexadecimal digits of the hash of its canonical JSON.
 
     Raises:
