@@ -51,8 +51,8 @@ class Again:
         """
         if manifest.load.get("allow_pickle"):
             raise RunError(
-                "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the row "
-                "by a Study that you make with load={'allow_pickle': True}, if you trust the source"
+                "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the "
+                "row by a Study that you make with load={'allow_pickle': True}, if you trust the source"
             )
         arguments = {name: restored(name, value) for name, value in told["arguments"].items()}
         return cls(
