@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-oldest test-newest bench lint lab notebooks readme-pictures readme-film clean help
+.PHONY: demo test test-oldest test-newest bench lint lab notebooks notebook-study readme-pictures readme-film clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
@@ -82,10 +82,16 @@ lab: $(VENV)/.package
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 # Runs every notebook anew and keeps its output, which GitHub shows. Progress bars are off: there they would stay at 0 %.
-notebooks: $(VENV)/.package
+notebooks: $(VENV)/.test
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 \
 		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
 	$(BIN)/python .ci/without_bars.py $(NOTEBOOKS)
+
+# Makes the 384 runs of notebook 11 anew, some ten minutes of one core, and the notebook with them.
+notebook-study: $(VENV)/.test
+	rm -rf notebooks/11_studies
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=7200 \
+		--ExecutePreprocessor.store_widget_state=False notebooks/11_studies.ipynb
 
 # Notebook 07 writes these pictures into its article (`make notebooks`); the article's manifest.json names their keys.
 ARTICLE := images/a-small-model-from-inside

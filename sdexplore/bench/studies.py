@@ -51,10 +51,10 @@ def study_benchmarks(steps: int, pairs: int, *, stubs: int = _STUBS, rows: int =
     arrow()
     with ExitStack() as places:
         folder = Path(places.enter_context(tempfile.TemporaryDirectory()))
-        yield _benchmark([_memory(folder, stubs)])  # first, while the heap holds nothing that it could use again
+        yield _benchmark([driver_memory(folder, stubs)])  # first, while the heap holds nothing that it could use again
         yield _benchmark(_against_a_loop(folder, steps, pairs))
         yield _benchmark(_against_processes(folder, steps, pairs))
-        yield Benchmark(facts={}, readings=tuple(_readings(folder / "large", rows)))
+        yield Benchmark(facts={}, readings=tuple(table_readings(folder / "large", rows)))
 
 
 def _benchmark(rows: Sequence[BenchmarkRow]) -> Benchmark:
@@ -148,7 +148,7 @@ def seed_of(trace: Trace) -> float:
     return float(trace.call["seed"])
 
 
-def _memory(folder: Path, stubs: int) -> BenchmarkRow:
+def driver_memory(folder: Path, stubs: int) -> BenchmarkRow:
     """By how much the driver grows over many runs, here: all that a driver holds of them, and the runs' own garbage."""
     import psutil
 
@@ -169,7 +169,7 @@ def _memory(folder: Path, stubs: int) -> BenchmarkRow:
     )
 
 
-def _readings(folder: Path, rows: int) -> Iterator[Reading]:
+def table_readings(folder: Path, rows: int) -> Iterator[Reading]:
     """How long a large table takes: opened, counted, a column of it."""
     _large_table(folder, rows)
     found = read(folder)

@@ -7,8 +7,8 @@ from jaxtyping import UInt8
 
 
 def pixels_of(content: bytes) -> UInt8[np.ndarray, "Y X 3"]:
-    """The pixels of a small picture of any kind that Pillow reads."""
+    """The pixels of a small picture: a WebP, as `trace.preview` makes it."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
         return np.asarray(image.convert("RGB"))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..base import atomic_files
-from .parts import measures_of_part, new_name, parts_in, schema_of, write_as
+from .parts import is_part, measures_of_part, new_name, parts_in, schema_of, write_as
 from .values import Kind
 
 _NOTE: Final = "_compaction.json"
@@ -59,7 +59,7 @@ def finish(folder: Path) -> None:
     """Ends a compaction that was begun; one whose new parts were not all written is forgotten."""
     note = folder / _NOTE
     if note.exists():
-        told = json.loads(note.read_bytes())
+        told = _told(note)
         for name in told["new"]:
             hidden = folder / _hidden(name)
             if hidden.exists():
@@ -74,11 +74,20 @@ def finish(folder: Path) -> None:
 def replaced(folder: Path) -> frozenset[str]:
     """Names of parts whose rows stand in new parts already, while a compaction ends."""
     try:
-        told = json.loads((folder / _NOTE).read_bytes())
-    except (OSError, ValueError):
+        told = _told(folder / _NOTE)
+    except OSError:
         return frozenset()
     names = told["old"] if all((folder / name).exists() for name in told["new"]) else told["new"]
     return frozenset(names)
+
+
+def _told(note: Path) -> dict[str, list[str]]:
+    """What a note says; names that are no parts are left out, so that it moves and removes nothing else."""
+    try:
+        told = json.loads(note.read_bytes())
+        return {kind: [name for name in told[kind] if is_part(name)] for kind in ("new", "old")}
+    except (ValueError, LookupError, TypeError):  # no note of ours
+        return {"new": [], "old": []}
 
 
 def _hidden(name: str) -> str:

@@ -47,7 +47,8 @@ def drive(
             drive.collect()
         drive.end()
     except BaseException:  # Ctrl-C too
-        drive.end()
+        with suppress(RunError):  # what ends the study is told already
+            drive.end()
         raise
     finally:
         lane.close()

@@ -21,43 +21,59 @@ DIGITS: Final = 32
 _DEFAULTS: Final = "_use_default_values"  # diffusers makes this list of a scheduler's config from a set
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912  (whatever an argument is; one kind a line)
+def plain(value: Any, *, folded: bool = True) -> Any:  # noqa: ANN401, PLR0911  (whatever an argument is; one kind a line)
     """`value` as JSON that is the same in every process. 7 is 7.0, and float32(0.1) is 0.1.
 
     Pictures and arrays become a hash of their content, a scheduler its class and config, a function its importable
     name.
 
+    Args:
+        folded: Whether equal numbers are one. False: 7.0 stays a float, so that a run can be made again to the bit.
+
     Raises:
         RunError: The value says something else in another process.
     """
+
+    def inner(one: Any) -> Any:  # noqa: ANN401  (as above)
+        return plain(one, folded=folded)
+
     if isinstance(value, enum.Enum):  # before str, since a StrEnum is one
-        return plain(value.value)
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if value is None or isinstance(value, bool | str | int):
-        return value
-    if isinstance(value, float | np.floating):
-        if not math.isfinite(value):
-            raise RunError(f"{value} is no number that tells one run from another: leave the argument out")
-        return int(value) if float(value).is_integer() else float(str(value))
+        return inner(value.value)
+    if value is None or isinstance(value, str | bool | int | float | np.generic):
+        return _scalar(value, folded=folded)
     if isinstance(value, slice):
-        return {"slice": [plain(value.start), plain(value.stop), plain(value.step)]}
+        return {"slice": [inner(value.start), inner(value.stop), inner(value.step)]}
     if hasattr(value, "to_json"):  # a change, a Record
-        return plain(value.to_json())
+        return inner(value.to_json())
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
-            return {key: sorted(map(str, v)) if key == _DEFAULTS else plain(v) for key, v in value.items()}
-        return {"pairs": sorted(([plain(key), plain(v)] for key, v in value.items()), key=canonical)}
+            return {key: sorted(map(str, one)) if key == _DEFAULTS else inner(one) for key, one in value.items()}
+        return {"pairs": sorted(([inner(key), inner(one)] for key, one in value.items()), key=canonical)}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return list(map(inner, value))
     if isinstance(value, set | frozenset):
-        return sorted(map(plain, value), key=canonical)
+        return sorted(map(inner, value), key=canonical)
+    return _summary(value)
+
+
+def _scalar(value: Any, *, folded: bool) -> Any:  # noqa: ANN401
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    if not isinstance(value, float | np.floating):
+        return value
+    if not math.isfinite(value):
+        raise RunError(f"{value} is no number that tells one run from another: leave the argument out")
+    return int(value) if folded and float(value).is_integer() else float(str(value))
+
+
+def _summary(value: Any) -> Any:  # noqa: ANN401
+    """What tells an object from every other: its kind, and a hash or a name."""
     if isinstance(value, np.ndarray):
         return {"array": [value.dtype.str, list(value.shape), _hash(np.ascontiguousarray(value).tobytes())]}
     if hasattr(value, "convert") and hasattr(value, "tobytes"):  # a picture of Pillow's
         return {"image": [value.mode, list(value.size), _hash(value.tobytes())]}
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a tensor
-        return {"tensor": [str(value.dtype), *plain(value.detach().cpu().float().numpy())["array"][1:]]}
+        return {"tensor": [str(value.dtype), *_summary(value.detach().cpu().float().numpy())["array"][1:]]}
     if hasattr(value, "config") and hasattr(value, "set_timesteps"):
         return {"scheduler": [_class_of(value), plain(dict(value.config))]}
     if callable(value):
@@ -73,7 +89,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401  (JSON)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def identity_of(value: Any) -> str:  # noqa: ANN401  (whatever an argument is)
+def identity_of(value: Any) -> str:  # noqa: ANN401  (whatever an argument is; one kind a line)
     """The identity of a value: 32 hexadecimal digits of the hash of its canonical JSON.
 
     Raises:

@@ -1,6 +1,7 @@
 """What a study keeps of each run beside its numbers: nothing, a thumbnail, the trace, or the traces of some runs."""
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 from ..base.errors import RunError
 from ..trace.preview import preview_in
 from ..trace.trace import Trace
+from .identity import DIGITS
 
 TRACES: Final = "_traces"
 """The folder in a study's folder; readers of Parquet skip names that begin with an underscore."""
@@ -63,7 +65,18 @@ class Keep:
                 raise RunError(f"the trace is not kept: this worker does not see the study's folder {folder!r}")
             place = Path(folder) / TRACES
             place.mkdir(exist_ok=True)
-            name = f"{row['identity']}.safetensors"
-            trace.save(place / name)
-            found["trace"] = f"{TRACES}/{name}"
+            name = trace_of(str(row["identity"]))
+            trace.save(Path(folder) / name)
+            found["trace"] = name
         return found
+
+
+def trace_of(identity: str) -> str:
+    """Where the trace of a run is kept, in a study's folder.
+
+    Raises:
+        RunError: It is no identity; a folder from elsewhere must not name a file outside.
+    """
+    if not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", identity):
+        raise RunError(f"{identity!r:.80} is no identity of a run: {DIGITS} hexadecimal digits")
+    return f"{TRACES}/{identity}.safetensors"

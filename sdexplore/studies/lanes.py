@@ -12,6 +12,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -195,6 +196,8 @@ class OnDask(Lane):
             return []
         except distributed.CancelledError:  # one of them was taken from us
             done = [one for one in futures if one.done() or one.cancelled()]
+        except OSError as error:
+            raise RunError(f"Study.run: the cluster cannot be reached: {error}; rows so far are kept") from error
         return list(done)
 
     def rows(self, future: Any, tasks: tuple[Task, ...]) -> list[Row]:  # noqa: ANN401
@@ -219,12 +222,14 @@ class OnDask(Lane):
         return _rows(found)
 
     def end(self) -> None:
-        """Tells runs under way to end after their step."""
-        self._event.set()
+        """Tells runs under way to end after their step; where the scheduler is gone, they end of themselves."""
+        with suppress(OSError, RuntimeError, TimeoutError):
+            self._event.set()
 
     def close(self) -> None:
         """Takes the flag from the scheduler."""
-        self._event.clear()
+        with suppress(OSError, RuntimeError, TimeoutError):
+            self._event.clear()
 
 
 def lane_of(executor: Any, resources: Mapping[str, int | float] | None) -> Lane:  # noqa: ANN401  (whatever the user gave)

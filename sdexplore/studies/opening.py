@@ -47,8 +47,13 @@ class Again:
             told: The run as the row's column `call` has it.
 
         Raises:
-            RunError: The row has no more than the hash of an argument.
+            RunError: The row has no more than the hash of an argument; the folder asks to load pickles.
         """
+        if manifest.load.get("allow_pickle"):
+            raise RunError(
+                "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the "
+                "row by a Study that you make with load={'allow_pickle': True}, if you trust the source"
+            )
         arguments = {name: restored(name, value) for name, value in told["arguments"].items()}
         return cls(
             manifest.source,

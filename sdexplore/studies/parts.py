@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -93,6 +94,11 @@ def write_table(folder: Path, table: Any, measures: Collection[str]) -> Path:  #
 def new_name() -> str:
     """A name for a part; later ones come later in the order of names."""
     return f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name is a part."""
+    return re.fullmatch(r"part-\d{20}-[0-9a-f]{8}\.parquet", name) is not None
 
 
 def write_as(table: Any, path: Path, measures: Collection[str]) -> None:  # noqa: ANN401  (as above)

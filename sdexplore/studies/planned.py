@@ -27,7 +27,7 @@ class PlannedRun:
         arguments: Those of the pipeline's call and of `run`, without the seed.
         seed: As `run` takes it.
         about: What is known of it beside.
-        told: All of that as plain JSON.
+        told: All of that as JSON, from which it can be made again.
     """
 
     identity: str
@@ -57,8 +57,8 @@ def planned_run(given: Any, number: int, origin: Mapping[str, Any]) -> PlannedRu
     if not isinstance(about, Mapping) or not all(isinstance(name, str) for name in about):
         raise RunError(f"Study: run {number} has about={about!r:.80}: it is a dictionary, as in {{'second': 'rocket'}}")
     try:
-        told = {"arguments": plain(arguments), "seed": _seed(plain(seed), number)}
-        told |= {ABOUT: plain(about)} if about else {}
+        told = {"arguments": plain(arguments, folded=False), "seed": _seed(plain(seed), number)}
+        told |= {ABOUT: plain(about, folded=False)} if about else {}
         identity = identity_of({**origin, **told})
     except RunError as error:
         raise RunError(f"Study: run {number}: {error}") from error

@@ -13,6 +13,7 @@ from ..base.user_warnings import warn_user
 from ..records.study_progress import StudyProgress
 from ..trace.trace import Trace
 from . import compaction
+from .keeping import trace_of
 from .manifest import Manifest, manifest_in
 from .opening import Again
 from .parts import arrow, is_whole, parts_in, schema_of
@@ -134,9 +135,9 @@ class StudyTable(Shown):
             RunError: It cannot be made again: an argument was a picture or an array, of which a row has the hash.
         """
         found = self._row(row)
-        kept = found.get("trace")
-        if isinstance(kept, str) and (path := self.folder / kept).is_file():
-            return Trace.load(path)
+        kept = self.folder / trace_of(found["identity"])
+        if kept.is_file():
+            return Trace.load(kept)
         return self._again(found).compared_with(found, check=check)
 
     def _row(self, row: Any) -> dict[str, Any]:  # noqa: ANN401

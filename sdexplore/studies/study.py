@@ -203,8 +203,7 @@ class Study(StudyTable):
                 asked -= writer.done
             older = writer.older.get(identity)
             if older is not None and older.kept and older.lacking and not older.lacking & needs:
-                row = writer.row_of(identity)
-                yield Task(run, row, str(row["trace"]), older.lacking)
+                yield Task(run, writer.row_of(identity), kept=True, lacking=older.lacking)
             else:
                 yield Task(run)
 
@@ -250,7 +249,7 @@ class _Counted:
         self, study: Study, writer: Writer, on_row: Callable[[StudyProgress], object] | None, began: float
     ) -> None:
         self._study, self._writer, self._on_row, self._began = study, writer, on_row, began
-        self._made = self._errors = 0
+        self._made = 0
         self._before = len(writer.done)
         self._bar: Any = None
         if on_row is None:
@@ -264,12 +263,11 @@ class _Counted:
         refused: RunError | None = None
         for row in rows:
             try:
-                found = self._writer.add(row)
+                self._writer.add(row)
             except RunError as error:
                 refused = error
                 continue
             self._made += 1
-            self._errors += bool(found.get("error"))
             if self._bar is not None:
                 self._bar.update()
             if self._on_row is not None:
@@ -286,7 +284,7 @@ class _Counted:
             folder=str(self._study.folder),
             planned=self._writer.manifest.planned,
             rows=len(self._writer.done),
-            errors=self._errors,
+            errors=len(self._writer.failed),
             made=self._made,
             seconds=time.monotonic() - self._began,
             stopped=stopped,

@@ -13,7 +13,7 @@ from ..base.errors import Stopped
 from ..trace.record import Record
 from ..trace.trace import Trace
 from .identity import canonical
-from .keeping import Keep
+from .keeping import Keep, trace_of
 from .making import CannotLoadError, Source, loaded, run_of, runs_of, silent
 from .measure import Measure
 from .planned import ABOUT, PlannedRun
@@ -30,13 +30,13 @@ class Task:
 
     Attributes:
         known: The row that it has already; new measures are added to it.
-        trace: The file of its trace, in the study's folder; "" where the run is to be made.
+        kept: Whether its trace was kept, so that it is read and the run not made.
         lacking: Keys of the measures that the row lacks.
     """
 
     run: PlannedRun
     known: Row = field(default_factory=dict)
-    trace: str = ""
+    kept: bool = False
     lacking: frozenset[str] = frozenset()
 
     def row_of_error(self, error: str) -> Row:
@@ -77,7 +77,7 @@ class Work:
             for group in self._groups(tasks):
                 if self.stop.is_set():
                     break
-                if group[0].trace:
+                if group[0].kept:
                     found += map(self._measured_again, group)
                 else:
                     found += self._made([task.run for task in group])
@@ -135,7 +135,7 @@ class Work:
         """The row that was there, with the measures that were added, read from the kept trace."""
         row = dict(task.known)
         try:
-            trace = Trace.load(Path(self.folder) / task.trace)
+            trace = Trace.load(Path(self.folder) / trace_of(task.run.identity))
         except Exception as error:  # noqa: BLE001  (it is the row's)
             row["error"] = _told(error)
             return row
@@ -171,7 +171,7 @@ class Work:
 
 def _one_call(one: Task, other: Task) -> bool:
     """Whether one call of the pipeline can draw both, the second behind the first."""
-    if one.trace or other.trace or other.run.seed != one.run.seed + 1:
+    if one.kept or other.kept or other.run.seed != one.run.seed + 1:
         return False
     prompts = (one.run.arguments.get("prompt"), other.run.arguments.get("prompt"))
     same = {**one.run.told["arguments"], "prompt": ""} == {**other.run.told["arguments"], "prompt": ""}

@@ -71,6 +71,8 @@ class Writer:
 
     Attributes:
         manifest: As it stands in the folder.
+        done: Identities of the runs that have their row.
+        failed: Those of them whose row has an error.
         older: Identity of a run that is to be made or measured again -> its row.
     """
 
@@ -86,6 +88,7 @@ class Writer:
         self._take_over(*rows_left_in(folder))
         self.journal = Journal(folder, wanted)
         self.done: set[bytes] = set()
+        self.failed: set[bytes] = set()
         self.older: dict[bytes, OlderRow] = {}
         for part in parts_in(folder):
             self._read_identities(part, retry_errors=retry_errors)
@@ -122,19 +125,26 @@ class Writer:
         import pyarrow.parquet as pq
 
         lacking = self._wanted - measures_of_part(pq.read_metadata(part))
-        table = pq.read_table(part, columns=["identity", "error", "trace"] if lacking or retry_errors else ["identity"])
-        failed = table["error"].is_valid().to_pylist() if retry_errors else None
+        table = pq.read_table(part, columns=["identity", "error", *(["trace"] if lacking else [])])
+        failed = table["error"].is_valid().to_pylist()
         kept = table["trace"].is_valid().to_pylist() if lacking else None
         for row, told_ in enumerate(table["identity"].to_pylist()):
-            identity, wrong = bytes.fromhex(told_), bool(failed and failed[row])
+            identity, wrong = bytes.fromhex(told_), failed[row] and retry_errors
+            self.failed.discard(identity)
             if lacking or wrong:
                 self.done.discard(identity)
                 self.older[identity] = OlderRow(
                     part, row, frozenset() if wrong else lacking, kept=bool(kept and kept[row])
                 )
             else:
-                self.done.add(identity)
+                self._has_row(identity, failed=failed[row])
                 self.older.pop(identity, None)
+
+    def _has_row(self, identity: bytes, *, failed: bool) -> None:
+        self.done.add(identity)
+        self.failed.discard(identity)
+        if failed:
+            self.failed.add(identity)
 
     def row_of(self, identity: bytes) -> Row:
         """The row that a run has already, of those in `older`."""
@@ -146,18 +156,17 @@ class Writer:
         found: Row = self._open[1].slice(number, 1).to_pylist()[0]
         return {name: value for name, value in found.items() if value is not None}
 
-    def add(self, row: Row) -> Row:
-        """Takes a row; a cell of another kind than its column is left out, which is the row's error. Returns the row.
+    def add(self, row: Row) -> None:
+        """Takes a row; a cell of another kind than its column is left out, which is the row's error.
 
         Raises:
             RunError: The system refuses: a full disk. The row is kept, see `waiting`.
         """
         row = self._fitting(row)
-        self.done.add(bytes.fromhex(str(row["identity"])))
+        self._has_row(bytes.fromhex(str(row["identity"])), failed=bool(row.get("error")))
         self._waiting.append(row)
         self.journal.add(row)
         self.tick()
-        return row
 
     @property
     def waiting(self) -> list[Row]:

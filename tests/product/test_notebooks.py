@@ -1,6 +1,7 @@
 """Every notebook runs from top to bottom on the embedded model, and is committed with its output and pictures."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -31,6 +32,8 @@ def test_notebook_runs(path, kernels, tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"  # so that ../images is not the folder of the project
     folder.mkdir()
     (tmp_path / "images" / "demo").mkdir(parents=True)
+    if (table := path.with_suffix("")).is_dir():  # a study that was made once
+        shutil.copytree(table, folder / table.name)
     notebook = nbformat.read(path, as_version=4)
     committed = len(pictures(notebook))
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()

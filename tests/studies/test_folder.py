@@ -177,6 +177,22 @@ def test_parts_that_were_being_put_together_when_the_driver_died_are_read_once(s
     assert {path.name for path in folder.iterdir()} - {path.name for path in parts(folder)} == {"_lock", "_study.json"}
 
 
+def test_a_folder_from_elsewhere_names_no_file_outside_and_loads_no_pickle(study, tmp_path):
+    folder, outside = tmp_path / "study", tmp_path / "outside.parquet"
+    study().run()
+    row = study().table().iloc[0]
+    outside.touch()
+    (folder / "_compaction.json").write_text(json.dumps({"new": [], "old": ["../outside.parquet"]}))
+    study().run()
+    assert outside.exists()
+    manifest = json.loads((folder / "_study.json").read_text())
+    (folder / "_study.json").write_text(json.dumps({**manifest, "load": {"allow_pickle": True}}))
+    with pytest.raises(RunError, match="allow_pickle"):
+        sdx.studies.read(folder).open(row)
+    with pytest.raises((RunError, TraceError), match=r"identity|row"):
+        sdx.studies.read(folder).open("../outside")
+
+
 def test_a_table_is_read_by_columns_and_rows(study, tmp_path):
     study(measure=[source.ink, source.letters]).run()
     found = sdx.studies.read(tmp_path / "study")

@@ -112,3 +112,10 @@ def faults():
 def page_faults(trace):
     """Minor page faults of a run's arrays."""
     return trace.call["faults"]
+
+
+def tiny():
+    """A pipeline with random weights."""
+    from tiny_pipelines import stable_diffusion
+
+    return stable_diffusion()
