@@ -82,7 +82,7 @@ def called(transformer, record, kept):
     family, calls = family_of(SimpleNamespace(transformer=transformer)), []
     plans = plan_layers(family.attention_layers(transformer), record)
     plan = CallPlan(("uncond", "cond"), (1,), (kept,))
-    with torch.no_grad(), torch.device("meta"), observing(transformer, family, plans, lambda _: plan, calls.append):
+    with torch.no_grad(), torch.device("meta"), observing((transformer,), family, plans, lambda _: plan, calls.append):
         transformer(
             hidden_states=torch.empty(2, 16, SIDE, SIDE, dtype=torch.bfloat16),
             timestep=torch.empty(2),
