@@ -83,12 +83,15 @@ class Neglect(Shown):
             Table(headers, rows, frozenset(headers[1:])),
             Line(
                 f"of {self.before.size} things {int((~self.before).sum())} were neglected; the guide finds "
-                + " and ".join(
-                    "{:+.3f} ({:+.3f} to {:+.3f}) of all {}".format(*self.difference(one), beside)
-                    for one, beside in ((self.before, "beside none"), (self.by_lot, "beside the lot"))
-                )
+                f"{_shown(self.difference(self.before))} of all beside none, and "
+                f"{_shown(self.difference(self.by_lot))} beside the lot"
             ),
         )
+
+
+def _shown(difference: tuple[float, float, float]) -> str:
+    middle, low, high = difference
+    return f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def lift(words: Sequence[str], until: int) -> GuideFunction:

@@ -52,9 +52,9 @@ def bytes_of_call(pipe: Any, grid: Grid) -> int:
         InspectionError: What the denoiser takes is not known.
     """
     network: Any = denoiser(pipe)
+    cls: Any = type(network)
     config = json.dumps(dict(network.config), sort_keys=True, default=str)
-    kind: Any = type(network)
-    return _kept_numbers(kind, config, grid) * int(next(network.parameters()).element_size())
+    return _kept_numbers(cls, config, grid) * int(next(network.parameters()).element_size())
 
 
 @lru_cache(maxsize=32)
