@@ -111,6 +111,17 @@ def moved(alignment):
     return matrix, 1 - torch.tensor(alignment.taken).double()
 
 
+def sharpen(pipe, layers):
+    """Makes one head of these layers look at one token, and the others at all alike."""
+    for layer in layers:
+        for parameter in pipe.transformer.get_submodule(layer).to_q.parameters():
+            parameter.data *= 200
+            parameter.data[8:] = 0
+    drawn_anew = torch.Generator().manual_seed(13)  # the encoder's weights depend on what was drawn before
+    for parameter in pipe.text_encoder.parameters():
+        parameter.data.normal_(std=0.3, generator=drawn_anew)
+
+
 def blending(step, now, masks):
     """A scheduler's step behind which the latents outside of the masks are the source's; `now` is filled meanwhile."""
     sums = []
@@ -145,10 +156,7 @@ def test_pixart_keeps_a_source_whose_mask_is_another(prompt, shares, blend, monk
     pipe = subject.make().to(torch.float64)
     source = "a cat in space and on fire" if blend else SOURCE
     if blend:  # random layers look everywhere alike: one head alone looks
-        for layer in subject.layers:
-            for parameter in pipe.transformer.get_submodule(layer).to_q.parameters():
-                parameter.data *= 200
-                parameter.data[8:] = 0
+        sharpen(pipe, subject.layers)
     alone = sdx.run(pipe, source, **call_of(subject)).tokens["cond"]["tokenizer"]
     record = sdx.Record(cross_attention="heads", self_attention=("",), columns="all", dtype="float32", decode=0)
     change = sdx.Keep(source, cross_attention=shares[0], self_attention=shares[1], blend=blend)
