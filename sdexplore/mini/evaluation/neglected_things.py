@@ -86,8 +86,8 @@ class Neglect(Shown):
             ),
             Table(headers, rows, frozenset(headers[1:])),
             Line(
-                f"of {self.before.size} things {int((~self.before).sum())} were neglected; of these come with the guide "
-                f"{self._came(self.after)}, by lot {self._came(self.by_lot)} (95 %)"
+                f"of {self.before.size} things {int((~self.before).sum())} were neglected; with the guide came "
+                f"{self._came(self.after)} of them, by lot {self._came(self.by_lot)} (95 %)"
             ),
             Line(
                 "of all things the guide finds "
