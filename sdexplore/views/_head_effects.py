@@ -1,6 +1,7 @@
 """What each head does by what it reads of a word, and as a whole, beside the attention that it pays."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -10,7 +11,6 @@ from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
-from ..figures.labels import colour_bar
 from ..figures.not_numbers import top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
@@ -24,6 +24,7 @@ _KINDS = (
     ("whole", "without the whole head", "RMS change"),
 )
 _STRONGEST = 5
+_NO_HEAD = "#808080"
 
 
 @made_from("pipeline", "trace", calls=["head_effects"])
@@ -53,14 +54,18 @@ def head_effects(found: HeadEffects) -> Picture:
             fontsize=9,
         )
         ((above,), (below,)) = figure.subfigures(2, 1, squeeze=False, height_ratios=(tall, 2.4))
-        axes = panel_grid(above, 1, len(_KINDS))[0]
+        axes = panel_grid(above, 1, len(_KINDS), of=Axes)[0]  # with ticks, which name the layers
+        colours = colormaps[SEQUENTIAL].with_extremes(bad=_NO_HEAD)
         for ax, (name, title, unit) in zip(axes, _KINDS, strict=True):
-            drawn = ax.imshow(arrays[name], cmap=SEQUENTIAL, vmin=0.0, vmax=top_of(arrays[name]) or 1.0)
+            top = top_of(arrays[name]) or 1.0
+            drawn = ax.imshow(arrays[name], cmap=colours, vmin=0.0, vmax=top, interpolation="nearest")
+            ax.set(xticks=(), yticks=())
             ax.set_title(title, fontsize=8)
             ax.set_xlabel(f"heads 0 to {heads - 1}", fontsize=7)
-            colour_bar(above, drawn, ax, label=unit, shrink=0.7, pad=0.02)
-        for row, name in enumerate(found.layers):
-            axes[0].text(-0.8, row, short[name], ha="right", va="center", fontsize=6)
+            bar = above.colorbar(drawn, ax=ax, shrink=0.7, pad=0.02)
+            bar.set_label(unit, fontsize=7)
+            bar.ax.tick_params(labelsize=6.5)
+        axes[0].set_yticks(range(layers), [short[name] for name in found.layers], fontsize=6)
         pair = below.subplots(1, 2)
         for ax, (name, title, unit) in zip(pair, _KINDS[1:], strict=True):
             _dots(ax, found.attention, getattr(found, name), unit)
@@ -81,7 +86,7 @@ def head_effects(found: HeadEffects) -> Picture:
 
 
 def _dots(ax: Axes, attention: np.ndarray, effect: np.ndarray, unit: str) -> None:
-    ax.scatter(attention, effect, s=9, color=PALETTE[0], alpha=0.6, linewidths=0)
+    ax.scatter(attention, effect, s=9, color=PALETTE[4], alpha=0.9, linewidths=0)
     ax.set_xlim(0, 1.08 * (top_of(attention) or 1.0))
     ax.set_ylim(0, 1.08 * (top_of(effect) or 1.0))
     ax.set_xlabel("attention to the word, probability", fontsize=7)

@@ -84,7 +84,7 @@ def test_heads_are_cells_and_dots(pipe, trace):
     for ax, values, name in ((left, found.reading, "reading"), (right, found.whole, "whole")):
         np.testing.assert_allclose(ax.collections[0].get_offsets(), np.stack([found.attention, values], axis=1))
         assert f"{found.correlations[f'head: {name} ~ attention']:+.2f}" in ax.get_title()
-    assert "up 1.0" in texts(picture)
+    assert "up 1.0" in [label.get_text() for label in paid.get_yticklabels()]
     equal(picture, again(picture, pipe=pipe, trace=trace))
     part = sdx.views.head_effects(sdx.head_effects(pipe, trace, "cat", layers="mid_block", step=0))
     equal(part, again(part, pipe=pipe, trace=trace))

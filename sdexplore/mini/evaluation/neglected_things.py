@@ -24,7 +24,7 @@ from jaxtyping import Bool
 from sdexplore.base.display import Block, Line, Shown, Table
 from sdexplore.base.errors import SdexploreError
 from sdexplore.mini.evaluation.classifier import THINGS, THRESHOLD, presence
-from sdexplore.mini.evaluation.faithfulness import prompts_of
+from sdexplore.mini.evaluation.faithfulness import prompts_of, wilson
 from sdexplore.model.loading.load_pipeline import load
 from sdexplore.model.runs.classifier_guidance import GuideFunction, GuideStep
 from sdexplore.model.runs.run_pipeline import run
@@ -62,6 +62,10 @@ class Neglect(Shown):
         low, high = np.quantile(each[drawn].mean(axis=1), (0.025, 0.975))
         return float(each.mean()), float(low), float(high)
 
+    def _came(self, found: Bool[np.ndarray, "prompt thing"]) -> str:
+        came, of = int((found & ~self.before).sum()), int((~self.before).sum())
+        return "none of none" if not of else "{:.2f} ({:.2f} to {:.2f})".format(came / of, *wilson(came, of))
+
     def blocks(self) -> Sequence[Block]:
         """What was found, what came and what went."""
         ways = (("without", self.before), ("by lot", self.by_lot), ("with the guide", self.after))
@@ -82,9 +86,13 @@ class Neglect(Shown):
             ),
             Table(headers, rows, frozenset(headers[1:])),
             Line(
-                f"of {self.before.size} things {int((~self.before).sum())} were neglected; the guide finds "
-                f"{_shown(self.difference(self.before))} of all beside none, and "
-                f"{_shown(self.difference(self.by_lot))} beside the lot"
+                f"of {self.before.size} things {int((~self.before).sum())} were neglected; with the guide came "
+                f"{self._came(self.after)} of them, by lot {self._came(self.by_lot)} (95 %)"
+            ),
+            Line(
+                "of all things the guide finds "
+                f"{_shown(self.difference(self.before))} more than none, and "
+                f"{_shown(self.difference(self.by_lot))} more than the lot"
             ),
         )
 
