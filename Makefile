@@ -87,7 +87,7 @@ notebooks: $(VENV)/.test
 		--ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)
 	$(BIN)/python .ci/without_bars.py $(NOTEBOOKS)
 
-# Makes the 384 runs of notebook 11 anew, some ten minutes of one core, and the notebook with them.
+# Makes the 380 runs of notebook 11 anew, some ten minutes of one core, and the notebook with them.
 notebook-study: $(VENV)/.test
 	rm -rf notebooks/11_studies
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=7200 \

@@ -17,6 +17,7 @@ class StudyProgress(Shown):
         errors: How many of these have an error.
         made: How many rows this call of `run` made.
         seconds: How long this call of `run` took.
+        repeated: How many runs were asked for that had been asked for before; each run has one row.
         stopped: Whether it was stopped before its last run.
     """
 
@@ -27,6 +28,7 @@ class StudyProgress(Shown):
     errors: int
     made: int = 0
     seconds: float = 0.0
+    repeated: int = 0
     stopped: bool = False
 
     def blocks(self) -> list[Block]:
@@ -40,6 +42,8 @@ class StudyProgress(Shown):
         if self.made:
             each = f", {self.seconds / self.made:.3g} s each" if self.made > 1 else ""
             lines.append(Line(f"This call made {count(self.made)} in {self.seconds:.3g} s{each}"))
+        if self.repeated:
+            lines.append(Line(f"{counted(self.repeated, 'run')} asked for more than once: each has one row"))
         if self.stopped:
             lines.append(Line("It was stopped; the same call goes on"))
         return lines

@@ -46,10 +46,12 @@ class StudyTable(Shown):
         return tuple(self._manifest.columns)
 
     def __len__(self) -> int:
+        if self._manifest.superseding:
+            return len(self.table("identity"))
         return sum(one.num_rows for one in self._metadata())
 
     def table(self, columns: Sequence[str] | str | None = None, where: Any = None) -> Any:  # noqa: ANN401
-        """The rows as a pandas DataFrame.
+        """The rows as a pandas DataFrame; those of the last ten seconds of a study that runs may not be there yet.
 
         Args:
             columns: Which columns; None: all. Others are not read.

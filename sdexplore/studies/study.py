@@ -4,12 +4,15 @@ import json
 import os
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from ..base.atomic_files import named
 from ..base.display import count
@@ -84,6 +87,7 @@ class Study(StudyTable):
         told = {**self._made_of, "record": plain(record.to_json())}
         self._own = Manifest(identity=identity_of(told)[:8], **told, planned=self._plan.count)
         self._stop = threading.Event()
+        self._asked = array("Q")  # the first halves of the identities of this call's runs: eight bytes a run
         self._unwritten: list[Row] = []
         self._check_folder()
 
@@ -164,7 +168,7 @@ class Study(StudyTable):
             finally:
                 self._unwritten = closing(writer)
                 counted.close()
-        return counted.progress(stopped=self._stop.is_set())
+        return replace(counted.progress(stopped=self._stop.is_set()), repeated=_repeated(self._asked))
 
     def stop(self) -> None:
         """Ends `run`, which another thread is in: runs under way end after their step, and have no row."""
@@ -193,9 +197,11 @@ class Study(StudyTable):
         needs = frozenset(one.key for one in self._measures if one.needs_pipeline)
         self._tell(writer, needs)
         asked: set[bytes] = set()
+        self._asked = array("Q")
         for number, given in enumerate(self._plan):
             run = planned_run(given, number, self._made_of)
             identity = bytes.fromhex(run.identity)
+            self._asked.append(int.from_bytes(identity[:8]))
             if identity in writer.done or identity in asked:
                 continue
             asked.add(identity)
@@ -240,6 +246,12 @@ class Study(StudyTable):
             else:
                 raise
         return Again(self._source, self._load, self._record, measures, arguments, told["seed"], about)
+
+
+def _repeated(asked: "array[int]") -> int:
+    """How many of these runs had been asked for before."""
+    found = np.frombuffer(asked, np.uint64)
+    return len(found) - len(np.unique(found))
 
 
 class _Counted:

@@ -37,6 +37,9 @@ def test_the_same_call_goes_on_with_more_runs_and_another_order(study):
     after = more.table().set_index("identity").loc[before.index]
     pd.testing.assert_series_equal(before["ink"], after["ink"])
     assert study().run().made == 0
+    again = study(runs=[*sdx.grid(prompt="a cat", seed=range(3)), {"prompt": "a cat", "seed": 1}]).run()
+    assert (again.made, again.repeated) == (0, 1)
+    assert "more than once" in repr(again)
 
 
 def test_a_run_that_fails_is_a_row_and_is_made_again_when_asked(study, tmp_path):
