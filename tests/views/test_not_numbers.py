@@ -117,8 +117,53 @@ def test_self_attention_draws_one_pixel_and_refuses_components_of_what_is_no_num
     assert "Not numbers" not in views.self_attention(trace, 6, steps=0).alt
 
 
+OF_MODULES = {
+    "activation_statistics": lambda trace, step: views.activation_statistics(trace, step=step),
+    "feature_components": lambda trace, step: views.feature_components(trace, "mid_block", step=step),
+    "feature_similarity": lambda trace, step: views.feature_similarity(trace, (8, 8), "mid_block", step=step),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(pipe):
+    """A run whose module gives one NaN at step 1, in the prompt's row."""
+    calls = []
+
+    def spoil(_, __, given):
+        calls.append(1)
+        if len(calls) == 2:
+            given[-1, 3, 0, 0] = np.nan
+
+    hook = pipe.unet.mid_block.resnets[1].register_forward_hook(spoil)
+    record = sdx.Record(features="mid_block", statistics=True, decode=0)
+    try:
+        return sdx.run(pipe, "a cat", num_inference_steps=2, height=64, width=64, record=record)
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("view", ["feature_components", "feature_similarity"])
+def test_features_that_are_no_numbers_are_refused_and_those_of_another_step_are_drawn(broken, view):
+    with pytest.raises(TraceError, match=rf"^{view}: features of 'mid_block' hold .* step 1"):
+        OF_MODULES[view](broken, 1)
+    assert OF_MODULES[view](broken, 0).png(dpi=30)
+
+
+def test_the_statistics_of_modules_name_the_first_that_gave_no_number(broken):
+    drawn = OF_MODULES["activation_statistics"](broken, 1)
+    first = "mid_block.resnets.1"
+    for words in (drawn.alt, drawn.caption):
+        assert f"{first} is the first of" in words
+        assert not re.search(r"(?<![\w/])[-+]?(nan|inf)%?\b", words), words
+    assert f"not finite: {first}" in drawn.figure.get_suptitle()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert drawn.png(dpi=30)
+    assert "all are finite" in OF_MODULES["activation_statistics"](broken, 0).alt
+
+
 def test_every_view_that_draws_arrays_is_tried_here():
-    tried = {*OF_TRACES, *OF_RECORDS, "self_attention"}
+    tried = {*OF_TRACES, *OF_RECORDS, *OF_MODULES, "self_attention"}
     assert tried | NO_ARRAYS == set(views.__all__)
     assert not tried & NO_ARRAYS
 
@@ -137,8 +182,12 @@ OF_RECORDS = {
 
 
 @pytest.fixture(scope="module")
-def records():
-    pipe = stable_diffusion()
+def pipe():
+    return stable_diffusion()
+
+
+@pytest.fixture(scope="module")
+def records(pipe):
     pictures = [np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8) for seed in range(2)]
     trace = sdx.run(pipe, "a cat and a dog", num_inference_steps=2, height=64, width=64, record=sdx.Record(decode=0))
     encoding = sdx.text_encoding(pipe, "a cat")["text_encoder"]

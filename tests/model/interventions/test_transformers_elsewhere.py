@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_dispatch import attention_backend
+from explicit_kernel import predictions
 from tiny_transformers import flux, sd3
 from transformer_matrix import SIZE, TEXT
 
@@ -72,6 +73,50 @@ def test_blocks_that_a_call_leaves_out_are_not_missed():
     skip = {"skip_guidance_layers": [1], "skip_layer_guidance_stop": 0.6, "num_inference_steps": 4}
     trace = sdx.run(sd3(), PROMPT, change=change, record=PLAIN, **{**CALL, **skip})
     assert trace.provenance["changed"][0]["applied"] == 4 * 3 + 2 * 2  # of three blocks, two are left, at two steps
+
+
+def emptied(pipe, module, rows, **call):
+    """The transformer's predictions where a hook of the test's own empties a module's output in these rows."""
+
+    def empty(_, __, output):
+        several = output if isinstance(output, tuple) else (output,)
+        made = tuple(one.index_fill(0, torch.tensor(rows, dtype=torch.long), 0) for one in several)
+        return made if isinstance(output, tuple) else made[0]
+
+    hook = pipe.transformer.get_submodule(module).register_forward_hook(empty)
+    try:
+        with predictions(pipe) as found:
+            pipe(PROMPT, generator=torch.Generator().manual_seed(3), output_type="latent", **call)
+    finally:
+        hook.remove()
+    return found
+
+
+def test_a_whole_module_and_a_whole_layer_give_nothing_in_the_prompt_s_row(pipe):
+    call = {name: value for name, value in CALL.items() if name != "seed"}
+    joint = sd3()
+    for one, module, rows in (
+        (pipe, "transformer_blocks.0.ff", [0]),
+        (joint, "transformer_blocks.1.ff", [1]),
+        (joint, "transformer_blocks.1.attn", [1]),  # words and picture
+    ):
+        with predictions(one) as found:
+            sdx.run(one, PROMPT, change=sdx.Ablate(module), record=PLAIN, **CALL)
+        expected = emptied(one, module, rows, **call)
+        assert len(found) == len(expected) == 2
+        for mine, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
+        assert max(float((a - b).abs().max()) for a, b in zip(found, emptied(one, module, [], **call), strict=True)) > (
+            1e-4
+        )
+
+
+def test_the_last_layer_from_another_trace_gives_that_trace_s_prediction(pipe):
+    other = sdx.run(pipe, OTHER, record=PLAIN, **CALL)
+    patched = sdx.run(pipe, PROMPT, change=sdx.Patch(other, "proj_out"), record=PLAIN, **CALL)
+    np.testing.assert_allclose(patched.noise_pred, other.noise_pred, rtol=0, atol=1e-6)
+    assert patched.provenance["changed"][0]["deviation"] < 1e-5
+    assert patched.provenance["changed"][0]["applied"] == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
