@@ -9,7 +9,8 @@ def changes_by_family() -> str:
     rows = ["| family | " + " | ".join(f"`{kind}`" for kind in KINDS) + " |", "|---" * (1 + len(KINDS)) + "|"]
     alike: dict[tuple[str, ...], list[str]] = {}
     for family in FAMILIES.values():
-        cells = tuple(f"no: {family.no_change[kind]}" if kind in family.no_change else "yes" for kind in KINDS)
+        reasons = dict.fromkeys(KINDS, "changes work on pictures") if family.video else family.no_change
+        cells = tuple(f"no: {reasons[kind]}" if kind in reasons else "yes" for kind in KINDS)
         alike.setdefault(cells, []).append(family.title.removesuffix(" transformer"))
     rows += [f"| {', '.join(titles)} | {' | '.join(cells)} |" for cells, titles in alike.items()]
     return "\n".join(rows)
