@@ -91,7 +91,7 @@ def _against_a_loop(folder: Path, steps: int, pairs: int, runs: int = 3) -> list
     return _rows(ways, pairs, f"embedded model, {steps} steps, {runs} runs")
 
 
-def _against_processes(folder: Path, steps: int, pairs: int, runs: int = 6) -> list[BenchmarkRow]:
+def _against_processes(folder: Path, steps: int, pairs: int, runs: int = 16) -> list[BenchmarkRow]:
     import distributed
 
     numbers = count()
