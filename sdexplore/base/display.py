@@ -303,7 +303,7 @@ def _tree_html(tree: Tree, budget: list[int]) -> str:
 
 _CHIP_LOOKS = {
     "plain": "background:var(--jp-layout-color2, #eee)",
-    "shade": "background:var(--jp-brand-color3, #cfe3fa)",
+    "shade": "background:var(--jp-brand-color3, #cfe3fa);color:#111",  # a light ground in dark themes too
     "special": f"border-style:dashed;color:{_FAINT}",
     "lost": f"text-decoration:line-through;color:{_FAINT}",
 }

@@ -1,4 +1,7 @@
-"""What a pixel can look at: words of a prompt, its other tokens, start, end and padding; each has its columns."""
+"""What a pixel can look at: words of a prompt, its other tokens, start, end and padding; each has its columns.
+
+Where words and picture share one softmax, there is also the rest: the picture itself, and padding without columns.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from ..text.tokenization import Token, Tokenization
 from ..text.words import fold
 from ..trace.trace import Attention, Trace
 
-Kind = Literal["word", "mark", "part", "start", "end", "padding", "position"]
+Kind = Literal["word", "mark", "part", "start", "end", "padding", "rest", "position"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +24,9 @@ class Entry:
 
     Attributes:
         kind: "word" competes for a pixel. "mark" is a token that belongs to no word: punctuation. "part" is one of a
-            word's several tokens. "start", "end" and "padding" are the rest of the sequence. "position" stands for a
-            word where there is no prompt to read, and competes as a word does.
+            word's several tokens. "start", "end" and "padding" are the others of the sequence. "rest" is what is no
+            token of the prompt, and has no positions. "position" stands for a word where there is no prompt to read,
+            and competes as a word does.
         text: As typed; of a word that occurs several times, as it was typed first.
         positions: In the padded prompt.
         whole: Of a part: the text of its word.
@@ -39,7 +43,7 @@ class Reading:
     """The prompt of a role: what its pixels can look at, and how it was typed.
 
     Attributes:
-        entries: Words and marks in the prompt's order, then parts, start, end, padding.
+        entries: Words and marks in the prompt's order, then parts, start, end, padding, rest.
         sentence: Words and marks in the order in which they were typed: (place among `entries`, text). The place is
             None where the tokenizer cut the word off.
         lost: Words that were cut off.
@@ -58,8 +62,8 @@ def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
     """
     keys = keys_of(trace, role, attention)
     if not keys.read:
-        entries = [_position(column) for column in attention.columns]
-        return Reading(entries, [(place, entry.text) for place, entry in enumerate(entries)], [])
+        entries = [_position(column) for column in attention.columns if column] + list(_rest(attention))
+        return Reading(entries, [(place, one.text) for place, one in enumerate(entries) if one.kind == "position"], [])
     found: dict[str, Entry] = {}
     typed: list[tuple[str | None, str]] = []
     lost: dict[str, str] = {}
@@ -146,6 +150,12 @@ def _specials(keys: SharedKeys, attention: Attention) -> Iterator[Entry]:
         own = tuple(key for key in sorted(keys.kinds) if keys.kinds[key] == kind and key in seen)
         if own:
             yield Entry(kind=kind, text=kind, positions=own)
+    yield from _rest(attention)
+
+
+def _rest(attention: Attention) -> Iterator[Entry]:
+    if () in attention.columns:
+        yield Entry(kind="rest", text="rest", positions=())
 
 
 def columns_for(attention: Attention, entry: Entry) -> list[int]:
@@ -154,6 +164,8 @@ def columns_for(attention: Attention, entry: Entry) -> list[int]:
     Raises:
         TraceError: A position was summed with others that the entry does not have, or was not recorded.
     """
+    if entry.kind == "rest":
+        return [place for place, column in enumerate(attention.columns) if not column]
     wanted = set(entry.positions)
     whole = [place for place, column in enumerate(attention.columns) if column and wanted.issuperset(column)]
     held = {position for place in whole for position in attention.columns[place]}

@@ -90,6 +90,25 @@ def test_entries_add_up_to_all_attention():
         assert value == pytest.approx(mass.mean[kind], abs=2e-3)
 
 
+def test_where_one_softmax_covers_the_picture_too_the_rest_is_an_entry():
+    trace = synthetic.trace()
+    layers = {
+        role: {name: dataclasses.replace(one, columns=(*one.columns[:-1], ())) for name, one in found.items()}
+        for role, found in trace.cross_attention.items()
+    }
+    packed = pack(trace.altered(cross_attention=layers))
+    entries = packed.facts["roles"][0]["entries"]
+    assert [one["kind"] for one in entries][-3:] == ["start", "end", "rest"]
+    maps, _ = maps_of(packed)
+    whole = [i for i, entry in enumerate(entries) if entry["kind"] != "part"]
+    assert np.allclose(maps[whole].sum(axis=0), 1, atol=2e-3)
+    assert maps[-1].mean() > 0.01
+    untold = pack(trace.altered(cross_attention=layers, tokens={}))  # embeddings were given, and no prompt
+    kinds = [one["kind"] for one in untold.facts["roles"][0]["entries"]]
+    assert set(kinds[:-1]) == {"position"}
+    assert kinds[-1] == "rest"
+
+
 def test_pictures_and_guidance_are_the_traces_own():
     trace = synthetic.trace()
     packed = pack(trace)

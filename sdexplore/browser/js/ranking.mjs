@@ -82,7 +82,7 @@ export class Ranking {
   }
 }
 
-/** How all attention divides among start, words, end and padding. */
+/** How all attention divides among start, words, end, padding, and what is no word where one softmax covers both. */
 export class Division {
   constructor() {
     const patches = SHARES.map((kind) => make("i", { class: kind }));
@@ -95,8 +95,10 @@ export class Division {
 
   /** Shows the shares; hidden where only words were recorded, since they would not add up to all attention. */
   draw({ entries, available }, shares) {
-    this.element.hidden = !entries.some(({ kind }) => kind === "padding" || kind === "start");
+    const kinds = new Set(["words", ...entries.map(({ kind }) => kind)]);
+    this.element.hidden = !["padding", "start", "rest"].some((kind) => kinds.has(kind));
     SHARES.forEach((kind, i) => {
+      this.text.children[i].hidden = !kinds.has(kind);
       this.bar.children[i].style.width = `${100 * shares[kind]}%`;
       setText(this.text.children[i].lastElementChild, available ? percent(shares[kind]) : "–");
     });

@@ -1,10 +1,10 @@
 // Words of a prompt: which compete for a pixel, how they rank, and which part of all attention they take.
 
 /** The parts that all attention divides into, in the order of the bar. */
-export const SHARES = ["start", "words", "end", "padding"];
+export const SHARES = ["start", "words", "end", "padding", "rest"];
 
 const COMPETING = new Set(["word", "position"]);
-const SPECIAL = new Set(["start", "end", "padding"]);
+const SPECIAL = new Set(["start", "end", "padding", "rest"]);
 
 /** Whether an entry competes for a pixel: those that Python's `region_words` ranks. */
 export const competes = (entry) => COMPETING.has(entry.kind);
@@ -37,8 +37,8 @@ export function shares(entries, insides) {
   });
   const positions = entries.flatMap((entry) => (["word", "mark"].includes(entry.kind) ? entry.positions : []));
   // Where two tokenizers part, a position is in several words: count it once. All attention adds up to 1.
-  const rest = found.start + found.end + found.padding;
-  if (rest > 0 && new Set(positions).size < positions.length) found.words = 1 - rest;
+  const others = found.start + found.end + found.padding + found.rest;
+  if (others > 0 && new Set(positions).size < positions.length) found.words = 1 - others;
   return found;
 }
 

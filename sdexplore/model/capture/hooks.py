@@ -19,7 +19,7 @@ import torch
 from ...base.errors import RunError
 from ...base.known_names import lies_in
 from ..families.attention_modules import Layer, Places
-from ..families.concept_stream import ConceptStream
+from ..families.concept_stream import ConceptStream, listen_to_conditioning
 from ..families.family import Call, Family
 from ..families.grids import Grids
 from ..families.modules import modules_of
@@ -90,8 +90,7 @@ def observing(  # noqa: PLR0913, PLR0917  (each is another part of what a run re
             stack.callback(network.register_forward_pre_hook(observer.before, with_kwargs=True).remove)
             stack.callback(network.register_forward_hook(observer.after).remove)
         if concepts is not None:
-            time: Any = denoisers[0].time_text_embed
-            stack.callback(time.register_forward_hook(observer.condition).remove)
+            stack.callback(listen_to_conditioning(denoiser, family.concept_conditioning, observer.condition).remove)
         for name in layers:
             for hook in family.listen(known[name], partial(observer.read, name), partial(observer.pays, name)):
                 stack.callback(hook.remove)
@@ -168,15 +167,21 @@ class Observer:
         self._grids.begin(inputs)
         self._call = DenoiserCall(self._begin(inputs), inputs)
         if self.concepts is not None:
-            self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows)
+            through = self._through(inputs)
+            self._call.stream = ConceptStream(denoiser, self.concepts, self._call.plan.rows, through)
         for reader in self.readers:
             reader.begin(self._call)
 
-    def condition(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> None:
-        """Hook on what conditions the denoiser's blocks: the concepts of the call begin."""
-        if (call := self.call) is not None and call.stream is not None and call.plan.rows:
-            with torch.no_grad():
-                call.stream.condition(self.family.concept_conditioning(module, args, made))
+    def _through(self, inputs: Call) -> list[str]:
+        """The layers that the concepts go through in a call."""
+        left_out = self.family.skipped(inputs)
+        kinds = {name: {one.kind for one in plan.readings} for name, plan in self.layers.items()}
+        return [name for name, found in kinds.items() if "concept_scores" in found and not lies_in(name, *left_out)]
+
+    def condition(self, made: torch.Tensor) -> None:
+        """The denoiser was told the time: the concepts of the call begin."""
+        if (call := self.call) is not None and call.stream is not None:
+            call.stream.condition(made)
 
     def after(self, _: Any, __: Any, output: Any) -> None:
         """Hook on the denoiser: closes the call and hands it on."""
@@ -274,9 +279,10 @@ class Observer:
         """Reads the rows of one layer in which picture and words stand at the same places."""
         grid = self._grids.of(layer.name) or ()
         if plan.kind == "concept_scores":
-            if call.stream is not None and places is not None:
-                scores = call.stream.attend(layer, attended, places, rows).unflatten(1, grid)  # type: ignore[no-untyped-call]
-                call.concept_scores.setdefault(layer.name, {}).update(zip(rows, scores, strict=True))
+            reached = [row for row in rows if call.stream is not None and call.stream.reaches(layer, row)]
+            if call.stream is not None and places is not None and reached:
+                scores = call.stream.attend(layer, attended, places, reached).unflatten(1, grid)  # type: ignore[no-untyped-call]
+                call.concept_scores.setdefault(layer.name, {}).update(zip(reached, scores, strict=True))
             return
         there, family, head_mean = attended.of_rows(rows), self.family, plan.head_mean
         if places is None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from ..families.attention_modules import Layer, Places
 from ..families.family import Family
-from ..families.ways_in import Attended
+from ..families.ways_in import Attended, in_float32
 
 SCORES = 1 << 24
 
@@ -80,7 +80,8 @@ def _in_pieces(attended: Attended, keys: slice | list[int] | None, *, head_mean:
     made = []
     for start in range(0, queries, many):
         part = attended if many >= queries else attended.of_queries(slice(start, min(start + many, queries)))
-        probs = _piece(part)
+        with in_float32(part.query.device):
+            probs = _piece(part)
         probs = probs if keys is None else probs[..., keys]
         made.append(probs.mean(1, keepdim=True) if head_mean else probs)
     return made[0] if len(made) == 1 else torch.cat(made, dim=2)

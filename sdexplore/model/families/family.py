@@ -322,7 +322,7 @@ class Family:
         raise RunError(f"Record(concepts=…): how a {self.title} takes words beside its text is not known")
 
     def concept_conditioning(self, module: Any, args: tuple[Any, ...], made: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """What conditions the concepts, by a call of the denoiser's `time_text_embed` and what it made."""
+        """What conditions the concepts, by a call of the module that conditions the blocks, and what it made."""
         return made
 
     # Sizes

@@ -4,12 +4,14 @@
 `listen_to_kernel`: what `F.scaled_dot_product_attention` is given, after norm, rotary positions and masks; for every
 layer that reaches that function, whatever its processor does before. A kernel that is not torch's (flex attention,
 flash-attn, sage) is read from what the processor's file gives diffusers' `dispatch_attention_fn`.
-`listen_to_either`: one of both, call by call, for a layer that can be heard both ways.
+`listen_to_either`: one of both, call by call, for a layer that can be heard both ways; the projections where the
+kernel was to be heard and was not called.
 """
 
 import math
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock, get_ident, local
@@ -155,23 +157,32 @@ def listen_to_either(
 
     def enter(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if at_kernel(args, kwargs):
-            _enter(_Kernel(module, heard))
+            _enter(_Either(module, heard))
 
     def projected(attended: Attended) -> None:
-        if not _is_on(module):
+        mode = _mode_of(module)
+        if isinstance(mode, _Either):
+            mode.projected = attended
+        else:
             heard(attended)
+
+    def leave(_: Any, __: Any, output: Any) -> None:
+        mode = _mode_of(module)
+        leaving.remove()
+        if isinstance(mode, _Either) and mode.projected is not None and not mode.calls and output is not None:
+            heard(mode.projected)
 
     hooks = [
         module.register_forward_pre_hook(enter, with_kwargs=True),
-        module.register_forward_hook(leaving, always_call=True),
+        module.register_forward_hook(leave, always_call=True),
     ]
     return [leaving, *hooks, *listen_to_projections(module, projected)]
 
 
-def _is_on(module: nn.Module) -> bool:
-    """Whether this thread's innermost mode is that of this layer."""
+def _mode_of(module: nn.Module) -> ModeOfLayer | None:
+    """This thread's innermost mode, if it is that of this layer."""
     modes = vars(_HERE).get("modes", [])
-    return bool(modes) and modes[-1].module is module
+    return modes[-1] if modes and modes[-1].module is module else None
 
 
 def _enter(mode: ModeOfLayer) -> None:
@@ -198,7 +209,7 @@ class _Leaving:
 
     def remove(self) -> None:
         """Leaves the mode if it is on."""
-        if _is_on(self.module):
+        if _mode_of(self.module) is not None:
             _HERE.modes.pop().__exit__(None, None, None)
 
 
@@ -265,6 +276,12 @@ class _Kernel(ModeOfLayer):
             return func(*args, **(kwargs or {}))
         out, attended = attend(*args, **(kwargs or {}))
         return self.reached(attended, out, out)
+
+
+class _Either(_Kernel):
+    """Beside it what the projections made, for where a patch calls another kernel than torch's after all."""
+
+    projected: Attended | None = None
 
 
 def attend(
@@ -343,6 +360,13 @@ def _hands_out_normaliser(
         query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
     )
     return bool(chosen == SDPBackend.FLASH_ATTENTION.value)
+
+
+def in_float32(device: torch.device) -> AbstractContextManager[Any]:
+    """A block in which products of float32 stay float32, though the user's `torch.autocast` is on around the run."""
+    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def _added(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | None:

@@ -21,6 +21,7 @@ from ..capture.probabilities import SCORES
 from ..components.pipeline_parts import attention_layers, denoiser
 from ..families import family_of
 from ..families.attention_modules import Layer
+from ..families.concept_stream import COPIES
 from .call_outline import Outline, outline_of
 from .check_call import check_counts
 from .check_record import check_record
@@ -171,8 +172,9 @@ def _layer(
     # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
     # and keys, in float32.
     several = 4 * len(roles) * outline.images
-    if plan.kind == "concept_scores":  # of the picture's keys and values, of probabilities and of scores, in float32
-        yield _WORKSPACE, several * pixels * (3 * inner + 2 * heads * len(record.concepts)), 0
+    if plan.kind == "concept_scores":  # of the keys and values of some heads, of probabilities and of scores, in float32
+        some = min(inner, max(inner // heads, COPIES // (several * pixels)))
+        yield _WORKSPACE, several * pixels * (3 * some + 2 * heads * len(record.concepts)), 0
         return
     scores = several * heads * pixels * wide
     whole = several * (1 if plan.head_mean else heads) * pixels * wide if scores > SCORES else 0

@@ -121,3 +121,10 @@ for (const [name, packed] of Object.entries(casesOf("traces"))) {
     assert.deepEqual(found, shares(exploration.entries, exploration.insides));
   });
 }
+
+test("where one softmax covers the picture too, its share is the rest, and words that share a key count once", () => {
+  const entry = (kind, ...positions) => ({ kind, positions });
+  const entries = [entry("word", 1, 2), entry("word", 2), entry("start", 0), entry("end", 3), entry("rest")];
+  const found = shares(entries, [0.2, 0.1, 0.05, 0.05, 0.7]);
+  near(Object.values(found), [0.05, 0.2, 0.05, 0, 0.7], EXACT, Object.keys(found).join());
+});

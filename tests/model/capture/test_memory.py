@@ -18,6 +18,7 @@ from sdexplore.model.capture.plans import CallPlan, plan_layers
 from sdexplore.model.families import family_of
 
 MIB = 2**20
+CONCEPTS = ("sky", "grass", "a cat", "a rocket")
 SIDE, WORDS, HEADS, WIDTH, LAYERS = 128, 333, 24, 64, 8  # SD 3.5 medium at 1024²
 SOFTMAX = 4 * HEADS * (SIDE // 2) ** 2 * (WORDS + (SIDE // 2) ** 2)
 
@@ -61,28 +62,34 @@ def within(made, own):
     return counting
 
 
-@pytest.fixture(scope="module")
-def large():
-    """A transformer of SD 3.5 medium's sizes, without weights."""
+def of_width(width, layers):
+    """A transformer of Stable Diffusion 3's class, without weights."""
     with torch.device("meta"):
         return SD3Transformer2DModel(
             sample_size=SIDE,
-            num_layers=LAYERS,
-            attention_head_dim=WIDTH,
+            num_layers=layers,
+            attention_head_dim=width,
             num_attention_heads=HEADS,
-            caption_projection_dim=HEADS * WIDTH,
+            caption_projection_dim=HEADS * width,
             joint_attention_dim=4096,
             pooled_projection_dim=2048,
             pos_embed_max_size=192,
         ).to(torch.bfloat16)
 
 
-def called(transformer, record, kept):
+@pytest.fixture(scope="module")
+def large():
+    """A transformer of SD 3.5 medium's sizes."""
+    return of_width(WIDTH, LAYERS)
+
+
+def called(transformer, record, kept, concepts=None):
     """One call with both halves of guidance, of which the prompt's is read."""
     family, calls = family_of(SimpleNamespace(transformer=transformer)), []
     plans = plan_layers(family.attention_layers(transformer), record)
     plan = CallPlan(("uncond", "cond"), (1,), (kept,))
-    with torch.no_grad(), torch.device("meta"), observing((transformer,), family, plans, lambda _: plan, calls.append):
+    hooked = observing((transformer,), family, plans, lambda _: plan, calls.append, concepts=concepts)
+    with torch.no_grad(), torch.device("meta"), hooked:
         transformer(
             hidden_states=torch.empty(2, 16, SIDE, SIDE, dtype=torch.bfloat16),
             timestep=torch.empty(2),
@@ -90,7 +97,7 @@ def called(transformer, record, kept):
             pooled_projections=torch.empty(2, 2048, dtype=torch.bfloat16),
         )
     (call,) = calls
-    assert len(call.attention) == LAYERS
+    assert len(call.attention or call.concept_scores) == len(transformer.transformer_blocks)
     return call
 
 
@@ -102,6 +109,13 @@ def test_at_sd35s_size_reading_takes_at_most_110_mib_beyond_what_it_keeps(large,
         results = sum(one.nbytes for rows in call.attention.values() for one in rows.values())
     assert made.peak - (results if columns == "all" else 0) <= 110 * MIB
     assert made.largest <= SOFTMAX / 50
+
+
+def test_at_flux1s_size_concepts_beside_the_text_take_at_most_110_mib_too():
+    record, embeds = sdx.Record(concepts=CONCEPTS, cross_attention=False, decode=0), torch.empty(4, 4096, device="meta")
+    with counted() as made:
+        called(of_width(2 * WIDTH, 2), record, None, embeds)
+    assert 0 < made.peak <= 110 * MIB
 
 
 def test_the_counter_sees_a_whole_softmax(large, monkeypatch):
