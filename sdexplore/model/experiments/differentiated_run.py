@@ -5,7 +5,7 @@ the prompt's embeddings are a tensor that gradients lead back to. Each call of t
 its inputs alone, and is computed once more in the backward pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from inspect import signature
@@ -46,10 +46,8 @@ def latents_through(asked: Asking, step: int, calls: int, embeddings: torch.Tens
     """
     pipe, trace = asked.running.pipe, asked.trace
     again = _Again(pipe, step, step - calls + 1, embeddings)
-    arguments = _arguments(trace, asked)
-    if (seed := trace.call.get("seed")) is None:
-        raise RunError(f"{_FUNCTION}: the trace names no seed to begin again from")
-    generator = torch.Generator("cpu").manual_seed(int(seed))
+    arguments = arguments_again(trace, asked.given)
+    generator = torch.Generator("cpu").manual_seed(int(trace.call["seed"]))
     with (
         suppress(_Reached),
         restored(pipe, denoiser(pipe)),
@@ -125,8 +123,15 @@ class _Again:
         return rows
 
 
-def _arguments(trace: Trace, asked: Asking) -> dict[str, Any]:
-    """The arguments of the trace's call."""
+def arguments_again(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the trace's call.
+
+    Args:
+        given: Those that the user gave again.
+
+    Raises:
+        RunError: The run cannot be made again from them.
+    """
     told = dict(trace.call.get("arguments", {}))
     if trace.kind != "run":
         raise RunError(f"{_FUNCTION}: a trace of {trace.kind!r} has no run to go back through; last=1 asks its call")
@@ -134,8 +139,10 @@ def _arguments(trace: Trace, asked: Asking) -> dict[str, Any]:
         raise RunError(f"{_FUNCTION}: the run made several images at once; ask a run of one")
     if "guide" in told:
         raise RunError(f"{_FUNCTION}: the run was guided, and the trace does not hold its guide; last=1 asks its call")
-    told = {name: value for name, value in told.items() if name not in _OURS} | dict(asked.given)
+    told = {name: value for name, value in told.items() if name not in _OURS} | dict(given)
+    if trace.call.get("seed") is None:
+        raise RunError(f"{_FUNCTION}: the trace names no seed to begin again from")
     for name, value in told.items():
-        if name not in asked.given and is_summary(value):
+        if name not in given and is_summary(value):
             raise RunError(f"{_FUNCTION}: the trace holds {name} of its run by name only; give it again: {name}=…")
-    return {name: value if name in asked.given else given_again(name, value) for name, value in told.items()}
+    return {name: value if name in given else given_again(name, value) for name, value in told.items()}
