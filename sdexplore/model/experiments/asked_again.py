@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float, Float32
 from torch import nn
 
-from ...analysis.selection import WHOLE
 from ...base.errors import RunError, TraceError
 from ...text.tokenization import Tokenization
 from ...trace.collections import Traces
@@ -212,13 +211,6 @@ def check_one_trace(trace: object, function: str) -> None:
         raise TraceError(f"{function}: these are {len(trace)} traces; take one of them: traces[0]")
     if not isinstance(trace, Trace):
         raise TraceError(f"{function}(trace={trace!r:.80}): a Trace, as `run` gives it, is asked about")
-
-
-def checked_step(trace: Trace, step: object) -> int:
-    """One step of the trace, from 0; TraceError where there is none."""
-    if not isinstance(step, WHOLE):
-        raise TraceError(f"step={step!r}: name one step, 0 to {trace.num_steps - 1}; negative ones count from the end")
-    return trace.check_step(step)
 
 
 def check_one_prompt(trace: Trace, function: str, given: Mapping[str, Any]) -> None:

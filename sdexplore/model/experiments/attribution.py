@@ -29,7 +29,6 @@ from .asked_again import (
     asking,
     check_one_prompt,
     check_one_trace,
-    checked_step,
     conditional_of,
     prompt_of,
 )
@@ -95,6 +94,11 @@ def attribution(
     if method not in METHODS:
         raise RunError(f"attribution(method={method!r}): {did_you_mean(str(method), METHODS)}")
     count = _calls(last, method)
+    if method == "gradient" and torch.is_inference_mode_enabled():
+        raise RunError(
+            "attribution(method='gradient'): inside torch.inference_mode() nothing has a gradient; call it outside, "
+            "or under torch.no_grad()"
+        )
     refuse_video(pipe, "attribution")
     check_one_trace(trace, "attribution")
     check_one_prompt(trace, "attribution", pipeline_arguments)
@@ -102,7 +106,7 @@ def attribution(
         _check_taken(pipe, pipeline_arguments)
     tokens = prompt_of(trace, "attribution")
     with errors_named("attribution"):
-        at = trace.num_steps // 2 if step is None else checked_step(trace, step)
+        at = trace.num_steps // 2 if step is None else trace.check_step(step)
         chosen = words_of(trace, "cond", words)
         keys = _keys(pipe, trace, chosen)
     if count > at + 1:
@@ -234,6 +238,12 @@ class _Question:
                     f"attribution(method='gradient'): a {call.family.title} of the family {call.family.name!r} is "
                     "given its words as no single tensor, so that there is no gradient by columns; use "
                     "method='attention' or 'occlusion'"
+                )
+            if max(map(max, self._keys)) >= embeds.shape[1]:
+                raise RunError(
+                    f"attribution(method='gradient'): a {call.family.title} of the family {call.family.name!r} is "
+                    "given its words as several tensors, so that there is no one gradient by columns; use "
+                    "method='knock-out', 'occlusion' or 'attention'"
                 )
             empty, (unprompted,) = asked.seen(self._step, [""])
             with differentiating(call.denoiser):

@@ -76,7 +76,7 @@ class _Again:
 
     def __init__(self, pipe: Any, step: int, begin: int, embeddings: torch.Tensor) -> None:
         self._family, self._step, self._begin, self._embeddings = family_of(pipe), step, begin, embeddings
-        self._steps = 0
+        self._steps, self._prompted = 0, False
         self.sample: torch.Tensor | None = None
 
     def stepped(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,8 +84,13 @@ class _Again:
 
         @wraps(original)  # pipelines read its signature
         def step(*args: Any, **kwargs: Any) -> Any:
+            if self._steps >= self._begin and not self._prompted:
+                raise RunError(
+                    f"{_FUNCTION}: at step {self._steps}, no row of the run's own calls was given the prompt as it is "
+                    "asked again, alone; last=1 asks one call"
+                )
             made = original(*args, **kwargs)
-            self._steps += 1
+            self._steps, self._prompted = self._steps + 1, False
             return made
 
         return step
@@ -102,25 +107,24 @@ class _Again:
             call = {**dict(zip(named, args, strict=False)), **kwargs}
             embeds = call[self._family.text]
             rows = self._rows(embeds)
-            if self._steps == self._step:
+            self._prompted = self._prompted or bool(rows)
+            if rows and self._steps == self._step:
                 self.sample = call[self._family.sample][rows[0] : rows[0] + 1]
                 raise _Reached
-            parts = [self._embeddings if row in rows else embeds[row : row + 1] for row in range(len(embeds))]
-            call[self._family.text] = torch.cat(parts)
+            if rows:
+                parts = [self._embeddings if row in rows else embeds[row : row + 1] for row in range(len(embeds))]
+                call[self._family.text] = torch.cat(parts)
             return checkpoint(original, use_reentrant=False, **call)
 
         return forward
 
     def _rows(self, embeds: Any) -> list[int]:
-        """The rows of a call that were given the prompt."""
+        """The rows of a call that were given the prompt; none in a call for the other half of guidance."""
         own = self._embeddings.detach()[0]
         if not isinstance(embeds, torch.Tensor) or embeds.shape[1:] != own.shape:
-            raise RunError(f"{_FUNCTION}: in the run, the denoiser is given its words otherwise than asked again")
+            return []
         near = 1e-3 * float(own.abs().max())
-        rows = [row for row, one in enumerate(embeds) if bool(((one.detach() - own).abs() <= near).all())]
-        if not rows:
-            raise RunError(f"{_FUNCTION}: no row of the run's own calls was given the prompt alone")
-        return rows
+        return [row for row, one in enumerate(embeds) if bool(((one.detach() - own).abs() <= near).all())]
 
 
 def arguments_again(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from .asked_again import (
     asking,
     check_one_prompt,
     check_one_trace,
-    checked_step,
     conditional_of,
     prompt_of,
 )
@@ -77,7 +76,7 @@ def head_effects(
         (given,) = words_of(trace, "cond", [word] if not isinstance(word, str) else word)
         columns = family_of(pipe).text_columns(trace.tokens["cond"])
         keys = SharedKeys.of(trace.tokens["cond"], columns.items()).positions(given)
-        at = trace.num_steps // 2 if step is None else checked_step(trace, step)
+        at = trace.num_steps // 2 if step is None else trace.check_step(step)
     there = _chosen(layers_to_words(pipe, _FUNCTION), layers)
     places = [(row, head) for row, layer in enumerate(there) for head in range(layer.heads)]
     removals = [Removal(keys, there[row].name, head) for row, head in places]
