@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..base.display import Block, Line, Shown, Table, clip
-from ..base.errors import TraceError, did_you_mean
+from ..base.errors import TraceError, did_you_mean, errors_named
 from ..trace.first_not_finite import QUANTITIES, FirstNotFinite, first_not_finite
 from ..trace.trace import Trace
 from .selection import Whole
@@ -89,7 +89,8 @@ def activation_statistics(trace: Trace, *, step: Whole | None = None, role: str 
     if step is None:
         number = first.step if first is not None and first.step in measured else measured[-1]
     else:
-        number = trace.check_step(step)
+        with errors_named("activation_statistics"):
+            number = trace.check_step(step)
     if number not in measured:
         raise TraceError(
             f"activation_statistics(step={step}): step {number} was not measured; there are "

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ..base.display import Block, Line, Shown, Table
-from ..base.errors import TraceError, did_you_mean
+from ..base.errors import TraceError, did_you_mean, errors_named
 from ..trace.trace import Features, Trace
 from .selection import WHOLE, Whole
 
@@ -110,7 +110,7 @@ def feature_components(
     found = features_at(trace, "feature_components", module, step, role)
     channels, y, x = found.shape
     most = min(channels, y * x - 1)
-    if not 1 <= count <= most:
+    if not isinstance(count, WHOLE) or not 1 <= count <= most:
         raise TraceError(
             f"feature_components(count={count}): {module!r} has {channels} channels in {y * x} cells, so 1 to {most}"
         )
@@ -186,7 +186,8 @@ def features_at(trace: Trace, function: str, module: str, step: Whole, role: str
         TraceError: That was not recorded, or holds NaN or Inf.
     """
     found = recorded(trace, function, module, role)
-    number = trace.check_step(step)
+    with errors_named(function):
+        number = trace.check_step(step)
     calls = [call for call, seen in enumerate(found.steps) if seen == number]
     if not calls:
         raise TraceError(
@@ -205,6 +206,8 @@ def features_at(trace: Trace, function: str, module: str, step: Whole, role: str
 
 def recorded(trace: Trace, function: str, module: str, role: str) -> Features:
     """The features of a module; TraceError where they were not recorded."""
+    if not isinstance(module, str):
+        raise TraceError(f"{function}(module={module!r:.80}): a module is named, as in 'mid_block'")
     if not trace.features:
         raise TraceError(f"{function}: this trace holds no features: run with Record(features=({module!r},))")
     if role not in trace.features:

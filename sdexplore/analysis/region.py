@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Float32
@@ -118,9 +119,9 @@ def region_mask(trace: Trace, region: Region) -> Float32[np.ndarray, "Y X"]:
         if region.ndim != 2 or region.dtype != bool:  # noqa: PLR2004  (Y, X)
             raise TraceError(f"a mask is boolean (Y, X); this is {region.dtype} of shape {region.shape}")
         return region.astype(np.float32)
-    box = tuple(region)
-    if len(box) != _CORNERS:
-        raise TraceError(f"a region is a box (left, top, right, bottom) or a boolean mask, not {region!r}")
+    box = tuple(region) if isinstance(region, Sequence) else ()
+    if len(box) != _CORNERS or not all(isinstance(side, Real) for side in box):
+        raise TraceError(f"a region is a box (left, top, right, bottom) or a boolean mask, not {region!r:.120}")
     if trace.image is None:
         raise TraceError("a box is in pixels of the picture, and this trace has none; give a mask instead")
     (left, top, right, bottom), (high, wide) = box, trace.image.shape[:2]

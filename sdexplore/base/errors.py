@@ -1,6 +1,7 @@
 """The errors of sdexplore: each repeats the user's input and says what would be right."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -75,6 +76,15 @@ def did_you_mean(wanted: str, known: Iterable[str], *, most: int = 12) -> str:
     shown = ", ".join(map(repr, names[:most]))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"there is {shown}{more}" if names else "there is none"
+
+
+@contextmanager
+def errors_named(function: str) -> Iterator[None]:
+    """Errors about a trace or its words that are raised in the block begin with the function that the user called."""
+    try:
+        yield
+    except (TraceError, TokenError) as error:
+        raise type(error)(f"{function}: {error}") from error
 
 
 def look_up(entries: Mapping[str, Value], name: str, what: str) -> Value:

@@ -44,8 +44,9 @@ class Record:
         concepts: Words or phrases that the prompt need not have, for `concept_maps`; of Stable Diffusion 3 and FLUX.1.
             They go through the denoiser beside the text, at the kept steps and roles, and change nothing in it.
         features: Modules of the denoiser whose outputs are kept, by dotted name ("mid_block", "up_blocks.1"). Of one
-            that runs several times in a call every time is kept; "name#1" names the second alone. Two blocks of SD 1.5
-            take some 3 MiB a step and role in float16.
+            that runs several times in a call every time is kept; "name#1" names the second alone. In a changed run they
+            are what the change leaves, as are the statistics. Two blocks of SD 1.5 take some 3 MiB a step and role in
+            float16.
         statistics: Whether mean, standard deviation, least, greatest and share of not finite numbers of every module's
             output are kept (`activation_statistics`). They name the module in which numbers cease to be finite, and
             make a call of a small model on a CPU up to three times as long.

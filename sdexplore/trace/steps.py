@@ -32,8 +32,11 @@ class StepsOfTrace(TraceFields):
         return space
 
     def check_step(self, step: SupportsIndex) -> int:
-        """`step` as an int from 0, negative ones counted from the end; TraceError if it lies beyond the run."""
-        number = index(step)
+        """`step` as an int from 0, negative ones counted from the end; TraceError if it is none of the run's."""
+        try:
+            number = index(step)
+        except TypeError as error:
+            raise TraceError(f"step={step!r}: name one step, 0 to {self.num_steps - 1}, or -1 for the last") from error
         if not -self.num_steps <= number < self.num_steps:
             raise TraceError(f"there is no step {number}: the trace has {self.num_steps}, 0 to {self.num_steps - 1}")
         return number % self.num_steps
@@ -52,7 +55,7 @@ class StepsOfTrace(TraceFields):
         try:
             if several is None or isinstance(several, slice):
                 return tuple(every[several or slice(None)])
-            return tuple(dict.fromkeys(map(self.check_step, several)))
+            return tuple(dict.fromkeys(self.check_step(index(one)) for one in several))
         except (TypeError, ValueError) as error:  # a slice(0, 3, 0) too
             raise TraceError(
                 f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "

@@ -101,6 +101,13 @@ def test_what_is_not_there_is_refused_in_words(trace, asked, why):
         sdx.feature_components(trace, **asked)
 
 
+@pytest.mark.parametrize("given", [{"count": 2.5}, {"count": 0}, {"module": None}])
+def test_what_is_no_number_and_no_name_is_repeated(trace, given):
+    name, value = next(iter(given.items()))
+    with pytest.raises(TraceError, match=rf"^feature_components.*{name}={value!r}"):
+        unchecked("analysis.features").feature_components(trace, **{"module": "mid_block", **given})
+
+
 @pytest.mark.parametrize("pixel", [(64, 0), (0, 96), (-1, 0), (1,), 5, (1.5, 2), "ab"])
 def test_what_is_no_pixel_of_the_picture_is_refused(trace, pixel):
     with pytest.raises(TraceError, match="a pixel is \\(row, column\\)"):

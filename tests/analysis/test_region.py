@@ -212,3 +212,6 @@ def test_users_without_the_type_checker_get_the_same_messages(trace):
     regions = unchecked("analysis.region")
     with pytest.raises(TraceError, match="a mask is boolean"):
         regions.region_words(trace, np.ones((4, 4)))
+    for region in (5, "left", ("a", "b", "c", "d"), [[True, False]]):
+        with pytest.raises(TraceError, match=r"a region is a box .* or a boolean mask, not"):
+            regions.region_mask(trace, region)

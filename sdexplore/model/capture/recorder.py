@@ -1,7 +1,7 @@
 """Watches one call of a pipeline while it runs, step by step, and has kept what the Record asks for."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
@@ -358,7 +358,19 @@ class Recorder:
         rows = tuple(row for row in shown if call.plan.roles[row] == "cond")
         if rows and call.noise_pred is not None and self._denoiser is not None:
             made, count = call.noise_pred[list(rows)], len(call.plan.roles)
-            self._prompted = PromptedCall(self._denoiser, self.family, call.inputs, rows, made, count, self._positions)
+            self._prompted = PromptedCall(
+                self._denoiser, self.family, call.inputs, rows, made, count, self._positions, self._changed_again
+            )
+
+    def _changed_again(self, call: Call) -> AbstractContextManager[None]:
+        """In the block a call for the prompt's rows alone is changed as the run's own calls of this step are."""
+        if self.changing is None:
+            return nullcontext()
+        step, roles = len(self.steps), ("cond",) * self.images
+        skipped = self.family.skipped(call)
+        return self.changing.again(
+            Now(step, self.total(), roles, self.swapped(step), self.images, self.images, call, skipped)
+        )
 
     def _positions(self, word: Any, occurrence: Any) -> list[tuple[int, ...]]:
         """The keys of a word in the prompt of each image, as it stands at this step.
@@ -371,7 +383,7 @@ class Recorder:
             tokens: Mapping[str, Tokenization] = self.tokens_of(self._filed("cond"), image) or {}
             keys = SharedKeys.of(tokens, self.family.text_columns(tokens).items())
             if not keys.read and isinstance(word, str):
-                raise TokenError(f"GuideStep.attention({word!r}): the run has embeddings and no text; name positions")
+                raise TokenError("the run has embeddings and no text; name positions")
             found.append(keys.positions(word, occurrence) if keys.read else several(word))
         return found
 

@@ -6,7 +6,7 @@ They are softmax(scale · Q Kᵀ + mask): the kernel's own normaliser has no gra
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -40,6 +40,7 @@ class PromptedCall:
         noise_pred: What was predicted in them.
         count: Rows of the batch.
         positions: (word, occurrence) -> its keys in the prompt of each image.
+        changed: In its block the denoiser, called with these arguments for the prompt's rows, is changed as in the run.
     """
 
     denoiser: nn.Module
@@ -49,6 +50,7 @@ class PromptedCall:
     noise_pred: Float[torch.Tensor, "image channel y x"]
     count: int
     positions: Callable[[Any, Any], list[tuple[int, ...]]]
+    changed: Callable[[Call], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def text_maps(seen: PromptedCall, latents: Float[torch.Tensor, "image channel y 
         for layer in layers.values():
             for hook in family.listen(layer, partial(_hear, family, layer, grids, call, maps)):
                 stack.callback(hook.remove)
+        stack.enter_context(seen.changed(call))
         made = family.noise_pred(network(**call), call)
     expected = seen.noise_pred.to(made)
     difference = made.detach()[:, : expected.shape[1]] - expected

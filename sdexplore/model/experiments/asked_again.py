@@ -4,7 +4,7 @@ What a run was conditioned with (sizes, pooled text, adapters) is made by the pi
 not change one conditional prediction at given latents, and is left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -22,6 +22,7 @@ from ...trace.record import Record
 from ...trace.trace import Trace
 from ..components.pipeline_parts import denoiser, vae_scale_factor
 from ..families import family_of
+from ..families.attention_modules import Layer, Places
 from ..families.family import Family
 from ..runs.call import Call
 from ..runs.provenance import given_again, is_summary
@@ -61,6 +62,13 @@ class SeenCall:
         """The words' embeddings; None where a row's text is no part of one tensor (Z-Image gives a list)."""
         found = self.arguments.get(self.family.text)
         return found if isinstance(found, torch.Tensor) and found.ndim == 3 else None  # noqa: PLR2004
+
+    @property
+    def standing(self) -> Callable[[Layer, int], Places] | None:
+        """(layer, row) -> where picture and words stand, in a family that is changed at the kernel; None in others."""
+        if not self.family.changed_at_kernel:
+            return None
+        return lambda layer, row: self.family.standing(self.denoiser, layer, self.arguments, row)
 
     def predict(
         self, embeddings: torch.Tensor | None = None, sample: torch.Tensor | None = None
@@ -195,6 +203,14 @@ def conditional_of(trace: Trace, function: str) -> Float32[np.ndarray, "step cha
             f"{function}: this trace holds no noise prediction of role 'cond': run with Record(noise_pred=True)"
         )
     return np.asarray(recorded)
+
+
+def check_one_trace(trace: object, function: str) -> None:
+    """TraceError where this is not one trace."""
+    if isinstance(trace, Traces):
+        raise TraceError(f"{function}: these are {len(trace)} traces; take one of them: traces[0]")
+    if not isinstance(trace, Trace):
+        raise TraceError(f"{function}(trace={trace!r:.80}): a Trace, as `run` gives it, is asked about")
 
 
 def check_one_prompt(trace: Trace, function: str, given: Mapping[str, Any]) -> None:

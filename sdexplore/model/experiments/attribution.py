@@ -1,6 +1,7 @@
 """`attribution`: what each word of a prompt has to do with a region of the picture, by one of four methods."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float32
 from ...analysis.attention import word_map, word_maps
 from ...analysis.region import Region, region_weights
 from ...analysis.selection import Selection, Whole, Word, label, words_of
-from ...base.errors import RunError, did_you_mean
+from ...base.errors import RunError, did_you_mean, errors_named
 from ...records.attribution import METHODS, Attribution, Method
 from ...text.shared_keys import SharedKeys
 from ...trace.facts import facts_of
@@ -22,8 +23,16 @@ from ..families.attention_modules import Layer
 from ..interventions.removals import Removal, removed
 from ..runs.check_video import refuse_video
 from ..runs.differentiated_memory import ensure_room
-from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
-from .differentiated_run import latents_through
+from .asked_again import (
+    AT_ONCE,
+    SeenCall,
+    asking,
+    check_one_prompt,
+    check_one_trace,
+    conditional_of,
+    prompt_of,
+)
+from .differentiated_run import arguments_again, latents_through
 from .occlusion import occlusion
 
 Scores = tuple[Float32[np.ndarray, " word"], float, float]
@@ -83,19 +92,31 @@ def attribution(
             words are not in one tensor ("gradient"); memory does not suffice.
     """
     if method not in METHODS:
-        raise RunError(f"attribution(method={method!r}): {did_you_mean(method, METHODS)}")
+        raise RunError(f"attribution(method={method!r}): {did_you_mean(str(method), METHODS)}")
     count = _calls(last, method)
+    if method == "gradient" and torch.is_inference_mode_enabled():
+        raise RunError(
+            "attribution(method='gradient'): inside torch.inference_mode() nothing has a gradient; call it outside, "
+            "or under torch.no_grad()"
+        )
     refuse_video(pipe, "attribution")
+    check_one_trace(trace, "attribution")
     check_one_prompt(trace, "attribution", pipeline_arguments)
+    if method == "attention":
+        _check_taken(pipe, pipeline_arguments)
     tokens = prompt_of(trace, "attribution")
-    at = trace.num_steps // 2 if step is None else trace.check_steps(step)[0]
+    with errors_named("attribution"):
+        at = trace.num_steps // 2 if step is None else trace.check_step(step)
+        chosen = words_of(trace, "cond", words)
+        keys = _keys(pipe, trace, chosen)
     if count > at + 1:
         raise RunError(f"attribution(last={count}): up to step {at} the run has {at + 1} calls of the denoiser")
-    chosen = words_of(trace, "cond", words)
-    keys = _keys(pipe, trace, chosen)
+    if count > 1:
+        arguments_again(trace, pipeline_arguments)
     recorded = conditional_of(trace, "attribution")
     shape = recorded.shape[-2:]
-    weights = np.ones(shape, np.float32) if region is None else region_weights(trace, region, shape)
+    with errors_named("attribution"):
+        weights = np.ones(shape, np.float32) if region is None else region_weights(trace, region, shape)
     if method == "gradient":
         rows = 2 if float(trace.provenance.get("used", {}).get("guidance_scale") or 1.0) > 1 else 1
         ensure_room(pipe, (int(shape[0]), int(shape[1])), count, rows, "attribution(method='gradient')")
@@ -135,6 +156,16 @@ def _calls(last: SupportsIndex, method: str) -> int:
     if count > 1 and method != "gradient":
         raise RunError(f"attribution(last={count}, method={method!r}): only a gradient goes through several calls")
     return count
+
+
+def _check_taken(pipe: Any, given: Mapping[str, Any]) -> None:
+    """RunError where the pipeline takes no such argument: nothing is asked by this method, so that nobody else says."""
+    known = signature(type(pipe).__call__).parameters
+    if strange := [name for name in given if name not in known]:
+        raise RunError(
+            f"attribution({strange[0]}=…): {type(pipe).__name__} takes no {strange[0]!r}; "
+            f"{did_you_mean(strange[0], [name for name in known if name != 'self'])}"
+        )
 
 
 def _keys(pipe: Any, trace: Trace, words: Sequence[Word]) -> list[tuple[int, ...]]:
@@ -208,6 +239,12 @@ class _Question:
                     "given its words as no single tensor, so that there is no gradient by columns; use "
                     "method='attention' or 'occlusion'"
                 )
+            if max(map(max, self._keys)) >= embeds.shape[1]:
+                raise RunError(
+                    f"attribution(method='gradient'): a {call.family.title} of the family {call.family.name!r} is "
+                    "given its words as several tensors, so that there is no one gradient by columns; use "
+                    "method='knock-out', 'occlusion' or 'attention'"
+                )
             empty, (unprompted,) = asked.seen(self._step, [""])
             with differentiating(call.denoiser):
                 leaf = embeds.detach().clone().requires_grad_()
@@ -266,7 +303,7 @@ def ablated(
     for first in range(0, len(removals), AT_ONCE - 1):
         some: list[Removal | None] = [None, *removals[first : first + AT_ONCE - 1]]
         padded = some + [None] * (AT_ONCE - len(some))
-        with torch.no_grad(), removed(layers, padded, function):
+        with torch.no_grad(), removed(layers, padded, function, call.standing):
             made = call.predict().float().cpu().numpy()
         changes += list(made[1 : len(some)] - made[:1])
     return changes

@@ -5,7 +5,7 @@ the prompt's embeddings are a tensor that gradients lead back to. Each call of t
 its inputs alone, and is computed once more in the backward pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from inspect import signature
@@ -46,10 +46,8 @@ def latents_through(asked: Asking, step: int, calls: int, embeddings: torch.Tens
     """
     pipe, trace = asked.running.pipe, asked.trace
     again = _Again(pipe, step, step - calls + 1, embeddings)
-    arguments = _arguments(trace, asked)
-    if (seed := trace.call.get("seed")) is None:
-        raise RunError(f"{_FUNCTION}: the trace names no seed to begin again from")
-    generator = torch.Generator("cpu").manual_seed(int(seed))
+    arguments = arguments_again(trace, asked.given)
+    generator = torch.Generator("cpu").manual_seed(int(trace.call["seed"]))
     with (
         suppress(_Reached),
         restored(pipe, denoiser(pipe)),
@@ -78,7 +76,7 @@ class _Again:
 
     def __init__(self, pipe: Any, step: int, begin: int, embeddings: torch.Tensor) -> None:
         self._family, self._step, self._begin, self._embeddings = family_of(pipe), step, begin, embeddings
-        self._steps = 0
+        self._steps, self._prompted = 0, False
         self.sample: torch.Tensor | None = None
 
     def stepped(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,8 +84,13 @@ class _Again:
 
         @wraps(original)  # pipelines read its signature
         def step(*args: Any, **kwargs: Any) -> Any:
+            if self._steps >= self._begin and not self._prompted:
+                raise RunError(
+                    f"{_FUNCTION}: at step {self._steps}, no row of the run's own calls was given the prompt as it is "
+                    "asked again, alone; last=1 asks one call"
+                )
             made = original(*args, **kwargs)
-            self._steps += 1
+            self._steps, self._prompted = self._steps + 1, False
             return made
 
         return step
@@ -104,29 +107,35 @@ class _Again:
             call = {**dict(zip(named, args, strict=False)), **kwargs}
             embeds = call[self._family.text]
             rows = self._rows(embeds)
-            if self._steps == self._step:
+            self._prompted = self._prompted or bool(rows)
+            if rows and self._steps == self._step:
                 self.sample = call[self._family.sample][rows[0] : rows[0] + 1]
                 raise _Reached
-            parts = [self._embeddings if row in rows else embeds[row : row + 1] for row in range(len(embeds))]
-            call[self._family.text] = torch.cat(parts)
+            if rows:
+                parts = [self._embeddings if row in rows else embeds[row : row + 1] for row in range(len(embeds))]
+                call[self._family.text] = torch.cat(parts)
             return checkpoint(original, use_reentrant=False, **call)
 
         return forward
 
     def _rows(self, embeds: Any) -> list[int]:
-        """The rows of a call that were given the prompt."""
+        """The rows of a call that were given the prompt; none in a call for the other half of guidance."""
         own = self._embeddings.detach()[0]
         if not isinstance(embeds, torch.Tensor) or embeds.shape[1:] != own.shape:
-            raise RunError(f"{_FUNCTION}: in the run, the denoiser is given its words otherwise than asked again")
+            return []
         near = 1e-3 * float(own.abs().max())
-        rows = [row for row, one in enumerate(embeds) if bool(((one.detach() - own).abs() <= near).all())]
-        if not rows:
-            raise RunError(f"{_FUNCTION}: no row of the run's own calls was given the prompt alone")
-        return rows
+        return [row for row, one in enumerate(embeds) if bool(((one.detach() - own).abs() <= near).all())]
 
 
-def _arguments(trace: Trace, asked: Asking) -> dict[str, Any]:
-    """The arguments of the trace's call."""
+def arguments_again(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the trace's call.
+
+    Args:
+        given: Those that the user gave again.
+
+    Raises:
+        RunError: The run cannot be made again from them.
+    """
     told = dict(trace.call.get("arguments", {}))
     if trace.kind != "run":
         raise RunError(f"{_FUNCTION}: a trace of {trace.kind!r} has no run to go back through; last=1 asks its call")
@@ -134,8 +143,10 @@ def _arguments(trace: Trace, asked: Asking) -> dict[str, Any]:
         raise RunError(f"{_FUNCTION}: the run made several images at once; ask a run of one")
     if "guide" in told:
         raise RunError(f"{_FUNCTION}: the run was guided, and the trace does not hold its guide; last=1 asks its call")
-    told = {name: value for name, value in told.items() if name not in _OURS} | dict(asked.given)
+    told = {name: value for name, value in told.items() if name not in _OURS} | dict(given)
+    if trace.call.get("seed") is None:
+        raise RunError(f"{_FUNCTION}: the trace names no seed to begin again from")
     for name, value in told.items():
-        if name not in asked.given and is_summary(value):
+        if name not in given and is_summary(value):
             raise RunError(f"{_FUNCTION}: the trace holds {name} of its run by name only; give it again: {name}=…")
-    return {name: value if name in asked.given else given_again(name, value) for name, value in told.items()}
+    return {name: value if name in given else given_again(name, value) for name, value in told.items()}

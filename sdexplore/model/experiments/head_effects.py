@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from ...analysis.ranks import rank_correlation
 from ...analysis.selection import Whole, Word, label, words_of
-from ...base.errors import RunError, did_you_mean
+from ...base.errors import RunError, did_you_mean, errors_named
 from ...base.known_names import beginnings, lies_in
 from ...records.head_effects import HeadEffects
 from ...text.shared_keys import SharedKeys
@@ -23,7 +23,15 @@ from ..families.attention_modules import Layer
 from ..families.ways_in import Attended
 from ..interventions.removals import Removal
 from ..runs.check_video import refuse_video
-from .asked_again import AT_ONCE, SeenCall, asking, check_one_prompt, conditional_of, prompt_of
+from .asked_again import (
+    AT_ONCE,
+    SeenCall,
+    asking,
+    check_one_prompt,
+    check_one_trace,
+    conditional_of,
+    prompt_of,
+)
 from .attribution import ablated, layers_to_words
 
 _FUNCTION = "head_effects"
@@ -60,14 +68,16 @@ def head_effects(
             trace's; the run was changed.
     """
     refuse_video(pipe, _FUNCTION)
+    check_one_trace(trace, _FUNCTION)
     check_one_prompt(trace, _FUNCTION, pipeline_arguments)
     tokens = prompt_of(trace, _FUNCTION)
     conditional_of(trace, _FUNCTION)
-    (given,) = words_of(trace, "cond", [word] if not isinstance(word, str) else word)
+    with errors_named(_FUNCTION):
+        (given,) = words_of(trace, "cond", [word] if not isinstance(word, str) else word)
+        columns = family_of(pipe).text_columns(trace.tokens["cond"])
+        keys = SharedKeys.of(trace.tokens["cond"], columns.items()).positions(given)
+        at = trace.num_steps // 2 if step is None else trace.check_step(step)
     there = _chosen(layers_to_words(pipe, _FUNCTION), layers)
-    columns = family_of(pipe).text_columns(trace.tokens["cond"])
-    keys = SharedKeys.of(trace.tokens["cond"], columns.items()).positions(given)
-    at = trace.num_steps // 2 if step is None else trace.check_steps(step)[0]
     places = [(row, head) for row, layer in enumerate(there) for head in range(layer.heads)]
     removals = [Removal(keys, there[row].name, head) for row, head in places]
     removals += [Removal(None, there[row].name, head) for row, head in places]
@@ -115,6 +125,8 @@ def head_effects(
 
 def _chosen(there: Sequence[Layer], layers: str | Sequence[str] | None) -> list[Layer]:
     names = [layer.name for layer in there]
+    if not isinstance(layers, str | Sequence | None) or not all(isinstance(one, str) for one in layers or ()):
+        raise RunError(f"head_effects(layers={layers!r}): layers are named: 'up_blocks.1', or several such names")
     wanted = names if layers is None else [layers] if isinstance(layers, str) else list(layers)
     for one in wanted:
         if not any(lies_in(name, one) for name in names):
@@ -136,8 +148,11 @@ def _attention(call: SeenCall, layers: Sequence[Layer], keys: Sequence[int]) -> 
     found: dict[str, np.ndarray] = {}
 
     def heard(layer: Layer, attended: Attended) -> None:
-        probs = probabilities(call.family.by_head(layer, attended.of_rows((0,))), head_mean=False)
-        found[layer.name] = probs[0][..., list(keys)].sum(-1).mean(-1).float().cpu().numpy()
+        probs = probabilities(call.family.by_head(layer, attended.of_rows((0,))), head_mean=False)[0]
+        if call.standing is not None:
+            places = call.standing(layer, 0)
+            probs = probs[:, places.picture, places.words]
+        found[layer.name] = probs[..., list(keys)].sum(-1).mean(-1).float().cpu().numpy()
 
     with ExitStack() as stack, torch.no_grad():
         for layer in layers:

@@ -11,7 +11,7 @@ from ...text.tokenization import Tokenization
 from ...trace.facts import facts_of
 from ...trace.trace import Steps, Trace
 from ..runs.check_video import refuse_video
-from .asked_again import asking, check_one_prompt, conditional_of, prompt_of
+from .asked_again import asking, check_one_prompt, check_one_trace, conditional_of, prompt_of
 
 _STEPS = 4  # asked by default
 
@@ -49,6 +49,7 @@ def occlusion(
             run had more than one prompt (prompt_at, prompt_2), or embeddings that were not made of the prompt alone.
     """
     refuse_video(pipe, "occlusion")
+    check_one_trace(trace, "occlusion")
     check_one_prompt(trace, "occlusion", pipeline_arguments)
     tokens = prompt_of(trace, "occlusion")
     conditional_of(trace, "occlusion")

@@ -45,6 +45,14 @@ class Changing:
         for edit in self.edits:
             edit.end()
 
+    @contextmanager
+    def again(self, now: Now) -> Iterator[None]:
+        """A call of the denoiser in the block, beside the run's own, is changed as they are."""
+        with ExitStack() as stack:
+            for edit in self.edits:
+                stack.enter_context(edit.again(now))
+            yield
+
     def stepped(self, latents: torch.Tensor) -> torch.Tensor:
         """The latents after a step of the scheduler, as the changes leave them."""
         for edit in self.edits:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -134,6 +135,18 @@ class Edit(ABC):
                 "parts. Name other modules, or switch off what skips it"
             )
         self.now, self.rows = None, ()
+
+    @contextmanager
+    def again(self, now: Now) -> Iterator[None]:
+        """The denoiser, called once more between two calls of the run, is changed as there; that counts for nothing."""
+        here, applied = self._here, self.applied
+        self._here = lambda: True
+        self.begin(now)
+        try:
+            yield
+        finally:
+            self._here, self.applied = here, applied
+            self.now, self.rows = None, ()
 
     def expected(self) -> set[str]:
         """The places that a call must come by in which the change is active."""

@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import torch
 from jaxtyping import Float
 
-from ...base.errors import RunError
+from ...base.errors import RunError, errors_named
 from ...theory import original_sample_weights, output_per_epsilon, signal_and_noise
 from ..capture.word_attention import Layers, PromptedCall, TextMaps, text_maps
 from ..components import decoding
@@ -72,9 +72,9 @@ class GuideStep:
         """The probability that each latent pixel pays a word of the prompt, with gradients to `latents`.
 
         What `word_map` calls "mean", at this step: summed over the word's tokens, averaged over heads and layers, each
-        layer resized to the latents' grid. It is of the denoiser without the run's `change`. When it is first asked
-        for at a step, the denoiser is called once more, for the prompt's rows alone, and differentiated: that takes
-        some three times a call's time together with the gradient, and memory that `cost(guide=…)` says.
+        layer resized to the latents' grid. It is of the denoiser as the run's `change` leaves it. When it is first
+        asked for at a step, the denoiser is called once more, for the prompt's rows alone, and differentiated: that
+        takes some three times a call's time together with the gradient, and memory that `cost(guide=…)` says.
 
         Args:
             word: As `word_map` takes it: looked up in each image's prompt.
@@ -87,7 +87,8 @@ class GuideStep:
                 apart, or do not predict again what they predicted.
         """
         seen, maps = self._attended
-        return maps.word(seen.positions(word, occurrence), layers)
+        with errors_named(f"GuideStep.attention({word!r})"):
+            return maps.word(seen.positions(word, occurrence), layers)
 
     @cached_property
     def _attended(self) -> tuple[PromptedCall, TextMaps]:

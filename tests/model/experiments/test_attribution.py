@@ -1,16 +1,19 @@
 """What each word has to do with a region, compared with torch's autograd and explicit attention by hand."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
-from more_transformers import zimage
+from more_transformers import hunyuandit, zimage
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
-from tiny_transformers import sd3
+from tiny_transformers import flux, sd3
+from unchecked import unchecked
 
 import sdexplore as sdx
+from sdexplore.trace.collections import Traces
 
 PROMPT = "a cat and a dog"
 POSITIONS = {"a": (1, 4), "cat": (2,), "and": (3,), "dog": (5,)}
@@ -172,7 +175,7 @@ def test_other_families_are_asked_by_their_own_call():
         assert one.deviation < 1e-5
 
 
-def test_a_transformer_has_gradients_and_its_attention_is_not_changed():
+def test_a_transformer_has_gradients_and_a_knock_out_is_the_run_that_reads_nothing_of_the_word():
     pipe = sd3()
     call = {"height": 64, "width": 48, "num_inference_steps": 2, "max_sequence_length": 32}
     trace = sdx.run(pipe, PROMPT, **call)
@@ -190,10 +193,44 @@ def test_a_transformer_has_gradients_and_its_attention_is_not_changed():
     places = [*columns["tokenizer"].positions("cat"), *(77 + p for p in columns["tokenizer_3"].positions("cat"))]
     expected = float((gradient * leaf.detach())[0, places].double().norm())
     assert found.scores[0] == pytest.approx(expected, rel=2e-3)
-    with pytest.raises(
-        sdx.RunError, match=r"knock-out.*what 'transformer_blocks.* is not changed in a SD3 transformer"
-    ):
-        sdx.attribution(pipe, trace, ["cat"], method="knock-out", max_sequence_length=32)
+    found = sdx.attribution(pipe, trace, ["cat"], step=1, method="knock-out", max_sequence_length=32)
+    gone = sdx.run(pipe, PROMPT, change=sdx.Reweight("cat", 0, steps=1), **call)
+    away = gone.noise_preds["cond"][1].astype(float) - trace.noise_preds["cond"][1]
+    assert found.scores[0] == pytest.approx(np.sqrt(np.square(away).mean()), rel=1e-3)
+
+
+def test_the_last_calls_of_a_pipeline_that_calls_once_for_each_half_of_guidance():
+    pipe, calls = flux(), []
+    call = {"height": 64, "width": 48, "num_inference_steps": 2, "max_sequence_length": 32}
+    halves = {"negative_prompt": "a dog", "true_cfg_scale": 4.0}
+    trace = sdx.run(pipe, PROMPT, seed=7, **halves, **call)
+    found = sdx.attribution(pipe, trace, ["cat"], step=1, last=2)
+    hook = pipe.transformer.register_forward_pre_hook(lambda _, __, given: calls.append(given), with_kwargs=True)
+    for given in ({"prompt": PROMPT, **halves}, {"prompt": ""}):
+        pipe(generator=torch.Generator().manual_seed(7), output_type="latent", **given, **call)
+    hook.remove()
+    first, other, second, _, _, empty = ({**one, "return_dict": True} for one in calls)
+    leaf = first["encoder_hidden_states"].clone().requires_grad_()
+    prompted, negative = (pipe.transformer(**one).sample for one in ({**first, "encoder_hidden_states": leaf}, other))
+    times = [float(one["timestep"][0]) for one in (first, second)]
+    x = first["hidden_states"] + (times[1] - times[0]) * (negative + 4.0 * (prompted - negative))
+    torch.testing.assert_close(x.detach(), second["hidden_states"], rtol=1e-4, atol=1e-5)
+    given = {"hidden_states": x}
+    change = (
+        pipe.transformer(**{**second, **given, "encoder_hidden_states": leaf}).sample
+        - pipe.transformer(**{**empty, **given}).sample
+    )
+    (gradient,) = torch.autograd.grad(change.square().sum(), leaf)
+    places = list(sdx.tokens(pipe, PROMPT)["tokenizer_2"].positions("cat"))
+    assert found.scores[0] == pytest.approx(float((gradient * leaf.detach())[0, places].double().norm()), rel=5e-3)
+
+
+def test_words_in_several_tensors_have_no_one_gradient():
+    pipe = hunyuandit()
+    size = {"height": 64, "width": 48, "num_inference_steps": 1, "use_resolution_binning": False}
+    trace = sdx.run(pipe, PROMPT, **size)
+    with pytest.raises(sdx.RunError, match="given its words as several tensors.*'knock-out'"):
+        sdx.attribution(pipe, trace, ["cat"], step=0)
 
 
 def test_a_denoiser_whose_rows_cannot_be_told_apart_is_refused_by_name():
@@ -237,7 +274,7 @@ def test_afterwards_the_pipeline_is_as_before_whatever_ends_it(pipe, trace):
 
 
 def test_what_is_wrong_is_said_before_anything_is_computed(pipe, trace):
-    called = []
+    called, asked = [], unchecked("model.experiments.attribution").attribution
     hook = pipe.unet.register_forward_pre_hook(lambda *_: called.append(1))
     wrong = [
         ({"method": "gradients"}, sdx.RunError, "did you mean 'gradient'"),
@@ -248,11 +285,24 @@ def test_what_is_wrong_is_said_before_anything_is_computed(pipe, trace):
         ({"region": (0, 0, 0, 0)}, sdx.TraceError, "inside a picture"),
         ({"step": 9}, sdx.TraceError, "there is no step 9"),
         ({"words": [2], "method": "occlusion"}, sdx.RunError, "name words, no positions"),
+        ({"method": None}, sdx.RunError, r"method=None\): there is 'gradient'"),
+        ({"region": np.zeros((64, 96), bool)}, sdx.TraceError, "attribution: this region is empty"),
+        ({"method": "attention", "foo": 1}, sdx.RunError, "takes no 'foo'"),
     ]
     try:
         for arguments, error, message in wrong:
             with pytest.raises(error, match=message):
-                sdx.attribution(pipe, trace, **arguments)
+                asked(pipe, trace, **arguments)
+        two = Traces([trace, trace])
+        with pytest.raises(sdx.TraceError, match=r"attribution: these are 2 traces; take one"):
+            asked(pipe, two)
+        with pytest.raises(sdx.TraceError, match=r"attribution\(trace=None\)"):
+            asked(pipe, None)
+        several = dataclasses.replace(trace, call={**trace.call, "prompt": [PROMPT, "a dog"]})
+        with pytest.raises(sdx.RunError, match=r"last=…\): the run made several images"):
+            sdx.attribution(pipe, several, last=2)
+        with torch.inference_mode(), pytest.raises(sdx.RunError, match="inference_mode"):
+            asked(pipe, trace)
         assert not called
     finally:
         hook.remove()

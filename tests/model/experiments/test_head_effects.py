@@ -5,12 +5,14 @@ import pytest
 from scipy.stats import spearmanr
 from tiny_families import stable_diffusion_2
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
-from tiny_transformers import sd3
+from tiny_transformers import flux, sd3
+from unchecked import unchecked
 
 import sdexplore as sdx
 
 PROMPT, STEP = "a cat and a rocket", 1
 CALL = {"num_inference_steps": 3, "height": 64, "width": 64}
+BARE = sdx.Record(cross_attention=False, decode=0)
 RECORD = sdx.Record(cross_attention="heads", dtype="float32", decode=0)
 
 
@@ -31,7 +33,7 @@ def found(pipe, trace):
 
 def changed(pipe, trace, change):
     """The root mean square by which a run's own prediction changes under `run(change=…)`."""
-    again = sdx.run(pipe, PROMPT, record=sdx.Record(cross_attention=False, decode=0), change=change, **CALL)
+    again = sdx.run(pipe, PROMPT, record=BARE, change=change, **CALL)
     difference = again.noise_preds["cond"][STEP].astype(float) - trace.noise_preds["cond"][STEP]
     return float(np.sqrt(np.square(difference).mean()))
 
@@ -91,21 +93,38 @@ def test_sdxl_is_asked_by_its_own_call():
 
 
 def test_what_is_wrong_is_said_before_anything_is_computed(pipe, trace):
-    called = []
+    called, asked = [], unchecked("model.experiments.head_effects").head_effects
     hook = pipe.unet.register_forward_pre_hook(lambda *_: called.append(1))
     try:
         for word, more, error, message in (
             ("bird", {}, sdx.TokenError, "no word 'bird'"),
             ("cat", {"layers": "up_block"}, sdx.RunError, r"head_effects\(layers='up_block'\).*up_blocks"),
             ("cat", {"layers": ()}, sdx.RunError, r"layers=\(\)"),
-            ("cat", {"step": 7}, sdx.TraceError, "there is no step 7"),
+            ("cat", {"step": 7}, sdx.TraceError, "head_effects: there is no step 7"),
+            ("cat", {"layers": 1}, sdx.RunError, r"head_effects\(layers=1\): layers are named"),
+            ("cat", {"layers": [1]}, sdx.RunError, r"head_effects\(layers=\[1\]\): layers are named"),
         ):
             with pytest.raises(error, match=message):
-                sdx.head_effects(pipe, trace, word, **more)
+                asked(pipe, trace, word, **more)
         assert not called
     finally:
         hook.remove()
-    other = sd3()
-    looked = sdx.run(other, PROMPT, height=64, width=48, num_inference_steps=1, max_sequence_length=32)
-    with pytest.raises(sdx.RunError, match=r"head_effects: what 'transformer_blocks\.0\.attn'"):
-        sdx.head_effects(other, looked, "cat", max_sequence_length=32)
+
+
+@pytest.mark.parametrize("make", [sd3, flux], ids=["sd3", "flux"])
+def test_joint_attention_is_that_of_runs_that_are_changed_one_at_a_time(make):
+    """The picture reads nothing of the word; a whole head gives nothing to words either."""
+    pipe, call = make(), {"height": 64, "width": 48, "num_inference_steps": 2, "max_sequence_length": 32}
+    trace = sdx.run(pipe, PROMPT, record=RECORD, **call)
+    found = sdx.head_effects(pipe, trace, "rocket", max_sequence_length=32)
+    layer, head = found.layers[1], 1
+    for change, effect in (
+        (sdx.Reweight("rocket", 0, layers=layer, heads=head, steps=STEP), found.table(found.reading)[1, head]),
+        (sdx.Ablate(layer, heads=head, steps=STEP), found.table(found.whole)[1, head]),
+        (sdx.Reweight("rocket", 0, layers=layer, steps=STEP), found.layer_reading[1]),
+    ):
+        again = sdx.run(pipe, PROMPT, record=BARE, change=change, **call)
+        away = again.noise_preds["cond"][STEP].astype(float) - trace.noise_preds["cond"][STEP]
+        assert effect == pytest.approx(np.sqrt(np.square(away).mean()), rel=1e-3)
+    paid = float(sdx.word_map(trace, "rocket", steps=STEP, layers=layer, heads=head).mean())
+    assert found.table(found.attention)[1, head] == pytest.approx(paid, rel=1e-3)

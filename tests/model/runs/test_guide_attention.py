@@ -51,6 +51,30 @@ def test_a_guide_sees_the_word_maps_of_the_run(make, call):
         np.testing.assert_allclose(maps["side"].detach()[0].numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("make", "call", "change"),
+    [
+        (euler, SMALL, sdx.Ablate("down_blocks.0.attentions.0")),
+        (euler, SMALL, [sdx.Reweight("rocket", 40.0), sdx.Ablate("mid_block.attentions.0", to="mean", steps=1)]),
+        (flux, TRANSFORMER, [sdx.Reweight("rocket", 5.0), sdx.Ablate("transformer_blocks.0.attn", heads=1)]),
+    ],
+    ids=["block", "word", "flux"],
+)
+def test_a_guide_of_a_changed_run_sees_the_changed_attention_and_is_not_counted(make, call, change):
+    seen, pipe = {}, make()
+    alone = sdx.run(pipe, PROMPT, change=change, record=BARE, **call)
+
+    def look(step):
+        seen[step.step] = step.attention("rocket").detach()[0].numpy()
+
+    trace = sdx.run(pipe, PROMPT, guide=look, change=change, record=EXACT, **call)
+    for step, maps in seen.items():
+        np.testing.assert_allclose(maps, sdx.word_map(trace, "rocket", steps=step), atol=1e-6)
+    plain, first = sdx.run(pipe, PROMPT, record=EXACT, **call), min(seen)
+    assert np.abs(seen[first] - sdx.word_map(plain, "rocket", steps=first)).max() > 1e-5
+    assert trace.provenance["changed"] == alone.provenance["changed"]
+
+
 class Kept:
     """Attention written out, which keeps what the picture pays the words, by layer."""
 
