@@ -1,11 +1,11 @@
 """What attribution and kept attention are worth: `python -m sdexplore.mini.evaluation.what_if --json measured.json`.
 
-**Attribution.** Scenes are drawn whose masks are known (`calibration.scenes`), each is noised to one timestep and looked
-at once, and one of its things is taken by lot. Each method of `sdx.attribution` scores the caption's words for the
-region of the thing's mask. The thing's own word should come first. Chance is one by the number of words. Articles and
-prepositions are not asked about, so chance is higher and the question harder. Where a scene has several things, the
-thing's word is also compared with those of the other things alone: a method that prefers nouns everywhere gains
-nothing there.
+**Attribution.** Scenes are drawn whose masks are known (`calibration.scenes`), each is noised to one timestep and
+looked at once, and one of its things is taken by lot. Each method of `sdx.attribution` scores the caption's words for
+the region of the thing's mask. The thing's own word should come first. Chance is one by the number of words. Articles
+and prepositions are not asked about, which raises chance. Where a scene has several things, the
+thing's word is also compared with those of the other things alone: a method that prefers nouns everywhere gains nothing
+there.
 
 **Keep.** A prompt names two things, the next one has another thing in the place of the first. Both begin with the same
 noise, and the second is drawn as it is, with the attention of the first (`sdx.Keep`), and blended too. The classifier
@@ -44,7 +44,7 @@ from sdexplore.trace.collections import Traces
 from sdexplore.trace.record import Record
 
 TIMESTEP = 400
-SMALL_WORDS = frozenset("a an the of on in at with and to".split())
+SMALL_WORDS = frozenset({"a", "an", "the", "of", "on", "in", "at", "with", "and", "to"})
 """Words of captions that are not asked about."""
 MOST = 6
 """Captions with more words to ask about are passed over, which keeps each method to one batch."""
@@ -133,11 +133,9 @@ class WhatIf(Shown):
                 right = [one.first(method, one.things) for one in several]
                 among = str(clustered_mean(right, [one.scene for one in several]))
             rows.append((method, str(every), among))
-        chances = [
-            ("chance", "{:.2f}".format(np.mean([1 / len(one.words) for one in self.scored]))),
-            ("", "{:.2f}".format(np.mean([1 / len(one.things) for one in several])) if several else "–"),
-        ]
-        rows.append((chances[0][0], chances[0][1], chances[1][1]))
+        chance = np.mean([1 / len(one.words) for one in self.scored])
+        among = f"{np.mean([1 / len(one.things) for one in several]):.2f}" if several else "–"
+        rows.append(("chance", f"{chance:.2f}", among))
         headers = ("", f"first of all words ({len(self.scored)} scenes)", f"first of the things ({len(several)})")
         ratios = [one.scores["knock-out"][one.thing] / one.scores["occlusion"][one.thing] for one in self.scored]
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
@@ -151,9 +149,7 @@ class WhatIf(Shown):
         ]
 
     def _of_pairs(self) -> list[Block]:
-        rows = [
-            (way, *(str(self._mean(way, name)) for name in ("other", "place", "apart", "drawn"))) for way in WAYS
-        ]
+        rows = [(way, *(self._mean(way, name) for name in ("other", "place", "apart", "drawn"))) for way in WAYS]
         headers = ("", "other thing: overlap", "new on old thing: overlap", "difference elsewhere", "new thing found")
         return [
             Line(
@@ -164,10 +160,12 @@ class WhatIf(Shown):
             Table(headers, rows, frozenset(headers[1:])),
         ]
 
-    def _mean(self, way: str, name: str) -> Any:
+    def _mean(self, way: str, name: str) -> str:
         values = [(pair.seed, getattr(pair.kept[way], name)) for pair in self.pairs]
         known = [(seed, float(value)) for seed, value in values if value is not None]
-        return clustered_mean([value for _, value in known], [seed for seed, _ in known]) if known else "–"
+        if not known:
+            return "–"
+        return f"{clustered_mean([value for _, value in known], [seed for seed, _ in known])}"
 
     def to_json(self) -> str:
         """All of it."""
@@ -177,14 +175,15 @@ class WhatIf(Shown):
     def from_json(cls, text: str) -> "WhatIf":
         """What `to_json` wrote."""
         read = json.loads(text)
-        scored = [
-            {name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}
-            for one in read["scored"]
-        ]
+        scored = [Scored(**_with_tuples({**one, "scores": _with_tuples(one["scores"])})) for one in read["scored"]]
         pairs = [
             Pair(**{**one, "kept": {way: Kept(**kept) for way, kept in one["kept"].items()}}) for one in read["pairs"]
         ]
-        return cls(tuple(Scored(**one) for one in scored), tuple(pairs))
+        return cls(tuple(scored), tuple(pairs))
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def score_scenes(pipe: Any, scenes: int, seed: int = 777) -> Iterator[Scored]:  # noqa: ANN401  (any pipeline)
@@ -220,13 +219,11 @@ def _scored(
     thing: str,
     seed: int,
 ) -> Scored:
-    trace = look(
-        pipe, scene.picture, scene.caption, t=TIMESTEP, seed=seed + scene.number, record=Record(decode=0)
-    )
+    trace = look(pipe, scene.picture, scene.caption, t=TIMESTEP, seed=seed + scene.number, record=Record(decode=0))
     if isinstance(trace, Traces):
         raise SdexploreError("look gave several traces for one timestep")
     region, names = scene.masks[thing] > 0.5, list(words)  # noqa: PLR2004  (a pixel that shows more of it than not)
-    scores = {
+    scores: dict[str, tuple[float, ...]] = {
         method: tuple(
             float(one) for one in attribution(pipe, trace, names, region=region, step=0, method=method).scores
         )
