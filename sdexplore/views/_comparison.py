@@ -1,6 +1,7 @@
 """The pictures of a comparison on its grid."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from ..trace.collections import Comparison
 from .made_from import made_from
 
 _LONGEST = 28
+_ACROSS = 116  # characters of a title over all columns together, so that titles do not meet
+_LINE = 0.14  # inches of a further line of a title
 _MOST = 12  # columns, beyond which a figure would be too wide to read
 _TITLE = 0.2  # inches over a line of pictures, where each has its own titles
 
@@ -85,7 +88,9 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
     settings = list(source.settings())
     last = list(source.over)[-1]
     y, x = images[0].shape[:2]
-    height = 0.6 + (_TITLE * rows * lines if lines > 1 else 0)
+    titles = [_label({last: cell[last]}, _ACROSS // columns) for cell in settings]
+    taller = _LINE * max(title.count("\n") for title in titles)
+    height = 0.6 + taller + ((_TITLE + taller) * rows * lines if lines > 1 else 0)
     with panels(rows * lines, columns, aspect=y / x, top=height) as (figure, axes):
         figure.suptitle(run_title(source.traces[0], source.over), fontsize=9)
         signed = None
@@ -97,8 +102,8 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
                 ax.imshow(image)
             else:
                 signed = ax.imshow(image, cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach)
-        for ax, cell in zip(cells[: across if lines == 1 else None], settings, strict=False):
-            ax.set_title(_label({last: cell[last]}), fontsize=8.0)
+        for ax, title in zip(cells[: across if lines == 1 else None], titles, strict=False):
+            ax.set_title(title, fontsize=8.0)
         for row in range(rows):
             others = {name: value for name, value in settings[row * across].items() if name != last}
             if others:
@@ -116,9 +121,9 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
     )
 
 
-def _label(settings: Mapping[str, Any]) -> str:
+def _label(settings: Mapping[str, Any], width: int = 2 * _LONGEST) -> str:
     return "\n".join(
-        drawable(changes_in_words(value), 2 * _LONGEST)
+        fill(drawable(changes_in_words(value), 5 * _LONGEST), min(max(width, _LONGEST // 2), 2 * _LONGEST))
         if name == "change"
         else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
         for name, value in settings.items()
