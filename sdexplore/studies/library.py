@@ -186,6 +186,23 @@ def occlusion(trace: Trace, words: str | list[str], *, pipe: Any, steps: int = -
     return {word: float(np.sqrt(np.mean(np.square(found.changes[place])))) for place, word in enumerate(wanted)}
 
 
+def attribution(
+    trace: Trace,
+    words: Word | list[Word] | None = None,
+    *,
+    pipe: Any,  # noqa: ANN401  (a pipeline)
+    region: Region | None = None,
+    step: int | None = None,
+    last: int = 1,
+    method: str = "gradient",
+) -> dict[str, float]:
+    """What each word has to do with a region of the picture, by one of the four methods of `sdx.attribution`."""
+    from ..model.experiments.attribution import attribution as attributed
+
+    found = attributed(pipe, trace, words, region=region, step=step, last=last, method=method)
+    return dict(zip(found.words, map(float, found.scores), strict=True))
+
+
 def _said(function: Callable[..., Any], *, needs_pipeline: bool = False) -> KnownMeasure:
     return KnownMeasure(function, (function.__doc__ or "").strip(), needs_pipeline)
 
@@ -196,7 +213,7 @@ MEASURES: Final[Mapping[str, KnownMeasure]] = MappingProxyType(
             one.__name__: _said(one)
             for one in (attention_mass, entropy, word_map, guidance_steps, region_words, segmentation, presence)
         },
-        **{one.__name__: _said(one, needs_pipeline=True) for one in (difference, calibrate, occlusion)},
+        **{one.__name__: _said(one, needs_pipeline=True) for one in (difference, calibrate, occlusion, attribution)},
     }
 )
 """Name -> measure. Those that need the pipeline cannot be added later without making the runs again."""

@@ -27,6 +27,7 @@ MEASURES = [
     ("presence", {"thing": "cat"}),
     ("difference", {"against": {"guidance_scale": 1.0}}),
     ("occlusion", {"words": "cat"}),
+    ("attribution", {"words": ["cat"], "region": (0, 0, 32, 64)}),
     ("calibrate", {"scenes": 1, "timesteps": (200,)}),
 ]
 
@@ -76,6 +77,8 @@ def test_numbers_are_those_of_the_analysis(made):
     other = sdx.run(source.tiny(), record=sdx.Record(decode=0), **{**RUN, "guidance_scale": 1.0})
     expected["difference.end"] = sdx.difference(other, trace).distances[-1]
     left_out = sdx.occlusion(source.tiny(), trace, ["cat"], steps=-1)
+    gradient = sdx.attribution(source.tiny(), trace, ["cat"], region=(0, 0, 32, 64))
+    expected["attribution.cat"] = float(gradient.scores[0])
     expected["occlusion.cat"] = np.sqrt(np.square(left_out.changes[0]).mean())
     calibrated = sdx.calibrate(source.tiny(), scenes=1, seed=5, timesteps=(200,), causal=False)
     expected["calibrate.object.t200.inside"] = calibrated.row("object", 200).scores["inside"].value
