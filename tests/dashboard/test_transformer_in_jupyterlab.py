@@ -8,7 +8,7 @@ from lab import contrast, open_notebook
 SUPPORT = Path(__file__).parents[1] / "support"
 CELLS = [
     f"import sys\nsys.path.append({str(SUPPORT)!r})\nimport sdexplore as sdx\nfrom tiny_transformers import sd3",
-    "explorer = sdx.explore(sd3(), prompt='a cat and a rocket', num_inference_steps=2, max_sequence_length=32)\nexplorer",
+    "sdx.explore(sd3(), prompt='a cat and a rocket', num_inference_steps=2, max_sequence_length=32)",
 ]
 STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
   .some(one => one.offsetParent && one.textContent.includes(text))"""
@@ -18,7 +18,7 @@ SHARES = """one => [...one.children].filter(span => !span.hidden)
 SECTIONS = {
     "Attention": 'img[alt*="joint attention to"]',
     "Denoising": "text=pred_original_sample",
-    "Guidance": 'img[alt*="ε_c − ε_u"]',
+    "Guidance": 'img[alt*="the conditional half predict"]',
     "Tokens": "text=tokenizer_3:",
     "Components": "text=joint-attention: 3 layers",
     "Change": "text=SD3Transformer2DModel",
