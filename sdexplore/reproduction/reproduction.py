@@ -77,6 +77,13 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
             needs is not given, or is another than then.
         RunError: A run cannot be made again; the message says why.
     """
+    untyped: object = sidecar
+    if isinstance(untyped, Trace | Picture):
+        what = f"Trace {untyped.fingerprint}" if isinstance(untyped, Trace) else "a Picture"
+        raise PublishError(
+            f"reproduce({what}): what is made again is a published picture, named by the .json beside it, which an "
+            "Article's add writes. A run alone is made again by sdx.run with what its trace.call holds"
+        )
     facts = read_sidecar(sidecar)
     line = code_line.Line.of(facts)
     sources: Sequence[Mapping[str, Any]] = facts["traces"]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic
 import torch
 from PIL import Image, ImageSequence
 from tiny_families import lora, merging
 from tiny_pipelines import stable_diffusion, stable_diffusion_xl
+from unchecked import unchecked
 
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError, RunError
@@ -255,6 +257,12 @@ def test_a_run_that_cannot_be_made_again_is_refused(published, tmp_path, pipe, w
     with pytest.raises(RunError, match=said):
         sdx.reproduce(changed(published, tmp_path, 6, traces=traces), pipe)
     assert pipe.scheduler is before
+
+
+def test_a_bare_trace_is_told_where_the_sidecar_is(pipe):
+    trace = synthetic.trace()
+    with pytest.raises(PublishError, match=rf"reproduce\(Trace {trace.fingerprint}\).*Article.*trace\.call"):
+        unchecked("reproduction.reproduction").reproduce(trace, pipe)
 
 
 @pytest.mark.parametrize(

@@ -306,6 +306,7 @@ def attend(
         out, normaliser = KERNEL_FOR_CPU(query, key, value, dropout_p, is_causal, attn_mask=added, scale=scale)
     else:
         out = KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
+        query, key, value = (one.to(out.dtype) for one in given[:3])  # as the user's autocast has it round them
     how = {"is_causal": is_causal, "enable_gqa": enable_gqa}
     attended = given_to_kernel(query, key, attn_mask, scale, **how, normaliser=normaliser)
     return out, replace(attended, value=value, made=out)

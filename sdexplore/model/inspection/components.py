@@ -12,6 +12,7 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
+from ...base.display import counted
 from ...base.errors import InspectionError
 from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
@@ -290,4 +291,4 @@ def _by_resolution(layers: list[AttentionLayer]) -> str:
     grouped = Counter(layer.resolution for layer in layers if layer.resolution)
     largest_first = sorted(grouped.items(), key=lambda item: item[0], reverse=True)
     where = ", ".join(f"{number} at {y} × {x}" for (y, x), number in largest_first)
-    return f"{len(layers)} layers{': ' * bool(where)}{where}"
+    return f"{counted(len(layers), 'layer')}{': ' * bool(where)}{where}"

@@ -172,7 +172,9 @@ def _layer(
     # Scores and probabilities of some queries at a time, the columns of all, queries before and after they are scaled,
     # and keys, in float32.
     several = 4 * len(roles) * outline.images
-    if plan.kind == "concept_scores":  # of the keys and values of some heads, of probabilities and of scores, in float32
+    if (
+        plan.kind == "concept_scores"
+    ):  # of the keys and values of some heads, of probabilities and of scores, in float32
         some = min(inner, max(inner // heads, COPIES // (several * pixels)))
         yield _WORKSPACE, several * pixels * (3 * some + 2 * heads * len(record.concepts)), 0
         return

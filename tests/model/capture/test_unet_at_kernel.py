@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from tiny_pipelines import stable_diffusion
+from torch.nn import functional
 from witness import state_of, untraced, witnessing
 
 import sdexplore as sdx
@@ -101,6 +102,25 @@ def naive(pipe):
 def test_what_the_kernel_cannot_tell_or_tells_rounded_is_read_by_the_projections(otherwise):
     pipe = stable_diffusion()
     assert used(ran(pipe, **otherwise(pipe))) == "softmax"
+
+
+@pytest.mark.usefixtures("always")
+def test_a_kernel_that_somebody_puts_in_torchs_place_leaves_the_projections_to_be_read(monkeypatch):
+    pipe = stable_diffusion()
+    expected = ran(pipe)
+
+    kernel = functional.scaled_dot_product_attention
+
+    def own(query, key, value, attn_mask=None, *more, is_causal=False, **named):
+        if attn_mask is not None or is_causal:  # the text encoder's
+            return kernel(query, key, value, attn_mask, *more, is_causal=is_causal, **named)
+        return torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, -1) @ value
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", own)
+    trace = ran(pipe)
+    assert (used(expected), used(trace)) == ("kernel", "softmax")
+    for name, found in expected.cross_attention["cond"].items():
+        assert np.abs(found.probs - trace.cross_attention["cond"][name].probs).max() < 1e-5
 
 
 @pytest.mark.usefixtures("always")

@@ -1,14 +1,18 @@
 """ConceptAttention against the paper's formula, made anew here by the denoiser's own blocks; nothing else changes."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from diffusers import PyramidAttentionBroadcastConfig
+from kernel_witness import witnessing
 from tiny_pipelines import stable_diffusion
 from transformer_matrix import GRID, LENGTH, PIXELS, PROMPT, SIZE, STEPS, SUBJECTS, TEXT
 
 import sdexplore as sdx
+from sdexplore.model.families import concept_stream
 
 CONCEPTS = ("sky", "a cat", "rocket")
 CALL = {**SIZE, **LENGTH, "num_inference_steps": STEPS}
@@ -169,6 +173,47 @@ def test_the_view_draws_each_concept_and_says_what_a_share_is(seen):
     assert "share among these concepts" in picture.alt
     assert "ConceptAttention" in picture.alt
     assert picture.call.startswith("sdx.views.concepts(trace")
+
+
+def test_scores_are_the_same_whatever_else_is_read_and_by_few_heads_at_a_time(seen, monkeypatch):
+    monkeypatch.setattr(concept_stream, "COPIES", 1)  # one head
+    more = {"word_attention": True, "self_attention": (GRID,), "features": "transformer_blocks.0", "columns": "all"}
+    other = sdx.run(seen.pipe, PROMPT, seed=5, record=replace(RECORD, **more), **CALL)
+    assert np.array_equal(other.image, seen.trace.image)
+    for layer, found in seen.trace.concept_scores["cond"].items():
+        assert np.allclose(other.concept_scores["cond"][layer].scores, found.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_autocast_around_the_run_rounds_nothing_that_is_read(seen, monkeypatch):
+    with torch.autocast("cpu", torch.bfloat16), witnessing(seen.pipe, monkeypatch) as witness:
+        plain = seen.pipe(PROMPT, generator=torch.Generator().manual_seed(5), output_type="np", **CALL).images[0]
+        trace = sdx.run(seen.pipe, PROMPT, seed=5, record=replace(RECORD, columns="all"), **CALL)
+    assert np.array_equal(trace.image, (plain * 255).round().astype(np.uint8))
+    assert tuple(trace.concept_scores["cond"]) == tuple(seen.trace.concept_scores["cond"])
+    picture, words = (slice(PIXELS), slice(PIXELS, None)) if seen.name == "sd3" else (slice(TEXT, None), slice(TEXT))
+    for layer, found in trace.cross_attention["cond"].items():
+        given = witness.calls[-1][layer]
+        assert given.made.dtype == torch.bfloat16
+        rounded = replace(given, query=given.query.bfloat16(), key=given.key.bfloat16())  # as the kernel has them
+        own = rounded.naive()[-1, :, picture, words].mean(0)
+        error = np.abs(found.probs[-1, 0, ..., :-1].reshape(own.shape) - own.numpy()).max()
+        assert error < 5e-6  # a kernel in bfloat16 hands out a normaliser that is right to that; rounded scores: 1e-4
+
+
+def test_concepts_go_past_no_layer_that_a_cache_left_out():
+    pipe = SUBJECTS["flux"].make()
+    first, second = (f"transformer_blocks.{number}.attn" for number in range(2))
+    config = PyramidAttentionBroadcastConfig(
+        spatial_attention_block_skip_range=2,
+        spatial_attention_timestep_skip_range=(-1, 2000),
+        spatial_attention_block_identifiers=("^transformer_blocks.0",),
+        current_timestep_callback=lambda: 500,
+    )
+    pipe.transformer.enable_cache(config)
+    trace = sdx.run(pipe, PROMPT, record=RECORD, **CALL)
+    assert trace.cross_attention["cond"][second].steps == tuple(range(STEPS))
+    alone = tuple(range(0, STEPS, 2))
+    assert [trace.concept_scores["cond"][one].steps for one in (first, second)] == [alone, alone]
 
 
 def test_what_cannot_be_is_refused_before_the_run(monkeypatch):
