@@ -139,6 +139,16 @@ def test_two_runs_stand_side_by_side_on_one_slider_and_one_hover(notebook, dashb
     notebook.screenshot("explorer-pair-light")
 
 
+def test_a_change_is_pressed_and_both_runs_stand_side_by_side(notebook, dashboard):
+    dashboard.open("Change")
+    dashboard.press("Unchanged and changed")
+    pair = dashboard.area.locator(".pair:visible", has_text="attention to “rocket” × 3")
+    for place in ("unchanged", "attention to “rocket” × 3"):
+        pair.locator("section:visible", has_text=place).first.locator("canvas.base").first.wait_for(timeout=60_000)
+    dashboard.says("Compared 2 runs")
+    notebook.screenshot("explorer-change-light")
+
+
 def test_the_keyboard_alone_presses_run(notebook, dashboard):
     button = dashboard.area.locator("button", has_text="Run").first
     button.focus()
