@@ -1,14 +1,18 @@
-"""Which change is made in which family of denoisers, as a table; `Family.no_change` says what is not, and why."""
+"""Which change is made in which family of denoisers, as a table; `Family.no_change` says what is not, and why.
+
+Families that draw videos are not in it: a run of theirs takes no change (`runs/check_video`).
+"""
 
 from ...changes.several import KINDS
 from ..families import FAMILIES
+from ..families.video import VideoFamily
 
 
 def changes_by_family() -> str:
     """The table as Markdown, a row for families in which the same is made, with the reason where something is not."""
     rows = ["| family | " + " | ".join(f"`{kind}`" for kind in KINDS) + " |", "|---" * (1 + len(KINDS)) + "|"]
     alike: dict[tuple[str, ...], list[str]] = {}
-    for family in FAMILIES.values():
+    for family in (one for one in FAMILIES.values() if not isinstance(one, VideoFamily)):
         cells = tuple(f"no: {family.no_change[kind]}" if kind in family.no_change else "yes" for kind in KINDS)
         alike.setdefault(cells, []).append(family.title.removesuffix(" transformer"))
     rows += [f"| {', '.join(titles)} | {' | '.join(cells)} |" for cells, titles in alike.items()]
