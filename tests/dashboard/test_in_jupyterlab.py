@@ -30,6 +30,12 @@ class Dashboard:
     def press(self, label):
         self.area.locator("button.jupyter-button:visible", has_text=label).first.click()
 
+    def set_steps(self, count):
+        self.area.locator(".widget-readout").first.click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(str(count))
+        self.page.keyboard.press("Enter")
+
     def open(self, title):
         self.area.locator(".lm-TabBar-tab, .p-TabBar-tab", has_text=title).first.click()
 
@@ -65,11 +71,7 @@ def dashboard(notebook):
 
 def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboard):
     page, place = notebook.page, dashboard.area.locator("img.widget-image").first.bounding_box()
-    steps = dashboard.area.locator(".widget-readout").first
-    steps.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("30")
-    page.keyboard.press("Enter")
+    dashboard.set_steps(30)
     grey = dashboard.picture
     dashboard.press("Run")
     first = dashboard.changes(grey)
@@ -85,11 +87,7 @@ def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboar
 
 def test_the_newest_run_shows_words_under_the_pointer(notebook, dashboard):
     page = notebook.page
-    steps = dashboard.area.locator(".widget-readout").first
-    steps.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("6")
-    page.keyboard.press("Enter")
+    dashboard.set_steps(6)
     dashboard.press("Run")
     dashboard.says("Done in")
     dashboard.open("Pixels")
@@ -137,6 +135,17 @@ def test_two_runs_stand_side_by_side_on_one_slider_and_one_hover(notebook, dashb
         place.locator(".what", has_text="of step 1").wait_for()
     difference.locator("canvas.map").wait_for()
     notebook.screenshot("explorer-pair-light")
+
+
+def test_a_change_is_pressed_and_both_runs_stand_side_by_side(notebook, dashboard):
+    dashboard.set_steps(2)
+    dashboard.open("Change")
+    dashboard.press("Unchanged and changed")
+    pair = dashboard.area.locator(".pair:visible", has_text="attention to “rocket” × 3")
+    for place in ("unchanged", "attention to “rocket” × 3"):
+        pair.locator("section:visible", has_text=place).first.locator("canvas.base").first.wait_for(timeout=60_000)
+    dashboard.says("Compared 2 runs")
+    notebook.screenshot("explorer-change-light")
 
 
 def test_the_keyboard_alone_presses_run(notebook, dashboard):

@@ -1,4 +1,7 @@
-"""Which change is made in which family of denoisers, as a table; `Family.no_change` says what is not, and why."""
+"""Which change is made in which family of denoisers, as a table; `Family.no_change` says what is not, and why.
+
+Families that draw videos are not in it: a run of theirs takes no change (`runs/check_video`).
+"""
 
 from ...changes.several import KINDS
 from ..families import FAMILIES

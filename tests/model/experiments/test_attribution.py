@@ -229,7 +229,7 @@ def test_words_in_several_tensors_have_no_one_gradient():
     pipe = hunyuandit()
     size = {"height": 64, "width": 48, "num_inference_steps": 1, "use_resolution_binning": False}
     trace = sdx.run(pipe, PROMPT, **size)
-    with pytest.raises(sdx.RunError, match="given its words as several tensors.*'knock-out'"):
+    with pytest.raises(sdx.RunError, match=r"given its words as several tensors.*'knock-out'"):
         sdx.attribution(pipe, trace, ["cat"], step=0)
 
 
