@@ -311,7 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Measures attribution on scenes whose masks are known, and what Keep keeps.",
     )
     parser.add_argument("--scenes", type=int, default=100, help="for attribution; some 4 s each")
-    parser.add_argument("--pairs", type=int, default=20, help="of prompts for Keep; some 14 s each")
+    parser.add_argument("--pairs", type=int, default=17, help="of prompts for Keep; some 14 s each")
     parser.add_argument("--json", type=Path, help="where all that was measured goes, which WhatIf.from_json reads")
     chosen = parser.parse_args(arguments)
     if min(chosen.scenes, chosen.pairs) < 0 or not chosen.scenes + chosen.pairs:
