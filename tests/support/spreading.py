@@ -24,6 +24,7 @@ SECONDS = {
     "tests/product/test_notebooks.py::test_notebook_runs[06_architecture_and_theory]": 16,
     "tests/product/test_notebooks.py::test_notebook_runs[00_explore]": 16,
     "tests/product/test_notebooks.py::test_notebook_runs[09_transformers]": 14,
+    "tests/product/test_notebooks.py::test_notebook_runs[10_what_if]": 25,
     "tests/product/test_real_checkpoints.py": 40,
     "tests/model/loading/test_checkpoint_families.py": 38,
     "tests/product/test_readme.py": 30,

@@ -125,23 +125,31 @@ class WhatIf(Shown):
 
     def _of_methods(self) -> list[Block]:
         several = [one for one in self.scored if len(one.things) > 1]
-        rows = []
+        rows: list[tuple[str, str, str]] = []
         for method in METHODS:
-            every = clustered_mean([one.first(method) for one in self.scored], [one.scene for one in self.scored])
+            every = clustered_mean(
+                [float(one.first(method)) for one in self.scored], [one.scene for one in self.scored]
+            )
             among = "–"
             if several:
-                right = [one.first(method, one.things) for one in several]
+                right = [float(one.first(method, one.things)) for one in several]
                 among = str(clustered_mean(right, [one.scene for one in several]))
             rows.append((method, str(every), among))
         chance = np.mean([1 / len(one.words) for one in self.scored])
         among = f"{np.mean([1 / len(one.things) for one in several]):.2f}" if several else "–"
         rows.append(("chance", f"{chance:.2f}", among))
         headers = ("", f"first of all words ({len(self.scored)} scenes)", f"first of the things ({len(several)})")
-        ratios = [one.scores["knock-out"][one.thing] / one.scores["occlusion"][one.thing] for one in self.scored]
-        low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
-        return [
+        table: list[Block] = [
             Line(f"Whether the word of a known thing comes first for the thing's region, t = {TIMESTEP}", strong=True),
             Table(headers, rows, frozenset(headers[1:])),
+        ]
+        pairs = [tuple(one.scores[method][one.thing] for method in ("knock-out", "occlusion")) for one in self.scored]
+        ratios = [gone / left_out for gone, left_out in pairs if left_out]
+        if not ratios:
+            return table
+        low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+        return [
+            *table,
             Line(
                 f"without its columns, the thing's word changes {middle:.2f} of what the prompt without it changes "
                 f"(median; half of the scenes lie between {low:.2f} and {high:.2f})"
@@ -303,7 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Measures attribution on scenes whose masks are known, and what Keep keeps.",
     )
     parser.add_argument("--scenes", type=int, default=100, help="for attribution; some 4 s each")
-    parser.add_argument("--pairs", type=int, default=20, help="of prompts for Keep; some 14 s each")
+    parser.add_argument("--pairs", type=int, default=17, help="of prompts for Keep; some 14 s each")
     parser.add_argument("--json", type=Path, help="where all that was measured goes, which WhatIf.from_json reads")
     chosen = parser.parse_args(arguments)
     if min(chosen.scenes, chosen.pairs) < 0 or not chosen.scenes + chosen.pairs:

@@ -16,7 +16,7 @@ def scored(scene, right):
         words=("photo", "cat", "dog"),
         thing=1,
         things=(1, 2),
-        scores={method: (0.2, 0.5 if method in right else 0.0, 0.1) for method in METHODS},
+        scores={method: (0.2, 0.5 if method in right else 0.01, 0.1) for method in METHODS},
     )
 
 
