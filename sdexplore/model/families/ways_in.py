@@ -365,7 +365,9 @@ def _hands_out_normaliser(
 
 def in_float32(device: torch.device) -> AbstractContextManager[Any]:
     """A block in which products of float32 stay float32, though the user's `torch.autocast` is on around the run."""
-    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
+    if torch.compiler.is_compiling() or not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
