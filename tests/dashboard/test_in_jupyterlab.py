@@ -70,7 +70,7 @@ def dashboard(notebook):
 
 
 def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboard):
-    page, place = notebook.page, dashboard.area.locator("img.widget-image").first.bounding_box()
+    place = dashboard.area.locator("img.widget-image").first.bounding_box()
     dashboard.set_steps(30)
     grey = dashboard.picture
     dashboard.press("Run")

@@ -61,8 +61,8 @@ def attribution(
       little better than chance at naming an object's word (0.43 where norms reach 0.87 and chance is 0.20; 20 scenes
       of the embedded model).
     - "knock-out": root mean square over the region and the channels of ε − ε', where ε' reads nothing from the word's
-      columns, in any layer. It says what the columns do, and not what leaving the word out would do: the text encoder
-      has put the word into the columns behind it.
+      columns, in any layer; where words attend too, the picture alone reads nothing of them. It says what the columns
+      do, and not what leaving the word out would do: the text encoder has put the word into the columns behind it.
     - "occlusion": the same of ε − ε(prompt without the word), as `occlusion` makes it. The rest is encoded again.
     - "attention": mean probability that the region pays the word, as `region_words` reads it from the trace; nothing is
       computed.

@@ -50,9 +50,10 @@ def head_effects(
 
     At one step of the trace the pipeline's denoiser predicts again from the run's own latents, with one thing missing
     in each row of the batch: the word's values in one head (the head's reading of the word), or all values in one head
-    (the whole head: `out − z_h W_oᵀ`, its layer's bias stays). So it costs 2 rows of a denoiser call for each head, and
-    2 for each layer. The attention that the head pays the word is read beside, since the two rankings differ: attention
-    tells where a head looks, and an effect what follows from it.
+    (the whole head: `out − z_h W_oᵀ`, its layer's bias stays). Where words attend too, the reading is the picture's.
+    So it costs 2 rows of a denoiser call for each head, and 2 for each layer. The attention that the head pays the word
+    is read beside, since the two rankings differ: attention tells where a head looks, and an effect what follows
+    from it.
 
     Args:
         pipe: The pipeline that made the trace.
