@@ -116,7 +116,8 @@ def _one_step(pipe: Any) -> OneStepScheduler | OneStepFlowScheduler:
 
 
 def _of_euler_flow(pipe: Any) -> bool:
-    return isinstance(pipe.scheduler, FlowMatchEulerDiscreteScheduler)
+    """Whether it has flow matching's Euler steps; pipelines with UNets ask for a scaling that these do not have."""
+    return isinstance(pipe.scheduler, FlowMatchEulerDiscreteScheduler) and family_of(pipe).component != "unet"
 
 
 def _several(t: Any) -> bool:

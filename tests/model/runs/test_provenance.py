@@ -9,7 +9,7 @@ from tiny_pipelines import stable_diffusion
 import sdexplore as sdx
 from sdexplore.trace.provenance import Provenance, ReconstructionFacts, SchedulerFacts
 
-SOMETIMES = {"interrupted", "compiled", "missing", "out_of_memory", "reconstruction", "changed", "guided_by"}
+SOMETIMES = {"interrupted", "compiled", "missing", "out_of_memory", "reconstruction", "changed", "guided_by", "modules"}
 
 
 def test_a_run_writes_every_declared_key_and_no_other():
