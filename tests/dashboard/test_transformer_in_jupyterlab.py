@@ -23,7 +23,7 @@ SECTIONS = {
     "Components": "text=joint-attention: 3 layers",
     "Change": "text=SD3Transformer2DModel",
     "Compare": "text=Nothing is compared yet",
-    "Export": "text=The article holds no figure yet",
+    "Export": "text=The article holds",
 }
 
 

@@ -1,14 +1,19 @@
 """Studies of a source that needs no model, and one small cluster for the tests of a file."""
 
-import os
-
 import pytest
 import study_sources as source
 
 import sdexplore as sdx
 
-os.environ.setdefault("TQDM_DISABLE", "1")
 RUNS = sdx.grid(prompt=["a cat", "a dog"], seed=range(3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_bars():
+    """Other processes print no bars either; the tests of other folders keep theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TQDM_DISABLE", "1")
+        yield
 
 
 @pytest.fixture
