@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 
 from ..base.errors import SdexploreError, did_you_mean
 from .command import OUTPUT, PIPE, TRACE, Command, Notebook
-from .commands import help_of
+from .commands import help_of, listing
 from .file_commands import FILE_COMMANDS
 from .parsing import parse_arguments
 
@@ -37,11 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def overview() -> str:
     """The help of the command line."""
-    width = max(map(len, FILE_COMMANDS))
-    lines = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in FILE_COMMANDS.items())
     return (
         "Looks inside a Stable Diffusion pipeline: sdexplore COMMAND [options] [text]\n\n"
-        f"{lines}\n\n"
+        f"{listing(FILE_COMMANDS)}\n\n"
         "`sdexplore COMMAND --help` shows the options of a command. In a notebook, `%load_ext sdexplore` has more.\n\n"
         "  sdexplore inspect v1-5-pruned-emaonly.safetensors\n"
         "  sdexplore doctor mini\n"

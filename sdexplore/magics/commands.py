@@ -43,13 +43,17 @@ def help_of(name: str, command: Command | None = None) -> str:
     return f"%sdexplore {name} [options]{text}\n\nGives {command.summary}.{kept}\n\noptions:{lines}"
 
 
+def listing(commands: Mapping[str, Command]) -> str:
+    """Names and summaries, a line each."""
+    width = max(map(len, commands))
+    return "\n".join(f"  {name:{width}}  {command.summary}" for name, command in commands.items())
+
+
 def overview() -> str:
     """The help of all commands, a line each."""
-    width = max(map(len, COMMANDS))
-    lines = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
     return (
         "Looks inside a Stable Diffusion pipeline: %sdexplore COMMAND [options] [text]\n\n"
-        f"{lines}\n\n"
+        f"{listing(COMMANDS)}\n\n"
         "`%sdexplore COMMAND --help` shows the options of a command. Options stand before or after the text, which is\n"
         "kept as typed; one pair of quotes around all of it is removed. The prompt of `%%sdexplore run` is the cell.\n"
         "The current pipeline and trace are the variables `pipe` and `trace`. The result of a command is the value of\n"
