@@ -82,6 +82,7 @@ _HOMES = {
     "reproduce": "reproduction.reproduction",
     "Study": "studies.study",
     "grid": "studies.grid",
+    "set_options": "base.options",
     "SdexploreError": "base.errors",
     "LoadError": "base.errors",
     "InspectionError": "base.errors",
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
         TokenError,
         TraceError,
     )
+    from .base.options import set_options
     from .calibration.measuring import calibrate
     from .calibration.word_effect import word_effect
     from .changes.ablate import Ablate

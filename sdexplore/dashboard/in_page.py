@@ -6,8 +6,8 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
+from ..base.options import Theme
 from ..figures.columns import ARTICLE, Column
-from ..figures.themes import Theme
 
 CLASS: Final = "sdexplore"
 """The class of the element around a dashboard, which style.css knows."""

@@ -9,10 +9,10 @@ from jaxtyping import UInt8
 
 from ..base.display import clip, escape
 from ..base.errors import TraceError
+from ..base.options import Theme
 from ..base.png import png
 from ..figures.columns import fitting
 from ..figures.picture import Picture
-from ..figures.themes import Theme
 from .article_form import ArticleForm, ArticlePlace
 from .in_page import PIXELS_PER_INCH, ShownPicture, Surroundings
 from .messages import FAINT, CodeLine

@@ -1,9 +1,10 @@
 """The line of code that makes a picture again, and how the traces that stand in it were made."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -78,6 +79,26 @@ def line_of_code(
     """
     named = " and ".join(trace.fingerprint for trace in traces)
     return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces, given=given)
+
+
+_SETTING: Final = re.compile(r"with sdx\.set_options\(lang='(\w+)'\): ")
+
+
+def in_language(line: str, lang: str) -> str:
+    """The line of a picture in this language: "with sdx.set_options(lang='ja'): …" where it is not English."""
+    if lang == "en" or _SETTING.match(line):
+        return line
+    written = f"with sdx.set_options(lang={lang!r}): {line}"
+    if not isinstance(line, CodeLine):
+        return written
+    made = CodeLine(written, line.sources, line.over)
+    made.given = line.given
+    return made
+
+
+def without_language(line: str) -> str:
+    """The line without the language that `in_language` put before it."""
+    return _SETTING.sub("", line)
 
 
 def options(given: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> str:

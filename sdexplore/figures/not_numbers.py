@@ -46,7 +46,7 @@ def told(picture: Picture, sources: Iterable[object]) -> Picture:
         return picture
     title = picture.figure.get_suptitle()
     picture.figure.suptitle(f"{title}\n{drawable(note, 110)}", fontsize=9)
-    return replace(picture, alt=AltText.of(picture.alt).adding(note))
+    return replace(picture, alt=f"{picture.alt} {note}", caption=f"{picture.caption} {note}")
 
 
 def named(alt: str, data: Mapping[str, np.ndarray], sources: Iterable[object]) -> str:

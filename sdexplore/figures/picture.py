@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import RLock
@@ -16,12 +16,13 @@ import numpy as np
 from ..base import atomic_files, json_text
 from ..base.display import MOST_CHARACTERS, clip, escape, harmless
 from ..base.errors import PublishError
+from ..base.options import THEMES, Theme, options
 from ..base.png import png
 from . import layout_cache
 from .captions import AltText
 from .code_lines import CodeLine, summary
 from .columns import SCREEN_DPI, column
-from .themes import THEMES, Theme, themed
+from .themes import themed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,20 +47,25 @@ class Picture:
     Attributes:
         figure: The matplotlib figure, made without pyplot, so that it shows once and pyplot does not keep it.
         data: Name -> array as drawn.
-        alt: What is to be seen, in a sentence or two.
+        alt: What is to be seen, in a sentence or two, for a reader who does not see it.
         call: The line of code that makes it again; a comment names the trace by its fingerprint. A `CodeLine`
             also knows how the traces in it were made.
+        caption: What the figure means, in a sentence, for a reader who sees it: it stands beneath in an article.
+        lang: The language of its words.
+        theme: The page that `save` and `png` draw it for, where they are given no other.
     """
 
     figure: "Figure"
     data: Mapping[str, np.ndarray]
     alt: str
     call: str
+    caption: str = ""
+    lang: str = field(default_factory=lambda: options().lang)
+    theme: Theme = field(default_factory=lambda: options().theme)
 
-    @property
-    def caption(self) -> str:
-        """What stands beneath the picture in an article: a sentence; `alt` where the view has no other."""
-        return AltText.of(self.alt).caption
+    def __post_init__(self) -> None:
+        if not self.caption:
+            object.__setattr__(self, "caption", AltText.of(self.alt).caption)
 
     @property
     def sources(self) -> tuple[Mapping[str, Any], ...]:
@@ -93,7 +99,7 @@ class Picture:
         )
         return (notice,)
 
-    def save(self, path: str | Path, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> Path:
+    def save(self, path: str | Path, *, dpi: int = DPI, width: int | None = None, theme: Theme | None = None) -> Path:
         """Writes the figure to `path` (.png, .svg, .pdf, .webp, .jpg), folders included, atomically; returns the path.
 
         A PNG carries the alt text, the call, and model, prompt, seed, scheduler and versions as text chunks.
@@ -103,7 +109,8 @@ class Picture:
             width: Instead of dpi: how many pixels wide the file is, to a hundredth. A blog's column is about 700
                 wide, and twice that is sharp on every screen.
             theme: The page that it is for: "light" (white), "dark", or "transparent", without a page of its own and
-                with ink that reads on both. Only page and ink differ; colours that carry data stay.
+                with ink that reads on both. Only page and ink differ; colours that carry data stay. None: the theme
+                that `set_options` had set when the picture was made, "light" where it set none.
 
         Raises:
             PublishError: Another ending; a width for a file without pixels; a theme that does not exist.
@@ -114,17 +121,19 @@ class Picture:
             raise PublishError(f"cannot save a picture as {path.name!r}: the ending is one of {', '.join(_FORMATS)}")
         if width is not None and ending not in _IN_PIXELS:
             raise PublishError(f"{path.name!r} has no pixels: leave width={width!r} out, or save as .png")
+        theme = self.theme if theme is None else theme
         if theme == "transparent" and ending == ".jpg":
             raise PublishError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
         content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
         atomic_files.save(path, content, PublishError)
         return path
 
-    def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme = "light") -> bytes:
+    def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme | None = None) -> bytes:
         """The figure as the bytes of a PNG file; arguments as those of `save`."""
         return self._render("png", dpi, width=width, theme=theme)
 
-    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme = "light") -> bytes:
+    def _render(self, kind: str, dpi: int, *, width: int | None = None, theme: Theme | None = None) -> bytes:
+        theme = self.theme if theme is None else theme
         if theme not in THEMES:
             raise PublishError(f"theme {theme!r}: a theme is one of {', '.join(map(repr, THEMES))}")
         if width is not None and width < 1:
@@ -150,12 +159,12 @@ class Picture:
             )
         return buffer.getvalue()
 
-    def screen(self, *, dpi: float = SCREEN_DPI, theme: Theme = "light") -> bytes:
+    def screen(self, *, dpi: float = SCREEN_DPI, theme: Theme | None = None) -> bytes:
         """The figure as the bytes of a PNG file that a dashboard shows and no file keeps.
 
         Its pixels are those of `png`, on white where its page is not opaque; they are packed less tightly.
         """
-        return png(self._pixels(dpi, theme))
+        return png(self._pixels(dpi, self.theme if theme is None else theme))
 
     def _pixels(self, dpi: float, theme: Theme) -> np.ndarray:
         """The pixels (Y, X, 3) uint8 of `png`, on white."""

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
+
+from ..base.options import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-
-Theme: TypeAlias = Literal["light", "dark", "transparent"]
-THEMES: Final = ("light", "dark", "transparent")
 
 _PAGE: Final = "#181818"
 _DARKEST, _LIGHTEST = 0.62, 0.93  # of ink on that page: faint ink stays fainter, and legible

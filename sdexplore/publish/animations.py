@@ -17,6 +17,7 @@ from ..analysis.trajectory import StepPicture, pictures_in_words, predicted_pict
 from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
+from ..base.options import Theme
 from ..figures.alt_texts import in_words, peak, way_of
 from ..figures.captions import AltText, with_details
 from ..figures.cells import place_of
@@ -26,7 +27,7 @@ from ..figures.labels import colour_bar
 from ..figures.not_numbers import named, top_of
 from ..figures.panels import panels
 from ..figures.picture import drawable, style
-from ..figures.themes import Theme, themed
+from ..figures.themes import themed
 from ..figures.titles import run_title, selection_title, step_title
 from ..trace.one_frame import one_frame
 from ..trace.step_decoding import VAE

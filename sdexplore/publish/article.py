@@ -10,8 +10,8 @@ from typing import Any, Literal
 from ..base import json_text
 from ..base.display import Block, Line, Shown, Table, clip, size
 from ..base.errors import PublishError
+from ..base.options import THEMES, Theme
 from ..base.user_warnings import warn_user
-from ..figures.themes import THEMES, Theme
 from ..trace.trace import Trace
 from .article_facts import USUAL, check_root, check_text, checked_facts
 from .manifest import FILE, Entry, Manifest
@@ -97,7 +97,7 @@ class Article(Shown):
         alt: str | None = None,
         width: int | None = None,
         *,
-        theme: Theme = "light",
+        theme: Theme | None = None,
     ) -> "Article":
         """Writes a picture and its sidecar, and puts the picture into the article; returns the article.
 
@@ -109,7 +109,7 @@ class Article(Shown):
             width: Its width in the page, in CSS pixels; the file keeps its own width. A known key keeps the caption and
                 width that were last given by hand, until others are given. Its alt text is that of the new picture. A
                 warning says that a caption was kept although the picture is another one.
-            theme: "light", "dark" or "transparent": the page for which a view's picture is drawn.
+            theme: "light", "dark" or "transparent": the page for which a view's picture is drawn. None: its own.
 
         Raises:
             PublishError: The picture cannot be published; nothing was written.
@@ -130,7 +130,7 @@ class Article(Shown):
                 material = replace(material, caption=caption, notices=(*material.notices, *notices))
             number = manifest.number_of(key, self._place.path(self._folder / "_").parent)
             file = f"{number:03d}{material.encoded.suffix}"
-            facts = sidecar_of(material, key=key, file=file, theme=theme, most_bytes=most)
+            facts = sidecar_of(material, key=key, file=file, most_bytes=most)
             manifest.pictures[key] = Entry(
                 number=number,
                 file=file,
@@ -289,7 +289,7 @@ class Article(Shown):
                 )
         if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):
             raise PublishError(f"add(width={width!r}): the width in the page, in whole pixels")
-        if not isinstance(theme, str) or theme not in THEMES:
+        if theme is not None and (not isinstance(theme, str) or theme not in THEMES):
             raise PublishError(f"add(theme={clip(repr(theme), 80)}): a theme is one of {', '.join(map(repr, THEMES))}")
 
     @staticmethod

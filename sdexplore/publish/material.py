@@ -15,9 +15,9 @@ from .. import views
 from ..base import json_text
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..figures.code_lines import summary
+from ..base.options import Theme
+from ..figures.code_lines import summary, without_language
 from ..figures.picture import Picture
-from ..figures.themes import Theme
 from ..trace.facts import facts_of
 from ..trace.trace import Trace
 from .animations import Animation
@@ -38,6 +38,7 @@ class Material:
         over: The axes, if the traces are the cells of a Comparison.
         given: Name in the line -> digest of the user's own array that it stands for.
         name: Its key, if none is given.
+        theme, lang: The page that it was drawn for, and the language of its words.
         notices: What a reader or the author should know of it.
     """
 
@@ -45,6 +46,8 @@ class Material:
     alt: str
     caption: str
     name: str
+    theme: Theme = "light"
+    lang: str = "en"
     code: str | None = None
     sources: Sequence[Mapping[str, Any]] = ()
     over: Mapping[str, Any] | None = None
@@ -53,7 +56,7 @@ class Material:
 
 
 def material_of(
-    thing: object, *, alt: str | None, caption: str | None, most_bytes: int | None, theme: Theme
+    thing: object, *, alt: str | None, caption: str | None, most_bytes: int | None, theme: Theme | None
 ) -> Material:
     """A Picture, Trace, Animation, matplotlib figure, PIL image or uint8 array as the content of a file.
 
@@ -63,16 +66,18 @@ def material_of(
     if isinstance(thing, Picture):
         return Material(
             encoded=fitted(thing.png(theme=theme), most_bytes),
+            theme=theme or thing.theme,
+            lang=thing.lang,
             alt=thing.alt if alt is None else alt,
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
-            name=name_of(thing.call, "figure"),
+            name=name_of(without_language(thing.call), "figure"),
             notices=thing.notices,
             sources=thing.sources,
             over=thing.over,
             given=thing.given,
         )
-    if theme != "light":
+    if theme not in (None, "light"):
         raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; an animation is made with its own")
     if isinstance(thing, Animation):
         encoded = thing.encoded("webp", most_bytes)

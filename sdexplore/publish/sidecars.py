@@ -11,9 +11,9 @@ from typing import Any
 from ..base import json_text
 from ..base.atomic_files import named
 from ..base.display import clip
-from ..base.errors import PublishError
+from ..base.errors import PublishError, did_you_mean
+from ..base.options import LANGUAGES, THEMES
 from ..figures.code_lines import summary
-from ..figures.themes import THEMES
 from .material import Material
 
 SCHEMA = 1
@@ -29,7 +29,7 @@ _WITHIN = re.compile(  # a path in a sentence, with spaces only in the user's na
 _HOME = re.compile(rf".*[\\/]{_USER}[\\/]*")
 
 
-def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_bytes: int | None) -> dict[str, Any]:
+def sidecar_of(material: Material, *, key: str, file: str, most_bytes: int | None) -> dict[str, Any]:
     """The facts of a published picture as JSON, without local paths."""
     content = material.encoded.content
     sources = [without_paths(source) for source in material.sources]
@@ -43,7 +43,8 @@ def sidecar_of(material: Material, *, key: str, file: str, theme: str, most_byte
         "alt": material.alt,
         "caption": material.caption,
         "code": material.code,
-        "theme": theme,
+        "theme": material.theme,
+        **({} if material.lang == "en" else {"lang": material.lang}),
         "most_bytes": most_bytes,
         "note": material.encoded.note,
         "drawn_with": {name: _version(name) for name in ("sdexplore", "matplotlib", "pillow", "numpy")},
@@ -113,6 +114,10 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         raise PublishError(f"{path.name!r} is damaged: it does not say how its picture was made")
     if (theme := facts.get("theme", "light")) not in THEMES:
         raise PublishError(f"{path.name!r} is damaged: its theme is {clip(repr(theme), 80)}")
+    if (lang := facts.get("lang", "en")) not in LANGUAGES:
+        raise PublishError(
+            f"{path.name!r}: its language {clip(repr(lang), 80)} is not known; {did_you_mean(str(lang), LANGUAGES)}"
+        )
     return facts
 
 

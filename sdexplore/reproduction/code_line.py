@@ -11,6 +11,7 @@ from typing import Any, Final
 from .. import views
 from ..base.display import clip
 from ..base.errors import PublishError, SdexploreError, did_you_mean
+from ..figures.code_lines import without_language
 from ..publish.animations import animation
 from ..trace.collections import Comparison
 from ..trace.trace import Trace
@@ -53,6 +54,7 @@ class Line:
             raise PublishError(
                 f"{clip(str(facts.get('file')))!r} was given as an image or figure: no line of code makes it"
             )
+        code = without_language(code)
         try:
             tree = ast.parse(code.strip(), mode="eval").body
             written = ast.unparse(tree)

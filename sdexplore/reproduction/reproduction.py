@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..base.atomic_files import named
 from ..base.display import Block, Line, Shown, clip
 from ..base.errors import PublishError
+from ..base.options import Options, pinned
 from ..figures.picture import Picture
 from ..publish.material import material_of
 from ..publish.sidecars import drawn_otherwise, read_sidecar, sha256
@@ -104,7 +105,8 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         if trace.provenance.get("model") == "unknown":
             found.append("The pipeline does not say where its weights are from.")
     found += [said for trace, source in zip(traces, sources, strict=True) for said in decoded_as_then(trace, source)]
-    made = line.draw(pipe, traces, facts.get("over"), given, of_runs)
+    with pinned(Options(lang=facts.get("lang", "en"))):
+        made = line.draw(pipe, traces, facts.get("over"), given, of_runs)
     _check_given(line, facts, made)
     most = facts.get("most_bytes")
     again = material_of(

@@ -11,6 +11,7 @@ from ..figures.labels import row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title, step_title
+from ..strings.wording import counted, listed, wording
 from ..trace.one_frame import one_frame
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
@@ -47,12 +48,13 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
         decode and (steps is not None or bool(trace.decoded)),
     )  # a Record that names none wants none by itself
     noisy, clean = step_pictures(trace, chosen, decode=decode)
-    rows = [("x_t", noisy)] + ([("predicted x0", clean)] if clean else [])
+    rows = [("x_t", wording("denoising.x_t"), noisy)]
+    rows += [("predicted x0", wording("denoising.x0"), clean)] if clean else []
     y, x = noisy[0].pixels.shape[:2]
     last = trace.image is not None
     with panels(len(rows), len(chosen) + last, aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(run_title(trace), fontsize=9)
-        for row, (label, pictures) in enumerate(rows):
+        for row, (_, label, pictures) in enumerate(rows):
             row_label(axes[row, 0], label)
             for column, picture in enumerate(pictures):
                 axes[row, column].imshow(picture.pixels)
@@ -63,17 +65,25 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:
-            axes[0, -1].set_title("picture\n" if trace.kind == "run" else "given\npicture", fontsize=7.5)
-    data = {f"{label}/{step}": one.pixels for label, ps in rows for step, one in zip(chosen, ps, strict=True)}
-    by_step = {step: [ps[column] for _, ps in rows] for column, step in enumerate(chosen)}
-    drawn_by = f" Not decoded by the VAE: {said}." if (said := pictures_in_words(by_step)) else ""
+            axes[0, -1].set_title(wording(f"panel.{'picture' if trace.kind == 'run' else 'given'}"), fontsize=7.5)
+    data = {f"{name}/{step}": one.pixels for name, _, ps in rows for step, one in zip(chosen, ps, strict=True)}
+    by_step = {step: [ps[column] for _, _, ps in rows] for column, step in enumerate(chosen)}
+    marked = pictures_in_words(by_step)
+    drawn_by = wording("denoising.not_decoded", pictures=marked) if marked else ""
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if asked else {"decode": False}
     given |= {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data=data if trace.image is None else data | {"image": trace.image},
-        alt=f"The latents and the predicted picture at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"{way_of(trace)}, for {in_words(trace)}.{drawn_by}",
+        alt=wording(
+            "denoising.alt",
+            steps=listed(map(str, chosen)),
+            of=trace.num_steps,
+            way=way_of(trace),
+            prompt=in_words(trace),
+            drawn_by=drawn_by,
+        ),
+        caption=wording(f"denoising.caption.{trace.kind}", steps=counted(trace.num_steps, "step")),
         call=line_of_code("denoising", f"trace{options(given)}", whole),
     )

@@ -5,12 +5,14 @@ A view says it with a decorator; `MADE_FROM` holds what all of them say.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, Literal, TypeVar, cast
 
 import numpy as np
 
+from ..base.options import pinned
+from ..figures.code_lines import in_language
 from ..figures.not_numbers import told
 from ..figures.picture import Picture
 
@@ -50,7 +52,8 @@ MADE_FROM: Final[dict[str, MadeFrom]] = {}
 def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refusal: str = "") -> Callable[[View], View]:
     """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`.
 
-    The view's Picture names NaN and Inf in what the view was given.
+    The view's Picture names NaN and Inf in what the view was given. It is drawn under the options of `set_options`
+    that hold when the view is called, and its line of code names a language other than English.
     """
 
     def note(view: View) -> View:
@@ -58,8 +61,9 @@ def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refus
 
         @wraps(view)
         def drawn(*given: Any, **options: Any) -> Picture:  # noqa: ANN401  (the view's own)
-            with np.errstate(invalid="ignore", over="ignore"):  # NaN and Inf are told in words
-                return told(view(*given, **options), (*given, *options.values()))
+            with np.errstate(invalid="ignore", over="ignore"), pinned():  # NaN and Inf are told in words
+                picture = told(view(*given, **options), (*given, *options.values()))
+                return replace(picture, call=in_language(picture.call, picture.lang))
 
         return cast("View", drawn)
 

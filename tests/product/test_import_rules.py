@@ -19,7 +19,7 @@ MOST_LINES = 400
 # A room is a folder. It imports from rooms of lower levels, and from itself.
 LEVELS = (
     ("base", "theory"),
-    ("text",),
+    ("text", "strings"),
     ("trace", "mini.world"),
     ("mini",),
     ("records", "analysis", "changes"),
@@ -54,6 +54,7 @@ OUTSIDE = {
     "base": ARRAYS,
     "theory": ARRAYS,
     "text": set(),
+    "strings": set(),
     "trace": ARRAYS | {"safetensors"},
     "mini": ARRAYS,
     "mini.world": ARRAYS | {"PIL"},

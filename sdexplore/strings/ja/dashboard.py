@@ -1,0 +1,6 @@
+"""What the dashboard says."""
+
+from collections.abc import Mapping
+from typing import Final
+
+STRINGS: Final[Mapping[str, str]] = {}
