@@ -19,12 +19,14 @@ help:
 # torch comes first. Without it, the packages that depend on it would install a build of their own choice.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("sdexplore needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Makes a Python environment in $(VENV)/ and installs torch into it. On Linux it may bring CUDA: some gigabytes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt torch
 	@touch $@
 
 $(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@echo "Installs sdexplore with diffusers, transformers, JupyterLab and matplotlib: about a minute."
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.package
@@ -33,6 +35,7 @@ $(VENV)/.test: $(VENV)/.package
 
 demo: $(VENV)/.package
 	@mkdir -p $(DEMO)
+	@echo "Runs the first notebook with the embedded model: about a minute."
 	$(BIN)/jupyter execute --timeout=600 --output=../$(DEMO)/01_a_look_inside.ipynb notebooks/01_a_look_inside.ipynb
 	@echo "The notebook with its output and its figures are in $(CURDIR)/$(DEMO):"
 	@ls $(DEMO)
