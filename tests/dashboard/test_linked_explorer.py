@@ -2,6 +2,7 @@
 
 import base64
 import io
+from html import unescape
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ def test_the_file_of_a_notebook_gets_a_still_picture_and_an_honest_text(explorer
     assert data["text/plain"].startswith("LinkedExplorer of trace ")
     assert "a, cat, and, rocketship" in metadata["image/png"]["alt"]
     assert metadata["image/png"]["alt"] in data["text/plain"]
+    assert f'src="data:image/png;base64,{data["image/png"]}"' in data["text/html"]  # what a site of notebooks shows
+    assert metadata["image/png"]["alt"] in unescape(data["text/html"])
 
 
 def test_a_snapshot_shows_the_step_and_the_layers_that_are_shown(explorer):
