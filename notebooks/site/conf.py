@@ -27,9 +27,9 @@ smartquotes = False  # "heads" in a docstring is code
 suppress_warnings = ["config.cache"]  # what ours are configured with has no pickle
 
 nb_execution_mode = "off"
-# A widget without its kernel shows nothing. What stands beside it in the notebook, HTML with alt text, is shown instead.
+# A widget without its kernel shows nothing. The HTML that stands beside it in the notebook, with alt text, is shown.
 nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 
 add_module_names = False
@@ -39,7 +39,9 @@ napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
-html_theme, html_title = "furo", "sdexplore"
+html_theme, html_title, html_favicon = "furo", "sdexplore", "static/favicon.svg"
+pygments_dark_style = "github-dark"
+html_domain_indices = False  # an index of modules, which are no public names
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -48,16 +50,21 @@ html_js_files = [("frames.js", {"defer": "defer"})]
 mathjax_path = "mathjax/tex-svg.js"
 
 
+def _plain(text):
+    """Types as they are written in the source: Float[ndarray, 'y x'], np.integer."""
+    text = re.sub(r"~?jaxtyping\.", "", text)
+    return re.sub(r"~?numpy\.integer\[~?(typing\.)?Any\]", "numpy.integer", text)
+
+
 def _signature(_app, _what, _name, _obj, _options, *texts):
-    """Float[ndarray, 'y x'], without the name of the library before it."""
-    return tuple(text and re.sub(r"~?jaxtyping\.", "", text) for text in texts)
+    return tuple(text and _plain(text) for text in texts)
 
 
 def _docstring(_app, _what, _name, _obj, _options, lines):
-    """The same in the types of attributes, where the star of an axis is no emphasis."""
+    """The same in the types of attributes, where the star of an axis is not the begin of emphasis."""
     for place, line in enumerate(lines):
         if line.startswith(":vartype"):
-            lines[place] = re.sub(r"~?jaxtyping\.", "", line).replace("*", r"\*")
+            lines[place] = _plain(line).replace("*", r"\*")
 
 
 def setup(app):

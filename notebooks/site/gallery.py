@@ -5,7 +5,7 @@ import json
 import os
 
 from docutils.statemachine import StringList
-from made_pictures import folder_of
+from made_pictures import file_of, folder_of
 from sphinx.util.docutils import SphinxDirective
 
 from sdexplore import views
@@ -18,7 +18,7 @@ def _facts(app):
 
 
 def _image(app, view, facts, *options):
-    path = os.path.relpath(folder_of(app) / f"{view}.png", app.srcdir)
+    path = os.path.relpath(file_of(folder_of(app), view), app.srcdir)
     alt = " ".join(facts[view]["alt"].split()).replace("\\", r"\\")
     return [f".. image:: /{path}", f"   :alt: {alt}", "   :loading: lazy", *(f"   {one}" for one in options), ""]
 

@@ -1,8 +1,9 @@
 """Links of the README and the notebooks, made right for the site.
 
-In the checkout they lead to files. Where a page of the site stands for that file, the link leads to the page: a page that
-includes a file stands for it. Every other file is in the repository. Its address is read from the environment variable
-`SDEXPLORE_REPOSITORY`, else from `project.urls` in pyproject.toml. Where neither says it, the text stays and the link goes.
+In the checkout they lead to files. Where a page of the site stands for that file, the link leads to the page: a page
+that includes a file stands for it. Every other file is in the repository. Its address is read from the environment
+variable `SDEXPLORE_REPOSITORY`, else from `project.urls` in pyproject.toml. Where neither says it, the text stays and
+the link goes.
 """
 
 import builtins
@@ -15,12 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from docutils import nodes
+from picture_files import described
 from sphinx import addnodes
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 _PICTURES = (".png", ".svg", ".webp", ".jpg", ".gif")
 _LINK = re.compile(r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^)\s]+)\)")
+_IMAGE = re.compile(r'(?<=<img src=")[^":]+(?=")')
 _INCLUDE = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
 
 
@@ -56,7 +59,11 @@ def repaired(text, file, page, known, home):
             return link["text"]
         return f"{link['mark']}[{link['text']}]({to}{sign}{fragment})"
 
-    return _LINK.sub(one, text)
+    def image(source):
+        there = (file.parent / unquote(source[0])).resolve()
+        return os.path.relpath(there, page.parent) if there.exists() else source[0]
+
+    return _IMAGE.sub(image, _LINK.sub(one, text))
 
 
 def _read(app, name, content, repair):
@@ -66,6 +73,8 @@ def _read(app, name, content, repair):
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 cell["source"] = repair("".join(cell["source"]), page, page)
+            elif cell["cell_type"] == "code":
+                cell["outputs"] = [described(output) for output in cell["outputs"]]
         content[0] = json.dumps(notebook, ensure_ascii=False)
 
 

@@ -1,8 +1,8 @@
 """What the site shows and no file of the checkout is: a picture of every view, and a run to explore.
 
-A view's picture is the first that a notebook shows of it, as committed: it stands there among words that explain it, and
-no second list of calls is kept. Views that no notebook shows are drawn here, from one run of the embedded model. What was
-made is kept beside the doctrees until the package or a notebook changes.
+A view's picture is the first that a notebook shows of it, as committed: it stands there among words that explain it,
+and no second list of calls is kept. Views that no notebook shows are drawn here, from the embedded model. What was made
+is kept with the doctrees until the package or a notebook changes.
 """
 
 import base64
@@ -19,26 +19,34 @@ from sdexplore import views
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-RUN = "explored/a_cat_and_a_rocket.html"  # in a folder that no page of the site is in: a page of the same name would win
+PROMPT = "a dog and an umbrella on the beach"
+RUN = "explored/a_dog_and_an_umbrella.html"  # a page of the site of the same name would replace it
 _CALL = re.compile(r"^sdx\.views\.(\w+)\(", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
 class Material:
-    """One run of the embedded model, made when it is first asked for."""
+    """What is drawn from the embedded model, made when it is first asked for."""
 
     @cached_property
     def pipe(self):
         """The embedded model."""
-        pipe = sdx.load()
+        pipe = sdx.load(scheduler="DPM++ 2M")  # sharp after few steps
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
     @cached_property
     def trace(self):
-        """A run that holds what the page and the views below show."""
-        record = sdx.Record(features=("mid_block", "up_blocks.1"), statistics=True)
-        return sdx.run(self.pipe, "a cat and a rocket in space", seed=3, num_inference_steps=8, record=record)
+        """The run to explore, with what its page can show."""
+        return self._run(6, sdx.Record(features=("mid_block", "up_blocks.1")))
+
+    @cached_property
+    def measured(self):
+        """A run whose modules were measured."""
+        return self._run(2, sdx.Record(statistics=True, decode=0))
+
+    def _run(self, steps, record):
+        return sdx.run(self.pipe, PROMPT, seed=1, num_inference_steps=steps, record=record)
 
 
 def _benchmark(_material):
@@ -48,7 +56,7 @@ def _benchmark(_material):
 
 
 DRAWN = {
-    "activation_statistics": lambda made: views.activation_statistics(made.trace),
+    "activation_statistics": lambda made: views.activation_statistics(made.measured),
     "benchmark": _benchmark,
     "components": lambda made: views.components(sdx.components(made.pipe)),
     "study_pairs": lambda _made: views.study_pairs(
@@ -85,6 +93,11 @@ def drawn(view, material):
     return {"png": picture.png(), "alt": picture.alt, "call": picture.call.partition("  # ")[0], "notebook": None}
 
 
+def file_of(folder, view):
+    """Where the picture of a view is."""
+    return folder / f"view-{view}.png"
+
+
 def make(folder):
     """Writes the pictures, `pictures.json` and the page of a run into the folder, unless they are there and new."""
     sources = [*ROOT.glob("sdexplore/**/*.py"), *ROOT.glob("sdexplore/browser/js/*"), *NOTEBOOKS.glob("*.ipynb")]
@@ -97,7 +110,7 @@ def make(folder):
     material, shown, said = Material(), in_notebooks(), {}
     for view in views.__all__:
         said[view] = shown.get(view) or drawn(view, material)
-        (folder / f"{view}.png").write_bytes(said[view].pop("png"))
+        file_of(folder, view).write_bytes(said[view].pop("png"))
     sdx.page(material.trace, folder / "extra" / RUN)
     facts.write_text(json.dumps(said), encoding="utf-8")
 

@@ -1,14 +1,25 @@
-"""Pictures that notebooks hold inline become files: a page loads at once, and each picture when it is scrolled to."""
+"""Pictures of notebooks: each has its alt text, and is a file of its own that is loaded when a reader scrolls to it."""
 
 import base64
 import hashlib
 import io
 import re
+from html import escape
 from pathlib import Path
 
 from PIL import Image
 
 _INLINE = re.compile(r'src="data:image/(png|webp|gif|jpeg);base64,([^"]+)"')
+
+
+def described(output):
+    """An output of a notebook; a PNG with an alt text and no HTML gets HTML, since MyST-NB drops the alt text."""
+    data, said = output.get("data", {}), output.get("metadata", {}).get("image/png", {})
+    if said.get("alt") and "text/html" not in data:
+        png = "".join("".join(data["image/png"]).split())
+        shown = f'<img src="data:image/png;base64,{png}" alt="{escape(said["alt"])}" style="max-width:100%">'
+        return {**output, "data": {**data, "text/html": shown}}
+    return output
 
 
 def _to_file(found, folder, address):

@@ -1,8 +1,8 @@
 """Directives that write what is public from the docstrings, room by room, without a list of names.
 
-`.. rooms:: trace.trace changes` has every name of `sdx` whose home is in those rooms; of a room that is itself a name of
-`sdx`, as `views`, all its names. `:others:` has the classes of the rooms that are no names of `sdx`. `.. commands::` has
-those of the magic.
+`.. rooms:: trace.trace changes` has every name of `sdx` whose home is in those rooms; of a room that is itself a name
+of `sdx`, as `views`, all its names. `:others:` has the classes of the rooms that are no names of `sdx`.
+`.. commands::` has those of the magic.
 """
 
 import importlib
@@ -37,9 +37,9 @@ def entries(room):
 def others(room):
     """(full name, class) of each class of the room that is no name of `sdx`."""
     package = importlib.import_module(f"sdexplore.{room}")
-    modules = [importlib.import_module(one.name) for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
     found = []
-    for module in modules:
+    for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(one.name)
         for name, value in vars(module).items():
             own = inspect.isclass(value) and value.__module__ == module.__name__
             if own and not name.startswith("_") and value not in NAMES.values():
@@ -85,8 +85,9 @@ class Commands(SphinxDirective):
         from sdexplore.magics.file_commands import FILE_COMMANDS
 
         lines = []
-        for name, command in COMMANDS.items():
-            lines += [f".. rubric:: {name}{' (in a terminal too)' * (name in FILE_COMMANDS)}", "", f"{command.summary}", "", "::", ""]
+        for name in COMMANDS:
+            where = " (in a terminal too)" if name in FILE_COMMANDS else ""
+            lines += [f".. rubric:: {name}{where}", "", "::", ""]
             lines += [f"   {line}" for line in help_of(name).splitlines()] + [""]
         return self.parse_text_to_nodes(StringList(lines, "commands"))
 

@@ -29,7 +29,7 @@ def header(board: Board, runs: str) -> str:
 
 
 def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a picture and a sentence, for a page without a kernel: GitHub, a site, an untrusted notebook.
+    """Data and metadata of a picture and a sentence, for a page without a kernel: GitHub, a site, untrusted notebooks.
 
     JupyterLab prefers the live dashboard to both.
     """
