@@ -99,12 +99,15 @@ def file_of(folder, view):
 
 
 def make(folder):
-    """Writes the pictures, `pictures.json` and the page of a run into the folder, unless they are there and new."""
-    sources = [*ROOT.glob("sdexplore/**/*.py"), *ROOT.glob("sdexplore/browser/js/*"), *NOTEBOOKS.glob("*.ipynb")]
-    newest = max(path.stat().st_mtime for path in [*sources, Path(__file__)])
+    """Writes the pictures, `pictures.json` and the page of a run into the folder, unless they are there and new.
+
+    Returns whether it did.
+    """
+    sources = [*ROOT.glob("sdexplore/**/*.*"), *NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("site/*.py")]
+    newest = max(path.stat().st_mtime for path in sources if path.suffix != ".pyc")
     facts = folder / "pictures.json"
     if facts.exists() and facts.stat().st_mtime > newest:
-        return
+        return False
     _log.info("drawing pictures and the page of a run")
     folder.mkdir(parents=True, exist_ok=True)
     material, shown, said = Material(), in_notebooks(), {}
@@ -113,6 +116,7 @@ def make(folder):
         file_of(folder, view).write_bytes(said[view].pop("png"))
     sdx.page(material.trace, folder / "extra" / RUN)
     facts.write_text(json.dumps(said), encoding="utf-8")
+    return True
 
 
 def folder_of(app):
@@ -121,8 +125,13 @@ def folder_of(app):
 
 
 def _set_up(app, config):
-    make(folder_of(app))
+    app.made_anew = make(folder_of(app))
     config.html_extra_path = [*config.html_extra_path, str(folder_of(app) / "extra")]
+
+
+def _outdated(app, env, _added, _changed, _removed):
+    """Reads all pages again when the package, a notebook or an extension changed; Sphinx looks at the pages alone."""
+    return env.found_docs if app.made_anew else ()
 
 
 def _not_hidden(app, env):
@@ -136,5 +145,6 @@ def _not_hidden(app, env):
 def setup(app):
     """Makes everything before the first page is read."""
     app.connect("config-inited", _set_up)
+    app.connect("env-get-outdated", _outdated)
     app.connect("env-check-consistency", _not_hidden)
     return {"parallel_read_safe": True}

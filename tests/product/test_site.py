@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,8 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built") / "site"
     done = subprocess.run([sys.executable, BUILD, folder], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    return Site(folder)
+    yield Site(folder)
+    shutil.rmtree(folder.parent)  # 150 MB
 
 
 def test_every_notebook_is_a_page_with_its_heading_in_the_menu(site):
