@@ -1,6 +1,5 @@
 """The line above a dashboard, and the still picture that a notebook's file keeps of it."""
 
-import base64
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -10,8 +9,6 @@ from ..base.errors import SdexploreError
 from ..figures.picture import Picture
 from .board import Board
 from .sections.section import Section
-
-_STATIC_DPI = 110
 
 
 def header(board: Board, runs: str) -> str:
@@ -32,17 +29,19 @@ def header(board: Board, runs: str) -> str:
 
 
 def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a PNG and a sentence, for a page without a kernel: GitHub, an untrusted notebook."""
+    """Data and metadata of a picture and a sentence, for a page without a kernel: GitHub, a site, untrusted notebooks.
+
+    JupyterLab prefers the live dashboard to both.
+    """
     live = "A dashboard; its controls need a running kernel: run this cell again."
     try:
         picture = _picture(board, sections)
+        kept = picture.kept()
     except SdexploreError as error:
         return {"text/plain": f"{live} Nothing is drawn yet: {error}"}, {}
     except Exception as error:  # noqa: BLE001  (a repr never raises)
         return {"text/plain": f"{live} {type(error).__name__}: {error}"}, {}
-    png = base64.b64encode(picture.png(dpi=_STATIC_DPI)).decode("ascii")
-    data = {"image/png": png, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}
-    return data, {"image/png": {"alt": picture.alt}}
+    return {**kept, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}, {"image/png": {"alt": picture.alt}}
 
 
 def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
