@@ -59,7 +59,7 @@ def _beside_bar(label: str, high: float) -> dict[str, Any]:
     if _long(label, size) <= 1.5 * high:
         return {"label": label, "fontsize": size, **_ALONG}
     label = _in_two(label)
-    fitting = 1.5 * high / _long(label, 1.0)
+    fitting = 1.8 * high / _long(label, 1.0)
     return {"label": label, "fontsize": min(size, max(SMALL, fitting)), **(_ALONG if fitting >= SMALL else _BESIDE)}
 
 
