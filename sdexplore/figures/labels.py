@@ -59,7 +59,7 @@ def _beside_bar(label: str, high: float) -> dict[str, Any]:
     if _long(label, size) <= 1.5 * high:
         return {"label": label, "fontsize": size, **_ALONG}
     label = _in_two(label)
-    fitting = 1.8 * high / _long(label, 1.0)
+    fitting = 1.5 * high / _long(label, 1.0)
     return {"label": label, "fontsize": min(size, max(SMALL, fitting)), **(_ALONG if fitting >= SMALL else _BESIDE)}
 
 
@@ -84,7 +84,7 @@ def _beside(
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:
     """Names a row of panels at its left, upright; in two lines where the row is too low for it, or lying."""
-    room = 1.1 * (getattr(panel, "high", inf) + GAP)  # the label of the next row may be shorter
+    room = getattr(panel, "high", inf) + GAP
     ways = (
         (text, UPRIGHT, room),
         (_in_two(text), UPRIGHT, room),
