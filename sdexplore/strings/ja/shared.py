@@ -77,7 +77,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "lost.more": "{arrays}、ほか {number} 個の配列",
     "lost.run": "実行 {run} の {arrays}",
     "lost.end": "終わり",
-    "lost.range": "ステップ {first}〜{last}",
+    "steps.range": "ステップ {first}〜{last}",
     "lost.both": "NaN と Inf",
     "lost.steps_more": "{steps}、ほか {number} ステップ",
     "change.none": "変更なし",
@@ -133,4 +133,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "place.bottom.left": "左下",
     "place.bottom.centre": "下",
     "place.bottom.right": "右下",
+    "panel.rms": "チャネルの RMS",
+    "panel.decoded": "デコード",
+    "axis.step": "ステップ",
 }
