@@ -65,7 +65,7 @@ def activation_statistics(trace: Trace, *, step: Whole | None = None, role: str 
     verdict = wording(
         f"activation_statistics.{'bad' if len(bad) else 'finite'}",
         module=found.modules[bad[0]] if len(bad) else "",
-        modules=counted(len(bad), "module"),
+        bad=len(bad),
     )
     return Picture(
         figure=figure,

@@ -22,7 +22,6 @@ from ..text.words import fold
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
-_LEAST_WIDTH = 0.8  # inches of a panel: nine of them in a column
 _NAME = 12  # characters of a word over a panel
 
 
@@ -66,7 +65,7 @@ def attention_compare(
     top, reach = top_of(first, second), reach_of(change)
     y, x = first.shape[1:]
     pictured = a.image is not None and b.image is not None
-    with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1, least=_LEAST_WIDTH) as (figure, axes):
+    with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
         titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
         figure.suptitle(f"{titles}\n{selection_title(a, selection.of(a))}{cut}", fontsize=9)
         for row, text in enumerate(("a", "b", "b − a")):

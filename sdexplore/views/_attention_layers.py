@@ -1,6 +1,6 @@
 """One word's map in every layer and head, each on its own grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import zip_longest
 from math import ceil, sqrt
 from typing import Literal
@@ -23,11 +23,12 @@ from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title, selection_title, short_layers
 from ..strings.wording import counted, wording
 from ..trace.trace import Steps, Trace
+from ._data_order import in_data_order
 from .made_from import made_from
 
 _MOST = 180
-_LEAST_WIDTH = 0.8  # inches of a panel
-_MOST_COLUMNS = 9
+_MOST_COLUMNS = 9  # whose panels have room for a line of words
+_LEAST_WIDTH = 0.3  # inches of a panel where there are more, with a number at most
 _PAGE = 2.0  # panels of a gallery stand in about twice as many columns as rows
 _BAR = 4.0  # inches of the colour bar
 
@@ -43,13 +44,14 @@ def attention_layers(
     by_head: bool | None = None,
     scale: Literal["shared", "each"] = "shared",
 ) -> Picture:
-    """Draws where one word's cross-attention went in each layer: a page of maps in the network's order.
+    """Draws where one word's cross-attention went in each layer: a page of maps in the order of the data.
 
     First stands the picture, where the trace has one, to compare with. A panel is one layer's own grid, one square a
     pixel of that layer, titled by its block ("up 1.0" is up_blocks.1.attentions.0) and its grid, rows × columns. Where
     heads were recorded a row is a layer, its first panel the mean over heads, the others its heads from 0; the picture
     stands above them. Colours are the probability (0 to 1) that a pixel gives to the word, averaged over the steps: on
-    one scale from 0, printed at the colour bar, or with scale="each" on each panel's own, printed beneath it.
+    one scale from 0, printed at the colour bar, or with scale="each" on each panel's own, printed beneath it. Of more
+    than eight heads each has its number alone above it, and beneath it the greatest value alone.
 
     Args:
         word: A word or phrase of the prompt, or positions.
@@ -73,7 +75,10 @@ def attention_layers(
         )
     apart = apart if by_head is None else by_head
     heads = layer_maps(trace, word, selection)
-    maps = {name: np.concatenate([m.mean(axis=0)[None], m if apart else m[:0]]) for name, m in heads.items()}
+    maps = {
+        name: np.concatenate([heads[name].mean(axis=0)[None], heads[name] if apart else heads[name][:0]])
+        for name in in_data_order(heads)
+    }
     if (count := sum(map(len, maps.values()))) > _MOST:
         way = "by_head=False, or layers" if apart else "layers"
         raise TraceError(f"attention_layers: {count} panels do not fit in one figure ({_MOST} at most); give {way}")
@@ -85,7 +90,10 @@ def attention_layers(
     rows = shown if apart else ceil(shown / columns)
     named = 0.4 if scale == "shared" else 0.6  # inches of what stands at a panel
     above = 0.7 + (0.2 * rows * (scale == "each") if apart else named * rows)
-    with panels(rows, columns, aspect=y / x, top=above, least=_LEAST_WIDTH) as (fig, axes):
+    with panels(rows, columns, aspect=y / x, top=above, least=0.7 if columns <= _MOST_COLUMNS else _LEAST_WIDTH) as (
+        fig,
+        axes,
+    ):
         without = ("layers", "heads") if apart else ("layers",)
         over = selection_title(trace, chosen, without)
         title = wording("attention_layers.title", word=drawable(word_name(word), 40), selection=over)
@@ -123,7 +131,7 @@ def attention_layers(
     )
 
 
-def _gallery(axes: Sequence[Panel], maps: Mapping[str, np.ndarray], *, shared: float | None) -> Cells:
+def _gallery(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | None) -> Cells:
     """A panel a layer; returns one of the maps as drawn, whose scale is that of all where it is shared."""
     names = short_layers(tuple(maps))
     for ax, (layer, pixels) in zip(axes, maps.items(), strict=True):
@@ -135,16 +143,16 @@ def _gallery(axes: Sequence[Panel], maps: Mapping[str, np.ndarray], *, shared: f
 
 def _rows(axes: np.ndarray, maps: Mapping[str, np.ndarray], *, shared: float | None) -> Cells:
     """A row a layer, its mean and its heads; returns one of the maps as drawn."""
-    names = short_layers(tuple(maps))
+    names, narrow = short_layers(tuple(maps)), axes.shape[1] > _MOST_COLUMNS
     for row, (layer, pixels) in zip(axes, maps.items(), strict=True):
         row_label(row[0], f"{names[layer]}\n{grid_of(pixels)}")
         for ax, one in zip_longest(row, pixels):
             if one is not None:
                 drawn, scale = _panel(ax, one, shared)
-                ax.set_xlabel(scale, fontsize=9, labelpad=1)
+                ax.set_xlabel(f"{top_of(one):.1g}" if narrow and scale else scale, fontsize=9, labelpad=1)
     for column, ax in enumerate(axes[0]):
-        title = wording("attention_layers.head", head=column - 1) if column else wording("attention_layers.mean")
-        ax.set_title(title, fontsize=9)
+        head = str(column - 1) if narrow else wording("attention_layers.head", head=column - 1)
+        ax.set_title(head if column else wording("attention_layers.mean"), fontsize=9)
     return drawn
 
 

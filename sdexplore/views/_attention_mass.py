@@ -1,5 +1,7 @@
 """Where attention goes as a whole."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -21,6 +23,7 @@ from ..figures.reusable_figure import drawn_on
 from ..figures.titles import run_title, selection_title, short_layers
 from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace
+from ._data_order import data_order, in_data_order
 from .made_from import made_from
 
 _COLOURS = dict(zip((*KINDS, REST), (PALETTE[4], PALETTE[0], PALETTE[1], FAINT, PALETTE[2]), strict=True))
@@ -38,7 +41,7 @@ def attention_mass(
 ) -> Picture:
     """Draws where all of the cross-attention went: to the start of text, the prompt's tokens, the first end, padding.
 
-    Above, a stacked bar a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
+    Above, a stacked bar a layer in the order of the data ("up 1.0" is up_blocks.1.attentions.0), mean over the steps;
     beneath, a bar a step, mean over the layers. A segment's height is a share of attention, averaged over pixels and
     heads: words dark blue at the bottom, so that their bars compare; on them start light blue, end orange, padding
     grey. Where words and picture share one softmax (SD 3, FLUX), green is the rest: the picture's own tokens, and
@@ -55,6 +58,7 @@ def attention_mass(
     """
     selection = Selection(role, steps, layers, heads)
     mass, read = mass_of(trace, selection), selection.of(trace)
+    mass = replace(mass, layers=tuple(in_data_order(mass.layers)), shares=mass.shares[data_order(mass.layers)])
     by_layer, by_step = (_mean(mass.shares, axis) for axis in (1, 0))
     short, mean = short_layers(mass.layers), mass.mean
     shown, number = _shown(mass)

@@ -20,7 +20,6 @@ from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
-_LEAST_WIDTH = 0.9  # inches of a panel: eight of them in a column
 _DRAWN = {"decoded": "attention_steps.decoded", LINEAR: "panel.linear"}  # else by a decoder, which has its name
 
 
@@ -64,7 +63,7 @@ def attention_steps(
     y, x = maps.shape[1:]
     predicted, how = predicted_pictures(trace, chosen, decode=decode)
     drawn_by = wording(_DRAWN[how]) if how in _DRAWN else how
-    with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=1.0, least=_LEAST_WIDTH) as (figure, axes):
+    with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=1.0) as (figure, axes):
         title = wording(
             f"attention_steps.title.{'all' if occurrence is None else 'one'}",
             word=drawable(word_name(word), 40),

@@ -17,6 +17,7 @@ from ..figures.picture import Picture, drawable, style
 from ..figures.titles import short_layers
 from ..records.head_effects import FEWEST, HeadEffects
 from ..strings.wording import counted, listed, wording
+from ._data_order import data_order, in_data_order
 from .made_from import made_from
 
 _KINDS = ("attention", "reading", "whole")
@@ -33,18 +34,19 @@ _NO_HEAD = "#808080"
 def head_effects(found: HeadEffects) -> Picture:
     """Draws every head as a cell, three times: by its attention to a word, and by what changes without it.
 
-    Above, a row is a layer in the network's order ("up 1.0" is up_blocks.1.attentions.0), a column a head from 0. Left:
-    the mean probability that the head pays the word. Middle: root mean square of the change of the noise prediction
-    where the head does not read the word. Right: the same where the head gives nothing at all. Each has its own scale
-    from 0, printed at its bar; heads that a layer does not have are grey. Beneath, each head is a dot: its attention
-    (axis from 0) against either effect (from 0), with Spearman's rank correlation ρ over all heads in the title. A
-    correlation over fewer than ten points is chance: it is not printed, neither over heads nor, in the alt text, over
-    layers. Effects of heads do not add up to that of their layer.
+    Above, a row is a layer in the order of the data ("up 1.0" is up_blocks.1.attentions.0), a column a head from 0.
+    Left: the mean probability that the head pays the word. Middle: root mean square of the change of the noise
+    prediction where the head does not read the word. Right: the same where the head gives nothing at all. Each has its
+    own scale from 0, printed at its bar; heads that a layer does not have are grey. Beneath, each head is a dot: its
+    attention (axis from 0) against either effect (from 0), with Spearman's rank correlation ρ over all heads in the
+    title. A correlation over fewer than ten points is chance: it is not printed, neither over heads nor, in the alt
+    text, over layers. Effects of heads do not add up to that of their layer.
 
     Args:
         found: What `sdx.head_effects(pipe, trace, word)` returns.
     """
-    arrays = {name: found.table(getattr(found, name)) for name in _KINDS}
+    order = data_order(found.layers)
+    arrays = {name: found.table(getattr(found, name))[order] for name in _KINDS}
     layers, heads = len(found.layers), max(found.heads)
     short = short_layers(found.layers)
     cell = min(0.26, (BLOG_COLUMN - 2.4) / (3 * heads))
@@ -71,7 +73,7 @@ def head_effects(found: HeadEffects) -> Picture:
             bar = above.colorbar(drawn, ax=ax, shrink=0.7, pad=0.02)
             bar.set_label(wording(_UNITS[name]), fontsize=9)
             bar.ax.tick_params(labelsize=9)
-        axes[0].set_yticks(range(layers), [short[name] for name in found.layers], fontsize=9)
+        axes[0].set_yticks(range(layers), [short[name] for name in in_data_order(found.layers)], fontsize=9)
         pair = below.subplots(1, 2)
         for ax, name in zip(pair, _KINDS[1:], strict=True):
             _dots(ax, found.attention, getattr(found, name), wording(_UNITS[name]))
@@ -80,7 +82,7 @@ def head_effects(found: HeadEffects) -> Picture:
             ax.set_title(wording(f"head_effects.dots.{name}", agreed=agreed), fontsize=9)
     return Picture(
         figure=figure,
-        data={**arrays, "layer_reading": found.layer_reading, "layer_whole": found.layer_whole},
+        data={**arrays, "layer_reading": found.layer_reading[order], "layer_whole": found.layer_whole[order]},
         alt=wording(
             "head_effects.alt",
             layers=counted(layers, "layer"),

@@ -18,6 +18,7 @@ from ..strings.wording import listed, wording
 from .made_from import made_from
 
 _MOST = 6
+_BARS, _BAR = 3.0, 0.8  # inches of the bars, and of the colour bar
 
 
 @made_from("pipeline", "trace", calls=["occlusion"])
@@ -44,19 +45,20 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
     top = ranking[:most]
     maps = found.changes[list(top)]
     reach = top_of(maps) or 1.0
-    wide = min(1.1, (BLOG_COLUMN - 3.4) / len(found.steps))
+    wide = min(1.1, (BLOG_COLUMN - _BARS - _BAR) / len(found.steps))
     y, x = maps.shape[2:]
     high = max(0.3 * len(ranking), len(top) * wide * y / x) + 1.1
     with style():
-        figure = Figure(figsize=(3.4 + wide * len(found.steps) + 0.7, high), layout="constrained")
+        figure = Figure(figsize=(_BARS + wide * len(found.steps) + _BAR, high), layout="constrained")
         figure.suptitle(wording("occlusion.title", prompt=drawable(found.prompt, 80)), fontsize=9)
-        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3.4, wide * len(found.steps) + 0.7))
+        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(_BARS, wide * len(found.steps) + _BAR))
         ax = left.subplots()
         names = [drawable(found.words[i], 24) for i in ranking]
         ax.barh(range(len(ranking)), shown[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
         for step in range(len(found.steps)):
             shade = str(0.75 - 0.75 * step / max(1, len(found.steps) - 1))
-            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
+            dot = {"color": shade, "edgecolors": "white", "linewidths": 0.5}  # to be seen on a dark page too
+            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=14, zorder=3, **dot)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
         ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")

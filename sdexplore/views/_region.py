@@ -115,5 +115,6 @@ def _bars(ax: Axes, found: RegionWords) -> None:
     ax.set_yticks(places, [drawable(word, 24) for word in found.words])
     ax.invert_yaxis()
     longest = top_of(np.array([*found.inside, *found.outside])) or 1.0
+    ax.locator_params(axis="x", nbins=6)
     ax.set(xlim=(0, 1.18 * longest), xlabel=wording("region.bars"))
     ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)  # clear of the bars

@@ -4,6 +4,7 @@ from math import ceil
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ..analysis.selection import Selection
 from ..analysis.self_attention import components_of, map_of_pixel
@@ -114,4 +115,6 @@ def _when(trace: Trace, steps: Steps) -> str:
 def _mark(ax: Axes, pixel: tuple[int, int] | None) -> None:
     if pixel is not None:
         row, column = pixel
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=PALETTE[1], linewidth=2))
+        around = [withStroke(linewidth=4, foreground="black")]  # to be seen on any ground
+        place = (column - 0.5, row - 0.5)
+        ax.add_patch(Rectangle(place, 1, 1, fill=False, color=PALETTE[1], linewidth=2, path_effects=around))

@@ -34,7 +34,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "activation_statistics.magnitude": "greatest magnitude",
     "activation_statistics.deviation": "standard deviation",
     "activation_statistics.size": "size of the output",
-    "activation_statistics.bad": "{module} is the first of {modules} that are not finite",
+    "activation_statistics.bad": "{module} is the first of {bad} that are not finite",
     "activation_statistics.finite": "all are finite",
     "activation_statistics.alt": "Points on a logarithmic axis, two for each of {modules} in the order in which they "
     "end (step {step}, {role}), for {prompt}: greatest magnitude and standard deviation. The largest, {largest}, is "

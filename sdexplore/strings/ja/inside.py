@@ -32,7 +32,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "activation_statistics.magnitude": "絶対値の最大",
     "activation_statistics.deviation": "標準偏差",
     "activation_statistics.size": "出力の大きさ",
-    "activation_statistics.bad": "{modules}が有限でなく、その最初は {module}",
+    "activation_statistics.bad": "有限でないモジュールが {bad} 個あり、最初は {module}",
     "activation_statistics.finite": "すべて有限",
     "activation_statistics.alt": "{prompt}の{modules}（ステップ {step}、{role}）を終わる順に並べ、"
     "対数軸に点を二つずつ示した図。絶対値の最大と標準偏差。最も大きいのは {module} の {largest}。{verdict}。",
