@@ -1,6 +1,7 @@
 """Where attention goes as a whole."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -152,10 +153,16 @@ class Bars(Axes):
             for bars in self._bars:
                 self.add_collection(bars, autolim=False)
             self._names = Written(self, -0.03, side="below", fontsize=9)
-            over = [1.02 + _LINE * row for row in range(1 + bool(number))]
-            self._over = [Written(self, height, side="above", fontsize=9) for height in over]
-            place = {"ha": "right", "va": "bottom", "fontsize": 9, "transform": self.transAxes, "clip_on": False}
-            self._heads = [Text(-0.01, height, "", **place) for height in over]
+            heights = [1.02 + _LINE * row for row in range(1 + bool(number))]
+            self._over = [Written(self, height, side="above", fontsize=9) for height in heights]
+            place: dict[str, Any] = {
+                "ha": "right",
+                "va": "bottom",
+                "fontsize": 9,
+                "transform": self.transAxes,
+                "clip_on": False,
+            }
+            self._heads = [Text(-0.01, height, "", **place) for height in heights]
             for head in self._heads:
                 self.add_artist(head)
             self.set(xticks=())
