@@ -84,7 +84,7 @@ def _beside(
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:
     """Names a row of panels at its left, upright; in two lines where the row is too low for it, or lying."""
-    room = 1.1 * (getattr(panel, "high", inf) + GAP)  # the label of the next row may be shorter
+    room = getattr(panel, "high", inf) + GAP
     ways = (
         (text, UPRIGHT, room),
         (_in_two(text), UPRIGHT, room),
