@@ -139,9 +139,17 @@ def escape(text: str) -> str:
 
 
 def clip(text: str, most: int = MOST_CHARACTERS) -> str:
-    """`text` on one line with control characters made visible, cut at `most` characters with "…"."""
+    """`text` on one line with control characters made visible, cut with "…" where it is wider than `most`.
+
+    A wide East Asian character is as wide as two others.
+    """
     flat = "".join(_visible(c) for c in text[: most + 1])
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
+    if len(flat) <= most and (flat.isascii() or width(flat) <= most):
+        return flat
+    kept = flat[: most - 1]
+    while not kept.isascii() and width(kept) > most - 1:
+        kept = kept[:-1]
+    return kept + "…"
 
 
 def _visible(character: str) -> str:

@@ -17,6 +17,7 @@ from ..base.display import width
 from .cells import Cells
 from .panels import GAP, LOWEST, UPRIGHT
 from .reusable_figure import lent
+from .wrapping import breaks
 
 _LETTER: Final = 0.56 / 72  # inches that a letter is wide on average, for each point of its size
 _SHORT: Final = 0.7  # inches that a label may lie beside a row in one line
@@ -97,9 +98,10 @@ def _long(text: str, size: float) -> float:
 
 
 def _in_two(text: str) -> str:
-    """`text` broken at the space nearest its middle; as it is where it has none, or lines already."""
-    spaces = [place for place, character in enumerate(text) if character == " "]
-    if "\n" in text or not spaces:
+    """`text` broken in two near its middle, where it may be broken; as it is where it has lines already."""
+    places = [] if "\n" in text else list(breaks(text))
+    if not places:
         return text
-    middle = min(spaces, key=lambda place: abs(place - len(text) / 2))
-    return f"{text[:middle]}\n{text[middle + 1 :]}"
+    middle = width(text) / 2
+    end, start = min(places, key=lambda place: abs(width(text[: place[0]]) - middle))
+    return f"{text[:end]}\n{text[start:]}"

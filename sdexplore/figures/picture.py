@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base import atomic_files, json_text
-from ..base.display import MOST_CHARACTERS, clip, escape, harmless
+from ..base.display import escape, harmless
 from ..base.errors import PublishError
 from ..base.options import THEMES, Theme, options
 from ..base.png import png
+from ..base.user_warnings import warn_user
 from . import layout_cache
 from .captions import AltText
 from .code_lines import CodeLine, summary
 from .columns import SCREEN_DPI, column
+from .font_families import drawable as drawable  # noqa: PLC0414
+from .font_families import families, has_glyph, is_east_asian
 from .themes import themed
 
 if TYPE_CHECKING:
@@ -30,14 +32,11 @@ if TYPE_CHECKING:
 
 DPI = 144  # of saved files
 _CSS_PIXELS_PER_INCH = 96
-_JAPANESE = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "Noto Sans JP")
 _FORMATS = (".png", ".svg", ".pdf", ".webp", ".jpg")
 _IN_PIXELS = (".png", ".webp", ".jpg")
 _OPAQUE = 255
 _ONE_AT_A_TIME = RLock()
 _PAD = 0.05  # inches around a saved figure
-# Kana, Chinese characters, Hangul and what is set with them.
-_EAST_ASIAN = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +83,19 @@ class Picture:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader of the figure should know: that no installed font has its Japanese, say."""
+        """What a reader of the figure should know: that no font has some of its characters, say."""
         from matplotlib.text import Text
 
         written = "".join(text.get_text() for text in self.figure.findobj(Text))
         named = {int(code, 16) for code in re.findall(r"U\+([0-9A-F]{4,5})", written)}
-        lost = sorted(code for code in named if any(first <= code <= last for first, last in _EAST_ASIAN))
+        lost = sorted(code for code in named if is_east_asian(code) and not has_glyph(code))
         if not lost:
             return ()
         shown = "".join(map(chr, lost[:12])) + "…" * (len(lost) > 12)  # noqa: PLR2004  (enough to see which)
         notice = (
-            f"No installed font has {shown}: the figure names them by number. Install a Japanese font, Noto Sans CJK "
-            "JP say (Debian: apt install fonts-noto-cjk), and start the kernel anew."
+            f"No font has {shown}: the figure names {'it' if len(lost) == 1 else 'them'} by number. Install a font of "
+            "that script, Noto Sans CJK JP say (Debian, Ubuntu, Colab: apt install fonts-noto-cjk), and draw the "
+            "figure again; the kernel need not start anew."
         )
         return (notice,)
 
@@ -126,6 +126,8 @@ class Picture:
             raise PublishError(f"{path.name!r}: a JPEG is never transparent; save as .png or .webp")
         content = self._render(ending.removeprefix("."), dpi, width=width, theme=theme)
         atomic_files.save(path, content, PublishError)
+        for notice in self.notices:
+            warn_user(notice)
         return path
 
     def png(self, *, dpi: int = DPI, width: int | None = None, theme: Theme | None = None) -> bytes:
@@ -149,7 +151,7 @@ class Picture:
         with style(), np.errstate(invalid="ignore", over="ignore"), _laid_out(self.figure), themed(self.figure, theme):
             if width is not None:
                 density = width / (_extent(self.figure, self.figure.dpi).width + 2 * _PAD)
-            _canvas(self.figure).print_figure(
+            canvas_of(self.figure).print_figure(
                 buffer,
                 format=kind,
                 dpi=density,
@@ -169,7 +171,7 @@ class Picture:
     def _pixels(self, dpi: float, theme: Theme) -> np.ndarray:
         """The pixels (Y, X, 3) uint8 of `png`, on white."""
         with style(), _laid_out(self.figure), themed(self.figure, theme):
-            canvas = _canvas(self.figure)
+            canvas = canvas_of(self.figure)
             around = _extent(self.figure, dpi).padded(_PAD)
             canvas.print_figure(io.BytesIO(), format="rgba", dpi=dpi, bbox_inches=around, pad_inches=_PAD)
         pixels = np.asarray(canvas.buffer_rgba())
@@ -221,12 +223,13 @@ def _extent(figure: "Figure", dpi: float) -> "Bbox":
     try:
         figure.set_dpi(dpi)
         layout_cache.place(figure)
-        return figure.get_tightbbox(_canvas(figure).get_renderer())
+        return figure.get_tightbbox(canvas_of(figure).get_renderer())
     finally:
         figure.set_dpi(before)
 
 
-def _canvas(figure: "Figure") -> Any:  # noqa: ANN401  (matplotlib's types do not know what a canvas prints)
+def canvas_of(figure: "Figure") -> Any:  # noqa: ANN401  (matplotlib's types do not know what a canvas prints)
+    """The canvas of a figure, which remembers texts; a new one where it has another."""
     from . import text_cache
 
     return figure.canvas if isinstance(figure.canvas, text_cache.Canvas) else text_cache.Canvas(figure)
@@ -235,7 +238,7 @@ def _canvas(figure: "Figure") -> Any:  # noqa: ANN401  (matplotlib's types do no
 @contextmanager
 def _laid_out(figure: "Figure") -> Iterator[None]:
     """The layout is done, so matplotlib, which would draw everything to see to it, has no engine in the block."""
-    _canvas(figure)  # with whose renderer texts are measured
+    canvas_of(figure)  # with whose renderer texts are measured
     layout_cache.lay_out(figure)
     engine = figure.get_layout_engine()
     figure.set_layout_engine(None)
@@ -257,7 +260,7 @@ def style() -> Iterator[None]:
 
     look = {
         "figure.dpi": column().dpi,  # so that texts are measured once for layout and screen
-        "font.family": list(_fonts()),
+        "font.family": list(families()),
         "font.size": 9.0,
         "axes.titlesize": 9.0,
         "axes.titley": 1.0,  # no ticks are above, which matplotlib would look for at each drawing
@@ -276,26 +279,3 @@ def style() -> Iterator[None]:
                 yield
         finally:
             styled.reset(before)
-
-
-def drawable(text: str, most: int = MOST_CHARACTERS) -> str:
-    """`text` for a figure: on one line, cut at `most`, and what no installed font can draw named as "U+1F338"."""
-    known = _drawn_characters()
-    shown = clip(text, most).replace("$", r"\$")  # matplotlib would set what stands between two as mathematics
-    return "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in shown)
-
-
-@cache
-def _drawn_characters() -> frozenset[int]:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    return frozenset(code for name in _fonts() for code in get_font(findfont(FontProperties(name))).get_charmap())
-
-
-@cache
-def _fonts() -> tuple[str, ...]:
-    from matplotlib.font_manager import fontManager
-
-    # Families that are not installed would print a warning for every text.
-    installed = {font.name for font in fontManager.ttflist}
-    return ("DejaVu Sans", *[name for name in _JAPANESE if name in installed][:1])

@@ -14,7 +14,8 @@ import numpy as np
 from ..base.options import pinned
 from ..figures.code_lines import in_language
 from ..figures.not_numbers import told
-from ..figures.picture import Picture
+from ..figures.picture import Picture, style
+from ..figures.wrapping import wrap_title
 
 Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler", "study"]
 View = TypeVar("View", bound=Callable[..., Picture])
@@ -63,6 +64,8 @@ def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refus
         def drawn(*given: Any, **options: Any) -> Picture:  # noqa: ANN401  (the view's own)
             with np.errstate(invalid="ignore", over="ignore"), pinned():  # NaN and Inf are told in words
                 picture = told(view(*given, **options), (*given, *options.values()))
+                with style():
+                    wrap_title(picture.figure)
                 return replace(picture, call=in_language(picture.call, picture.lang))
 
         return cast("View", drawn)

@@ -109,7 +109,8 @@ def test_clip_keeps_what_fits_and_cuts_what_does_not():
     assert clip("a" * 11, 10) == "a" * 9 + "…"
     assert clip("") == ""
     assert len(clip("x" * 10**7)) == MOST_CHARACTERS
-    assert clip("東" * 11, 10) == "東" * 9 + "…"
+    assert clip("東" * 11, 10) == "東" * 4 + "…"  # nine columns and the mark
+    assert clip("東" * 5, 10) == "東" * 5
 
 
 @pytest.mark.parametrize(

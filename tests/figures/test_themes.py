@@ -14,6 +14,7 @@ from PIL import Image
 import sdexplore as sdx
 from sdexplore.base.errors import PublishError
 from sdexplore.bench.stored import stored_trace
+from sdexplore.figures.font_families import drawable
 from sdexplore.figures.picture import Picture, style
 from sdexplore.figures.themes import themed
 
@@ -158,8 +159,16 @@ def test_characters_that_no_font_has_are_noticed():
         return Picture(figure=figure, data={}, alt="a", call="b")
 
     assert drawn("U+1F338 and U+00E9 alone").notices == ()
-    (notice,) = drawn("U+6771U+4EAC U+306E").notices
-    assert notice.startswith("No installed font has の京東:")
+    assert drawn("U+6771U+4EAC U+306E").notices == ()  # typed so: a font has these
+    (notice,) = drawn("U+2EBF1U+2EBF0").notices  # the last Chinese characters of Unicode's extension I
+    assert "\U0002ebf0\U0002ebf1" in notice
     assert "fonts-noto-cjk" in notice
-    assert notice in repr(drawn("U+6771U+4EAC U+306E"))
-    assert "<figcaption>No installed font has 東" in drawn("U+6771")._repr_mimebundle_()[0]["text/html"]
+    assert notice in repr(drawn("U+2EBF1U+2EBF0"))
+    assert "<figcaption>No font has \U0002ebf0" in drawn("U+2EBF0")._repr_mimebundle_()[0]["text/html"]
+
+
+def test_saving_says_what_the_figure_cannot_draw(tmp_path):
+    figure = Figure()
+    figure.suptitle(drawable("\U0002ebf0"))
+    with pytest.warns(UserWarning, match="by number"):
+        Picture(figure=figure, data={}, alt="a", call="b").save(tmp_path / "a.png")
