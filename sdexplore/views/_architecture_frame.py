@@ -32,7 +32,7 @@ def sheet(plan: Surroundings, denoiser: str, handles: Sequence[Artist]) -> tuple
     figure = Figure(figsize=(WIDE, HIGH + 0.7), layout="constrained")
     ax: Axes = panel_grid(figure)[0, 0]
     title = wording("architecture.title", pipeline=plan.pipeline, denoiser=denoiser, parameters=count(plan.parameters))
-    ax.set_title(title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     left, right = sides(plan)
     ax.set(xlim=(0, WIDE), ylim=(0, HIGH))
     if plan.autoencoder:
