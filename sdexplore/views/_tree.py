@@ -77,7 +77,9 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         ax.set_title(title, loc="left", fontsize=10)
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     component = f", {modules.component!r}" if modules.component else ""
-    counts = [wording(f"tree.layers.{kind}", n=kinds.count(kind)) for kind in ("joint", "cross", "self") if kind in kinds]
+    counts = [
+        wording(f"tree.layers.{kind}", n=kinds.count(kind)) for kind in ("joint", "cross", "self") if kind in kinds
+    ]
     return Picture(
         figure=figure,
         data={node.name: np.array(node.parameters) for _, node in rows},
