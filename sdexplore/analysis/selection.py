@@ -4,7 +4,7 @@
 """
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypeVar
 
@@ -144,19 +144,6 @@ class Chosen:
         """Indexes the call axis of a layer: its calls at the chosen steps."""
         calls = [call for call, step in enumerate(attention.steps) if step in self.steps]
         return slice(None) if len(calls) == len(attention.steps) else calls
-
-    def describe(self, without: Collection[str] = ()) -> str:
-        """The selection in words, as figures say it; `without` those of steps, layers, heads that they show apart."""
-        steps = f"{len(self.steps)} steps"
-        layers = next(iter(self.layers)) if len(self.layers) == 1 else f"{len(self.layers)} layers"
-        partly = sum(not set(self.steps) <= set(attention.steps) for attention in self.layers.values())
-        layers += f" ({partly} of them not at every step)" if partly and len(self.steps) > 1 else ""
-        heads = "all heads" if self.heads is None else f"heads {', '.join(map(str, self.heads))}"
-        means = {"steps": steps, "layers": layers, "heads": heads}
-        alone = len(self.steps) == 1 and "steps" not in without
-        shown = ", ".join(text for name, text in means.items() if name not in (*without, *["steps"] * alone))
-        whose = f"{self.role}, step {self.steps[0]}" if alone else self.role
-        return f"{whose}, mean over {shown}" if shown else whose
 
 
 def columns_of(attention: Attention, wanted: Sequence[int]) -> list[int]:

@@ -1,6 +1,6 @@
 """From noise to picture: which steps to look at, and latents as colours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -115,21 +115,3 @@ def predicted_pictures(
     if trace.pred_original_sample is None or trace.latent_rgb is None:
         return [], LINEAR
     return [preview(trace, trace.pred_original_sample[step]) for step in steps], LINEAR
-
-
-def pictures_in_words(pictures: Mapping[int, Sequence[StepPicture]]) -> str:
-    """What of some steps is not decoded by the VAE, and why, as a sentence of an alt text; "" where all is.
-
-    Args:
-        pictures: Step -> its pictures.
-    """
-    said = []
-    for by in dict.fromkeys(one.by for several in pictures.values() for one in several if one.by != VAE):
-        steps = [step for step, several in pictures.items() if any(one.by == by for one in several)]
-        what = "the linear preview" if by == LINEAR else by
-        where = (
-            "all steps" if len(steps) == len(pictures) else f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
-        )
-        said.append(f"{where} by {what}")
-    why = next((one.why for several in pictures.values() for one in several if one.why), "")
-    return "; ".join(said) + (f" ({why})" if why else "")

@@ -229,7 +229,7 @@ class _Parts:
 def _absent(trace: Trace) -> Iterator[str]:
     shown = shown_frame(trace)
     if shown is not None:
-        yield f"Other frames: this is a video, and one of its frames is shown, {shown}."
+        yield f"Other frames: this is a video, and one of its frames is shown, {shown.in_words()}."
     if trace.call.get("stopped"):
         yield f"The run was stopped after {counted(trace.num_steps, 'step')}: there is no finished picture."
     elif trace.image is None:

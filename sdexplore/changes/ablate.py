@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, SupportsIndex
 
 from ..base.errors import RunError, did_you_mean
+from ..strings.wording import listed, wording
 from . import checked
 from .change import ChangeAtSteps, several
 
@@ -54,6 +55,5 @@ class Ablate(ChangeAtSteps):
 
     def in_words(self) -> str:
         """As captions say it."""
-        whose = "" if self.heads is None else f"heads {', '.join(map(str, several(self.heads)))} of "
-        left = "nothing" if self.to == "zero" else "their mean over pixels"
-        return f"{whose}{', '.join(self.names)} left with {left}{self._when()}"
+        left = "change.ablate" if self.to == "zero" else "change.ablate.mean"
+        return self._limited(wording(left, modules=listed(self.names)), self._heads(self.heads))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, SupportsIndex
 
+from ..strings.wording import listed, wording
 from . import checked
 
 
@@ -47,7 +48,7 @@ class Change(ABC):
 
     @abstractmethod
     def in_words(self) -> str:
-        """The change as captions say it, a part of a sentence."""
+        """The change as captions say it, a part of a sentence, in the language of the options."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -79,14 +80,20 @@ class ChangeAtSteps(Change):
         """Whether rows of this role are changed."""
         return role in several(self.roles)
 
-    def _when(self) -> str:
-        """Steps and roles as captions say them; empty where they are the usual ones."""
+    def _limited(self, change: str, *limits: str) -> str:
+        """The change with what it is limited to: these limits, its steps and its roles, less what is as usual."""
         if isinstance(self.steps, slice):
             ends = (self.steps.start, self.steps.stop, self.steps.step)
-            when = f" at steps {':'.join('' if one is None else str(one) for one in ends).removesuffix(':')}"
+            steps = ":".join("" if one is None else str(one) for one in ends).removesuffix(":")
         else:
-            when = "" if self.steps is None else f" at steps {', '.join(map(str, several(self.steps)))}"
-        return when + ("" if self.roles == ("cond",) else f" in {', '.join(several(self.roles))}")
+            steps = "" if self.steps is None else listed(map(str, several(self.steps)))
+        at = wording("change.steps", steps=steps) if steps else ""
+        roles = "" if self.roles == ("cond",) else wording("change.roles", roles=listed(several(self.roles)))
+        where = listed(limit for limit in (*limits, at, roles) if limit)
+        return wording("change.where", change=change, where=where) if where else change
+
+    def _heads(self, heads: Any) -> str:  # noqa: ANN401  (one or several)
+        return "" if heads is None else wording("change.heads", heads=listed(map(str, several(heads))))
 
 
 def several(given: Any) -> tuple[Any, ...]:  # noqa: ANN401  (names or numbers)

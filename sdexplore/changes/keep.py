@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..base.errors import RunError
+from ..strings.wording import listed, wording
 from ..trace.trace import Trace
 from . import checked
 from .change import Change, several
@@ -76,6 +77,8 @@ class Keep(Change):
 
     def in_words(self) -> str:
         """As captions say it."""
-        shares = f"{self.cross_attention:g} of the steps to words, {self.self_attention:g} to the picture"
-        blend = f", blended around {', '.join(f'“{word}”' for word in self.blend_words)}" if self.blend else ""
-        return f"attention kept from {self.run.in_words()} ({shares}){blend}"
+        kept = {"cross": f"{self.cross_attention:g}", "own": f"{self.self_attention:g}", "run": self.run.in_words()}
+        if not self.blend:
+            return wording("change.keep", **kept)
+        words = listed(wording("change.word", word=word) for word in self.blend_words)
+        return wording("change.keep.blend", **kept, words=words)

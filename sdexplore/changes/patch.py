@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..strings.wording import listed, wording
 from ..trace.trace import Trace
 from . import checked
 from .change import ChangeAtSteps, several
@@ -52,4 +53,4 @@ class Patch(ChangeAtSteps):
 
     def in_words(self) -> str:
         """As captions say it."""
-        return f"{', '.join(self.names)} taken from {self.run.in_words()}{self._when()}"
+        return self._limited(wording("change.patch", modules=listed(self.names), run=self.run.in_words()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, SupportsIndex
 
 from ..base.errors import RunError
+from ..strings.wording import listed, wording
 from . import checked
 from .change import ChangeAtSteps, several
 
@@ -58,9 +59,11 @@ class Reweight(ChangeAtSteps):
 
     def in_words(self) -> str:
         """As captions say it."""
-        keys = () if isinstance(self.word, str) else several(self.word)
-        word = f"“{self.word}”" if isinstance(self.word, str) else f"position {', '.join(map(str, keys))}"
-        nth = "" if self.occurrence is None else f" (occurrence {self.occurrence})"
-        layers = "" if self.layers is None else f" in {', '.join(several(self.layers))}"
-        heads = "" if self.heads is None else f", heads {', '.join(map(str, several(self.heads)))}"
-        return f"attention to {word}{nth} × {self.scale:g}{layers}{heads}{self._when()}"
+        if isinstance(self.word, str):
+            word = wording("change.word", word=self.word)
+        else:
+            word = wording("word.position", position=listed(map(str, several(self.word))))
+        change = wording("change.reweight", word=word, scale=f"{self.scale:g}")
+        nth = "" if self.occurrence is None else wording("change.occurrence", number=self.occurrence)
+        layers = "" if self.layers is None else wording("change.layers", layers=listed(several(self.layers)))
+        return self._limited(change, nth, layers, self._heads(self.heads))

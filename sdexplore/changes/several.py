@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from ..base.display import clip
 from ..base.errors import RunError, did_you_mean
+from ..strings.wording import wording
 from .ablate import Ablate
 from .change import Change
 from .keep import Keep
@@ -33,7 +34,8 @@ def changes_of(given: object, function: str) -> tuple[Change, ...]:
 def in_words(given: object) -> str:
     """The changes in a trace's call, or in the axis of a comparison, as captions say them; "unchanged" for None."""
     try:
-        return "; ".join(one.in_words() for one in changes_of(given, "run")) or "unchanged"
+        said = wording("list.semicolon").join(one.in_words() for one in changes_of(given, "run"))
+        return said or wording("change.none")
     except RunError:  # of a later sdexplore
         return clip(str(given), 200)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.errors import RunError
+from ..strings.wording import wording
 from ..trace.trace import Trace
 
 _NOT_AGAIN = {  # arguments of a run that its row in another run's batch would be made without
@@ -75,4 +76,5 @@ class Source:
 
     def in_words(self) -> str:
         """As captions say it."""
-        return f"“{self.prompt}”" + ("" if self.trace is None else f" (trace {self.trace})")
+        run = wording("change.word", word=self.prompt)
+        return run if self.trace is None else wording("change.trace", run=run, trace=self.trace)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.display import clip
+from ..strings.wording import wording
 from ..trace.one_frame import shown_frame
 from ..trace.trace import Trace
+from .names import quoted
 from .titles import changed_in_words, noised_at
 
 
@@ -20,43 +21,61 @@ def in_words(trace: Trace, over: Collection[str] = ()) -> str:
     """
     made = trace.call.get("conditioning", {})
     if trace.unconditional:
-        return "an unconditional model"
+        return wording("subject.unconditional")
     if "other" in made:
-        ends = f"the way from {clip(made['prompt'], 150)!r} to {clip(made['other'], 150)!r}"
-        prompt = ends if "weight" in over else f"{ends} at weight {made['weight']:g}"
+        ends = {"prompt": quoted(made["prompt"], 150), "other": quoted(made["other"], 150)}
+        if "weight" in over:
+            subject = wording("subject.between", **ends)
+        else:
+            subject = wording("subject.between.weight", **ends, weight=f"{made['weight']:g}")
     else:
-        prompt = "no prompt" if trace.prompt is None else repr(clip(trace.prompt, 200))
-    black = " (a picture that the safety checker made black)" * any(trace.flags.values())
-    changed = "" if "change" in over else changed_in_words(trace)
+        subject = wording("subject.no_prompt") if trace.prompt is None else quoted(trace.prompt)
     shown = shown_frame(trace)
-    return prompt + (f" ({changed})" if changed else "") + (f" ({shown})" if shown else "") + black
+    notes = (
+        "" if "change" in over else changed_in_words(trace),
+        "" if shown is None else shown.in_words(),
+        wording("subject.black") if any(trace.flags.values()) else "",
+    )
+    for note in filter(None, notes):
+        subject = wording("subject.noted", subject=subject, note=note)
+    return subject
 
 
 def way_of(trace: Trace) -> str:
     """From where to where the steps of a run lead, as alt texts say it: "from noise to the final picture"."""
     if trace.kind == "look":
-        return f"in a given picture noised to t = {trace.timesteps[0]:g}"
+        return wording("way.look", t=f"{trace.timesteps[0]:g}")
     if trace.kind == "invert":
-        return "from a given picture to the noise that it comes from"
-    noised = noised_at(trace)
-    begin = "noise" if noised is None else f"a given picture noised to {noised}"
-    return f"from {begin} to {'where the run was stopped' if trace.image is None else 'the final picture'}"
+        return wording("way.invert")
+    noised, stopped = noised_at(trace), trace.image is None
+    if noised is None:
+        return wording("way.noise.stopped" if stopped else "way.noise")
+    return wording("way.image.stopped" if stopped else "way.image", noised=noised)
 
 
 def peak(name: str, pixels: np.ndarray) -> str:
     """Where a map has its peak and how high that is, in words; of what holds NaN or Inf, among its finite pixels."""
+    if not np.isfinite(pixels).any():
+        return wording("peak.none", name=name)
+    return wording("peak.at", name=name, peak=peak_place(pixels))
+
+
+def peak_place(pixels: np.ndarray) -> str:
+    """How high the peak of a map is and where: "0.25, top left"; "no number" where it has none."""
     finite = np.isfinite(pixels)
     if not finite.any():
-        return f"{name} has no number"
+        return wording("number.none")
     row, column = np.unravel_index(int(np.where(finite, pixels, -np.inf).argmax()), pixels.shape)
     vertical = ("top", "middle", "bottom")[min(2, int(3 * row / pixels.shape[0]))]
     horizontal = ("left", "centre", "right")[min(2, int(3 * column / pixels.shape[1]))]
-    lost = "" if finite.all() else f" ({1 - finite.mean():.1%} of it are not numbers)"
-    return f"{name} peaks at {pixels[row, column]:.3g}, {vertical} {horizontal}{lost}"
+    place, value = wording(f"place.{vertical}.{horizontal}"), f"{pixels[row, column]:.3g}"
+    if finite.all():
+        return wording("peak.place", value=value, place=place)
+    return wording("peak.place.lost", value=value, place=place, lost=f"{1 - finite.mean():.1%}")
 
 
 def said(value: float | np.floating[Any], form: str = ".3g") -> str:
     """A number as alt texts say it, by its format; "no number" for NaN, "infinite" for the infinities."""
     if np.isnan(value):
-        return "no number"
-    return f"{value:{form}}" if np.isfinite(value) else "infinite"
+        return wording("number.none")
+    return f"{value:{form}}" if np.isfinite(value) else wording("number.infinite")

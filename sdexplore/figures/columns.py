@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 BLOG_COLUMN: Final = 7.5  # inches: what a wide figure is scaled to fit in an article
+SMALL: Final = 8.5  # points of the smallest text: 11 pixels where a figure as wide as the column is 720 wide
 SCREEN_DPI: Final = 110.0  # in a notebook, whose file holds each picture twice
 
 

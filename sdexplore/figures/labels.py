@@ -15,19 +15,22 @@ from matplotlib.transforms import Bbox
 
 from ..base.display import width
 from .cells import Cells
+from .columns import SMALL
 from .panels import GAP, LOWEST, UPRIGHT
 from .reusable_figure import lent
 from .wrapping import breaks
 
 _LETTER: Final = 0.56 / 72  # inches that a letter is wide on average, for each point of its size
 _SHORT: Final = 0.7  # inches that a label may lie beside a row in one line
+_ALONG: Final[dict[str, Any]] = {"rotation": 90, "ha": "center", "va": "top"}  # matplotlib's for labels at the right
+_BESIDE: Final[dict[str, Any]] = {"rotation": 0, "ha": "left", "va": "center"}
 _LYING: Final[dict[str, Any]] = {"rotation": 0, "ha": "right", "va": "center"}
 
 
 def colour_bar(figure: FigureBase, drawn: Cells, beside: Any, label: str, **options: Any) -> None:  # noqa: ANN401  (matplotlib's)
     """Adds the scale of `drawn`, right of the panels `beside`; five numbers at most, since each takes a millisecond.
 
-    A label that is much longer than the bar is set in two lines, and smaller if they are too long as well.
+    A label that is much longer than the bar is set in two lines, and smaller or lying if they are too long as well.
     """
     words = _beside_bar(label, options.get("shrink", 1.0) * _high_of(np.ravel(beside)))
 
@@ -52,12 +55,13 @@ def _high_of(beside: Iterable[Axes]) -> float:
 
 
 def _beside_bar(label: str, high: float) -> dict[str, Any]:
-    """The label of a bar `high` inches high, and its size: matplotlib's own unless the label is 1.5 times as long."""
+    """The label of a bar `high` inches high: in two lines where it is 1.5 times as long; lying where that is too."""
     size = float(rcParams["font.size"])
     if _long(label, size) <= 1.5 * high:
-        return {"label": label, "fontsize": size}
+        return {"label": label, "fontsize": size, **_ALONG}
     label = _in_two(label)
-    return {"label": label, "fontsize": min(size, max(6.0, 1.5 * high / _long(label, 1.0)))}
+    fitting = 1.5 * high / _long(label, 1.0)
+    return {"label": label, "fontsize": min(size, max(SMALL, fitting)), **(_ALONG if fitting >= SMALL else _BESIDE)}
 
 
 def _beside(
@@ -81,7 +85,7 @@ def _beside(
 
 def row_label(panel: Axes, text: str, *, size: float = 9.0) -> None:
     """Names a row of panels at its left, upright; in two lines where the row is too low for it, or lying."""
-    room = 1.1 * (getattr(panel, "high", inf) + GAP)  # the label of the next row may be shorter
+    room = getattr(panel, "high", inf) + GAP
     ways = (
         (text, UPRIGHT, room),
         (_in_two(text), UPRIGHT, room),

@@ -10,12 +10,16 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
+from ..base.display import count
+from ..strings.wording import listed, wording
 from ..trace.collections import Traces
-from ..trace.non_finite import in_words, kind_of, non_finite
+from ..trace.non_finite import NonFinite, kind_of, non_finite
 from ..trace.trace import Trace
 from .captions import AltText
+from .names import steps_named
 from .picture import Picture, drawable
 
+_MOST = 6  # arrays and steps that are listed one by one
 _MAY_BE_INFINITE = re.compile("sigma|snr")  # of noise alone, and of a picture without noise
 
 
@@ -59,22 +63,23 @@ def note_on(data: Mapping[str, np.ndarray], sources: Iterable[object]) -> str:
     """The sentence that names NaN and Inf in the sources of a picture of `data`; "" where there are none."""
     drawn = any(kind_of(values) and not _MAY_BE_INFINITE.search(name) for name, values in data.items())
     found = [words for source in sources for words in _words(source, thorough=drawn)]
-    return f"Not numbers, and drawn grey: {'; '.join(dict.fromkeys(found))}." if found else ""
+    return wording("lost.note", what=wording("list.semicolon").join(dict.fromkeys(found))) if found else ""
 
 
 def _words(source: object, *, thorough: bool) -> Iterator[str]:
     """What a source holds of NaN and Inf, in words; () for nothing. `thorough` looks through its attention too."""
     if isinstance(source, Trace):
         if found := non_finite(source, attention=thorough):
-            yield in_words(found, source.num_steps)
+            yield _of_trace(found, source.num_steps)
     elif isinstance(source, Traces):
         for number, trace in enumerate(source):
-            yield from (f"of run {number}, {words}" for words in _words(trace, thorough=thorough))
+            found_there = _words(trace, thorough=thorough)
+            yield from (wording("lost.run", run=number, arrays=words) for words in found_there)
     elif is_dataclass(source) and not isinstance(source, type):
         for field in fields(source):
             values = getattr(source, field.name, None)
             if isinstance(values, np.ndarray) and (kind := _kind(field.name, values)):
-                yield f"{field.name}{_at(values, getattr(source, 'steps', ()))} ({kind})"
+                yield _in_array(field.name, values, getattr(source, "steps", ()), kind)
     elif isinstance(source, list | tuple):
         for one in source:
             yield from _words(one, thorough=thorough)
@@ -86,11 +91,33 @@ def _kind(name: str, values: np.ndarray) -> str:
     return kind_of(values)
 
 
-def _at(values: np.ndarray, steps: object) -> str:
+def _of_trace(found: Sequence[NonFinite], num_steps: int) -> str:
+    """Arrays of a trace with their steps; of many, the first ones and how many more there are."""
+    arrays = listed(
+        wording("lost.at", array=one.array, steps=_steps(one.steps, num_steps), kind=_kinds(one.what))
+        for one in found[:_MOST]
+    )
+    more = len(found) - _MOST
+    return wording("lost.more", arrays=arrays, number=more) if more > 0 else arrays
+
+
+def _steps(steps: Sequence[int], num_steps: int) -> str:
+    named = [wording("lost.end") if step == num_steps else str(step) for step in steps]
+    if len(steps) > _MOST and list(steps) == list(range(steps[0], steps[-1] + 1)):
+        return wording("lost.range", first=named[0], last=named[-1])
+    shown = steps_named(named[:_MOST])
+    return wording("lost.steps_more", steps=shown, number=len(steps) - _MOST) if len(steps) > _MOST else shown
+
+
+def _kinds(what: str) -> str:
+    return wording("lost.both") if " " in what else what
+
+
+def _in_array(name: str, values: np.ndarray, steps: object, kind: str) -> str:
     """At which steps, where an axis is that of the record's steps; else in how many of the numbers."""
     bad = ~np.isfinite(values)
     if isinstance(steps, Sequence) and steps and len(steps) in values.shape:
         axis = values.shape.index(len(steps))
         rows = np.flatnonzero(bad.any(axis=tuple(i for i in range(values.ndim) if i != axis)))
-        return f" at step{'s' * (len(rows) > 1)} {', '.join(str(steps[int(row)]) for row in rows)}"
-    return f" in {int(bad.sum()):,} of {bad.size:,} numbers"
+        return wording("lost.at", array=name, steps=steps_named([steps[int(row)] for row in rows]), kind=_kinds(kind))
+    return wording("lost.among", array=name, lost=count(int(bad.sum())), all=count(bad.size), kind=_kinds(kind))

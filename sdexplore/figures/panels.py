@@ -21,6 +21,7 @@ from .reusable_figure import Unlike, drawn_on, next_of
 
 LOWEST: Final = 0.3  # inches that a row is given at least: a label of two lines
 GAP: Final = 0.1  # inches between rows
+_BESIDE: Final = 0.5  # inches for the names of rows
 UPRIGHT: Final[dict[str, Any]] = {
     "rotation": 90,
     "ha": "center",
@@ -143,7 +144,7 @@ class Panel(Axes):
 
 @contextmanager
 def panels(
-    rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 1.0, of: type[Axes] = Panel
+    rows: int, columns: int, *, aspect: float = 1.0, top: float = 0.0, least: float = 0.7, of: type[Axes] = Panel
 ) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of rows × columns panels, each `aspect` (height / width) high, to fit the column.
 
@@ -152,11 +153,11 @@ def panels(
         top: Inches for the title and what stands over the panels.
         least: Least width of a panel in inches; the figure may become wider than the column.
     """
-    wide = min(2.4, max(least, column().inches / columns))
+    wide = min(2.4, max(least, (column().inches - _BESIDE) / columns))
 
     def make() -> tuple[Figure, np.ndarray]:
         high = max(wide * aspect, LOWEST) + GAP
-        figure = Figure(figsize=(wide * columns + 0.5, high * rows + top + 0.4), layout="compressed")
+        figure = Figure(figsize=(wide * columns + _BESIDE, high * rows + top + 0.4), layout="compressed")
         axes = panel_grid(figure, rows, columns, of=of)
         for panel in axes.flat:
             panel.high = wide * aspect

@@ -10,9 +10,11 @@ import numpy as np
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
 from ..base.display import with_infinity
 from ..changes.several import in_words
+from ..strings.wording import listed, wording
 from ..trace.one_frame import shown_frame
 from ..trace.trace import Trace
 from .colours import PALETTE
+from .names import parting_named, role_name, selection_named
 from .picture import drawable
 
 MOST_WORDS: Final = len(PALETTE)  # for which a figure has room
@@ -21,45 +23,50 @@ MOST_STEPS: Final = 8  # for which a figure has room, a column each
 
 
 def step_title(trace: Trace, step: int) -> str:
-    """A step as panels name it: its number, its timestep, its noise level."""
-    t = trace.timesteps[step]
-    sigma = "" if trace.sigmas is None else f", σ {with_infinity(float(trace.sigmas[step]), '.3g')}"
-    return f"step {step}\nt {t:.0f}{sigma}"
+    """A step as panels name it, a line each: its number, its timestep, its noise level."""
+    t = f"{trace.timesteps[step]:.0f}"
+    if trace.sigmas is None:
+        return wording("step.title", step=step, t=t)
+    return wording("step.title.noise", step=step, t=t, sigma=with_infinity(float(trace.sigmas[step]), ".3g"))
 
 
 def run_title(trace: Trace, over: Collection[str] = ()) -> str:
     """The run that a figure shows, in two lines: prompt, then model, scheduler, seed, less those in `over`."""
     prompt = _prompt_title(trace, over)
     noised = noised_at(trace)
+    shown = shown_frame(trace)
     facts = {
         "model": drawable(str(trace.provenance.get("model", "?"))),
         "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler")
         if trace.kind != "look"  # its scheduler is ours and makes no step
-        else f"looked at t = {trace.timesteps[0]:g}",
-        "seed": f"seed {trace.call.get('seed')}",
-        "image": f"image {trace.call['image']}" if "image" in trace.call else "",
-        "strength": "" if noised is None else f"from an image noised to {noised}",
+        else wording("run.looked", t=f"{trace.timesteps[0]:g}"),
+        "seed": wording("run.seed", seed=trace.call.get("seed")),
+        "image": wording("run.image", image=trace.call["image"]) if "image" in trace.call else "",
+        "strength": "" if noised is None else wording("run.from_image", noised=noised),
         "change": changed_in_words(trace),
-        "frame": str(shown_frame(trace) or ""),
-        "safety": "made black by the safety checker" if any(trace.flags.values()) else "",
+        "frame": "" if shown is None else shown.in_words(),
+        "safety": wording("run.black") if any(trace.flags.values()) else "",
     }
-    line = ", ".join(fact for name, fact in facts.items() if fact and name not in over)
+    line = listed(fact for name, fact in facts.items() if fact and name not in over)
     return line if "prompt" in over else f"{prompt}\n{line}"
 
 
 def changed_in_words(trace: Trace) -> str:
     """What the run was asked to change, cut to a line; "" where nothing."""
     change = trace.call.get("arguments", {}).get("change")
-    return f"changed: {drawable(in_words(change), _PARTING)}" if change else ""
+    return wording("run.changed", changes=drawable(in_words(change), _PARTING)) if change else ""
 
 
 def _prompt_title(trace: Trace, over: Collection[str]) -> str:
     made = trace.call.get("conditioning", {})
     if "other" in made:
-        ends = f"“{drawable(made['prompt'], 60)}” → “{drawable(made['other'], 60)}”, by {made['method']}"
-        return ends if "weight" in over else f"{ends}, weight {made['weight']:g}"
-    without = "unconditional" if trace.unconditional else "no prompt"
-    return f"“{drawable(trace.prompt, 70)}”" if trace.prompt else without
+        ends = {name: drawable(made[name], 60) for name in ("prompt", "other")}
+        if "weight" in over:
+            return wording("run.between", **ends, method=made["method"])
+        return wording("run.between.weight", **ends, method=made["method"], weight=f"{made['weight']:g}")
+    if trace.prompt:
+        return wording("run.prompt", prompt=drawable(trace.prompt, 70))
+    return wording("run.unconditional" if trace.unconditional else "run.no_prompt")
 
 
 def noised_at(trace: Trace) -> str | None:
@@ -73,18 +80,22 @@ def noised_at(trace: Trace) -> str | None:
 
 def selection_title(trace: Trace, chosen: Chosen, without: Collection[str] = ()) -> str:
     """What a figure averages over; another prompt than the figure names; and that a role's embeddings were zeros."""
-    note = " (its embeddings are all zeros: attention is uniform)" * zeroed(trace, chosen.role)
+    selection = drawable(selection_named(chosen, without))
+    if zeroed(trace, chosen.role):
+        selection = wording("selection.zeroed", selection=selection)
     texts = [tokens.typed for tokens in trace.tokens.get(chosen.role, {}).values()]
-    other = f"\n{chosen.role}: “{drawable(texts[0], 70)}”" if texts and texts[0] not in ("", trace.prompt) else ""
-    parting = next((keys_of(trace, chosen.role, layer).parting for layer in chosen.layers.values()), None)
-    parted = f"\n{drawable(parting, _PARTING)}" if parting else ""
-    return f"{drawable(chosen.describe(without))}{note}{other}{parted}"
+    other = texts and texts[0] not in ("", trace.prompt)
+    named = wording("selection.prompt", role=role_name(chosen.role), prompt=drawable(texts[0], 70)) if other else ""
+    partings = (parting_named(keys_of(trace, chosen.role, layer)) for layer in chosen.layers.values())
+    return "\n".join(line for line in (selection, named, drawable(next(partings, ""), _PARTING)) if line)
 
 
 def first_words(words: Sequence[Word]) -> tuple[tuple[Word, ...], str]:
     """As many of a prompt's words as a figure has room for, and a line for its title where that is not all of them."""
     shown = tuple(words[:MOST_WORDS])
-    return shown, f"\nthe first {len(shown)} of {len(words)} words" if len(shown) < len(words) else ""
+    if len(shown) == len(words):
+        return shown, ""
+    return shown, "\n" + wording("words.first", shown=len(shown), all=len(words))
 
 
 def short_layers(names: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..analysis.attention import word_maps
 from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
-from ..analysis.trajectory import StepPicture, pictures_in_words, predicted_pictures, step_pictures
+from ..analysis.trajectory import StepPicture, predicted_pictures, step_pictures
 from ..base import atomic_files
 from ..base.display import clip, counted, escape, harmless
 from ..base.errors import PublishError, TraceError
@@ -24,6 +24,7 @@ from ..figures.cells import place_of
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.names import drawn_by, not_decoded
 from ..figures.not_numbers import named, top_of
 from ..figures.panels import panels
 from ..figures.picture import drawable, style
@@ -233,7 +234,7 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
     if trace.image is not None:
         rows.append([StepPicture(trace.image, VAE)] * len(names))
         titles.append("picture")
-    said = pictures_in_words(dict(zip(chosen, rows, strict=False)))
+    said = not_decoded(dict(zip(chosen, rows, strict=False)))
     y, x = rows[0][0].pixels.shape[:2]
     with panels(1, len(names), aspect=y / x, top=0.9) as (figure, axes):
         figure.suptitle(f"{run_title(trace)}\n{titles[0]}", fontsize=9)
@@ -247,7 +248,7 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
             for ax, image, picture in zip(axes[0], drawn, rows[number], strict=True):
                 image.set_data(picture.pixels)
                 image.set_extent(place_of(picture.pixels))
-                ax.set_xlabel(drawable(picture.mark, 40) or " ", fontsize=7)
+                ax.set_xlabel(drawable(drawn_by(picture), 40) or " ", fontsize=7)
 
         frames = _rendered(figure, len(rows), show, theme)
     alt = (

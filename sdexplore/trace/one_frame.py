@@ -7,6 +7,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from ..base.errors import TraceError
+from ..strings.wording import wording
 from .declaration import parts_in
 from .frame_axis import BY_ROLE, FRAMED, latent_frames, middle
 from .lazy import Part, StoredArray, StoredArrays, StoredFrame, held, row_of
@@ -30,9 +31,11 @@ class ShownFrame:
     frame: int | None = None
     frames: int = 0
 
-    def __str__(self) -> str:
-        drawn = "" if self.frame is None else f", video frame {self.frame} of {self.frames}"
-        return f"latent frame {self.number} of {self.of}{drawn}, from 0"
+    def in_words(self) -> str:
+        """As titles and alt texts name it, in the language of the options."""
+        if self.frame is None:
+            return wording("frame.latent", number=self.number, of=self.of)
+        return wording("frame.video", number=self.number, of=self.of, frame=self.frame, frames=self.frames)
 
 
 def one_frame(trace: Trace, frame: SupportsIndex | None = None) -> Trace:

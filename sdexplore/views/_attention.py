@@ -8,6 +8,7 @@ from ..base.display import clip
 from ..figures.alt_texts import peak
 from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
+from ..figures.names import selection_named
 from ..figures.picture import Picture
 from ..figures.titles import first_words, run_title, selection_title
 from ..trace.trace import Steps, Trace
@@ -68,7 +69,7 @@ def attention(  # noqa: PLR0913  (each says another part of what is asked for)
         data=dict(zip(names, maps, strict=True)),
         alt=with_details(
             f"Heat maps of the {read.kind}{': ' if queries == 'words' else ' to '}{', '.join(map(clip, names))} "
-            f"({method_note}{read.describe()})",
+            f"({method_note}{selection_named(read)})",
             *(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True)),
         ),
         call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),

@@ -3,11 +3,12 @@
 from operator import index
 from typing import Any, SupportsIndex
 
-from ..analysis.trajectory import pictures_in_words, step_pictures
+from ..analysis.trajectory import step_pictures
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, way_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.labels import row_label
+from ..figures.names import drawn_by, not_decoded
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title, step_title
@@ -60,16 +61,15 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
                 axes[row, column].imshow(picture.pixels)
                 if row == 0:
                     axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=7.5)
-                if picture.mark:
-                    axes[row, column].set_xlabel(drawable(picture.mark, 24), fontsize=7.5)
+                if mark := drawn_by(picture):
+                    axes[row, column].set_xlabel(drawable(mark, 24), fontsize=7.5)
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:
             axes[0, -1].set_title(wording(f"panel.{'picture' if trace.kind == 'run' else 'given'}"), fontsize=7.5)
     data = {f"{name}/{step}": one.pixels for name, _, ps in rows for step, one in zip(chosen, ps, strict=True)}
     by_step = {step: [ps[column] for _, _, ps in rows] for column, step in enumerate(chosen)}
-    marked = pictures_in_words(by_step)
-    drawn_by = wording("denoising.not_decoded", pictures=marked) if marked else ""
+    marked = not_decoded(by_step)
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if asked else {"decode": False}
     given |= {} if frame is None else {"frame": index(frame)}
@@ -82,7 +82,7 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
             of=trace.num_steps,
             way=way_of(trace),
             prompt=in_words(trace),
-            drawn_by=drawn_by,
+            drawn_by=wording("denoising.not_decoded", pictures=marked) if marked else "",
         ),
         caption=wording(f"denoising.caption.{trace.kind}", steps=counted(trace.num_steps, "step")),
         call=line_of_code("denoising", f"trace{options(given)}", whole),

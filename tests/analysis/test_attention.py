@@ -242,9 +242,3 @@ def test_steps_that_were_not_recorded_are_listed(trace):
         word_map(found, "cat", steps=(4, 3))
     assert Selection(steps=slice(2, None)).of(found).steps == (4,)
     assert Selection().of(found).steps == (0, 4)
-
-
-def test_a_selection_says_what_it_is(trace, per_head):
-    assert Selection().of(trace).describe() == "cond, mean over 6 steps, 5 layers, all heads"
-    assert Selection(steps=-1, layers="mid_block").of(trace).describe() == f"cond, step 5, mean over {MID}, all heads"
-    assert Selection(heads=(0, 1)).of(per_head).describe() == "cond, mean over 6 steps, 5 layers, heads 0, 1"

@@ -126,7 +126,7 @@ def test_a_panel_has_labels_and_neither_ticks_nor_frame():
 
 
 @pytest.mark.parametrize(
-    ("aspect", "columns", "rotation"), [(1.0, 7, 90), (0.4, 7, 90), (0.4, 4, 90), (0.125, 7, 0), (3.0, 7, 90)]
+    ("aspect", "columns", "rotation"), [(1.0, 7, 90), (0.5, 7, 90), (0.4, 4, 90), (0.125, 7, 0), (3.0, 7, 90)]
 )
 def test_labels_of_rows_and_bars_have_their_room_whatever_the_shape_of_a_picture(aspect, columns, rotation):
     names = ("over the picture", "latent grid", "|cond − uncond|")

@@ -25,7 +25,7 @@ def test_steps_are_maps_on_one_scale_beneath_what_they_predict(trace):
     picture = views.attention_steps(trace, "cat", steps=[0, 3, -1])
     above, below = panels(picture)[:3], panels(picture)[3:]
     assert [ax.get_title() for ax in above] == [
-        *("step 0\nt 999, σ 14.6", "step 3\nt 400, σ 1.4", "step 5\nt 0, σ 0.1")
+        *("step 0\nt 999\nσ 14.6", "step 3\nt 400\nσ 1.4", "step 5\nt 0\nσ 0.1")
     ]
     assert (above[0].get_ylabel(), below[0].get_ylabel()) == ("predicted x0\ndecoded", "attention")
     for column, step in enumerate((0, 3, 5)):

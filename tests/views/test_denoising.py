@@ -22,7 +22,7 @@ def test_denoising_draws_the_decoded_steps_and_the_picture(trace):
             assert axes[4 * row + column].get_xlabel() == ""
         np.testing.assert_array_equal(shown(axes[4 * row + 3])[0], trace.image)
     assert [ax.get_title() for ax in axes[:4]] == [
-        *("step 0\nt 999, σ 14.6", "step 3\nt 400, σ 1.4", "step 5\nt 0, σ 0.1", "picture\n")
+        *("step 0\nt 999\nσ 14.6", "step 3\nt 400\nσ 1.4", "step 5\nt 0\nσ 0.1", "picture")
     ]
     np.testing.assert_array_equal(picture.data["image"], trace.image)
     for told in ("steps 0, 3, 5 of 6", "from noise to the final picture", "'a cat and a rocketship'"):
