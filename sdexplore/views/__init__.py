@@ -36,7 +36,8 @@ from ._strip import strip
 from ._study_distribution import study_distribution
 from ._study_pairs import study_pairs
 from ._study_pictures import study_ends, study_pictures
-from ._text_encoding import text_attention, text_norms, text_similarity
+from ._text_encoding import text_attention, text_similarity
+from ._text_norms import text_norms
 from ._tokens import tokens
 from ._tree import tree
 from ._unet_comparison import unet_comparison

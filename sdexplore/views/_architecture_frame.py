@@ -1,108 +1,94 @@
 """What the drawing of a pipeline has around its denoiser: spaces, the way of sampling, autoencoder, text encoders."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
 from ..base.display import count
+from ..figures.columns import BLOG_COLUMN
+from ..figures.panels import panel_grid
 from ..figures.picture import drawable
-from ..records.architecture import Shape, Surroundings
-from ._architecture_strokes import CROSS, LINE, Place, arrow, box, path
+from ..records.architecture import Shape, Surroundings, TextReader
+from ..strings.wording import wording
+from ._architecture_strokes import BOX, CROSS, LINE, SMALL, Place, arrow, box, height_of, in_lines, lines_box
 
-WIDE, HIGH = 11.0, 6.3  # inches, and units of the drawing
+WIDE, HIGH = BLOG_COLUMN, 6.3  # inches, and units of the drawing
+BUS: Final = 0.44  # height of the line that brings keys and values
+_TRAINING, _SAMPLING = 5.5, 4.4  # heights of the two rows above the denoiser
 _PIXEL, _LATENT, _CONDITION = "#fbe6e2", "#e7f3e6", "#eeeeee"
+_ENTRY = 0.58  # from a side of the latent space to the middle of its boxes
+_NAME, _READER = 14, 1.07  # letters of a class, and inches of its box
+_PREDICTS: Final = {"epsilon": r"$\epsilon_\theta$", "sample": r"$x_\theta$"} | dict.fromkeys(
+    ("v_prediction", "flow_prediction", "flow"), r"$v_\theta$"
+)
+
+
+def sheet(plan: Surroundings, denoiser: str, handles: Sequence[Artist]) -> tuple[Figure, Axes]:
+    """An empty drawing: its title, its coloured spaces with their names, and the legend of these artists."""
+    figure = Figure(figsize=(WIDE, HIGH + 0.7), layout="constrained")
+    ax: Axes = panel_grid(figure)[0, 0]
+    title = wording("architecture.title", pipeline=plan.pipeline, denoiser=denoiser, parameters=count(plan.parameters))
+    figure.suptitle(title, fontsize=10)
+    left, right = sides(plan)
+    ax.set(xlim=(0, WIDE), ylim=(0, HIGH))
+    if plan.autoencoder:
+        _space(ax, 0.0, left - 0.06, _PIXEL, wording("architecture.pixels"))
+        _space(ax, left, right, _LATENT, wording("architecture.latents"))
+    else:
+        _space(ax, left, right, _PIXEL, wording("architecture.pixels_alone"))
+    if plan.readers:
+        _space(ax, right + 0.06, WIDE, _CONDITION, wording("architecture.conditioning"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, columnspacing=1.2)
+    return figure, ax
 
 
 def sides(plan: Surroundings) -> tuple[float, float]:
     """Where the space of the denoiser begins and ends, from left to right."""
-    return (2.05 if plan.autoencoder else 0.1), (8.95 if plan.readers else WIDE - 0.1)
-
-
-def spaces(ax: Axes, plan: Surroundings) -> None:
-    """The coloured spaces, with their names, in axes of the drawing's size."""
-    left, right = sides(plan)
-    ax.set(xlim=(0, WIDE), ylim=(0, HIGH))
-    if plan.autoencoder:
-        _space(ax, 0.1, left - 0.1, _PIXEL, "pixel space")
-        _space(ax, left, right, _LATENT, "latent space")
-    else:
-        _space(ax, left, right, _PIXEL, "pixel space, no autoencoder")
-    if plan.readers:
-        _space(ax, right + 0.1, WIDE - 0.05, _CONDITION, "conditioning")
+    return (1.6 if plan.autoencoder else 0.0), (5.98 if plan.readers else WIDE)
 
 
 def _space(ax: Axes, left: float, right: float, colour: str, name: str) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (left + 0.06, 0.1), right - left - 0.12, HIGH - 0.2, boxstyle="round,pad=0.04", color=colour, linewidth=0
-        )
-    )
-    ax.text((left + right) / 2, HIGH - 0.12, name, ha="center", va="top", fontsize=9.5, fontweight="bold", color=LINE)
+    corner, size = (left + 0.05, 0.05), (right - left - 0.1, HIGH - 0.1)
+    ax.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0.04", color=colour, linewidth=0))
+    ax.text((left + right) / 2, HIGH - 0.12, name, ha="center", va="top", fontsize=11, color=LINE)
 
 
-def flow(ax: Axes, plan: Surroundings, given: Shape, first: Place, last: Place, beside: str = "") -> None:
-    """Training above the denoiser, sampling beneath it.
+def flow(ax: Axes, plan: Surroundings, given: Shape, first: Place, last: Place) -> None:
+    """The row of training, and beneath it the loop of sampling, which goes through the denoiser under it.
 
     Args:
         given: (channel, y, x) of what the denoiser is given.
         first, last: Its first and last block.
-        beside: What is said of the timestep.
     """
     left, right = sides(plan)
-    name = "z" if plan.autoencoder else "x"
-    entry, leave, top = left + 0.48, right - 0.52, 5.55
-    box(ax, entry, top, name, plan.latents)
-    box(ax, leave, top, f"{name}_T", plan.latents)
-    arrow(ax, (entry + 0.4, top), (leave - 0.4, top))
-    ax.text(
-        (entry + leave) / 2,
-        top + 0.05,
-        f"diffusion, {plan.num_train_timesteps} timesteps",
-        ha="center",
-        va="bottom",
-        fontsize=8,
-    )
-    box(ax, entry, first.y, f"{name}_t", given)
-    path(ax, [(leave, top - 0.26), (leave, 5.02), (entry, 5.02), (entry, first.y + 0.28)])
-    ax.text(
-        (entry + leave) / 2,
-        5.04,
-        f"sampling begins with noise {name}_T",
-        ha="center",
-        va="bottom",
-        fontsize=7,
-        color="#555555",
-    )
-    arrow(ax, (entry + 0.4, first.y), (first.x - first.wide / 2, first.y))
-    box(ax, leave, last.y, _PREDICTS.get(plan.prediction_type, plan.prediction_type), plan.latents)
-    arrow(ax, (last.x + last.wide / 2, last.y), (leave - 0.38, last.y))
-    middle, low = (left + right) / 2, 0.5
-    text = f"{drawable(plan.scheduler)}: {name}_t → {name}_(t−1), every step"
-    half = max(1.55, 0.0305 * len(text))
-    ax.text(
-        middle,
-        low,
-        text,
-        ha="center",
-        va="center",
-        fontsize=8,
-        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.8},
-    )
-    path(ax, [(leave, last.y - 0.28), (leave, low), (middle + half, low)])
-    path(ax, [(middle - half, low), (entry, low), (entry, first.y - 0.28)])
-    ax.text(
-        entry + 0.06,
-        first.y - 1.5,
-        beside,
-        ha="left",
-        va="top",
-        fontsize=6.5,
-        color="#555555",
-    )
+    letter = "z" if plan.autoencoder else "x"
+    entry, leave, middle = left + _ENTRY, right - _ENTRY, (left + right) / 2
+    clean = box(ax, entry, _TRAINING, f"${letter}$", plan.latents)
+    noise = box(ax, leave, _TRAINING, f"${letter}_T$", plan.latents)
+    arrow(ax, (clean.right, _TRAINING), (noise.left, _TRAINING))
+    said = wording("architecture.diffusion", timesteps=plan.num_train_timesteps)
+    ax.text(middle, _TRAINING + 0.05, said, ha="center", va="bottom", fontsize=SMALL)
 
+    noisy = box(ax, entry, _SAMPLING, f"${letter}_t$", given)
+    name = _PREDICTS.get(plan.prediction_type) or drawable(plan.prediction_type, 12)
+    predicted = box(ax, leave, _SAMPLING, name, plan.latents)
+    between = (noise.bottom + noisy.top) / 2 - 0.06
+    arrow(ax, (leave, noise.bottom), (leave, between), (entry, between), (entry, noisy.top))
+    ax.text(
+        middle, between + 0.04, wording("architecture.from_noise"), ha="center", va="bottom", fontsize=SMALL, color=LINE
+    )
+    lines = [*in_lines(plan.scheduler, 24), rf"${letter}_t \rightarrow {letter}_{{t-1}}$"]
+    loop = lines_box(ax, middle, _SAMPLING, min(2.0, predicted.left - noisy.right - 0.4), lines)
+    arrow(ax, (predicted.left, _SAMPLING), (loop.right, _SAMPLING))
+    arrow(ax, (loop.left, _SAMPLING), (noisy.right, _SAMPLING))
 
-_PREDICTS = {"epsilon": "ε_θ", "v_prediction": "v_θ", "sample": "x_θ", "flow_prediction": "v_θ", "flow": "v_θ"}
+    down, up = left + 0.2, right - 0.2
+    arrow(ax, (down, noisy.bottom), (down, first.y), (first.left, first.y))
+    arrow(ax, (last.right, last.y), (up, last.y), (up, predicted.bottom))
 
 
 def pixels(ax: Axes, plan: Surroundings) -> None:
@@ -110,31 +96,21 @@ def pixels(ax: Axes, plan: Surroundings) -> None:
     encoder = plan.autoencoder
     if encoder is None:
         return
-    top, low = 5.2, 1.05
-    for y, name, image, parameters, inward in (
-        (top, "E", "x", encoder.encoder_parameters, True),
-        (low, "D", "x̃", encoder.decoder_parameters, False),
-    ):
-        box(ax, 0.55, y, image, plan.image)
-        tall, short = 0.42, 0.16
-        ax.add_patch(
-            Polygon(
-                [(1.12, y - tall), (1.12, y + tall), (1.72, y + short), (1.72, y - short)],
-                facecolor="white",
-                edgecolor=LINE,
-                linewidth=0.9,
-            )
-        )
-        ax.text(1.4, y, name, ha="center", va="center", fontsize=11, fontstyle="italic")
-        ax.text(1.05, y - 0.5, f"{count(parameters)}\nparameters", ha="center", va="top", fontsize=6.5, color="#555555")
-        if inward:
-            arrow(ax, (0.92, y), (1.12, y))
-            path(ax, [(1.72, y), (1.9, y), (1.9, 5.55), (2.1, 5.55)])
-        else:
-            arrow(ax, (1.12, y), (0.92, y))
-            path(ax, [(2.5, 0.5), (1.9, 0.5), (1.9, y), (1.72, y)])
-    text = f"{encoder.class_name}\nfactor {encoder.factor}\nchannels\n{' → '.join(map(str, encoder.widths))}"
-    ax.text(1.0, 3.2, text, ha="center", va="center", fontsize=7.5, color=LINE)
+    latents = sides(plan)[0] + _ENTRY - BOX / 2  # the left edge of the latents' boxes
+    for y, name, image, inward in ((_TRAINING, "E", "$x$", True), (_SAMPLING, "D", r"$\tilde{x}$", False)):
+        picture = box(ax, 0.53, y, image, plan.image)
+        tall, short, start, stop = 0.36, 0.17, picture.right + 0.13, 1.47
+        corners = [(start, y - tall), (start, y + tall), (stop, y + short), (stop, y - short)]
+        ax.add_patch(Polygon(corners, facecolor="white", edgecolor=LINE, linewidth=0.9, zorder=2.5))
+        middle = (start + stop) / 2 - 0.01
+        ax.text(middle, y, f"${name}$", ha="center", va="center", fontsize=12, zorder=3)
+        ends = ((picture.right, start), (stop, latents)) if inward else ((latents, stop), (start, picture.right))
+        for begin, end in ends:
+            arrow(ax, (begin, y), (end, y))
+    last = wording("architecture.last_step")
+    ax.text(0.8, _SAMPLING - 0.42, last, ha="center", va="top", fontsize=SMALL, color=LINE)
+    text = "\n".join([*in_lines(encoder.class_name, _NAME), wording("architecture.factor", factor=encoder.factor)])
+    ax.text(0.8, (_SAMPLING + _TRAINING) / 2, text, ha="center", va="center", fontsize=SMALL, color=LINE)
 
 
 def readers(ax: Axes, plan: Surroundings, giving: Collection[str] | None = None) -> tuple[float, float]:
@@ -143,23 +119,37 @@ def readers(ax: Axes, plan: Surroundings, giving: Collection[str] | None = None)
     Args:
         giving: Names of those whose tokens the picture attends to; by default all.
     """
-    _, right = sides(plan)
-    middle, prompt = (right + WIDE) / 2 + 0.05, 5.5
-    reads, gives = WIDE - 0.2, right + 0.27
-    frame = {"boxstyle": "round", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.9}
-    ax.text(middle, prompt, "prompt", ha="center", va="center", fontsize=9, bbox=frame)
-    gap = min(1.2, 3.2 / len(plan.readers))
-    heights = [4.4 - gap * number for number in range(len(plan.readers))]
+    right = sides(plan)[1]
+    gives, reads, middle = right + 0.13, WIDE - 0.08, right + 0.24 + _READER / 2
+    prompt = lines_box(ax, middle, _TRAINING, _READER, [wording("architecture.prompt")])
+    written = [_reader(reader) for reader in plan.readers]
+    low, high = 0.85, prompt.bottom - 0.35
+    silent = [giving is not None and reader.name not in giving for reader in plan.readers]
+    taken = sum(map(height_of, written)) + 0.17 * sum(silent)
+    gap = min(0.35, (high - low - taken) / max(1, len(written) - 1))
     tops: list[float] = []
-    ax.plot([middle + 0.3, reads, reads], [prompt, prompt, heights[-1]], color=LINE, linewidth=1.1)
-    for reader, y in zip(plan.readers, heights, strict=True):
-        shape = f"{reader.positions} × {reader.width}" if reader.positions else f"width {reader.width}"
-        text = f"{reader.name}\n{drawable(reader.class_name, 16)}\n{reader.layers} layers\n{shape}"
-        arrow(ax, (reads, y), (middle + 0.52, y))
-        ax.text(middle, y, text, ha="center", va="center", fontsize=6.8, bbox=frame)
-        if giving is None or reader.name in giving:
-            ax.plot([middle - 0.55, gives], [y, y], color=CROSS, linewidth=1.4)
-            tops.append(y)
+    top = high
+    for lines, mute in zip(written, silent, strict=True):
+        place = lines_box(ax, middle, top - height_of(lines) / 2, _READER, lines)
+        top = place.bottom - gap
+        if len(written) == 1:
+            arrow(ax, (middle, prompt.bottom), (middle, place.top))
         else:
-            ax.text(middle, y - 0.34, "pooled vector alone", ha="center", va="top", fontsize=6.3, color="#555555")
-    return gives, max(tops, default=heights[0])
+            arrow(ax, (prompt.right, prompt.y), (reads, prompt.y), (reads, place.y), (place.right, place.y))
+        if mute:
+            pooled = wording("architecture.pooled")
+            ax.text(middle, place.bottom - 0.03, pooled, ha="center", va="top", fontsize=SMALL, color=LINE)
+            top -= 0.17
+        else:
+            ax.plot([place.left, gives], [place.y, place.y], color=CROSS, linewidth=1.4)
+            tops.append(place.y)
+    return gives, max(tops, default=high)
+
+
+def _reader(reader: TextReader) -> list[str]:
+    shape = (
+        f"{reader.positions} × {reader.width}"
+        if reader.positions
+        else wording("architecture.width", width=reader.width)
+    )
+    return [*in_lines(reader.name, _NAME), *in_lines(reader.class_name, _NAME), shape]

@@ -1,47 +1,50 @@
 """A pipeline with a diffusion transformer: tokens of picture and words in two lanes, through groups of blocks."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from ..base.display import count, counted
-from ..figures.captions import with_details
-from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.transformer_architecture import BlockGroup, TransformerArchitecture
-from ._architecture_frame import HIGH, WIDE, flow, pixels, readers, sides, spaces
-from ._architecture_strokes import CROSS, JOINT, LINE, RESNET, SELF, Place, path
+from ..strings.wording import counted, listed, wording
+from ._architecture_frame import BUS, flow, pixels, readers, sheet, sides
+from ._architecture_strokes import CROSS, CROSS_INK, JOINT, LINE, RESNET, SELF, SMALL, Place, arrow, in_lines
+from ._architecture_words import caption, conditioned, line_of, surroundings
 
-_PICTURE, _WORDS, _TALL = 3.75, 2.55, 0.62  # middles of the lanes, and the height of a box in one
+_PICTURE, _WORDS, _TALL = 3.0, 1.85, 0.6  # middles of the lanes, and the height of a box in one
+_START, _STOP = 1.2, 0.42  # from the sides of the space to the groups
+_LETTER = 0.068  # inches
 _COLOURS = {"joint": JOINT, "self": SELF, "cross": CROSS}
-_NAMES = {JOINT: "joint attention", SELF: "self-attention", CROSS: "cross-attention", RESNET: "feed-forward network"}
+_NAMES = {JOINT: "kind.joint", SELF: "kind.self", CROSS: "kind.cross", RESNET: "architecture.feed_forward"}
 
 
 def transformer(plan: TransformerArchitecture) -> Picture:
     """The drawing that `views.architecture` describes, of a diffusion transformer."""
-    left, right = sides(plan)
+    left, _ = sides(plan)
+    there = {colour for group in plan.groups for colour in _stripes(group)}
     with style():
-        figure = Figure(figsize=(WIDE, HIGH), layout="constrained")
-        ax = panel_grid(figure)[0, 0]
-        ax.set_title(f"{plan.pipeline}: {plan.transformer} of {count(plan.parameters)} parameters", fontsize=10)
-        spaces(ax, plan)
-        places = _lanes(ax, plan, left + 0.92, right - 0.95)
-        flow(ax, plan, plan.latents, places[0], places[-1])
+        kinds = [Patch(color=colour, label=wording(key)) for colour, key in _NAMES.items() if colour in there]
+        figure, ax = sheet(plan, plan.transformer, kinds)
+        places = _lanes(ax, plan)
+        worked = [place for group, place in zip(plan.groups, places, strict=True) if _has(group, "picture")] or places
+        flow(ax, plan, plan.latents, _end(worked[0]), _end(worked[-1]))
+        _lane(ax, _PICTURE, worked, LINE)
         pixels(ax, plan)
         if plan.readers:
             gives, top = readers(ax, plan, plan.token_readers)
-            start, bus = left + 0.92, 1.1
-            path(ax, [(gives, top), (gives, bus), (start, bus), (start, _WORDS), (start + 0.2, _WORDS)], CROSS)
-        there = {colour for group in plan.groups for colour in _stripes(group)}
-        handles = [Patch(color=colour, label=label) for colour, label in _NAMES.items() if colour in there]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
+            _words(ax, plan, places, (gives, top), left + 0.2)
     y, x = plan.grid
-    groups = " → ".join(
-        f"{counted(group.blocks, 'block')} of {group.name} ({' and '.join(group.attention)} attention)"
+    groups = [
+        wording(
+            "architecture.alt.group",
+            blocks=counted(group.blocks, "block"),
+            name=group.name,
+            attention=listed(wording(f"kind.{kind}") for kind in group.attention),
+        )
         for group in plan.groups
-    )
-    reads = ", ".join(f"{one.name} of width {one.width}" for one in plan.readers) or "nothing: it is unconditional"
+    ]
     return Picture(
         figure=figure,
         data={
@@ -49,68 +52,96 @@ def transformer(plan: TransformerArchitecture) -> Picture:
             "parameters": np.array([group.parameters for group in plan.groups]),
             "grid": np.array(plan.grid),
         },
-        alt=with_details(
-            f"The architecture of the {plan.pipeline}: a transformer of {y} × {x} picture tokens of width {plan.width}",
-            groups,
-            f"conditioned on {reads}",
+        alt=wording(
+            "architecture.alt",
+            spaces=surroundings(plan),
+            denoiser=wording("architecture.alt.transformer", transformer=plan.transformer, y=y, x=x, width=plan.width),
+            attention=wording("architecture.alt.groups", groups=" → ".join(groups)),
+            conditioned=conditioned(plan),
         ),
-        call=f"sdx.views.architecture(sdx.pipeline_architecture(pipe, height={plan.image[1]}, width={plan.image[2]}))",
+        caption=caption(plan, plan.transformer),
+        call=line_of(plan),
     )
 
 
-def _lanes(ax: Axes, plan: TransformerArchitecture, left: float, right: float) -> list[Place]:
-    """Draws the patches, the groups of blocks and the way back to latents; the places of the first and the last."""
-    column = (right - left) / (len(plan.groups) + 1)
-    start, stop = left + 0.02, right - 0.02
-    end_of_words = max((n for n, group in enumerate(plan.groups) if _uses_words(group)), default=0)
-    ax.annotate("", (stop, _PICTURE), (start, _PICTURE), arrowprops=_line(LINE), zorder=1.2)
-    words_stop = left + (end_of_words + 1) * column
-    if plan.readers:
-        ax.plot([left + 0.2, words_stop], [_WORDS, _WORDS], color=CROSS, linewidth=1.2, zorder=1.2)
+def _lanes(ax: Axes, plan: TransformerArchitecture) -> list[Place]:
+    """Draws the groups of blocks in their lanes, and how many tokens there are; where each group stands."""
+    left, right = sides(plan)
+    start, stop = left + _START, right - _STOP
+    column = (stop - start) / len(plan.groups)
+    places = [_box(ax, group, start + (number + 0.5) * column, column) for number, group in enumerate(plan.groups)]
     y, x = plan.grid
-    patches = f"{plan.patch}×{plan.patch} latents\na token:\n{y}×{x} = {count(plan.tokens)}\nof the picture"
-    ax.text(left + 0.05, _PICTURE + 0.08, patches, ha="left", va="bottom", fontsize=6.3, color="#555555")
-    if plan.readers:
-        text = f"{plan.words} words' tokens"
-        ax.text(
-            left + 0.05, _WORDS + 0.06, text.replace(" ", "\n", 2), ha="left", va="bottom", fontsize=6.3, color=CROSS
-        )
-    for number, group in enumerate(plan.groups):
-        _box(ax, group, left + (number + 1) * column, min(0.95, 0.72 * column))
-    back = "tokens\nback to\nlatents"
-    ax.text(stop - 0.02, _PICTURE + 0.08, back, ha="right", va="bottom", fontsize=6.3, color="#555555")
-    return [Place(start, _PICTURE, 0.0, _TALL), Place(stop, _PICTURE, 0.0, _TALL)]
+    tokens = wording("architecture.picture_tokens", y=y, x=x, patch=plan.patch)
+    ax.text(left + 0.27, _PICTURE + 0.06, tokens, ha="left", va="bottom", fontsize=SMALL, color=LINE)
+    return places
 
 
-def _box(ax: Axes, group: BlockGroup, x: float, wide: float) -> None:
-    """The boxes of one group: stripes of its first block, in the lanes that it works on."""
+def _end(place: Place) -> Place:
+    """A group where the picture's lane meets it."""
+    return Place(place.x, _PICTURE, place.wide, _TALL)
+
+
+def _lane(ax: Axes, y: float, places: list[Place], colour: str) -> None:
+    """Arrows from each of these groups to the next."""
+    for a, b in pairwise(places):
+        arrow(ax, (a.right, y), (b.left, y), colour=colour, width=1.4 if colour == CROSS else 1.1)
+
+
+def _words(
+    ax: Axes, plan: TransformerArchitecture, places: list[Place], comes: tuple[float, float], start: float
+) -> None:
+    """The way of the words' tokens: from the text encoders beneath the blocks into their lane."""
+    gives, top = comes
+    worked = [place for group, place in zip(plan.groups, places, strict=True) if _has(group, "words")]
+    crossed = [
+        place
+        for group, place in zip(plan.groups, places, strict=True)
+        if "cross" in group.attention and not _has(group, "words")
+    ]
+    way = [(gives, top), (gives, BUS), (start, BUS), (start, _WORDS)]
+    if worked:
+        arrow(ax, *way, (worked[0].left, _WORDS), colour=CROSS, width=1.4)
+        _lane(ax, _WORDS, worked, CROSS)
+    for place in crossed:  # from the lane up into the block
+        before = [one.right for one in worked if one.x < place.x]
+        come = [(before[-1], _WORDS)] if before else way
+        arrow(ax, *come, (place.x, _WORDS), (place.x, place.bottom), colour=CROSS, width=1.4)
+    text = wording("architecture.text_tokens", words=plan.words)
+    ax.text(start + 0.07, _WORDS + 0.06, text, ha="left", va="bottom", fontsize=SMALL, color=CROSS_INK)
+
+
+def _box(ax: Axes, group: BlockGroup, x: float, column: float) -> Place:
+    """The boxes of one group: stripes of its first block, in the lanes that it works on; where they stand."""
     lanes = [_PICTURE] * _has(group, "picture") + [_WORDS] * _has(group, "words")
     low, high = min(lanes) - _TALL / 2, max(lanes) + _TALL / 2
+    place = Place(x, (low + high) / 2, min(0.9, 0.72 * column), high - low)
     both, stripes = len(lanes) > 1, _stripes(group)
     for deep in range(min(2, group.blocks - 1), 0, -1):  # those behind it
-        corner = (x - wide / 2 + 0.05 * deep, low + 0.05 * deep)
+        corner = (place.left + 0.05 * deep, low + 0.05 * deep)
         ax.add_patch(
-            Rectangle(corner, wide, high - low, facecolor="white", edgecolor="#999999", linewidth=0.7, zorder=1.5)
+            Rectangle(corner, place.wide, place.high, facecolor="white", edgecolor="#999999", linewidth=0.7, zorder=1.5)
         )
     ax.add_patch(
-        Rectangle((x - wide / 2, low), wide, high - low, facecolor="white", edgecolor=LINE, linewidth=0.9, zorder=1.5)
+        Rectangle(
+            (place.left, low), place.wide, place.high, facecolor="white", edgecolor=LINE, linewidth=0.9, zorder=1.5
+        )
     )
-    one = wide / len(stripes)
+    one = place.wide / len(stripes)
     for index, colour in enumerate(stripes):
         spans = both and (colour == JOINT or group.shared)
-        within = [(low, high - low)] if spans else [(lane - _TALL / 2, _TALL) for lane in lanes]
+        within = [(low, place.high)] if spans else [(lane - _TALL / 2, _TALL) for lane in lanes]
         if colour in (SELF, CROSS) and both:
             within = within[:1]  # the picture's
         for bottom, tall in within:
-            corner = (x - wide / 2 + (index + 0.1) * one, bottom + 0.04)
+            corner = (place.left + (index + 0.1) * one, bottom + 0.04)
             ax.add_patch(Rectangle(corner, 0.8 * one, tall - 0.08, facecolor=colour, linewidth=0, zorder=1.6))
-    if "cross" in group.attention and not both:
-        path(ax, [(x, _WORDS), (x, low)], CROSS)
-    ax.text(x, high + 0.14, f"×{group.blocks}", ha="center", va="bottom", fontsize=9, fontweight="bold")
-    first, _, rest = group.name.partition("_")
-    name = drawable(group.name) if len(group.name) <= 12 else f"{drawable(first)}_\n{drawable(rest)}"  # noqa: PLR2004
-    text = f"{name}\n{group.heads} heads, width {group.width}\n{count(group.parameters)} par."
-    ax.text(x, 2.15, text, ha="center", va="top", fontsize=6.3, color=LINE)
+    ax.text(x, high + 0.13, f"×{group.blocks}", ha="center", va="bottom", fontsize=11)
+    facts = wording("architecture.group", heads=group.heads, width=group.width)
+    text = "\n".join([*in_lines(group.name, int(0.95 * column / _LETTER)), facts])
+    alone = len(lanes) == 1 and "cross" not in group.attention  # what is beneath it is free
+    under = place.bottom if alone else _WORDS - _TALL / 2
+    ax.text(x, under - 0.06, text, ha="center", va="top", fontsize=SMALL, color=LINE, linespacing=1.1)
+    return place
 
 
 def _has(group: BlockGroup, lane: str) -> bool:
@@ -118,13 +149,5 @@ def _has(group: BlockGroup, lane: str) -> bool:
     return any(lane in stream for stream in group.streams) or (not group.streams and lane == "picture")
 
 
-def _uses_words(group: BlockGroup) -> bool:
-    return _has(group, "words") or "cross" in group.attention
-
-
 def _stripes(group: BlockGroup) -> list[str]:
     return [_COLOURS[kind] for kind in group.attention] + [RESNET]
-
-
-def _line(colour: str) -> dict[str, object]:
-    return {"arrowstyle": "-", "color": colour, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}

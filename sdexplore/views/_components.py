@@ -1,64 +1,96 @@
 """What a pipeline is made of, by size."""
 
+from textwrap import wrap
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.display import count, size
-from ..figures.captions import AltText
 from ..figures.columns import BLOG_COLUMN
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.components import Component, Components
+from ..strings.wording import listed, wording
 from .made_from import made_from
 
-_ROW = 0.34
+_ROW, _LINE = 0.25, 0.16  # inches of a component, and of a fact
+_SIZE, _HIGH = 8.5, 0.62  # points; of a row, how high a bar is
+_CLASS, _BARS, _BAR, _KIND = 1.35, 3.75, 0.95, 6.75  # inches: where columns begin, a bar's most, where formats end
+_INK, _FAINT, _HEAD = "k", "#8a8a8a", "#555555"
+_LETTERS = 112  # of a fact in one line
 
 
 @made_from("pipeline", calls=["components"])
 def components(parts: Components) -> Picture:
-    """Draws the components of a pipeline, a bar each: its parameters, linear from 0 to the largest.
+    """Draws the components of a pipeline as a table, a row each, with a bar: parameters, linear from 0 to the largest.
 
-    Behind the bar stand the class and, for networks, parameters, number format, device and bytes. A component
+    Columns are name, class, parameters, then number format and device, and bytes. A component
     without parameters (tokenizer, scheduler) has no bar; one that the pipeline holds as null is grey. Beneath
-    stand the facts of `sdx.components`.
+    stand the facts of `sdx.components`, in its own words.
 
     Args:
         parts: What `sdx.components(pipe)` returns.
     """
     rows = list(parts.values())
-    facts = [f"{name}: {what}" for name, what in parts.summary.items()]
+    facts = [line for name, what in parts.summary.items() for line in wrap(f"{name}: {what}", _LETTERS)]
     most = max((row.parameters or 0 for row in rows), default=0) or 1
     with style():
-        high = _ROW * len(rows) + 0.17 * len(facts) + 0.7
+        high = _ROW * (len(rows) + 1) + _LINE * len(facts) + 0.55
         figure = Figure(figsize=(BLOG_COLUMN, high), layout="constrained")
         ax = panel_grid(figure)[0, 0]
-        ax.barh(range(len(rows)), [(row.parameters or 0) / most for row in rows], color="#0072B2", height=0.62)
-        for number, row in enumerate(rows):
-            colour = "#8a8a8a" if row.class_name is None else "k"
-            bar = (row.parameters or 0) / most
-            ax.text(-0.02, number, drawable(row.name, 30), ha="right", va="center", color=colour)
-            ax.text(bar + 0.015, number, drawable(_behind(row)), va="center", fontsize=8, color=colour)
-        ax.set(xlim=(0, 2.1), ylim=(len(rows) - 0.4, -0.6))
-        ax.set_title(f"{parts.pipeline}: {count(parts.parameters)} parameters, {size(parts.bytes)}", loc="left")
+        bars = [_BAR * (row.parameters or 0) / most for row in rows]
+        ax.barh(range(len(rows)), bars, left=_BARS, color="#0072B2", height=_HIGH)
+        for number, (row, bar) in enumerate(zip(rows, bars, strict=True)):
+            _row(ax, number, row, bar)
+        if any(row.parameters is not None for row in rows):
+            heads = ((_BARS, "parameters", "left"), (_KIND, "kind", "right"), (BLOG_COLUMN, "size", "right"))
+            for x, name, way in heads:
+                ax.text(x, -1, wording(f"components.{name}"), ha=way, va="center", fontsize=_SIZE, color=_HEAD)
+        ax.set(xlim=(0, BLOG_COLUMN), ylim=(len(rows) - 0.4, -1.5))
+        title = wording(
+            "components.title", pipeline=parts.pipeline, parameters=count(parts.parameters), size=size(parts.bytes)
+        )
+        ax.set_title(title, loc="left", fontsize=10)
         if facts:
-            figure.supxlabel("\n".join(drawable(fact, 120) for fact in facts), fontsize=7.5, x=0.02, ha="left")
+            figure.supxlabel("\n".join(map(drawable, facts)), fontsize=_SIZE, x=0.004, ha="left")
+    alt = "components.alt" if rows else "components.alt.none"
+    largest = [row.name for row in rows if row.parameters == most]
     return Picture(
         figure=figure,
         data={row.name: np.array(row.parameters or 0) for row in rows},
-        alt=AltText(
-            f"The components of a {parts.pipeline}: "
-            + "; ".join(f"{row.name}, {_behind(row).strip()}" for row in rows)
-            + ".",
-            f"The components of a {parts.pipeline}.",
+        alt=wording(alt, pipeline=parts.pipeline, rows=wording("components.gap").join(map(_said, rows))),
+        caption=wording(
+            "components.caption" if largest else "components.caption.plain",
+            pipeline=parts.pipeline,
+            largest=listed(largest),
         ),
         call="sdx.views.components(sdx.components(pipe))",
     )
 
 
-def _behind(row: Component) -> str:
+def _row(ax: Axes, number: int, row: Component, bar: float) -> None:
+    colour = _FAINT if row.class_name is None else _INK
+    written = [(0.0, row.name, "left"), (_CLASS, row.class_name or "null", "left")]
+    if row.parameters is not None:
+        kind = ", ".join((*row.dtypes, *row.devices))
+        written += [(_BARS + bar + 0.05, count(row.parameters), "left"), (_KIND, kind, "right")]
+        written += [(BLOG_COLUMN, size(row.bytes), "right")]
+    for x, text, way in written:
+        ax.text(x, number, drawable(text, 36), ha=way, va="center", fontsize=_SIZE, color=colour)
+
+
+def _said(row: Component) -> str:
+    """A component as the alt text says it."""
     if row.class_name is None:
-        return "null"
+        return wording("components.row.null", name=row.name)
     if row.parameters is None:
-        return row.class_name
-    where = ", ".join((*row.dtypes, *row.devices))
-    return f"{row.class_name}: {count(row.parameters)} parameters, {where}, {size(row.bytes)}"
+        return wording("components.row.plain", name=row.name, class_name=row.class_name)
+    return wording(
+        "components.row.network",
+        name=row.name,
+        class_name=row.class_name,
+        parameters=count(row.parameters),
+        kind=", ".join((*row.dtypes, *row.devices)),
+        size=size(row.bytes),
+    )

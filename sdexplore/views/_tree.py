@@ -12,19 +12,16 @@ from ..figures.columns import BLOG_COLUMN
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.tree import ModuleNode, ModuleTree
+from ..strings.wording import counted, listed, wording
 from .made_from import made_from
 
-_ROW = 0.19
+_ROW = 0.2  # inches
 _MOST = 120
+_SIZE = 8.5  # points
+_INDENT, _NUMBER, _TALL = 0.16, 0.85, 0.66  # inches of a level and behind the longest bar; of a row, how high a bar is
 # Okabe and Ito's, safe for the colour-blind.
 _COLOURS: dict[str | None, str] = {"joint": "#009E73", "cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}
-_LABELS: dict[str | None, str] = {
-    "joint": "joint attention",
-    "cross": "cross-attention",
-    "self": "self-attention",
-    None: "the rest",
-}
-_BAR = 0.36  # of the width of the axes
+_BAR = 1.6  # inches of the whole network's
 
 
 @made_from("pipeline", calls=["tree"])
@@ -54,36 +51,48 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
         )
     total = modules.root.parameters or 1
     kinds = [layer.kind for layer in modules.attention_layers]
-    known = [kind for kind in _LABELS if kind in kinds or kind is None]
+    known = [kind for kind in _COLOURS if kind in kinds or kind is None]
+    where = ".".join(filter(None, (modules.component, modules.root.name)))
+    start = BLOG_COLUMN - _BAR - _NUMBER
     with style():
-        figure = Figure(figsize=(BLOG_COLUMN + 1.5, _ROW * len(rows) + 0.6), layout="constrained")
+        figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(rows) + 0.75), layout="constrained")
         ax = panel_grid(figure)[0, 0]
         for line, (level, node) in enumerate(rows):
-            left = 1 - _BAR
+            left = start
             for kind, parameters in _shares(node, known).items():
-                ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=0.7)
+                ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=_TALL)
                 left += parameters / total * _BAR
-            ax.text(left + 0.005, line, count(node.parameters), va="center", fontsize=6.5)
+            ax.text(left + 0.05, line, count(node.parameters), va="center", fontsize=_SIZE)
             name = node.name.rpartition(".")[2] or modules.component or "(root)"
-            ax.text(0.022 * level, line, drawable(name, 30), va="center", fontsize=7.5)
+            ax.text(_INDENT * level, line, drawable(name, 30), va="center", fontsize=_SIZE)
             ax.text(
-                1 - _BAR - 0.01, line, drawable(_facts(node)), va="center", ha="right", fontsize=6.5, color="#555555"
+                start - 0.07, line, drawable(_facts(node)), va="center", ha="right", fontsize=_SIZE, color="#555555"
             )
-        handles = [Patch(color=_COLOURS[kind], label=_LABELS[kind]) for kind in known]
-        ax.legend(handles=handles, loc="lower right", frameon=False, fontsize=7.5)
-        ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6))
-        where = ".".join(filter(None, (modules.component, modules.root.name)))
-        title = drawable(where or modules.root.class_name)
-        ax.set_title(f"{title}: {count(modules.parameters)} parameters", loc="left")
+        handles = [Patch(color=_COLOURS[kind], label=wording(f"kind.{kind or 'rest'}")) for kind in known]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+        ax.set(xlim=(0, BLOG_COLUMN), ylim=(len(rows) - 0.4, -0.6))
+        title = wording(
+            "tree.title", network=drawable(where or modules.root.class_name), parameters=count(modules.parameters)
+        )
+        ax.set_title(title, loc="left", fontsize=10)
     branch = f"[{modules.root.name!r}]" if modules.root.name else ""
     component = f", {modules.component!r}" if modules.component else ""
-    counts = [f"{kinds.count(kind)} {kind}-attention" for kind in ("joint", "cross", "self") if kind in kinds]
-    held = f"{' and '.join(counts)} {'layer' if len(kinds) == 1 else 'layers'}" if counts else "no attention layer"
+    counts = [
+        wording(f"tree.layers.{kind}", n=kinds.count(kind)) for kind in ("joint", "cross", "self") if kind in kinds
+    ]
     return Picture(
         figure=figure,
         data={node.name: np.array(node.parameters) for _, node in rows},
-        alt=f"The modules of {where or modules.root.class_name} ({modules.root.class_name}) to depth {levels}: "
-        f"{count(modules.parameters)} parameters, {held}.",
+        alt=wording(
+            "tree.alt",
+            network=where or modules.root.class_name,
+            class_name=modules.root.class_name,
+            depth=levels,
+            lines=counted(len(rows), "line"),
+            parameters=count(modules.parameters),
+            layers=listed(counts) if counts else wording("tree.no_layer"),
+        ),
+        caption=wording("tree.caption" if counts else "tree.caption.plain", class_name=modules.root.class_name),
         call=f"sdx.views.tree(sdx.tree(pipe{component}){branch}, depth={levels})",
     )
 
@@ -106,8 +115,15 @@ def _shares(node: ModuleNode, known: Iterable[str | None]) -> dict[str | None, i
 
 
 def _facts(node: ModuleNode) -> str:
-    shapes = [f"{name} {' × '.join(map(str, shape))}".strip() for name, shape in node.told.items()]
-    shape = f" → {', '.join(shapes)}" if shapes else ""
+    """Class, attention and shape, as code has them; a stream of words and one of the picture each have a shape."""
+    shapes = [f"{_stream(name)} {' × '.join(map(str, shape))}".strip() for name, shape in node.told.items()]
+    shape = f" → {listed(shapes)}" if shapes else ""
     if node.attention is None:
         return f"{node.class_name}{shape}"
-    return f"{node.class_name}, {node.attention.kind}, {node.attention.heads} heads of {node.attention.head_dim}{shape}"
+    kind = wording(f"tree.kind.{node.attention.kind}", heads=node.attention.heads, width=node.attention.head_dim)
+    return f"{node.class_name}, {kind}{shape}"
+
+
+def _stream(name: str) -> str:
+    known = {"words": "tree.words", "picture": "tree.picture"}
+    return wording(known[name]) if name in known else name

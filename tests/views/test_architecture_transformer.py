@@ -64,7 +64,7 @@ def test_the_drawing_has_every_group_and_shape(known):
     written = texts(picture)
     for group in plan.groups:
         assert f"×{group.blocks}" in written
-        assert f"{group.heads} heads, width {group.width}" in written
+        assert f"{group.heads} heads\nwidth {group.width}" in written
         assert group.name in picture.alt
     for shape in (plan.image, plan.latents):
         assert "×".join(map(str, shape)) in written

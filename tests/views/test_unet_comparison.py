@@ -24,5 +24,15 @@ def test_two_unets_stand_side_by_side(pipe):
     np.testing.assert_allclose(np.square(wide) / wide[-1] ** 2, np.array(channels) / 1024)
     written = texts(picture)
     assert "64 ch\n572² → 568²" in written
-    assert "32 ch, 8×8\n1 res + 1 self + 1 cross" in written
+    assert "32 ch, 8×8\n1 res\n1 self + 1 cross" in written
     equal(picture, again(picture, pipe=pipe))
+
+
+def test_the_levels_of_each_unet_are_joined_to_a_u(pipe):
+    picture = sdx.views.unet_comparison(sdx.pipeline_architecture(pipe).beside_2015)
+    for ax, levels in zip(panels(picture), (4, 2), strict=True):
+        joined = [text for text in ax.texts if getattr(text, "arrow_patch", None) and text.xyann[0] == text.xy[0]]
+        down = [text for text in joined if text.xy[1] < text.xyann[1]]
+        assert (len(down), len(joined)) == (levels - 1, 2 * levels - 1)  # and one up from the bottom
+        lowest = min(patch.get_y() for patch in ax.patches)
+        assert [patch.get_y() for patch in ax.patches].count(lowest) == 1
