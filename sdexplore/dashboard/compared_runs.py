@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..base.errors import Stopped
-from ..changes.several import in_words as changes_in_words
+from ..figures.titles import setting_in_words
 from ..trace.collections import Comparison
 from ..trace.trace import Trace
 from .board import Board
@@ -63,9 +63,7 @@ class ComparedRuns:
         self._preview.layout.display = status.widget.layout.display = ""
 
         def made(trace: Trace, settings: Mapping[str, Any], runs: int) -> None:
-            name = ", ".join(
-                changes_in_words(settings[one]) if one == "change" else f"{one} {settings[one]}" for one in varied
-            )
+            name = ", ".join(setting_in_words(one, settings[one]) for one in varied)
             board.in_main(lambda: board.keep([(name, trace)], runs))
 
         def grow(pixels: Any) -> None:  # noqa: ANN401  (an array)

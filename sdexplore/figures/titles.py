@@ -53,6 +53,13 @@ def changed_in_words(trace: Trace) -> str:
     return f"changed: {drawable(in_words(change), _PARTING)}" if change else ""
 
 
+def setting_in_words(name: str, value: object) -> str:
+    """One value of an argument that runs were compared over."""
+    if name == "change":
+        return in_words(value)
+    return "nothing left out" if name == "without" and value is None else f"{name} {value}"
+
+
 def _prompt_title(trace: Trace, over: Collection[str]) -> str:
     made = trace.call.get("conditioning", {})
     if "other" in made:

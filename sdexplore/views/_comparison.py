@@ -8,14 +8,13 @@ import numpy as np
 
 from ..base.display import clip, counted
 from ..base.errors import TraceError
-from ..changes.several import in_words as changes_in_words
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import run_title
+from ..figures.titles import run_title, setting_in_words
 from ..trace.collections import Comparison
 from .made_from import made_from
 
@@ -47,24 +46,13 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
     return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
 
 
-def check_comparison(source: object, view: str) -> None:
-    """TraceError where `view` is given something else than a Comparison."""
-    if not isinstance(source, Comparison):
-        kind = type(source).__name__
-        several = isinstance(source, Sequence) and not isinstance(source, str)
-        out = ", and these have no argument that tells them apart; sdx.views.attention(traces[0]) draws one of them"
-        raise TraceError(f"{view}({kind}): it draws a Comparison, as sdx.compare makes one{out if several else ''}")
-
-
 def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
-    check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
     return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
-    check_comparison(source, "comparison")
     chosen = source.at(**settings)
     images = [trace.recorded("image") for trace in source]
     base = chosen.recorded("image").astype(np.float32)
@@ -75,7 +63,7 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
         for image, trace in zip(images, source, strict=True)
     ]
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
-    shown = ", ".join(_setting(name, value) for name, value in settings.items())
+    shown = ", ".join(setting_in_words(name, value) for name, value in settings.items())
     call = f"sdx.views.comparison(comparison, against={settings!r})"
     return _drawn(source, changes, reach, call, f" less that of {clip(shown)}, within ±{reach:.3g} of 255,")
 
@@ -110,7 +98,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
                 row_label(axes[row * lines, 0], _label(others), size=8.0)
         if signed is not None:
             colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
-    named = "; ".join(", ".join(_setting(name, value) for name, value in cell.items()) for cell in settings)
+    named = "; ".join(", ".join(setting_in_words(name, value) for name, value in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
     subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0], source.over)}"
     return Picture(
@@ -123,13 +111,8 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
 
 def _label(settings: Mapping[str, Any], width: int = 2 * _LONGEST) -> str:
     return "\n".join(
-        fill(drawable(changes_in_words(value), 5 * _LONGEST), min(max(width, _LONGEST // 2), 2 * _LONGEST))
-        if name == "change"
+        fill(drawable(setting_in_words(name, value), 5 * _LONGEST), min(max(width, _LONGEST // 2), 2 * _LONGEST))
+        if name == "change" or value is None
         else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
         for name, value in settings.items()
     )
-
-
-def _setting(name: str, value: object) -> str:
-    """One value of an axis in words."""
-    return changes_in_words(value) if name == "change" else f"{name} {value}"

@@ -10,7 +10,6 @@ from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title
 from ..trace.collections import Comparison
-from ._comparison import check_comparison
 from .made_from import made_from
 
 _COLUMNS = 6
@@ -26,7 +25,6 @@ def strip(comparison: Comparison) -> Picture:
     Raises:
         TraceError: It is no Comparison, or one over several arguments; or a run has no picture.
     """
-    check_comparison(comparison, "strip")
     if len(comparison.over) != 1:
         raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
     ((name, values),) = comparison.over.items()

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..figures.not_numbers import told
 from ..figures.picture import Picture
+from .wanted_records import WantedRecords
 
 Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler", "study"]
 View = TypeVar("View", bound=Callable[..., Picture])
@@ -50,14 +51,18 @@ MADE_FROM: Final[dict[str, MadeFrom]] = {}
 def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refusal: str = "") -> Callable[[View], View]:
     """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`.
 
-    The view's Picture names NaN and Inf in what the view was given.
+    The view's Picture names NaN and Inf in what the view was given. A record of another kind than the view's own is a
+    TraceError.
     """
 
     def note(view: View) -> View:
         MADE_FROM[view.__name__] = MadeFrom(sources, tuple(calls), part, refusal)
 
+        records = WantedRecords(view, calls, part)
+
         @wraps(view)
         def drawn(*given: Any, **options: Any) -> Picture:  # noqa: ANN401  (the view's own)
+            records.check(given, options)
             with np.errstate(invalid="ignore", over="ignore"):  # NaN and Inf are told in words
                 return told(view(*given, **options), (*given, *options.values()))
 
