@@ -82,16 +82,16 @@ class History:
         prompt, name = trace.prompt or "no prompt", label or f"{self.count}: seed {trace.call.get('seed')}"
         facts = (*_made_with(trace), clip(prompt, 200))
         picture = picture_box(_SIDE, f"The picture of run {name}")
-        picture.value, picture.layout.grid_row = thumbnail(trace), "1 / span 2"
+        picture.value = thumbnail(trace)
         shown = button(clip(name, 80), f"Shows this run again: {_named(name, facts)}", lambda: self._chosen(trace))
         entry = widgets.GridBox(
             [picture, shown, widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 80))}</div>')],
             layout=widgets.Layout(
                 grid_template_columns=f"{_SIDE}px minmax(0, 1fr)",
-                grid_gap="0 8px",
+                grid_gap="0 8px",  # style.css places them: the picture beside name and prompt
                 flex="1 1 200px",
                 max_width="330px",
-                margin="2px 0",
+                margin="1px 0",
             ),
         )
         entry.trace, entry.called, entry.facts = trace, name, facts
