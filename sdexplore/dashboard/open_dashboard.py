@@ -8,6 +8,7 @@ from traitlets import TraitError
 from ..base import atomic_files
 from ..base.display import clip
 from ..base.errors import RunError, TraceError, did_you_mean
+from ..figures.titles import setting_in_words
 from ..trace.collections import Comparison, Traces, opened
 from ..trace.file import kind_of_folder
 from ..trace.record import USUAL, Record
@@ -84,7 +85,7 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
     if isinstance(source, Trace):
         return {"": source}
     if isinstance(source, Comparison):
-        named = (", ".join(f"{name} {value}" for name, value in cell.items()) for cell in source.settings())
+        named = (", ".join(setting_in_words(name, value) for name, value in cell.items()) for cell in source.settings())
     else:
         named = (f"image {number}" for number in range(len(source)))
     return {f"{number + 1}: {name}": trace for number, (name, trace) in enumerate(zip(named, source, strict=True))}

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..base.display import clip, width
 from ..base.errors import TraceError
-from ..changes.several import in_words as changes_in_words
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING
@@ -16,7 +15,7 @@ from ..figures.columns import SMALL
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import run_title
+from ..figures.titles import run_title, setting_in_words
 from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison
 from .made_from import made_from
@@ -49,24 +48,13 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
     return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
 
 
-def check_comparison(source: object, view: str) -> None:
-    """TraceError where `view` is given something else than a Comparison."""
-    if not isinstance(source, Comparison):
-        kind = type(source).__name__
-        several = isinstance(source, Sequence) and not isinstance(source, str)
-        out = ", and these have no argument that tells them apart; sdx.views.attention(traces[0]) draws one of them"
-        raise TraceError(f"{view}({kind}): it draws a Comparison, as sdx.compare makes one{out if several else ''}")
-
-
 def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
-    check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
     return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
-    check_comparison(source, "comparison")
     chosen = source.at(**settings)
     images = [trace.recorded("image") for trace in source]
     base = chosen.recorded("image").astype(np.float32)
@@ -78,7 +66,7 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
     ]
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
     call = f"sdx.views.comparison(comparison, against={settings!r})"
-    return _drawn(source, changes, reach, call, listed(_setting(*one) for one in settings.items()))
+    return _drawn(source, changes, reach, call, listed(setting_in_words(*one) for one in settings.items()))
 
 
 def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, base: str) -> Picture:
@@ -113,7 +101,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
         if signed is not None:
             colour_bar(figure, signed, axes, label=wording("comparison.difference"), shrink=0.8, pad=0.01)
     semicolon = wording("list.semicolon")
-    named = semicolon.join(listed(_setting(*one) for one in cell.items()) for cell in settings)
+    named = semicolon.join(listed(setting_in_words(*one) for one in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
     told = {"pictures": counted(len(images), "picture"), "cells": named}
     told |= {} if reach is None else {"base": base, "reach": f"{reach:.3g}"}
@@ -139,8 +127,8 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
 
 def _label(settings: Mapping[str, Any], wide: int = 2 * _LONGEST) -> str:
     return "\n".join(
-        _filled(drawable(changes_in_words(value), 5 * _LONGEST), min(max(wide, _LONGEST // 2), 2 * _LONGEST))
-        if name == "change"
+        _filled(drawable(setting_in_words(name, value), 5 * _LONGEST), min(max(wide, _LONGEST // 2), 2 * _LONGEST))
+        if name == "change" or value is None
         else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
         for name, value in settings.items()
     )
@@ -153,8 +141,3 @@ def _argument(name: str) -> str:
 def _filled(text: str, wide: int) -> str:
     """The text in lines of about so many columns, of which a Japanese letter takes two."""
     return fill(text, max(1, wide * len(text) // max(1, width(text))))
-
-
-def _setting(name: str, value: object) -> str:
-    """One value of an axis in words."""
-    return changes_in_words(value) if name == "change" else f"{name} {clip(str(value)) or repr(value)}"

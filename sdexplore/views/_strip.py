@@ -11,7 +11,6 @@ from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title
 from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison
-from ._comparison import check_comparison
 from .made_from import made_from
 
 _COLUMNS = 6
@@ -27,7 +26,6 @@ def strip(comparison: Comparison) -> Picture:
     Raises:
         TraceError: It is no Comparison, or one over several arguments; or a run has no picture.
     """
-    check_comparison(comparison, "strip")
     if len(comparison.over) != 1:
         raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
     ((name, values),) = comparison.over.items()

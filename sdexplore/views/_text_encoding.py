@@ -53,9 +53,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
     chosen = _layers(encoding, layers, len(encoding.hidden_states))
     shown = list(encoding.shown_positions(padding))
     found = np.stack([encoding.similarity(layer)[np.ix_(shown, shown)] for layer in chosen])
-    names = [
-        wording("text.embeddings") if layer == 0 else wording("text.layer", layer=layer) for layer in chosen
-    ]
+    names = [wording("text.embeddings") if layer == 0 else wording("text.layer", layer=layer) for layer in chosen]
     with _matrices(encoding, names, shown, min(_columns(shown), len(chosen))) as (figure, axes, size):
         for ax, matrix in zip(axes, found, strict=True):
             drawn = ax.imshow(matrix, cmap=DIVERGING, vmin=-1.0, vmax=1.0)
@@ -117,9 +115,7 @@ def text_attention(
     per_row = min(_columns(shown), len(chosen)) if heads is None else len(chosen)
     flat = found.reshape(-1, *found.shape[-2:])
     names = [
-        wording("text.layer", layer=layer)
-        if head is None
-        else wording("text_attention.head", layer=layer, head=head)
+        wording("text.layer", layer=layer) if head is None else wording("text_attention.head", layer=layer, head=head)
         for head in rows
         for layer in chosen
     ]

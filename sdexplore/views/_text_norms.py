@@ -96,7 +96,14 @@ def _label(ax: Axes, ends: np.ndarray, looks: Sequence[tuple[str, str]], high: f
             color=colour,
             fontsize=_SIZE,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0, "relpos": (0.0, 0.5)},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.7,
+                "shrinkA": 1,
+                "shrinkB": 0,
+                "relpos": (0.0, 0.5),
+            },
             annotation_clip=False,
         )
 

@@ -33,6 +33,13 @@ def test_a_comparison_is_drawn_as_its_grid():
     equal(picture, again(picture, comparison=found))
 
 
+def test_nothing_that_is_left_out_is_said_in_words():
+    two = tuple(synthetic.trace(seed=seed) for seed in range(2))
+    picture = views.comparison(Comparison(over={"without": (None, "cat")}, traces=two))
+    assert [ax.get_title() for ax in panels(picture)] == ["nothing left out", "without cat"]
+    assert "None" not in picture.alt
+
+
 def test_what_a_comparison_is_over_does_not_stand_in_its_title():
     two = tuple(synthetic.trace(seed=seed) for seed in range(2))
     assert "seed" not in views.guidance(Comparison(over={"seed": (0, 1)}, traces=two)).figure.get_suptitle()

@@ -45,7 +45,7 @@ class Section:
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
-        waits = "The run that was started is shown here when it is done."
+        waits = "The run that was started is shown here once it is drawn."
         self.message.say(waits if self.board.busy else "Nothing has been run yet: press Run.")
 
     def _attempt(self, act: Callable[[], object]) -> bool:

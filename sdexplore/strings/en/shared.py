@@ -34,6 +34,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "run.image": "image {image}",
     "run.looked": "looked at t = {t}",
     "run.from_image": "from an image noised to {noised}",
+    "run.nothing_left_out": "nothing left out",
     "run.changed": "changed: {changes}",
     "run.black": "made black by the safety checker",
     "selection.over": "{role}, mean over {means}",

@@ -34,6 +34,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "run.image": "画像 {image}",
     "run.looked": "t = {t} で観察",
     "run.from_image": "{noised} までノイズを加えた入力画像から",
+    "run.nothing_left_out": "何も除かない",
     "run.changed": "変更: {changes}",
     "run.black": "セーフティチェッカーにより黒塗り",
     "selection.over": "{role}、{means}にわたる平均",
