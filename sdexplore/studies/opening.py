@@ -1,7 +1,7 @@
 """A row's run made again, and compared with the row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,11 +9,10 @@ import numpy as np
 
 from ..base.display import clip
 from ..base.errors import RunError, TraceError
-from ..base.user_warnings import warn_user
 from ..trace.record import Record
 from ..trace.trace import Trace
 from .library import MEASURES
-from .making import Source, loaded, run_of
+from .making import CannotLoadError, Source, loaded, run_of, told_source
 from .manifest import Manifest
 from .measure import Measure, OfRun
 from .planned import ABOUT
@@ -65,14 +64,29 @@ class Again:
             told.get(ABOUT, {}),
         )
 
-    def compared_with(self, row: Mapping[str, Any], *, check: bool) -> Trace:
-        """The run, made again in this process.
+    def compared_with(
+        self,
+        row: Mapping[str, Any],
+        *,
+        check: bool,
+        told: Callable[[str], object],
+        on_step: Callable[[Any], object] | None,
+        begun: Callable[[str], object],
+        cancelled: Callable[[], bool],
+    ) -> Trace:
+        """The run, made again in this process. The arguments are those of `StudyTable.open_told`.
 
         Raises:
-            TraceError: It comes out otherwise than in the row, by more than rounding.
+            TraceError: It comes out otherwise than in the row, by more than rounding; the source cannot be loaded.
+            Stopped: It was cancelled.
         """
-        pipe = loaded(self.source, self.load)
-        trace = run_of(pipe, self.arguments, self.seed, self.record)
+        begun(f"loading {clip(told_source(self.source), 60)}")
+        try:
+            pipe = loaded(self.source, self.load)
+        except CannotLoadError as error:
+            raise TraceError(f"study.open: the source cannot be loaded here: {error}") from error
+        begun("making the run again")
+        trace = run_of(pipe, self.arguments, self.seed, self.record, cancelled, on_step)
         if trace.fingerprint == row.get("fingerprint") or not check:
             return trace
         apart, identity = self._apart(trace, row, pipe), str(row["identity"])[:8]
@@ -86,7 +100,7 @@ class Again:
         said = f"run {identity} is not the same to the bit: {name} was {then:.9g} and is {now:.9g}"
         if _far(then, now) > _ROUNDING:
             raise TraceError(f"study.open: {said}; check=False hands it out")
-        warn_user(f"study.open: {said}, which is the most that a measure differs")
+        told(f"study.open: {said}, which is the most that a measure differs")
         return trace
 
     def _apart(self, trace: Trace, row: Mapping[str, Any], pipe: Any) -> list[tuple[str, float, float]]:  # noqa: ANN401
