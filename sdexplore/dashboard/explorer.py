@@ -89,7 +89,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         opened(self)
 
     def _arranged(self) -> list[Any]:
-        pictures = row([self.picture.widget, self.history.widget])
+        self._pictures = pictures = row([self.picture.widget, self.history.widget])
         pictures.layout.align_items, pictures.layout.flex, pictures.layout.width = "flex-start", "1 1 440px", "auto"
         self.history.widget.add_class("sdexplore-history")
         status = self.board.status.widget
@@ -189,6 +189,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.board.decoding.stop()
         self.board.trace = trace
         self.picture.show(trace)
+        hidden = trace is None and self.board.study is not None  # a study's table comes first
+        self._pictures.layout.display = "none" if hidden else ""
         self._tabs.redraw()
         self._say_code()
         self._title.value = header(self.board, self.history.note)

@@ -103,7 +103,7 @@ def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison | StudyT
     if path.suffix == ".safetensors" or kind_of_folder(path) is not None:
         return opened(path)
     raise RunError(
-        f"explore({str(source)!r}) takes a pipeline, a trace, the path of a trace (….safetensors), or a study's folder; "
+        f"explore({str(source)!r}) takes a pipeline, a trace, the path of a trace (….safetensors), a study's folder; "
         f"to explore a model, load it first: sdx.explore(sdx.load({str(source)!r}))"
     )
 

@@ -220,7 +220,8 @@ def _expression(where: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a pyarrow Ex
         elif isinstance(value, str) or not hasattr(value, "__iter__"):
             one = field(name) == value
         else:
-            one = field(name).isin(list(value))
+            several = list(value)
+            one = field(name).isin(several) if several else arrow().dataset.scalar(False)  # noqa: FBT003
         found = one if found is None else found & one
     return found
 

@@ -22,8 +22,8 @@ function button(key, text, label, pressed) {
 const SORTED = { ascending: "▲", descending: "▼" };
 
 /** The heading of a column; `send` is told of a press where the column can sort. */
-function heading({ name, sorts, sorted }, send) {
-  const cell = element("th");
+function heading({ name, kind, sorts, sorted }, send) {
+  const cell = element("th", kind);
   cell.scope = "col";
   if (!sorts) {
     cell.append(element("span", "", name));

@@ -74,9 +74,9 @@ class StudySection(Section):
                 row([self._says.widget, refresh]),
                 choices,
                 self.message.widget,
+                self._opening.widget,
                 self._table,
                 row([self._before, self._after, self._place.widget]),
-                self._opening.widget,
                 self._code.widget,
                 row([self._what, self._over]),
                 self.box.widget,
@@ -99,9 +99,10 @@ class StudySection(Section):
             return
         added = [name for name in measured(kinds) if name not in self._kinds] if self._kinds else []
         self._settled = False
-        chosen = [name for name in self._columns.value if name in kinds] or usual_columns(kinds)
+        usual = usual_columns(kinds, errors=self._study.progress().errors > 0)
+        chosen = [name for name in self._columns.value if name in kinds] or usual
         self._kinds = kinds
-        self._columns.options = [name for name in kinds if name != "call"]
+        self._columns.options = [*usual, *(name for name in kinds if name not in (*usual, "call"))]
         self._columns.value = [*chosen, *added][:_COLUMNS]
         self._filter.offer(kinds)
         numbers = [name for name in measured(kinds) if kinds[name] == "number"]
@@ -147,7 +148,7 @@ class StudySection(Section):
         self._code.show(*self._lines(columns))
 
     def _shown_columns(self) -> list[str]:
-        columns = [name for name in self._kinds if name in self._columns.value]
+        columns = [name for name in self._columns.options if name in self._columns.value]
         if not columns:
             raise TraceError("no column is chosen: press one in the list of columns, Ctrl for several")
         if len(columns) > _COLUMNS:
