@@ -39,7 +39,9 @@ class RowFilter:
         self._column = control(
             widgets.Dropdown, "rows where", "The column of the condition", width="340px", options=["seed"]
         )
-        self._how = control(widgets.Dropdown, "", "The condition", width="160px", options=[ANY, NONE])
+        self._how = control(
+            widgets.Dropdown, "condition", "What holds for the rows that are shown", width="260px", options=[ANY, NONE]
+        )
         self._low, self._high = (
             control(
                 widgets.Text, name, f"The {end} value, included; empty for no limit", width="200px", placeholder="any"

@@ -1,6 +1,7 @@
 """A row's run made again, and compared with the row."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ from .planned import ABOUT
 from .values import columns_of
 
 _SUMMARIES: Final = ("array", "image", "tensor", "scheduler", "function")
+_FUNCTION: Final = r"[^\W\d][\w.]*:[^\W\d][\w.]*"  # "module:name"
 _ROUNDING: Final = 1e-3  # of a measure: how far batches, threads and versions move it; other runs differ by far more
 
 
@@ -46,8 +48,14 @@ class Again:
             told: The run as the row's column `call` has it.
 
         Raises:
-            RunError: The row has no more than the hash of an argument; the folder asks to load pickles.
+            RunError: The row has no more than the hash of an argument; the source is a function, which a folder from
+                elsewhere must not call by its name; the folder asks to load pickles.
         """
+        if re.fullmatch(_FUNCTION, manifest.source):
+            raise RunError(
+                f"study.open: this study's source is the function {manifest.source}, and a folder calls no function: "
+                "open the row by the Study that has the function, or keep the traces"
+            )
         if manifest.load.get("allow_pickle"):
             raise RunError(
                 "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the "

@@ -205,7 +205,7 @@ class Study(StudyTable):
                 continue
             asked.add(identity)
             if len(asked) > _MANY:  # what has a row needs no second note
-                asked -= writer.done
+                asked = {one for one in asked if one not in writer.done}
             older = writer.older.get(identity)
             if older is not None and older.kept and older.lacking and not older.lacking & needs:
                 yield Task(run, writer.row_of(identity), kept=True, lacking=older.lacking)

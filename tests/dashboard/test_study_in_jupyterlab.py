@@ -9,7 +9,9 @@ from boxes_in_page import FOCUSED, SCROLLING, UNDESCRIBED, Names
 from lab import COLOURS, contrast, open_notebook
 
 CELLS = [
-    """from dask.distributed import Client, LocalCluster
+    """import os, sys
+from dask.distributed import Client, LocalCluster
+sys.path.insert(0, os.getcwd())  # where workers find the source
 import sdexplore as sdx, study_sources as source
 cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="0")
 client = Client(cluster)""",
@@ -17,7 +19,7 @@ client = Client(cluster)""",
 runs = [{**run, "wait_for": "the-gate"} if number >= 5 else {**run, "seconds": 0.2} for number, run in enumerate(runs)]
 study = sdx.Study(source.numbers, runs=runs, measure=[source.ink, source.letters], keep="thumbnails", to="cats")
 study.run(client)""",
-    "client.close()\ncluster.close()\nsdx.explore('cats')",
+    "client.close()\ncluster.close()\nsdx.explore(study)",
 ]
 START = """index => {
   window.jupyterapp.shell.currentWidget.content.activeCellIndex = index
@@ -36,7 +38,8 @@ class Table:
         self.names = Names(self.page, "document.querySelectorAll('.jp-Cell')[2].querySelector('.sdexplore')")
 
     def cells(self, name):
-        place = self.table.locator("thead th").all_text_contents().index(name)
+        headings = [one.rstrip("▲▼") for one in self.table.locator("thead th").all_text_contents()]
+        place = headings.index(name)
         return self.table.locator(f"tbody td:nth-child({place + 1})").all_text_contents()
 
 

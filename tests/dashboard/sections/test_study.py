@@ -54,8 +54,7 @@ class StudyPage(Page):
     def filter(self, column, how=None, **values):
         self.set("rows where", column)
         if how is not None:
-            (condition,) = (one for one in self.tab if getattr(one, "options", ())[-1:] == ("has no value",))
-            condition.value = how
+            self.set("condition", how)
         for label, value in values.items():
             self.set(label.rstrip("_"), value)
         self.press("Filter")
@@ -146,6 +145,13 @@ def test_a_row_s_run_is_opened_as_it_was_kept_or_made_again(study, look, tmp_pat
     page.open_row(0)
     assert [len(page.explorer.history.traces), page.alerts] == [2, []]
     assert page.explorer.trace is page.explorer.history.traces[0]
+
+
+def test_a_folder_calls_no_function(study, look):
+    page = look(str(study().folder))
+    page.open_row(0)
+    assert "study_sources:numbers" in page.alerts[0]
+    assert page.explorer.trace is None
 
 
 def test_a_run_that_is_made_again_stops_after_its_step(study, look, tmp_path):
