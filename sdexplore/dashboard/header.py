@@ -17,6 +17,11 @@ def header(board: Board, runs: str) -> str:
         trace = board.trace
         model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
         facts = ["a stored trace, no model needed", runs]
+        if board.study is not None:
+            model, facts = (
+                f"Study {board.study.identity}",
+                [str(board.study.folder), "no model needed for its table", runs],
+            )
     else:
         from ..model.inspection.situation import situation
 
@@ -46,7 +51,7 @@ def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any
 
 def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
     if board.trace is None:
-        return sections["Components"].figure()
+        return sections["Components" if board.study is None else "Study"].figure()
     if board.trace.cross_attention and board.trace.image is not None:
         with suppress(SdexploreError):  # a prompt without words has no maps
             return sections["Attention"].figure()

@@ -79,6 +79,7 @@ OUTSIDE = {
 OUTSIDE_OF_FILE = {
     "trace.preview": {"PIL"},
     "trace.xarray": {"xarray"},
+    "bench.batches": {"torch"},
     "bench.studies": {"distributed", "psutil", "pyarrow", "torch"},  # a cluster beside two plain processes
     "bench.peers": {"daam", "attention_map_diffusers"},  # other tools, measured where they are installed
 }
