@@ -55,8 +55,9 @@ site: $(VENV)/.site
 # A process a core, each with one thread; `python -m pytest tests/views` without them starts sooner.
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 
+# Bytecode is kept even where the environment says otherwise: without it each process compiles every file of the tests anew.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(SPREAD)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(SPREAD)
 
 # The oldest versions that pyproject.toml allows, in their own environment; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest
