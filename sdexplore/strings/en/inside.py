@@ -9,8 +9,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "kind.cross": "cross-attention",
     "count.skip.one": "{n} skip",
     "count.skip.other": "{n} skips",
-    "count.block.one": "{n} block",
-    "count.block.other": "{n} blocks",
     "architecture.title": "{pipeline}: {denoiser} of {parameters} parameters",
     "architecture.pixels": "pixel space",
     "architecture.pixels_alone": "pixel space, no autoencoder",

@@ -9,8 +9,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "kind.cross": "クロスアテンション",
     "count.skip.one": "スキップ {n} 本",
     "count.skip.other": "スキップ {n} 本",
-    "count.block.one": "{n} ブロック",
-    "count.block.other": "{n} ブロック",
     "architecture.title": "{pipeline}: {denoiser}、パラメータ {parameters} 個",
     "architecture.pixels": "画素空間",
     "architecture.pixels_alone": "画素空間（オートエンコーダなし）",
