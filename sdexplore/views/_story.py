@@ -1,7 +1,7 @@
 """A whole run in one figure, for the head of an article."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,21 +19,17 @@ from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN, SMALL
 from ..figures.names import attention_name, drawn_by, not_decoded, selection_named, steps_named, word_name
-from ..figures.panels import Panel
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title
 from ..strings.wording import counted, wording
 from ..text.token import Token
 from ..trace.record import spread
 from ..trace.trace import Trace
+from ._story_page import CHIP, GAP, LINE, Page, lines_of, write_tokens
 from .made_from import made_from
 
 _MOST: Final = 6  # columns
-_GAP: Final = 0.26  # inches between two panels, for an arrow
-_LINE: Final = 0.2  # inches of a line of words
 _BAND: Final = 0.16  # inches between two bands
-_CHIP: Final = 0.3  # inches of a line of tokens
-_LETTER: Final = 0.5 * 9.0 / 72  # inches of a letter of a token, about
 _OVERLAY: Final = 0.6
 
 
@@ -77,11 +73,6 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
     with style():
         figure = _drawn(trace, () if tokens is None else tokens.tokens, film, seen, bool(clean))
     shown = {step: [picture] for step, picture in zip(steps, clean or noisy, strict=True)}
-    attention = wording(
-        "story.alt.attention",
-        kind=attention_name(Selection().of(trace)),
-        peaks=wording("list.semicolon").join(peak(display.clip(word_name(one.word)), one.pixels) for one in seen),
-    )
     undecoded = not_decoded(shown)
     alt = wording(
         "story.alt",
@@ -90,9 +81,9 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
         way=way_of(trace),
         steps=steps_named(steps),
         of=trace.num_steps,
-        attention=attention if seen else "",
+        attention=_in_words(trace, seen),
     )
-    given = {} if words is None else {"words": list(words)}
+    given: dict[str, Any] = {} if words is None else {"words": list(words)}
     given |= {} if decode else {"decode": False}
     return Picture(
         figure=figure,
@@ -106,6 +97,14 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
 
 def _what(trace: Trace) -> str:
     return "a video" if trace.video else f"of kind {trace.kind!r}"
+
+
+def _in_words(trace: Trace, seen: Sequence[_Seen]) -> str:
+    if not seen:
+        return ""
+    peaks = (peak(display.clip(word_name(one.word)), one.pixels) for one in seen)
+    kind = attention_name(Selection().of(trace))
+    return wording("story.alt.attention", kind=kind, peaks=wording("list.semicolon").join(peaks))
 
 
 def _film(
@@ -152,39 +151,39 @@ def _drawn(
     predicted: bool,  # noqa: FBT001  (of this module alone)
 ) -> Figure:
     columns = max(len(film), len(seen), 3)
-    wide = (BLOG_COLUMN - _GAP * (columns - 1)) / columns
+    wide = (BLOG_COLUMN - GAP * (columns - 1)) / columns
     y, x = next(iter(film.values()))[1].pixels.shape[:2]
     high = wide * y / x
-    lines = _lines(tokens)
+    lines = lines_of(tokens)
     marked = any(picture.mark for _, picture in film.values())
     heights = (
-        2 * _LINE + _BAND,
-        (_LINE + _CHIP * len(lines) + _BAND) * bool(lines),
-        2 * _LINE + high + _LINE * marked + _BAND,
-        (3 * _LINE + high) * bool(seen),
+        2 * LINE + _BAND,
+        (LINE + CHIP * len(lines) + _BAND) * bool(lines),
+        2 * LINE + high + LINE * marked + _BAND,
+        (3 * LINE + high) * bool(seen),
     )
     figure = Figure(figsize=(BLOG_COLUMN, sum(heights)))
-    page = _Page(figure, sum(heights), wide, high)
+    page = Page(figure, sum(heights), wide, high)
     figure.suptitle(run_title(trace), fontsize=9, y=1.0, va="top")
     top = sum(heights) - heights[0]
     if lines:
-        _chips(page, top, lines, seen)
+        write_tokens(page, top, lines, {key: one.colour for one in seen for key in one.keys})
     top -= heights[1]
     page.words(0.0, top, wording("story.steps" if predicted else "story.steps.x_t"))
     for column, (title, picture) in enumerate(film.values()):
-        ax = page.panel(column, top - 2 * _LINE)
+        ax = page.panel(column, top - 2 * LINE)
         ax.imshow(picture.pixels)
         ax.set_title(title, fontsize=SMALL)
         ax.set_xlabel(drawable(drawn_by(picture), 14), fontsize=SMALL)
         if column:
-            page.words(column * (wide + _GAP) - _GAP / 2, top - 2 * _LINE - high / 2, "→", ha="center", va="center")
+            page.words(column * (wide + GAP) - GAP / 2, top - 2 * LINE - high / 2, "→", ha="center", va="center")
     top -= heights[2]
     if seen:
         chosen = Selection().of(trace)
         told = {"attention": attention_name(chosen), "selection": drawable(selection_named(chosen), 70)}
         page.words(0.0, top, wording("story.attention", **told))
     for column, one in enumerate(seen):
-        _attention(page.panel(column, top - 2 * _LINE), trace.recorded("image"), one)
+        _attention(page.panel(column, top - 2 * LINE), trace.recorded("image"), one)
     return figure
 
 
@@ -192,80 +191,17 @@ def _attention(ax: Axes, image: np.ndarray, one: _Seen) -> None:
     finite = one.pixels[np.isfinite(one.pixels)]
     top = float(finite.max()) if finite.size else 0.0
     ax.imshow(image)
-    over_it = {"extent": place_of(image), "interpolation": "bilinear", "alpha": _OVERLAY}
-    ax.imshow(one.pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0, **over_it)
+    ax.imshow(
+        one.pixels,
+        cmap=SEQUENTIAL,
+        vmin=0.0,
+        vmax=top or 1.0,
+        extent=place_of(image),
+        interpolation="bilinear",
+        alpha=_OVERLAY,
+    )
     ax.set_title(drawable(word_name(one.word), 16), fontsize=9)
     ax.set_xlabel(wording("maps.scale", least="0", most=f"{top:.3g}"), fontsize=SMALL)
-    around = {"fill": False, "edgecolor": one.colour, "linewidth": 2.5, "clip_on": False}
-    ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, **around))
-
-
-class _Page(NamedTuple):
-    """A figure on which places are inches from its lower left corner."""
-
-    figure: Figure
-    tall: float
-    wide: float
-    high: float
-
-    def words(self, left: float, top: float, text: str, **options: str) -> None:
-        """Writes a line whose upper edge is `top`."""
-        self.figure.text(left / BLOG_COLUMN, top / self.tall, text, fontsize=9, **{"va": "top", **options})  # type: ignore[arg-type]  # matplotlib's
-
-    def panel(self, column: int, top: float) -> Axes:
-        """A panel in that column, with its upper edge at `top`."""
-        return self.axes(column * (self.wide + _GAP), top - self.high, self.wide, self.high)
-
-    def axes(self, left: float, bottom: float, wide: float, high: float) -> Axes:
-        """A panel at that place."""
-        place = (left / BLOG_COLUMN, bottom / self.tall, wide / BLOG_COLUMN, high / self.tall)
-        return self.figure.add_axes(place, axes_class=Panel)  # type: ignore[call-overload,no-any-return]  # matplotlib's
-
-
-def _lines(tokens: Sequence[Token]) -> list[list[tuple[str, int | None, bool]]]:
-    """Tokens in lines that fit the page: what each says, its position, and whether it is text; three lines at most."""
-    shown = [
-        (drawable(one.text or one.piece, 18), one.position, one.kind == "text")
-        for one in tokens
-        if one.kind in ("start", "text", "end")
-    ]
-    padding = sum(one.kind == "padding" for one in tokens)
-    if padding:
-        shown.append((wording("story.padding", number=padding), None, False))
-    lines: list[list[tuple[str, int | None, bool]]] = []
-    room = 0.0
-    for one in shown:
-        wide = _wide(one[0])
-        if wide > room or not lines:
-            lines.append([])
-            room = BLOG_COLUMN
-        lines[-1].append(one)
-        room -= wide
-    most = 3
-    left = sum(map(len, lines[most:]))
-    return [*lines[:most], [(wording("story.more", number=left), None, False)]] if left else lines
-
-
-def _wide(text: str) -> float:
-    return display.width(text) * _LETTER + 0.22
-
-
-def _chips(page: _Page, top: float, lines: list[list[tuple[str, int | None, bool]]], seen: Sequence[_Seen]) -> None:
-    colours = {key: one.colour for one in seen for key in one.keys}
-    page.words(0.0, top, wording("story.prompt"))
-    high = _CHIP * len(lines)
-    ax = page.axes(0.0, top - _LINE - high, BLOG_COLUMN, high)
-    ax.set(xlim=(0.0, BLOG_COLUMN), ylim=(high, 0.0))
-    for number, line in enumerate(lines):
-        left = 0.06
-        for text, position, is_text in line:
-            colour = None if position is None else colours.get(position)
-            box = {
-                "boxstyle": "round,pad=0.3",
-                "facecolor": "#eef3f8" if is_text else "#f4f4f4",
-                "edgecolor": colour or "#c0c0c0",
-                "linewidth": 2.0 if colour else 0.8,
-            }
-            ink = "#111111" if is_text else "#666666"
-            ax.text(left, _CHIP * (number + 0.5), text, fontsize=9, color=ink, va="center", bbox=box)
-            left += _wide(text)
+    around = Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor=one.colour, linewidth=2.5)
+    around.set_clip_on(False)
+    ax.add_patch(around)

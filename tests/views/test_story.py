@@ -50,5 +50,5 @@ def test_a_story_refuses_what_it_cannot_tell(trace):
         sdx.views.story(trace, ["cat"] * 7)
     with pytest.raises(TraceError, match="leave words out"):
         sdx.views.story(synthetic.trace(cross_attention={}), ["cat"])
-    with pytest.raises(TraceError, match="'invert'.*denoising"):
+    with pytest.raises(TraceError, match=r"'invert'.*denoising"):
         sdx.views.story(trace.altered(kind="invert"))

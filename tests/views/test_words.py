@@ -16,7 +16,22 @@ EVERY = {**DRAWN, **NOT_AGAIN}
 COLUMN, LEAST = 720, 11.0  # pixels
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 # Names of the program and of the field, which stay as they are. Names with capitals, digits, dots or lines need not be.
-NAMES = {"cond", "uncond", "seed", "mean", "ink", "own", "value", "uint", "latents", "guidance", "prompt", "std", "ln"}
+NAMES = {
+    "cond",
+    "uncond",
+    "seed",
+    "mean",
+    "ink",
+    "own",
+    "value",
+    "uint",
+    "latents",
+    "guidance",
+    "prompt",
+    "std",
+    "ln",
+    "unknown",
+}
 TYPED = {*re.findall(r"\w+", PROMPT), "house", "sky", "rocket", "so", "it", "s"}
 A_NAME = re.compile(r"\S*[A-Z0-9_.<>|=/]\S*")
 
@@ -47,7 +62,7 @@ def drawn(world):
 def english_words(text):
     """What of a Japanese text is English: small words that are no names and that nobody typed."""
     plain = A_NAME.sub(" ", re.sub(r"「[^」]*」", " ", text))
-    words = {word for word in re.findall(r"[a-z]{2,}", plain)}
+    words = set(re.findall(r"[a-z]{2,}", plain))
     return words - NAMES - TYPED
 
 
