@@ -41,6 +41,15 @@ def test_a_published_view_is_made_again(tmp_path, world, view):
     assert pipe.scheduler is scheduler
 
 
+@pytest.mark.parametrize("view", ["story", "schedule"])
+def test_a_view_that_was_published_in_japanese_is_made_again_in_japanese(tmp_path, world, view):
+    with sdx.set_options(lang="ja"):
+        sidecar = published(tmp_path, DRAWN[view](world))
+    made = sdx.reproduce(sidecar, world.pipe)
+    assert made.same, made
+    assert made.picture.lang == "ja"
+
+
 @pytest.mark.parametrize("view", REFUSED)
 def test_what_is_measured_and_what_is_the_user_s_own_is_refused_in_words(tmp_path, world, view):
     with pytest.raises(PublishError, match=rf"sdx\.views\.{view} is not made again: "):
