@@ -16,7 +16,7 @@ from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration
 from ..strings.wording import listed, wording
 from .made_from import made_from
 
-_OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#3f3f3f"
+_OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#2b2b2b"
 _SIDE = re.compile(r"side (\d+)")
 _APART = 0.12  # of the space between two timesteps or layers
 
