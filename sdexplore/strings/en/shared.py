@@ -77,7 +77,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "lost.more": "{arrays} and {number} more arrays",
     "lost.run": "of run {run}, {arrays}",
     "lost.end": "the end",
-    "lost.range": "steps {first} to {last}",
+    "steps.range": "steps {first} to {last}",
     "lost.both": "NaN and Inf",
     "lost.steps_more": "{steps} and {number} more",
     "change.none": "unchanged",
@@ -133,4 +133,9 @@ STRINGS: Final[Mapping[str, str]] = {
     "place.bottom.left": "bottom left",
     "place.bottom.centre": "bottom centre",
     "place.bottom.right": "bottom right",
+    "panel.rms": "RMS over channels",
+    "panel.decoded": "decoded",
+    "axis.step": "step",
+    "lost.added": "{text} {note}",
+    "attention.probability": "attention probability",
 }
