@@ -131,7 +131,7 @@ def test_a_caption_is_not_cut_at_a_semicolon_of_the_prompt(tmp_path, prompt):
     for key in ("picture", "denoising", "animation"):
         assert repr(prompt) in pictures[key]["alt"]
     assert pictures["picture"]["caption"].endswith("seed 0.")
-    assert pictures["attention"]["caption"].startswith("Heat maps of the cross-attention to")
+    assert pictures["attention"]["caption"].startswith("Where the cross-attention to")
     assert "peaks" not in pictures["attention"]["caption"]
     assert "peaks" in pictures["attention"]["alt"]
 

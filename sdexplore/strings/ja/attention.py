@@ -19,11 +19,11 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention.alt.over": "{maps}のヒートマップ（{selection}、{scale}）。単語ごとに一列で、上段は画像に重ねたもの、"
     "下段はマップのみ。{peaks}。",
     "attention.alt.bare": "{maps}のヒートマップ（{selection}、{scale}）。単語ごとに一枚ずつ並ぶ。{peaks}。",
-    "attention.caption.mean": "各単語に向けられた{attention}の強さを場所ごとに示す。モデルがどこを見ているかであり、"
+    "attention.caption.mean": "{words} への{attention}がどこに向いているか。モデルがどこを見ているかであり、"
     "画像がそうなった理由ではない。",
-    "attention.caption.method": "{method} の式で求めた各単語の分布。層とヘッドのまとめ方が独自なので、"
+    "attention.caption.method": "{method} の式による {words} への{attention}。層とヘッドのまとめ方も、"
     "スコアの尺度も独自である。",
-    "attention.caption.words": "各単語が画像のどこをどれだけ見ているか。画像が単語を見る向きではない。",
+    "attention.caption.words": "単語（{words}）が画像のどこをどれだけ見ているか。画像が単語を見る向きではない。",
     "attention_compare.difference": "差",
     "attention_compare.alt": "単語（{words}）ごとに一列、三段のヒートマップ。a（{a}）と "
     "b（{b}）の{attention}は共通の尺度 0〜{top}、その下は b から a を引いた差で、−{reach} の青から {reach} の赤まで。"
