@@ -114,3 +114,11 @@ def picture(trace):
     import sdexplore as sdx
 
     return sdx.views.attention(trace, ["cat"])
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """What every view is drawn from, made when it is first asked for."""
+    from every_view import World
+
+    return World(tmp_path_factory.mktemp("world"))

@@ -62,16 +62,17 @@ def maps(
     above = f"{drawable(title, 100)}\n{run_title(trace)}" if title else run_title(trace)
     figure = columns(trace, tuple(drawn), tuple(drawn.values()), scale=scale, title=above, label=label)
     asked = {"scale": scale, "label": label, "title": title}
+    alt = wording(
+        f"maps.alt.{scale}{'' if trace.image is not None else '.bare'}",
+        names=listed(map(clip, drawn)),
+        label=clip(label),
+        prompt=in_words(trace),
+        peaks=wording("list.semicolon").join(peak(clip(name), pixels) for name, pixels in drawn.items()),
+    )
     return Picture(
         figure=figure,
         data=drawn,
-        alt=wording(
-            f"maps.alt.{scale}{'' if trace.image is not None else '.bare'}",
-            names=listed(map(clip, drawn)),
-            label=clip(label),
-            prompt=in_words(trace),
-            peaks=wording("list.semicolon").join(peak(clip(name), pixels) for name, pixels in drawn.items()),
-        ),
+        alt=wording("maps.titled", title=clip(title), alt=alt) if title else alt,
         caption=wording("maps.caption.title", title=clip(title)) if title else wording("maps.caption"),
         call=line_of_code(
             "maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value', 'title': ''})}", trace

@@ -112,4 +112,19 @@ STRINGS: Final[Mapping[str, str]] = {
     "animation.video.caption": "The finished video, as the model drew it.",
     "trace.alt": "A picture of {width} × {height} pixels, drawn for {prompt} by {model} from seed {seed}.",
     "trace.caption": "What {model} makes of {prompt}.",
+    "maps.titled": "{title}: {alt}",
+    "story.prompt": "The prompt, as tokens that the text encoder reads",
+    "story.more": "… and {number} more",
+    "story.padding": "padding × {number}",
+    "story.steps": "From noise to picture: x_t, then the x0 that the model predicts",
+    "story.steps.x_t": "From noise to picture: x_t",
+    "story.x_t": "x_t, step {step}",
+    "story.x0": "x0, step {step}",
+    "story.attention": "Where the picture looks at each word ({attention}; {selection})",
+    "story.alt": "From top to bottom: the prompt {prompt} as {tokens}; a row of pictures {way}, at {steps} of "
+    "{of}.{attention}",
+    "story.alt.attention": " Beneath, the {kind} to each word over the picture: {peaks}.",
+    "story.caption": "How a prompt becomes a picture: it is read as tokens, noise is removed step by step, "
+    "and the picture looks at the words while it forms.",
+    "story.caption.plain": "How a prompt becomes a picture: it is read as tokens, and noise is removed step by step.",
 }

@@ -110,4 +110,20 @@ STRINGS: Final[Mapping[str, str]] = {
     "animation.video.caption": "モデルが描いた、完成した動画。",
     "trace.alt": "{model} がシード {seed} から{prompt}に対して描いた、{width} × {height} 画素の画像。",
     "trace.caption": "{prompt}に対して {model} が描いたもの。",
+    "maps.titled": "{title}。{alt}",
+    "story.prompt": "プロンプト: テキストエンコーダが読むトークン",
+    "story.more": "… ほか {number}",
+    "story.padding": "パディング × {number}",
+    "story.steps": "ノイズから画像へ: x_t、続いてモデルが予測する x0",
+    "story.steps.x_t": "ノイズから画像へ: x_t",
+    "story.x_t": "x_t、ステップ {step}",
+    "story.x0": "x0、ステップ {step}",
+    "story.attention": "画像がそれぞれの単語を見る場所（{attention}、{selection}）",
+    "story.alt": "上から順に、プロンプト{prompt}（{tokens}）、{way}の画像の列（全 {of} "
+    "ステップのうち{steps}）。{attention}",
+    "story.alt.attention": "その下に、画像に重ねた各単語への{kind}。{peaks}。",
+    "story.caption": "プロンプトが画像になるまで。プロンプトはトークンとして読まれ、"
+    "ノイズがステップごとに除かれ、画像は単語を見ながらできていく。",
+    "story.caption.plain": "プロンプトが画像になるまで。プロンプトはトークンとして読まれ、"
+    "ノイズがステップごとに除かれていく。",
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 STRINGS: Final[Mapping[str, str]] = {
-    "calibration.measured": "{model} の較正、method {method}、シーン {scenes} 枚、シード {seed}",
+    "calibration.measured": "{model} の較正、手法 {method}、シーン {scenes} 枚、シード {seed}",
     "calibration.score.pointing": "地図の最大値がマスクの中にある単語の割合",
     "calibration.score.iou_at_area": "マスクと、同じ数だけ選んだ地図の上位の画素との重なり（IoU）",
     "calibration.score.iou_high": "マスクと、地図が値域の 0.4 を超える場所との重なり",
@@ -34,7 +34,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "benchmark.over.steps": "ノイズ除去のステップ数",
     "benchmark.over.side": "画像の一辺の画素数",
     "benchmark.over.layers": "読み取る層の数",
-    "benchmark.found": "{subject}、{over}に対して {first} から {last}",
+    "benchmark.found": "「{subject}」は{over}に対して {first} から {last}",
     "benchmark.title": "トレースのコスト: {machine}",
     "benchmark.alt": "トレースありの実行の秒数をなしの秒数で割った曲線のパネルが横に並び、1（コストなし）と "
     "1.05 に線がある。中央値は、{shares}。",
