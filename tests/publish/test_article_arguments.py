@@ -132,7 +132,7 @@ def test_a_caption_is_not_cut_at_a_semicolon_of_the_prompt(tmp_path, prompt):
         assert prompt in pictures[key]["alt"]
     assert pictures["picture"]["alt"].endswith("seed 0.")
     assert prompt in pictures["picture"]["caption"]
-    assert pictures["attention"]["caption"].startswith("Heat maps of the cross-attention to")
+    assert pictures["attention"]["caption"].startswith("Where the cross-attention to")
     assert "peaks" not in pictures["attention"]["caption"]
     assert "peaks" in pictures["attention"]["alt"]
 

@@ -31,6 +31,10 @@ NAMES = {
     "std",
     "ln",
     "unknown",
+    "gradient",
+    "knock",
+    "out",
+    "mid",
 }
 TYPED = {*re.findall(r"\w+", PROMPT), "house", "sky", "rocket", "so", "it", "s"}
 A_NAME = re.compile(r"\S*[A-Z0-9_.<>|=/]\S*")
