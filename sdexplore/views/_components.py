@@ -59,7 +59,7 @@ def components(parts: Components) -> Picture:
     return Picture(
         figure=figure,
         data={row.name: np.array(row.parameters or 0) for row in rows},
-        alt=wording(alt, pipeline=parts.pipeline, rows=wording("components.gap").join(map(_said, rows))),
+        alt=wording(alt, pipeline=parts.pipeline, rows=wording("list.semicolon").join(map(_said, rows))),
         caption=wording(
             "components.caption" if largest else "components.caption.plain",
             pipeline=parts.pipeline,

@@ -11,11 +11,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from ..base.display import clip
 from ..base.errors import TokenError
 from ..figures.alt_texts import said
 from ..figures.colours import DIVERGING, FAINT, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import quoted
 from ..figures.not_numbers import top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
@@ -53,9 +53,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
     chosen = _layers(encoding, layers, len(encoding.hidden_states))
     shown = list(encoding.shown_positions(padding))
     found = np.stack([encoding.similarity(layer)[np.ix_(shown, shown)] for layer in chosen])
-    names = [
-        wording("text.embeddings") if layer == 0 else wording("text.layer", layer=layer) for layer in chosen
-    ]
+    names = [wording("text.embeddings") if layer == 0 else wording("text.layer", layer=layer) for layer in chosen]
     with _matrices(encoding, names, shown, min(_columns(shown), len(chosen))) as (figure, axes, size):
         for ax, matrix in zip(axes, found, strict=True):
             drawn = ax.imshow(matrix, cmap=DIVERGING, vmin=-1.0, vmax=1.0)
@@ -68,7 +66,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
         data={"similarity": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=wording(
             "text_similarity.alt",
-            prompt=clip(encoding.tokens.text, 200),
+            prompt=quoted(encoding.tokens.text),
             encoder=encoding.encoder,
             layers=listed(map(str, chosen)),
             words=wording("text_similarity.words", first=said(means[0], ".2f"), last=said(means[-1], ".2f"))
@@ -117,9 +115,7 @@ def text_attention(
     per_row = min(_columns(shown), len(chosen)) if heads is None else len(chosen)
     flat = found.reshape(-1, *found.shape[-2:])
     names = [
-        wording("text.layer", layer=layer)
-        if head is None
-        else wording("text_attention.head", layer=layer, head=head)
+        wording("text.layer", layer=layer) if head is None else wording("text_attention.head", layer=layer, head=head)
         for head in rows
         for layer in chosen
     ]
@@ -136,7 +132,7 @@ def text_attention(
         data={"attention": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=wording(
             "text_attention.alt",
-            prompt=clip(encoding.tokens.text, 200),
+            prompt=quoted(encoding.tokens.text),
             encoder=encoding.encoder,
             layers=listed(map(str, chosen)),
             seen=wording("text_attention.causal" if encoding.causal else "text_attention.all"),

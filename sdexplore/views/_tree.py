@@ -68,7 +68,10 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
             ax.text(
                 start - 0.07, line, drawable(_facts(node)), va="center", ha="right", fontsize=_SIZE, color="#555555"
             )
-        handles = [Patch(color=_COLOURS[kind], label=wording(f"kind.{kind or 'rest'}")) for kind in known]
+        handles = [
+            Patch(color=_COLOURS[kind], label=wording(f"attention.{kind}") if kind else wording("tree.rest"))
+            for kind in known
+        ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
         ax.set(xlim=(0, BLOG_COLUMN), ylim=(len(rows) - 0.4, -0.6))
         title = wording(

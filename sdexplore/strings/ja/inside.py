@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 STRINGS: Final[Mapping[str, str]] = {
-    "kind.joint": "結合アテンション",
-    "kind.self": "セルフアテンション",
-    "kind.cross": "クロスアテンション",
+    "attention.self": "セルフアテンション",
     "count.skip.one": "スキップ {n} 本",
     "count.skip.other": "スキップ {n} 本",
-    "count.block.one": "{n} ブロック",
-    "count.block.other": "{n} ブロック",
     "architecture.title": "{pipeline}: {denoiser}、パラメータ {parameters} 個",
     "architecture.pixels": "画素空間",
     "architecture.pixels_alone": "画素空間（オートエンコーダなし）",
@@ -66,15 +62,15 @@ STRINGS: Final[Mapping[str, str]] = {
     "右は {unet} で {levels} 階層、チャネル数は {channels}、スキップは {skips} 本、セルフアテンションは {own} 層、クロスアテンションは {cross} 層。",
     "unet_comparison.caption": "2015 年の U-Net から残ったものと加わったもの。U 字の形とスキップは残り、"
     "残差ブロックとタイムステップとアテンションが加わった。",
-    "kind.rest": "その他",
+    "tree.rest": "その他",
     "count.line.one": "{n} 行",
     "count.line.other": "{n} 行",
     "tree.title": "{network}: パラメータ {parameters} 個",
-    "tree.layers.joint": "結合アテンション {n} 層",
+    "tree.layers.joint": "ジョイントアテンション {n} 層",
     "tree.layers.cross": "クロスアテンション {n} 層",
     "tree.layers.self": "セルフアテンション {n} 層",
     "tree.no_layer": "アテンション層なし",
-    "tree.kind.joint": "結合、{width} 次元 × {heads} ヘッド",
+    "tree.kind.joint": "ジョイント、{width} 次元 × {heads} ヘッド",
     "tree.kind.cross": "クロス、{width} 次元 × {heads} ヘッド",
     "tree.kind.self": "セルフ、{width} 次元 × {heads} ヘッド",
     "tree.words": "単語",
@@ -87,7 +83,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "components.parameters": "パラメータ",
     "components.kind": "数値形式、デバイス",
     "components.size": "サイズ",
-    "components.gap": "；",
     "components.row.null": "{name} は null",
     "components.row.plain": "{name} は {class_name}",
     "components.row.network": "{name} は {class_name} でパラメータ {parameters} 個、{kind}、{size}",
@@ -95,4 +90,26 @@ STRINGS: Final[Mapping[str, str]] = {
     "components.alt.none": "構成要素のない {pipeline}。",
     "components.caption": "{pipeline} を構成する部品。最も大きいのは {largest}。",
     "components.caption.plain": "{pipeline} を構成する部品。",
+    "reconstruction.title": "{model} の {encoder}: {image} → {latents}、{ratio} 対 1、PSNR {psnr} dB",
+    "reconstruction.of_255": "誤差（0〜255）",
+    "reconstruction.channel": "z チャネル {number}",
+    "reconstruction.preview": "線形プレビュー",
+    "reconstruction.scale": "デノイザのスケール",
+    "reconstruction.left": "（ほかに {number} チャネルは描いていない）",
+    "reconstruction.alt": "上段は画像、{encoder} による再構成（PSNR {psnr} dB）、誤差（255 のうち 0 から {error}）。"
+    "下段は {grid} の潜在変数 {channels} チャネル（±{reach} の範囲）{left}と線形プレビュー（R² {r2}）。",
+    "reconstruction.caption": "{encoder} が画像を {ratio} 対 1 に圧縮したときに残るものと、デノイザが扱う潜在変数の姿。",
+    "latent_statistics.title": "{model} の {encoder}、{pictures}: scaling_factor {factor}、1 / 標準偏差 {fitted}\n"
+    "PSNR {psnr} dB、線形プレビュー R² {r2}",
+    "latent_statistics.channel": "チャネル",
+    "latent_statistics.std": "標準偏差",
+    "latent_statistics.before": "スケール前の z",
+    "latent_statistics.normal": "正規分布",
+    "latent_statistics.latent": "潜在変数（デノイザのスケール）",
+    "latent_statistics.density": "密度",
+    "latent_statistics.inside": "{share} が ±5 以内",
+    "latent_statistics.alt": "{pictures}の画像について、左は潜在変数 {channels} チャネルごとの二本組の棒、右はそのヒストグラム。"
+    "デノイザのスケールでの標準偏差は {stds}。scaling_factor は {factor} で、全チャネルで 1 にする値は {fitted}。",
+    "latent_statistics.caption": "{encoder} の scaling_factor が、潜在変数をデノイザの想定する単位分散にどれだけ"
+    "近づけるか。",
 }
