@@ -107,7 +107,7 @@ def test_names_of_lines_stand_apart_in_the_order_of_the_lines(pipe):
     encoding = sdx.text_encoding(pipe, "a cat and a rocket and a dog and a house and a star")["text_encoder"]
     picture = sdx.views.text_norms(encoding)
     (ax,) = panels(picture)
-    picture.png(dpi=picture.figure.dpi)
+    picture.png(dpi=int(picture.figure.dpi))
     ends = [line.get_ydata()[-1] for line in ax.get_lines()]
     boxes = [Text.get_window_extent(ax.texts[index]) for index in np.argsort(ends)]  # without its line
     assert all(below.y0 < above.y0 for below, above in pairwise(boxes))
