@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 DEMO := images/demo
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-oldest test-newest bench lint lab notebooks notebook-study readme-pictures readme-film clean help
+.PHONY: demo site test test-oldest test-newest bench lint lab notebooks notebook-study readme-pictures readme-film clean help
 
 help:
 	@echo "make demo   pictures of a run of the embedded model, in $(DEMO)/"
+	@echo "make site   the notebooks, every name and every view as a static site, in $(SITE)/"
 	@echo "make test   the whole test-suite (real JupyterLab in Chromium included)"
 	@echo "make bench  what tracing costs on this machine: a table, $(BENCH)/benchmark.json and .png"
 	@echo "make test-oldest   the whole test-suite, with the oldest versions that pyproject.toml allows"
@@ -19,29 +20,44 @@ help:
 # torch comes first. Without it, the packages that depend on it would install a build of their own choice.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("sdexplore needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Makes a Python environment in $(VENV)/ and installs torch into it. On Linux it may bring CUDA: some gigabytes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt torch
 	@touch $@
 
 $(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@echo "Installs sdexplore with diffusers, transformers, JupyterLab and matplotlib: about a minute."
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.package
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	@touch $@
 
+$(VENV)/.site: $(VENV)/.package
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[site]"
+	@touch $@
+
 demo: $(VENV)/.package
 	@mkdir -p $(DEMO)
+	@echo "Runs the first notebook with the embedded model: about a minute."
 	$(BIN)/jupyter execute --timeout=600 --output=../$(DEMO)/01_a_look_inside.ipynb notebooks/01_a_look_inside.ipynb
 	@echo "The notebook with its output and its figures are in $(CURDIR)/$(DEMO):"
 	@ls $(DEMO)
 
+# The notebooks as they are committed, the README, and an entry for each public name. A warning is an error. The pages ask no
+# host, so the folder can be opened as it is, or put on any server.
+SITE := build/site
+site: $(VENV)/.site
+	$(BIN)/python notebooks/site/build.py $(SITE)
+	@echo "Open $(CURDIR)/$(SITE)/index.html"
+
 # A process a core, each with one thread; `python -m pytest tests/views` without them starts sooner.
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 
+# Bytecode is kept even where the environment says otherwise: without it each process compiles every file of the tests anew.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(SPREAD)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(SPREAD)
 
 # The oldest versions that pyproject.toml allows, in their own environment; ruff and mypy alone are the newest.
 OLDEST := $(VENV)-oldest

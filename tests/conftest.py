@@ -3,12 +3,18 @@
 import gc
 import os
 import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 
 os.environ.setdefault(
     "TRANSFORMERS_VERBOSITY", "error"
 )  # transformers warns that torchvision is missing; no test needs it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
+
+gc.disable()  # until the tests run: collecting them imports a million objects that stay
+sys.modules["rfc3987_syntax"] = None  # jsonschema compiles its grammar for seconds; no schema of a notebook uses it
 
 import pytest
 import type_checks
@@ -19,10 +25,28 @@ settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
 
 
-def pytest_collection_finish():
+KERNELS = "SDEXPLORE_TEST_KERNELS"  # the folder of kernels that all processes of a run share
+
+
+def pytest_configure(config):
+    """Before xdist starts its processes, a server of kernels for all of them; it costs little until it is asked."""
+    if not getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        return
+    from warm_kernels import warm_kernels
+
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernels-")))
+    os.environ[KERNELS] = str(stack.enter_context(warm_kernels(folder)))
+    stack.callback(os.environ.pop, KERNELS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
     """Spares garbage collections the million objects of the imported modules."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,15 +92,23 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def lab_of_all(tmp_path_factory):
-    """A JupyterLab server with a root of its own."""
-    from lab import jupyterlab
+def kernels(tmp_path_factory):
+    """A folder for JUPYTER_PATH, whose kernels start in a tenth of a second."""
     from warm_kernels import warm_kernels
 
-    with (
-        warm_kernels(tmp_path_factory.mktemp("kernels")) as kernels,
-        jupyterlab(tmp_path_factory.mktemp("lab"), kernels) as found,
-    ):
+    if KERNELS in os.environ:
+        yield Path(os.environ[KERNELS])
+        return
+    with warm_kernels(tmp_path_factory.mktemp("kernels")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def lab_of_all(tmp_path_factory, kernels):
+    """A JupyterLab server with a root of its own."""
+    from lab import jupyterlab
+
+    with jupyterlab(tmp_path_factory.mktemp("lab"), kernels) as found:
         yield found
 
 

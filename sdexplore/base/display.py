@@ -323,7 +323,8 @@ def _more_chips(block: Chips) -> str:
 
 
 def _chip_html(chip: Chip) -> str:
-    note = f'<br><span style="font-size:85%;color:{_FAINT}">{escape(clip(chip.note))}</span>' if chip.note else ""
+    faint = "inherit" if chip.kind == "shade" else _FAINT  # the page's faint ink is for the page's ground
+    note = f'<br><span style="font-size:85%;color:{faint}">{escape(clip(chip.note))}</span>' if chip.note else ""
     return (
         f'<span style="display:inline-block;line-height:1.2;margin:1px;padding:1px 5px;text-align:center;'
         f'vertical-align:top;border:1px solid {_LINE};border-radius:4px;{_CHIP_LOOKS[chip.kind]}">'

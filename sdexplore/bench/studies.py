@@ -27,6 +27,7 @@ from ..studies.reading import read
 from ..studies.study import Study
 from ..trace.record import Record
 from ..trace.trace import Trace
+from .batches import batch_rows
 from .subjects import PROMPT, WORD
 
 KEY: Final = "studies"
@@ -54,6 +55,7 @@ def study_benchmarks(steps: int, pairs: int, *, stubs: int = _STUBS, rows: int =
         yield _benchmark([driver_memory(folder, stubs)])  # first, while the heap holds nothing that it could use again
         yield _benchmark(_against_a_loop(folder, steps, pairs))
         yield _benchmark(_against_processes(folder, steps, pairs))
+        yield _benchmark(batch_rows(folder, steps, pairs))
         yield Benchmark(facts={}, readings=tuple(table_readings(folder / "large", rows)))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.errors import Stopped
+from ..studies.reading import StudyTable
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .article_form import ArticlePlace
@@ -41,6 +42,7 @@ class Board:
         objects: Gives what lines of code stand for: name -> object.
         article: The article that figures go into.
         preview: A little decoder for previews; None for the linear one.
+        study: The study whose rows are opened; None for a dashboard of a pipeline or of traces.
         decoding: What decodes the steps of the trace that is shown, while one looks.
         closed: Whether the dashboard was closed: results of work are dropped then.
     """
@@ -65,6 +67,7 @@ class Board:
     closed: bool = False
     article: ArticlePlace = field(default_factory=ArticlePlace)
     preview: Any = None
+    study: StudyTable | None = None
     decoding: BackgroundDecoding = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +84,13 @@ class Board:
                 known = dict(zip(("height", "width"), usual, strict=True))
                 given |= {side: known[side] for side in sides - given.keys()}
         return given
+
+    @property
+    def nothing_yet(self) -> str:
+        """Why nothing is shown before the first trace, and what to do."""
+        if self.study is not None:
+            return "No run is open yet: press Open beside a row in Study."
+        return "Nothing has been run yet: press Run."
 
     @property
     def prompt(self) -> str | None:

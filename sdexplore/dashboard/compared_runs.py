@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..base.errors import Stopped
-from ..changes.several import in_words as changes_in_words
+from ..figures.titles import setting_in_words
 from ..trace.collections import Comparison
 from ..trace.trace import Trace
 from .board import Board
@@ -41,6 +41,7 @@ class ComparedRuns:
     ) -> None:
         self._board, self._finished, self._failed = board, finished, failed
         self.status = Status()
+        self._ended = False
         self._preview = picture_box(_SIDE, "The newest preview of these runs.")
         self._preview.layout.display = self.status.widget.layout.display = "none"
         self.status.widget.layout.width, self.status.widget.layout.flex = "auto", "1 1 280px"
@@ -52,6 +53,11 @@ class ComparedRuns:
         self.status.fail(error)
         self._failed()
 
+    def fold(self) -> None:
+        """Takes the words about runs that ended away, where what came of them is not shown any more."""
+        if self._ended:
+            self.status.widget.layout.display = "none"
+
     def start(self, over: Mapping[str, Sequence[Any]]) -> None:
         """Starts a run for each of these values; the newest request wins."""
         board, status, state = self._board, self.status, self._board.state
@@ -61,11 +67,10 @@ class ComparedRuns:
         given = {name: value for name, value in given.items() if name not in over}
         varied = [name for name, values in over.items() if len(values) > 1]
         self._preview.layout.display = status.widget.layout.display = ""
+        self._ended = False
 
         def made(trace: Trace, settings: Mapping[str, Any], runs: int) -> None:
-            name = ", ".join(
-                changes_in_words(settings[one]) if one == "change" else f"{one} {settings[one]}" for one in varied
-            )
+            name = ", ".join(setting_in_words(one, settings[one]) for one in varied)
             board.in_main(lambda: board.keep([(name, trace)], runs))
 
         def grow(pixels: Any) -> None:  # noqa: ANN401  (an array)
@@ -109,3 +114,4 @@ class ComparedRuns:
         self._board.show(found.traces[-1])
         self._finished(found)
         self.status.end(f"Compared {len(found)} runs over {', '.join(found.over)}.")
+        self._ended = True

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from ..base.display import size
 from ..base.errors import RunError, TraceError
 from ..figures.picture import Picture
+from ..studies.reading import StudyTable
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
 from .board import Board
@@ -27,7 +28,7 @@ from .tabs import Tabs
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A dashboard of a pipeline, or of stored traces without a model.
+    """A dashboard of a pipeline; or of stored traces, or of a study, without a model.
 
     Runs happen off the main thread, one at a time for each pipeline: within one dashboard the newest request wins,
     between dashboards they queue. A stopped run keeps its steps.
@@ -48,11 +49,19 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         state: State | None = None,
         fixed: Mapping[str, Any] | None = None,
         preview: object = None,
+        study: StudyTable | None = None,
     ) -> None:
         self._unfollow: list[Callable[[], None]] = []
         status = Status(bar=pipe is not None)
         self.board = Board(
-            state or State(), pipe, dict(fixed or {}), record, _known(pipe), status=status, preview=preview
+            state or State(),
+            pipe,
+            dict(fixed or {}),
+            record,
+            _known(pipe),
+            status=status,
+            preview=preview,
+            study=study,
         )
         self.history = History(self.show, most=max(MOST, len(traces or {})))
         self.picture = LatestPicture()
@@ -63,7 +72,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.busy_changed = self._busy
         self.board.named_runs = lambda: self.history.named
         self.board.keep, self.board.show = self._keep, self.show
-        self.board.objects = lambda: {"pipe": self.board.pipe, "trace": self.trace, "explorer": self}
+        self.board.objects = lambda: {
+            "pipe": self.board.pipe,
+            "trace": self.trace,
+            "explorer": self,
+            "study": self.board.study,
+        }
         self._tabs = Tabs(self.board)
         super().__init__(self._arranged(), layout=widgets.Layout(width="100%", max_width="1500px"))
         self.add_class(CLASS)
@@ -75,7 +89,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         opened(self)
 
     def _arranged(self) -> list[Any]:
-        pictures = row([self.picture.widget, self.history.widget])
+        self._pictures = pictures = row([self.picture.widget, self.history.widget])
         pictures.layout.align_items, pictures.layout.flex, pictures.layout.width = "flex-start", "1 1 440px", "auto"
         self.history.widget.add_class("sdexplore-history")
         status = self.board.status.widget
@@ -175,6 +189,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.board.decoding.stop()
         self.board.trace = trace
         self.picture.show(trace)
+        hidden = trace is None and self.board.study is not None  # a study's table comes first
+        self._pictures.layout.display = "none" if hidden else ""
         self._tabs.redraw()
         self._say_code()
         self._title.value = header(self.board, self.history.note)

@@ -1,6 +1,5 @@
 """The line above a dashboard, and the still picture that a notebook's file keeps of it."""
 
-import base64
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,8 +10,6 @@ from ..figures.picture import Picture
 from .board import Board
 from .sections.section import Section
 
-_STATIC_DPI = 110
-
 
 def header(board: Board, runs: str) -> str:
     """Model, device, dtype, memory and the kept runs (`runs`, in words), as HTML."""
@@ -20,6 +17,11 @@ def header(board: Board, runs: str) -> str:
         trace = board.trace
         model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
         facts = ["a stored trace, no model needed", runs]
+        if board.study is not None:
+            model, facts = (
+                f"Study {board.study.identity}",
+                [str(board.study.folder), "no model needed for its table", runs],
+            )
     else:
         from ..model.inspection.situation import situation
 
@@ -32,22 +34,24 @@ def header(board: Board, runs: str) -> str:
 
 
 def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a PNG and a sentence, for a page without a kernel: GitHub, an untrusted notebook."""
+    """Data and metadata of a picture and a sentence, for a page without a kernel: GitHub, a site, untrusted notebooks.
+
+    JupyterLab prefers the live dashboard to both.
+    """
     live = "A dashboard; its controls need a running kernel: run this cell again."
     try:
         picture = _picture(board, sections)
+        kept = picture.kept()
     except SdexploreError as error:
         return {"text/plain": f"{live} Nothing is drawn yet: {error}"}, {}
     except Exception as error:  # noqa: BLE001  (a repr never raises)
         return {"text/plain": f"{live} {type(error).__name__}: {error}"}, {}
-    png = base64.b64encode(picture.png(dpi=_STATIC_DPI)).decode("ascii")
-    data = {"image/png": png, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}
-    return data, {"image/png": {"alt": picture.alt}}
+    return {**kept, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}, {"image/png": {"alt": picture.alt}}
 
 
 def _picture(board: Board, sections: Mapping[str, Section]) -> Picture:
     if board.trace is None:
-        return sections["Components"].figure()
+        return sections["Components" if board.study is None else "Study"].figure()
     if board.trace.cross_attention and board.trace.image is not None:
         with suppress(SdexploreError):  # a prompt without words has no maps
             return sections["Attention"].figure()

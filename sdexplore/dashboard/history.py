@@ -1,6 +1,6 @@
 """The last runs: a thumbnail, a number, the seed, the prompt, and a button that shows the run again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,7 +17,7 @@ from .controls import button, close
 from .picture_boxes import blank, enlarged_png, picture_box
 
 MOST = 6
-_SIDE = 72
+_SIDE = 54
 
 
 class History:
@@ -35,9 +35,7 @@ class History:
         self.most = most
         self.count = 0
         self._chosen = chosen
-        self.widget: Any = widgets.HBox(
-            [], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 120px", min_width="112px")
-        )
+        self.widget: Any = widgets.HBox([], layout=widgets.Layout(flex_flow="row wrap", flex="1 1 200px"))
 
     def add(self, trace: Trace, label: str = "") -> None:
         """Puts `trace` in front, named by `label` or by its number and seed; a known one moves to the front."""
@@ -50,8 +48,13 @@ class History:
 
     @property
     def named(self) -> list[tuple[str, Trace]]:
-        """(name, trace) of each run, newest first; no two names are equal."""
-        return [(entry.named, entry.trace) for entry in self.widget.children]
+        """(name, trace) of each run, newest first; no two names are equal.
+
+        A name says besides in what these runs differ.
+        """
+        entries = self.widget.children
+        differing = [len(set(values)) > 1 for values in zip(*(entry.facts for entry in entries), strict=True)]
+        return [(_named(entry.called, entry.facts, differing), entry.trace) for entry in entries]
 
     def name_of(self, trace: Trace) -> str:
         """The name of a run; "" if the run is not kept."""
@@ -77,37 +80,43 @@ class History:
     def _entry(self, trace: Trace, label: str) -> Any:  # noqa: ANN401  (widgets have no types)
         self.count += 1
         prompt, name = trace.prompt or "no prompt", label or f"{self.count}: seed {trace.call.get('seed')}"
-        named = f"{name} · {_made_with(trace)}"
+        facts = (*_made_with(trace), clip(prompt, 200))
         picture = picture_box(_SIDE, f"The picture of run {name}")
         picture.value = thumbnail(trace)
-        entry = widgets.VBox(
-            [
-                picture,
-                button(
-                    clip(name, 24), f"Shows this run again: {named} · {clip(prompt, 200)}", lambda: self._chosen(trace)
-                ),
-                widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 14))}</div>'),
-            ],
-            layout=widgets.Layout(align_items="center", width="104px", margin="2px"),
+        shown = button(clip(name, 80), f"Shows this run again: {_named(name, facts)}", lambda: self._chosen(trace))
+        entry = widgets.GridBox(
+            [picture, shown, widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 80))}</div>')],
+            layout=widgets.Layout(
+                grid_template_columns=f"{_SIDE}px minmax(0, 1fr)",
+                grid_gap="0 8px",  # style.css places them: the picture beside name and prompt
+                flex="1 1 200px",
+                max_width="330px",
+                margin="1px 0",
+            ),
         )
-        entry.trace, entry.called, entry.named = trace, name, f"{named} · {clip(prompt, 40)}"
+        entry.trace, entry.called, entry.facts = trace, name, facts
         return entry
 
 
-def _made_with(trace: Trace) -> str:
-    """The arguments of a run besides seed and prompt, in words."""
+def _named(name: str, facts: Sequence[str], told: Sequence[bool] = ()) -> str:
+    """A run's name, and those of its facts that are to be told and are not in it; none says to tell all."""
+    chosen = [fact for fact, tell in zip(facts, told, strict=True) if tell] if told else facts
+    return " · ".join([name, *(fact for fact in chosen if fact and fact not in name)])
+
+
+def _made_with(trace: Trace) -> list[str]:
+    """The arguments of a run besides seed and prompt, in words; "" for one that it was not given."""
     given = trace.call.get("arguments", {})
     shape = (given.get("height"), given.get("width")) if trace.image is None else trace.image.shape[:2]
     steps = counted(trace.num_steps, "step")
     scheduler = str(trace.provenance.get("scheduler", {}).get("class", "")).removesuffix("Scheduler")
-    facts = [
+    return [
         f"stopped after {steps}" if trace.call.get("stopped") else steps,
         f"guidance_scale {given['guidance_scale']:g}" if "guidance_scale" in given else "",
         scheduler,
         "{} × {}".format(*shape) if all(shape) else "",
         f"negative_prompt {clip(str(given['negative_prompt']), 40)!r}" if given.get("negative_prompt") else "",
     ]
-    return " · ".join(filter(None, facts))
 
 
 def thumbnail(trace: Trace) -> bytes:

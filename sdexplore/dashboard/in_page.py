@@ -12,8 +12,10 @@ from ..figures.columns import ARTICLE, Column
 CLASS: Final = "sdexplore"
 """The class of the element around a dashboard, which style.css knows."""
 
-PIXELS_PER_INCH: Final = 134.0
-"""CSS pixels that an inch of a figure takes. The smallest text of figures, of 6 points, has 11 pixels then."""
+PIXELS_PER_INCH: Final = 143.0
+"""CSS pixels that an inch of a figure takes. The smallest text of figures, of 6 points, has 11.9 pixels then, and 11
+where labels beside the panels make a figure wider than its place, so that the page shows it smaller.
+"""
 
 _LEAST = 5.5  # inches: figures for a narrower page are scaled by the browser
 _MOST_DENSE = 2.0  # a denser screen shows each dot of a figure as several

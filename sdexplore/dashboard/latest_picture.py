@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..base.display import counted
+from ..figures.titles import changed_in_words
 from ..trace.trace import Trace
 from .controls import column
 from .history import last_picture
@@ -53,7 +54,8 @@ class LatestPicture:
             return
         stopped = f" · stopped after {counted(trace.num_steps, 'step')}" if trace.call.get("stopped") else ""
         how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
-        self._say(f"seed {trace.call.get('seed')}{how} · {trace.prompt or 'no prompt'}")
+        changed = f" · {changed}" if (changed := changed_in_words(trace)) else ""
+        self._say(f"seed {trace.call.get('seed')}{how}{changed} · {trace.prompt or 'no prompt'}")
 
     def _say(self, text: str) -> None:
         self.caption.say(text)

@@ -1,6 +1,5 @@
 """The linked explorer in a notebook: a stored trace in the browser, which needs no kernel once it is shown."""
 
-import base64
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +15,6 @@ from ..browser.front_end import front_end
 from ..browser.packing import BUDGET, one_trace, pack
 from ..figures.picture import Picture
 from ..trace.trace import Trace
-
-_STILL_DPI = 110
 
 
 class LinkedExplorer(anywidget.AnyWidget):
@@ -100,13 +97,8 @@ class LinkedExplorer(anywidget.AnyWidget):
         text = f"{self!r}\nWhere widgets run, this is interactive."
         if still is None:
             return {**data, "text/plain": f"{text} Elsewhere this text stands for it."}, metadata
-        image = base64.b64encode(still.png(dpi=_STILL_DPI)).decode("ascii")
-        data = {
-            **data,
-            "text/plain": f"{text} Elsewhere a still picture stands for it. {still.alt}",
-            "image/png": image,
-        }
-        return data, {**metadata, "image/png": {"alt": still.alt}}
+        kept = {**still.kept(), "text/plain": f"{text} Elsewhere a still picture stands for it. {still.alt}"}
+        return {**data, **kept}, {**metadata, "image/png": {"alt": still.alt}}
 
 
 def _stills(trace: Trace, state: Mapping[str, Any]) -> Iterator[Callable[[], Picture]]:

@@ -1,4 +1,4 @@
-"""`explore`: makes the dashboard of a pipeline, of traces, or of a file of traces."""
+"""`explore`: makes the dashboard of a pipeline, of traces or a file of traces, or of a study."""
 
 from os import PathLike, fspath
 from typing import Any
@@ -8,6 +8,9 @@ from traitlets import TraitError
 from ..base import atomic_files
 from ..base.display import clip
 from ..base.errors import RunError, TraceError, did_you_mean
+from ..figures.titles import setting_in_words
+from ..studies.manifest import is_study
+from ..studies.reading import StudyTable, read
 from ..trace.collections import Comparison, Traces, opened
 from ..trace.file import kind_of_folder
 from ..trace.record import USUAL, Record
@@ -27,7 +30,8 @@ def explore(
 
     Args:
         source: A diffusers pipeline, to run and inspect; or a Trace, Traces, a Comparison, or the path of their file or
-            folder, to inspect without a model.
+            folder, to inspect without a model; or a Study, what `sdx.studies.read` opened, or a study's folder: its
+            table, from which each row's run is opened.
         record: What runs keep.
         preview: A little decoder for previews, an `AutoencoderTiny` (TAESD) for example; what it made bears its name.
             None: the linear preview.
@@ -45,13 +49,16 @@ def explore(
     _check_preview(preview)
     if isinstance(source, str | PathLike):
         source = _opened(source)
-    if isinstance(source, Trace | Traces | Comparison):
+    if isinstance(source, Trace | Traces | Comparison | StudyTable):
         if fixed:
             name = next(iter(fixed))
             hint = did_you_mean(name, SHOW)
             raise RunError(
-                f"explore(trace, {name}=…): a stored trace is not run again, and its state has no such value; {hint}"
+                f"explore({'study' if isinstance(source, StudyTable) else 'trace'}, {name}=…): "
+                f"a stored trace is not run again, and its state has no such value; {hint}"
             )
+        if isinstance(source, StudyTable):
+            return Explorer(study=source, record=record, state=_state(state), preview=preview)
         return Explorer(traces=_labelled(source), record=record, state=_state(state), preview=preview)
     return _of_pipeline(source, record, state, fixed, preview)
 
@@ -84,18 +91,20 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
     if isinstance(source, Trace):
         return {"": source}
     if isinstance(source, Comparison):
-        named = (", ".join(f"{name} {value}" for name, value in cell.items()) for cell in source.settings())
+        named = (", ".join(setting_in_words(name, value) for name, value in cell.items()) for cell in source.settings())
     else:
         named = (f"image {number}" for number in range(len(source)))
     return {f"{number + 1}: {name}": trace for number, (name, trace) in enumerate(zip(named, source, strict=True))}
 
 
-def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison:
+def _opened(source: str | PathLike[str]) -> Trace | Traces | Comparison | StudyTable:
     path = atomic_files.named(fspath(source))
+    if is_study(path):
+        return read(path)
     if path.suffix == ".safetensors" or kind_of_folder(path) is not None:
         return opened(path)
     raise RunError(
-        f"explore({str(source)!r}) takes a pipeline, a trace, or the path of a trace (….safetensors); "
+        f"explore({str(source)!r}) takes a pipeline, a trace, the path of a trace (….safetensors), a study's folder; "
         f"to explore a model, load it first: sdx.explore(sdx.load({str(source)!r}))"
     )
 

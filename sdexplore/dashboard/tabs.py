@@ -16,6 +16,7 @@ from .sections.export import ExportSection
 from .sections.guidance import GuidanceSection
 from .sections.pixels import PixelsSection
 from .sections.section import Section
+from .sections.study import StudySection
 from .sections.tokens import TokensSection
 
 SECTIONS: Final[tuple[type[Section], ...]] = (
@@ -29,7 +30,10 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     CompareSection,
     ExportSection,
 )
-"""The sections in the order of their tabs. A new section is a file in sections/ and a line here."""
+"""The sections in the order of their tabs. A new section is a file in sections/ and a line here.
+
+A dashboard of a study has its table before them.
+"""
 
 
 _PAGE: Final = ["theme", "wide", "density"]
@@ -45,7 +49,8 @@ class Tabs:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self.sections: dict[str, Section] = {kind.title: kind(board) for kind in SECTIONS}
+        of_study = [] if board.study is None else [StudySection(board, board.study)]
+        self.sections: dict[str, Section] = {one.title: one for one in [*of_study, *(kind(board) for kind in SECTIONS)]}
         self._outdated = set(self.sections)
         self.widget: Any = widgets.Tab([section.widget for section in self.sections.values()])
         self.widget.titles = list(self.sections)

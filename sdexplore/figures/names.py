@@ -9,6 +9,7 @@ from ..base.display import clip
 from ..strings.wording import counted, listed, wording
 from ..text.shared_keys import SharedKeys
 
+_LISTED: Final = 3  # steps in a row that are named one by one
 _ROLES: Final = ("cond", "uncond", "guided")
 _KINDS: Final = {"cross-attention": "cross", "joint attention": "joint"}
 
@@ -38,7 +39,10 @@ def attention_name(chosen: Chosen) -> str:
 
 
 def steps_named(steps: Sequence[object]) -> str:
-    """Steps by their numbers: "step 3", "steps 2, 3"."""
+    """Steps by their numbers: "step 3", "steps 2, 3", "steps 0 to 7"."""
+    whole = [step for step in steps if isinstance(step, WHOLE)]
+    if len(whole) == len(steps) > _LISTED and whole == list(range(whole[0], whole[0] + len(whole))):
+        return wording("steps.range", first=whole[0], last=whole[-1])
     return wording(f"steps.{'one' if len(steps) == 1 else 'other'}", steps=listed(map(str, steps)))
 
 
@@ -81,6 +85,11 @@ def parting_named(keys: SharedKeys) -> str:
 def drawn_by(picture: StepPicture) -> str:
     """What stands beneath the picture of a step: which decoder made it; "" for the pipeline's own VAE."""
     return wording("panel.linear") if picture.mark == LINEAR else picture.mark
+
+
+def kind_named(kind: str) -> str:
+    """What made the pictures of some steps, by the kind that `predicted_pictures` returns: the VAE, or another way."""
+    return wording(f"panel.{kind}") if kind in (LINEAR, "decoded") else kind
 
 
 def not_decoded(pictures: Mapping[int, Sequence[StepPicture]]) -> str:

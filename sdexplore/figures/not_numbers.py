@@ -104,7 +104,7 @@ def _of_trace(found: Sequence[NonFinite], num_steps: int) -> str:
 def _steps(steps: Sequence[int], num_steps: int) -> str:
     named = [wording("lost.end") if step == num_steps else str(step) for step in steps]
     if len(steps) > _MOST and list(steps) == list(range(steps[0], steps[-1] + 1)):
-        return wording("lost.range", first=named[0], last=named[-1])
+        return wording("steps.range", first=named[0], last=named[-1])
     shown = steps_named(named[:_MOST])
     return wording("lost.steps_more", steps=shown, number=len(steps) - _MOST) if len(steps) > _MOST else shown
 

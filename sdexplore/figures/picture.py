@@ -198,17 +198,20 @@ class Picture:
             + "</figure>"
         )
 
+    def kept(self) -> dict[str, str]:
+        """What a notebook's file keeps of it, by MIME type: HTML with its alt text, and a PNG in base64.
+
+        A site that is made of notebooks shows the HTML, and would show the PNG without its alt text.
+        """
+        png = self.png(dpi=round(SCREEN_DPI))
+        return {"text/html": self._html(png), "image/png": base64.b64encode(png).decode("ascii")}
+
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
         try:
-            png = self.png(dpi=round(SCREEN_DPI))
+            kept = self.kept()
         except Exception as error:  # noqa: BLE001  (a repr never raises)
             return {"text/plain": f"{self!r}\ncannot be drawn, {type(error).__name__}: {error}"}, {}
-        bundle = {
-            "text/html": self._html(png),
-            "image/png": base64.b64encode(png).decode("ascii"),
-            "text/plain": repr(self),
-        }
-        return bundle, {"image/png": {"alt": self.alt}}
+        return {**kept, "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
 
     def __repr__(self) -> str:
         return "\n".join((f"Picture: {self.alt}", self.call, *self.notices))

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
-from ..base.display import with_infinity
+from ..base.display import clip, with_infinity
 from ..changes.several import in_words
 from ..strings.wording import listed, wording
 from ..trace.one_frame import shown_frame
@@ -55,6 +55,15 @@ def changed_in_words(trace: Trace) -> str:
     """What the run was asked to change, cut to a line; "" where nothing."""
     change = trace.call.get("arguments", {}).get("change")
     return wording("run.changed", changes=drawable(in_words(change), _PARTING)) if change else ""
+
+
+def setting_in_words(name: str, value: object) -> str:
+    """One value of an argument that runs were compared over."""
+    if name == "change":
+        return in_words(value)
+    if name == "without" and value is None:
+        return wording("run.nothing_left_out")
+    return f"{name} {clip(str(value)) or repr(value)}"
 
 
 def _prompt_title(trace: Trace, over: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from ..base.known_names import SCHEDULERS
+from ..changes.several import KINDS
 from ..trace.trace import Trace
 from .command import Command
 from .commands import COMMANDS
@@ -15,6 +16,7 @@ from .parsing import Option
 from .values import HAVE_OPTIONS
 
 _HEADS = ("%sdexplore", "%%sdexplore")
+_OF_WORDS = ("attention", "attribution", "head_effects")  # commands whose text is words of the prompt
 
 
 def matcher_of(variables: Mapping[str, Any]) -> Callable[[CompletionContext], Any]:
@@ -79,6 +81,8 @@ def _values(option: Option, word: str, variables: Mapping[str, Any]) -> Sequence
         ]
     if option.name in ("over", "set"):
         return _arguments(option.name, word, pipe)
+    if option.name == "change":
+        return _changes(word, trace if isinstance(trace, Trace) else None)
     if isinstance(trace, Trace) and (found := _of_trace(option.name, trace)):
         return found
     return option.values
@@ -101,6 +105,23 @@ def _of_trace(name: str, trace: Trace) -> list[str]:
     return []
 
 
+def _changes(word: str, trace: Trace | None) -> list[str]:
+    """Kinds of changes; once a quote stands behind one, what its first argument names in this trace."""
+    kind, quote, _ = word.lstrip("\"'").partition("('")
+    if not quote:
+        return [f"{one}('" for one in KINDS]
+    if trace is None:
+        return []
+    if kind == "Reweight":
+        return [f"Reweight('{one}',2)" for one in _words(trace)]
+    return [f"{kind}('{one}')" for one in _of_trace("layer", trace) if not one.isdecimal()] if kind == "Ablate" else []
+
+
+def _words(trace: Trace) -> list[str]:
+    tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
+    return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words))
+
+
 def _arguments(option: str, word: str, pipe: Any) -> list[str]:  # noqa: ANN401  (any diffusers pipeline)
     """Arguments with a "=" behind them, and once it stands there, the values that are known by name."""
     name, sign, _ = word.lstrip("\"'").partition("=")
@@ -116,9 +137,8 @@ def _texts(command: str, variables: Mapping[str, Any]) -> list[str]:
     pipe, trace = variables.get("pipe"), variables.get("trace")
     if command in ("config", "tree"):
         return [name for name, part in getattr(pipe, "components", {}).items() if part is not None]
-    if command == "attention" and isinstance(trace, Trace):
-        tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
-        return [] if tokens is None else list(dict.fromkeys(word.text for word in tokens.words))
+    if command in _OF_WORDS and isinstance(trace, Trace):
+        return _words(trace)
     if command == "explore":
         return sorted(str(file) for file in Path().glob("*.safetensors"))
     return ["mini", *_models_here()] if command == "load" else []

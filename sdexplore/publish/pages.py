@@ -22,13 +22,13 @@ _FRAME = 160_000  # bytes for the front end and the HTML around the data
 _NEEDS = "To explore it, this page needs JavaScript and a browser of 2024 or newer."
 _STYLE = """
 :root { color-scheme: light dark; }
-body { margin: 0 auto; padding: 16px; max-width: 1080px; background: #fff; color: #1b1f24; }
+body { margin: 0 auto; padding: 16px; max-width: 1080px; }
+body { background: light-dark(#fff, #14171b); color: light-dark(#1b1f24, #e8ecf0); }
 body { font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
-.run { margin: 0 0 .9rem; color: #59636e; font-size: .9rem; overflow-wrap: anywhere; }
+.run { margin: 0 0 .9rem; color: light-dark(#59636e, #9aa4ae); font-size: .9rem; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; }
-footer { margin-top: 1.5rem; color: #59636e; font-size: .8rem; }
-@media (prefers-color-scheme: dark) { body { background: #14171b; color: #e8ecf0; } .run, footer { color: #9aa4ae; } }
+footer { margin-top: 1.5rem; color: light-dark(#59636e, #9aa4ae); font-size: .8rem; }
 """
 
 
@@ -41,6 +41,10 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     JavaScript it shows the picture and its words. Parts that do not fit the budget are left out in the order that
     `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way become AVIF,
     which takes most of the time: a core needs about a fifth of a second for a picture of 512 × 512.
+
+    The page is light or dark as the reader's system. Inside another page, in an `<iframe>`, it has the theme that the
+    other one sends: `frame.contentWindow.postMessage({theme: "dark"}, "*")`, or "light", or "auto". It asks once with
+    the message `{asks: "theme"}`, when it is there.
 
     Args:
         trace: A Trace, or the path of a saved one.

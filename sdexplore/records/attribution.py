@@ -8,26 +8,13 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ..base.display import Block, Line, Shown, Table, clip
+from ..strings.wording import table
 
 Method = Literal["gradient", "knock-out", "occlusion", "attention"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 
-DEFINITIONS: Final[Mapping[Method, str]] = {
-    "gradient": "the norm of gradient × embedding over the word's columns, where the gradient is that of ‖ε − ε∅‖² in "
-    "the region (ε∅ has an empty prompt): how strongly what guidance acts with depends on these columns",
-    "knock-out": "the change of ε in the region where no layer reads the word's columns; the columns behind the word "
-    "have read it in the text encoder, and stay",
-    "occlusion": "the change of ε in the region with the word left out of the text, which is encoded again: the "
-    "columns behind it move forward and change too",
-    "attention": "the mean probability with which the region attends to the word's columns, over all recorded layers "
-    "and heads: where the model looks, and not what follows from it",
-}
-UNITS: Final[Mapping[Method, str]] = {
-    "gradient": "‖gradient × embedding‖",
-    "knock-out": "RMS change of ε",
-    "occlusion": "RMS change of ε",
-    "attention": "attention probability",
-}
+DEFINITIONS: Final[Mapping[Method, str]] = {one: table("en")[f"attribution.definition.{one}"] for one in METHODS}
+UNITS: Final[Mapping[Method, str]] = {one: table("en")[f"attribution.unit.{one}"] for one in METHODS}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

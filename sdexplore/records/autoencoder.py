@@ -57,7 +57,7 @@ class Reconstruction(Shown):
 
     @property
     def error(self) -> Float32[np.ndarray, "Y X"]:
-        """|x̃ − x| as the mean over the three colours, 0 to 255."""
+        """`|x̃ − x|` as the mean over the three colours, 0 to 255."""
         return np.asarray(np.abs(self.reconstruction.astype(np.float32) - self.image).mean(axis=-1))
 
     @property

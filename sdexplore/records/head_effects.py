@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32
 
 from ..base.display import Block, Line, Shown, Table, clip
 
+FEWEST: Final = 10  # points of a correlation: even over ten, chance alone gives ±0.65 once in twenty
 _MOST = 12  # heads in the repr
 
 
@@ -30,7 +31,8 @@ class HeadEffects(Shown):
         layer_reading, layer_whole: The effects of all heads of a layer at once.
         correlations: Spearman's rank correlations of attention to the word and the two effects, over heads ("head:
             reading ~ attention") and over layers, whose attention is the mean of their heads'. NaN where there are
-            fewer than two, or one of both is the same everywhere.
+            fewer than two, or one of both is the same everywhere. Over few points they say nothing: `telling` has
+            those over ten or more, and only these are printed.
         of_prompt: Root mean square of ε(x_t, prompt) − ε(x_t, ""), to compare with.
         step: Of the trace, at whose latents the denoiser was asked.
         timestep: Its training time.
@@ -74,6 +76,12 @@ class HeadEffects(Shown):
         places = [(name, head) for name, count in zip(self.layers, self.heads, strict=True) for head in range(count)]
         return tuple(places[int(i)] for i in np.argsort(-self.reading, kind="stable"))
 
+    @property
+    def telling(self) -> dict[str, float]:
+        """The correlations over ten points or more: what repr and figure print. Those over fewer are chance."""
+        points = {"head": len(self.reading), "layer": len(self.layers)}
+        return {name: rho for name, rho in self.correlations.items() if points[name.partition(":")[0]] >= FEWEST}
+
     def blocks(self) -> list[Block]:
         """What the repr shows: the strongest heads by their reading, and how the rankings agree."""
         tables = [self.table(one) for one in (self.reading, self.whole, self.attention)]
@@ -82,7 +90,7 @@ class HeadEffects(Shown):
             (clip(layer, 60), str(head), *(f"{one[self.layers.index(layer), head]:.3g}" for one in tables))
             for layer, head in self.ranking[:_MOST]
         ]
-        told = ", ".join(f"{name} {value:+.2f}" for name, value in self.correlations.items() if np.isfinite(value))
+        told = ", ".join(f"{name} {value:+.2f}" for name, value in self.telling.items() if np.isfinite(value))
         return [
             Line(f"Heads by what their reading of {clip(self.word)!r} does to the prediction", strong=True),
             Line(

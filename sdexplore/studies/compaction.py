@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..base import atomic_files
-from .parts import is_part, measures_of_part, new_name, parts_in, schema_of, write_as
+from .parts import arrow, is_part, measures_of_part, new_name, parts_in, schema_of, write_as
 from .values import Kind
 
 _NOTE: Final = "_compaction.json"
@@ -53,6 +53,7 @@ def compact(folder: Path, columns: Mapping[str, Kind], *, superseding: bool) -> 
     old = [part.name for group in groups.values() for part in group]
     atomic_files.write(folder / _NOTE, json.dumps({"new": new, "old": old}).encode())
     finish(folder)
+    arrow().default_memory_pool().release_unused()  # else a driver keeps what the largest tables took
 
 
 def finish(folder: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from ..base.errors import RunError
 from ..base.user_warnings import warn_user
 from .making import CannotLoadError
+from .packs import packed, rows_of_pack
 from .stopping import EventStop, FileStop, NeverStop, Stop
 from .values import Row
 from .work import NotLoaded, Task, Work
@@ -159,6 +160,7 @@ class OnDask(Lane):
         self._event = Event(f"sdexplore-stop-{self._run}", client=client)
         self.stop: Stop = EventStop(self._event.name)
         self._threads, self._looked = 0, -_LOOK
+        self._sent: bytes | None = None  # the study's Work, the same for each of its packs
 
     def _check_resources(self) -> None:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
@@ -182,9 +184,15 @@ class OnDask(Lane):
         return _DEEP * max(1, self._threads)
 
     def submit(self, work: Work, tasks: tuple[Task, ...]) -> Any:  # noqa: ANN401
-        """Begins a pack; its key names its first run."""
+        """Begins a pack; its key names its first run.
+
+        It travels as a few bytes, since Dask's logs hold its last 1,000 messages, in the client and in the scheduler.
+        """
         key = f"sdexplore-{self._run}-{tasks[0].run.identity}"
-        return self._client.submit(work.rows, tasks, key=key, resources=self._resources or None, pure=False)
+        if self._sent is None:
+            self._sent = packed(work)
+        resources = self._resources or None
+        return self._client.submit(rows_of_pack, self._sent, packed(tasks), key=key, resources=resources, pure=False)
 
     def ended(self, futures: Collection[Any], seconds: float) -> list[Any]:
         """Those that have ended."""

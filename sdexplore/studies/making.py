@@ -114,20 +114,23 @@ def run_of(
     seed: int,
     record: Record,
     cancelled: Callable[[], bool] = lambda: False,
+    on_step: Callable[[Any], object] | None = None,
 ) -> Trace:
     """One run of a loaded source.
 
     Args:
         arguments: Those of the pipeline's call and of `run`; "scheduler" takes the place of the pipeline's own.
         cancelled: Asked after each step; True ends the run with Stopped.
+        on_step: As `run` takes it.
 
     Raises:
         Stopped: It was cancelled.
     """
     if not is_pipeline(source):
         rest = {name: value for name, value in arguments.items() if name != "prompt"}
-        return _trace(source(arguments.get("prompt"), seed=seed, record=record, on_step=_stopping(cancelled), **rest))
-    return _called(source, arguments, seed, record, cancelled, one_image=True)[0]
+        after = _stopping(cancelled, on_step)
+        return _trace(source(arguments.get("prompt"), seed=seed, record=record, on_step=after, **rest))
+    return _called(source, arguments, seed, record, cancelled, on_step, one_image=True)[0]
 
 
 def runs_of(
@@ -145,7 +148,7 @@ def runs_of(
     """
     if not is_pipeline(source):
         raise RunError("Study.run(batch=…): the source is a function, which makes one run at a time")
-    return _called(source, arguments, seed, record, cancelled, one_image=False)
+    return _called(source, arguments, seed, record, cancelled, None, one_image=False)
 
 
 def _called(
@@ -154,6 +157,7 @@ def _called(
     seed: int,
     record: Record,
     cancelled: Callable[[], bool],
+    on_step: Callable[[Any], object] | None,
     *,
     one_image: bool,
 ) -> Sequence[Trace]:
@@ -161,7 +165,8 @@ def _called(
     from ..model.runs.session import Background, session
 
     rest = {name: value for name, value in arguments.items() if name not in ("prompt", "scheduler")}
-    call = Call.of(arguments.get("prompt"), rest, seed=seed, record=record, scheduler=arguments.get("scheduler"))
+    prompt, scheduler = arguments.get("prompt"), arguments.get("scheduler")
+    call = Call.of(prompt, rest, seed=seed, record=record, on_step=on_step, scheduler=scheduler)
     with session(source, call, function="Study.run", background=Background(cancelled), one_image=one_image) as running:
         found = running.run(call)
     return [found] if isinstance(found, Trace) else found
@@ -179,9 +184,11 @@ def _trace(found: object) -> Trace:
     raise RunError(f"the source's function returned a {type(found).__name__} in place of a Trace")
 
 
-def _stopping(cancelled: Callable[[], bool]) -> Callable[[Any], None]:
+def _stopping(cancelled: Callable[[], bool], on_step: Callable[[Any], object] | None) -> Callable[[Any], None]:
     def after(progress: Any) -> None:  # noqa: ANN401  (a Progress)
         if cancelled():
             progress.stop()
+        elif on_step is not None:
+            on_step(progress)
 
     return after

@@ -25,6 +25,8 @@ COLUMNS: Final[dict[str, Kind]] = {
     "call": "text",
 }
 """The columns of every study."""
+BEGINNINGS: Final = ("run.", "about.")
+"""Of the columns of a run's arguments, and of what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,13 @@ class Manifest:
 
     def with_kinds(self, kinds: dict[str, Kind]) -> "Manifest":
         """The manifest with more columns; those of the runs stand before those of the measures."""
-        beginnings = ("run.", "about.")
-        ordered = sorted({**self.columns, **kinds}.items(), key=lambda item: self._place(item[0], beginnings))
+        ordered = sorted({**self.columns, **kinds}.items(), key=lambda item: self._place(item[0]))
         return replace(self, columns=dict(ordered))
 
-    def _place(self, name: str, beginnings: tuple[str, ...]) -> int:
+    def _place(self, name: str) -> int:
         if name == "identity":
             return 0
-        if name.startswith(beginnings):
+        if name.startswith(BEGINNINGS):
             return 1
         return 2 if name in COLUMNS else 3
 
@@ -72,6 +73,11 @@ class Manifest:
         atomic_files.save(folder / MANIFEST, content.encode(), RunError)
 
 
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a study."""
+    return (folder / MANIFEST).is_file()
+
+
 def manifest_in(folder: str | os.PathLike[str]) -> Manifest:
     """The manifest of a study's folder.
 
@@ -79,7 +85,7 @@ def manifest_in(folder: str | os.PathLike[str]) -> Manifest:
         TraceError: The folder holds no study, or one of a later sdexplore.
     """
     path = Path(folder) / MANIFEST
-    if not path.is_file():
+    if not is_study(Path(folder)):
         raise TraceError(f"{os.fspath(folder)!r} holds no study: there is no {MANIFEST}, which Study.run writes first")
     with told(TraceError, f"cannot read {str(path)!r}"):
         content = path.read_bytes()

@@ -1,7 +1,8 @@
 """A row's run made again, and compared with the row."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,17 +10,17 @@ import numpy as np
 
 from ..base.display import clip
 from ..base.errors import RunError, TraceError
-from ..base.user_warnings import warn_user
 from ..trace.record import Record
 from ..trace.trace import Trace
 from .library import MEASURES
-from .making import Source, loaded, run_of
+from .making import CannotLoadError, Source, loaded, run_of, told_source
 from .manifest import Manifest
 from .measure import Measure, OfRun
 from .planned import ABOUT
 from .values import columns_of
 
 _SUMMARIES: Final = ("array", "image", "tensor", "scheduler", "function")
+_FUNCTION: Final = r"[^\W\d][\w.]*:[^\W\d][\w.]*"  # "module:name"
 _ROUNDING: Final = 1e-3  # of a measure: how far batches, threads and versions move it; other runs differ by far more
 
 
@@ -47,8 +48,14 @@ class Again:
             told: The run as the row's column `call` has it.
 
         Raises:
-            RunError: The row has no more than the hash of an argument; the folder asks to load pickles.
+            RunError: The row has no more than the hash of an argument; the source is a function, which a folder from
+                elsewhere must not call by its name; the folder asks to load pickles.
         """
+        if re.fullmatch(_FUNCTION, manifest.source):
+            raise RunError(
+                f"study.open: this study's source is the function {manifest.source}, and a folder calls no function: "
+                "open the row by the Study that has the function, or keep the traces"
+            )
         if manifest.load.get("allow_pickle"):
             raise RunError(
                 "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the "
@@ -65,14 +72,29 @@ class Again:
             told.get(ABOUT, {}),
         )
 
-    def compared_with(self, row: Mapping[str, Any], *, check: bool) -> Trace:
-        """The run, made again in this process.
+    def compared_with(
+        self,
+        row: Mapping[str, Any],
+        *,
+        check: bool,
+        told: Callable[[str], object],
+        on_step: Callable[[Any], object] | None,
+        begun: Callable[[str], object],
+        cancelled: Callable[[], bool],
+    ) -> Trace:
+        """The run, made again in this process. The arguments are those of `StudyTable.open_told`.
 
         Raises:
-            TraceError: It comes out otherwise than in the row, by more than rounding.
+            TraceError: It comes out otherwise than in the row, by more than rounding; the source cannot be loaded.
+            Stopped: It was cancelled.
         """
-        pipe = loaded(self.source, self.load)
-        trace = run_of(pipe, self.arguments, self.seed, self.record)
+        begun(f"loading {clip(told_source(self.source), 60)}")
+        try:
+            pipe = loaded(self.source, self.load)
+        except CannotLoadError as error:
+            raise TraceError(f"study.open: the source cannot be loaded here: {error}") from error
+        begun("making the run again")
+        trace = run_of(pipe, self.arguments, self.seed, self.record, cancelled, on_step)
         if trace.fingerprint == row.get("fingerprint") or not check:
             return trace
         apart, identity = self._apart(trace, row, pipe), str(row["identity"])[:8]
@@ -86,7 +108,7 @@ class Again:
         said = f"run {identity} is not the same to the bit: {name} was {then:.9g} and is {now:.9g}"
         if _far(then, now) > _ROUNDING:
             raise TraceError(f"study.open: {said}; check=False hands it out")
-        warn_user(f"study.open: {said}, which is the most that a measure differs")
+        told(f"study.open: {said}, which is the most that a measure differs")
         return trace
 
     def _apart(self, trace: Trace, row: Mapping[str, Any], pipe: Any) -> list[tuple[str, float, float]]:  # noqa: ANN401

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .keeping import trace_of
 from .manifest import Manifest, manifest_in
 from .opening import Again
 from .parts import arrow, is_whole, parts_in, schema_of
+from .values import Kind
 
 _TRIES = 3  # a driver may put parts together while they are read
 
@@ -45,6 +46,11 @@ class StudyTable(Shown):
         """Names of the columns: `identity`, `run.<argument>`, `about.<name>`, those of every study, of measures."""
         return tuple(self._manifest.columns)
 
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Column -> what it holds: "number", "whole", "text", "numbers" (a list of them in each cell) or "bytes"."""
+        return dict(self._manifest.columns)
+
     def __len__(self) -> int:
         if self._manifest.superseding:
             return len(self.table("identity"))
@@ -55,11 +61,12 @@ class StudyTable(Shown):
 
         Args:
             columns: Which columns; None: all. Others are not read.
-            where: Which rows: column -> a value, several values, or None for no value; or an expression of
+            where: Which rows: column -> a value, several values, a slice of numbers or texts (both ends are included,
+                as in slice(0.5, None)), None for no value, or ... for any value; or an expression of
                 `pyarrow.compute`. None: all.
 
         Raises:
-            TraceError: There is no such column; the folder holds no study.
+            TraceError: There is no such column; it holds other things than `where` asks for; the folder holds no study.
         """
         manifest = self._manifest
         wanted = list(manifest.columns) if columns is None else [columns] if isinstance(columns, str) else list(columns)
@@ -69,13 +76,14 @@ class StudyTable(Shown):
                     f"study {manifest.identity} has no column {name!r}; {did_you_mean(str(name), manifest.columns)}"
                 )
         expression = _expression(where) if isinstance(where, Mapping) else where
-        for left in range(_TRIES, 0, -1):
+        for _ in range(_TRIES):
             try:
                 return self._read(manifest, wanted, expression)
-            except FileNotFoundError:
-                if left == 1:
-                    raise
-        raise AssertionError
+            except FileNotFoundError as error:
+                gone = error
+            except (arrow().ArrowInvalid, arrow().ArrowTypeError, arrow().ArrowNotImplementedError) as error:
+                raise TraceError(f"study.table(where={where!r:.200}): {error}") from error
+        raise TraceError(f"study {manifest.identity}: a part went away while it was read: {gone}")
 
     def _read(self, manifest: Manifest, wanted: list[str], expression: Any) -> Any:  # noqa: ANN401  (pyarrow's)
         pa, dataset = arrow(), self._dataset(manifest)
@@ -124,23 +132,55 @@ class StudyTable(Shown):
             errors=int(frame["error"].notna().sum()),
         )
 
-    def open(self, row: Any, *, check: bool = True) -> Trace:  # noqa: ANN401  (a DataFrame's row)
+    def open(
+        self,
+        row: Any,  # noqa: ANN401  (a DataFrame's row)
+        *,
+        check: bool = True,
+        on_step: Callable[[Any], object] | None = None,
+    ) -> Trace:
         """The trace of a row: the one that was kept, or the run made again and compared with the row.
 
         Args:
             row: A row of the table, or its identity.
             check: Whether a run that comes out otherwise is an error. Where its last digits differ (other threads,
                 versions, a batch), a warning says by how much.
+            on_step: As `run` takes it, where the run is made again.
 
         Raises:
             TraceError: There is no such row; the run came out otherwise.
             RunError: It cannot be made again: an argument was a picture or an array, of which a row has the hash.
         """
+        return self.open_told(row, check=check, on_step=on_step, told=warn_user)
+
+    def open_told(
+        self,
+        row: Any,  # noqa: ANN401  (as above)
+        *,
+        check: bool,
+        told: Callable[[str], object],
+        on_step: Callable[[Any], object] | None = None,
+        begun: Callable[[str], object] = str,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Trace:
+        """As `open`, for who does not wait in a cell.
+
+        Args:
+            row, check, on_step: As `open` takes them.
+            told: Gets how far the run is from its row, where it is not the same to the bit.
+            begun: Gets what is done, before it is: loading the source, making the run.
+            cancelled: Asked while the run waits for its turn, and after each step.
+
+        Raises:
+            Stopped: It was cancelled.
+        """
         found = self._row(row)
         kept = self.folder / trace_of(found["identity"])
         if kept.is_file():
             return Trace.load(kept)
-        return self._again(found).compared_with(found, check=check)
+        return self._again(found).compared_with(
+            found, check=check, told=told, on_step=on_step, begun=begun, cancelled=cancelled
+        )
 
     def _row(self, row: Any) -> dict[str, Any]:  # noqa: ANN401
         identity = row if isinstance(row, str) else dict(row).get("identity")
@@ -173,12 +213,27 @@ def _expression(where: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a pyarrow Ex
     for name, value in where.items():
         if value is None:
             one = field(name).is_null()
+        elif value is ...:
+            one = field(name).is_valid()
+        elif isinstance(value, slice):
+            one = _between(name, value)
         elif isinstance(value, str) or not hasattr(value, "__iter__"):
             one = field(name) == value
         else:
-            one = field(name).isin(list(value))
+            several = list(value)
+            one = field(name).isin(several) if several else arrow().dataset.scalar(False)  # noqa: FBT003
         found = one if found is None else found & one
     return found
+
+
+def _between(name: str, ends: slice) -> Any:  # noqa: ANN401  (as above)
+    field = arrow().dataset.field(name)
+    if ends.step is not None:
+        raise TraceError(f"study.table(where={{{name!r}: {ends!r}}}): a range of values has no step: slice(low, high)")
+    found = field.is_valid()
+    if ends.start is not None:
+        found &= field >= ends.start
+    return found if ends.stop is None else found & (field <= ends.stop)
 
 
 def read(folder: str | os.PathLike[str]) -> StudyTable:

@@ -22,10 +22,10 @@ from ..records.study_progress import StudyProgress
 from ..trace.record import Record
 from .driving import drive
 from .identity import identity_of, plain
-from .keeping import MANIFEST, Keep
+from .keeping import Keep
 from .lanes import lane_of
 from .making import Source, told_source
-from .manifest import Manifest, manifest_in
+from .manifest import Manifest, is_study, manifest_in
 from .measure import measures_of, prefixes_of
 from .opening import Again, restored
 from .parts import arrow
@@ -98,8 +98,7 @@ class Study(StudyTable):
 
     @property
     def _manifest(self) -> Manifest:
-        there = (self.folder / MANIFEST).is_file()
-        return manifest_in(self.folder) if there else self._own
+        return manifest_in(self.folder) if is_study(self.folder) else self._own
 
     def _check_folder(self) -> None:
         """RunError where the folder holds another study."""
@@ -206,7 +205,7 @@ class Study(StudyTable):
                 continue
             asked.add(identity)
             if len(asked) > _MANY:  # what has a row needs no second note
-                asked -= writer.done
+                asked = {one for one in asked if one not in writer.done}
             older = writer.older.get(identity)
             if older is not None and older.kept and older.lacking and not older.lacking & needs:
                 yield Task(run, writer.row_of(identity), kept=True, lacking=older.lacking)

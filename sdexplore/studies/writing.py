@@ -13,6 +13,7 @@ from ..base.errors import RunError
 from ..base.os_errors import told
 from ..base.user_warnings import warn_user
 from . import compaction
+from .identities import Identities
 from .journal import Journal, rows_left_in
 from .manifest import Manifest
 from .parts import clear_drafts, is_whole, measures_of_part, parts_in, set_aside, write_part
@@ -87,7 +88,7 @@ class Writer:
         self._set_aside_damaged()
         self._take_over(*rows_left_in(folder))
         self.journal = Journal(folder, wanted)
-        self.done: set[bytes] = set()
+        self.done = Identities()
         self.failed: set[bytes] = set()
         self.older: dict[bytes, OlderRow] = {}
         for part in parts_in(folder):

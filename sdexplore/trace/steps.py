@@ -55,7 +55,7 @@ class StepsOfTrace(TraceFields):
         try:
             if several is None or isinstance(several, slice):
                 return tuple(every[several or slice(None)])
-            return tuple(dict.fromkeys(self.check_step(index(one)) for one in several))
+            return tuple(dict.fromkeys(map(self.check_step, dict.fromkeys(map(index, several)))))
         except (TypeError, ValueError) as error:  # a slice(0, 3, 0) too
             raise TraceError(
                 f"steps={steps!r}: name a step (5), several ([0, 5, -1]) or a slice; the trace has {self.num_steps}, "

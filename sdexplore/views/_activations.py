@@ -10,12 +10,13 @@ from ..analysis.activations import FLOAT16, ActivationStatistics
 from ..analysis.activations import activation_statistics as statistics_of
 from ..analysis.selection import Whole
 from ..figures.alt_texts import in_words, said
-from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import role_name
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title
+from ..strings.wording import counted, wording
 from ..trace.trace import Trace
 from .made_from import made_from
 
@@ -38,21 +39,22 @@ def activation_statistics(trace: Trace, *, step: Whole | None = None, role: str 
     found = statistics_of(trace, step=step, role=role)
     places = np.arange(len(found.modules))
     bad = np.flatnonzero(found.values[:, -1] > 0)
+    shown = {"modules": counted(len(places), "module"), "step": found.step, "role": role_name(role)}
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 3.6), layout="constrained")
-        first = f"\nthe first that is not finite: {drawable(found.modules[bad[0]], 80)}" if len(bad) else ""
-        figure.suptitle(
-            f"{run_title(trace)}\noutputs of {len(places)} modules, step {found.step}, {role}{first}", fontsize=9
-        )
+        lines = [run_title(trace), wording("activation_statistics.title", **shown)]
+        if len(bad):
+            lines.append(wording("activation_statistics.first", module=drawable(found.modules[bad[0]], 80)))
+        figure.suptitle("\n".join(lines), fontsize=9)
         ax = figure.add_subplot()
         for values, colour, name in (
-            (found.magnitudes, PALETTE[1], "greatest magnitude"),
-            (found.values[:, 1], PALETTE[0], "standard deviation"),
+            (found.magnitudes, PALETTE[1], wording("activation_statistics.magnitude")),
+            (found.values[:, 1], PALETTE[0], wording("activation_statistics.deviation")),
         ):
             there = np.isfinite(values) & (values > 0)
             ax.plot(places[there], values[there], ".", markersize=2.5, color=colour, label=name)
         ax.axhline(FLOAT16, color=FAINT, linestyle="--", linewidth=0.8)
-        ax.set(yscale="log", xlim=(-1, len(places)), ylabel="size of the output")
+        ax.set(yscale="log", xlim=(-1, len(places)), ylabel=wording("activation_statistics.size"))
         if len(bad):
             ax.axvline(bad[0], color=PALETTE[5], linewidth=1.2)
             ax.plot(bad, np.zeros(len(bad)), "|", color=PALETTE[5], transform=ax.get_xaxis_transform(), clip_on=False)
@@ -60,17 +62,23 @@ def activation_statistics(trace: Trace, *, step: Whole | None = None, role: str 
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, markerscale=3)
     sizes = np.nan_to_num(found.magnitudes, nan=-1.0)
     largest = int(sizes.argmax())
-    verdict = (
-        f"{found.modules[bad[0]]} is the first of {len(bad)} that are not finite" if len(bad) else "all are finite"
+    verdict = wording(
+        f"activation_statistics.{'bad' if len(bad) else 'finite'}",
+        module=found.modules[bad[0]] if len(bad) else "",
+        bad=len(bad),
     )
     return Picture(
         figure=figure,
         data={"statistics": found.values},
-        alt=with_details(
-            f"How large the outputs of {len(places)} modules are, in the order in which they end (step {found.step}, "
-            f"{role}), for {in_words(trace)}; {verdict}",
-            f"the largest, {said(float(sizes[largest]))}, is that of {found.modules[largest]}",
+        alt=wording(
+            "activation_statistics.alt",
+            **shown,
+            prompt=in_words(trace),
+            largest=said(float(sizes[largest])),
+            module=found.modules[largest],
+            verdict=verdict,
         ),
+        caption=wording("activation_statistics.caption", verdict=verdict),
         call=line_of_code(
             "activation_statistics",
             f"trace{options({'step': step, 'role': role}, {'step': None, 'role': 'cond'})}",
@@ -87,7 +95,7 @@ def _name_parts(ax: Axes, found: ActivationStatistics) -> None:
     for start, _ in spans:
         ax.axvline(start - 0.5, color=FAINT, linewidth=0.5)
     names = [drawable(parts[start], 24) for start, _ in spans]
-    ax.set_xticks([(start + stop - 1) / 2 for start, stop in spans], names, rotation=40, ha="right", fontsize=7)
+    ax.set_xticks([(start + stop - 1) / 2 for start, stop in spans], names, rotation=40, ha="right", fontsize=9)
     ax.tick_params(axis="x", length=0)
 
 

@@ -6,11 +6,12 @@ from ..analysis.attention import word_maps
 from ..analysis.selection import Asking, Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..figures.alt_texts import peak
-from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
-from ..figures.names import selection_named
+from ..figures.names import attention_name, selection_named, word_name
+from ..figures.not_numbers import top_of
 from ..figures.picture import Picture
 from ..figures.titles import first_words, run_title, selection_title
+from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace
 from ._maps import Scale, columns
 from .made_from import made_from
@@ -54,23 +55,32 @@ def attention(  # noqa: PLR0913  (each says another part of what is asked for)
     if words is None:
         chosen, cut = first_words(chosen)
     selection = Selection(role, steps, layers, heads, queries=queries)
-    names = [label(word) for word in chosen]
     maps = word_maps(trace, chosen, selection, method)
     read = selection.of(trace)
-    unit = "attention probability" if method == "mean" else f"{method}'s score"
-    unit = "probability that the word gives the pixel" if queries == "words" else unit
-    asking = "the words look at the picture: " if queries == "words" else ""
-    method_note = "" if method == "mean" else f"method {method}, "
-    title = f"{run_title(trace)}\n{asking}{method_note}{selection_title(trace, read)}{cut}"
-    figure = columns(trace, names, maps, scale=scale, title=title, label=unit)
+    way = "words" if queries == "words" else "mean" if method == "mean" else "method"
+    title = wording(f"attention.over.{way}", method=method, selection=selection_title(trace, read))
+    figure = columns(
+        trace,
+        [word_name(word) for word in chosen],
+        maps,
+        scale=scale,
+        title=f"{run_title(trace)}\n{title}{cut}",
+        label=wording(f"attention.bar.{way}", method=method),
+    )
+    names = [clip(word_name(word)) for word in chosen]
+    looked = {"attention": attention_name(read), "words": listed(names)}
+    peaks = wording("list.semicolon").join(map(peak, names, maps))
     given = options(selection.given | {"method": method, "scale": scale}, {"method": "mean", "scale": "shared"})
     return Picture(
         figure=figure,
-        data=dict(zip(names, maps, strict=True)),
-        alt=with_details(
-            f"Heat maps of the {read.kind}{': ' if queries == 'words' else ' to '}{', '.join(map(clip, names))} "
-            f"({method_note}{selection_named(read)})",
-            *(peak(clip(name), pixels) for name, pixels in zip(names, maps, strict=True)),
+        data=dict(zip(map(label, chosen), maps, strict=True)),
+        alt=wording(
+            f"attention.alt.{'bare' if trace.image is None else 'over'}",
+            maps=wording(f"attention.maps.{way}", **looked),
+            selection=wording(f"attention.over.{way}", method=method, selection=selection_named(read)),
+            scale=wording(f"attention.scale.{scale}", low=0, top=f"{top_of(*maps):.3g}"),
+            peaks=peaks,
         ),
+        caption=wording(f"attention.caption.{way}", **looked, method=method),
         call=line_of_code("attention", f"trace, {list(chosen)!r}{given}", trace),
     )

@@ -9,17 +9,20 @@ from ..analysis.selection import Heads, Layers, Selection, Word, label, words_of
 from ..base.display import clip
 from ..base.errors import TokenError, TraceError
 from ..figures.alt_texts import in_words, said
-from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.names import attention_name, word_name
 from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import first_words, grid_of, run_title, selection_title
+from ..strings.wording import listed, wording
 from ..text.words import fold
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
+
+_NAME = 12  # characters of a word over a panel
 
 
 @made_from("trace")
@@ -70,26 +73,33 @@ def attention_compare(
         if pictured:
             axes[0, 0].imshow(a.image)
             axes[1, 0].imshow(b.image)
-            axes[0, 0].set_title("picture", fontsize=9)
+            axes[0, 0].set_title(wording("panel.picture"), fontsize=9)
         for column, word in enumerate(chosen):
             place = column + pictured
-            axes[0, place].set_title(drawable(label(word), 24), fontsize=9)
+            axes[0, place].set_title(drawable(word_name(word), _NAME), fontsize=9)
             for row, maps in enumerate((first, second)):
                 drawn = axes[row, place].imshow(maps[column], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
             signed = axes[2, place].imshow(change[column], cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach or 1.0)
-        colour_bar(figure, drawn, axes[:2, :], label="attention probability", pad=0.01)
-        colour_bar(figure, signed, axes[2, :], label="difference", pad=0.01)
+        colour_bar(figure, drawn, axes[:2, :], label=wording("attention.bar.mean"), pad=0.01)
+        colour_bar(figure, signed, axes[2, :], label=wording("attention_compare.difference"), pad=0.01)
     names = [label(word) for word in chosen]
     by_row: Mapping[str, np.ndarray] = {"a": first, "b": second, "difference": change}
-    means = "; ".join(f"{clip(name)} {said(one.mean(), '+.2g')}" for name, one in zip(names, change, strict=True))
+    told = [clip(word_name(word)) for word in chosen]
+    means = listed(f"{name} {said(one.mean(), '+.2g')}" for name, one in zip(told, change, strict=True))
     return Picture(
         figure=figure,
         data={f"{row}/{name}": m for row, maps in by_row.items() for name, m in zip(names, maps, strict=True)},
-        alt=with_details(
-            f"Heat maps of the {selection.of(a).kind} in a ({in_words(a)}) and b ({in_words(b)}) on one scale from 0 "
-            f"to {top:.3g}, and b less a, within ±{reach:.3g}",
-            f"mean change: {means}",
+        alt=wording(
+            "attention_compare.alt",
+            attention=attention_name(selection.of(a)),
+            words=listed(told),
+            a=in_words(a),
+            b=in_words(b),
+            top=f"{top:.3g}",
+            reach=f"{reach:.3g}",
+            means=means,
         ),
+        caption=wording("attention_compare.caption", attention=attention_name(selection.of(a))),
         call=line_of_code("attention_compare", f"a, b, {list(chosen)!r}{options(selection.given)}", a, b),
     )
 

@@ -3,21 +3,24 @@
 import numpy as np
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
-from ..analysis.trajectory import predicted_pictures
+from ..analysis.selection import Heads, Layers, Selection, Whole, Word
+from ..analysis.trajectory import LINEAR, predicted_pictures
 from ..base.display import clip
-from ..figures.alt_texts import peak
-from ..figures.captions import with_details
+from ..figures.alt_texts import peak_place
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.labels import colour_bar, row_label
+from ..figures.names import attention_name, quoted, word_name
 from ..figures.not_numbers import top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
+from ..strings.wording import listed, wording
 from ..trace.record import spread
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
+
+_DRAWN = {"decoded": "attention_steps.decoded", LINEAR: "panel.linear"}  # else by a decoder, which has its name
 
 
 @made_from("trace")
@@ -59,30 +62,42 @@ def attention_steps(
     top = top_of(maps)
     y, x = maps.shape[1:]
     predicted, how = predicted_pictures(trace, chosen, decode=decode)
-    with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=0.8) as (figure, axes):
-        over = selection_title(trace, read, without=("steps",))
-        which = "" if occurrence is None else f", occurrence {occurrence}"
-        figure.suptitle(f"{run_title(trace)}\n“{drawable(label(word), 40)}”{which}: {over}", fontsize=9)
-        row_label(axes[-1, 0], "attention")
+    drawn_by = wording(_DRAWN[how]) if how in _DRAWN else how
+    with panels(1 + bool(predicted), len(chosen), aspect=y / x, top=1.0) as (figure, axes):
+        title = wording(
+            f"attention_steps.title.{'all' if occurrence is None else 'one'}",
+            word=drawable(word_name(word), 40),
+            occurrence=occurrence,
+            selection=selection_title(trace, read, without=("steps",)),
+        )
+        figure.suptitle(f"{run_title(trace)}\n{title}", fontsize=9)
+        row_label(axes[-1, 0], wording("attention_steps.maps"))
         for column, (step, pixels) in enumerate(zip(chosen, maps, strict=True)):
-            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            axes[0, column].set_title(step_title(trace, step), fontsize=9)
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
             if predicted:
                 axes[0, column].imshow(predicted[column])
         if predicted:
-            row_label(axes[0, 0], f"predicted x0\n{how}")
-        colour_bar(figure, drawn, axes[-1, :], label="probability", pad=0.01)
-    name = clip(label(word))
-    above = f", beneath the picture that the step predicts ({how})" if predicted else ""
-    ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
+            row_label(axes[0, 0], wording("attention_steps.predicted", how=drawable(drawn_by, 24)))
+        colour_bar(figure, drawn, axes[-1, :], label=wording("attention_steps.bar"), pad=0.01)
+    looked = attention_name(read)
     given = {**selection.given, **({} if decode else {"decode": False})}
     return Picture(
         figure=figure,
         data={"maps": maps, "steps": np.array(chosen)},
-        alt=with_details(
-            f"Heat maps of the {read.kind} to {name} at steps {', '.join(map(str, chosen))} of "
-            f"{trace.num_steps}, on one scale from 0 to {top:.3g}{above}",
-            *ends,
+        alt=wording(
+            f"attention_steps.alt.{'predicted' if predicted else 'bare'}",
+            how=drawn_by,
+            attention=looked,
+            word=clip(word_name(word)),
+            steps=listed(map(str, chosen)),
+            of=trace.num_steps,
+            top=f"{top:.3g}",
+            first=chosen[0],
+            last=chosen[-1],
+            at_first=peak_place(maps[0]),
+            at_last=peak_place(maps[-1]),
         ),
+        caption=wording("attention_steps.caption", attention=looked, word=quoted(word_name(word))),
         call=line_of_code("attention_steps", f"trace, {word!r}{options(given)}", trace),
     )

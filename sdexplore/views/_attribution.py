@@ -1,6 +1,7 @@
 """What each word has to do with a region of the picture, by one method or by several side by side."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,19 +10,21 @@ from matplotlib.figure import Figure
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import said
-from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import quoted, steps_named
 from ..figures.not_numbers import top_of
 from ..figures.panels import Panel
 from ..figures.picture import Picture, drawable, style
 from ..records.attribution import METHODS, Attribution
+from ..strings.wording import listed, wording
 from ._region import dimmed_outside
 from .made_from import made_from
 
 _COLOURS = dict(zip(METHODS, (PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[4]), strict=True))
-_AFTER = 1.3  # the room for numbers behind bars
+_AFTER = 1.6  # the room for numbers behind bars
+_COLUMNS = 3  # panels in a row
 
 
 @made_from("pipeline", "trace", "mask", calls=["attribution"])
@@ -45,24 +48,35 @@ def attribution(found: Attribution, *others: Attribution) -> Picture:
     order = found.ranking
     columns = len(every)
     with style():
-        high = 1.5 + max(2.0, 0.3 * len(order))
-        figure = Figure(figsize=(max(BLOG_COLUMN, 2.6 + 1.75 * columns), high), layout="constrained")
-        figure.suptitle(f"“{drawable(found.prompt, 80)}”\n{_where(every)}", fontsize=9)
-        grid = figure.add_gridspec(1, columns + 1, width_ratios=(1.5, *[1.0] * columns))
-        _region(figure.add_subplot(grid[0], axes_class=Panel), found)
+        rows = ceil((columns + 1) / _COLUMNS)
+        high = 0.6 + rows * (0.9 + max(1.8, 0.26 * len(order)))
+        figure = Figure(figsize=(BLOG_COLUMN, high), layout="constrained")
+        title = wording("attribution.title", prompt=drawable(found.prompt, 80), steps=_steps(every))
+        figure.suptitle(title, fontsize=9)
+        grid = figure.add_gridspec(rows, min(_COLUMNS, columns + 1))
+        places = [(place // _COLUMNS, place % _COLUMNS) for place in range(columns + 1)]
+        _region(figure.add_subplot(grid[places[0]], axes_class=Panel), found)
         names = [drawable(found.words[i], 20) for i in order]
-        for number, one in enumerate(every):
-            ax = figure.add_subplot(grid[number + 1])
-            _bars(ax, one, order, names if number == 0 else None, told=_told(one, every))
-    orders = "; ".join(f"by {_told(one, every)} {_ordered(one)}" for one in every)
-    meant = ". ".join(f"{one.method[0].upper()}{one.method[1:]}: {one.definition}" for one in _first_of_each(every))
+        for number, (one, place) in enumerate(zip(every, places[1:], strict=True)):
+            ax = figure.add_subplot(grid[place])
+            first = number == 0 or place[1] == 0  # of its row
+            _bars(ax, one, order, names if first else None, told=_told(one, every))
     return Picture(
         figure=figure,
         data={f"{one.method}, step {one.step}, last {one.last}": one.scores[list(order)] for one in every},
-        alt=with_details(
-            f"What the words of {clip(found.prompt, 150)!r} have to do with {_region_in_words(found)}, "
-            f"{_steps(every)}, each method in its own unit. {meant}",
-            orders,
+        alt=wording(
+            "attribution.alt",
+            prompt=quoted(found.prompt, 150),
+            region=_region_in_words(found),
+            steps=_steps(every),
+            orders=wording("list.semicolon").join(
+                wording("attribution.order", method=_told(one, every), words=_ordered(one)) for one in every
+            ),
+        ),
+        caption=wording(
+            f"attribution.caption.{'one' if len(_first_of_each(every)) == 1 else 'several'}",
+            region=_region_in_words(found),
+            meant=wording("list.semicolon").join(map(_meant, _first_of_each(every))),
         ),
         call=_line(every),
     )
@@ -89,52 +103,58 @@ def _region(ax: Axes, found: Attribution) -> None:
     region = found.region if found.region is not None else np.ones(found.weights.shape, bool)
     mask = found.weights if not isinstance(region, np.ndarray) else region.astype(np.float32)
     dimmed_outside(ax, found.image, region, mask)
-    ax.set_xlabel("the whole picture" if found.region is None else f"region: {found.area:.1%}", fontsize=8)
+    whole = found.region is None
+    area = f"{found.area:.1%}"
+    ax.set_xlabel(wording("attribution.whole") if whole else wording("region.area", area=area), fontsize=9)
 
 
 def _bars(ax: Axes, one: Attribution, order: Sequence[int], names: list[str] | None, *, told: str) -> None:
     values = np.nan_to_num(one.scores[list(order)], posinf=0.0)
     drawn = ax.barh(range(len(order)), values, height=0.7, color=_COLOURS[one.method])
     texts = [f"{score:.2g}" if np.isfinite(score) else "–" for score in one.scores[list(order)]]
-    ax.bar_label(drawn, texts, padding=2, fontsize=7)
-    ax.set_yticks(range(len(order)), names or [""] * len(order), fontsize=8)
+    ax.bar_label(drawn, texts, padding=2, fontsize=9)
+    ax.set_yticks(range(len(order)), names or [""] * len(order), fontsize=9)
     ax.invert_yaxis()
     ax.set_xlim(0, _AFTER * (top_of(one.scores) or 1.0))
-    ax.tick_params(axis="x", labelsize=6.5)
+    ax.tick_params(axis="x", labelsize=9)
     ax.locator_params(axis="x", nbins=3)
-    behind = "" if np.isnan(one.others) else f"\nall other columns: {said(one.others, '.2g')}"
-    ax.set_xlabel(f"{one.unit}{behind}", fontsize=7)
-    ax.set_title(told, fontsize=8.5)
+    behind = "" if np.isnan(one.others) else wording("attribution.others", score=said(one.others, ".2g"))
+    ax.set_xlabel("\n".join(filter(None, (wording(f"attribution.unit.{one.method}"), behind))), fontsize=9)
+    ax.set_title(told, fontsize=9)
 
 
 def _told(one: Attribution, every: Sequence[Attribution]) -> str:
     """The method, and what else tells it from the others."""
     more = []
     if len({other.step for other in every}) > 1:
-        more.append(f"step {one.step}")
+        more.append(steps_named([one.step]))
     if one.last > 1:
-        more.append(f"through {one.last} calls")
-    return ", ".join((one.method, *more))
-
-
-def _where(every: Sequence[Attribution]) -> str:
-    return f"{_steps(every)}, at the latents of one run"
+        more.append(wording("attribution.through", calls=one.last))
+    return listed((one.method, *more))
 
 
 def _steps(every: Sequence[Attribution]) -> str:
     steps = dict.fromkeys((one.step, one.timestep) for one in every)
     if len(steps) > 1:
-        return f"steps {', '.join(str(step) for step, _ in steps)}"
+        return steps_named([step for step, _ in steps])
     ((step, t),) = steps
-    return f"step {step} (t {t:.0f})"
+    return wording("attribution.step", step=step, t=f"{t:.0f}")
 
 
 def _region_in_words(found: Attribution) -> str:
-    return "the whole picture" if found.region is None else f"a region of {found.area:.1%} of the picture"
+    return wording(f"attribution.of.{'whole' if found.region is None else 'region'}", area=f"{found.area:.1%}")
 
 
 def _ordered(one: Attribution) -> str:
-    return ", ".join(f"{clip(one.words[i], 40)} {said(one.scores[i])}" for i in one.ranking[:6])
+    return listed(f"{clip(one.words[i], 40)} {said(one.scores[i])}" for i in one.ranking[:6])
+
+
+def _meant(one: Attribution) -> str:
+    """What a method's score is, as part of a sentence."""
+    definition = wording(f"attribution.definition.{one.method}")
+    if one.last > 1:
+        definition = wording("attribution.followed", definition=definition, calls=one.last)
+    return wording("attribution.meant", method=one.method, definition=definition)
 
 
 def _first_of_each(every: Sequence[Attribution]) -> list[Attribution]:

@@ -26,7 +26,7 @@ _SIZE = 8.5  # points
 def reconstruction(found: Reconstruction) -> Picture:
     """Draws a picture, what the autoencoder makes of it, the error, and the latents in between.
 
-    Above: x as the encoder got it; x̃ as the decoder gives it; |x̃ − x|, mean over the three colours, on a scale from 0
+    Above: x as the encoder got it; x̃ as the decoder gives it; `|x̃ − x|`, mean over the three colours, on a scale from 0
     to its largest, printed (255 would be black for white). Beneath: each latent channel on the denoiser's scale, a
     square a latent pixel, blue negative, red positive, one scale for all that reaches to the 99.5 % quantile of the
     absolute values; then the linear preview, three colours by a matrix from each latent pixel alone, with its R².

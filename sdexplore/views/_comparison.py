@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from ..base.display import clip, counted
+from ..base.display import clip, width
 from ..base.errors import TraceError
-from ..changes.several import in_words as changes_in_words
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING
+from ..figures.columns import SMALL
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
-from ..figures.titles import run_title
+from ..figures.titles import run_title, setting_in_words
+from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison
 from .made_from import made_from
 
 _LONGEST = 28
-_ACROSS = 116  # characters of a title over all columns together, so that titles do not meet
+_ACROSS = 104  # characters of a title over all columns together, so that titles do not meet
 _LINE = 0.14  # inches of a further line of a title
 _MOST = 12  # columns, beyond which a figure would be too wide to read
 _TITLE = 0.2  # inches over a line of pictures, where each has its own titles
@@ -47,24 +48,13 @@ def comparison(source: Comparison, *, against: Mapping[str, Any] | None = None) 
     return comparison_grid(source, "comparison") if against is None else _differences(source, dict(against))
 
 
-def check_comparison(source: object, view: str) -> None:
-    """TraceError where `view` is given something else than a Comparison."""
-    if not isinstance(source, Comparison):
-        kind = type(source).__name__
-        several = isinstance(source, Sequence) and not isinstance(source, str)
-        out = ", and these have no argument that tells them apart; sdx.views.attention(traces[0]) draws one of them"
-        raise TraceError(f"{view}({kind}): it draws a Comparison, as sdx.compare makes one{out if several else ''}")
-
-
 def comparison_grid(source: Comparison, view: str) -> Picture:
     """The pictures of `source`, as `view` draws them."""
-    check_comparison(source, view)
     images = [trace.recorded("image") for trace in source]
     return _drawn(source, images, None, f"sdx.views.{view}(comparison)", "")
 
 
 def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
-    check_comparison(source, "comparison")
     chosen = source.at(**settings)
     images = [trace.recorded("image") for trace in source]
     base = chosen.recorded("image").astype(np.float32)
@@ -75,12 +65,12 @@ def _differences(source: Comparison, settings: dict[str, Any]) -> Picture:
         for image, trace in zip(images, source, strict=True)
     ]
     reach = max((float(np.abs(change).max()) for change in changes if change.ndim == 2), default=0.0) or 1.0  # noqa: PLR2004  (y, x)
-    shown = ", ".join(_setting(name, value) for name, value in settings.items())
     call = f"sdx.views.comparison(comparison, against={settings!r})"
-    return _drawn(source, changes, reach, call, f" less that of {clip(shown)}, within ±{reach:.3g} of 255,")
+    return _drawn(source, changes, reach, call, listed(setting_in_words(*one) for one in settings.items()))
 
 
-def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, what: str) -> Picture:
+def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None, call: str, base: str) -> Picture:
+    """The grid; `base` names the cell that was subtracted from the others, and is "" where none was."""
     across = len(list(source.over.values())[-1])
     lines = -(-across // _MOST)  # of the figure, for each row of the grid
     columns = -(-across // lines)
@@ -103,33 +93,51 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
             else:
                 signed = ax.imshow(image, cmap=DIVERGING, vmin=-(reach or 1.0), vmax=reach)
         for ax, title in zip(cells[: across if lines == 1 else None], titles, strict=False):
-            ax.set_title(title, fontsize=8.0)
+            ax.set_title(title, fontsize=SMALL)
         for row in range(rows):
             others = {name: value for name, value in settings[row * across].items() if name != last}
             if others:
-                row_label(axes[row * lines, 0], _label(others), size=8.0)
+                row_label(axes[row * lines, 0], _label(others), size=SMALL)
         if signed is not None:
-            colour_bar(figure, signed, axes, label="difference, of 255", shrink=0.8, pad=0.01)
-    named = "; ".join(", ".join(_setting(name, value) for name, value in cell.items()) for cell in settings)
+            colour_bar(figure, signed, axes, label=wording("comparison.difference"), shrink=0.8, pad=0.01)
+    semicolon = wording("list.semicolon")
+    named = semicolon.join(listed(setting_in_words(*one) for one in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
-    subject = "" if "prompt" in source.over else f" of {in_words(source.traces[0], source.over)}"
+    told = {"pictures": counted(len(images), "picture"), "cells": named}
+    told |= {} if reach is None else {"base": base, "reach": f"{reach:.3g}"}
+    which = "less" if reach is not None else "grid"
+    if "prompt" not in source.over:
+        alt = wording(f"comparison.{which}.alt", **told, prompt=in_words(source.traces[0], source.over))
+    else:
+        alt = wording(f"comparison.{which}.prompts.alt", **told)
+    names = listed(_argument(name) for name in source.over if name != "seed")
+    noise = "noise" if list(source.over) == ["seed"] else "seeds" if "seed" in source.over else "settings"
+    if reach is None:
+        caption = wording(f"comparison.{noise}.caption", names=names)
+    else:
+        caption = wording("comparison.less.caption", base=clip(base))
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{counted(len(images), 'picture')}{what}{subject}, by {clip(named, 400)}.",
+        alt=alt,
+        caption=caption,
         call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 
 
-def _label(settings: Mapping[str, Any], width: int = 2 * _LONGEST) -> str:
+def _label(settings: Mapping[str, Any], wide: int = 2 * _LONGEST) -> str:
     return "\n".join(
-        fill(drawable(changes_in_words(value), 5 * _LONGEST), min(max(width, _LONGEST // 2), 2 * _LONGEST))
-        if name == "change"
+        _filled(drawable(setting_in_words(name, value), 5 * _LONGEST), min(max(wide, _LONGEST // 2), 2 * _LONGEST))
+        if name == "change" or value is None
         else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
         for name, value in settings.items()
     )
 
 
-def _setting(name: str, value: object) -> str:
-    """One value of an axis in words."""
-    return changes_in_words(value) if name == "change" else f"{name} {value}"
+def _argument(name: str) -> str:
+    return wording("comparison.change") if name == "change" else name
+
+
+def _filled(text: str, wide: int) -> str:
+    """The text in lines of about so many columns, of which a Japanese letter takes two."""
+    return fill(text, max(1, wide * len(text) // max(1, width(text))))

@@ -7,12 +7,13 @@ from ..analysis.trajectory import step_pictures
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, way_of
 from ..figures.code_lines import line_of_code, options
+from ..figures.columns import SMALL
 from ..figures.labels import row_label
-from ..figures.names import drawn_by, not_decoded
+from ..figures.names import drawn_by, not_decoded, steps_named
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title, step_title
-from ..strings.wording import counted, listed, wording
+from ..strings.wording import counted, wording
 from ..trace.one_frame import one_frame
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
@@ -60,13 +61,13 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
             for column, picture in enumerate(pictures):
                 axes[row, column].imshow(picture.pixels)
                 if row == 0:
-                    axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=7.5)
+                    axes[row, column].set_title(step_title(trace, chosen[column]), fontsize=SMALL)
                 if mark := drawn_by(picture):
-                    axes[row, column].set_xlabel(drawable(mark, 24), fontsize=7.5)
+                    axes[row, column].set_xlabel(drawable(mark, 24), fontsize=SMALL)
             if last:
                 axes[row, -1].imshow(trace.image)
         if last:
-            axes[0, -1].set_title(wording(f"panel.{'picture' if trace.kind == 'run' else 'given'}"), fontsize=7.5)
+            axes[0, -1].set_title(wording(f"panel.{'picture' if trace.kind == 'run' else 'given'}"), fontsize=SMALL)
     data = {f"{name}/{step}": one.pixels for name, _, ps in rows for step, one in zip(chosen, ps, strict=True)}
     by_step = {step: [ps[column] for _, _, ps in rows] for column, step in enumerate(chosen)}
     marked = not_decoded(by_step)
@@ -78,7 +79,7 @@ def denoising(trace: Trace, steps: Steps = None, *, decode: bool = True, frame: 
         data=data if trace.image is None else data | {"image": trace.image},
         alt=wording(
             "denoising.alt",
-            steps=listed(map(str, chosen)),
+            steps=steps_named(chosen),
             of=trace.num_steps,
             way=way_of(trace),
             prompt=in_words(trace),

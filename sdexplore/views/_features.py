@@ -11,15 +11,16 @@ from ..analysis.features import feature_similarity as similarity_of
 from ..analysis.features import size_of
 from ..analysis.selection import Whole
 from ..figures.alt_texts import in_words
-from ..figures.captions import with_details
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, PALETTE
 from ..figures.labels import colour_bar
+from ..figures.names import role_name
 from ..figures.not_numbers import reach_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
+from ..strings.wording import counted, listed, wording
 from ..trace.trace import Trace
 from .made_from import made_from
 
@@ -57,29 +58,35 @@ def feature_components(trace: Trace, module: str, *, step: Whole = -1, count: in
         free = iter(axes.flat)
         if trace.image is not None:
             ax = next(free)
-            ax.set_title("picture", fontsize=9)
+            ax.set_title(wording("panel.picture"), fontsize=9)
             ax.imshow(trace.image, extent=place_of(found.maps[0]))
         if colours is not None:
             ax = next(free)
-            ax.set_title("1, 2, 3 as R, G, B", fontsize=9)
+            ax.set_title(wording("feature_components.colours"), fontsize=9)
             ax.imshow(colours)
-            ax.set_xlabel("each from least to greatest", fontsize=7)
+            ax.set_xlabel(wording("feature_components.scaled"), fontsize=9)
         for number, (one, share) in enumerate(zip(found.maps, found.explained, strict=True), start=1):
             ax = next(free)
-            ax.set_title(f"component {number}: {share:.0%}", fontsize=9)
+            ax.set_title(wording("feature_components.one", number=number, share=f"{share:.0%}"), fontsize=9)
             drawn = ax.imshow(one, cmap=DIVERGING, vmin=-reach, vmax=reach)
-        colour_bar(figure, drawn, axes, label="score", shrink=0.8, pad=0.01)
-    shares = ", ".join(f"{share:.0%}" for share in found.explained)
+        colour_bar(figure, drawn, axes, label=wording("feature_components.bar"), shrink=0.8, pad=0.01)
+    shares = listed(f"{share:.0%}" for share in found.explained)
     given = options({"step": step, "count": count, "role": role}, _DEFAULTS)
-    scaled = "; in colours, the first three, each from its least to its greatest" if colours is not None else ""
+    way = "alone" if colours is None else "colours"
     return Picture(
         figure=figure,
         data={"components": found.maps} | ({} if colours is None else {"colours": colours}),
-        alt=with_details(
-            f"The {count} main directions in which the features of {found.module} differ between places (step "
-            f"{found.step}, {role}), for {in_words(trace)}{scaled}",
-            f"on a grid of {grid_of(found.maps)} they explain {shares} of the variance",
+        alt=wording(
+            f"feature_components.alt.{way}",
+            components=counted(count, "component"),
+            module=found.module,
+            step=found.step,
+            role=role_name(role),
+            prompt=in_words(trace),
+            grid=grid_of(found.maps),
+            shares=shares,
         ),
+        caption=wording(f"feature_components.caption.{way}", module=found.module),
         call=line_of_code("feature_components", f"trace, {module!r}{given}", trace),
     )
 
@@ -109,35 +116,42 @@ def feature_similarity(
         figure.suptitle(f"{run_title(trace)}\n{_what(found.module, found.step, role, values)}", fontsize=9)
         free = iter(axes.flat)
         if trace.image is not None:
-            for name in ("picture", "alike to the marked cell"):
+            for name in (wording("panel.picture"), wording("feature_similarity.alike")):
                 ax = next(free)
                 ax.set_title(name, fontsize=9)
                 ax.imshow(trace.image, extent=place_of(values))
                 _mark(ax, found.cell)
             ax.imshow(values, cmap=DIVERGING, vmin=-1.0, vmax=1.0, alpha=_OPAQUE, interpolation="bilinear")
         ax = next(free)
-        ax.set_title("cosine, cell by cell", fontsize=9)
+        ax.set_title(wording("feature_similarity.cells"), fontsize=9)
         drawn = ax.imshow(values, cmap=DIVERGING, vmin=-1.0, vmax=1.0)
         _mark(ax, found.cell)
-        colour_bar(figure, drawn, axes, label="cosine", shrink=0.8, pad=0.01)
+        colour_bar(figure, drawn, axes, label=wording("feature_similarity.bar"), shrink=0.8, pad=0.01)
     high, wide = size_of(trace)
     alike = float(np.mean(values > 0.5))  # noqa: PLR2004  (half way)
     given = options({"step": step, "role": role}, _DEFAULTS)
     return Picture(
         figure=figure,
         data={"similarity": values},
-        alt=with_details(
-            f"How alike the features of {found.module} are to those of pixel {found.pixel} of {high} × {wide} (step "
-            f"{found.step}, {role}), for {in_words(trace)}",
-            f"on a grid of {grid_of(values)}, {alike:.0%} of the cells have a cosine above 0.5",
-            f"the least is {np.nanmin(values):.2g}",
+        alt=wording(
+            f"feature_similarity.alt.{'bare' if trace.image is None else 'over'}",
+            module=found.module,
+            step=found.step,
+            role=role_name(role),
+            prompt=in_words(trace),
+            pixel=found.pixel,
+            size=f"{high} × {wide}",
+            grid=grid_of(values),
+            alike=f"{alike:.0%}",
+            least=f"{np.nanmin(values):.2g}",
         ),
+        caption=wording("feature_similarity.caption", module=found.module),
         call=line_of_code("feature_similarity", f"trace, {found.pixel}, {module!r}{given}", trace),
     )
 
 
 def _what(module: str, step: int, role: str, maps: np.ndarray) -> str:
-    return f"features of {drawable(module, 70)}, step {step}, {role}, {grid_of(maps)}"
+    return wording("features.title", module=drawable(module, 70), step=step, role=role_name(role), grid=grid_of(maps))
 
 
 def _in_colours(maps: np.ndarray) -> np.ndarray:

@@ -11,11 +11,14 @@ from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
+from ..figures.columns import SMALL
 from ..figures.labels import colour_bar, row_label
+from ..figures.names import kind_named, steps_named
 from ..figures.not_numbers import top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..strings.wording import listed, wording
 from ..trace.collections import Comparison
 from ..trace.description import guidance_scale_of
 from ..trace.one_frame import one_frame
@@ -72,18 +75,25 @@ def _halves(trace: Trace, steps: Steps, frame: SupportsIndex | None, *, decode: 
     guided = trace.recorded("pred_original_sample")
     y, x = difference.shape[1:]
     pictures, how = predicted_pictures(trace, chosen, decode=decode)
-    labels = ("x0 uncond\nlinear", "x0 cond\nlinear", "|cond − uncond|", f"x0 guided\n{how}")
+    how = kind_named(how)
+    labels = (
+        wording("guidance.x0_uncond"),
+        wording("guidance.x0_cond"),
+        wording("guidance.apart"),
+        wording("guidance.x0_guided", how=how),
+    )
     with panels(len(labels), len(chosen), aspect=y / x, top=0.6) as (figure, axes):
-        figure.suptitle(f"{run_title(trace)}, guidance_scale {guidance_scale_of(trace)}", fontsize=9)
+        title = listed((run_title(trace), f"guidance_scale {guidance_scale_of(trace)}"))
+        figure.suptitle(title, fontsize=9)
         for row, label in enumerate(labels):
             row_label(axes[row, 0], label)
         for column, (row, step) in enumerate(zip(rows, chosen, strict=True)):
-            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            axes[0, column].set_title(step_title(trace, step), fontsize=SMALL)
             axes[0, column].imshow(preview(trace, found.x0_uncond[row]))
             axes[1, column].imshow(preview(trace, found.x0_cond[row]))
             drawn = axes[2, column].imshow(found.difference[row], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
             axes[3, column].imshow(pictures[column])
-        colour_bar(figure, drawn, axes[2, :], label="RMS over channels", pad=0.01)
+        colour_bar(figure, drawn, axes[2, :], label=wording("panel.rms"), pad=0.01)
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if decode else {"decode": False}
     given |= {} if frame is None else {"frame": index(frame)}
@@ -96,7 +106,7 @@ def _halves(trace: Trace, steps: Steps, frame: SupportsIndex | None, *, decode: 
             "x0_guided": guided[list(chosen)],
             "steps": np.array(chosen),
         },
-        alt=f"At steps {', '.join(map(str, chosen))}: the picture as the unconditional and the conditional half "
-        f"predict it, where they differ (0 to {reach:.2g}), and the guided prediction ({how}), for {in_words(trace)}.",
+        alt=wording("guidance.alt", steps=steps_named(chosen), prompt=in_words(trace), reach=f"{reach:.2g}", how=how),
+        caption=wording("guidance.caption"),
         call=line_of_code("guidance", f"trace{options(given)}", whole),
     )

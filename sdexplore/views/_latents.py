@@ -9,11 +9,14 @@ from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING
+from ..figures.columns import SMALL
 from ..figures.labels import colour_bar, row_label
+from ..figures.names import steps_named
 from ..figures.not_numbers import reach_of
 from ..figures.panels import panels
 from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, step_title
+from ..strings.wording import counted, wording
 from ..trace.one_frame import one_frame
 from ..trace.record import spread
 from ..trace.trace import Steps, Trace
@@ -48,18 +51,25 @@ def latents(trace: Trace, steps: Steps = None, *, frame: SupportsIndex | None = 
     with panels(channels, len(chosen), aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(run_title(trace), fontsize=9)
         for column, step in enumerate(chosen):
-            axes[0, column].set_title(step_title(trace, step), fontsize=7.5)
+            axes[0, column].set_title(step_title(trace, step), fontsize=SMALL)
             for channel in range(channels):
                 drawn = axes[channel, column].imshow(values[column, channel], cmap=DIVERGING, vmin=-reach, vmax=reach)
         for channel in range(channels):
-            row_label(axes[channel, 0], f"channel {channel}")
-        colour_bar(figure, drawn, axes, label="latent value", extend="both", shrink=0.8, pad=0.01)
+            row_label(axes[channel, 0], wording("latents.channel", number=channel))
+        colour_bar(figure, drawn, axes, label=wording("latents.value"), extend="both", shrink=0.8, pad=0.01)
     given: dict[str, Any] = {"steps": list(chosen)} if steps is not None else {}
     given |= {} if frame is None else {"frame": index(frame)}
     return Picture(
         figure=figure,
         data={"latents": values, "steps": np.array(chosen)},
-        alt=f"The {channels} latent channels at steps {', '.join(map(str, chosen))} of {trace.num_steps}, "
-        f"from −{reach:.2g} (blue) to {reach:.2g} (red), for {in_words(trace)}.",
+        alt=wording(
+            "latents.alt",
+            channels=counted(channels, "channel"),
+            steps=steps_named(chosen),
+            of=trace.num_steps,
+            reach=f"{reach:.2g}",
+            prompt=in_words(trace),
+        ),
+        caption=wording(f"latents.caption.{trace.kind}"),
         call=line_of_code("latents", f"trace{options(given)}", whole),
     )

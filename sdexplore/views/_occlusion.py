@@ -3,21 +3,22 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import said
-from ..figures.captions import with_details
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
-from ..figures.labels import colour_bar
+from ..figures.labels import colour_bar, row_label
+from ..figures.names import quoted
 from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
 from ..records.occlusion import Occlusion
+from ..strings.wording import listed, wording
 from .made_from import made_from
 
 _MOST = 6
+_BARS, _BAR = 3.0, 0.8  # inches of the bars, and of the colour bar
 
 
 @made_from("pipeline", "trace", calls=["occlusion"])
@@ -44,23 +45,24 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
     top = ranking[:most]
     maps = found.changes[list(top)]
     reach = top_of(maps) or 1.0
-    wide = min(1.1, (BLOG_COLUMN - 3.4) / len(found.steps))
+    wide = min(1.1, (BLOG_COLUMN - _BARS - _BAR) / len(found.steps))
     y, x = maps.shape[2:]
     high = max(0.3 * len(ranking), len(top) * wide * y / x) + 1.1
     with style():
-        figure = Figure(figsize=(3.4 + wide * len(found.steps) + 0.7, high), layout="constrained")
-        figure.suptitle(f"“{drawable(found.prompt, 80)}”\neach word left out, at the latents of one run", fontsize=9)
-        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3.4, wide * len(found.steps) + 0.7))
+        figure = Figure(figsize=(_BARS + wide * len(found.steps) + _BAR, high), layout="constrained")
+        figure.suptitle(wording("occlusion.title", prompt=drawable(found.prompt, 80)), fontsize=9)
+        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(_BARS, wide * len(found.steps) + _BAR))
         ax = left.subplots()
         names = [drawable(found.words[i], 24) for i in ranking]
         ax.barh(range(len(ranking)), shown[list(ranking)].mean(axis=1), color=PALETTE[4], height=0.7)
         for step in range(len(found.steps)):
             shade = str(0.75 - 0.75 * step / max(1, len(found.steps) - 1))
-            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=9, color=shade, zorder=3)
+            dot = {"color": shade, "edgecolors": "white", "linewidths": 0.5}  # to be seen on a dark page too
+            ax.scatter(shown[list(ranking), step], range(len(ranking)), s=14, zorder=3, **dot)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
         ax.axvline(1.0, color=FAINT, linewidth=0.8, linestyle="--")
-        ax.set_xlabel("change / change without any prompt", fontsize=8)
+        ax.set_xlabel(wording("occlusion.bars"), fontsize=9)
         ax.set_xlim(left=0)
         axes = panel_grid(right, len(top), len(found.steps))
         for row, word in enumerate(top):
@@ -68,18 +70,15 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
                 panel = axes[row, column]
                 drawn = panel.imshow(maps[row, column], cmap=SEQUENTIAL, vmin=0.0, vmax=reach)
                 if row == 0:
-                    panel.set_title(f"step {step}\nt {t:.0f}", fontsize=7.5)
-            axes[row, 0].set_ylabel(drawable(found.words[word], 14), fontsize=7.5)
-        colour_bar(right, drawn, axes, label=f"RMS change of {_model(found)}", shrink=0.8, pad=0.02)
-    best = ", ".join(f"{found.words[i]!r} {said(effects[i].mean(), '.2f')}" for i in ranking[:_MOST])
+                    panel.set_title(wording("step.title", step=step, t=f"{t:.0f}"), fontsize=9)
+            row_label(axes[row, 0], drawable(found.words[word], 14))
+        colour_bar(right, drawn, axes, label=wording("occlusion.maps", predicted=_model(found)), shrink=0.8, pad=0.02)
+    best = listed(f"{quoted(found.words[i], 40)} {said(effects[i].mean(), '.2f')}" for i in ranking[:_MOST])
     return Picture(
         figure=figure,
         data={"effects": effects[list(ranking)], "changes": maps, "steps": np.array(found.steps)},
-        alt=with_details(
-            f"The words of {clip(found.prompt, 200)!r} by what leaving each out changes in the noise prediction, as a "
-            f"share of what the whole prompt does: {best}",
-            f"and maps of where, from 0 to {reach:.2g}",
-        ),
+        alt=wording("occlusion.alt", prompt=quoted(found.prompt), best=best, reach=f"{reach:.2g}"),
+        caption=wording("occlusion.caption"),
         call=CodeLine(
             f"sdx.views.occlusion(sdx.occlusion(pipe, trace{_asked(found)}){options({'most': most}, {'most': _MOST})})"
             f"  # trace {found.fingerprint}",
@@ -89,7 +88,8 @@ def occlusion(found: Occlusion, most: int = _MOST) -> Picture:
 
 
 def _model(found: Occlusion) -> str:
-    return {"epsilon": "ε", "v_prediction": "v", "sample": "x0"}.get(found.prediction_type, "the prediction")
+    symbols = {"epsilon": "ε", "v_prediction": "v", "sample": "x0"}
+    return symbols.get(found.prediction_type) or wording("occlusion.prediction")
 
 
 def _asked(found: Occlusion) -> str:

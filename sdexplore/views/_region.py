@@ -15,10 +15,12 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import attention_name
 from ..figures.not_numbers import top_of
 from ..figures.panels import Panel
 from ..figures.picture import Picture, drawable, style
 from ..figures.titles import run_title, selection_title
+from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
@@ -53,25 +55,30 @@ def region(
         TraceError: The region is empty or outside the picture; what was asked for was not recorded.
     """
     selection = Selection(role, steps, layers, heads)
-    found = ranked_in(trace, region, words, selection)
+    found, read = ranked_in(trace, region, words, selection), selection.of(trace)
     mask = region_mask(trace, region)
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 0.9 + max(2.4, 0.42 * len(found.words))), layout="constrained")
-        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}", fontsize=9)
+        figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, read)}", fontsize=9)
         grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.6))
         left, right = figure.add_subplot(grid[0], axes_class=Panel), figure.add_subplot(grid[1])
         dimmed_outside(left, trace.image, region, mask)
-        left.set_xlabel(f"region: {found.area:.1%} of the picture", fontsize=8)
+        left.set_xlabel(wording("region.area", area=f"{found.area:.1%}"), fontsize=9)
         _bars(right, found)
     own = {"mask": region} if isinstance(region, np.ndarray) else {}
     box = "mask" if own else repr(tuple(region))
     given = "" if words is None else f", {words!r}"
-    ranked = ", ".join(f"{clip(word)} {said(p)}" for word, p in zip(found.words, found.inside, strict=True))
+    ranked = listed(f"{clip(word)} {said(p)}" for word, p in zip(found.words, found.inside, strict=True))
     return Picture(
         figure=figure,
         data={"mask": mask, "inside": np.array(found.inside), "outside": np.array(found.outside)},
-        alt=f"The words that a region looks at ({found.area:.1%} of the picture) for {in_words(trace)}, "
-        f"mean probability inside: {ranked}.",
+        alt=wording(
+            f"region.alt.{'mask' if trace.image is None else 'picture'}",
+            prompt=in_words(trace),
+            area=f"{found.area:.1%}",
+            ranked=ranked,
+        ),
+        caption=wording("region.caption", attention=attention_name(read)),
         call=line_of_code("region", f"trace, {box}{given}{options(selection.given)}", trace, given=own),
     )
 
@@ -99,14 +106,15 @@ def dimmed_outside(ax: Axes, image: np.ndarray | None, region: Region, mask: np.
 def _bars(ax: Axes, found: RegionWords) -> None:
     places = np.arange(len(found.words))
     for shift, values, colour, name in (
-        (-0.2, found.inside, PALETTE[0], "inside"),
-        (0.2, found.outside, FAINT, "outside"),
+        (-0.2, found.inside, PALETTE[0], wording("region.inside")),
+        (0.2, found.outside, FAINT, wording("region.outside")),
     ):
         drawn = ax.barh(places + shift, np.nan_to_num(values), height=0.38, color=colour, label=name)
         texts = [f"{value:.3g}" if np.isfinite(value) else "–" for value in values]
-        ax.bar_label(drawn, texts, padding=2, fontsize=7.5)
+        ax.bar_label(drawn, texts, padding=2, fontsize=9)
     ax.set_yticks(places, [drawable(word, 24) for word in found.words])
     ax.invert_yaxis()
     longest = top_of(np.array([*found.inside, *found.outside])) or 1.0
-    ax.set(xlim=(0, 1.18 * longest), xlabel="mean probability")
+    ax.locator_params(axis="x", nbins=6)
+    ax.set(xlim=(0, 1.18 * longest), xlabel=wording("region.bars"))
     ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)  # clear of the bars

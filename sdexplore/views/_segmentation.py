@@ -12,13 +12,14 @@ from ..analysis.selection import Heads, Layers, Selection, Word, words_of
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, said
-from ..figures.captions import with_details
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.names import attention_name
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import first_words, run_title, selection_title
+from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
@@ -72,14 +73,14 @@ def segmentation(
         figure.suptitle(f"{run_title(trace)}\n{selection_title(trace, selection.of(trace))}{cut}", fontsize=9)
         if pictured:
             axes[0, 0].imshow(trace.image)
-            axes[0, 0].set_title("picture", fontsize=9)
+            axes[0, 0].set_title(wording("panel.picture"), fontsize=9)
         axes[0, -2].imshow(
             found.winner if known.all() else winner, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5
         )
-        axes[0, -2].set_title("winner", fontsize=9)
+        axes[0, -2].set_title(wording("segmentation.winner"), fontsize=9)
         drawn = axes[0, -1].imshow(found.margin, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0)
-        axes[0, -1].set_title("margin", fontsize=9)
-        colour_bar(figure, drawn, axes[0, -1], label="(first − second) / sum", pad=0.02)
+        axes[0, -1].set_title(wording("segmentation.margin"), fontsize=9)
+        colour_bar(figure, drawn, axes[0, -1], label=wording("segmentation.bar"), pad=0.02)
         handles = [
             Patch(color=colour, label=f"{drawable(word, 24)} {share:.0%}")
             for word, colour, share in zip(found.words, colours, shares, strict=True)
@@ -87,14 +88,17 @@ def segmentation(
         figure.legend(
             handles=handles, loc="outside lower center", ncols=min(_LEGEND_COLUMNS, len(handles)), frameon=False
         )
-    won = ", ".join(f"{clip(word)} {share:.0%}" for word, share in zip(found.words, shares, strict=True))
+    won = listed(f"{clip(word)} {share:.0%}" for word, share in zip(found.words, shares, strict=True))
     given = "" if words is None else f", {words!r}"
     return Picture(
         figure=figure,
         data={"winner": found.winner, "margin": found.margin},
-        alt=with_details(
-            f"Which word each latent pixel looks at most for {in_words(trace)}: {won} of the pixels",
-            f"the margin is {said(typical, '.2f')} at the median",
+        alt=wording(
+            f"segmentation.alt.{'beside' if pictured else 'alone'}",
+            prompt=in_words(trace),
+            won=won,
+            median=said(typical, ".2f"),
         ),
+        caption=wording("segmentation.caption", attention=attention_name(selection.of(trace))),
         call=line_of_code("segmentation", f"trace{given}{options(selection.given)}", trace),
     )

@@ -4,18 +4,21 @@ from math import ceil
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ..analysis.selection import Selection
 from ..analysis.self_attention import components_of, map_of_pixel
-from ..figures.alt_texts import in_words, peak
+from ..figures.alt_texts import in_words, peak_place
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
 from ..figures.labels import colour_bar
+from ..figures.names import role_name, steps_named
 from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
+from ..strings.wording import counted, wording
 from ..trace.trace import Steps, Trace
 from .made_from import made_from
 
@@ -61,43 +64,57 @@ def self_attention(
     rows = ceil(shown / columns)
     with panels(rows, columns, aspect=y / x, top=0.6 + 0.25 * rows) as (figure, axes):
         when = _when(trace, steps)
-        figure.suptitle(f"{run_title(trace)}\nself-attention of {role}, {when}, {grid_of(vectors)}", fontsize=9)
+        title = wording("self_attention.title", role=role_name(role), when=when, grid=grid_of(vectors))
+        figure.suptitle(f"{run_title(trace)}\n{title}", fontsize=9)
         free = iter(axes.flat)
         if trace.image is not None:
             ax = next(free)
-            ax.set_title("picture", fontsize=9)
+            ax.set_title(wording("panel.picture"), fontsize=9)
             ax.imshow(trace.image, extent=place_of(vectors[0]))
             _mark(ax, pixel)
         if looked is not None:
             ax = next(free)
-            ax.set_title(f"pixel {pixel} looks at", fontsize=9)
+            ax.set_title(wording("self_attention.pixel", pixel=pixel), fontsize=9)
             ax.imshow(looked, cmap=SEQUENTIAL, vmin=0.0, vmax=top_of(looked) or 1.0)
-            ax.set_xlabel(f"0 to {top_of(looked):.3g}", fontsize=7.5)
+            ax.set_xlabel(wording("attention.range", top=f"{top_of(looked):.3g}"), fontsize=9)
             _mark(ax, pixel)
         for number, vector in enumerate(vectors, start=1):
             ax = next(free)
-            ax.set_title(f"component {number}", fontsize=9)
+            ax.set_title(wording("self_attention.component", number=number), fontsize=9)
             drawn = ax.imshow(vector, cmap=DIVERGING, vmin=-reach, vmax=reach)
-        colour_bar(figure, drawn, axes, label="component (unit length)", shrink=0.8, pad=0.01)
-    at_pixel = "" if looked is None else f" Pixel {pixel} {peak('', looked).strip()} of the picture."
+        colour_bar(figure, drawn, axes, label=wording("self_attention.bar"), shrink=0.8, pad=0.01)
+    at_pixel = "" if looked is None else wording("self_attention.looked", pixel=pixel, peak=peak_place(looked))
     given = {"pixel": pixel, "components": components} | selection.given
     arguments = f"trace, {side}{options(given, {'pixel': None, 'components': 6})}"
     return Picture(
         figure=figure,
         data={"components": vectors} | ({} if looked is None else {"pixel": looked}),
-        alt=f"The {len(vectors)} leading components of the self-attention at {grid_of(vectors)} ({when}) for "
-        f"{in_words(trace)}, within ±{reach:.2g}.{at_pixel}",
+        alt=wording(
+            "self_attention.alt",
+            components=counted(len(vectors), "component"),
+            grid=grid_of(vectors),
+            when=when,
+            prompt=in_words(trace),
+            picture="" if trace.image is None else wording("self_attention.beside"),
+            reach=f"{reach:.2g}",
+            at_pixel=at_pixel,
+        ),
+        caption=wording(f"self_attention.caption.{'components' if looked is None else 'pixel'}", pixel=pixel),
         call=line_of_code("self_attention", arguments, trace),
     )
 
 
 def _when(trace: Trace, steps: Steps) -> str:
     if isinstance(steps, int):
-        return f"step {trace.check_step(steps)}"
-    return "mean over steps" if steps is None else f"mean over steps {drawable(str(steps), 40)}"
+        return steps_named([trace.check_step(steps)])
+    if steps is None:
+        return wording("self_attention.over.all")
+    return wording("self_attention.over.some", steps=drawable(str(steps), 40))
 
 
 def _mark(ax: Axes, pixel: tuple[int, int] | None) -> None:
     if pixel is not None:
         row, column = pixel
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=PALETTE[1], linewidth=2))
+        around = [withStroke(linewidth=4, foreground="black")]  # to be seen on any ground
+        place = (column - 0.5, row - 0.5)
+        ax.add_patch(Rectangle(place, 1, 1, fill=False, color=PALETTE[1], linewidth=2, path_effects=around))

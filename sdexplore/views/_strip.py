@@ -2,15 +2,15 @@
 
 from math import ceil
 
-from ..base.display import counted
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
+from ..figures.columns import SMALL
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import run_title
+from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison
-from ._comparison import check_comparison
 from .made_from import made_from
 
 _COLUMNS = 6
@@ -26,7 +26,6 @@ def strip(comparison: Comparison) -> Picture:
     Raises:
         TraceError: It is no Comparison, or one over several arguments; or a run has no picture.
     """
-    check_comparison(comparison, "strip")
     if len(comparison.over) != 1:
         raise TraceError(f"strip: one argument makes a strip; this comparison is over {', '.join(comparison.over)}")
     ((name, values),) = comparison.over.items()
@@ -37,12 +36,19 @@ def strip(comparison: Comparison) -> Picture:
     with panels(ceil(len(images) / columns), columns, aspect=y / x, top=0.6) as (figure, axes):
         figure.suptitle(run_title(first, [name]), fontsize=9)
         for ax, value, image in zip(axes.flat, values, images, strict=False):
-            ax.set_title(f"{name} {drawable(_named(value), 24)}", fontsize=8)
+            ax.set_title(f"{name} {drawable(_named(value), 24)}", fontsize=SMALL)
             ax.imshow(image)
     return Picture(
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
-        alt=f"{counted(len(images), 'picture')} of {in_words(first, [name])}, {name} {', '.join(map(_named, values))}.",
+        alt=wording(
+            "strip.alt",
+            pictures=counted(len(images), "picture"),
+            prompt=in_words(first, [name]),
+            name=name,
+            values=listed(map(_named, values)),
+        ),
+        caption=wording("strip.caption", name=name),
         call=CodeLine(
             f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
             comparison.traces,

@@ -16,6 +16,7 @@ from ..figures.code_lines import in_language
 from ..figures.not_numbers import told
 from ..figures.picture import Picture, style
 from ..figures.wrapping import wrap_title
+from .wanted_records import WantedRecords
 
 Source = Literal["trace", "comparison", "pipeline", "image", "images", "mask", "scheduler", "study"]
 View = TypeVar("View", bound=Callable[..., Picture])
@@ -54,14 +55,18 @@ def made_from(*sources: Source, calls: Sequence[str] = (), part: str = "", refus
     """Notes for a view what its line of code is made from; arguments are those of `MadeFrom`.
 
     The view's Picture names NaN and Inf in what the view was given. It is drawn under the options of `set_options`
-    that hold when the view is called, and its line of code names a language other than English.
+    that hold when the view is called, and its line of code names a language other than English. A record of another
+    kind than the view's own is a TraceError.
     """
 
     def note(view: View) -> View:
         MADE_FROM[view.__name__] = MadeFrom(sources, tuple(calls), part, refusal)
 
+        records = WantedRecords(view, calls, part)
+
         @wraps(view)
         def drawn(*given: Any, **options: Any) -> Picture:  # noqa: ANN401  (the view's own)
+            records.check(given, options)
             with np.errstate(invalid="ignore", over="ignore"), pinned():  # NaN and Inf are told in words
                 picture = told(view(*given, **options), (*given, *options.values()))
                 with style():

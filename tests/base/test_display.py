@@ -182,6 +182,13 @@ def test_wide_and_deep_trees_are_cut_in_both_forms():
     assert len(to_html([nested])) < 200 * MOST_ROWS
 
 
+def test_the_note_of_a_shaded_chip_has_the_ink_of_its_own_ground():
+    """The page's faint ink is light on dark pages, and a shade is light there too."""
+    faint = "color:var(--jp-content-font-color2"
+    assert faint in to_html([Chips([Chip("cat", "2", "plain")])])
+    assert faint not in to_html([Chips([Chip("cat", "2", "shade")])])
+
+
 def test_many_chips_are_bounded():
     chips = Chips([Chip(str(n)) for n in range(5000)])
     assert page(chips).tags.count("span") == MOST_ROWS

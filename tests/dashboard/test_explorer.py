@@ -217,6 +217,7 @@ def test_a_picture_and_a_sentence_stay_in_the_notebook(explorer):
     assert "cat" in metadata["image/png"]["alt"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert metadata["image/png"]["alt"] in bundle["text/plain"]
+    assert f'src="data:image/png;base64,{bundle["image/png"]}" alt="Heat maps' in bundle["text/html"]
     assert "sdx.views.attention(" in bundle["text/plain"]
     assert bundle["image/png"] != fresh["image/png"]
 

@@ -241,7 +241,7 @@ def test_runs_of_one_seed_are_told_apart(explorer, page):
     names = [name for name, _ in page.open("Compare").find("a").options]
     assert len(set(names)) == 4
     assert [name[:9] for name in names[1:]] == ["3: seed 0", "2: seed 0", "1: seed 0"]
-    assert "guidance_scale 3 · EulerDiscrete" in names[1]
+    assert [name.partition(" · ")[2] for name in names[1:]] == ["EulerDiscrete", "EulerDiscrete", "PNDM"]  # no more
 
 
 def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explorer, page):
@@ -256,8 +256,10 @@ def test_guidance_off_and_on_and_a_comparison_are_run_from_the_dashboard(explore
         "1: seed 0",
     ]
     assert page.figure_code.count("sdx.views.guidance(") == 2
+    assert page.section_message == "Compared 2 runs over guidance_scale."
     page.runs[-1].click()  # a run that is none of the two
     assert page.figure_code.count("sdx.views.guidance(") == 1
+    assert page.section_message == ""  # nothing is said of runs that are not shown
     page.runs[0].click()
     assert page.figure_code.count("sdx.views.guidance(") == 2
     page.open("Compare")

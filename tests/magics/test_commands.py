@@ -276,6 +276,14 @@ def test_help_says_what_there_is(clean, capsys):
         ("%sdexplore run a cat --set et", {"eta="}),
         ("%sdexplore run a cat --set see", set()),
         ("%sdexplore load mi", {"mini"}),
+        ("%sdexplore head_effects do", {"dog"}),
+        ("%sdexplore attribution do", {"dog"}),
+        ("%sdexplore run a cat --change Re", {"Reweight('"}),
+        ("%sdexplore run a cat --change Reweight('d", {"Reweight('dog',2)"}),
+        (
+            "%sdexplore run a cat --change Ablate('mid_block.",
+            {"Ablate('mid_block.attentions.0.transformer_blocks.0.attn2')"},
+        ),
     ],
 )
 def test_completion_offers_what_fits_and_nothing_else(clean, line, expected):

@@ -79,6 +79,7 @@ OUTSIDE = {
 OUTSIDE_OF_FILE = {
     "trace.preview": {"PIL"},
     "trace.xarray": {"xarray"},
+    "bench.batches": {"torch"},
     "bench.studies": {"distributed", "psutil", "pyarrow", "torch"},  # a cluster beside two plain processes
     "bench.peers": {"daam", "attention_map_diffusers"},  # other tools, measured where they are installed
 }
@@ -107,26 +108,29 @@ def name_of(path, root=ROOT):
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip(".")
 
 
+def statements(body, inside=False):
+    """(statement, whether a function holds it), and the same of the statements within: no other node is visited."""
+    for statement in body:
+        yield statement, inside
+        within = inside or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+        for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+            yield from statements(getattr(statement, part, ()), within)
+
+
 def imports(path, tree, modules, root=ROOT):
     """Every import of a parsed file as an Arrow, relative ones resolved."""
-    inside = {
-        child
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
     package = ["sdexplore", *path.relative_to(root).parent.parts]
-    for node in ast.walk(tree):
+    for node, inside in statements(tree.body):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Arrow(node.lineno, alias.name, "", node in inside)
+                yield Arrow(node.lineno, alias.name, "", inside)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
                 whole = f"{source}.{alias.name}"
                 target = whole if whole.removeprefix("sdexplore.") in modules else source
-                yield Arrow(node.lineno, target, alias.name, node in inside)
+                yield Arrow(node.lineno, target, alias.name, inside)
 
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}

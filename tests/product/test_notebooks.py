@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from warm_kernels import warm_kernels
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -17,12 +16,6 @@ def pictures(notebook):
     return [
         output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
-
-
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory):
-    with warm_kernels(tmp_path_factory.mktemp("kernels"), TQDM_DISABLE="1") as folder:
-        yield folder
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -12,12 +12,12 @@ SCROLLING = f"""root => {{
     const say = what => found.push(`${{what}}: ${{one.tagName}} ${{one.className}} ${{one.textContent.slice(0, 40)}}`)
     if (wide && one.matches('.widget-box, .widget-html, .widget-html-content, .jp-OutputArea-output')) say('too wide')
     if (wide && /auto|scroll/.test(style.overflowX)) say('scrolls sideways')
-    if (high && /auto|scroll/.test(style.overflowY) && !one.matches('.sdexplore-history, textarea')) say('scrolls')
+    if (high && /auto|scroll/.test(style.overflowY) && !one.matches('textarea')) say('scrolls')
     if (box.width > 1 && box.right > right) say('cut off')
   }}
   return found
 }}"""
-"""What is wider than its box, scrolls or is cut off in an element, in words. A history of many runs may scroll."""
+"""What is wider than its box, scrolls or is cut off in an element, in words."""
 
 FIGURES = """root => {
   const tab = root.querySelector('.sdexplore > .widget-tab > .widget-tab-contents'), style = getComputedStyle(tab)

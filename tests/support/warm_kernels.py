@@ -3,9 +3,11 @@
 A kernel is IPython's own, in a process of its own. It starts in a tenth of a second. The imports take five seconds, and
 would be the same in every kernel. JupyterLab and nbclient find it as the kernelspec "python3" of a folder in
 `JUPYTER_PATH`. Its command is this file, which asks the server for a kernel, passes signals on to it and ends with it.
+One server serves every process of a test run. It imports nothing before the first kernel is asked for.
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -19,12 +21,8 @@ LEFT_OUT = ("bench", "mini.training", "mini.evaluation")  # no notebook imports 
 
 
 @contextlib.contextmanager
-def warm_kernels(folder, **environment):
-    """A folder for `JUPYTER_PATH`; until the block ends, its kernels come from one server.
-
-    Args:
-        environment: Of the server, beside this process's own. What a library reads while it is imported belongs here.
-    """
+def warm_kernels(folder):
+    """A folder for `JUPYTER_PATH`; until the block ends, its kernels come from one server."""
     address = folder / "kernels.socket"
     spec = folder / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
@@ -36,7 +34,6 @@ def warm_kernels(folder, **environment):
         listener.listen()
         server = subprocess.Popen(
             [sys.executable, __file__, "serve", str(listener.fileno())],
-            env=os.environ | environment,
             pass_fds=[listener.fileno()],
             start_new_session=True,  # so that Ctrl-C ends it by way of this block alone
         )
@@ -51,9 +48,10 @@ def serve(listener):
     """Forks a kernel for each connection; tells its client the process and, in the end, the exit code."""
     import selectors
 
-    _import_everything()
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
+    selector.select()  # somebody waits for a kernel
+    _import_everything()
     while True:
         for key, _ in selector.select():
             if key.fileobj is listener:
@@ -120,6 +118,10 @@ def _become_kernel(request, files):
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"], JPY_PARENT_PID=str(os.getppid()))
+    if os.environ.get("TQDM_DISABLE"):  # tqdm reads it while it is imported, which is over
+        from tqdm import tqdm
+
+        tqdm.__init__ = functools.partialmethod(tqdm.__init__, disable=True)
     sys.argv[:] = ["ipykernel_launcher", *request["arguments"]]
     sys.path[0] = ""  # the folder of the notebook, as in every kernel
     from ipykernel import kernelapp

@@ -31,7 +31,9 @@ def per_head():
 
 def test_layers_are_their_own_grids_in_the_network_s_order(trace):
     picture = views.attention_layers(trace, "rocketship", steps=[1, 2])
-    axes = panels(picture)[: len(LAYERS)]
+    given, *axes = panels(picture)[: 1 + len(LAYERS)]
+    assert given.get_title() == "picture"
+    np.testing.assert_array_equal(shown(given)[0], trace.image)
     for ax, layer, short in zip(axes, LAYERS, SHORT, strict=True):
         probs = trace.attention()[layer].probs[1:3].astype(float)
         expected = probs[..., 5:7].sum(-1).mean(axis=(0, 1))
@@ -42,24 +44,46 @@ def test_layers_are_their_own_grids_in_the_network_s_order(trace):
     same_scale([image for ax in axes for image in heat_maps(ax)], 0.0, top)
     assert [bar.get_ylabel() for bar in bars(picture)] == ["attention probability"]
     assert picture.figure.get_suptitle().endswith("“rocketship”: cond, mean over 2 steps, all heads")
-    assert all(shown(ax) == [] for ax in panels(picture)[len(LAYERS) :])
+    assert all(shown(ax) == [] for ax in panels(picture)[1 + len(LAYERS) :])
+    alone = views.attention_layers(synthetic.trace(image=None), "rocketship")
+    assert [ax.get_title().partition("\n")[0] for ax in panels(alone) if shown(ax)] == SHORT
+
+
+def test_layers_stand_in_the_order_of_the_data_whatever_order_the_trace_has(trace):
+    backwards = synthetic.trace(cross_attention={"cond": dict(reversed(trace.attention().items()))})
+    picture = views.attention_layers(backwards, "cat")
+    assert list(picture.data) == list(LAYERS)
+    assert [ax.get_title().partition("\n")[0] for ax in panels(picture)[1 : 1 + len(LAYERS)]] == SHORT
+    for ax, layer in zip(panels(picture)[1:], LAYERS, strict=False):
+        np.testing.assert_array_equal(shown(ax)[0], views.attention_layers(trace, "cat").data[layer])
+
+
+def test_a_gallery_is_no_higher_than_a_page():
+    layer = synthetic.trace().attention()[MID]
+    for count in (5, 16, 70):
+        many = {f"up_blocks.{i}.attentions.0.transformer_blocks.0.attn2": layer for i in range(count)}
+        figure = views.attention_layers(synthetic.trace(cross_attention={"cond": many}), "cat").figure
+        wide, high = figure.get_size_inches()
+        assert wide <= 8
+        assert high <= 1.5 * wide
 
 
 def test_with_scale_each_the_panel_s_own_scale_is_printed(trace, per_head):
     picture = views.attention_layers(trace, "cat", scale="each")
     assert bars(picture) == []
-    for ax, layer in zip(panels(picture), LAYERS, strict=False):
+    for ax, layer in zip(panels(picture)[1:], LAYERS, strict=False):
         top = float(picture.data[layer].max())
         same_scale(heat_maps(ax), 0.0, top)
-        assert ax.get_title().endswith(f"\n0 to {top:.2g}")
+        assert ax.get_xlabel() == f"0 to {top:.2g}"
     by_head = panels(views.attention_layers(per_head, "cat", scale="each", layers=MID))
-    for ax in by_head:
+    for ax in by_head[3:]:
         assert ax.get_xlabel() == f"0 to {shown(ax)[0].max():.2g}"
 
 
 def test_where_heads_were_recorded_a_row_is_a_layer_its_mean_first(per_head):
     picture = views.attention_layers(per_head, "cat")
-    axes = np.array(panels(picture)).reshape(len(LAYERS), 3)
+    given, *axes = np.array(panels(picture)).reshape(1 + len(LAYERS), 3)
+    np.testing.assert_array_equal(shown(given[0])[0], per_head.image)
     assert [ax.get_title() for ax in axes[0]] == ["mean", "head 0", "head 1"]
     for row, layer, short in zip(axes, LAYERS, SHORT, strict=True):
         probs = per_head.attention()[layer].probs[..., 2].astype(float).mean(axis=0)
@@ -67,7 +91,7 @@ def test_where_heads_were_recorded_a_row_is_a_layer_its_mean_first(per_head):
             np.testing.assert_allclose(shown(ax)[0], expected, atol=1e-6)
         assert row[0].get_ylabel() == f"{short}\n{probs.shape[1]} × {probs.shape[2]}"
         assert picture.data[layer].shape == (3, *probs.shape[1:])
-    assert len(panels(views.attention_layers(per_head, "cat", by_head=False))) == 6
+    assert len([ax for ax in panels(views.attention_layers(per_head, "cat", by_head=False)) if shown(ax)]) == 6
     assert "head by head" in picture.alt
 
 
@@ -75,7 +99,7 @@ def test_layers_with_different_numbers_of_heads_leave_panels_empty(per_head):
     layers = dict(per_head.attention())
     layers[UP] = dataclasses.replace(layers[UP], probs=layers[UP].probs[:, :1])
     picture = views.attention_layers(synthetic.trace(cross_attention={"cond": layers}), "cat")
-    axes = np.array(panels(picture)).reshape(len(LAYERS), 3)
+    axes = np.array(panels(picture)).reshape(1 + len(LAYERS), 3)[1:]
     assert [len(shown(ax)) for ax in axes[LAYERS.index(UP)]] == [1, 1, 0]
     assert all(len(shown(ax)) == 1 for ax in axes[LAYERS.index(MID)])
 
@@ -88,7 +112,7 @@ def test_a_gallery_that_does_not_fit_says_what_would(trace, per_head):
         "attention_layers: 210 panels do not fit in one figure (180 at most); give by_head=False, or layers"
     )
     wide = views.attention_layers(synthetic.trace(cross_attention={"cond": many}), "cat", by_head=False)
-    assert len(panels(wide)) == 72
+    assert len([ax for ax in panels(wide) if shown(ax)]) == 71
     with pytest.raises(TraceError, match=r"by_head=True\): only the mean over heads was recorded; run with Record"):
         views.attention_layers(trace, "cat", by_head=True)
     with pytest.raises(TraceError, match=r"attention_layers\(scale='log'\): scale is 'shared' or 'each'"):

@@ -6,7 +6,9 @@ from artists import again, bars, equal, panels, shown, texts
 from tiny_pipelines import stable_diffusion
 
 import sdexplore as sdx
+from sdexplore.figures.titles import short_layers
 from sdexplore.records.attribution import DEFINITIONS, METHODS
+from sdexplore.records.head_effects import FEWEST
 
 PROMPT = "a cat and a rocket"
 BOX = (8, 8, 40, 30)
@@ -77,8 +79,12 @@ def test_heads_are_cells_and_dots(pipe, trace):
     found = sdx.head_effects(pipe, trace, "cat")
     picture = sdx.views.head_effects(found)
     paid, reading, whole, left, right = panels(picture)
+    rows = [label.get_text() for label in paid.get_yticklabels()]
+    assert [row.split()[0] for row in rows] == sorted((row.split()[0] for row in rows), key=["down", "mid", "up"].index)
+    order = [list(short_layers(found.layers).values()).index(row) for row in rows]
+    assert sorted(order) == list(range(len(found.layers)))
     for ax, values in ((paid, found.attention), (reading, found.reading), (whole, found.whole)):
-        np.testing.assert_array_equal(shown(ax)[0], found.table(values))
+        np.testing.assert_array_equal(shown(ax)[0], found.table(values)[order])
         assert ax.get_images()[0].get_clim() == (0, pytest.approx(values.max()))
     assert len(bars(picture)) == 3
     for ax, values, name in ((left, found.reading, "reading"), (right, found.whole, "whole")):
@@ -88,3 +94,18 @@ def test_heads_are_cells_and_dots(pipe, trace):
     equal(picture, again(picture, pipe=pipe, trace=trace))
     part = sdx.views.head_effects(sdx.head_effects(pipe, trace, "cat", layers="mid_block", step=0))
     equal(part, again(part, pipe=pipe, trace=trace))
+
+
+def test_a_correlation_over_few_heads_or_layers_is_not_printed(pipe, trace):
+    found = sdx.head_effects(pipe, trace, "cat")
+    assert len(found.layers) < FEWEST <= sum(found.heads)
+    assert set(found.telling) == {name for name in found.correlations if name.startswith("head: ")}
+    assert "over layers" not in sdx.views.head_effects(found).alt
+    assert "layer: " not in repr(found)
+    few = sdx.head_effects(pipe, trace, "cat", layers="mid_block", step=0)
+    assert np.isfinite(list(few.correlations.values())).any()
+    assert not few.telling
+    picture = sdx.views.head_effects(few)
+    assert all("no ρ" in ax.get_title() for ax in panels(picture)[-2:])
+    assert "correlations" not in picture.alt
+    assert "Too few" in repr(few)

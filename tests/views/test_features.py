@@ -25,7 +25,7 @@ def test_three_components_are_one_picture_in_colours_and_each_alone_on_one_signe
     for channel, one in enumerate(found.maps[:3]):
         share = (one - one.min()) / (one.max() - one.min())
         np.testing.assert_allclose(rgb[..., channel], 255 * share, atol=0.51)
-    assert colours.get_xlabel() == "each from least to greatest"
+    assert colours.get_xlabel() == "each from least\nto greatest"
     for ax, one in zip(alone, found.maps, strict=True):
         np.testing.assert_array_equal(shown(ax)[0], one)
     reach = np.abs(found.maps).max()

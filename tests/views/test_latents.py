@@ -27,7 +27,7 @@ def test_latents_are_drawn_channel_by_channel_on_one_scale(space):
     assert bar.get_ylabel() == "latent value"
     np.testing.assert_allclose(bar.get_ylim(), (-reach, reach), rtol=1e-6)
     np.testing.assert_allclose(picture.data["latents"], values, rtol=1e-5)
-    assert f"from −{reach:.2g} (blue) to {reach:.2g} (red)" in picture.alt
+    assert all(end in picture.alt for end in (f"−{reach:.2g} (blue)", f"{reach:.2g} (red)"))
 
 
 def test_latents_are_spread_over_a_long_run():

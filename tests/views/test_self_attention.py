@@ -44,6 +44,6 @@ def test_a_pixel_is_marked_on_the_picture_and_on_its_map(trace):
         (mark,) = ax.patches
         assert mark.get_bbox().extents.tolist() == [0.5, 2.5, 1.5, 3.5]
     assert "step 5" in picture.figure.get_suptitle()
-    assert f"Pixel (3, 1) peaks at {expected.max():.3g}" in picture.alt
+    assert f"Pixel (3, 1), marked, looks most at {expected.max():.3g}" in picture.alt
     with pytest.raises(TraceError, match="there is no pixel \\(4, 0\\) on a grid of 4 × 6"):
         views.self_attention(trace, 6, pixel=(4, 0))

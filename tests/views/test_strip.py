@@ -35,7 +35,8 @@ def test_a_strip_shows_the_pictures_of_one_argument(pipe):
     assert "“a cat” → “a \\$dog”, by slerp\n" in texts(strip)
     grid = sdx.views.comparison(walk)
     assert grid.figure.get_suptitle() == strip.figure.get_suptitle()
-    assert grid.alt == "2 pictures of the way from 'a cat' to 'a $dog', by weight 0.0; weight 0.5."
+    assert grid.alt.startswith("2 pictures of the way from 'a cat' to 'a $dog' ")
+    assert "weight 0.0; weight 0.5" in grid.alt
     assert "2 runs of 'a cat' to 'a $dog'" in repr(walk)
     middle = sdx.views.denoising(walk.at(weight=0.5))
     assert "“a cat” → “a \\$dog”, by slerp, weight 0.5\n" in texts(middle)

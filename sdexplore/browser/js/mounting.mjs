@@ -6,6 +6,7 @@
 import { BinaryContent, PageContent } from "./content.mjs";
 import { make } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
+import { followTheme } from "./theme.mjs";
 
 const PAUSE = 100; // milliseconds before the kernel is told, so that a drag is told once
 
@@ -30,6 +31,7 @@ export function mount(element, facts, data, changed = null, still = null) {
  * #explorer. It runs as soon as #first is there, while the rest of the page still loads.
  */
 export async function mountPage() {
+  followTheme();
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const place = document.getElementById("explorer"), still = place.querySelector("img");
   await still?.decode().catch(() => null); // it is drawn in the first frame, as it stood there

@@ -76,7 +76,11 @@ class CompareSection(Section):
         self._runs = ComparedRuns(board, start, self._compared, self.box.clear)
         picks = {
             name: control(
-                widgets.Dropdown, name, f"Run {name} of the two to compare", width="320px", options=[("none", UNCHOSEN)]
+                widgets.Dropdown,
+                name,
+                f"Run {name} of the two to compare",
+                width="min(46%, 460px)",
+                options=[("none", UNCHOSEN)],
             )
             for name in ("a", "b")
         }

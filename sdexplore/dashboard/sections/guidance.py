@@ -63,6 +63,7 @@ class GuidanceSection(Section):
         pair = self._pair
         if pair is None or all(one is not self.board.trace for one in pair.traces):
             self._both.clear()
+            self._runs.fold()
         else:
             self._show(lambda: guidance(pair), self._both)
 

@@ -45,8 +45,8 @@ class Section:
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
-        waits = "The run that was started is shown here when it is done."
-        self.message.say(waits if self.board.busy else "Nothing has been run yet: press Run.")
+        waits = "The run that was started is shown here once it is drawn."
+        self.message.say(waits if self.board.busy else self.board.nothing_yet)
 
     def _attempt(self, act: Callable[[], object]) -> bool:
         """Calls `act`; an error is shown in the section. Returns whether there was none."""
@@ -74,7 +74,7 @@ class Section:
 
     def _trace(self) -> Trace:
         if self.board.trace is None:
-            raise TraceError("nothing has been run yet: press Run")
+            raise TraceError(self.board.nothing_yet)
         return self.board.trace
 
     def _show(self, make: Callable[[], Picture], box: PictureBox | None = None) -> None:

@@ -37,12 +37,12 @@ class TokensSection(Section):
             return [(f"role {role}", tokens) for role, tokens in self._trace().tokens.items()]
         if "prompt" not in self.board.known:
             return []
-        from ...model.components.tokens import tokens
+        from ...model.components.tokens import tokens_with
 
-        state = self.board.state
-        found = [("Prompt, as typed", tokens(self.board.pipe, state.prompt))]
+        state, fixed = self.board.state, self.board.fixed
+        found = [("Prompt, as typed", tokens_with(self.board.pipe, state.prompt, fixed))]
         if state.negative_prompt:
-            found.append(("Negative prompt, as typed", tokens(self.board.pipe, state.negative_prompt)))
+            found.append(("Negative prompt, as typed", tokens_with(self.board.pipe, state.negative_prompt, fixed)))
         return found
 
     def figure(self) -> Picture:

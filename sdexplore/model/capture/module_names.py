@@ -6,11 +6,10 @@ from typing import Final
 from torch import nn
 
 from ...base.errors import RunError, did_you_mean
-from ..families.modules import modules_of
+from ..families.modules import modules_of, only_holds
 
 TIME: Final = "#"
 """Behind a module's name, and before which time it runs in one call of the denoiser: "nonlinearity#1"."""
-_HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 Times = frozenset[int] | None
 """Which times in a call, from 0; None for every time."""
 
@@ -38,7 +37,7 @@ def named_modules(names: Sequence[str], denoiser: nn.Module) -> dict[str, Times]
         if not name or name not in known:
             hint = did_you_mean(name, [one for one in known if one], most=6)
             raise RunError(f"Record(features={names!r}): the denoiser has no module {name!r}; {hint}")
-        if isinstance(known[name], _HOLDERS):
+        if only_holds(known[name]):
             inner = next((one for one in known if one.startswith(f"{name}.")), f"{name}.0")
             raise RunError(
                 f"Record(features={names!r}): {name!r} only holds modules and is not called itself; name one in it, "

@@ -26,11 +26,17 @@ def vectors_of(tokenizer: Any) -> dict[str, list[int]]:
     return {name: numbers for name, numbers in vectors.items() if numbers[0] not in owned}
 
 
-def doubts_of_prompt(pipe: Any, found: Mapping[str, Tokenization], tokenizers: Mapping[str, Any]) -> Iterator[str]:
-    """What to know of a prompt as these tokenizers read it, a sentence each."""
+def doubts_of_prompt(
+    pipe: Any, found: Mapping[str, Tokenization], tokenizers: Mapping[str, Any], lengths: Mapping[str, int]
+) -> Iterator[str]:
+    """What to know of a prompt as these tokenizers read it, a sentence each.
+
+    Args:
+        lengths: Tokenizer -> the length that the call decides for its text.
+    """
     for name, read in found.items():
         yield from _unused_vectors(read, tokenizers[name])
-        yield from _other_sequence(pipe, read, tokenizers[name])
+        yield from _other_sequence(pipe, read, tokenizers[name], lengths.get(name))
         if (beyond := _beyond(pipe, read)) is not None:
             yield beyond
     if (said := SharedKeys.of(found, [(name, 0) for name in found if _is_clip(tokenizers[name])]).parting) is not None:
@@ -117,15 +123,15 @@ def _is_clip(tokenizer: Any) -> bool:
     return "CLIP" in type(tokenizer).__name__
 
 
-def lengths_of(pipe: object) -> dict[str, int]:
-    """Tokenizer -> the length that the pipeline's calls cut and pad its text to by default, where they decide it."""
+def lengths_of(pipe: object, arguments: Mapping[str, Any] | None = None) -> dict[str, int]:
+    """Tokenizer -> the length that a call with these arguments cuts and pads its text to, where the call decides it."""
     try:
-        return family_of(pipe).lengths(pipe, {})
+        return family_of(pipe).lengths(pipe, arguments or {})
     except InspectionError:
         return {}
 
 
-def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any) -> Iterator[str]:
+def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any, decided: int | None) -> Iterator[str]:
     """Where the pipeline feeds its encoder something else than the tokenizer's own sequence of the prompt."""
     if _is_clip(tokenizer) or not hasattr(pipe, "components"):
         return
@@ -142,7 +148,7 @@ def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any) -> Iterator[s
         )
     elif "max_sequence_length" in given and given["max_sequence_length"] != read.max_length:
         length = given["max_sequence_length"]
-        if read.max_length is not None and lengths_of(pipe).get(read.tokenizer) == read.max_length:
+        if read.max_length is not None and decided == read.max_length:
             return
         default = f", by default {length}" if isinstance(length, int) else ""
         shown = "of any length" if read.max_length is None else f"cut and padded to {read.max_length}"

@@ -35,6 +35,11 @@ def tokens(pipe: object, text: object) -> Tokenizations:
     return tokens_in_call(pipe, text, lengths_of(pipe))
 
 
+def tokens_with(pipe: object, text: object, arguments: Mapping[str, Any]) -> Tokenizations:
+    """`tokens`, of a call with these arguments."""
+    return tokens_in_call(pipe, text, lengths_of(pipe, arguments))
+
+
 def tokens_in_call(pipe: object, text: object, lengths: Mapping[str, int]) -> Tokenizations:
     """`tokens`, of a call that cuts and pads some tokenizers' texts to a length of its own.
 
@@ -55,7 +60,7 @@ def tokens_in_call(pipe: object, text: object, lengths: Mapping[str, int]) -> To
         name: _tokenization(name, tokenizer, _written_out(pipe, text, tokenizer), lengths.get(name))
         for name, tokenizer in found.items()
     }
-    return Tokenizations(read, notes=tuple(doubts_of_prompt(pipe, read, found)))
+    return Tokenizations(read, notes=tuple(doubts_of_prompt(pipe, read, found, lengths)))
 
 
 def _written_out(pipe: object, text: str, tokenizer: Any) -> str:

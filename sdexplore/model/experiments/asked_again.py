@@ -20,6 +20,7 @@ from ...text.tokenization import Tokenization
 from ...trace.collections import Traces
 from ...trace.record import Record
 from ...trace.trace import Trace
+from ..components.patching import quiet
 from ..components.pipeline_parts import denoiser, vae_scale_factor
 from ..families import family_of
 from ..families.attention_modules import Layer, Places
@@ -183,7 +184,7 @@ def asking(pipe: Any, trace: Trace, function: str, given: Mapping[str, Any]) -> 
     """
     tokens = prompt_of(trace, function)
     call = Call.of(tokens.typed, _arguments(pipe, trace, function, given), record=_BARE)
-    with session(pipe, call, function=function) as running:
+    with session(pipe, call, function=function) as running, quiet(pipe):  # each question is a run of one step
         yield Asking(running, trace, call, given)
 
 

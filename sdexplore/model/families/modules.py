@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import nn
 
+_HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:
     """Dotted name -> module, the network under "" first, each once: as `named_modules` has them, in its order."""
@@ -20,6 +22,11 @@ def modules_of(network: nn.Module) -> dict[str, nn.Module]:
             before = f"{name}." if name else ""
             waiting += [(before + key, one) for key, one in reversed(inner.items()) if one is not None]
     return found
+
+
+def only_holds(module: nn.Module) -> bool:
+    """Whether a module only holds others and is not called itself: hooks on it hear nothing."""
+    return isinstance(module, _HOLDERS) or type(module).forward is nn.Module.forward
 
 
 def attached(module: nn.Module, name: str) -> Any:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -121,12 +121,14 @@ class _Facts:
     """What was found out about a network's modules, by name.
 
     Attributes:
-        outputs: Shapes of the tensors that a module returns, in the order of the modules' calls.
+        outputs: Shapes of the tensors that a module returns.
+        first_calls: The place of a module's first call among all calls.
         streams: What the middle axis of a tensor holds ("words", "picture") -> its length.
         shapes: Of a module's own parameters.
     """
 
     outputs: Mapping[str, tuple[Shape, ...]]
+    first_calls: Mapping[str, int]
     streams: Mapping[str, int]
     attention: Mapping[str, AttentionLayer]
     shapes: Mapping[str, list[torch.Size]]
@@ -147,7 +149,7 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
         outputs, streams, where, shapes = {}, {}, {}, {}
         note = f"without output shapes: {_why_without(network, error)}"
     layers = {layer.name: layer for layer in attention_facts(network, where)}
-    return _Facts(outputs, streams, layers, shapes, note)
+    return _Facts(outputs, _first_calls(outputs), streams, layers, shapes, note)
 
 
 def _why_without(network: nn.Module, error: Exception) -> str:
@@ -184,17 +186,22 @@ def _node(name: str, module: nn.Module, facts: _Facts, seen: dict[int, str]) -> 
         sum(parameter.numel() for parameter in own),
         next(iter(outputs), None),
         facts.attention.get(name),
-        children=tuple(_as_data_flows(children, list(facts.outputs))),
+        children=tuple(_as_data_flows(children, facts.first_calls)),
         streams=_named(outputs, facts.streams),
     )
 
 
-def _as_data_flows(children: list[ModuleNode], called: Sequence[str]) -> list[ModuleNode]:
-    """The children in the order of their first calls; one that was not called stays behind the one before it."""
+def _first_calls(called: Iterable[str]) -> dict[str, int]:
+    """Each called module, and each around it -> the place of its first call among all."""
     first: dict[str, int] = {}
     for place, name in enumerate(called):
         for around in with_ancestors(name):  # a list of blocks is called by its first block
             first.setdefault(around, place)
+    return first
+
+
+def _as_data_flows(children: list[ModuleNode], first: Mapping[str, int]) -> list[ModuleNode]:
+    """The children in the order of their first calls; one that was not called stays behind the one before it."""
     places, place = [], -1
     for child in children:
         place = first.get(child.name, place)

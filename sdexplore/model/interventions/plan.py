@@ -22,6 +22,7 @@ from ..components.pipeline_parts import denoiser as denoiser_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.family import Family
+from ..families.modules import only_holds
 from .ablate import AblateEdit
 from .blend import Blend
 from .changing import Changing
@@ -152,7 +153,7 @@ def modules_named(change: Change, names: Sequence[str], denoiser: nn.Module) -> 
     """(name, which time in a call, module) of each name, which may end in "#1" for a second time.
 
     Raises:
-        RunError: There is no such module.
+        RunError: There is no such module, or it only holds others and is never called.
     """
     known = dict[str, nn.Module](denoiser.named_modules())
     found: list[tuple[str, int | None, nn.Module]] = []
@@ -162,6 +163,12 @@ def modules_named(change: Change, names: Sequence[str], denoiser: nn.Module) -> 
             raise RunError(f"{change!r}: behind {TIME} stands which time the module is called, from 0, as in {name}#0")
         if not name or name not in known:
             raise RunError(f"{change!r}: the denoiser has no module {name!r}; {did_you_mean(name, known, most=6)}")
+        if only_holds(known[name]):
+            inner = [other for other in known if other.startswith(f"{name}.") and not only_holds(known[other])]
+            raise RunError(
+                f"{change!r}: {name!r} only holds modules and is not called itself; name those in it, as in "
+                f"{inner[0] if inner else f'{name}.0'!r}"
+            )
         found.append((name, int(number) if sign else None, known[name]))
     return found
 

@@ -33,7 +33,7 @@ class GuideStep:
             `latents` is 1/√ᾱ: the noise prediction is a constant there, and the denoiser is not differentiated.
 
     A guide that moves latents towards a neglected word, after Attend-and-Excite (Chefer et al. 2023, 2301.13826), which
-    moves the latents themselves between two calls; `mini.evaluation.neglected_things` measures this one:
+    moves the latents themselves between two calls; `mini.evaluation.neglected_things` measures this one::
 
         def lift(step):
             if step.step >= 4:  # the first half of the steps

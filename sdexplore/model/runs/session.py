@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...base.errors import RunError
+from ...base.errors import RunError, SdexploreError
 from ...trace.collections import Traces
 from ...trace.trace import Trace
 from ..compiled.denoiser import telling
@@ -17,6 +17,8 @@ from .call import Call
 from .check_call import check, several_images
 from .observed_call import observed
 from .progress import Progress
+
+_RUN = "run"
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,13 @@ class Session:
             Stopped: `on_step` asked to stop, or the background cancelled the run.
         """
         on_step = call.on_step if self.background is None else self.background.after_step(call.on_step)
-        with exchanged_scheduler(self.pipe, call.scheduler), restored(self.pipe, denoiser(self.pipe)):
-            return observed(self.pipe, replace(call, on_step=on_step, scheduler=None), self.function)
+        try:
+            with exchanged_scheduler(self.pipe, call.scheduler), restored(self.pipe, denoiser(self.pipe)):
+                return observed(self.pipe, replace(call, on_step=on_step, scheduler=None), self.function)
+        except SdexploreError as error:
+            if self.function != _RUN and str(error).startswith(f"{_RUN}: "):  # found where no function is known
+                error.args = (self.function + str(error).removeprefix(_RUN),)
+            raise
 
     def run_one(self, call: Call) -> Trace:
         """As `run`, of a call that makes one image."""

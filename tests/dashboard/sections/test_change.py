@@ -32,6 +32,7 @@ def test_a_word_is_reweighted_and_both_runs_stand_side_by_side(explorer, page):
     assert "change" not in before.call["arguments"]
     assert after.provenance["changed"][0]["applied"] == 2
     assert explorer.trace is after
+    assert "attention to “cat” × 4" in page.caption
     names = [name for name, _ in explorer.history.named[:2]]
     assert "attention to “cat” × 4" in names[0]
     assert "unchanged" in names[1]
