@@ -30,9 +30,16 @@ def equation_checks(found: EquationChecks) -> Picture:
     t = found.timesteps
     asked = found.num_inference_steps
     arguments = options({"num_inference_steps": asked, "seed": found.seed}, {"num_inference_steps": None, "seed": 0})
+    scheduler = wording(
+        "equation_checks.scheduler",
+        own=found.own_scheduler,
+        betas=found.beta_schedule,
+        steps=found.steps,
+        of=found.num_train_timesteps,
+    )
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 4.9), layout="constrained")
-        figure.suptitle(found.scheduler, fontsize=9)
+        figure.suptitle(scheduler, fontsize=9)
         axes = figure.subplots(2, -(-len(found) // 2), sharex=True, sharey=True, squeeze=False)
         for ax, (name, one) in zip(axes.flat, found.items(), strict=False):
             ax.semilogy(
@@ -40,7 +47,7 @@ def equation_checks(found: EquationChecks) -> Picture:
             )
             ax.semilogy(t, np.maximum(one.float32, _LEAST), color=PALETTE[0], linewidth=0.9, label="float32")
             ax.semilogy(t, np.maximum(one.float64, _LEAST), color=PALETTE[5], linewidth=0.9, label="float64")
-            ax.set_title(f"{name}\n{one.formula}", fontsize=_SIZE)
+            ax.set_title(f"{_named(name)}\n{one.formula}", fontsize=_SIZE)
             ax.set_ylim(_LEAST / 3, 30)
         for ax in axes.flat[len(found) :]:
             ax.set_visible(False)
@@ -53,7 +60,7 @@ def equation_checks(found: EquationChecks) -> Picture:
     worst = [
         wording(
             "equation_checks.worst",
-            equation=name,
+            equation=_named(name),
             float32=f"{one.float32.max():.1g}",
             float64=f"{one.float64.max():.1g}",
         )
@@ -70,13 +77,19 @@ def equation_checks(found: EquationChecks) -> Picture:
         alt=wording(
             "equation_checks.alt",
             panels=len(found),
-            scheduler=found.scheduler,
+            scheduler=scheduler,
             timesteps=len(t),
             worst=wording("list.semicolon").join(worst),
         ),
         caption=wording("equation_checks.caption"),
         call=f"sdx.views.equation_checks(sdx.equation_checks(pipe{arguments}))",
     )
+
+
+def _named(equation: str) -> str:
+    """An equation as figures name it: by its number, and that it gives the variance."""
+    number, comma, variance = equation.partition(", variance")
+    return wording("equation_checks.variance", equation=number) if comma and not variance else equation
 
 
 @made_from("pipeline", calls=["time_embedding"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,10 +10,12 @@ from matplotlib.patches import Rectangle
 from ..base.display import clip, count, width
 from ..base.errors import TokenError
 from ..figures.columns import BLOG_COLUMN
-from ..figures.names import quoted
+from ..figures.names import parting_named, quoted
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
+from ..figures.wrapping import wrapped
 from ..strings.wording import counted, wording
+from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Token, Tokenization, Tokenizations
 from .made_from import made_from
 
@@ -24,7 +25,7 @@ _ROW, _HEAD = 0.64, 0.27  # inches of a row of boxes, and of what stands over a 
 _TEXT, _SIZE = 9.0, 8.4  # points of the text in a box, and of all else
 _CHARACTER, _DIGIT = 0.085, 0.076  # inches of a letter of each
 _MOST = 200
-_NOTE, _LINE = 0.17, 100  # inches and characters of a line of a note
+_NOTE, _LINE = 0.17, 100.0  # inches and characters of a line of a note
 
 
 @made_from("pipeline", calls=["tokens"])
@@ -85,7 +86,7 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
             tokens=counted(len(real), "token"),
             pieces=clip(" | ".join(t.text for t in real), 400),
             lost=counted(lost, "token"),
-            notes="".join(wording("tokens.note", note=clip(note, 300)) for note in getattr(source, "notes", ())),
+            notes="".join(wording("tokens.note", note=clip(note, 300)) for note in _worded(source)),
         ),
         caption=wording("tokens.caption.lost" if lost else "tokens.caption"),
         call=f"sdx.views.tokens(sdx.tokens(pipe, {first.typed!r}){one_of})",
@@ -102,8 +103,17 @@ def _head(one: Tokenization, name: str, drawn: int) -> str:
 
 def _notes(source: Tokenization | Tokenizations) -> list[str]:
     """What a reader should know of these tokens, in lines that fit the figure."""
-    said = () if isinstance(source, Tokenization) else source.notes
-    return [line for note in said for line in wrap(note, _LINE)]
+    return [line for note in _worded(source) for line in wrapped(note, _LINE, width).split("\n")]
+
+
+def _worded(source: Tokenization | Tokenizations) -> list[str]:
+    """The notes of `sdx.tokens`; that tokenizers part in the language of figures, others in its own words."""
+    found: list[str] = []
+    for note in () if isinstance(source, Tokenization) else source.notes:
+        named = [(name, 0) for name in source if f"{name} has " in note]
+        keys = SharedKeys.of(source, named)
+        found.append(parting_named(keys) if keys.parting == note else note)
+    return found
 
 
 def _drawn(one: Tokenization) -> list[Token]:

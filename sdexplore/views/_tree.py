@@ -134,5 +134,5 @@ def _facts(node: ModuleNode) -> str:
 
 
 def _stream(name: str) -> str:
-    known = {"words": "tree.words", "picture": "tree.picture"}
+    known = {"words": "tree.words", "picture": "tree.picture", "registers and words": "tree.registers"}
     return wording(known[name]) if name in known else name

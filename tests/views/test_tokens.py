@@ -7,8 +7,10 @@ import pytest
 import synthetic
 from boxes import again, boxes, colour, equal, written
 
+import sdexplore as sdx
 from sdexplore import views
 from sdexplore.base.errors import TokenError
+from sdexplore.text.shared_keys import SharedKeys
 from sdexplore.text.tokenization import Tokenization, Tokenizations
 
 
@@ -165,3 +167,25 @@ def test_the_line_of_code_names_the_prompt_as_it_was_typed():
         names=[(2, 15)],
     )
     assert "sdx.tokens(pipe, 'a <toy>')" in views.tokens(read).call
+
+
+def test_that_tokenizers_part_is_said_in_the_language_of_the_figure():
+    def read(word, name):
+        return Tokenization.of(
+            tokenizer=name,
+            text="a b",
+            max_length=None,
+            ids=[1, 2],
+            pieces=["a", word],
+            kinds=["text", "text"],
+            spans=[(0, 1), (2, 3) if word == "b" else (0, 1)],
+        )
+
+    both = {"tokenizer": read("b", "tokenizer"), "tokenizer_2": read("c", "tokenizer_2")}
+    note = SharedKeys.of(both, [(name, 0) for name in both]).parting
+    source = Tokenizations(both, notes=(note, "own words"))
+    assert f"Note: {note}." in views.tokens(source).alt
+    with sdx.set_options(lang="ja"):
+        alt = views.tokens(source).alt
+    assert "do not agree" not in alt
+    assert "own words" in alt

@@ -75,6 +75,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "tree.kind.cross": "cross, {heads} heads of {width}",
     "tree.kind.self": "self, {heads} heads of {width}",
     "tree.words": "words",
+    "tree.registers": "registers and words",
     "tree.picture": "picture",
     "tree.alt": "The modules of {network} ({class_name}) to depth {depth}, indented, in {lines} with a bar each: "
     "{parameters} parameters. Layers: {layers}.",
@@ -89,6 +90,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "components.row.null": "{name}, null",
     "components.row.plain": "{name}, {class_name}",
     "components.row.network": "{name}, {class_name}: {parameters} parameters, {kind}, {size}",
+    "components.facts": "From sdx.components:",
     "components.alt": "The components of a {pipeline}, a row and a bar each: {rows}.",
     "components.alt.none": "A {pipeline} without components.",
     "components.caption": "What a {pipeline} is made of; its largest part: {largest}.",

@@ -50,6 +50,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "{longest}.",
     "text_norms.caption": "How long the {encoder} makes the vector of each token, layer by layer, before its final "
     "layer norm.",
+    "equation_checks.scheduler": "DDPMScheduler on the betas of this {own} ({betas}, {steps} of {of} steps)",
+    "equation_checks.variance": "{equation}, variance",
     "equation_checks.size": "size",
     "equation_checks.timestep": "timestep t",
     "equation_checks.difference": "largest difference",

@@ -75,6 +75,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "tree.kind.cross": "クロス、{width} 次元 × {heads} ヘッド",
     "tree.kind.self": "セルフ、{width} 次元 × {heads} ヘッド",
     "tree.words": "単語",
+    "tree.registers": "レジスタと単語",
     "tree.picture": "画像",
     "tree.alt": "{network}（{class_name}）のモジュールを深さ {depth} まで字下げして {lines}に並べ、それぞれに棒を"
     "添えた図。パラメータは合計 {parameters} 個。{layers}。",
@@ -87,6 +88,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "components.row.null": "{name} は null",
     "components.row.plain": "{name} は {class_name}",
     "components.row.network": "{name} は {class_name} でパラメータ {parameters} 個、{kind}、{size}",
+    "components.facts": "sdx.components の記録（英語）:",
     "components.alt": "{pipeline} の構成要素を一行に一つずつ棒とともに並べた表。{rows}。",
     "components.alt.none": "構成要素のない {pipeline}。",
     "components.caption": "{pipeline} を構成する部品。最も大きいのは {largest}。",
