@@ -103,13 +103,15 @@ def _head(one: Tokenization, name: str, drawn: int) -> str:
 
 def _notes(source: Tokenization | Tokenizations) -> list[str]:
     """What a reader should know of these tokens, in lines that fit the figure."""
-    return [line for note in _worded(source) for line in wrapped(note, _LINE, width).split("\n")]
+    return [line for note in _worded(source) for line in wrapped(note.strip(), _LINE, width).split("\n")]
 
 
 def _worded(source: Tokenization | Tokenizations) -> list[str]:
     """The notes of `sdx.tokens`; that tokenizers part in the language of figures, others in its own words."""
+    if isinstance(source, Tokenization):
+        return []
     found: list[str] = []
-    for note in () if isinstance(source, Tokenization) else source.notes:
+    for note in source.notes:
         named = [(name, 0) for name in source if f"{name} has " in note]
         keys = SharedKeys.of(source, named)
         found.append(parting_named(keys) if keys.parting == note else note)
