@@ -37,7 +37,9 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
     """DDPM's equations compared with a scheduler's `add_noise` and `step`, timestep by timestep.
 
     Attributes:
-        scheduler: Class and schedule, in words.
+        own_scheduler: Class of the pipeline's scheduler, whose betas were taken.
+        beta_schedule: Their name in its config; "trained" where it has none.
+        steps, num_train_timesteps: How many timesteps the DDPMScheduler was set to, of how many.
         timesteps: Every timestep that was checked.
         numbers: How many numbers were compared at each timestep.
         num_inference_steps: As the user gave it; None for all training timesteps.
@@ -45,12 +47,21 @@ class EquationChecks(Shown, Mapping[str, EquationCheck]):
         checks: By equation.
     """
 
-    scheduler: str
+    own_scheduler: str
+    beta_schedule: str
+    steps: int
+    num_train_timesteps: int
     timesteps: Int64[np.ndarray, " t"]
     numbers: int
     num_inference_steps: int | None
     checks: Mapping[str, EquationCheck]
     seed: int = 0
+
+    @property
+    def scheduler(self) -> str:
+        """Class and schedule, in words."""
+        schedule = f"{self.beta_schedule}, {self.steps} of {self.num_train_timesteps} steps"
+        return f"DDPMScheduler on the betas of this {self.own_scheduler} ({schedule})"
 
     def __getitem__(self, equation: str) -> EquationCheck:
         try:

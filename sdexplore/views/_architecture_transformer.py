@@ -17,7 +17,12 @@ _PICTURE, _WORDS, _TALL = 3.0, 1.85, 0.6  # middles of the lanes, and the height
 _START, _STOP = 1.2, 0.42  # from the sides of the space to the groups
 _LETTER = 0.068  # inches
 _COLOURS = {"joint": JOINT, "self": SELF, "cross": CROSS}
-_NAMES = {JOINT: "kind.joint", SELF: "kind.self", CROSS: "kind.cross", RESNET: "architecture.feed_forward"}
+_NAMES = {
+    JOINT: "attention.joint",
+    SELF: "attention.self",
+    CROSS: "attention.cross",
+    RESNET: "architecture.feed_forward",
+}
 
 
 def transformer(plan: TransformerArchitecture) -> Picture:
@@ -41,7 +46,7 @@ def transformer(plan: TransformerArchitecture) -> Picture:
             "architecture.alt.group",
             blocks=counted(group.blocks, "block"),
             name=group.name,
-            attention=listed(wording(f"kind.{kind}") for kind in group.attention),
+            attention=listed(wording(f"attention.{kind}") for kind in group.attention),
         )
         for group in plan.groups
     ]

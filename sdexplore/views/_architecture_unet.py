@@ -63,7 +63,7 @@ def stripes(stage: Stage) -> list[str]:
 def legend_of(stages: Sequence[Stage]) -> list[Artist]:
     """What the colours of these blocks' layers and the dashed arrows mean."""
     there = {colour for stage in stages for colour in stripes(stage)}
-    names = ((RESNET, "architecture.residual"), (SELF, "kind.self"), (CROSS, "kind.cross"))
+    names = ((RESNET, "architecture.residual"), (SELF, "attention.self"), (CROSS, "attention.cross"))
     found: list[Artist] = [Patch(color=colour, label=wording(key)) for colour, key in names if colour in there]
     if any(stage.skips for stage in stages):
         found.append(Line2D([], [], label=wording("architecture.skips"), **_SKIP))

@@ -33,7 +33,8 @@ def components(parts: Components) -> Picture:
         parts: What `sdx.components(pipe)` returns.
     """
     rows = list(parts.values())
-    facts = [line for name, what in parts.summary.items() for line in wrap(f"{name}: {what}", _LETTERS)]
+    facts = [wording("components.facts")] * bool(parts.summary)
+    facts += [line for name, what in parts.summary.items() for line in wrap(f"{name}: {what}", _LETTERS)]
     most = max((row.parameters or 0 for row in rows), default=0) or 1
     with style():
         high = _ROW * (len(rows) + 1) + _LINE * len(facts) + 0.55
@@ -59,7 +60,7 @@ def components(parts: Components) -> Picture:
     return Picture(
         figure=figure,
         data={row.name: np.array(row.parameters or 0) for row in rows},
-        alt=wording(alt, pipeline=parts.pipeline, rows=wording("components.gap").join(map(_said, rows))),
+        alt=wording(alt, pipeline=parts.pipeline, rows=wording("list.semicolon").join(map(_said, rows))),
         caption=wording(
             "components.caption" if largest else "components.caption.plain",
             pipeline=parts.pipeline,

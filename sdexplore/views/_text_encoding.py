@@ -11,11 +11,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from ..base.display import clip
 from ..base.errors import TokenError
 from ..figures.alt_texts import said
 from ..figures.colours import DIVERGING, FAINT, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import quoted
 from ..figures.not_numbers import top_of
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
@@ -66,7 +66,7 @@ def text_similarity(encoding: TextEncoding, layers: Sequence[int] | None = None,
         data={"similarity": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=wording(
             "text_similarity.alt",
-            prompt=clip(encoding.tokens.text, 200),
+            prompt=quoted(encoding.tokens.text),
             encoder=encoding.encoder,
             layers=listed(map(str, chosen)),
             words=wording("text_similarity.words", first=said(means[0], ".2f"), last=said(means[-1], ".2f"))
@@ -132,7 +132,7 @@ def text_attention(
         data={"attention": found, "layers": np.array(chosen), "positions": np.array(shown)},
         alt=wording(
             "text_attention.alt",
-            prompt=clip(encoding.tokens.text, 200),
+            prompt=quoted(encoding.tokens.text),
             encoder=encoding.encoder,
             layers=listed(map(str, chosen)),
             seen=wording("text_attention.causal" if encoding.causal else "text_attention.all"),

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from ..base.display import clip
 from ..figures.colours import PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import quoted
 from ..figures.not_numbers import finite
 from ..figures.picture import Picture, style
 from ..records.text_encoding import TextEncoding
@@ -66,7 +66,7 @@ def text_norms(encoding: TextEncoding, padding: int = PADDING) -> Picture:
         data={"norms": norms, "positions": np.array(shown)},
         alt=wording(
             "text_norms.alt",
-            prompt=clip(encoding.tokens.text, 200),
+            prompt=quoted(encoding.tokens.text),
             encoder=encoding.encoder,
             first=_between(norms[0]),
             last=_between(norms[-1]),
@@ -129,4 +129,4 @@ def _apart(wanted: np.ndarray, gap: float) -> np.ndarray:
 def _between(values: np.ndarray) -> str:
     """The least and the greatest finite number."""
     finite_ones = values[np.isfinite(values)]
-    return f"{finite_ones.min():.3g}–{finite_ones.max():.3g}" if finite_ones.size else wording("text_norms.no_number")
+    return f"{finite_ones.min():.3g}–{finite_ones.max():.3g}" if finite_ones.size else wording("number.none")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,17 +10,22 @@ from matplotlib.patches import Rectangle
 from ..base.display import clip, count, width
 from ..base.errors import TokenError
 from ..figures.columns import BLOG_COLUMN
+from ..figures.names import parting_named, quoted
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, drawable, style
+from ..figures.wrapping import wrapped
+from ..strings.wording import counted, wording
+from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Token, Tokenization, Tokenizations
 from .made_from import made_from
 
 _SHADES = ("#cfe3fa", "#fde3c8")  # of words in turn, so that their borders show
 _LOOKS = {"start": "#eeeeee", "end": "#eeeeee", "padding": "#eeeeee", "truncated": "#f3c6c6"}
-_ROW = 0.62  # inches
-_CHARACTER = 0.085  # inches, of the text in a box
+_ROW, _HEAD = 0.64, 0.27  # inches of a row of boxes, and of what stands over a tokenizer's
+_TEXT, _SIZE = 9.0, 8.4  # points of the text in a box, and of all else
+_CHARACTER, _DIGIT = 0.085, 0.076  # inches of a letter of each
 _MOST = 200
-_NOTE, _LINE = 0.16, 120  # inches and characters of a line of a note
+_NOTE, _LINE = 0.17, 100.0  # inches and characters of a line of a note
 
 
 @made_from("pipeline", calls=["tokens"])
@@ -48,30 +52,26 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     lines = [(name, line) for name, found in drawn.items() for line in _lines(found)]
     notes = _notes(source)
     with style():
-        high = _ROW * len(lines) + 0.25 * len(shown) + _NOTE * len(notes) + 0.1
+        high = _ROW * len(lines) + _HEAD * len(shown) + _NOTE * len(notes) + 0.1
         figure = Figure(figsize=(BLOG_COLUMN, high), layout="constrained")
         ax = panel_grid(figure)[0, 0]
         y, last = 0.0, None
         for name, line in lines:
             if name != last:
-                y += 0.25
-                limit = shown[name].max_length
-                used = f"{shown[name].length} of {limit} positions" if limit else f"{shown[name].length} positions"
-                left = len(shown[name].tokens) - len(drawn[name])
-                more = f"; {count(left)} more tokens were cut off" if left else ""
-                ax.text(0, y, f"{drawable(name)}, {used}{more}", fontsize=8, color="#555555")
+                y += _HEAD
+                ax.text(0, y, _head(shown[name], name, len(drawn[name])), fontsize=_SIZE, color="#555555")
                 y, last = y + 0.08, name
             x = 0.0
             for text, note, colour in line:
                 wide = _wide(text, note)
                 ax.add_patch(_box(x, y, wide, colour))
-                ax.text(x + wide / 2, y + 0.19, text, ha="center", va="center", fontsize=9)
-                ax.text(x + wide / 2, y + 0.39, note, ha="center", va="center", fontsize=6, color="#555555")
+                ax.text(x + wide / 2, y + 0.17, text, ha="center", va="center", fontsize=_TEXT)
+                ax.text(x + wide / 2, y + 0.385, note, ha="center", va="center", fontsize=_SIZE, color="#555555")
                 x += wide + 0.05
             y += _ROW
         for note in notes:
             y += _NOTE
-            ax.text(0, y - 0.05, drawable(note), fontsize=7, color="#a03020")
+            ax.text(0, y - 0.05, drawable(note), fontsize=_SIZE, color="#a03020")
         ax.set(xlim=(-0.02, BLOG_COLUMN), ylim=(y, 0))
     first = next(iter(shown.values()))
     real = [t for t in first.tokens if t.kind == "text"]
@@ -80,17 +80,42 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
     return Picture(
         figure=figure,
         data={name: np.array(one.ids) for name, one in shown.items()},
-        alt=f"The prompt {clip(first.text, 200)!r} as {len(real)} tokens: {clip(' | '.join(t.text for t in real), 400)}"
-        + (f"; {lost} more were cut off." if lost else ".")
-        + "".join(f" Note: {clip(note, 300)}." for note in getattr(source, "notes", ())),
+        alt=wording(
+            "tokens.alt.lost" if lost else "tokens.alt",
+            prompt=quoted(first.text),
+            tokens=counted(len(real), "token"),
+            pieces=clip(" | ".join(t.text for t in real), 400),
+            lost=counted(lost, "token"),
+            notes="".join(wording("tokens.note", note=clip(note, 300)) for note in _worded(source)),
+        ),
+        caption=wording("tokens.caption.lost" if lost else "tokens.caption"),
         call=f"sdx.views.tokens(sdx.tokens(pipe, {first.typed!r}){one_of})",
     )
 
 
+def _head(one: Tokenization, name: str, drawn: int) -> str:
+    """What stands over a tokenizer's boxes: how many positions it fills, and what was cut off and is not drawn."""
+    fields = {"tokenizer": drawable(name), "used": one.length, "limit": one.max_length}
+    head = wording("tokens.head" if one.max_length else "tokens.head.endless", **fields)
+    left = len(one.tokens) - drawn
+    return wording("tokens.head.lost", head=head, left=count(left)) if left else head
+
+
 def _notes(source: Tokenization | Tokenizations) -> list[str]:
     """What a reader should know of these tokens, in lines that fit the figure."""
-    said = () if isinstance(source, Tokenization) else source.notes
-    return [line for note in said for line in wrap(note, _LINE)]
+    return [line for note in _worded(source) for line in wrapped(note.strip(), _LINE, width).split("\n")]
+
+
+def _worded(source: Tokenization | Tokenizations) -> list[str]:
+    """The notes of `sdx.tokens`; that tokenizers part in the language of figures, others in its own words."""
+    if isinstance(source, Tokenization):
+        return []
+    found: list[str] = []
+    for note in source.notes:
+        named = [(name, 0) for name in source if f"{name} has " in note]
+        keys = SharedKeys.of(source, named)
+        found.append(parting_named(keys) if keys.parting == note else note)
+    return found
 
 
 def _drawn(one: Tokenization) -> list[Token]:
@@ -112,7 +137,7 @@ def _lines(tokens: Sequence[Token]) -> list[list[tuple[str, str, str]]]:
         alike = list(run)
         if padding:
             place = f"{alike[0].position}–{alike[-1].position}" if len(alike) > 1 else str(alike[0].position)
-            boxes.append((f"padding × {len(alike)}", place, _LOOKS["padding"]))
+            boxes.append((wording("tokens.paddings", n=len(alike)), place, _LOOKS["padding"]))
         else:
             boxes += map(_look, alike)
     lines: list[list[tuple[str, str, str]]] = [[]]
@@ -128,16 +153,16 @@ def _lines(tokens: Sequence[Token]) -> list[list[tuple[str, str, str]]]:
 
 def _look(token: Token) -> tuple[str, str, str]:
     special = token.kind in ("start", "end")
-    text = token.kind if special else drawable(token.text, 40)
+    text = wording(f"tokens.{token.kind}") if special else drawable(token.text, 40)
     if token.part is not None:
         text += f" {token.part[0]}/{token.part[1]}"
-    place = "cut off" if token.position is None else str(token.position)
+    place = wording("tokens.truncated") if token.position is None else str(token.position)
     colour = _LOOKS.get(token.kind) or ("#ffffff" if token.word is None else _SHADES[token.word % 2])
     return text, f"{place}: {token.id}", colour
 
 
 def _wide(text: str, note: str) -> float:
-    return max(width(text) * _CHARACTER, len(note) * 0.055) + 0.14
+    return max(width(text) * _CHARACTER, width(note) * _DIGIT) + 0.12
 
 
 def _box(x: float, y: float, wide: float, colour: str) -> Rectangle:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..base.display import count
+from ..base.display import count, width
 from ..base.errors import InspectionError
 from ..figures.columns import BLOG_COLUMN
 from ..figures.panels import panel_grid
@@ -21,7 +21,8 @@ _SIZE = 8.5  # points
 _INDENT, _NUMBER, _TALL = 0.16, 0.85, 0.66  # inches of a level and behind the longest bar; of a row, how high a bar is
 # Okabe and Ito's, safe for the colour-blind.
 _COLOURS: dict[str | None, str] = {"joint": "#009E73", "cross": "#D55E00", "self": "#0072B2", None: "#8c8c8c"}
-_BAR = 1.6  # inches of the whole network's
+_BAR, _LEAST = 1.6, 0.7  # inches of the whole network's, and where lines are long
+_LETTER = 0.066  # inches
 
 
 @made_from("pipeline", calls=["tree"])
@@ -53,22 +54,25 @@ def tree(modules: ModuleTree, depth: int | None = None) -> Picture:
     kinds = [layer.kind for layer in modules.attention_layers]
     known = [kind for kind in _COLOURS if kind in kinds or kind is None]
     where = ".".join(filter(None, (modules.component, modules.root.name)))
-    start = BLOG_COLUMN - _BAR - _NUMBER
     with style():
+        lines = [(level, _name(modules, node), drawable(_facts(node)), node) for level, node in rows]
+        longest = max(_INDENT * level + _LETTER * (width(name) + width(facts)) for level, name, facts, _ in lines)
+        bar = min(_BAR, max(_LEAST, BLOG_COLUMN - _NUMBER - longest - 0.2))
+        start = BLOG_COLUMN - bar - _NUMBER
         figure = Figure(figsize=(BLOG_COLUMN, _ROW * len(rows) + 0.75), layout="constrained")
         ax = panel_grid(figure)[0, 0]
-        for line, (level, node) in enumerate(rows):
+        for line, (level, name, facts, node) in enumerate(lines):
             left = start
             for kind, parameters in _shares(node, known).items():
-                ax.barh(line, parameters / total * _BAR, left=left, color=_COLOURS[kind], height=_TALL)
-                left += parameters / total * _BAR
+                ax.barh(line, parameters / total * bar, left=left, color=_COLOURS[kind], height=_TALL)
+                left += parameters / total * bar
             ax.text(left + 0.05, line, count(node.parameters), va="center", fontsize=_SIZE)
-            name = node.name.rpartition(".")[2] or modules.component or "(root)"
-            ax.text(_INDENT * level, line, drawable(name, 30), va="center", fontsize=_SIZE)
-            ax.text(
-                start - 0.07, line, drawable(_facts(node)), va="center", ha="right", fontsize=_SIZE, color="#555555"
-            )
-        handles = [Patch(color=_COLOURS[kind], label=wording(f"kind.{kind or 'rest'}")) for kind in known]
+            ax.text(_INDENT * level, line, name, va="center", fontsize=_SIZE)
+            ax.text(start - 0.07, line, facts, va="center", ha="right", fontsize=_SIZE, color="#555555")
+        handles = [
+            Patch(color=_COLOURS[kind], label=wording(f"attention.{kind}") if kind else wording("tree.rest"))
+            for kind in known
+        ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
         ax.set(xlim=(0, BLOG_COLUMN), ylim=(len(rows) - 0.4, -0.6))
         title = wording(
@@ -114,6 +118,11 @@ def _shares(node: ModuleNode, known: Iterable[str | None]) -> dict[str | None, i
     return shares
 
 
+def _name(modules: ModuleTree, node: ModuleNode) -> str:
+    """The last part of a module's name; the component's for its root."""
+    return drawable(node.name.rpartition(".")[2] or modules.component or "(root)", 30)
+
+
 def _facts(node: ModuleNode) -> str:
     """Class, attention and shape, as code has them; a stream of words and one of the picture each have a shape."""
     shapes = [f"{_stream(name)} {' × '.join(map(str, shape))}".strip() for name, shape in node.told.items()]
@@ -125,5 +134,5 @@ def _facts(node: ModuleNode) -> str:
 
 
 def _stream(name: str) -> str:
-    known = {"words": "tree.words", "picture": "tree.picture"}
+    known = {"words": "tree.words", "picture": "tree.picture", "registers and words": "tree.registers"}
     return wording(known[name]) if name in known else name

@@ -1,9 +1,12 @@
 """What a text encoder makes of a prompt, as it is drawn."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from artists import again, bars, equal, panels, same_scale, shown
 from matplotlib.colors import PowerNorm
+from matplotlib.text import Text
 from tiny_pipelines import latent_diffusion_text, stable_diffusion
 
 import sdexplore as sdx
@@ -48,6 +51,9 @@ def test_norms_are_a_line_a_token(pipe, encoding):
     for position, line in enumerate(lines):
         np.testing.assert_allclose(line.get_ydata(), encoding.norms[:, position], rtol=1e-6)
     assert ax.get_yscale() == "log"
+    named = [text.get_text() for text in ax.texts]
+    assert named == [f"{position}: {encoding.label(position)}" for position in range(9)]
+    assert [text.get_color() for text in ax.texts] == [line.get_color() for line in lines]
     equal(picture, again(picture, pipe=pipe))
 
 
@@ -61,8 +67,8 @@ def test_attention_shows_the_causal_mask(pipe, encoding):
         np.testing.assert_allclose(matrix.filled(0), encoding.attention[layer, :, :7, :7].mean(0), atol=1e-6)
         assert isinstance(image.norm, PowerNorm)
     same_scale(drawn, 0, max(image.get_array().max() for image in drawn))
-    assert bars(picture)[0].get_ylabel() == "probability (√ scale)"
-    assert "each sees itself and what is before it" in picture.alt
+    assert bars(picture)[0].get_ylabel() == "probability, mean of heads (√ scale)"
+    assert "itself and what is before it" in picture.alt
     equal(picture, again(picture, pipe=pipe))
 
 
@@ -80,7 +86,7 @@ def test_an_encoder_that_sees_everything_has_no_mask():
     one = sdx.text_encoding(latent_diffusion_text(), PROMPT)["bert"]
     picture = sdx.views.text_attention(one)
     assert not np.ma.getmaskarray(panels(picture)[0].get_images()[0].get_array()).any()
-    assert "each sees all" in picture.alt
+    assert "sees all" in picture.alt
 
 
 def test_what_was_not_kept_is_not_drawn(pipe, encoding):
@@ -95,3 +101,24 @@ def test_what_was_not_kept_is_not_drawn(pipe, encoding):
         sdx.views.text_attention(encoding, layers=[0])
     with pytest.raises(sdx.TokenError, match="no hidden state 7"):
         sdx.views.text_similarity(encoding, layers=[7])
+
+
+def test_names_of_lines_stand_apart_in_the_order_of_the_lines(pipe):
+    encoding = sdx.text_encoding(pipe, "a cat and a rocket and a dog and a house and a star")["text_encoder"]
+    picture = sdx.views.text_norms(encoding)
+    (ax,) = panels(picture)
+    picture.png(dpi=int(picture.figure.dpi))
+    ends = [line.get_ydata()[-1] for line in ax.get_lines()]
+    boxes = [Text.get_window_extent(ax.texts[index]) for index in np.argsort(ends)]  # without its line
+    assert all(below.y0 < above.y0 for below, above in pairwise(boxes))
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_a_long_prompt_names_as_many_tokens_as_there_is_room_for(pipe):
+    encoding = sdx.text_encoding(pipe, "a cat and a rocket in space " * 6)["text_encoder"]
+    picture = sdx.views.text_attention(encoding)
+    picture.png(dpi=40)
+    named = [label for label in panels(picture)[0].get_yticklabels() if label.get_text()]
+    assert 10 < len(named) < 44
+    extents = sorted((label.get_window_extent() for label in named), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(extents))

@@ -7,8 +7,10 @@ import pytest
 import synthetic
 from boxes import again, boxes, colour, equal, written
 
+import sdexplore as sdx
 from sdexplore import views
 from sdexplore.base.errors import TokenError
+from sdexplore.text.shared_keys import SharedKeys
 from sdexplore.text.tokenization import Tokenization, Tokenizations
 
 
@@ -22,7 +24,7 @@ def test_tokens_are_boxes_coloured_by_word_with_position_and_id():
     blue, orange, grey = "#cfe3fa", "#fde3c8", "#eeeeee"
     assert [colour(box) for box in boxes(picture)] == [grey, blue, orange, blue, orange, blue, blue, grey, grey]
     np.testing.assert_array_equal(picture.data["tokenizer"], synthetic.tokenization().ids)
-    assert picture.alt == "The prompt 'a cat and a rocketship' as 6 tokens: a | cat | and | a | rocket | ship."
+    assert "'a cat and a rocketship' as 6 tokens: a | cat | and | a | rocket | ship." in picture.alt
     equal(picture, again(picture, tokens=lambda _, text: Tokenizations({"tokenizer": synthetic.tokenization(text)})))
 
 
@@ -67,7 +69,8 @@ def test_what_was_cut_off_is_red_and_said():
     picture = views.tokens(cut)
     assert [colour(box) for box in boxes(picture)][-2:] == ["#f3c6c6"] * 2
     assert written(picture)[-4:] == ["cat", "cut off: 6", "sat", "cut off: 7"]
-    assert picture.alt.endswith("2 more were cut off.")
+    assert "2 tokens more" in picture.alt
+    assert "cut off" in picture.caption
 
 
 def test_padding_in_front_is_drawn_in_front_and_no_limit_is_no_none():
@@ -124,7 +127,7 @@ def test_what_was_cut_off_is_counted_where_it_is_too_much_to_draw(lost):
     picture = views.tokens(long)
     assert len(boxes(picture)) == 77
     assert written(picture)[0] == f"tokenizer, 77 of 77 positions; {lost:,} more tokens were cut off"
-    assert picture.alt.endswith(f"; {lost} more were cut off.")
+    assert f"; {lost} tokens more" in picture.alt
 
 
 def test_too_many_tokens_and_none_at_all_are_said():
@@ -164,3 +167,25 @@ def test_the_line_of_code_names_the_prompt_as_it_was_typed():
         names=[(2, 15)],
     )
     assert "sdx.tokens(pipe, 'a <toy>')" in views.tokens(read).call
+
+
+def test_that_tokenizers_part_is_said_in_the_language_of_the_figure():
+    def read(word, name):
+        return Tokenization.of(
+            tokenizer=name,
+            text="a b",
+            max_length=None,
+            ids=[1, 2],
+            pieces=["a", word],
+            kinds=["text", "text"],
+            spans=[(0, 1), (2, 3) if word == "b" else (0, 1)],
+        )
+
+    both = {"tokenizer": read("b", "tokenizer"), "tokenizer_2": read("c", "tokenizer_2")}
+    note = SharedKeys.of(both, [(name, 0) for name in both]).parting
+    source = Tokenizations(both, notes=(note, "own words"))
+    assert "tokenizers do not agree at position 1" in views.tokens(source).alt
+    with sdx.set_options(lang="ja"):
+        alt = views.tokens(source).alt
+    assert "do not agree" not in alt
+    assert "own words" in alt

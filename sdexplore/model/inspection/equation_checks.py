@@ -59,9 +59,11 @@ def equation_checks(pipe: Any, *, num_inference_steps: int | None = None, seed: 
     found = {dtype: _differences(own, steps, seed, dtype) for dtype in (torch.float32, torch.float64)}
     timesteps, single, size = found[torch.float32]
     _, double, _ = found[torch.float64]
-    kind = getattr(own.config, "beta_schedule", "trained")
     return EquationChecks(
-        scheduler=f"DDPMScheduler on the betas of this {type(own).__name__} ({kind}, {steps} of {most} steps)",
+        own_scheduler=type(own).__name__,
+        beta_schedule=getattr(own.config, "beta_schedule", "trained"),
+        steps=int(steps),
+        num_train_timesteps=most,
         timesteps=timesteps,
         numbers=int(np.prod(_SHAPE)),
         num_inference_steps=num_inference_steps,

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 STRINGS: Final[Mapping[str, str]] = {
-    "kind.joint": "joint attention",
-    "kind.self": "self-attention",
-    "kind.cross": "cross-attention",
+    "attention.self": "self-attention",
     "count.skip.one": "{n} skip",
     "count.skip.other": "{n} skips",
     "architecture.title": "{pipeline}: {denoiser} of {parameters} parameters",
@@ -29,8 +27,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "architecture.text_tokens": "{words} tokens\nof the text",
     "architecture.group": "{heads} heads\nwidth {width}",
     "architecture.alt": "{spaces} {denoiser} {attention} {conditioned}",
-    "architecture.alt.latents": "The architecture of the {pipeline}: at the left the pixel space with encoder E and "
-    "decoder D of the {autoencoder}, factor {factor}, beside it the latent space with the denoiser.",
+    "architecture.alt.latents": "The architecture of the {pipeline}: at the left the pixel space with encoder E "
+    "and decoder D of the {autoencoder}, factor {factor}, beside it the latent space with the denoiser.",
     "architecture.alt.pixels": "The architecture of the {pipeline}: without an autoencoder, the denoiser works on "
     "pixels.",
     "architecture.alt.unet": "The {unet} is a U of boxes on {levels} levels, {channels} channels.",
@@ -44,12 +42,12 @@ STRINGS: Final[Mapping[str, str]] = {
     "architecture.alt.unconditional": "Nothing stands for a prompt: it is unconditional.",
     "architecture.caption.latents_text": "How the {pipeline} makes a picture of a prompt: in the latent space, the "
     "{denoiser} predicts the noise again and again while it reads the prompt, and D decodes what is left.",
-    "architecture.caption.latents": "How the {pipeline} makes a picture of noise: in the latent space, the {denoiser} "
-    "predicts the noise again and again, and D decodes what is left.",
-    "architecture.caption.pixels_text": "How the {pipeline} makes a picture of a prompt: the {denoiser} predicts the "
-    "noise of the pixels again and again while it reads the prompt.",
-    "architecture.caption.pixels": "How the {pipeline} makes a picture of noise: the {denoiser} predicts the noise of "
-    "the pixels again and again.",
+    "architecture.caption.latents": "How the {pipeline} makes a picture of noise: in the latent space, the "
+    "{denoiser} predicts the noise again and again, and D decodes what is left.",
+    "architecture.caption.pixels_text": "How the {pipeline} makes a picture of a prompt: the {denoiser} predicts "
+    "the noise of the pixels again and again while it reads the prompt.",
+    "architecture.caption.pixels": "How the {pipeline} makes a picture of noise: the {denoiser} predicts the noise "
+    "of the pixels again and again.",
     "unet_comparison.2015": "U-Net, 2015",
     "unet_comparison.here": "{unet} of the\n{pipeline}",
     "unet_comparison.convolutions": "convolutions only",
@@ -61,11 +59,11 @@ STRINGS: Final[Mapping[str, str]] = {
     "unet_comparison.self": "{n} self",
     "unet_comparison.cross": "{n} cross",
     "unet_comparison.alt": "Two U-shaped diagrams, levels as rows. Left the U-Net of 2015: {levels_2015} levels of "
-    "{first} to {last} channels, {skips_2015} skips, no attention. Right the {unet}: {levels} levels, {channels} channels, "
-    "{skips} skips, {own} self-attention and {cross} cross-attention layers.",
+    "{first} to {last} channels, {skips_2015} skips, no attention. Right the {unet}: {levels} levels, {channels} "
+    "channels, {skips} skips, {own} self-attention and {cross} cross-attention layers.",
     "unet_comparison.caption": "What stayed of the U-Net of 2015 and what is new: the U and its skips stayed; "
     "residual blocks, the timestep and attention came.",
-    "kind.rest": "the rest",
+    "tree.rest": "the rest",
     "count.line.one": "{n} line",
     "count.line.other": "{n} lines",
     "tree.title": "{network}: {parameters} parameters",
@@ -77,25 +75,51 @@ STRINGS: Final[Mapping[str, str]] = {
     "tree.kind.cross": "cross, {heads} heads of {width}",
     "tree.kind.self": "self, {heads} heads of {width}",
     "tree.words": "words",
+    "tree.registers": "registers and words",
     "tree.picture": "picture",
     "tree.alt": "The modules of {network} ({class_name}) to depth {depth}, indented, in {lines} with a bar each: "
     "{parameters} parameters. Layers: {layers}.",
-    "tree.caption": "Where the parameters of the {class_name} are, in the order in which the data goes through it, and "
-    "what part of them is attention.",
-    "tree.caption.plain": "Where the parameters of the {class_name} are, in the order in which the data goes through "
-    "it.",
+    "tree.caption": "Where the parameters of the {class_name} are, in the order in which the data goes through it, "
+    "and what part of them is attention.",
+    "tree.caption.plain": "Where the parameters of the {class_name} are, in the order in which the data goes "
+    "through it.",
     "components.title": "{pipeline}: {parameters} parameters, {size}",
     "components.parameters": "parameters",
     "components.kind": "format, device",
     "components.size": "size",
-    "components.gap": "; ",
     "components.row.null": "{name}, null",
     "components.row.plain": "{name}, {class_name}",
     "components.row.network": "{name}, {class_name}: {parameters} parameters, {kind}, {size}",
+    "components.facts": "From sdx.components:",
     "components.alt": "The components of a {pipeline}, a row and a bar each: {rows}.",
     "components.alt.none": "A {pipeline} without components.",
     "components.caption": "What a {pipeline} is made of; its largest part: {largest}.",
     "components.caption.plain": "What a {pipeline} is made of.",
+    "reconstruction.title": "{encoder} of {model}: {image} → {latents}, {ratio} to 1, PSNR {psnr} dB",
+    "reconstruction.of_255": "error, of 255",
+    "reconstruction.channel": "z, channel {number}",
+    "reconstruction.preview": "linear preview",
+    "reconstruction.scale": "on the denoiser's scale",
+    "reconstruction.left": "; {number} more channels are not drawn",
+    "reconstruction.alt": "Above, a picture, its reconstruction by the {encoder} (PSNR {psnr} dB) and the error, 0 "
+    "to {error} of 255. Beneath, its {channels} latent channels of {grid} within ±{reach}{left}, and the linear "
+    "preview (R² {r2}).",
+    "reconstruction.caption": "What the {encoder} keeps of a picture when it is packed {ratio} to 1, and what the "
+    "latents look like that the denoiser works on.",
+    "latent_statistics.title": "{encoder} of {model}, {pictures}: scaling_factor {factor}, 1 / std is {fitted}\n"
+    "PSNR {psnr} dB, linear preview R² {r2}",
+    "latent_statistics.channel": "channel",
+    "latent_statistics.std": "standard deviation",
+    "latent_statistics.before": "z, before scaling",
+    "latent_statistics.normal": "normal",
+    "latent_statistics.latent": "latent, on the denoiser's scale",
+    "latent_statistics.density": "density",
+    "latent_statistics.inside": "{share} lie within ±5",
+    "latent_statistics.alt": "Left a pair of bars for each of {channels} latent channels, right their histograms, "
+    "over {pictures}: the standard deviations on the denoiser's scale are {stds}. scaling_factor is {factor}; "
+    "{fitted} would make it 1 over all channels.",
+    "latent_statistics.caption": "How well the scaling_factor of the {encoder} brings latents to the unit variance "
+    "that the denoiser expects.",
     "features.title": "features of {module}, step {step}, {role}, {grid}",
     "feature_components.colours": "1, 2, 3 as R, G, B",
     "feature_components.scaled": "each from least\nto greatest",
