@@ -19,6 +19,7 @@ SECONDS = {
     "tests/product/test_notebooks.py::test_notebook_runs[02_tokens_and_text]": 51,
     "tests/product/test_readme.py": 50,
     "tests/product/test_notebooks.py::test_notebook_runs[04_guidance]": 47,
+    "tests/product/test_notebooks.py::test_notebook_runs[12_the_whole_algorithm]": 35,
     "tests/product/test_notebooks.py::test_notebook_runs[01_a_look_inside]": 32,
     "tests/product/test_site.py": 30,
     "tests/product/test_notebooks.py::test_notebook_runs[05_attention]": 29,
