@@ -1,10 +1,10 @@
 """What holds for every picture that is made from now on: the language of its words, and the page that it is for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from .errors import RunError, did_you_mean
 
@@ -27,16 +27,27 @@ class Options:
 
 
 class _Setting:
-    """What `set_options` returns: as a context manager it restores the options at the end of its block."""
+    """What `set_options` returns: as a context manager it restores the options at the end of its block.
 
-    def __init__(self, before: Options) -> None:
-        self._before = before
+    A further block sets them again.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+        self._set()
+
+    def _set(self) -> None:
+        self._before, self._holds = _options, True
+        _set(replace(_options, **self._given))
 
     def __enter__(self) -> Options:
+        if not self._holds:
+            self._set()
         return options()
 
     def __exit__(self, *_: object) -> None:
         _set(self._before)
+        self._holds = False
 
 
 _options = Options()
@@ -60,10 +71,7 @@ def set_options(*, lang: str | None = None, theme: str | None = None) -> _Settin
     for name, value, known in (("lang", untyped[0], LANGUAGES), ("theme", untyped[1], THEMES)):
         if value is not None and value not in known:
             raise RunError(f"set_options({name}={value!r}): {did_you_mean(str(value), known)}")
-    before = _options
-    given = {name: value for name, value in (("lang", lang), ("theme", theme)) if value is not None}
-    _set(replace(before, **given))  # type: ignore[arg-type]  # checked above
-    return _Setting(before)
+    return _Setting({name: value for name, value in (("lang", lang), ("theme", theme)) if value is not None})
 
 
 def options() -> Options:

@@ -70,8 +70,19 @@ def _found(code: int) -> bool:
     for name in _EAST_ASIAN_FAMILIES:
         if name in names and code in _characters(name):
             _needed.append(name)
+            _give_to_the_figure_that_is_drawn()
             return True
     return False
+
+
+def _give_to_the_figure_that_is_drawn() -> None:
+    """Texts that are made after this in the block of `picture.style` have the new family too."""
+    from matplotlib import rcParams
+
+    from .text_cache import styled
+
+    if styled.get():
+        rcParams["font.family"] = list(families())
 
 
 def _look_for_new_fonts() -> bool:

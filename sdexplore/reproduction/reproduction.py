@@ -105,7 +105,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         if trace.provenance.get("model") == "unknown":
             found.append("The pipeline does not say where its weights are from.")
     found += [said for trace, source in zip(traces, sources, strict=True) for said in decoded_as_then(trace, source)]
-    with pinned(Options(lang=facts.get("lang", "en"))):
+    with pinned(Options(lang=facts.get("lang", "en"), theme=facts.get("theme", "light"))):
         made = line.draw(pipe, traces, facts.get("over"), given, of_runs)
     _check_given(line, facts, made)
     most = facts.get("most_bytes")

@@ -132,6 +132,8 @@ def _seen(trace: Trace, words: Sequence[Word] | None) -> list[_Seen]:
         if words is not None:
             raise TraceError("story(words=…): this trace has no attention to words, or no picture; leave words out")
         return []
+    if words is None and not any(one.different_words for one in trace.tokens.get("cond", {}).values()):
+        return []
     selection = Selection()
     asked = tuple(words) if words is not None else words_of(trace, "cond", None)
     maps = word_maps(trace, asked, selection)

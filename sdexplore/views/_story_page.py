@@ -1,22 +1,23 @@
 """The page of a story: places in inches, and the tokens of a prompt in lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
-from ..base.display import width
 from ..figures.columns import BLOG_COLUMN
 from ..figures.panels import Panel
-from ..figures.picture import drawable
+from ..figures.picture import canvas_of, drawable
 from ..strings.wording import wording
 from ..text.token import Token
 
 GAP: Final = 0.26  # inches between two panels, for an arrow
 LINE: Final = 0.2  # inches of a line of words
 CHIP: Final = 0.3  # inches of a line of tokens
-_LETTER: Final = 0.5 * 9.0 / 72  # inches of a letter of a token, about
+_BETWEEN: Final = 0.16  # inches from the end of a token's text to the beginning of the next
+_SIZE: Final = 9.0  # points
 
 
 class Chip(NamedTuple):
@@ -59,10 +60,9 @@ def lines_of(tokens: Sequence[Token]) -> list[list[Chip]]:
     padding = sum(one.kind == "padding" for one in tokens)
     if padding:
         shown.append(Chip(wording("story.padding", number=padding), None, is_text=False))
-    lines: list[list[Chip]] = []
-    room = 0.0
+    measure, lines, room = _measure(), list[list[Chip]](), 0.0
     for one in shown:
-        wide = _wide(one.text)
+        wide = measure(one.text)
         if wide > room or not lines:
             lines.append([])
             room = BLOG_COLUMN
@@ -73,14 +73,22 @@ def lines_of(tokens: Sequence[Token]) -> list[list[Chip]]:
     return [*lines[:most], [Chip(wording("story.more", number=left), None, is_text=False)]] if left else lines
 
 
-def _wide(text: str) -> float:
-    return width(text) * _LETTER + 0.22
+def _measure() -> Callable[[str], float]:
+    """How far from the beginning of a token the next one begins, in inches, by its text."""
+    figure, font = Figure(figsize=(1, 1)), FontProperties(size=_SIZE)
+    renderer = canvas_of(figure).get_renderer()
+
+    def measured(text: str) -> float:
+        plain = text.replace(r"\$", "$")  # as it is drawn
+        return float(renderer.get_text_width_height_descent(plain, font, False)[0]) / figure.dpi + _BETWEEN  # noqa: FBT003  (matplotlib's)
+
+    return measured
 
 
 def write_tokens(page: Page, top: float, lines: Sequence[Sequence[Chip]], colours: Mapping[int, str]) -> None:
     """Writes lines of tokens beneath their heading; `colours` of the frames around those at some positions."""
     page.words(0.0, top, wording("story.prompt"))
-    high = CHIP * len(lines)
+    high, measure = CHIP * len(lines), _measure()
     ax = page.axes(0.0, top - LINE - high, BLOG_COLUMN, high)
     ax.set(xlim=(0.0, BLOG_COLUMN), ylim=(high, 0.0))
     for number, line in enumerate(lines):
@@ -94,5 +102,5 @@ def write_tokens(page: Page, top: float, lines: Sequence[Sequence[Chip]], colour
                 "linewidth": 2.0 if colour else 0.8,
             }
             ink = "#111111" if is_text else "#666666"
-            ax.text(left, CHIP * (number + 0.5), text, fontsize=9, color=ink, va="center", bbox=box)
-            left += _wide(text)
+            ax.text(left, CHIP * (number + 0.5), text, fontsize=_SIZE, color=ink, va="center", bbox=box)
+            left += measure(text)

@@ -26,6 +26,18 @@ def test_a_block_restores_them_after_an_exception_too():
     assert options() == before
 
 
+def test_a_setting_that_is_kept_holds_in_each_of_its_blocks():
+    before = options()
+    japanese = sdx.set_options(lang="ja")
+    with japanese:
+        assert options().lang == "ja"
+    with sdx.set_options(theme="dark"):
+        with japanese:
+            assert (options().lang, options().theme) == ("ja", "dark")
+        assert (options().lang, options().theme) == (before.lang, "dark")
+    assert options() == before
+
+
 @pytest.mark.parametrize(
     ("given", "said"), [({"lang": "jp"}, "'ja'"), ({"theme": "drak"}, "'dark'"), ({"lang": "日本語"}, "日本語")]
 )

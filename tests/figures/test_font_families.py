@@ -5,9 +5,11 @@ import io
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from matplotlib import font_manager
+from matplotlib import font_manager, rcParams
+from matplotlib.figure import Figure
 
 from sdexplore.figures.font_families import BUNDLED, drawable, families, has_glyph, is_east_asian
+from sdexplore.figures.picture import style
 
 RARE = 0x2EBF0  # a Chinese character that no font of Debian has
 
@@ -77,6 +79,15 @@ def test_a_font_that_is_installed_later_is_found_in_the_same_kernel(font_folder)
     (font_folder / "later.ttf").write_bytes(a_font("VL Gothic", RARE))
     assert drawable(chr(RARE)) == chr(RARE)
     assert families()[-1] == "VL Gothic"
+
+
+def test_a_font_that_is_first_needed_while_a_figure_is_drawn_draws_that_figure(font_folder):
+    (font_folder / "later.ttf").write_bytes(a_font("VL Gothic", RARE))
+    before = list(rcParams["font.family"])
+    with style():
+        text = Figure().text(0, 0, drawable(chr(RARE)))
+    assert "VL Gothic" in text.get_fontfamily()
+    assert rcParams["font.family"] == before
 
 
 def test_a_family_that_is_gone_is_no_family_of_figures():

@@ -1,9 +1,12 @@
 """A run on one page: tokens, noise, predicted x0, picture, and the maps of words over it."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import synthetic
 from artists import again, equal, panels, shown
+from tiny_pipelines import stable_diffusion
 
 import sdexplore as sdx
 from sdexplore.base.errors import TokenError, TraceError
@@ -41,6 +44,24 @@ def test_what_a_trace_does_not_hold_is_left_out():
     assert "linear preview" in picture.alt
     assert titles(picture)[0] == "x_t, step 0"
     assert "picture" not in titles(picture)
+
+
+def test_a_prompt_without_words_is_told_without_attention():
+    empty = sdx.run(stable_diffusion(), "", seed=1, num_inference_steps=1, height=64, width=64)
+    picture = sdx.views.story(empty)
+    assert "attention" not in picture.alt
+    assert titles(picture)[-1] == "picture"
+
+
+def test_tokens_stand_beside_each_other(trace):
+    wide = synthetic.tokenization("WWWWWWWWWW MMMMMMMMMM 猫猫猫猫 " * 3)
+    picture = sdx.views.story(trace.altered(tokens={"cond": {"tokenizer": wide}}, cross_attention={}))
+    picture.png(width=400)
+    (ax,) = (ax for ax in panels(picture) if any(text.get_bbox_patch() for text in ax.texts))
+    boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
+    assert len(boxes) > 9
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert all(box.x1 <= picture.figure.bbox.x1 for box in boxes)
 
 
 def test_a_story_refuses_what_it_cannot_tell(trace):

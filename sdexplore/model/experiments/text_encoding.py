@@ -153,13 +153,14 @@ def _mask(module: Any, tokenization: Tokenization, ids: torch.Tensor, *, masked:
 def _is_causal(encoded: Encoded) -> bool:
     """Whether another token changes nothing before it."""
     ids = list(encoded.tokens.ids)
-    end = encoded.tokens.first_end
-    place = len(ids) - 1 if end is None else end
+    place = encoded.tokens.first_end or len(ids) - 1  # T5 begins an empty prompt with its end: nothing is before it
     ids[place] = ids[place - 1] if ids[place] != ids[place - 1] else (ids[place] + 1) % encoded.module.config.vocab_size
     before, after = (
         one.hidden_states[-1][0, :place].float()
         for one in (encoded, encode(encoded.name, encoded.module, encoded.tokens, tuple(ids), masked=encoded.masked))
     )
+    if not before.numel():  # one token, which sees itself either way
+        return True
     return bool((before - after).abs().max() <= _SAME * before.abs().max())
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_pipelines import ddpm, latent_diffusion_text, stable_diffusion, stable_diffusion_xl
+from tiny_transformers import flux
 
 import sdexplore as sdx
 
@@ -140,3 +141,10 @@ def test_a_prompt_is_shown_escaped(tiny):
     assert "<b>cat" not in found._repr_html_()
     assert "&lt;b&gt;cat" in found._repr_html_()
     assert "layer 2" in repr(found)
+
+
+def test_an_empty_prompt_is_encoded_where_its_end_is_the_first_token():
+    found = sdx.text_encoding(flux(), "")
+    assert found["text_encoder_2"].tokens.first_end == 0
+    assert not found["text_encoder_2"].causal
+    assert found["text_encoder"].causal
