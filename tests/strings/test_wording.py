@@ -1,0 +1,28 @@
+"""A string filled in: in Japanese a space stands between Latin and Japanese letters, and nowhere else."""
+
+import pytest
+
+import sdexplore as sdx
+from sdexplore.strings.wording import wording
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        ("gradient", "gradient では cat"),  # Latin and Japanese letters
+        ("2 回の呼び出し", "2 回の呼び出しでは cat"),
+        ("", " では cat"),
+    ],
+)
+def test_a_space_beside_a_field_falls_away_between_japanese_letters(thing, said):
+    with sdx.set_options(lang="ja"):
+        assert wording("attribution.order", method=thing, words="cat") == said
+
+
+def test_english_is_filled_in_as_it_stands():
+    assert wording("quote", text="猫 {cat} は") == "'猫 {cat} は'"
+
+
+def test_spaces_within_a_field_stay():
+    with sdx.set_options(lang="ja"):
+        assert wording("quote", text="猫 と 犬") == "「猫 と 犬」"
