@@ -136,8 +136,8 @@ class Study(StudyTable):
             on_row: Called with a StudyProgress after each row; without it a bar is shown.
             resources: Of Dask: what a run takes of its worker, as in {"GPU": 1}.
             window: How many tasks are under way; by default four for each thread of the workers.
-            per_task: How many runs are one task; more than one where a run takes less than a tenth of a second. A driver
-                that holds Dask's scheduler too, as of a LocalCluster made here, grows over its first thousands of
+            per_task: How many runs are one task; more than one where a run takes less than a tenth of a second. A
+                driver that holds Dask's scheduler too, as of a LocalCluster made here, grows over its first thousands of
                 tasks: Dask keeps its last 1,000 messages of each connection, and no more
                 (`distributed.admin.low-level-log-length`, set before the cluster is made).
             batch: How many runs one call of the pipeline may draw: runs that follow one another, of following seeds,
