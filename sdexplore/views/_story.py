@@ -74,15 +74,19 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
         figure = _drawn(trace, () if tokens is None else tokens.tokens, film, seen, bool(clean))
     shown = {step: [picture] for step, picture in zip(steps, clean or noisy, strict=True)}
     undecoded = not_decoded(shown)
-    alt = wording(
-        "story.alt",
-        prompt=in_words(trace),
-        tokens=counted(0 if tokens is None else sum(one.kind == "text" for one in tokens.tokens), "token"),
-        way=way_of(trace),
-        steps=steps_named(steps),
-        of=trace.num_steps,
-        attention=_in_words(trace, seen),
-    )
+    told = {
+        "prompt": in_words(trace),
+        "way": way_of(trace),
+        "steps": steps_named(steps),
+        "of": trace.num_steps,
+        "attention": _in_words(trace, seen),
+    }
+    if tokens is None:
+        alt = wording("story.alt.steps", **told)
+    else:
+        texts = sum(one.kind == "text" for one in tokens.tokens)
+        alt = wording("story.alt", **told, tokens=counted(texts, "token"))
+    caption = "story.caption.steps" if tokens is None else "story.caption" if seen else "story.caption.plain"
     given: dict[str, Any] = {} if words is None else {"words": list(words)}
     given |= {} if decode else {"decode": False}
     return Picture(
@@ -90,7 +94,7 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
         data={name: picture.pixels for name, (_, picture) in film.items()}
         | {f"attention/{label(one.word)}": one.pixels for one in seen},
         alt=alt + (wording("denoising.not_decoded", pictures=undecoded) if undecoded else ""),
-        caption=wording("story.caption" if seen else "story.caption.plain"),
+        caption=wording(caption),
         call=line_of_code("story", f"trace{options(given)}", trace),
     )
 

@@ -43,6 +43,14 @@ def test_what_a_trace_does_not_hold_is_left_out():
     assert "picture" not in titles(picture)
 
 
+def test_a_run_without_a_prompt_has_a_story_too():
+    picture = sdx.views.story(synthetic.trace(cross_attention={}, tokens={}))
+    assert "token" not in picture.alt
+    assert "no prompt" in picture.alt
+    assert "token" not in picture.caption
+    assert titles(picture)[-1] == "picture"
+
+
 def test_a_story_refuses_what_it_cannot_tell(trace):
     with pytest.raises(TokenError, match="'bird'"):
         sdx.views.story(trace, ["bird"])
