@@ -28,6 +28,7 @@ def test_a_story_goes_from_noise_over_x0_to_the_picture_and_the_words(trace):
 
 def test_a_word_has_one_colour_around_its_tokens_and_its_map(trace):
     picture = sdx.views.story(trace, ["cat"])
+    assert picture.call == sdx.views.story(trace, "cat").call
     chips = {text.get_text(): text.get_bbox_patch() for ax in panels(picture) for text in ax.texts}
     (around,) = (patch for ax in panels(picture) if ax.get_title() == "cat" for patch in ax.patches)
     assert chips["cat"].get_edgecolor() == around.get_edgecolor()
