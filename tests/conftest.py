@@ -13,13 +13,12 @@ os.environ.setdefault(
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more; several processes share the cores
 
-gc.disable()  # until the tests run: collecting them imports a million objects that stay
-sys.modules["rfc3987_syntax"] = None  # jsonschema compiles its grammar for seconds; no schema of a notebook uses it
-
 import pytest
 import type_checks
 from hypothesis import settings
 
+gc.disable()  # until the tests run: collecting them imports a million objects that stay
+sys.modules["rfc3987_syntax"] = None  # jsonschema compiles its grammar for seconds; no schema of a notebook uses it
 type_checks.install()
 settings.register_profile("untimed", deadline=None)  # no test is timed
 settings.load_profile("untimed")
@@ -146,3 +145,11 @@ def picture(trace):
     import sdexplore as sdx
 
     return sdx.views.attention(trace, ["cat"])
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """What every view is drawn from, made when it is first asked for."""
+    from every_view import World
+
+    return World(tmp_path_factory.mktemp("world"))

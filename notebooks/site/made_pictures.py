@@ -38,7 +38,7 @@ class Material:
     @cached_property
     def trace(self):
         """The run to explore, with what its page can show."""
-        return self._run(6, sdx.Record(features=("mid_block", "up_blocks.1")))
+        return self._run(6, sdx.Record(features=("mid_block", "up_blocks.1"), decode=3))
 
     @cached_property
     def measured(self):

@@ -87,7 +87,7 @@ class Commands(SphinxDirective):
         lines = []
         for name in COMMANDS:
             where = " (in a terminal too)" if name in FILE_COMMANDS else ""
-            lines += [f".. rubric:: {name}{where}", "", "::", ""]
+            lines += [f".. rubric:: {name}{where}", "", ".. code-block:: text", ""]
             lines += [f"   {line}" for line in help_of(name).splitlines()] + [""]
         return self.parse_text_to_nodes(StringList(lines, "commands"))
 

@@ -79,7 +79,8 @@ def _of_studies(found: Benchmark, chosen: argparse.Namespace) -> Benchmark:
         from .studies import study_benchmarks
     except ImportError as error:
         raise SdexploreError(f"--only studies: pip install 'sdexplore[studies]' ({error})") from error
-    for one in study_benchmarks(chosen.steps, chosen.pairs):
+    few = {"stubs": 10_000, "rows": 100_000} if chosen.quick else {}
+    for one in study_benchmarks(chosen.steps, chosen.pairs, **few):
         found = found.joined(one)
         for row in one.rows:
             _say(f"{row.subject}: {row.name}: {row.share or row.seconds} {row.note}")

@@ -82,6 +82,13 @@ def plain_runs(seeds: Sequence[int], steps: int) -> list[tuple[Any, ...]]:
     return found
 
 
+def one_thread() -> None:
+    """Gives a plain process one thread, as a worker of Dask has."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def _against_a_loop(folder: Path, steps: int, pairs: int, runs: int = 3) -> list[BenchmarkRow]:
     numbers = count()
 
@@ -98,7 +105,7 @@ def _against_processes(folder: Path, steps: int, pairs: int, runs: int = 16) -> 
 
     numbers = count()
     with (
-        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(2, get_context("spawn"), one_thread) as pool,
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="0"
         ) as cluster,

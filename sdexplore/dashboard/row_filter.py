@@ -1,6 +1,7 @@
 """Which rows of a study are shown: a condition a column, chosen by hand, as `StudyTable.table(where=…)` takes it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -97,7 +98,7 @@ class RowFilter:
             found, _ = values_of(self._study, name, 1 << 30)
             ends = (found[0], found[-1]) if found else ("any", "any")
             for made, end in zip((self._low, self._high), ends, strict=True):
-                made.placeholder = end if isinstance(end, str) else f"{end:.6g}"
+                made.placeholder = f"{end:.6g}" if isinstance(end, float) else str(end)
 
     def add(self) -> None:
         """Takes the condition that the controls say."""
@@ -116,7 +117,7 @@ class RowFilter:
         if how == RANGE and (self._low.value.strip() or self._high.value.strip()):
             low, high = (_number(made, name) for made in (self._low, self._high))
             if low is not None and high is not None and low > high:
-                raise RunError(f"{name} from {low:g} to {high:g}: the first is the lower one")
+                raise RunError(f"{name} from {low} to {high}: the first is the lower one")
             return slice(low, high)
         return None if how == NONE else ...
 
@@ -135,14 +136,16 @@ class RowFilter:
         close(*before)
 
 
-def _number(made: Any, name: str) -> float | None:  # noqa: ANN401  (widgets have no types)
+def _number(made: Any, name: str) -> int | float | None:  # noqa: ANN401  (widgets have no types)
     text = made.value.strip()
     if not text:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        raise RunError(f"{name} {made.description} {clip(text, 40)!r}: a number is expected, as in 0.5") from None
+    for kind in (int, float):
+        with suppress(ValueError):
+            number = kind(text)
+            if number == number:  # noqa: PLR0124  (else it is NaN)
+                return number
+    raise RunError(f"{name} {made.description} {clip(text, 40)!r}: a number is expected, as in 0.5")
 
 
 def in_words(name: str, value: Any) -> str:  # noqa: ANN401  (a condition)
@@ -150,6 +153,6 @@ def in_words(name: str, value: Any) -> str:  # noqa: ANN401  (a condition)
     if value is None or value is ...:
         return f"{name} {NONE if value is None else ANY}"
     if isinstance(value, slice):
-        low, high = ("" if one is None else f"{one:g}" for one in (value.start, value.stop))
-        return f"{name} {low or '…'} to {high or '…'}"
+        low, high = ("…" if one is None else str(one) for one in (value.start, value.stop))
+        return f"{name} {low} to {high}"
     return f"{name} = {value[0]}" if len(value) == 1 else f"{name}: {counted(len(value), 'value')}"

@@ -85,7 +85,8 @@ def name_of(row: Mapping[str, Any]) -> str:
     """A run in words: its prompt and seed where the row has them, and the beginning of its identity."""
     prompt, seed = row.get("run.prompt"), row.get("seed")
     said = [clip(prompt, _NAME)] if isinstance(prompt, str) else []
-    said += [f"seed {seed:g}"] * isinstance(seed, int | float)
+    if isinstance(seed, int):
+        said.append(f"seed {seed}")
     return ", ".join([*said, str(row["identity"])[:8]])
 
 

@@ -15,7 +15,6 @@ from ..strings.wording import listed, wording
 from ..trace.collections import Traces
 from ..trace.non_finite import NonFinite, kind_of, non_finite
 from ..trace.trace import Trace
-from .captions import AltText
 from .names import steps_named
 from .picture import Picture, drawable
 
@@ -50,13 +49,12 @@ def told(picture: Picture, sources: Iterable[object]) -> Picture:
         return picture
     title = picture.figure.get_suptitle()
     picture.figure.suptitle(f"{title}\n{drawable(note, 110)}", fontsize=9)
-    return replace(picture, alt=f"{picture.alt} {note}", caption=f"{picture.caption} {note}")
+    return replace(picture, alt=with_note(picture.alt, note), caption=with_note(picture.caption, note))
 
 
-def named(alt: str, data: Mapping[str, np.ndarray], sources: Iterable[object]) -> str:
-    """An alt text with a word on NaN and Inf in the sources of what it describes; itself where there are none."""
-    note = note_on(data, sources)
-    return AltText.of(alt).adding(note) if note else alt
+def with_note(text: str, note: str) -> str:
+    """An alt text or a caption with one more sentence; itself where that is ""."""
+    return wording("lost.added", text=text, note=note) if note else text
 
 
 def note_on(data: Mapping[str, np.ndarray], sources: Iterable[object]) -> str:

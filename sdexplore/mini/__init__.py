@@ -1,5 +1,7 @@
 """The embedded miniature Stable Diffusion, and the world of scenes that it was trained on.
 
+A scene, its picture, and the mask of each word::
+
     scene = sample(random.Random(7))
     image, masks = render(scene, random.Random(0))
 

@@ -2,9 +2,11 @@
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,24 +14,26 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..analysis.attention import word_maps
-from ..analysis.selection import Heads, Layers, Selection, Whole, Word, label
+from ..analysis.selection import Heads, Layers, Selection, Whole, Word
 from ..analysis.trajectory import StepPicture, predicted_pictures, step_pictures
-from ..base import atomic_files
-from ..base.display import clip, counted, escape, harmless
+from ..base import atomic_files, display
+from ..base.display import clip, escape, harmless
 from ..base.errors import PublishError, TraceError
-from ..base.options import Theme
-from ..figures.alt_texts import in_words, peak, way_of
-from ..figures.captions import AltText, with_details
+from ..base.options import Theme, pinned
+from ..base.options import options as options_now
+from ..figures.alt_texts import in_words, peak_place, way_of
 from ..figures.cells import place_of
-from ..figures.code_lines import CodeLine, options
+from ..figures.code_lines import CodeLine, in_language, options
 from ..figures.colours import SEQUENTIAL
+from ..figures.columns import SMALL
 from ..figures.labels import colour_bar
-from ..figures.names import drawn_by, not_decoded
-from ..figures.not_numbers import named, top_of
+from ..figures.names import attention_name, drawn_by, kind_named, not_decoded, steps_named, word_name
+from ..figures.not_numbers import note_on, top_of, with_note
 from ..figures.panels import panels
 from ..figures.picture import drawable, style
 from ..figures.themes import themed
 from ..figures.titles import run_title, selection_title, step_title
+from ..strings.wording import counted, wording
 from ..trace.one_frame import one_frame
 from ..trace.step_decoding import VAE
 from ..trace.trace import Steps, Trace
@@ -41,6 +45,8 @@ _WIDTH = 720  # pixels, the column of a blog
 _MOST = 2000  # frames, each a picture in memory
 _HOLD = 1.5  # seconds that the last frame stays
 _FORMATS = (".webp", ".gif", ".mp4")
+Drawn: TypeAlias = tuple[list[np.ndarray], dict[str, np.ndarray], str, str]
+"""Frames, the arrays that were drawn, alt text and caption."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +57,25 @@ class Animation:
         frames: uint8, (Y, X, 3) each.
         seconds: How long each frame is shown.
         data: The arrays that were drawn, by frame.
-        alt: What is to be seen, in words.
+        alt: What is to be seen, for a reader who does not see it.
+        caption: What it means, in a sentence, for a reader who sees it: it stands beneath in an article.
         call: The line of code that makes it again.
+        lang: The language of its words.
     """
 
     frames: tuple[np.ndarray, ...]
     seconds: tuple[float, ...]
     data: dict[str, np.ndarray]
     alt: str
-    call: CodeLine
+    caption: str
+    call: str
+    lang: str = field(default_factory=lambda: options_now().lang)
     _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
 
     @property
-    def caption(self) -> str:
-        """What stands beneath it in an article: a sentence."""
-        return AltText.of(self.alt).caption
+    def sources(self) -> tuple[Mapping[str, Any], ...]:
+        """How the trace in it was made, as JSON."""
+        return self.call.sources if isinstance(self.call, CodeLine) else ()
 
     def save(self, path: str | Path, *, fit: int | None = ZENN_FIT, frames: int | None = None) -> Path:
         """Writes it to `path` (.webp, .gif, or .mp4 with the extra `video`) and makes its folders; returns the path.
@@ -125,7 +135,7 @@ class Animation:
 
     def __repr__(self) -> str:
         y, x = self.frames[0].shape[:2]
-        return f"Animation of {counted(len(self.frames), 'frame')}, {x} × {y} pixels: {self.alt}\n{self.call}"
+        return f"Animation of {display.counted(len(self.frames), 'frame')}, {x} × {y} pixels: {self.alt}\n{self.call}"
 
 
 def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
@@ -177,7 +187,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
             raise TraceError(
                 f"animation(frames=True, {name}=…): frames are those of the finished video; leave {name} out"
             )
-        drawn, data, alt = _video(trace, theme)
+        make = partial(_video, trace)
         line = f"sdx.animation(trace{arguments})"
     elif word is None:
         if extra := [name for name in selection.given if name != "steps"]:
@@ -185,19 +195,25 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
                 f"animation({extra[0]}={selection.given[extra[0]]!r}) is for a word's map: name a word, or leave "
                 f"{extra[0]} out"
             )
-        drawn, data, alt = _denoising(one_frame(trace), steps, theme)
+        make = partial(_denoising, one_frame(trace), steps)
         line = f"sdx.animation(trace{arguments})"
     else:
         _check_length(len(selection.of(trace).steps))
-        drawn, data, alt = _word(trace, word, selection, theme)
+        make = partial(_word, trace, word, selection)
         line = f"sdx.animation(trace, {word!r}{arguments})"
+    with pinned() as held:
+        drawn, data, alt, caption = make(theme)
+        note = note_on(data, (trace,))
+        alt, caption = with_note(alt, note), with_note(caption, note)
     each = seconds / len(drawn)
     return Animation(
         frames=tuple(drawn),
         seconds=(*[each] * (len(drawn) - 1), each + _HOLD),
         data=data,
-        alt=named(alt, data, (trace,)),
-        call=CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]),
+        alt=alt,
+        caption=caption,
+        call=in_language(CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]), held.lang),
+        lang=held.lang,
     )
 
 
@@ -206,7 +222,7 @@ def _check_length(frames: int) -> None:
         raise TraceError(f"animation: {frames:,} frames are more than {_MOST:,}; name fewer, steps=range(50)")
 
 
-def _video(trace: Trace, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+def _video(trace: Trace, theme: Theme) -> Drawn:
     frames = trace.recorded("frames")
     count, y, x = frames.shape[:3]
     _check_length(count)
@@ -214,26 +230,27 @@ def _video(trace: Trace, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.n
         drawn = axes[0, 0].imshow(frames[0])
 
         def show(number: int) -> None:
-            figure.suptitle(f"{run_title(trace)}\nframe {number} of {count}, from 0", fontsize=9)
+            figure.suptitle(f"{run_title(trace)}\n{wording('animation.frame', number=number, of=count)}", fontsize=9)
             drawn.set_data(frames[number])
 
         show(0)
         made = _rendered(figure, count, show, theme)
-    return made, {"frames": frames}, f"The video of {counted(count, 'frame')} that was drawn for {in_words(trace)}."
+    alt = wording("animation.video.alt", frames=counted(count, "frame"), prompt=in_words(trace))
+    return made, {"frames": frames}, alt, wording("animation.video.caption")
 
 
-def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+def _denoising(trace: Trace, steps: Steps, theme: Theme) -> Drawn:
     chosen = tuple(trace.decoded) if steps is None and len(trace.decoded) > 1 else trace.check_steps(steps)
     if not chosen:
         raise TraceError(f"animation(steps={steps!r}): name at least one step, or leave steps out")
     _check_length(len(chosen))
-    names = ["x_t"] + ["predicted x0"] * (trace.pred_original_sample is not None)
+    names = [wording("denoising.x_t"), *[wording("denoising.x0")] * (trace.pred_original_sample is not None)]
     noisy, clean = step_pictures(trace, chosen, decode=steps is not None or len(trace.decoded) > 1)
     rows = [list(one) for one in zip(*filter(None, (noisy, clean)), strict=True)]
     titles = [step_title(trace, step).replace("\n", ", ") for step in chosen]
     if trace.image is not None:
         rows.append([StepPicture(trace.image, VAE)] * len(names))
-        titles.append("picture")
+        titles.append(wording("panel.picture"))
     said = not_decoded(dict(zip(chosen, rows, strict=False)))
     y, x = rows[0][0].pixels.shape[:2]
     with panels(1, len(names), aspect=y / x, top=0.9) as (figure, axes):
@@ -241,31 +258,38 @@ def _denoising(trace: Trace, steps: Steps, theme: Theme) -> tuple[list[np.ndarra
         drawn = [ax.imshow(picture.pixels) for ax, picture in zip(axes[0], rows[0], strict=True)]
         for ax, name in zip(axes[0], names, strict=True):
             ax.set_title(name, fontsize=9)
-            ax.set_xlabel("linear", fontsize=7)
+            ax.set_xlabel(wording("panel.linear"), fontsize=SMALL)
 
         def show(number: int) -> None:
             figure.suptitle(f"{run_title(trace)}\n{titles[number]}", fontsize=9)
             for ax, image, picture in zip(axes[0], drawn, rows[number], strict=True):
                 image.set_data(picture.pixels)
                 image.set_extent(place_of(picture.pixels))
-                ax.set_xlabel(drawable(drawn_by(picture), 40) or " ", fontsize=7)
+                ax.set_xlabel(drawable(drawn_by(picture), 40) or " ", fontsize=SMALL)
 
         frames = _rendered(figure, len(rows), show, theme)
-    alt = (
-        f"Animation over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}: the latents and the picture that "
-        f"they predict, {way_of(trace)}, for {in_words(trace)}." + (f" Not decoded by the VAE: {said}." if said else "")
+    alt = wording(
+        "animation.alt" if len(names) > 1 else "animation.alt.x_t",
+        steps=_from_to(chosen),
+        of=trace.num_steps,
+        way=way_of(trace),
+        prompt=in_words(trace),
+        drawn_by=wording("denoising.not_decoded", pictures=said) if said else "",
     )
-    return frames, {"steps": np.array(chosen)}, alt
+    return frames, {"steps": np.array(chosen)}, alt, wording(f"animation.caption.{trace.kind}")
 
 
-def _word(
-    trace: Trace, word: Word, selection: Selection, theme: Theme
-) -> tuple[list[np.ndarray], dict[str, np.ndarray], str]:
+def _from_to(steps: Sequence[int]) -> str:
+    return wording("steps.range", first=steps[0], last=steps[-1]) if len(steps) > 1 else steps_named(steps)
+
+
+def _word(trace: Trace, word: Word, selection: Selection, theme: Theme) -> Drawn:
     read = selection.of(trace)
     chosen = read.steps
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
     top = top_of(maps)
-    predicted, how = predicted_pictures(trace, chosen)
+    predicted, kind = predicted_pictures(trace, chosen)
+    how = kind_named(kind)
     y, x = maps.shape[1:]
     with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):
         over = selection_title(trace, read, without=("steps",))
@@ -274,12 +298,12 @@ def _word(
             return f"{run_title(trace)}\n{over}\n{step_title(trace, step).replace(chr(10), ', ')}"
 
         figure.suptitle(title(chosen[0]), fontsize=9)
-        axes[0, -1].set_title(f"“{drawable(label(word), 40)}”", fontsize=9)
+        axes[0, -1].set_title(wording("run.prompt", prompt=drawable(word_name(word), 40)), fontsize=9)
         drawn = axes[0, -1].imshow(maps[0], cmap=SEQUENTIAL, vmin=0.0, vmax=top or 1.0)
         if predicted:
-            axes[0, 0].set_title(f"predicted x0, {how}", fontsize=9)
+            axes[0, 0].set_title(wording("animation.x0", how=how), fontsize=9)
             pictured = axes[0, 0].imshow(predicted[0])
-        colour_bar(figure, drawn, axes[0, -1], label="attention probability", pad=0.02)
+        colour_bar(figure, drawn, axes[0, -1], label=wording("attention.probability"), pad=0.02)
 
         def show(number: int) -> None:
             figure.suptitle(title(chosen[number]), fontsize=9)
@@ -288,15 +312,12 @@ def _word(
                 pictured.set_data(predicted[number])
 
         frames = _rendered(figure, len(chosen), show, theme)
-    name = clip(label(word))
-    ends = [peak(f"at step {step} it", pixels) for step, pixels in ((chosen[0], maps[0]), (chosen[-1], maps[-1]))]
-    beside = f", beside the picture that each step predicts ({how})" if predicted else ""
-    alt = with_details(
-        f"Animation of the {read.kind} to {name} over steps {chosen[0]} to {chosen[-1]} of {trace.num_steps}, on "
-        f"one scale from 0 to {top:.3g}{beside}",
-        *ends,
-    )
-    return frames, {"maps": maps, "steps": np.array(chosen)}, alt
+    name = clip(word_name(word))
+    told = {"attention": attention_name(read), "word": name, "steps": _from_to(chosen), "of": trace.num_steps}
+    told |= {"top": f"{top:.3g}", "prompt": in_words(trace)}
+    told |= {"first": peak_place(maps[0]), "last": peak_place(maps[-1])}
+    alt = wording("animation.word.alt.beside", **told, how=how) if predicted else wording("animation.word.alt", **told)
+    return frames, {"maps": maps, "steps": np.array(chosen)}, alt, wording("animation.word.caption", word=name)
 
 
 def _rendered(figure: Figure, count: int, show: Any, theme: Theme) -> list[np.ndarray]:  # noqa: ANN401  (int -> None)

@@ -15,9 +15,11 @@ from .. import views
 from ..base import json_text
 from ..base.display import clip
 from ..base.errors import PublishError
-from ..base.options import Theme
+from ..base.options import Theme, options
+from ..figures.alt_texts import in_words
 from ..figures.code_lines import summary, without_language
 from ..figures.picture import Picture
+from ..strings.wording import wording
 from ..trace.facts import facts_of
 from ..trace.trace import Trace
 from .animations import Animation
@@ -87,7 +89,8 @@ def material_of(
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name="animation",
-            sources=thing.call.sources,
+            lang=thing.lang,
+            sources=thing.sources,
         )
     if isinstance(thing, Trace):
         return _trace(thing, alt, caption, most_bytes)
@@ -96,8 +99,9 @@ def material_of(
 
 def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
     pixels = trace.recorded("image")
-    prompt = f" for {clip(trace.prompt, 200)!r}" if trace.prompt is not None else ""
-    words = f"The picture that {trace.provenance.get('model', '?')} drew{prompt}, seed {trace.call.get('seed')}."
+    told = {"model": clip(str(trace.provenance.get("model", "?"))), "prompt": in_words(trace)}
+    height, width = pixels.shape[:2]
+    words = wording("trace.alt", **told, seed=trace.call.get("seed"), width=width, height=height)
     sources = [facts_of(trace)]
     code = f"trace.image  # trace {trace.fingerprint}"
     chunks = {"Description": alt or words, "Source": code, "Software": "sdexplore"}
@@ -105,8 +109,9 @@ def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int |
     return Material(
         encoded=fitted(png_of(Image.fromarray(pixels), chunks), most_bytes),
         alt=words if alt is None else alt,
-        caption=words if caption is None else caption,
+        caption=wording("trace.caption", **told) if caption is None else caption,
         code=code,
+        lang=options().lang,
         name="picture",
         sources=sources,
     )

@@ -1,5 +1,7 @@
 """Studies: one question asked of many runs, as a table with a row a run.
 
+From the question to the table::
+
     runs = sdx.grid(prompt=[…], seed=range(8))
     study = sdx.Study("mini", runs=runs, measure=[("word_map", {"word": "cat"})], to="cats")
     study.run()                    # here; study.run(client) on a Dask cluster

@@ -189,10 +189,17 @@ class OnDask(Lane):
         It travels as a few bytes, since Dask's logs hold its last 1,000 messages, in the client and in the scheduler.
         """
         key = f"sdexplore-{self._run}-{tasks[0].run.identity}"
-        if self._sent is None:
-            self._sent = packed(work)
+        try:
+            if self._sent is None:
+                self._sent = packed(work)
+            sent = packed(tasks)
+        except Exception as error:
+            raise RunError(
+                f"Study.run: the study cannot be sent to a worker ({type(error).__name__}: {error}): a measure, a "
+                "condition or an argument holds what stays in this process"
+            ) from error
         resources = self._resources or None
-        return self._client.submit(rows_of_pack, self._sent, packed(tasks), key=key, resources=resources, pure=False)
+        return self._client.submit(rows_of_pack, self._sent, sent, key=key, resources=resources, pure=False)
 
     def ended(self, futures: Collection[Any], seconds: float) -> list[Any]:
         """Those that have ended."""

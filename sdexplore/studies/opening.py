@@ -51,17 +51,17 @@ class Again:
             RunError: The row has no more than the hash of an argument; the source is a function, which a folder from
                 elsewhere must not call by its name; the folder asks to load pickles.
         """
-        if re.fullmatch(_FUNCTION, manifest.source):
-            raise RunError(
-                f"study.open: this study's source is the function {manifest.source}, and a folder calls no function: "
-                "open the row by the Study that has the function, or keep the traces"
-            )
         if manifest.load.get("allow_pickle"):
             raise RunError(
                 "study.open: this study loads its source with allow_pickle=True, and a pickle can run code: open the "
                 "row by a Study that you make with load={'allow_pickle': True}, if you trust the source"
             )
         arguments = {name: restored(name, value) for name, value in told["arguments"].items()}
+        if re.fullmatch(_FUNCTION, manifest.source):
+            raise RunError(
+                f"study.open: this study's source is the function {manifest.source}, and a folder calls no function: "
+                "open the row by the Study that has the function, or keep the traces"
+            )
         return cls(
             manifest.source,
             manifest.load,

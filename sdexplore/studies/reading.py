@@ -13,6 +13,7 @@ from ..base.user_warnings import warn_user
 from ..records.study_progress import StudyProgress
 from ..trace.trace import Trace
 from . import compaction
+from .conditions import expression_of
 from .keeping import trace_of
 from .manifest import Manifest, manifest_in
 from .opening import Again
@@ -75,7 +76,7 @@ class StudyTable(Shown):
                 raise TraceError(
                     f"study {manifest.identity} has no column {name!r}; {did_you_mean(str(name), manifest.columns)}"
                 )
-        expression = _expression(where) if isinstance(where, Mapping) else where
+        expression = expression_of(where, manifest.columns) if isinstance(where, Mapping) else where
         for _ in range(_TRIES):
             try:
                 return self._read(manifest, wanted, expression)
@@ -105,6 +106,11 @@ class StudyTable(Shown):
             else:
                 warn_user(f"study: {part.name} is damaged and left out; Study.run makes its runs again")
         return found
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Names of parts that are no whole Parquet files, which the table leaves out; `Study.run` makes their runs."""
+        return tuple(part.name for part in parts_in(self.folder) if not is_whole(part))
 
     def _dataset(self, manifest: Manifest) -> Any:  # noqa: ANN401  (pyarrow's)
         pa = arrow()
@@ -205,35 +211,6 @@ class StudyTable(Shown):
             Line(f"Study {manifest.identity} in {str(self.folder)!r}: {count(len(self))}{planned}", strong=True),
             Line(f"of {clip(manifest.source, 80)}; columns {clip(', '.join(own), 400)}"),
         ]
-
-
-def _expression(where: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a pyarrow Expression)
-    field = arrow().dataset.field
-    found = None
-    for name, value in where.items():
-        if value is None:
-            one = field(name).is_null()
-        elif value is ...:
-            one = field(name).is_valid()
-        elif isinstance(value, slice):
-            one = _between(name, value)
-        elif isinstance(value, str) or not hasattr(value, "__iter__"):
-            one = field(name) == value
-        else:
-            several = list(value)
-            one = field(name).isin(several) if several else arrow().dataset.scalar(False)  # noqa: FBT003
-        found = one if found is None else found & one
-    return found
-
-
-def _between(name: str, ends: slice) -> Any:  # noqa: ANN401  (as above)
-    field = arrow().dataset.field(name)
-    if ends.step is not None:
-        raise TraceError(f"study.table(where={{{name!r}: {ends!r}}}): a range of values has no step: slice(low, high)")
-    found = field.is_valid()
-    if ends.start is not None:
-        found &= field >= ends.start
-    return found if ends.stop is None else found & (field <= ends.stop)
 
 
 def read(folder: str | os.PathLike[str]) -> StudyTable:

@@ -106,9 +106,11 @@ def measured(kinds: Mapping[str, Kind]) -> list[str]:
     return [name for name in kinds if name not in COLUMNS and not name.startswith(BEGINNINGS)]
 
 
-def usual_columns(kinds: Mapping[str, Kind], *, errors: bool) -> list[str]:
+def usual_columns(study: StudyTable) -> list[str]:
     """What one wants to see first: the picture, the prompt and the seed, some measures, errors where there are any."""
+    kinds, errors = study.kinds, study.progress().errors > 0
+    pictures = any(row["thumbnail"] for row in page_of(study, ["thumbnail"]).rows)
     of_runs = [name for name in kinds if name.startswith(BEGINNINGS)]
-    first = [name for name in ("thumbnail", "run.prompt") if name in kinds]
+    first = [*["thumbnail"] * pictures, *["run.prompt"] * ("run.prompt" in kinds)]
     others = [name for name in of_runs if name not in first]
     return [*first, *others[:1], "seed", *measured(kinds)[:3], *["error"] * errors]

@@ -128,7 +128,10 @@ class Study(StudyTable):
 
         Args:
             executor: None: here, in this process; a `dask.distributed.Client`, give its workers one thread each; or any
-                Executor of `concurrent.futures`.
+                Executor of `concurrent.futures`. Tested are a LocalCluster of two workers and threads and processes of
+                `concurrent.futures`, on one machine. Clusters of SLURM (`dask_jobqueue.SLURMCluster`), Kubernetes and
+                dask-cuda give a Client too, and none of them was run; there the folder must be one that the driver
+                sees, and where traces are kept one that each worker sees under the same path.
             retry_errors: Whether runs whose row has an error are made again.
             on_row: Called with a StudyProgress after each row; without it a bar is shown.
             resources: Of Dask: what a run takes of its worker, as in {"GPU": 1}.

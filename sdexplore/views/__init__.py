@@ -32,6 +32,7 @@ from ._region import region
 from ._schedule import schedule
 from ._segmentation import segmentation
 from ._self_attention import self_attention
+from ._story import story
 from ._strip import strip
 from ._study_distribution import study_distribution
 from ._study_pairs import study_pairs
@@ -73,6 +74,7 @@ __all__ = [
     "schedule",
     "segmentation",
     "self_attention",
+    "story",
     "strip",
     "study_distribution",
     "study_ends",

@@ -61,6 +61,7 @@ def attribution(found: Attribution, *others: Attribution) -> Picture:
             ax = figure.add_subplot(grid[place])
             first = number == 0 or place[1] == 0  # of its row
             _bars(ax, one, order, names if first else None, told=_told(one, every))
+    kinds = _first_of_each(every)
     return Picture(
         figure=figure,
         data={f"{one.method}, step {one.step}, last {one.last}": one.scores[list(order)] for one in every},
@@ -74,9 +75,9 @@ def attribution(found: Attribution, *others: Attribution) -> Picture:
             ),
         ),
         caption=wording(
-            f"attribution.caption.{'one' if len(_first_of_each(every)) == 1 else 'several'}",
+            f"attribution.caption.{'one' if len(kinds) == 1 else 'several'}",
             region=_region_in_words(found),
-            meant=wording("list.semicolon").join(map(_meant, _first_of_each(every))),
+            meant=_definition(found) if len(kinds) == 1 else wording("list.semicolon").join(map(_meant, kinds)),
         ),
         call=_line(every),
     )
@@ -150,11 +151,13 @@ def _ordered(one: Attribution) -> str:
 
 
 def _meant(one: Attribution) -> str:
+    return wording("attribution.meant", method=one.method, definition=_definition(one))
+
+
+def _definition(one: Attribution) -> str:
     """What a method's score is, as part of a sentence."""
     definition = wording(f"attribution.definition.{one.method}")
-    if one.last > 1:
-        definition = wording("attribution.followed", definition=definition, calls=one.last)
-    return wording("attribution.meant", method=one.method, definition=definition)
+    return definition if one.last == 1 else wording("attribution.followed", definition=definition, calls=one.last)
 
 
 def _first_of_each(every: Sequence[Attribution]) -> list[Attribution]:

@@ -9,10 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.display import clip
 from ..base.errors import SdexploreError
-from ..figures.captions import AltText
 from ..figures.colours import FAINT, PALETTE
 from ..figures.picture import Picture, drawable, style
 from ..records.benchmark import AXES, Benchmark, CostPoint
+from ..strings.wording import wording
 from .made_from import made_from
 
 _ALLOWED = 1.05
@@ -40,11 +40,11 @@ def benchmark(record: Benchmark) -> Picture:
     with style():
         figure = Figure(figsize=(7.5, 2.9), layout="constrained")
         for number, axis in enumerate(axes_drawn):
-            ax = figure.add_subplot(1, len(axes_drawn), number + 1)
+            ax, over = figure.add_subplot(1, len(axes_drawn), number + 1), wording(f"benchmark.over.{axis}")
             if number:
                 ax.sharey(figure.axes[0])
             else:
-                ax.set_ylabel("seconds traced / untraced")
+                ax.set_ylabel(wording("benchmark.share"))
             ax.axhline(1.0, color=FAINT, linewidth=1)
             ax.axhline(_ALLOWED, color=FAINT, linewidth=1, linestyle="--")
             for subject, colour in zip(subjects, PALETTE, strict=False):
@@ -61,19 +61,18 @@ def benchmark(record: Benchmark) -> Picture:
                     amounts, medians, [below, above], fmt="o-", color=colour, markersize=4, capsize=3, label=label
                 )
                 data[f"{axis} of {subject}"] = _array(points)
-                told.append(f"{clip(subject, 60)} {medians[0]:.3g} to {medians[-1]:.3g} over {AXES[axis]}")
-            ax.set_xlabel(AXES[axis])
+                ends = {"first": f"{medians[0]:.3g}", "last": f"{medians[-1]:.3g}"}
+                told.append(wording("benchmark.found", subject=clip(subject, 60), over=over, **ends))
+            ax.set_xlabel(over)
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(subjects))
-        figure.suptitle(f"What tracing costs: {drawable(_machine(record), 90)}", fontsize=9)
+        figure.suptitle(wording("benchmark.title", machine=drawable(_machine(record), 90)), fontsize=9)
     machine = clip(_machine(record), 120)
     return Picture(
         figure=figure,
         data=data,
-        alt=AltText(
-            f"Seconds of a traced run by those of an untraced one: {'; '.join(told)}. Measured on {machine}.",
-            f"Seconds of a traced run by those of an untraced one, measured on {machine}.",
-        ),
+        alt=wording("benchmark.alt", shares=wording("list.semicolon").join(told)),
+        caption=wording("benchmark.caption", machine=machine),
         call="sdx.views.benchmark(record)  # of python -m sdexplore.bench",
     )
 

@@ -1,5 +1,6 @@
 """How well maps localise, beside chance, the picture's centre and another word."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -8,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.errors import TraceError, did_you_mean
-from ..figures.captions import AltText
 from ..figures.code_lines import options
-from ..figures.columns import BLOG_COLUMN
+from ..figures.columns import BLOG_COLUMN, SMALL
 from ..figures.picture import Picture, drawable, style
 from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
+from ..strings.wording import listed, wording
 from .made_from import made_from
 
-_OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#3f3f3f"
+_OWN, _CAUSED, _OTHER, _PLAIN = "#1f6fb4", "#c2571a", "#7a7a7a", "#2b2b2b"
+_SIDE = re.compile(r"side (\d+)")
 _APART = 0.12  # of the space between two timesteps or layers
 
 
@@ -57,12 +59,20 @@ def calibration(
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 3.4 if over == "timesteps" else 5.0), layout="compressed")
         axes = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-        title = f"{drawable(result.model)}, method {result.method}, {result.scenes} scenes of seed {result.seed}"
-        when = f", t = {at}" if over == "layers" else ""
-        figure.suptitle(f"Calibration of {title}{when}\n{score}: {SCORES[score]}", fontsize=9)
+        measured = wording(
+            "calibration.measured",
+            model=drawable(result.model),
+            method=result.method,
+            scenes=result.scenes,
+            seed=result.seed,
+        )
+        if over == "layers":
+            measured = listed((measured, f"t = {at}"))
+        meaning = wording(f"calibration.score.{score}")
+        figure.suptitle(f"{measured}\n{score}: {meaning}", fontsize=9)
         for ax, kind in zip(axes, kinds, strict=True):
             _panel(ax, [row for row in rows if row.kind == kind], score, over)
-            ax.set(title=f"{kind}s", ylim=(-0.02, 1.02))
+            ax.set(title=wording(f"calibration.kind.{kind}"), ylim=(-0.02, 1.02))
         axes[0].set_ylabel(score)
         handles, labels = axes[0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
@@ -74,10 +84,14 @@ def calibration(
     return Picture(
         figure=figure,
         data=_data(rows, score, kinds),
-        alt=AltText(
-            f"Calibration of {title}{when}, {score} ({SCORES[score]}): {_in_words(rows, score)}.",
-            f"Calibration of {title}{when}, {score} ({SCORES[score]}).",
+        alt=wording(
+            f"calibration.alt.{over}",
+            measured=measured,
+            score=score,
+            meaning=meaning,
+            scores=_in_words(rows, score),
         ),
+        caption=wording(f"calibration.caption.{over}"),
         call=f"sdx.views.calibration(sdx.calibrate(pipe{_measured(result)}){drawn})",
     )
 
@@ -102,22 +116,26 @@ def _panel(ax: Axes, rows: Sequence[CalibrationRow], score: str, over: str) -> N
         x = labels.index(place) + (_APART if caused and over == "timesteps" else 0)
         color, marker = (_CAUSED, "s") if caused else (_OWN, "o")
         reach = np.clip([[found.value - found.low], [found.high - found.value]], 0, None)
-        name = CAUSAL if caused else "the word's map"
+        name = wording("calibration.caused" if caused else "calibration.own")
         ax.errorbar([x], [found.value], yerr=reach, fmt=marker, color=color, capsize=3, markersize=5, label=name)
-        ax.plot([x - _APART * (not caused)], [found.other], "x", color=_OTHER, label="another word's")
+        ax.plot([x - _APART * (not caused)], [found.other], "x", color=_OTHER, label=wording("calibration.other"))
         if not caused or over == "layers":
-            ax.plot([x - _APART], [found.centre], "+", color=_PLAIN, label="the picture's centre")
-            ax.plot([x - _APART], [found.chance], "_", color=_PLAIN, markersize=10, label="chance")
-    names = [drawable(_short(str(label)), 30) for label in labels]
+            ax.plot([x - _APART], [found.centre], "+", color=_PLAIN, label=wording("calibration.centre"))
+            ax.plot([x - _APART], [found.chance], "_", color=_PLAIN, markersize=10, label=wording("calibration.chance"))
+    names = [drawable(_layer(str(label)), 30) for label in labels]
     ax.set_xticks(range(len(labels)), names)
     if over == "layers":
-        ax.tick_params(axis="x", labelrotation=90, labelsize=6.5)
+        ax.tick_params(axis="x", labelrotation=90, labelsize=SMALL)
     ax.set_xlim(-0.5, len(labels) - 0.5)
-    ax.set_xlabel("t (training timestep)" if over == "timesteps" else "layers")
+    ax.set_xlabel(wording(f"calibration.{over}"))
 
 
-def _short(layer: str) -> str:
-    """A layer's name without what all share: "up_blocks.1.attentions.2"."""
+def _layer(layer: str) -> str:
+    """What was averaged over, or a layer's name without what all share: "up_blocks.1.attentions.2"."""
+    if layer in (ALL_LAYERS, CAUSAL):
+        return wording("calibration.all_layers" if layer == ALL_LAYERS else "calibration.caused")
+    if side := _SIDE.fullmatch(layer):
+        return wording("calibration.side", side=side[1])
     return layer.removesuffix(".attn2").removesuffix(".transformer_blocks.0")
 
 
@@ -133,9 +151,15 @@ def _data(rows: Sequence[CalibrationRow], score: str, kinds: Sequence[str]) -> d
 
 
 def _in_words(rows: Sequence[CalibrationRow], score: str) -> str:
-    main = [row for row in rows if _main(row)]
-    return "; ".join(
-        f"{row.kind}s, {CAUSAL if row.method == CAUSAL else row.layers}, t {row.timestep}: {row.scores[score].interval}"
-        f" (chance {row.scores[score].chance:.2f})"
-        for row in main
+    return wording("list.semicolon").join(
+        wording(
+            "calibration.found",
+            kind=wording(f"calibration.kind.{row.kind}"),
+            layers=_layer(CAUSAL if row.method == CAUSAL else row.layers),
+            timestep=row.timestep,
+            interval=row.scores[score].interval,
+            chance=f"{row.scores[score].chance:.2f}",
+        )
+        for row in rows
+        if _main(row)
     )

@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 
 from ..base.display import clip
 from ..base.errors import TraceError
-from ..figures.alt_texts import peak
-from ..figures.captions import with_details
+from ..figures.alt_texts import in_words, peak
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
+from ..figures.columns import SMALL
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.titles import grid_of, run_title
+from ..strings.wording import listed, wording
 from ..trace.trace import Trace
 from .made_from import made_from
 
@@ -61,14 +62,18 @@ def maps(
     above = f"{drawable(title, 100)}\n{run_title(trace)}" if title else run_title(trace)
     figure = columns(trace, tuple(drawn), tuple(drawn.values()), scale=scale, title=above, label=label)
     asked = {"scale": scale, "label": label, "title": title}
+    alt = wording(
+        f"maps.alt.{scale}{'' if trace.image is not None else '.bare'}",
+        names=listed(map(clip, drawn)),
+        label=clip(label),
+        prompt=in_words(trace),
+        peaks=wording("list.semicolon").join(peak(clip(name), pixels) for name, pixels in drawn.items()),
+    )
     return Picture(
         figure=figure,
         data=drawn,
-        alt=with_details(
-            f"{clip(title) + ': ' if title else ''}Maps of {', '.join(map(clip, drawn))} ({clip(label)}), "
-            + ("each on its own scale" if scale == "each" else "on one scale"),
-            *(peak(clip(name), pixels) for name, pixels in drawn.items()),
-        ),
+        alt=wording("maps.titled", title=clip(title), alt=alt) if title else alt,
+        caption=wording("maps.caption.title", title=clip(title)) if title else wording("maps.caption"),
         call=line_of_code(
             "maps", f"trace, maps{options(asked, {'scale': 'each', 'label': 'value', 'title': ''})}", trace
         ),
@@ -89,9 +94,13 @@ def columns(
     scale: Scale,
     title: str,
     label: str,
-    grid: str = "latent grid",
+    grid: str | None = None,
 ) -> Figure:
-    """A column a map: over the trace's picture where there is one, and bare beneath, on a grid of this name."""
+    """A column a map: over the trace's picture where there is one, and bare beneath, on a grid of this name.
+
+    Args:
+        grid: None: the latent grid.
+    """
     if scale not in ("shared", "each"):
         raise TraceError(f"scale={scale!r}: scale is 'shared' or 'each'")
     ends = [_ends(pixels) for pixels in maps]
@@ -101,18 +110,19 @@ def columns(
     over = trace.image is not None
     with panels(1 + over, len(maps) + over, aspect=y / x, top=0.8) as (figure, axes):
         figure.suptitle(title, fontsize=9)
-        row_label(axes[-1, 0], grid if len(grids) == 1 else "own grid")
+        row_label(axes[-1, 0], (grid or wording("maps.latent_grid")) if len(grids) == 1 else wording("maps.own_grid"))
         if over:
-            row_label(axes[0, 0], "over the picture")
+            row_label(axes[0, 0], wording("maps.over"))
             axes[0, 0].imshow(trace.image)
-            axes[0, 0].set_title("picture", fontsize=9)
+            axes[0, 0].set_title(wording("panel.picture"), fontsize=9)
         for column, (name, pixels) in enumerate(zip(names, maps, strict=True), start=int(over)):
             least, most = (low, top) if scale == "shared" else _ends(pixels)
             limits = {"vmin": min(0.0, least), "vmax": most if most > min(0.0, least) else min(0.0, least) + 1.0}
             drawn = axes[-1, column].imshow(pixels, cmap=SEQUENTIAL, **limits)
             axes[0, column].set_title(drawable(name, 24), fontsize=9)
-            scaled = [f"{limits['vmin']:.3g} to {most:.3g}"] * (scale == "each")
-            axes[-1, column].set_xlabel(", ".join([*scaled, *[grid_of(pixels)] * (len(grids) > 1)]), fontsize=7.5)
+            own = wording("maps.scale", least=f"{limits['vmin']:.3g}", most=f"{most:.3g}") if scale == "each" else ""
+            beneath = (own, grid_of(pixels) if len(grids) > 1 else "")
+            axes[-1, column].set_xlabel("\n".join(filter(None, beneath)), fontsize=SMALL)
             if trace.image is not None:
                 axes[0, column].imshow(trace.image)
                 over_it = {"extent": place_of(trace.image), "interpolation": "bilinear", "alpha": _OVERLAY}

@@ -1,5 +1,6 @@
 """Noise schedules: what the model was trained on, and where the calls of one or several runs lie on it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,18 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..base.display import counted, with_infinity
+from ..base import display
+from ..base.display import with_infinity
 from ..base.errors import TraceError
-from ..figures.captions import AltText
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE
-from ..figures.columns import BLOG_COLUMN
+from ..figures.columns import BLOG_COLUMN, SMALL
 from ..figures.picture import Picture, style
 from ..records.schedule import Schedule, schedule_of_trace
+from ..strings.wording import counted, listed, wording
 from ..trace.trace import Trace
 from .made_from import made_from
 
 _MARKERS = "os^Dv<>p"
+_GREY = "#6f6f6f"  # of words; lines may be fainter
 
 
 @made_from("trace", "pipeline", "scheduler", calls=["schedule"])
@@ -44,7 +47,8 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     if not 1 <= len(sources) <= len(PALETTE):
         raise TraceError(f"schedule of {len(sources)} sources: give one to {len(PALETTE)} Traces or Schedules")
     found = [one if isinstance(one, Schedule) else schedule_of_trace(one) for one in sources]
-    names = _names(found)
+    names = _names(found, lambda name, calls: f"{name}, {display.counted(calls, 'call')}")
+    shown = _names(found, lambda name, calls: listed((name, counted(calls, "call"))))
     data: dict[str, np.ndarray] = {}
     with style():
         figure = Figure(figsize=(BLOG_COLUMN, 7.0), layout="constrained")
@@ -52,29 +56,27 @@ def schedule(*sources: Trace | Schedule) -> Picture:
         axes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(4)]
         last = figure.add_subplot(grid[2, :])
         _training(axes, found)
-        for number, (name, one) in enumerate(zip(names, found, strict=True)):
+        for number, (name, label, one) in enumerate(zip(names, shown, found, strict=True)):
             look: dict[str, Any] = {
                 "color": PALETTE[number],
                 "marker": _MARKERS[number],
                 "ls": "none",
-                "ms": 4.5,
+                "ms": 4.5 + 1.5 * min(3, len(found) - 1 - number),  # one around the other, where they meet
                 "fillstyle": "none",
             }
             on_axis = one.train_sigmas is not None
             for ax, value in zip(axes[1:], (one.alphas_cumprod, one.sigmas, one.log_snr), strict=True):
                 if on_axis:
-                    ax.plot(one.timesteps, _drawn(value), label=name, **look)
+                    ax.plot(one.timesteps, _drawn(value), label=label, **look)
             if on_axis and one.train_betas is not None:
                 index = np.clip(one.timesteps.round().astype(int), 0, len(one.train_betas) - 1)
-                axes[0].plot(one.timesteps, one.train_betas[index], label=name, **look)
-            last.plot(np.arange(len(one)), _drawn(one.sigmas), label=name, **{**look, "ls": "-", "lw": 1})
+                axes[0].plot(one.timesteps, one.train_betas[index], label=label, **look)
+            last.plot(np.arange(len(one)), _drawn(one.sigmas), label=label, **{**look, "ls": "-", "lw": 1})
             data |= {f"{name}/{kind}": getattr(one, kind) for kind in ("timesteps", "sigmas", "log_snr")}
         _labels(axes, last)
         _say_why_empty(axes)
-        figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
-    calls = "; ".join(
-        f"{name} {counted(len(one), 'call')}, σ {_range(one)}" for name, one in zip(names, found, strict=True)
-    )
+        figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=SMALL)
+    calls = wording("list.semicolon").join(_called(name, one) for name, one in zip(shown, found, strict=True))
     several = len({one.source for one in found if one.asked is not None}) > 1  # pipelines
     arguments = ", ".join(
         _argument(one, f"_{number}" * (len(found) > 1), f"pipe_{number}" if several else "pipe")
@@ -83,10 +85,8 @@ def schedule(*sources: Trace | Schedule) -> Picture:
     return Picture(
         figure=figure,
         data=data,
-        alt=AltText(
-            f"Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points: {calls}.",
-            "Noise schedules: β, ᾱ, σ and log-SNR over the training timestep with the calls as points.",
-        ),
+        alt=wording("schedule.alt", calls=calls),
+        caption=wording("schedule.caption" if len(found) == 1 else "schedule.caption.several"),
         call=CodeLine(
             f"sdx.views.schedule({arguments})  # {', '.join(one.source for one in found)}",
             [one.run for one in found if one.run],
@@ -112,11 +112,11 @@ def _labels(axes: list[Axes], last: Axes) -> None:
     titles = ("β", "ᾱ", "σ = √(1−ᾱ)/√ᾱ", "ln SNR = −2 ln σ")
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, loc="left")
-        ax.set_xlabel("training timestep t")
+        ax.set_xlabel(wording("schedule.timestep"))
     for ax in (axes[2], last):
         ax.set_yscale("log")
-    last.set_title("σ, call by call", loc="left")
-    last.set_xlabel("call of the denoiser")
+    last.set_title(wording("schedule.by_call"), loc="left")
+    last.set_xlabel(wording("schedule.call"))
     last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -125,27 +125,26 @@ def _say_why_empty(axes: list[Axes]) -> None:
     for ax in axes:
         if not ax.lines:
             ax.set(xticks=[], yticks=[], yscale="linear")
-            none = "no β here" if ax is axes[0] else "no training schedule is known"
-            ax.text(0.5, 0.5, none, ha="center", va="center", color=FAINT, transform=ax.transAxes)
+            none = wording("schedule.no_beta" if ax is axes[0] else "schedule.unknown")
+            ax.text(0.5, 0.5, none, ha="center", va="center", color=_GREY, transform=ax.transAxes)
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _range(one: Schedule) -> str:
+def _called(name: str, one: Schedule) -> str:
+    """How many calls a schedule has, and from which σ to which; how many of them are not drawn."""
     lost = int((~np.isfinite(one.sigmas) | (one.sigmas == 0)).sum())
     first, last = (with_infinity(float(one.sigmas[end]), ".3g") for end in (0, -1))
-    return f"{first} to {last}" + (f" ({lost} not drawn)" if lost else "")
+    told = {"name": name, "calls": counted(len(one), "call"), "first": first, "last": last}
+    return wording("schedule.called.lost", **told, lost=lost) if lost else wording("schedule.called", **told)
 
 
-def _names(found: list[Schedule]) -> list[str]:
+def _names(found: list[Schedule], numbered: Callable[[str, int], str]) -> list[str]:
     """Scheduler classes; where one comes twice, with its number of calls, then a running number."""
     plain = [one.scheduler.removesuffix("Scheduler") for one in found]
-    full = [
-        f"{name}, {counted(len(one), 'call')}" if plain.count(name) > 1 else name
-        for name, one in zip(plain, found, strict=True)
-    ]
+    full = [numbered(name, len(one)) if plain.count(name) > 1 else name for name, one in zip(plain, found, strict=True)]
     return [f"{name} ({number})" if full.count(name) > 1 else name for number, name in enumerate(full)]
 
 

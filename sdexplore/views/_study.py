@@ -10,6 +10,8 @@ from ..base.errors import TraceError
 from ..figures.code_lines import CodeLine, options
 from ..figures.picture import drawable
 from ..records.studied import Studied
+from ..strings.wording import counted as said
+from ..strings.wording import wording
 
 PROMPT = "run.prompt"
 _DEFAULTS = {
@@ -37,7 +39,7 @@ def numbers_of(
     if not finite.any():
         raise TraceError(f"{view}({column!r}): none of {counted(len(frame), 'run')} has a number there")
     left = int((~finite).sum())
-    return frame[finite], f"{counted(left, 'run')} without a number left out" if left else ""
+    return frame[finite], wording("study.left", runs=said(left, "run")) if left else ""
 
 
 def in_words(value: Any) -> str:  # noqa: ANN401  (a cell)

@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..analysis.bootstrap import clustered_mean
-from ..base.display import counted
-from ..figures.captions import AltText
-from ..figures.colours import FAINT, PALETTE
+from ..figures.colours import PALETTE
 from ..figures.columns import column as column_of_figures
 from ..figures.picture import Picture, drawable, style
 from ..records.studied import Studied
+from ..strings.wording import counted, listed, wording
 from ._study import PROMPT, in_words, levels_of, line_of, numbers_of, short
 from .made_from import made_from
 
@@ -48,6 +47,7 @@ def study_distribution(
     view = "study_distribution"
     frame, left = numbers_of(study, column, [over, clusters], where, view)
     levels = levels_of(frame, over, _MOST, view)
+    runs = counted(len(frame), "run")
     rng = np.random.default_rng(0)
     data, means = {}, {}
     with style():
@@ -59,28 +59,29 @@ def study_distribution(
             name = in_words(level)
             data[name] = values
             means[name] = found = clustered_mean(values.tolist(), rows[clusters].tolist())
-            ax.plot(place + rng.uniform(-_WIDE, _WIDE, len(values)), values, ".", color=FAINT, ms=3, zorder=1)
+            ax.plot(place + rng.uniform(-_WIDE, _WIDE, len(values)), values, ".", color="#8c8c8c", ms=4, zorder=1)
             reach = [[found.mean - found.low], [found.high - found.mean]] if found.clusters > 1 else None
             ax.errorbar([place], [found.mean], yerr=reach, fmt="o", color=PALETTE[0], capsize=4, ms=6, zorder=2)
-        ax.set_xticks(range(len(levels)), [f"{short(level)}\n{means[in_words(level)].values} runs" for level in levels])
+        ticks = [f"{short(level)}\n{counted(means[in_words(level)].values, 'run')}" for level in levels]
+        ax.set_xticks(range(len(levels)), ticks)
         ax.set_xlim(-0.5, len(levels) - 0.5)
         ax.set(xlabel=drawable(over), ylabel=drawable(column))
-        told = f"Study {study.identity}: {counted(len(frame), 'run')}" + (f", {left}" if left else "")
-        alone = "" if all(one.clusters > 1 for one in means.values()) else "; no bar: one cluster alone"
-        figure.suptitle(f"{told}\nmean and 95 % interval, bootstrap over {drawable(clusters)}{alone}", fontsize=9)
+        told = wording("study.title", study=study.identity, counted=runs)
+        alone = not all(one.clusters > 1 for one in means.values())
+        drawn = wording(f"study_distribution.{'alone' if alone else 'drawn'}", clusters=drawable(clusters))
+        figure.suptitle("\n".join((listed(filter(None, (told, left))), drawn)), fontsize=9)
     given = {
         "over": over,
         **({"clusters": clusters} if clusters != PROMPT else {}),
         **({"where": where} if where else {}),
     }
-    sentence = f"{column} over {over} in study {study.identity}, {counted(len(frame), 'run')}"
+    asked = {"column": column, "over": over, "study": study.identity, "runs": runs, "clusters": clusters}
+    found_means = wording("list.semicolon").join(f"{name}: {found}" for name, found in means.items())
+    alt = wording("study_distribution.alt", **asked, means=found_means)
     return Picture(
         figure=figure,
         data=data,
-        alt=AltText(
-            f"{sentence}. Means with 95 % intervals by bootstrap over {clusters}: "
-            f"{'; '.join(f'{name}: {found}' for name, found in means.items())}.{f' {left}.' if left else ''}",
-            f"{sentence}: each run, and means with 95 % intervals by bootstrap over {clusters}.",
-        ),
+        alt=wording("study.alt.left", alt=alt, left=left) if left else alt,
+        caption=wording("study_distribution.caption", column=column, over=over, clusters=clusters),
         call=line_of(view, study, len(frame), [column], given, frame[column].to_numpy(np.float64)),
     )

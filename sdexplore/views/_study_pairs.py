@@ -8,13 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..analysis.bootstrap import clustered_mean
-from ..base.display import counted
 from ..base.errors import TraceError
-from ..figures.captions import AltText
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import column as column_of_figures
 from ..figures.picture import Picture, drawable, style
 from ..records.studied import Studied
+from ..strings.wording import counted, listed, wording
 from ._study import PROMPT, in_words, line_of, numbers_of
 from .made_from import made_from
 
@@ -68,9 +67,8 @@ def study_pairs(
     found = clustered_mean(apart.tolist(), pairs[0][clusters].tolist())
     names = [in_words(level) for level in levels]
     alone = len(sides[0]) + len(sides[1]) - _TWO * len(keys)
-    lost = ", ".join(
-        [*([left] if left else []), *([f"{counted(alone, 'run')} without a partner left out"] if alone else [])]
-    )
+    partnerless = wording("study_pairs.alone", runs=counted(alone, "run")) if alone else ""
+    lost = listed(filter(None, (left, partnerless)))
     with style():
         figure = Figure(figsize=(column_of_figures().inches, 3.2), layout="compressed")
         ax = figure.subplots()
@@ -79,22 +77,27 @@ def study_pairs(
         ax.axvline(found.mean, color=PALETTE[0], lw=2)
         if found.clusters > 1:
             ax.axvspan(found.low, found.high, color=PALETTE[0], alpha=0.25, lw=0)
-        what = f"{column} at {over} {names[1]} less at {names[0]}"
-        ax.set(xlabel=drawable(what, 120), ylabel="pairs")
-        told = f"Study {study.identity}: {counted(len(keys), 'pair')}, mean difference {found}"
-        figure.suptitle(
-            f"{told}\n95 % interval, bootstrap over {drawable(clusters)}{f'; {lost}' if lost else ''}", fontsize=9
-        )
+        what = wording("study_pairs.what", column=column, over=over, first=names[0], second=names[1])
+        ax.set(xlabel=drawable(what, 120), ylabel=wording("study_pairs.pairs"))
+        told = wording("study.title", study=study.identity, counted=counted(len(keys), "pair"))
+        mean = wording("study_pairs.mean", mean=found)
+        interval = wording("study_pairs.interval", clusters=drawable(clusters))
+        figure.suptitle(f"{listed((told, mean))}\n{listed(filter(None, (interval, lost)))}", fontsize=9)
     given = {"over": over, "levels": list(levels), "clusters": clusters, "where": where}
-    sentence = f"Differences of {what} in study {study.identity}, {counted(len(keys), 'pair')}"
+    alt = wording(
+        "study_pairs.alt",
+        what=what,
+        study=study.identity,
+        pairs=counted(len(keys), "pair"),
+        mean=found,
+        clusters=clusters,
+        above=f"{float((apart > 0).mean()):.0%}",
+    )
     return Picture(
         figure=figure,
         data={"differences": apart, "mean": np.array([found.mean, found.low, found.high])},
-        alt=AltText(
-            f"{sentence}: mean {found}, 95 % interval by bootstrap over {clusters}; "
-            f"{float((apart > 0).mean()):.0%} are above 0.{f' {lost}.' if lost else ''}",
-            f"{sentence}; the line is their mean, the band its 95 % interval by bootstrap over {clusters}.",
-        ),
+        alt=wording("study.alt.left", alt=alt, left=lost) if lost else alt,
+        caption=wording("study_pairs.caption", column=column, over=over),
         call=line_of(view, study, _TWO * len(keys), [column], given, apart),
     )
 

@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..base.display import clip, counted
+from ..base.display import clip
 from ..base.errors import TraceError
+from ..figures.columns import SMALL
 from ..figures.labels import row_label
 from ..figures.panels import panels
 from ..figures.picture import Picture, drawable
 from ..figures.thumbnails import pixels_of
 from ..records.studied import Studied
+from ..strings.wording import counted as said
+from ..strings.wording import listed, wording
 from ._study import PROMPT, in_words, levels_of, line_of, numbers_of, short
 from .made_from import made_from
 
@@ -48,23 +51,33 @@ def study_pictures(
         for row, column, content in zip(first[rows], first[columns], first["thumbnail"], strict=True)
     }
     y, x = next(iter(cells.values())).shape[:2]
-    more = "" if len(first) == len(frame) else ", the first of several runs in a cell"
+    several = "" if len(first) == len(frame) else wording("study_pictures.several")
     with panels(len(down), len(across), aspect=y / x, top=0.6) as (figure, axes):
-        figure.suptitle(f"Study {study.identity}: {drawable(rows)} by {drawable(columns)}{more}", fontsize=9)
+        by = wording("study_pictures.title", study=study.identity, rows=drawable(rows), columns=drawable(columns))
+        figure.suptitle(listed(filter(None, (by, several))), fontsize=9)
         for line, row in zip(axes, down, strict=True):
-            row_label(line[0], short(row, 40), size=7.0)
+            row_label(line[0], short(row, 40), size=SMALL)
             for ax, column in zip(line, across, strict=True):
                 if (row, column) in cells:
                     ax.imshow(cells[row, column])
         for ax, column in zip(axes[0], across, strict=True):
-            ax.set_title(f"{drawable(columns)} {short(column)}", fontsize=8)
+            ax.set_title(f"{drawable(columns)} {short(column)}", fontsize=SMALL)
     given = {"rows": rows, "columns": columns, "where": where}
-    named = "; ".join(clip(in_words(one), 60) for one in down)
+    semicolon = wording("list.semicolon")
+    alt = wording(
+        "study_pictures.alt",
+        pictures=said(len(cells), "picture"),
+        study=study.identity,
+        rows=rows,
+        columns=columns,
+        down=semicolon.join(clip(in_words(one), 60) for one in down),
+        across=semicolon.join(clip(in_words(one), 60) for one in across),
+    )
     return Picture(
         figure=figure,
         data={f"{in_words(row)}, {in_words(column)}": image for (row, column), image in cells.items()},
-        alt=f"{counted(len(cells), 'picture')} of study {study.identity}, {rows} ({clip(named, 300)}) by {columns} "
-        f"({', '.join(map(in_words, across))}){more}.",
+        alt=wording("study_pictures.alt.several", alt=alt) if several else alt,
+        caption=wording("study_pictures.caption", rows=rows, columns=columns),
         call=line_of("study_pictures", study, len(cells), [], given, _bytes(first["thumbnail"].tolist())),
     )
 
@@ -98,19 +111,28 @@ def study_ends(
     y, x = images["lowest"][0].shape[:2]
     across = len(images["lowest"])
     with panels(2, across, aspect=y / x, top=0.7) as (figure, axes):
-        told = f"Study {study.identity}: both ends of {drawable(column)} in {counted(len(frame), 'run')}"
-        figure.suptitle(told + (f", {left}" if left else ""), fontsize=9)
+        runs = said(len(frame), "run")
+        told = wording("study_ends.title", study=study.identity, column=drawable(column), runs=runs)
+        figure.suptitle(listed(filter(None, (told, left))), fontsize=9)
         for line, (name, rows) in zip(axes, ends.items(), strict=True):
-            row_label(line[0], name, size=8.0)
+            row_label(line[0], wording(f"study_ends.{name}"))
             for ax, image, value, what in zip(line, images[name], rows[column], rows[label], strict=True):
                 ax.imshow(image)
-                ax.set_title(f"{value:.3g}\n{short(what, 22)}", fontsize=7)
+                ax.set_title(f"{value:.3g}\n{short(what, 22)}", fontsize=SMALL)
     given = {"count": count, "label": label, "where": where}
-    shown = "; ".join(f"{name}: {_listed(rows, label, column)}" for name, rows in ends.items())
+    alt = wording(
+        "study_ends.alt",
+        column=column,
+        study=study.identity,
+        runs=runs,
+        lowest=_listed(ends["lowest"], label, column),
+        highest=_listed(ends["highest"], label, column),
+    )
     return Picture(
         figure=figure,
         data={f"{name} {place}": image for name, found in images.items() for place, image in enumerate(found)},
-        alt=f"Pictures from both ends of {column} in study {study.identity}, {counted(len(frame), 'run')}. {shown}.",
+        alt=wording("study.alt.left", alt=alt, left=left) if left else alt,
+        caption=wording("study_ends.caption", column=column),
         call=line_of(
             "study_ends", study, 2 * across, [column], given, _bytes([c for r in ends.values() for c in r["thumbnail"]])
         ),
@@ -118,7 +140,7 @@ def study_ends(
 
 
 def _listed(rows: Any, label: str, column: str) -> str:  # noqa: ANN401  (a DataFrame)
-    return ", ".join(
+    return listed(
         f"{clip(in_words(what), 60)} ({value:.3g})" for what, value in zip(rows[label], rows[column], strict=True)
     )
 

@@ -179,6 +179,14 @@ def test_a_folder_of_several_is_explored_as_they_are(trace, tmp_path):
     explorer.close()
 
 
+def test_tokens_have_the_length_that_every_call_of_the_dashboard_gives():
+    for length in (32, 256):
+        explorer = sdx.explore(sd3(), prompt="a cat", max_sequence_length=length, section="Tokens")
+        assert f"of {length} tokens" in Page(explorer).text
+        assert "is fed a sequence of that" not in Page(explorer).text
+        explorer.close()
+
+
 def test_a_joint_layer_of_a_transformer_leads_to_its_attention():
     explorer = sdx.explore(sd3())
     page = Page(explorer).open("Components")

@@ -108,13 +108,13 @@ def name_of(path, root=ROOT):
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip(".")
 
 
-def statements(body, inside=False):
+def statements(body, *, inside=False):
     """(statement, whether a function holds it), and the same of the statements within: no other node is visited."""
     for statement in body:
         yield statement, inside
         within = inside or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
         for part in ("body", "handlers", "orelse", "finalbody", "cases"):
-            yield from statements(getattr(statement, part, ()), within)
+            yield from statements(getattr(statement, part, ()), inside=within)
 
 
 def imports(path, tree, modules, root=ROOT):

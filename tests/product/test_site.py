@@ -12,7 +12,7 @@ import pytest
 from built_site import Site
 
 import sdexplore as sdx
-from sdexplore import studies, theory, views
+from sdexplore import mini, studies, theory, views
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "notebooks" / "site" / "build.py"
@@ -65,9 +65,14 @@ def test_every_public_name_has_an_entry(site):
     entries = set().union(*(page.names for page in site.pages.values()))
     for name in sdx.__all__:
         assert entries & {f"sdexplore.{name}", f"module-sdexplore.{name}"}, name
-    for room in (views, studies, theory):
+    for room in (mini, views, studies, theory):
         for name in room.__all__:
             assert name in sdx.__all__ or f"{room.__name__}.{name}" in entries, name
+
+
+def test_examples_in_docstrings_are_code(site):
+    for path in (site.folder / "reference").glob("*.html"):
+        assert "<blockquote>" not in path.read_text(encoding="utf-8"), path.name  # what an indented text without :: is
 
 
 @pytest.mark.parametrize("page", ["reference/views", "reference/gallery"])

@@ -45,8 +45,8 @@ def test_steps_that_were_not_decoded_are_there_by_the_linear_preview(trace):
 
 def test_a_word_moves_beside_what_the_steps_predict_decoded_where_all_were(trace):
     every, some = (sdx.animation(trace, "cat", steps=steps) for steps in ([0, 3], [0, 4]))
-    assert "beside the picture that each step predicts (decoded)" in every.alt
-    assert "beside the picture that each step predicts (linear)" in some.alt
+    assert "(decoded)" in every.alt
+    assert "(linear)" in some.alt
     assert len(np.unique(every.frames[0].reshape(-1, 3), axis=0)) > 5 * len(
         np.unique(some.frames[0].reshape(-1, 3), axis=0)
     )  # noise of 64 × 96 pixels, not of 8 × 12

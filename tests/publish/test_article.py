@@ -31,7 +31,7 @@ def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):
         "published": False,
     }
     assert body.startswith(f"\n## Start\n\n![{picture.alt[:20]}")
-    assert f"](/images/{SLUG}/001.png =400x)\n*Heat maps" in body
+    assert f"](/images/{SLUG}/001.png =400x)\n*Where the cross-attention" in body
     assert numbers(tmp_path) == ["001.json", "001.png", "manifest.json"]
     with Image.open(tmp_path / "images" / SLUG / "001.png") as file:
         assert (file.text["Description"], file.text["Source"]) == (picture.alt, picture.call)
@@ -181,7 +181,7 @@ def test_a_record_is_refused_with_the_view_that_draws_it(tmp_path, trace):
 def test_a_caption_of_the_picture_s_own_follows_the_picture(tmp_path, trace):
     for words in (["cat"], ["rocketship"]):
         path = Article(SLUG, root=tmp_path).add(sdx.views.attention(trace, words), key="a").save()
-    assert re.search(r"^\*Heat maps of the cross-attention to rocketship", path.read_text(), re.MULTILINE)
+    assert re.search(r"^\*Where the cross-attention to rocketship", path.read_text(), re.MULTILINE)
 
 
 def test_a_passage_may_be_repeated_under_a_key_and_a_cell_run_again(tmp_path):

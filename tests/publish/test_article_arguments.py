@@ -129,17 +129,21 @@ def test_a_caption_is_not_cut_at_a_semicolon_of_the_prompt(tmp_path, prompt):
     article.add(sdx.animation(trace))
     pictures = json.loads((tmp_path / "images" / SLUG / "manifest.json").read_text())["pictures"]
     for key in ("picture", "denoising", "animation"):
-        assert repr(prompt) in pictures[key]["alt"]
-    assert pictures["picture"]["caption"].endswith("seed 0.")
-    assert pictures["attention"]["caption"].startswith("Heat maps of the cross-attention to")
+        assert prompt in pictures[key]["alt"]
+    assert pictures["picture"]["alt"].endswith("seed 0.")
+    assert prompt in pictures["picture"]["caption"]
+    assert pictures["attention"]["caption"].startswith("Where the cross-attention to")
     assert "peaks" not in pictures["attention"]["caption"]
     assert "peaks" in pictures["attention"]["alt"]
 
 
 def test_a_caption_of_a_phrase_with_a_semicolon_is_whole(trace):
     picture = sdx.views.maps(trace, {"a; b": np.eye(4, dtype=np.float32)}, title="mine; own")
-    assert picture.caption == "mine; own: Maps of a; b (value), each on its own scale."
-    assert picture.alt.startswith(picture.caption[:-1] + "; a; b peaks at 1")
+    assert picture.caption.startswith("mine; own: ")
+    assert picture.caption.endswith(".")
+    assert picture.alt.startswith("mine; own: ")
+    assert "each on its own scale" in picture.alt
+    assert "a; b peaks at 1" in picture.alt
 
 
 DAMAGED = [

@@ -6,7 +6,12 @@ from multiprocessing import get_context
 import pytest
 import study_sources as source
 
+import sdexplore as sdx
 from sdexplore.base.errors import RunError
+from sdexplore.studies.keeping import Keep
+from sdexplore.studies.packs import packed, rows_of_pack
+from sdexplore.studies.planned import planned_run
+from sdexplore.studies.work import Task, Work
 
 
 def test_threads_make_the_rows_that_this_thread_makes(study, tmp_path):
@@ -49,3 +54,12 @@ def test_what_takes_no_work_is_refused(study):
         pool.shutdown()
         with pytest.raises(RunError, match="new one"):
             study(source=source.numbers).run(pool)
+
+
+def test_what_travels_with_a_pack_of_runs_is_small_and_all_that_a_worker_needs(study):
+    made = study()
+    kept = Work(source.numbers, {}, sdx.Record(decode=0), (), Keep(), str(made.folder))
+    tasks = tuple(Task(planned_run({"prompt": "a cat", "seed": seed}, seed, {})) for seed in range(25))
+    sent = packed(kept), packed(tasks)
+    assert sum(map(len, sent)) < 4000  # Dask's logs keep a thousand of these, more than once
+    assert [row["seed"] for row in rows_of_pack(*sent)] == list(range(25))

@@ -128,3 +128,11 @@ def changing(flag):
         return a_run(prompt, seed=seed + 1000 * Path(flag).exists(), **arguments)
 
     return run
+
+
+def odd_number(trace, run):
+    """As `odd`, where what is found is a number; a list or an array is an error."""
+    found = odd(trace, run)
+    if isinstance(found, list | np.ndarray):
+        raise TypeError("no number")
+    return found

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import shared_previews
 import shared_tokenizers
 import torch
+from copied_networks import copied
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -25,6 +27,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 import sdexplore
 
 shared_tokenizers.install()
+shared_previews.install()
 TOKENIZER = Path(sdexplore.__file__).parent / "mini" / "pipeline" / "tokenizer"  # CLIP's real vocabulary
 VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt")  # files of it; transformers 5 writes the first alone
 
@@ -49,6 +52,7 @@ def pndm(**config: Any) -> PNDMScheduler:
     )
 
 
+@copied
 def unet(**config: Any) -> UNet2DConditionModel:
     torch.manual_seed(0)
     return UNet2DConditionModel(
@@ -66,6 +70,7 @@ def unet(**config: Any) -> UNet2DConditionModel:
     ).eval()
 
 
+@copied
 def vae(**config: Any) -> AutoencoderKL:
     torch.manual_seed(1)
     return AutoencoderKL(
@@ -99,14 +104,19 @@ def text_config(**config: Any) -> CLIPTextConfig:
     )
 
 
+@copied
+def text_encoder() -> CLIPTextModel:
+    """Stable Diffusion 1.x's, 32 wide."""
+    torch.manual_seed(2)
+    return CLIPTextModel(text_config()).eval()
+
+
 def stable_diffusion(scheduler: Any = None, **unet_config: Any) -> StableDiffusionPipeline:
     """Stable Diffusion 1.x: 64 x 64 pixels, two cross-attention layers of four heads, and the mid block's."""
-    torch.manual_seed(2)
-    text_encoder = CLIPTextModel(text_config()).eval()
     pipe = StableDiffusionPipeline(
+        text_encoder=text_encoder(),
         unet=unet(**unet_config),
         vae=vae(),
-        text_encoder=text_encoder,
         tokenizer=tokenizer(),
         scheduler=scheduler or pndm(),
         safety_checker=None,
@@ -117,11 +127,17 @@ def stable_diffusion(scheduler: Any = None, **unet_config: Any) -> StableDiffusi
     return pipe
 
 
+@copied
+def text_encoders_xl() -> torch.nn.ModuleList:
+    torch.manual_seed(3)
+    first = CLIPTextModel(text_config(hidden_size=32))
+    second = CLIPTextModelWithProjection(text_config(hidden_size=32, eos_token_id=49407))
+    return torch.nn.ModuleList((first, second)).eval()
+
+
 def stable_diffusion_xl(scheduler: Any = None) -> StableDiffusionXLPipeline:
     """SDXL: two tokenizers (the second pads with "!"), pooled embeddings and time ids."""
-    torch.manual_seed(3)
-    first = CLIPTextModel(text_config(hidden_size=32)).eval()
-    second = CLIPTextModelWithProjection(text_config(hidden_size=32, eos_token_id=49407)).eval()
+    first, second = text_encoders_xl()
     pipe = StableDiffusionXLPipeline(
         unet=unet(
             block_out_channels=(32, 64),

@@ -23,7 +23,7 @@ def test_every_map_has_its_own_grid_and_scale(trace):
         np.testing.assert_array_equal(shown(ax[1])[0], pixels)
         np.testing.assert_array_equal(shown(ax[0])[0], trace.image)
         same_scale([*heat_maps(ax[0]), *heat_maps(ax[1])], 0.0, pixels.max())
-        assert ax[1].get_xlabel() == f"0 to {pixels.max():.3g}, {pixels.shape[0]} × {pixels.shape[1]}"
+        assert ax[1].get_xlabel() == f"0 to {pixels.max():.3g}\n{pixels.shape[0]} × {pixels.shape[1]}"
         np.testing.assert_array_equal(picture.data[name], pixels)
     assert axes[1, 0].get_ylabel() == "own grid"
     assert not bars(picture)
@@ -36,7 +36,8 @@ def test_one_scale_for_all_is_at_the_colour_bar_and_reaches_below_zero(trace):
     what = "“dog”, cond, step 2, layers of side 16"
     picture = sdx.views.maps(trace, signed, scale="shared", label="change", title=what)
     assert picture.figure.get_suptitle().startswith(f"{what}\n“")
-    assert picture.alt.startswith(f"{what}: Maps of ")
+    assert picture.alt.startswith(f"{what}: ")
+    assert "on one scale" in picture.alt
     images = [image for ax in panels(picture) for image in heat_maps(ax)]
     same_scale(images, signed["one"].min(), signed["two"].max())
     assert [bar.get_ylabel() for bar in bars(picture)] == ["change"]

@@ -78,6 +78,7 @@ OF_TRACES = {
     "latents": (lambda t: views.latents(t, [STEP]), ["latents"]),
     "region": (lambda t: views.region(t, (0, 0, 96, 64)), [LAYER]),
     "schedule": (views.schedule, ["timesteps", "sigmas"]),
+    "story": (lambda t: views.story(t, ["cat"]), ["latents", "pred_original_sample"]),
     "segmentation": (lambda t: views.segmentation(t, ["cat", "rocketship"]), [LAYER]),
 }
 CASES = [(view, array) for view, (_, arrays) in OF_TRACES.items() for array in arrays]

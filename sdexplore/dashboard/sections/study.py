@@ -99,7 +99,7 @@ class StudySection(Section):
             return
         added = [name for name in measured(kinds) if name not in self._kinds] if self._kinds else []
         self._settled = False
-        usual = usual_columns(kinds, errors=self._study.progress().errors > 0)
+        usual = usual_columns(self._study)
         chosen = [name for name in self._columns.value if name in kinds] or usual
         self._kinds = kinds
         self._columns.options = [*usual, *(name for name in kinds if name not in (*usual, "call"))]
@@ -130,7 +130,8 @@ class StudySection(Section):
         how = self._study.progress()
         planned = "" if how.planned is None else f" of {counted(how.planned, 'planned run')}"
         failed = f", {count(how.errors)} with an error" if how.errors else ""
-        self._says.say(f"Study {how.study}: {counted(how.rows, 'row')}{planned}{failed}")
+        lost = "".join(f", {name} is damaged and left out" for name in self._study.damaged)
+        self._says.say(f"Study {how.study}: {counted(how.rows, 'row')}{planned}{failed}{lost}")
         last = page + len(self._page.rows)
         place = f"Rows {page + 1} to {last} of {count(self._page.found)}" if self._page.rows else "No row"
         self._place.say(place)
@@ -191,6 +192,8 @@ class StudySection(Section):
         self.draw()
 
     def _sorted_by(self, name: str) -> None:
+        if name not in self._kinds:
+            return
         self._descending = name == self._sort and not self._descending
         self._sort = name
         self._from_the_first()

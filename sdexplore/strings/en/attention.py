@@ -19,12 +19,12 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention.alt.over": "Heat maps of the {maps} ({selection}), {scale}: a column a word, over the picture above "
     "and bare beneath. Of these, {peaks}.",
     "attention.alt.bare": "Heat maps of the {maps} ({selection}), {scale}: a panel a word. Of these, {peaks}.",
-    "attention.caption.mean": "How much of the {attention} goes to each word at each place: it shows where the model "
-    "looks, not why the picture is as it is.",
-    "attention.caption.method": "Where each word shows by the formula of {method}, which takes its own mean over "
-    "layers and heads: its scores have a scale of their own.",
-    "attention.caption.words": "How much each word looks at each place of the picture, and not the picture at the "
-    "word.",
+    "attention.caption.mean": "Where the {attention} to {words} lies: it shows where the model looks, not why the "
+    "picture is as it is.",
+    "attention.caption.method": "The {attention} to {words} by the formula of {method}, which takes its own mean over "
+    "layers and heads and has a scale of its own.",
+    "attention.caption.words": "How much the words look at each place of the picture ({words}), and not the picture at "
+    "the words.",
     "attention_compare.difference": "difference",
     "attention_compare.alt": "Three rows of heat maps, a column a word ({words}): the {attention} in a, {a}, and in "
     "b, {b}, on one scale from 0 to {top}; and b less a, from −{reach} (blue) to {reach} (red). Mean change: {means}.",

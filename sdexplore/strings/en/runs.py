@@ -70,4 +70,61 @@ STRINGS: Final[Mapping[str, str]] = {
     "difference.alt.pictures": "Three rows of maps at {steps} of {of}, with the final pictures at the right: "
     "x0 of run a, for {a}; x0 of run b, for {b}; and how far they are apart, that of the pictures from black "
     "(none) to white ({apart} of 255). Beneath, a curve of the distance of x_t, which is {end} in the end.",
+    "schedule.timestep": "training timestep t",
+    "schedule.by_call": "σ, call by call",
+    "schedule.call": "call of the denoiser",
+    "schedule.no_beta": "no β here",
+    "schedule.unknown": "no training schedule is known",
+    "schedule.called": "{name}: {calls}, σ from {first} to {last}",
+    "schedule.called.lost": "{name}: {calls}, σ from {first} to {last} ({lost} not drawn)",
+    "schedule.alt": "Five panels: β, ᾱ, σ and log-SNR over the training timestep, a grey line each with the "
+    "calls of the denoiser as points, and beneath them σ over the number of the call. {calls}.",
+    "schedule.caption": "Where on the noise schedule that the model was trained on the scheduler calls it.",
+    "schedule.caption.several": "Schedulers go down the same noise schedule in different steps: each calls "
+    "the model at other noise levels.",
+    "maps.own_grid": "own grid",
+    "maps.latent_grid": "latent grid",
+    "maps.over": "over the picture",
+    "maps.scale": "{least} to {most}",
+    "maps.alt.each": "Heat maps of {names} ({label}), each on its own scale, over the picture of {prompt} and "
+    "bare beneath it: {peaks}.",
+    "maps.alt.shared": "Heat maps of {names} ({label}), all on one scale, over the picture of {prompt} and "
+    "bare beneath it: {peaks}.",
+    "maps.caption": "Where in the picture each of the maps is high.",
+    "maps.caption.title": "{title}: where in the picture each of the maps is high.",
+    "maps.alt.each.bare": "Heat maps of {names} ({label}), each on its own scale, for {prompt}: {peaks}.",
+    "maps.alt.shared.bare": "Heat maps of {names} ({label}), all on one scale, for {prompt}: {peaks}.",
+    "animation.frame": "frame {number} of {of}, from 0",
+    "animation.x0": "predicted x0, {how}",
+    "animation.alt": "Animation over {steps} of {of}, {way}, for {prompt}: the latents at the left, the "
+    "picture that they predict at the right.{drawn_by}",
+    "animation.alt.x_t": "Animation of the latents over {steps} of {of}, {way}, for {prompt}.{drawn_by}",
+    "animation.caption.run": "Noise becomes the picture, while the prediction already shows what it is going to be.",
+    "animation.caption.look": "What the denoiser sees in a noisy picture, and what it predicts the picture to be.",
+    "animation.caption.invert": "A picture goes back to the noise from which it can be drawn again.",
+    "animation.word.alt": "Animation of the {attention} to {word} over {steps} of {of} for {prompt}, on one "
+    "scale from 0 to {top}. The highest value is {first} at first and {last} at last.",
+    "animation.word.alt.beside": "Animation of the {attention} to {word} over {steps} of {of} for {prompt}, "
+    "on one scale from 0 to {top}, at the right of the picture that each step predicts ({how}). The highest "
+    "value is {first} at first and {last} at last.",
+    "animation.word.caption": "Where the picture looks at the word {word} while it forms.",
+    "animation.video.alt": "The video of {frames} that was drawn for {prompt}, frame after frame.",
+    "animation.video.caption": "The finished video, as the model drew it.",
+    "trace.alt": "A picture of {width} × {height} pixels, drawn for {prompt} by {model} from seed {seed}.",
+    "trace.caption": "What {model} makes of {prompt}.",
+    "maps.titled": "{title}: {alt}",
+    "story.prompt": "The prompt, as tokens that the text encoder reads",
+    "story.more": "… and {number} more",
+    "story.padding": "padding × {number}",
+    "story.steps": "From noise to picture: x_t, then the x0 that the model predicts",
+    "story.steps.x_t": "From noise to picture: x_t",
+    "story.x_t": "x_t, step {step}",
+    "story.x0": "x0, step {step}",
+    "story.attention": "Where the picture looks at each word ({attention}; {selection})",
+    "story.alt": "From top to bottom: the prompt {prompt} as {tokens}; a row of pictures {way}, at {steps} of "
+    "{of}.{attention}",
+    "story.alt.attention": " Beneath, the {kind} to each word over the picture: {peaks}.",
+    "story.caption": "How a prompt becomes a picture: it is read as tokens, noise is removed step by step, "
+    "and the picture looks at the words while it forms.",
+    "story.caption.plain": "How a prompt becomes a picture: it is read as tokens, and noise is removed step by step.",
 }

@@ -137,4 +137,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "panel.rms": "RMS over channels",
     "panel.decoded": "decoded",
     "axis.step": "step",
+    "lost.added": "{text} {note}",
+    "attention.probability": "attention probability",
 }

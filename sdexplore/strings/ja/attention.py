@@ -19,11 +19,11 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention.alt.over": "{maps}のヒートマップ（{selection}、{scale}）。単語ごとに一列で、上段は画像に重ねたもの、"
     "下段はマップのみ。{peaks}。",
     "attention.alt.bare": "{maps}のヒートマップ（{selection}、{scale}）。単語ごとに一枚ずつ並ぶ。{peaks}。",
-    "attention.caption.mean": "各単語に向けられた{attention}の強さを場所ごとに示す。モデルがどこを見ているかであり、"
+    "attention.caption.mean": "{words} への{attention}がどこに向いているか。モデルがどこを見ているかであり、"
     "画像がそうなった理由ではない。",
-    "attention.caption.method": "{method} の式で求めた各単語の分布。層とヘッドのまとめ方が独自なので、"
+    "attention.caption.method": "{method} の式による {words} への{attention}。層とヘッドのまとめ方も、"
     "スコアの尺度も独自である。",
-    "attention.caption.words": "各単語が画像のどこをどれだけ見ているか。画像が単語を見る向きではない。",
+    "attention.caption.words": "単語（{words}）が画像のどこをどれだけ見ているか。画像が単語を見る向きではない。",
     "attention_compare.difference": "差",
     "attention_compare.alt": "単語（{words}）ごとに一列、三段のヒートマップ。a（{a}）と "
     "b（{b}）の{attention}は共通の尺度 0〜{top}、その下は b から a を引いた差で、−{reach} の青から {reach} の赤まで。"
@@ -95,11 +95,11 @@ STRINGS: Final[Mapping[str, str]] = {
     "attribution.meant": "{method}: {definition}",
     "attribution.alt": "{prompt}の各単語と{region}との関係を示す棒グラフ（{steps}）。手法ごとに一枚、"
     "単位も手法ごとに異なり、画像が左に並ぶ。高い順に、{orders}。",
-    "attribution.caption.one": "各単語が{region}とどれだけ関わるか。スコアの意味は次のとおり。{meant}。",
+    "attribution.caption.one": "各単語が{region}とどれだけ関わるか。スコアは、{meant}。",
     "attribution.caption.several": "各単語が{region}とどれだけ関わるか。手法ごとに問うことが違うので、"
     "結果が一致するとは限らない。{meant}。",
-    "concepts.over.all": "{role}、全ステップと{layers}にわたる平均",
-    "concepts.over.some": "{role}、選んだステップと{layers}にわたる平均",
+    "concepts.over.all": "{role}、全ステップ・{layers}にわたる平均",
+    "concepts.over.some": "{role}、選んだステップ・{layers}にわたる平均",
     "concepts.chosen_layers": "選んだ層",
     "concepts.bar.shares": "これらの概念に占める割合",
     "concepts.bar.scores": "スコアの平均",
@@ -138,7 +138,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "occlusion.bars": "変化 / プロンプトを\nすべて除いた変化",
     "occlusion.maps": "{predicted} の変化（RMS）",
     "occlusion.prediction": "予測",
-    "occlusion.alt": "左は{prompt}の単語ごとの棒グラフで、点は各ステップ。プロンプト全体による変化に対する割合は "
+    "occlusion.alt": "左は{prompt}の単語ごとの棒グラフで、点は各ステップ。プロンプト全体による変化に対する割合は"
     "{best}。右は影響の強い単語がどこに働くかを示すマップで、行が単語、列がステップ、共通の尺度は 0〜{reach}。",
     "occlusion.caption": "プロンプトから単語を一つずつ除くと、ノイズ予測がどこでどれだけ変わるか。",
     "region.area": "領域: 画像の {area}",
@@ -169,7 +169,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "self_attention.over.some": "ステップ {steps} の平均",
     "self_attention.beside": "先頭は画像。",
     "self_attention.looked": "印をつけた画素 {pixel} が最もよく見る場所は{peak}。",
-    "self_attention.alt": "{prompt}のセルフアテンション（{grid}、{when}）の主な{components}。大きい順に並び、"
+    "self_attention.alt": "{prompt}のセルフアテンション（{grid}、{when}）の主な {components}。大きい順に並び、"
     "−{reach} の青から {reach} の赤まで。{picture}{at_pixel}",
     "self_attention.caption.components": "セルフアテンションが似たものとして扱う部分は、同じ成分の中で同じ色になる。"
     "符号に意味はない。",

@@ -123,10 +123,10 @@ STRINGS: Final[Mapping[str, str]] = {
     "feature_components.scaled": "それぞれ\n最小から最大まで",
     "feature_components.one": "成分 {number}: {share}",
     "feature_components.bar": "スコア",
-    "feature_components.alt.colours": "{prompt}における {module} の特徴（ステップ {step}、{role}）の{components}。"
+    "feature_components.alt.colours": "{prompt}における {module} の特徴（ステップ {step}、{role}）の主な {components}。"
     "{grid} の格子で、最初の三つを赤、緑、青とした一枚と、青から白を経て赤までの一枚ずつ。分散の {shares} "
     "を説明する。",
-    "feature_components.alt.alone": "{prompt}における {module} の特徴（ステップ {step}、{role}）の{components}。"
+    "feature_components.alt.alone": "{prompt}における {module} の特徴（ステップ {step}、{role}）の主な {components}。"
     "{grid} の格子で、青から白を経て赤まで一枚ずつ。分散の {shares} を説明する。",
     "feature_components.caption.colours": "{module} の出力が場所によって最も大きく異なる方向。"
     "カラーの図は最初の三つで、それぞれ最小から最大までを使う。同じ色の場所は似た特徴をもつ。",
@@ -148,7 +148,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "activation_statistics.size": "出力の大きさ",
     "activation_statistics.bad": "有限でないモジュールが {bad} 個あり、最初は {module}",
     "activation_statistics.finite": "すべて有限",
-    "activation_statistics.alt": "{prompt}の{modules}（ステップ {step}、{role}）を終わる順に並べ、"
+    "activation_statistics.alt": "{prompt}の {modules}（ステップ {step}、{role}）を終わる順に並べ、"
     "対数軸に点を二つずつ示した図。絶対値の最大と標準偏差。最も大きいのは {module} の {largest}。{verdict}。",
     "activation_statistics.caption": "デノイザを進む間に各モジュールの出力がどれだけ大きくなるか。破線より上は "
     "float16 では表せない。判定: {verdict}。",

@@ -69,4 +69,61 @@ STRINGS: Final[Mapping[str, str]] = {
     "difference.alt.pictures": "全 {of} ステップのうち{steps} の画像が三段に並び、右端に最終画像がある。"
     "上から、実行 a（{a}）の x0、実行 b（{b}）の x0、両者の差（画像の差は黒が 0、白が 255 のうち {apart}）。"
     "その下に x_t の距離の曲線があり、最後は {end} である。",
+    "schedule.timestep": "学習時のタイムステップ t",
+    "schedule.by_call": "呼び出しごとの σ",
+    "schedule.call": "デノイザの呼び出し",
+    "schedule.no_beta": "β はない",
+    "schedule.unknown": "学習時のスケジュールは不明",
+    "schedule.called": "{name}: {calls}、σ は {first} から {last} まで",
+    "schedule.called.lost": "{name}: {calls}、σ は {first} から {last} まで（うち {lost} 点は描けない）",
+    "schedule.alt": "五つのパネル。β、ᾱ、σ、対数 SNR が学習時のタイムステップに対する灰色の線として描かれ、"
+    "デノイザの呼び出しが点で示される。その下に、呼び出しの順番に対する σ がある。{calls}。",
+    "schedule.caption": "モデルが学習したノイズスケジュールの上で、スケジューラがどこでモデルを呼び出すか。",
+    "schedule.caption.several": "スケジューラはそれぞれ違う刻みでノイズを減らし、違うノイズの強さでモデルを呼び出す。",
+    "maps.own_grid": "それぞれの格子",
+    "maps.latent_grid": "潜在空間の格子",
+    "maps.over": "画像に重ねて",
+    "maps.scale": "{least}〜{most}",
+    "maps.alt.each": "{names} のヒートマップ（{label}）。それぞれの目盛りで、上段は{prompt}の画像に重ね、"
+    "下段は地図だけを示す。{peaks}。",
+    "maps.alt.shared": "{names} のヒートマップ（{label}）。共通の目盛りで、上段は{prompt}の画像に重ね、"
+    "下段は地図だけを示す。{peaks}。",
+    "maps.caption": "それぞれの地図が画像のどこで高いか。",
+    "maps.caption.title": "{title}。それぞれの地図が画像のどこで高いか。",
+    "maps.alt.each.bare": "{prompt}について、{names} のヒートマップ（{label}）がそれぞれの目盛りで並ぶ。{peaks}。",
+    "maps.alt.shared.bare": "{prompt}について、{names} のヒートマップ（{label}）が共通の目盛りで並ぶ。{peaks}。",
+    "animation.frame": "フレーム {number}（全 {of}、0 から数える）",
+    "animation.x0": "x0 の予測（{how}）",
+    "animation.alt": "{prompt}の{way}のアニメーション（全 {of} ステップのうち{steps}）。左は潜在変数、右は x0 "
+    "の予測。{drawn_by}",
+    "animation.alt.x_t": "{prompt}の{way}の潜在変数のアニメーション（全 {of} ステップのうち{steps}）。{drawn_by}",
+    "animation.caption.run": "ノイズが画像になっていく。その間、予測は行き着く先をすでに示している。",
+    "animation.caption.look": "ノイズを加えた画像からデノイザが何を見て、元の画像をどう予測するか。",
+    "animation.caption.invert": "画像が、それを再び描けるノイズへ戻っていく。",
+    "animation.word.alt": "{prompt}について、「{word}」への{attention}のアニメーション（全 {of} "
+    "ステップのうち{steps}）。0 から {top} までの共通の目盛り。最大は、最初は{first}、最後は{last}。",
+    "animation.word.alt.beside": "{prompt}について、「{word}」への{attention}のアニメーション（全 {of} "
+    "ステップのうち{steps}）。左に各ステップの x0 の予測（{how}）、右に 0 から {top} "
+    "までの共通の目盛りの地図。最大は、最初は{first}、最後は{last}。",
+    "animation.word.caption": "画像ができていく間に、「{word}」への注目がどこへ集まるか。",
+    "animation.video.alt": "{prompt}から描かれた {frames}の動画を、順に再生する。",
+    "animation.video.caption": "モデルが描いた、完成した動画。",
+    "trace.alt": "{model} がシード {seed} から{prompt}に対して描いた、{width} × {height} 画素の画像。",
+    "trace.caption": "{prompt}に対して {model} が描いたもの。",
+    "maps.titled": "{title}。{alt}",
+    "story.prompt": "プロンプト: テキストエンコーダが読むトークン",
+    "story.more": "… ほか {number}",
+    "story.padding": "パディング × {number}",
+    "story.steps": "ノイズから画像へ: x_t、続いてモデルが予測する x0",
+    "story.steps.x_t": "ノイズから画像へ: x_t",
+    "story.x_t": "x_t、ステップ {step}",
+    "story.x0": "x0、ステップ {step}",
+    "story.attention": "画像がそれぞれの単語を見る場所（{attention}、{selection}）",
+    "story.alt": "上から順に、プロンプト{prompt}（{tokens}）、{way}の画像の列（全 {of} "
+    "ステップのうち{steps}）。{attention}",
+    "story.alt.attention": "その下に、画像に重ねた各単語への{kind}。{peaks}。",
+    "story.caption": "プロンプトが画像になるまで。プロンプトはトークンとして読まれ、"
+    "ノイズがステップごとに除かれ、画像は単語を見ながらできていく。",
+    "story.caption.plain": "プロンプトが画像になるまで。プロンプトはトークンとして読まれ、"
+    "ノイズがステップごとに除かれていく。",
 }

@@ -64,8 +64,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "way.noise.stopped": "ノイズから、実行を停止した時点まで",
     "way.image": "{noised} までノイズを加えた入力画像から最終画像まで",
     "way.image.stopped": "{noised} までノイズを加えた入力画像から、実行を停止した時点まで",
-    "peak.at": "{name}の最大は{peak}",
-    "peak.none": "{name}には数値がない",
+    "peak.at": "「{name}」の最大は{peak}",
+    "peak.none": "「{name}」には数値がない",
     "peak.place": "{place}の {value}",
     "peak.place.lost": "{place}の {value}（{lost} は数値でない）",
     "decoding.by": "{steps}は{decoder}",
@@ -137,4 +137,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "panel.rms": "チャネルの RMS",
     "panel.decoded": "デコード",
     "axis.step": "ステップ",
+    "lost.added": "{text}{note}",
+    "attention.probability": "アテンション確率",
 }

@@ -97,7 +97,7 @@ def test_conditions_leave_the_rows_for_which_all_of_them_hold(study, look):
     assert set(page.column("run.prompt")) == {"ein Hündchen 犬"}
     page.filter("seed", from_="1", to="3")
     assert page.column("seed") == ["1", "2", "3"]
-    assert "where={'run.prompt': ['ein Hündchen 犬'], 'seed': slice(1.0, 3.0, None)}" in page.figure_code
+    assert "where={'run.prompt': ['ein Hündchen 犬'], 'seed': slice(1, 3, None)}" in page.figure_code
     page.filter("error", "has a value")
     assert page.column("seed") == []
     assert "No row" in page.section_message
@@ -110,6 +110,7 @@ def test_conditions_leave_the_rows_for_which_all_of_them_hold(study, look):
     ("column", "values", "told"),
     [
         ("seed", {"from_": "one"}, "'one'"),
+        ("seed", {"from_": "nan"}, "'nan'"),
         ("seed", {"from_": "3", "to": "1"}, "3 to 1"),
         ("run.prompt", {"text": "a zebra"}, "'a zebra'"),
     ],
@@ -200,6 +201,10 @@ def test_an_empty_study_one_of_errors_and_one_that_is_gone_are_told_in_words(stu
     other.open_row(0)
     assert "no <b>luck</b>" in other.alerts[0]
     shutil.rmtree(bad.folder)
+    torn = study(to=tmp_path / "torn")
+    next(torn.folder.glob("part-*")).write_bytes(b"PAR1")
+    with pytest.warns(UserWarning, match="damaged"):
+        assert "is damaged and left out" in look(torn).text
     gone = look(study(to=tmp_path / "third").folder)
     shutil.rmtree(tmp_path / "third")
     gone.press("Refresh")

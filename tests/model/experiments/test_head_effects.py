@@ -54,6 +54,15 @@ def test_effects_are_those_of_runs_that_are_changed_one_at_a_time(pipe, trace, f
     assert found.layer_whole[1] == pytest.approx(changed(pipe, trace, every), rel=1e-3)
 
 
+def test_a_question_prints_no_bar_of_the_pipelines_and_leaves_its_setting(capfd, trace):
+    pipe = stable_diffusion()
+    pipe.set_progress_bar_config(disable=False, desc="mine")
+    sdx.head_effects(pipe, trace, "rocket", step=STEP, layers="mid_block")
+    assert "mine" not in capfd.readouterr().err
+    with pipe.progress_bar(total=1) as bar:
+        assert bar.desc.startswith("mine")
+
+
 def test_attention_is_what_the_trace_holds_of_each_head(trace, found):
     paid = found.table(found.attention)
     for row, name in enumerate(found.layers):

@@ -106,3 +106,22 @@ def test_one_time_of_a_module_that_is_called_twice(tiny):
     every, first, last = (trace.latents[-1] for trace in traces)
     np.testing.assert_array_equal(every, last)  # behind the last, nothing is left of those before
     assert np.abs(first - last).max() > 1e-4
+
+
+@pytest.mark.parametrize("change", [sdx.Ablate("up_blocks.1.attentions"), sdx.Patch("a dog", "up_blocks.1.attentions")])
+def test_a_list_of_modules_is_refused_before_the_run_by_the_name_of_what_was_called(tiny, change):
+    called = []
+    tiny.unet.register_forward_pre_hook(lambda *_: called.append(1))
+    with pytest.raises(sdx.RunError, match=r"^compare: .*only holds modules.*'up_blocks\.1\.attentions\.0'"):
+        sdx.compare(tiny, PROMPT, over={"change": [None, change]}, **STEPS)
+    assert not called
+
+
+def test_what_is_found_during_a_run_names_what_was_called_too(tiny):
+    nowhere = sdx.Ablate("mid_block", roles="uncond")  # without guidance there is no such row
+    with pytest.raises(sdx.RunError, match=r"^compare: "):
+        sdx.compare(tiny, PROMPT, over={"change": [nowhere]}, num_inference_steps=1, guidance_scale=1.0)
+    never = sdx.Ablate("time_embedding.cond_proj")
+    tiny.unet.time_embedding.cond_proj = torch.nn.Linear(1, 1)
+    with pytest.raises(sdx.RunError, match=r"^compare: .*Ablate\("):
+        sdx.compare(tiny, PROMPT, over={"change": [never]}, num_inference_steps=1)

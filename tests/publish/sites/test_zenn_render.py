@@ -87,5 +87,5 @@ def test_a_whole_article_is_as_it_was_meant(tmp_path):
     assert f'<img src="/images/{SLUG}/001.png"' in html
     assert 'width="500"' in html
     assert "拡散モデル</h2>" in html
-    assert "<em>Heat maps of the cross-attention to cat" in html
+    assert "<em>Where the cross-attention to cat" in html
     assert "print" in html
