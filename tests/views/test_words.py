@@ -31,6 +31,8 @@ NAMES = {
     "std",
     "ln",
     "unknown",
+    "vae",
+    "null",
     "gradient",
     "knock",
     "out",
