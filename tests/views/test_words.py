@@ -32,6 +32,8 @@ NAMES = {
     "std",
     "ln",
     "unknown",
+    "vae",
+    "null",
     "gradient",
     "knock",
     "out",
