@@ -18,8 +18,9 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN, SMALL
+from ..figures.font_families import drawable
 from ..figures.names import attention_name, drawn_by, not_decoded, selection_named, steps_named, word_name
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import run_title
 from ..strings.wording import counted, wording
 from ..text.token import Token
