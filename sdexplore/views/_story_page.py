@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.panels import Panel
-from ..figures.picture import canvas_of, drawable
+from ..figures.picture import canvas_of
 from ..strings.wording import wording
 from ..text.token import Token
 
