@@ -47,10 +47,9 @@ def way_of(trace: Trace) -> str:
         return wording("way.look", t=f"{trace.timesteps[0]:g}")
     if trace.kind == "invert":
         return wording("way.invert")
-    noised, stopped = noised_at(trace), trace.image is None
-    if noised is None:
-        return wording("way.noise.stopped" if stopped else "way.noise")
-    return wording("way.image.stopped" if stopped else "way.image", noised=noised)
+    noised = noised_at(trace)
+    end = "" if trace.image is not None else ".stopped" if trace.call.get("stopped") else ".latents"
+    return wording(f"way.{'noise' if noised is None else 'image'}{end}", noised=noised)
 
 
 def peak(name: str, pixels: np.ndarray) -> str:

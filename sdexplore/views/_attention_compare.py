@@ -67,7 +67,7 @@ def attention_compare(
     y, x = first.shape[1:]
     pictured = a.image is not None and b.image is not None
     with panels(3, len(chosen) + pictured, aspect=y / x, top=1.1) as (figure, axes):
-        titles = "\n".join(f"{n}: {run_title(t).replace(chr(10), ', ')}" for n, t in (("a", a), ("b", b)))
+        titles = "\n".join(f"{n}: {listed(run_title(t).splitlines())}" for n, t in (("a", a), ("b", b)))
         figure.suptitle(f"{titles}\n{selection_title(a, selection.of(a))}{cut}", fontsize=9)
         for row, text in enumerate(("a", "b", "b − a")):
             row_label(axes[row, 0], text)

@@ -44,7 +44,8 @@ def numbers_of(
 
 def in_words(value: Any) -> str:  # noqa: ANN401  (a cell)
     """A level of a factor."""
-    return f"{value:g}" if isinstance(value, float | int) else str(value)
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    return f"{value:g}" if number else str(value) or repr(value)  # an empty prompt is seen as ''
 
 
 def short(value: Any, most: int = 28) -> str:  # noqa: ANN401  (a cell)

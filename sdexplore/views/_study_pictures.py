@@ -41,8 +41,10 @@ def study_pictures(
         where: Which rows, as `study.table` takes them.
 
     Raises:
-        TraceError: There is no such column; no thumbnail was kept; a factor has too many levels.
+        TraceError: There is no such column, or both are one; no thumbnail was kept; a factor has too many levels.
     """
+    if rows == columns:
+        raise TraceError(f"study_pictures: rows and columns are both {rows!r}; name two columns of the study")
     frame = _with_thumbnails(study, [rows, columns], where, "study_pictures")
     down = levels_of(frame, rows, _ROWS, "study_pictures")
     across = levels_of(frame, columns, _COLUMNS, "study_pictures")

@@ -42,12 +42,12 @@ def test_a_published_view_is_made_again(tmp_path, world, view):
 
 
 @pytest.mark.parametrize("view", ["story", "schedule"])
-def test_a_view_that_was_published_in_japanese_is_made_again_in_japanese(tmp_path, world, view):
-    with sdx.set_options(lang="ja"):
+def test_a_view_that_was_published_in_japanese_for_a_dark_page_is_made_again_so(tmp_path, world, view):
+    with sdx.set_options(lang="ja", theme="dark"):
         sidecar = published(tmp_path, DRAWN[view](world))
     made = sdx.reproduce(sidecar, world.pipe)
     assert made.same, made
-    assert made.picture.lang == "ja"
+    assert (made.picture.lang, made.picture.theme) == ("ja", "dark")
 
 
 @pytest.mark.parametrize("view", REFUSED)

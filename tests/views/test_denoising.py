@@ -56,7 +56,9 @@ def test_denoising_of_a_run_with_nothing_decoded_previews_eight_steps():
     picture = views.denoising(trace)
     assert len(panels(picture)) == 2 * STEPS
     assert all(ax.get_xlabel() == "linear" for ax in panels(picture))
-    assert "to where the run was stopped" in picture.alt
+    assert "to the last latents" in picture.alt
+    stopped = trace.altered(call={**trace.call, "stopped": True})
+    assert "to where the run was stopped" in views.denoising(stopped).alt
 
 
 @pytest.mark.parametrize("view", [views.denoising, views.latents, views.guidance])

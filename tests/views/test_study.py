@@ -110,11 +110,21 @@ def test_both_ends_are_the_lowest_and_the_highest():
         (lambda s: views.study_pairs(s, "score", over="seed", levels=[0, 9]), "there is 0, 1"),
         (lambda s: views.study_pairs(s, "score", over="score", levels=list(s.frame["score"][:2])), "a factor is"),
         (lambda s: views.study_ends(s, "score", count=9), "1 to 8"),
+        (lambda s: views.study_pictures(s, columns="run.prompt"), "both 'run.prompt'"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(draw, says):
     with pytest.raises(TraceError, match=says):
         draw(Table())
+
+
+def test_an_empty_prompt_and_what_is_true_or_false_are_named_as_they_are():
+    study = Table()
+    study.frame["run.prompt"] = np.where(study.frame["run.prompt"] == "prompt 0", "", "a cat")
+    study.frame["run.safe"] = (study.frame["run.guidance_scale"] > 1).astype(object)
+    picture = views.study_pictures(study, columns="run.safe")
+    assert "''" in picture.alt
+    assert "True" in picture.alt
 
 
 def test_without_thumbnails_the_way_to_them_is_named():

@@ -155,6 +155,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "activation_statistics.alt": "Points on a logarithmic axis, two for each of {modules} in the order in which they "
     "end (step {step}, {role}), for {prompt}: greatest magnitude and standard deviation. The largest, {largest}, is "
     "that of {module}; {verdict}.",
-    "activation_statistics.caption": "How large what each module gives is, on the way through the denoiser; above "
-    "the dashed line float16 has no numbers: {verdict}.",
+    "activation_statistics.caption": "How large the output of each module is on the way through the denoiser; "
+    "float16 has no numbers above the dashed line. Of these outputs, {verdict}.",
 }

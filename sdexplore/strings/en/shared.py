@@ -62,6 +62,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "way.invert": "from a given picture to the noise that it comes from",
     "way.noise": "from noise to the final picture",
     "way.noise.stopped": "from noise to where the run was stopped",
+    "way.noise.latents": "from noise to the last latents",
+    "way.image.latents": "from a given picture noised to {noised} to the last latents",
     "way.image": "from a given picture noised to {noised} to the final picture",
     "way.image.stopped": "from a given picture noised to {noised} to where the run was stopped",
     "peak.at": "{name} peaks at {peak}",

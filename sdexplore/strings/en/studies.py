@@ -38,8 +38,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "benchmark.over.layers": "layers read",
     "benchmark.found": "{subject} {first} to {last} over {over}",
     "benchmark.title": "What tracing costs: {machine}",
-    "benchmark.alt": "Panels side by side with curves of the seconds of a traced run by those of an untraced "
-    "one, with lines at 1 (no cost) and 1.05. Medians: {shares}.",
+    "benchmark.alt": "Panels side by side with curves of the seconds of a traced run divided by those of an "
+    "untraced one, with lines at 1 (no cost) and 1.05. Medians: {shares}.",
     "benchmark.caption": "What it costs to record a run while it goes on, as the work grows; measured on {machine}.",
     "study.left": "{runs} without a number left out",
     "study.title": "Study {study}: {counted}",

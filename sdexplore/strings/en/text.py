@@ -26,7 +26,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "text_similarity.cosine": "cosine",
     "text_similarity.alt": "Square panels of the cosines of all pairs of tokens of {prompt}, after layers {layers} "
     "of {encoder}, blue over white to red, red along the diagonal. {words}",
-    "text_similarity.words": "Two words are {first} alike on average in the first and {last} in the last.",
+    "text_similarity.words": "Two words have a cosine of {first} on average in the first panel and {last} in the last.",
     "text_similarity.no_words": "There are no two words.",
     "text_similarity.caption": "How alike the {encoder} makes the tokens of the prompt from layer to layer: a red "
     "cell is a pair whose vectors point the same way.",
@@ -35,7 +35,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "text_attention.probability": "probability (√ scale)",
     "text_attention.causal": "Each token sees itself and what is before it; what is hidden is grey.",
     "text_attention.all": "Each token sees all.",
-    "text_attention.sink": "The words give {share} of theirs to the first token on average.",
+    "text_attention.sink": "On average the words give {share} of their attention to the first token.",
     "text_attention.no_word": "There is no word.",
     "text_attention.alt": "Square panels of the self-attention of {encoder} over {prompt} in layers {layers}: a "
     "row for the token that looks, a column for what it looks at. {seen} {sink}",

@@ -33,11 +33,11 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention_layers.title": "「{word}」: {selection}",
     "attention_layers.mean": "平均",
     "attention_layers.head": "ヘッド {head}",
-    "attention_layers.beside": "比較用の画像が先頭にある。",
+    "attention_layers.beside": "比較用の画像が最初にある。",
     "attention_layers.alt.layers": "{layers}における {word} への{attention}のヒートマップ（{scale}）。層ごとに一枚、"
     "それぞれの格子で、ネットワークの順に並ぶ。{picture}最も明るいのは {brightest} で、{peak}。",
     "attention_layers.alt.heads": "{layers}における {word} への{attention}をヘッドごとに示すヒートマップ（{scale}）。"
-    "層ごとに一行、それぞれの格子で、ネットワークの順に並び、先頭はヘッドにわたる平均。{picture}平均が最も明るいのは "
+    "層ごとに一行、それぞれの格子で、ネットワークの順に並び、各行の先頭はヘッドにわたる平均。{picture}平均が最も明るいのは "
     "{brightest} で、{peak}。",
     "attention_layers.caption.shared": "ネットワークの順に、各層が{word}をどこに見ているか。"
     "層にわたる平均に現れるのは、明るい層が見ているものである。",
@@ -93,7 +93,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "記録した全層・全ヘッドにわたる平均。モデルがどこを見るかであり、その結果ではない",
     "attribution.followed": "{definition}（デノイザの {calls} 回の呼び出しをさかのぼる）",
     "attribution.meant": "{method}: {definition}",
-    "attribution.alt": "{prompt}の各単語と{region}との関係を示す棒グラフ（{steps}）。手法ごとに一枚、"
+    "attribution.alt": "{prompt}の各単語と{region}との関係を{steps} について示す棒グラフ。手法ごとに一枚、"
     "単位も手法ごとに異なり、画像が左に並ぶ。高い順に、{orders}。",
     "attribution.caption.one": "各単語が{region}とどれだけ関わるか。スコアは、{meant}。",
     "attribution.caption.several": "各単語が{region}とどれだけ関わるか。手法ごとに問うことが違うので、"

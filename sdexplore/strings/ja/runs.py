@@ -18,20 +18,20 @@ STRINGS: Final[Mapping[str, str]] = {
     "guidance.x0_guided": "ガイダンス後\nx0・{how}",
     "guidance.alt": "{prompt}の{steps} の画像が四段に並ぶ。上から、"
     "ガイダンスの無条件側が予測した x0、条件付き側が予測した x0、"
-    "両者の差の二乗平均平方根（0 から {reach} までの共通の目盛り）、"
+    "両者の差の二乗平均平方根（0 から {reach} までの共通の尺度）、"
     "ガイダンス後の x0（{how}）。",
     "guidance.caption": "三段目は、プロンプトが予測を変える場所を示す。ガイダンスは予測をその方向へさらに進める。",
     "guidance_steps.angle": "ε_c と ε_u の角度（度）",
     "guidance_steps.spread": "標準偏差の比: ガイダンス後の ε / ε_c",
     "guidance_steps.alt": "{prompt}について、"
-    "ガイダンスの条件付き側と無条件側の差の地図がステップ順に並び、"
+    "ガイダンスの条件付き側と無条件側の差のマップがステップ順に並び、"
     "その下に {steps}にわたる三つの曲線がある。差は条件付き側に対して最初は {first}、"
     "最後は {last} で、ガイダンスは ε の広がりを最大 {spread} 倍にする。",
     "guidance_steps.caption": "ガイダンスの条件付き側と無条件側が各ステップでどれほど離れ、"
     "両者を組み合わせた予測がモデル自身の予測よりどれほど強くなるか。",
     "latents.channel": "チャネル {number}",
     "latents.value": "潜在変数の値",
-    "latents.alt": "{prompt}の潜在変数の地図が格子状に並ぶ。"
+    "latents.alt": "{prompt}の潜在変数のマップが格子状に並ぶ。"
     "{channels}のそれぞれが一段、"
     "全 {of} ステップのうち{steps} が一列ずつ。"
     "色は −{reach}（青）から 0（白）を経て {reach}（赤）まで。",
@@ -84,14 +84,14 @@ STRINGS: Final[Mapping[str, str]] = {
     "maps.latent_grid": "潜在空間の格子",
     "maps.over": "画像に重ねて",
     "maps.scale": "{least}〜{most}",
-    "maps.alt.each": "{names} のヒートマップ（{label}）。それぞれの目盛りで、上段は{prompt}の画像に重ね、"
-    "下段は地図だけを示す。{peaks}。",
-    "maps.alt.shared": "{names} のヒートマップ（{label}）。共通の目盛りで、上段は{prompt}の画像に重ね、"
-    "下段は地図だけを示す。{peaks}。",
-    "maps.caption": "それぞれの地図が画像のどこで高いか。",
-    "maps.caption.title": "{title}。それぞれの地図が画像のどこで高いか。",
-    "maps.alt.each.bare": "{prompt}について、{names} のヒートマップ（{label}）がそれぞれの目盛りで並ぶ。{peaks}。",
-    "maps.alt.shared.bare": "{prompt}について、{names} のヒートマップ（{label}）が共通の目盛りで並ぶ。{peaks}。",
+    "maps.alt.each": "{names} のヒートマップ（{label}）。尺度はそれぞれ別で、上段は{prompt}の画像に重ね、"
+    "下段はマップだけを示す。{peaks}。",
+    "maps.alt.shared": "{names} のヒートマップ（{label}）。尺度は共通で、上段は{prompt}の画像に重ね、"
+    "下段はマップだけを示す。{peaks}。",
+    "maps.caption": "それぞれのマップが画像のどこで高いか。",
+    "maps.caption.title": "{title}。それぞれのマップが画像のどこで高いか。",
+    "maps.alt.each.bare": "{prompt}について、{names} のヒートマップ（{label}）がそれぞれ別の尺度で並ぶ。{peaks}。",
+    "maps.alt.shared.bare": "{prompt}について、{names} のヒートマップ（{label}）が共通の尺度で並ぶ。{peaks}。",
     "animation.frame": "フレーム {number}（全 {of}、0 から数える）",
     "animation.x0": "x0 の予測（{how}）",
     "animation.alt": "{prompt}の{way}のアニメーション（全 {of} ステップのうち{steps}）。左は潜在変数、右は x0 "
@@ -101,10 +101,10 @@ STRINGS: Final[Mapping[str, str]] = {
     "animation.caption.look": "ノイズを加えた画像からデノイザが何を見て、元の画像をどう予測するか。",
     "animation.caption.invert": "画像が、それを再び描けるノイズへ戻っていく。",
     "animation.word.alt": "{prompt}について、「{word}」への{attention}のアニメーション（全 {of} "
-    "ステップのうち{steps}）。0 から {top} までの共通の目盛り。最大は、最初は{first}、最後は{last}。",
+    "ステップのうち{steps}）。0 から {top} までの共通の尺度。最大は、最初は{first}、最後は{last}。",
     "animation.word.alt.beside": "{prompt}について、「{word}」への{attention}のアニメーション（全 {of} "
     "ステップのうち{steps}）。左に各ステップの x0 の予測（{how}）、右に 0 から {top} "
-    "までの共通の目盛りの地図。最大は、最初は{first}、最後は{last}。",
+    "までの共通の尺度のマップ。最大は、最初は{first}、最後は{last}。",
     "animation.word.caption": "画像ができていく間に、「{word}」への注目がどこへ集まるか。",
     "animation.video.alt": "{prompt}から描かれた {frames}の動画を、順に再生する。",
     "animation.video.caption": "モデルが描いた、完成した動画。",

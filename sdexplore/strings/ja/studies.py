@@ -5,16 +5,16 @@ from typing import Final
 
 STRINGS: Final[Mapping[str, str]] = {
     "calibration.measured": "{model} の較正、手法 {method}、シーン {scenes} 枚、シード {seed}",
-    "calibration.score.pointing": "地図の最大値がマスクの中にある単語の割合",
-    "calibration.score.iou_at_area": "マスクと、同じ数だけ選んだ地図の上位の画素との重なり（IoU）",
-    "calibration.score.iou_high": "マスクと、地図が値域の 0.4 を超える場所との重なり",
-    "calibration.score.inside": "地図全体のうちマスクの中にある割合",
+    "calibration.score.pointing": "マップの最大値がマスクの中にある単語の割合",
+    "calibration.score.iou_at_area": "マスクと、同じ数だけ選んだマップの上位の画素との重なり（IoU）",
+    "calibration.score.iou_high": "マスクと、マップが値域の 0.4 を超える場所との重なり",
+    "calibration.score.inside": "マップ全体のうちマスクの中にある割合",
     "calibration.score.in_map": "変化のうち、単語のアテンションマップの上位（マスクと同じ面積）にある割合",
     "calibration.kind.object": "物体",
     "calibration.kind.background": "背景",
-    "calibration.own": "その単語の地図",
+    "calibration.own": "その単語のマップ",
     "calibration.caused": "単語を除いたとき",
-    "calibration.other": "別の単語の地図",
+    "calibration.other": "別の単語のマップ",
     "calibration.centre": "画像の中心",
     "calibration.chance": "偶然",
     "calibration.all_layers": "全層",
@@ -26,10 +26,10 @@ STRINGS: Final[Mapping[str, str]] = {
     "% 区間とともに示す。{scores}。",
     "calibration.alt.layers": "{measured}。{score}（{meaning}）を 0 から 1 まで、層ごとに 95 % "
     "区間とともに示す。{scores}。",
-    "calibration.caption.timesteps": "正解のわかっている画像で、地図が単語をどれほど正しく指すか。偶然、"
-    "画像の中心、別の単語の地図と比べる。",
+    "calibration.caption.timesteps": "正解のわかっている画像で、マップが単語をどれほど正しく指すか。偶然、"
+    "画像の中心、別の単語のマップと比べる。",
     "calibration.caption.layers": "正解のわかっている画像で、どの層が単語を正しく指すか。偶然、画像の中心、"
-    "別の単語の地図と比べる。",
+    "別の単語のマップと比べる。",
     "benchmark.share": "秒数の比（あり / なし）",
     "benchmark.over.steps": "ノイズ除去のステップ数",
     "benchmark.over.side": "画像の一辺の画素数",
