@@ -34,7 +34,8 @@ def _seamless(template: str, fields: Mapping[str, object]) -> str:
         value = format(fields[name], form or "")
         if text.endswith(" ") and _is_wide(text[-2:-1]) and _is_wide(value[:1]):
             text = text[:-1]
-        text, wide_before = text + value, _is_wide(value[-1:])
+        text += value
+        wide_before = _is_wide(text[-1:])
     return text
 
 

@@ -1,8 +1,11 @@
 """A string filled in: in Japanese a space stands between Latin and Japanese letters, and nowhere else."""
 
+import numpy as np
 import pytest
 
 import sdexplore as sdx
+from sdexplore.analysis.trajectory import StepPicture
+from sdexplore.figures.names import not_decoded
 from sdexplore.strings.wording import wording
 
 
@@ -17,6 +20,13 @@ from sdexplore.strings.wording import wording
 def test_a_space_beside_a_field_falls_away_between_japanese_letters(thing, said):
     with sdx.set_options(lang="ja"):
         assert wording("attribution.order", method=thing, words="cat") == said
+
+
+def test_names_of_steps_and_decoders_stand_apart_from_japanese_letters():
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    pictures = {1: [StepPicture(pixels, "VAE")], 2: [StepPicture(pixels, "taesd")], 3: [StepPicture(pixels, "linear")]}
+    with sdx.set_options(lang="ja"):
+        assert not_decoded(pictures) == "ステップ 2 は taesd；ステップ 3 は線形プレビュー"
 
 
 def test_english_is_filled_in_as_it_stands():

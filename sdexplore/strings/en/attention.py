@@ -37,8 +37,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention_layers.alt.layers": "Heat maps of the {attention} to {word} in {layers}, {scale}: a panel a layer on "
     "its own grid, in the network's order.{picture} The brightest is {brightest}: {peak}.",
     "attention_layers.alt.heads": "Heat maps of the {attention} to {word} in {layers}, head by head, {scale}: a row "
-    "a layer on its own grid, in the network's order, each row beginning with the mean over heads.{picture} The brightest mean is "
-    "that of {brightest}: {peak}.",
+    "a layer on its own grid, in the network's order, each row beginning with the mean over heads.{picture} The "
+    "brightest mean is that of {brightest}: {peak}.",
     "attention_layers.caption.shared": "Where each layer looks for {word}, in the order of the network: a mean over "
     "layers shows what the brightest of them see.",
     "attention_layers.caption.each": "Where each layer looks for {word}, in the order of the network, faint layers "

@@ -37,8 +37,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "attention_layers.alt.layers": "{layers}における {word} への{attention}のヒートマップ（{scale}）。層ごとに一枚、"
     "それぞれの格子で、ネットワークの順に並ぶ。{picture}最も明るいのは {brightest} で、{peak}。",
     "attention_layers.alt.heads": "{layers}における {word} への{attention}をヘッドごとに示すヒートマップ（{scale}）。"
-    "層ごとに一行、それぞれの格子で、ネットワークの順に並び、各行の先頭はヘッドにわたる平均。{picture}平均が最も明るいのは "
-    "{brightest} で、{peak}。",
+    "層ごとに一行、それぞれの格子で、ネットワークの順に並び、各行の先頭はヘッドにわたる平均。{picture}"
+    "平均が最も明るいのは {brightest} で、{peak}。",
     "attention_layers.caption.shared": "ネットワークの順に、各層が{word}をどこに見ているか。"
     "層にわたる平均に現れるのは、明るい層が見ているものである。",
     "attention_layers.caption.each": "ネットワークの順に、弱い層も含めて各層が{word}をどこに見ているか。"
@@ -161,7 +161,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "差が暗い場所では、色にあまり意味がない。",
     "count.component.one": "{n} 成分",
     "count.component.other": "{n} 成分",
-    "self_attention.title": "{role}のセルフアテンション、{when}、{grid}",
+    "self_attention.title": "{role} のセルフアテンション、{when}、{grid}",
     "self_attention.pixel": "画素 {pixel} が見る先",
     "self_attention.component": "成分 {number}",
     "self_attention.bar": "成分（長さ 1）",
