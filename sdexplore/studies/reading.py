@@ -32,6 +32,7 @@ class StudyTable(Shown):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._told: set[str] = set()  # damaged parts that a warning named: a dashboard reads the table again and again
 
     @property
     def _manifest(self) -> Manifest:
@@ -95,7 +96,7 @@ class StudyTable(Shown):
         return dataset.to_table(columns=wanted, filter=expression).to_pandas()
 
     def _paths(self) -> list[Path]:
-        """Whole parts; one that is damaged is told."""
+        """Whole parts; one that is damaged is told once."""
         hidden = compaction.replaced(self.folder)
         found = []
         for part in parts_in(self.folder):
@@ -103,7 +104,8 @@ class StudyTable(Shown):
                 continue
             if is_whole(part):
                 found.append(part)
-            else:
+            elif part.name not in self._told:
+                self._told.add(part.name)
                 warn_user(f"study: {part.name} is damaged and left out; Study.run makes its runs again")
         return found
 

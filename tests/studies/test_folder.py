@@ -141,8 +141,11 @@ def test_a_torn_part_is_named_and_set_aside_and_its_runs_are_made_again(study, t
     study().run()
     (part,) = parts(folder)
     part.write_bytes(part.read_bytes()[:-7])
-    with pytest.warns(UserWarning, match=part.name):
-        assert sdx.studies.read(folder).table().empty
+    reader = sdx.studies.read(folder)
+    with pytest.warns(UserWarning, match=part.name) as told:
+        assert reader.table().empty
+        assert reader.table("seed").empty
+    assert len(told) == 1  # though it was read twice
     with pytest.warns(UserWarning, match=f"_{part.name}.damaged"):
         assert study().run().made == 6
     assert (folder / f"_{part.name}.damaged").exists()
