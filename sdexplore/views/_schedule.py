@@ -137,7 +137,8 @@ def _called(name: str, one: Schedule) -> str:
     """How many calls a schedule has, and from which σ to which; how many of them are not drawn."""
     lost = int((~np.isfinite(one.sigmas) | (one.sigmas == 0)).sum())
     first, last = (with_infinity(float(one.sigmas[end]), ".3g") for end in (0, -1))
-    told = {"name": name, "calls": counted(len(one), "call"), "first": first, "last": last}
+    calls = counted(len(one), "call")
+    told = {"name": name if calls in name else listed((name, calls)), "first": first, "last": last}
     return wording("schedule.called.lost", **told, lost=lost) if lost else wording("schedule.called", **told)
 
 

@@ -43,13 +43,13 @@ def strip(comparison: Comparison) -> Picture:
         figure=figure,
         data={str(number): image for number, image in enumerate(images)},
         alt=wording(
-            "strip.alt",
+            "strip.prompts.alt" if name == "prompt" else "strip.alt",
             pictures=counted(len(images), "picture"),
             prompt=in_words(first, [name]),
             name=name,
             values=listed(map(_named, values)),
         ),
-        caption=wording("strip.caption", name=name),
+        caption=wording("comparison.noise.caption" if name == "seed" else "strip.caption", name=name),
         call=CodeLine(
             f"sdx.views.strip(comparison)  # over {name}, from trace {first.fingerprint}",
             comparison.traces,

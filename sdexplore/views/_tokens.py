@@ -82,7 +82,7 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
         figure=figure,
         data={name: np.array(one.ids) for name, one in shown.items()},
         alt=wording(
-            "tokens.alt.lost" if lost else "tokens.alt",
+            "tokens.alt.lost" if lost else "tokens.alt" if real else "tokens.alt.none",
             prompt=quoted(first.text),
             tokens=counted(len(real), "token"),
             pieces=clip(" | ".join(t.text for t in real), 400),

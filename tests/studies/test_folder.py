@@ -2,6 +2,7 @@
 
 import json
 import resource
+import warnings
 
 import duckdb
 import numpy as np
@@ -142,10 +143,10 @@ def test_a_torn_part_is_named_and_set_aside_and_its_runs_are_made_again(study, t
     (part,) = parts(folder)
     part.write_bytes(part.read_bytes()[:-7])
     reader = sdx.studies.read(folder)
-    with pytest.warns(UserWarning, match=part.name) as told:
+    with pytest.warns(UserWarning, match=part.name):
         assert reader.table().empty
+    with warnings.catch_warnings(action="error"):  # a further reading warns no more
         assert reader.table("seed").empty
-    assert len(told) == 1  # though it was read twice
     with pytest.warns(UserWarning, match=f"_{part.name}.damaged"):
         assert study().run().made == 6
     assert (folder / f"_{part.name}.damaged").exists()

@@ -44,3 +44,12 @@ def test_a_strip_shows_the_pictures_of_one_argument(pipe):
     grid = sdx.compare(pipe, PROMPT, over={"seed": [0], "guidance_scale": [1.0]}, record=record, num_inference_steps=1)
     with pytest.raises(sdx.TraceError, match="over seed, guidance_scale"):
         sdx.views.strip(grid)
+
+
+def test_a_strip_says_what_its_runs_share_and_no_more(pipe):
+    told = {"record": sdx.Record(decode=0, cross_attention=False), "num_inference_steps": 1}
+    prompts = sdx.views.strip(sdx.compare(pipe, over={"prompt": ["a cat", ""]}, seed=1, **told))
+    assert prompts.alt == "2 pictures side by side, from left to right with prompt a cat, ''."
+    seeds = sdx.views.strip(sdx.compare(pipe, PROMPT, over={"seed": [0, 1]}, **told))
+    assert PROMPT in seeds.alt
+    assert "same noise" not in seeds.caption

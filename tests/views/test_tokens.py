@@ -139,6 +139,10 @@ def test_too_many_tokens_and_none_at_all_are_said():
         views.tokens(Tokenizations({}))
 
 
+def test_a_prompt_without_text_is_not_told_as_an_empty_list():
+    assert "holds no text" in views.tokens(synthetic.tokenization("")).alt
+
+
 def test_notes_stand_beneath_the_tokens():
     """As where the two tokenizers of SDXL part."""
     note = "the tokenizers do not agree at position 2: " + "at 2, tokenizer has 'cat', tokenizer_2 has 'dog'; " * 4

@@ -55,6 +55,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "comparison.less.caption": "What changes against {base}: white stays as it was there, red becomes "
     "brighter, blue darker.",
     "strip.alt": "{pictures} side by side for {prompt}, from left to right with {name} {values}.",
+    "strip.prompts.alt": "{pictures} side by side, from left to right with {name} {values}.",
     "strip.caption": "All pictures begin with the same noise; only {name} differs from one to the next.",
     "difference.x0": "x0 of {run}",
     "difference.pixels": "of pixels,\n0 to {top}",
@@ -75,8 +76,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "schedule.call": "call of the denoiser",
     "schedule.no_beta": "no β here",
     "schedule.unknown": "no training schedule is known",
-    "schedule.called": "{name}: {calls}, σ from {first} to {last}",
-    "schedule.called.lost": "{name}: {calls}, σ from {first} to {last} ({lost} not drawn)",
+    "schedule.called": "{name}, σ from {first} to {last}",
+    "schedule.called.lost": "{name}, σ from {first} to {last} ({lost} not drawn)",
     "schedule.alt": "Five panels: β, ᾱ, σ and log-SNR over the training timestep, a grey line each with the "
     "calls of the denoiser as points, and beneath them σ over the number of the call. {calls}.",
     "schedule.caption": "Where on the noise schedule that the model was trained on the scheduler calls it.",

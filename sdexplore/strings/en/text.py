@@ -14,6 +14,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "tokens.head.lost": "{head}; {left} more tokens were cut off",
     "tokens.note": " Note: {note}.",
     "tokens.alt": "Boxes in a row, the prompt {prompt} as {tokens}: {pieces}.{notes}",
+    "tokens.alt.none": "Boxes in a row: the prompt {prompt} holds no text, and what stands there the tokenizer "
+    "added.{notes}",
     "tokens.alt.lost": "Boxes in a row, the prompt {prompt} as {tokens}: {pieces}; {lost} more, in red, are cut "
     "off.{notes}",
     "tokens.caption": "The prompt as the model reads it: pieces of text, each with its position and its number in "

@@ -54,6 +54,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "すべての画像に共通するものはプロンプトから来ている。",
     "comparison.less.caption": "{base} からの変化。白は変わらない場所、赤は明るくなる場所、青は暗くなる場所。",
     "strip.alt": "{prompt}の画像 {pictures}が横に並ぶ。左から順に {name} は {values}。",
+    "strip.prompts.alt": "画像 {pictures}が横に並ぶ。左から順に {name} は {values}。",
     "strip.caption": "どの画像も同じノイズから始まり、隣どうしで違うのは {name} だけである。",
     "difference.x0": "{run} の x0",
     "difference.pixels": "画素の差\n0〜{top}",
@@ -74,8 +75,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "schedule.call": "デノイザの呼び出し",
     "schedule.no_beta": "β はない",
     "schedule.unknown": "学習時のスケジュールは不明",
-    "schedule.called": "{name}: {calls}、σ は {first} から {last} まで",
-    "schedule.called.lost": "{name}: {calls}、σ は {first} から {last} まで（うち {lost} 点は描けない）",
+    "schedule.called": "{name}、σ は {first} から {last} まで",
+    "schedule.called.lost": "{name}、σ は {first} から {last} まで（うち {lost} 点は描けない）",
     "schedule.alt": "五つのパネル。β、ᾱ、σ、対数 SNR が学習時のタイムステップに対する灰色の線として描かれ、"
     "デノイザの呼び出しが点で示される。その下に、呼び出しの順番に対する σ がある。{calls}。",
     "schedule.caption": "モデルが学習したノイズスケジュールの上で、スケジューラがどこでモデルを呼び出すか。",

@@ -14,6 +14,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "tokens.head.lost": "{head}（ほかに {left} トークンを切り捨て）",
     "tokens.note": "注: {note}。",
     "tokens.alt": "プロンプト{prompt}を {tokens}に分け、箱を一列に並べた図。{pieces}。{notes}",
+    "tokens.alt.none": "プロンプト{prompt}に文字はなく、トークナイザが加えたものだけを箱として一列に並べた図。{notes}",
     "tokens.alt.lost": "プロンプト{prompt}を {tokens}に分け、箱を一列に並べた図。{pieces}。ほかに切り捨てられた "
     "{lost}は赤い。{notes}",
     "tokens.caption": "モデルが読むプロンプト。文章は断片に分かれ、それぞれに位置と語彙の番号がつく。",
