@@ -18,7 +18,7 @@ SHARES = """one => [...one.children].filter(span => !span.hidden)
 SECTIONS = {
     "Attention": 'img[alt*="joint attention to"]',
     "Denoising": "text=pred_original_sample",
-    "Guidance": 'img[alt*="the conditional half predict"]',
+    "Guidance": 'img[alt*="x0 as the unconditional half"]',
     "Tokens": "text=tokenizer_3:",
     "Components": "text=joint-attention: 3 layers",
     "Change": "text=SD3Transformer2DModel",
