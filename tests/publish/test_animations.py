@@ -51,9 +51,11 @@ def test_an_animation_in_japanese_shows_the_same_and_says_so_in_its_line(trace, 
 def test_steps_that_were_not_decoded_are_there_by_the_linear_preview(trace):
     assert len(sdx.animation(trace, steps=[0, 1]).frames) == 3
     few = synthetic.trace(decoded={}, decoded_x0={}, image=None)
-    shown = sdx.animation(few)
+    stopped = few.altered(call={**few.call, "stopped": True})
+    shown = sdx.animation(stopped)
     assert len(shown.frames) == synthetic.STEPS
     assert "where the run was stopped" in shown.alt
+    assert "the last latents" in sdx.animation(few).alt
 
 
 def test_a_word_moves_beside_what_the_steps_predict_decoded_where_all_were(trace):
