@@ -96,6 +96,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.history.widget.add_class("sdexplore-history")
         status = self.board.status.widget
         if self._controls is None:
+            pictures.layout.flex = "0 0 auto"  # in a column a basis would be a height
             return [self._title, pictures, status, self._code.widget, self._tabs.widget, self.board.page]
         left = column([self._controls.widget, status], flex="1 1 300px", width="auto", max_width="560px")
         top = row([left, pictures], align_items="flex-start")
