@@ -47,8 +47,8 @@ class ChangeControls:
             width="320px",
             options=[(wording(f"dashboard.change.{kind.lower()}"), kind) for kind in _KINDS],
         )
-        typed = {"continuous_update": False}
-        share = {"min": 0.0, "max": 1.0, "step": 0.05, **typed}
+        typed: dict[str, Any] = {"continuous_update": False}
+        share: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.05, **typed}
         self._of: dict[str, Any] = {
             "word": control(
                 widgets.Combobox, *labelled("dashboard.change.word"), width="260px", ensure_option=False, **typed

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from ..base.options import options, pinned
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 @contextmanager
@@ -35,14 +36,12 @@ def as_now(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
     return called
 
 
-def in_its_language(
-    method: Callable[Concatenate[Any, _Given], _Result],
-) -> Callable[Concatenate[Any, _Given], _Result]:
+def in_its_language(method: _Method) -> _Method:
     """A method of an object with a board, which speaks the language of that board."""
 
     @wraps(method)
-    def called(self: Any, *given: _Given.args, **named: _Given.kwargs) -> _Result:  # noqa: ANN401  (of any class)
+    def called(self: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401  (of any class)
         with speaking(self.board.lang):
             return method(self, *given, **named)
 
-    return called
+    return cast("_Method", called)

@@ -274,7 +274,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.study.place.none": "No row",
     "dashboard.study.caption": "{place} of study {study}",
     "dashboard.study.caption.sorted": "{place} of study {study}, sorted by {column}",
-    "dashboard.rows.seed": "seed {seed}",
     "dashboard.rows.sort.ascending": "Sort by {name}, ascending",
     "dashboard.rows.sort.descending": "Sort by {name}, descending",
     "dashboard.rows.picture": "The picture of this run",

@@ -272,7 +272,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.study.place.none": "行なし",
     "dashboard.study.caption": "スタディ {study}: {place}",
     "dashboard.study.caption.sorted": "スタディ {study}: {place}、{column} の順",
-    "dashboard.rows.seed": "シード {seed}",
     "dashboard.rows.sort.ascending": "{name} で並べ替え（昇順）",
     "dashboard.rows.sort.descending": "{name} で並べ替え（降順）",
     "dashboard.rows.picture": "この実行の画像",
