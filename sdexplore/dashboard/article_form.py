@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..figures.code_lines import without_language
 from ..figures.picture import Picture
 from ..strings.wording import wording
 from .controls import button, close, column, control, labelled, row
@@ -39,7 +40,7 @@ class ArticlePlace:
         """A key for `picture`: the name of its view, with a number where another picture has that name."""
         from ..publish.material import name_of
 
-        name, held = name_of(str(picture.call), "figure"), self.opened().pictures
+        name, held = name_of(without_language(str(picture.call)), "figure"), self.opened().pictures
         key, number = name, 1
         while key in held and held[key].alt != picture.alt:
             number += 1
