@@ -4,8 +4,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..records.tree import ModuleNode
-from ..strings.wording import wording
+from ..base.display import count
+from ..records.tree import AttentionLayer, ModuleNode
+from ..strings.wording import listed, wording
 from .controls import close
 from .language import as_now
 
@@ -24,7 +25,7 @@ class Branch:
         sign = "" if node.attention is None else " ○" if node.attention.kind == "self" else " ◉"
         look = widgets.Button(
             description=f"{own}: {node.class_name}{sign}",
-            tooltip=f"{node.name or own} — {node.facts}",
+            tooltip=f"{node.name or own} — {facts(node)}",
             layout=widgets.Layout(width="auto", max_width="460px"),
             style={"button_color": "transparent"},
         )
@@ -45,3 +46,31 @@ class Branch:
 
 def _called(node: ModuleNode) -> str:
     return node.name.rpartition(".")[2] or wording("dashboard.tree.root")
+
+
+def facts(node: ModuleNode) -> str:
+    """Parameters, output's shape, attention, in one line, as `ModuleNode.facts` has them in English."""
+    parts = []
+    if node.parameters and node.children and node.own_parameters:
+        fields = {"number": count(node.parameters), "own": count(node.own_parameters)}
+        parts.append(wording("dashboard.module.parameters_own", **fields))
+    elif node.parameters:
+        parts.append(wording("dashboard.module.parameters", number=count(node.parameters)))
+    if node.told:
+        parts.append(f"→ {listed(f'{stream(name)} {shape}'.strip() for name, shape in node.told.items())}")
+    if node.attention is not None:
+        parts.append(_attention(node.attention))
+    if node.shared_with is not None:
+        parts.append(wording("dashboard.module.shared", name=node.shared_with))
+    return " · ".join(parts)
+
+
+def _attention(layer: AttentionLayer) -> str:
+    key = f"dashboard.module.attention.{layer.kind}"
+    said = wording(key, heads=layer.heads, width=layer.head_dim, keys=layer.key_dim)
+    return listed([said, "{} × {}".format(*layer.resolution)]) if layer.resolution else said
+
+
+def stream(name: str) -> str:
+    """What one of several outputs of a module is, in words."""
+    return wording(f"dashboard.module.stream.{name}") if name in ("words", "picture") else name

@@ -9,6 +9,7 @@ from dashboards import PROMPT, Page, controls, plain
 from study_sources import ink, numbers
 
 import sdexplore as sdx
+from sdexplore.base.known_names import SCHEDULERS
 from sdexplore.dashboard.in_page import ShownPicture
 from sdexplore.dashboard.rows_table import RowsTable
 from sdexplore.dashboard.state import FIGURES
@@ -20,7 +21,7 @@ CODE = re.compile(r"<pre.*?</pre>", re.DOTALL)
 # Names of the program and of the field, which stay as they are; and what was typed.
 NAMES = {
     *("cond", "uncond", "role", "mean", "shared", "each", "slug", "latents", "images", "articles", "sdx", "pipe"),
-    *("zenn", "qiita", "github", "hugo", "quarto", "Markdown", "vae", "unet", "scheduler", "tokenizer"),
+    *("daam", "amd", "zenn", "qiita", "github", "hugo", "quarto", "Markdown", "vae", "unet", "scheduler", "tokenizer"),
     *PROMPT.split(),
 }
 
@@ -87,7 +88,7 @@ def walked(explorer):
 def test_all_that_a_dashboard_says_is_japanese_and_it_is_built_as_the_english_one(dashboard, trace):
     english_one = walked(dashboard("en", trace))
     reprs = [plain(tokens._repr_html_().replace("<", " <")) for tokens in trace.tokens.values()]  # stay English
-    said = set()
+    names, said = NAMES | {"synthetic", *trace.prompt.split()}, set()
     for section, page in walked(dashboard("ja", trace)):
         assert shape(page.explorer) == shape(next(english_one)[1].explorer)
         assert JAPANESE.search(page.title), section
@@ -95,7 +96,7 @@ def test_all_that_a_dashboard_says_is_japanese_and_it_is_built_as_the_english_on
             for text in texts_of(one):
                 said.add(text)
                 own = functools.reduce(lambda left, table: left.replace(table, ""), reprs, text)
-                assert not english([own], NAMES | set(re.findall(r"\w+", trace.prompt))), section
+                assert not english([own], names), section
     assert sum(bool(JAPANESE.search(text)) for text in said) > 60
 
 
@@ -112,7 +113,8 @@ def test_a_run_in_a_japanese_dashboard_is_told_and_drawn_in_japanese_whatever_is
     given = {"prompt": PROMPT, "num_inference_steps": 2, "record": sdx.Record(decode=1), "section": "Denoising"}
     explorer, other = dashboard("ja", tiny, **given), dashboard("en", tiny, **given)
     page, told = Page(explorer), []
-    assert not english(text for one in [*page.above, *page.tab] for text in texts_of(one))
+    names = NAMES | set(re.findall(r"\w+", " ".join(SCHEDULERS))) | {"cpu", "unknown"}
+    assert not english((text for one in [*page.above, *page.tab] for text in texts_of(one)), names)
     explorer.board.status.widget.children[1].observe(lambda _: told.append(page.message), "value")
     page.press("実行")
     assert explorer.wait(60.0)
@@ -129,7 +131,7 @@ def test_a_run_in_a_japanese_dashboard_is_told_and_drawn_in_japanese_whatever_is
     page.open("ガイダンス").press("オフとオン")
     assert explorer.wait(60.0)
     assert "2 回の実行を比較" in page.section_message
-    page.press("記事に入れる")
+    page.open("アテンション").press("記事に入れる")
     assert JAPANESE.search(page.find("キャプション").value)
 
 
@@ -139,8 +141,9 @@ def test_a_study_is_shown_in_japanese(dashboard, tmp_path):
     )
     study.run()
     page = Page(dashboard("ja", study))
-    known = NAMES | {"seed", "ink", "dog", "one", "seconds", "error", "identity", "call"}
-    assert not english((text for one in [*page.above, *page.tab] for text in texts_of(one)), known)
+    known = NAMES | set(re.findall(r"\w+", " ".join(study.table().columns))) | {"dog"}
+    said = (text.replace(str(tmp_path), "") for one in [*page.above, *page.tab] for text in texts_of(one))
+    assert not english(said, known)
     page.set("行の条件", "seed")
     page.set("下限", "1")
     page.press("絞り込む")

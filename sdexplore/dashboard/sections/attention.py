@@ -146,7 +146,7 @@ class AttentionSection(Section):
         self._choices["role"].options = list(trace.cross_attention) or ["cond"]
         state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
-        layers = [("all", UNCHOSEN), *_grids(recorded), *((name, name) for name in recorded)]
+        layers = [_all_layers(), *_grids(recorded), *((name, name) for name in recorded)]
         heads = (
             0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
         )

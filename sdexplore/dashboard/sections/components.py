@@ -14,7 +14,7 @@ from ...strings.wording import wording
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, follow, labelled, row
-from ..module_tree import Branch
+from ..module_tree import Branch, stream
 from .section import Section
 
 ATTENTION = "Attention"
@@ -132,7 +132,7 @@ class ComponentsSection(Section):
             (wording("dashboard.components.parameters"), f"{node.parameters:,}"),
         ]
         rows += [
-            (wording("dashboard.components.output", name=name).strip(), " × ".join(map(str, shape)))
+            (wording("dashboard.components.output", name=stream(name)).strip(), " × ".join(map(str, shape)))
             for name, shape in node.told.items()
         ]
         if attention:
