@@ -15,8 +15,9 @@ from ..strings.wording import listed, wording
 from ..trace.collections import Traces
 from ..trace.non_finite import NonFinite, kind_of, non_finite
 from ..trace.trace import Trace
+from .font_families import drawable
 from .names import steps_named
-from .picture import Picture, drawable
+from .picture import Picture
 
 _MOST = 6  # arrays and steps that are listed one by one
 _MAY_BE_INFINITE = re.compile("sigma|snr")  # of noise alone, and of a picture without noise

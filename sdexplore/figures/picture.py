@@ -19,10 +19,8 @@ from ..base.options import THEMES, Theme, options
 from ..base.png import png
 from ..base.user_warnings import warn_user
 from . import layout_cache
-from .captions import AltText
 from .code_lines import CodeLine, summary
 from .columns import SCREEN_DPI, column
-from .font_families import drawable as drawable  # noqa: PLC0414
 from .font_families import families, has_glyph, is_east_asian
 from .themes import themed
 
@@ -58,13 +56,9 @@ class Picture:
     data: Mapping[str, np.ndarray]
     alt: str
     call: str
-    caption: str = ""
+    caption: str
     lang: str = field(default_factory=lambda: options().lang)
     theme: Theme = field(default_factory=lambda: options().theme)
-
-    def __post_init__(self) -> None:
-        if not self.caption:
-            object.__setattr__(self, "caption", AltText.of(self.alt).caption)
 
     @property
     def sources(self) -> tuple[Mapping[str, Any], ...]:

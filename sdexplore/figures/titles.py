@@ -14,8 +14,8 @@ from ..strings.wording import listed, wording
 from ..trace.one_frame import shown_frame
 from ..trace.trace import Trace
 from .colours import PALETTE
+from .font_families import drawable
 from .names import parting_named, role_name, selection_named
-from .picture import drawable
 
 MOST_WORDS: Final = len(PALETTE)  # for which a figure has room
 _PARTING: Final = 130  # characters of the line that says where tokenizers part

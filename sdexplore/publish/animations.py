@@ -26,11 +26,12 @@ from ..figures.cells import place_of
 from ..figures.code_lines import CodeLine, in_language, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar
 from ..figures.names import attention_name, drawn_by, kind_named, not_decoded, steps_named, word_name
 from ..figures.not_numbers import note_on, top_of, with_note
 from ..figures.panels import panels
-from ..figures.picture import drawable, style
+from ..figures.picture import style
 from ..figures.themes import themed
 from ..figures.titles import run_title, selection_title, step_title
 from ..strings.wording import counted, wording

@@ -13,8 +13,9 @@ from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import role_name
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import run_title
 from ..strings.wording import counted, wording
 from ..trace.trace import Trace

@@ -10,8 +10,8 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 
 from ..base.display import count
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.panels import panel_grid
-from ..figures.picture import drawable
 from ..records.architecture import Shape, Surroundings, TextReader
 from ..strings.wording import wording
 from ._architecture_strokes import BOX, CROSS, LINE, SMALL, Place, arrow, box, height_of, in_lines, lines_box

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..figures.colours import PALETTE
-from ..figures.picture import drawable
+from ..figures.font_families import drawable
 from ..records.architecture import Shape
 
 LINE: Final = "#444444"

@@ -11,11 +11,12 @@ from ..base.errors import TokenError, TraceError
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, SEQUENTIAL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.names import attention_name, word_name
 from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import first_words, grid_of, run_title, selection_title
 from ..strings.wording import listed, wording
 from ..text.words import fold

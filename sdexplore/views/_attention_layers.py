@@ -15,11 +15,12 @@ from ..figures.alt_texts import peak_place
 from ..figures.cells import Cells
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.names import attention_name, quoted, word_name
 from ..figures.not_numbers import top_of
 from ..figures.panels import Panel, panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import grid_of, run_title, selection_title, short_layers
 from ..strings.wording import counted, wording
 from ..trace.trace import Steps, Trace

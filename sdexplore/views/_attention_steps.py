@@ -9,11 +9,12 @@ from ..base.display import clip
 from ..figures.alt_texts import peak_place
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.names import attention_name, quoted, word_name
 from ..figures.not_numbers import top_of
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import MOST_STEPS, run_title, selection_title, step_title
 from ..strings.wording import listed, wording
 from ..trace.record import spread

@@ -13,10 +13,11 @@ from ..figures.alt_texts import said
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import quoted, steps_named
 from ..figures.not_numbers import top_of
 from ..figures.panels import Panel
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.attribution import METHODS, Attribution
 from ..strings.wording import listed, wording
 from ._region import dimmed_outside

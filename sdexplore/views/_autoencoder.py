@@ -7,10 +7,11 @@ from ..figures.alt_texts import said
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar
 from ..figures.not_numbers import finite, reach_of, top_of
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import grid_of
 from ..records.autoencoder import LatentStatistics, Reconstruction
 from ..strings.wording import counted, listed, wording

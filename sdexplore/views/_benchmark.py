@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from ..base.display import clip
 from ..base.errors import SdexploreError
 from ..figures.colours import FAINT, PALETTE
-from ..figures.picture import Picture, drawable, style
+from ..figures.font_families import drawable
+from ..figures.picture import Picture, style
 from ..records.benchmark import AXES, Benchmark, CostPoint
 from ..strings.wording import wording
 from .made_from import made_from

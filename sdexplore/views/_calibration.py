@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from ..base.errors import TraceError, did_you_mean
 from ..figures.code_lines import options
 from ..figures.columns import BLOG_COLUMN, SMALL
-from ..figures.picture import Picture, drawable, style
+from ..figures.font_families import drawable
+from ..figures.picture import Picture, style
 from ..records.calibration import ALL_LAYERS, CAUSAL, KINDS, SCORES, Calibration, CalibrationRow
 from ..strings.wording import listed, wording
 from .made_from import made_from

@@ -12,9 +12,10 @@ from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.colours import DIVERGING
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import run_title, setting_in_words
 from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison

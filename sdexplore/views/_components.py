@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from ..base.display import count, size
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.components import Component, Components
 from ..strings.wording import listed, wording
 from .made_from import made_from

@@ -8,10 +8,11 @@ from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, way_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import row_label
 from ..figures.names import drawn_by, not_decoded, steps_named
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import run_title, step_title
 from ..strings.wording import counted, wording
 from ..trace.one_frame import one_frame

@@ -17,11 +17,12 @@ from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN, SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.names import steps_named
 from ..figures.not_numbers import finite, reach_of, top_of
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import run_title, step_title
 from ..strings.wording import listed, wording
 from ..trace.one_frame import one_frame, shown_frame

@@ -10,10 +10,11 @@ from ..figures.alt_texts import said
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import quoted
 from ..figures.not_numbers import top_of
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import short_layers
 from ..records.head_effects import FEWEST, HeadEffects
 from ..strings.wording import counted, listed, wording

@@ -14,9 +14,10 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import SEQUENTIAL
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import grid_of, run_title
 from ..strings.wording import listed, wording
 from ..trace.trace import Trace

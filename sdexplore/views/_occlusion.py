@@ -8,11 +8,12 @@ from ..figures.alt_texts import said
 from ..figures.code_lines import CodeLine, options
 from ..figures.colours import FAINT, PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar, row_label
 from ..figures.names import quoted
 from ..figures.not_numbers import finite, top_of
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.occlusion import Occlusion
 from ..strings.wording import listed, wording
 from .made_from import made_from

@@ -15,10 +15,11 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import attention_name
 from ..figures.not_numbers import top_of
 from ..figures.panels import Panel
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import run_title, selection_title
 from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace

@@ -14,10 +14,11 @@ from ..base.errors import TraceError
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar
 from ..figures.names import attention_name
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import first_words, run_title, selection_title
 from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace

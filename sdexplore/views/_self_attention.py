@@ -12,11 +12,12 @@ from ..figures.alt_texts import in_words, peak_place
 from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import DIVERGING, PALETTE, SEQUENTIAL
+from ..figures.font_families import drawable
 from ..figures.labels import colour_bar
 from ..figures.names import role_name, steps_named
 from ..figures.not_numbers import reach_of, top_of
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import grid_of, run_title
 from ..strings.wording import counted, wording
 from ..trace.trace import Steps, Trace

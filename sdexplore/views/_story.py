@@ -18,8 +18,9 @@ from ..figures.cells import place_of
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import PALETTE, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN, SMALL
+from ..figures.font_families import drawable
 from ..figures.names import attention_name, drawn_by, not_decoded, selection_named, steps_named, word_name
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.titles import run_title
 from ..strings.wording import counted, wording
 from ..text.token import Token
@@ -43,7 +44,7 @@ class _Seen(NamedTuple):
 
 
 @made_from("trace")
-def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = True) -> Picture:
+def story(trace: Trace, words: Word | Sequence[Word] | None = None, *, decode: bool = True) -> Picture:
     """Draws a run from prompt to picture on one page: its tokens, noise, predicted x0, picture, and where words are.
 
     First band: the tokens of the prompt as the first text encoder reads them; padding is counted. Second: x_t before
@@ -53,7 +54,7 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
     band whose data the trace does not hold is left out. It is as wide as an article's column.
 
     Args:
-        words: Words of the prompt, up to six; by default those whose maps reach highest, in the prompt's order.
+        words: A word of the prompt, or up to six; by default those whose maps reach highest, in the prompt's order.
         decode: False decodes nothing: steps that were not decoded yet are linear previews.
 
     Raises:
@@ -63,34 +64,39 @@ def story(trace: Trace, words: Sequence[Word] | None = None, *, decode: bool = T
     """
     if trace.kind != "run" or trace.video:
         raise TraceError(f"story(trace): this trace is {_what(trace)}; sdx.views.denoising draws its steps")
-    if words is not None and not 0 < len(words) <= _MOST:
-        raise TraceError(f"story(words={list(words)!r}): name one to {_MOST} words")
+    asked = None if words is None else words_of(trace, "cond", words)
+    if asked is not None and len(asked) > _MOST:
+        raise TraceError(f"story(words={list(asked)!r}): name one to {_MOST} words")
     steps = spread(trace.shown_steps, _MOST - 2)
     noisy, clean = step_pictures(trace, steps, decode=decode and bool(trace.decoded))
     film = _film(trace, steps, noisy, clean)
-    seen = _seen(trace, words)
+    seen = _seen(trace, asked)
     tokens = next(iter(trace.tokens.get("cond", {}).values()), None)
     with style():
         figure = _drawn(trace, () if tokens is None else tokens.tokens, film, seen, bool(clean))
     shown = {step: [picture] for step, picture in zip(steps, clean or noisy, strict=True)}
     undecoded = not_decoded(shown)
-    alt = wording(
-        "story.alt",
-        prompt=in_words(trace),
-        tokens=counted(0 if tokens is None else sum(one.kind == "text" for one in tokens.tokens), "token"),
-        way=way_of(trace),
-        steps=steps_named(steps),
-        of=trace.num_steps,
-        attention=_in_words(trace, seen),
-    )
-    given: dict[str, Any] = {} if words is None else {"words": list(words)}
+    told = {
+        "prompt": in_words(trace),
+        "way": way_of(trace),
+        "steps": steps_named(steps),
+        "of": trace.num_steps,
+        "attention": _in_words(trace, seen),
+    }
+    if tokens is None:
+        alt = wording("story.alt.steps", **told)
+    else:
+        texts = sum(one.kind == "text" for one in tokens.tokens)
+        alt = wording("story.alt", **told, tokens=counted(texts, "token"))
+    caption = "story.caption.steps" if tokens is None else "story.caption" if seen else "story.caption.plain"
+    given: dict[str, Any] = {} if asked is None else {"words": list(asked)}
     given |= {} if decode else {"decode": False}
     return Picture(
         figure=figure,
         data={name: picture.pixels for name, (_, picture) in film.items()}
         | {f"attention/{label(one.word)}": one.pixels for one in seen},
         alt=alt + (wording("denoising.not_decoded", pictures=undecoded) if undecoded else ""),
-        caption=wording("story.caption" if seen else "story.caption.plain"),
+        caption=wording(caption),
         call=line_of_code("story", f"trace{options(given)}", trace),
     )
 
@@ -133,7 +139,7 @@ def _seen(trace: Trace, words: Sequence[Word] | None) -> list[_Seen]:
             raise TraceError("story(words=…): this trace has no attention to words, or no picture; leave words out")
         return []
     selection = Selection()
-    asked = tuple(words) if words is not None else words_of(trace, "cond", None)
+    asked = words_of(trace, "cond", None) if words is None else tuple(words)
     maps = word_maps(trace, asked, selection)
     layer = next(iter(selection.of(trace).layers.values()))
     highest = sorted(range(len(asked)), key=lambda place: -float(np.nan_to_num(maps[place]).max()))[:_MOST]

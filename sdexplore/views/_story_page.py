@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from ..base.display import width
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.panels import Panel
-from ..figures.picture import drawable
 from ..strings.wording import wording
 from ..text.token import Token
 

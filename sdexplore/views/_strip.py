@@ -6,8 +6,9 @@ from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.titles import run_title
 from ..strings.wording import counted, listed, wording
 from ..trace.collections import Comparison

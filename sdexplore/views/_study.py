@@ -8,7 +8,7 @@ import numpy as np
 from ..base.display import counted
 from ..base.errors import TraceError
 from ..figures.code_lines import CodeLine, options
-from ..figures.picture import drawable
+from ..figures.font_families import drawable
 from ..records.studied import Studied
 from ..strings.wording import counted as said
 from ..strings.wording import wording

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from ..analysis.bootstrap import clustered_mean
 from ..figures.colours import PALETTE
 from ..figures.columns import column as column_of_figures
-from ..figures.picture import Picture, drawable, style
+from ..figures.font_families import drawable
+from ..figures.picture import Picture, style
 from ..records.studied import Studied
 from ..strings.wording import counted, listed, wording
 from ._study import PROMPT, in_words, levels_of, line_of, numbers_of, short

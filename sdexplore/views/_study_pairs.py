@@ -11,7 +11,8 @@ from ..analysis.bootstrap import clustered_mean
 from ..base.errors import TraceError
 from ..figures.colours import FAINT, PALETTE
 from ..figures.columns import column as column_of_figures
-from ..figures.picture import Picture, drawable, style
+from ..figures.font_families import drawable
+from ..figures.picture import Picture, style
 from ..records.studied import Studied
 from ..strings.wording import counted, listed, wording
 from ._study import PROMPT, in_words, line_of, numbers_of

@@ -8,9 +8,10 @@ import numpy as np
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.columns import SMALL
+from ..figures.font_families import drawable
 from ..figures.labels import row_label
 from ..figures.panels import panels
-from ..figures.picture import Picture, drawable
+from ..figures.picture import Picture
 from ..figures.thumbnails import pixels_of
 from ..records.studied import Studied
 from ..strings.wording import counted as said

@@ -15,10 +15,11 @@ from ..base.errors import TokenError
 from ..figures.alt_texts import said
 from ..figures.colours import DIVERGING, FAINT, SEQUENTIAL
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import quoted
 from ..figures.not_numbers import top_of
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.text_encoding import TextEncoding
 from ..strings.wording import listed, wording
 from .made_from import made_from

@@ -10,9 +10,10 @@ from matplotlib.patches import Rectangle
 from ..base.display import clip, count, width
 from ..base.errors import TokenError
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.names import parting_named, quoted
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..figures.wrapping import wrapped
 from ..strings.wording import counted, wording
 from ..text.shared_keys import SharedKeys

@@ -9,8 +9,9 @@ from matplotlib.patches import Patch
 from ..base.display import count, width
 from ..base.errors import InspectionError
 from ..figures.columns import BLOG_COLUMN
+from ..figures.font_families import drawable
 from ..figures.panels import panel_grid
-from ..figures.picture import Picture, drawable, style
+from ..figures.picture import Picture, style
 from ..records.tree import ModuleNode, ModuleTree
 from ..strings.wording import counted, listed, wording
 from .made_from import made_from

@@ -35,6 +35,19 @@ def test_denoising_shows_the_decoded_steps_and_ends_in_the_picture(trace):
     assert "the final picture" in shown.alt
 
 
+def test_an_animation_in_japanese_shows_the_same_and_says_so_in_its_line(trace, made):
+    with sdx.set_options(lang="ja"):
+        japanese = sdx.animation(trace, "cat")
+    np.testing.assert_array_equal(japanese.data["maps"], made.data["maps"])
+    assert japanese.call == f"with sdx.set_options(lang='ja'): {made.call}"
+    assert (japanese.lang, made.lang) == ("ja", "en")
+    assert japanese.sources == made.sources
+    for one in (japanese, made):
+        assert not one.alt.startswith(one.caption)
+        assert "cat" in one.caption
+    assert "アテンション" in japanese.alt
+
+
 def test_steps_that_were_not_decoded_are_there_by_the_linear_preview(trace):
     assert len(sdx.animation(trace, steps=[0, 1]).frames) == 3
     few = synthetic.trace(decoded={}, decoded_x0={}, image=None)

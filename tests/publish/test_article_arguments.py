@@ -137,6 +137,17 @@ def test_a_caption_is_not_cut_at_a_semicolon_of_the_prompt(tmp_path, prompt):
     assert "peaks" in pictures["attention"]["alt"]
 
 
+def test_a_trace_has_its_words_in_the_language_of_the_options(tmp_path):
+    with sdx.set_options(lang="ja"):
+        Article(SLUG, root=tmp_path).add(synthetic.trace(prompt="a {cat}"))
+    (sidecar,) = (tmp_path / "images" / SLUG).glob("0*.json")
+    told = json.loads(sidecar.read_text())
+    assert told["lang"] == "ja"
+    assert "a {cat}" in told["alt"]
+    assert "画素" in told["alt"]
+    assert told["caption"] != told["alt"]
+
+
 def test_a_caption_of_a_phrase_with_a_semicolon_is_whole(trace):
     picture = sdx.views.maps(trace, {"a; b": np.eye(4, dtype=np.float32)}, title="mine; own")
     assert picture.caption.startswith("mine; own: ")

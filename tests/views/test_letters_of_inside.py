@@ -1,9 +1,8 @@
-"""Letters of views of models' parts, of tokens and text encoders can be read at 720 pixels, and none covers another."""
+"""In drawings of models' parts and tokens, letters can be read at 720 pixels, and no text covers another."""
 
 import io
 from itertools import combinations
 
-import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
@@ -25,7 +24,6 @@ class Parts:
         self.sd, self.xl, self.flux = stable_diffusion(), stable_diffusion_xl(), flux()
         self.encoding = sdx.text_encoding(self.sd, PROMPT)["text_encoder"]
         self.plan = sdx.pipeline_architecture(self.sd)
-        self.image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +36,8 @@ DRAWN = {
     "architecture of SDXL": lambda p: views.architecture(sdx.pipeline_architecture(p.xl)),
     "architecture of a transformer": lambda p: views.architecture(sdx.pipeline_architecture(p.flux)),
     "components": lambda p: views.components(sdx.components(p.xl)),
-    "equation_checks": lambda p: views.equation_checks(sdx.equation_checks(p.sd, num_inference_steps=20)),
-    "latent_statistics": lambda p: views.latent_statistics(sdx.latent_statistics(p.sd, [p.image])),
-    "reconstruction": lambda p: views.reconstruction(sdx.reconstruction(p.sd, p.image)),
-    "text_attention": lambda p: views.text_attention(p.encoding),
     "text_attention by heads": lambda p: views.text_attention(p.encoding, heads=[0, 1, 2]),
     "text_norms": lambda p: views.text_norms(p.encoding),
-    "text_similarity": lambda p: views.text_similarity(p.encoding),
-    "time_embedding": lambda p: views.time_embedding(sdx.time_embedding(p.sd, [0, 500, 999])),
     "tokens": lambda p: views.tokens(sdx.tokens(p.xl, "a cat!!! and a dog")),
     "tree": lambda p: views.tree(sdx.tree(p.sd, "unet"), depth=2),
     "tree of a transformer": lambda p: views.tree(sdx.tree(p.flux, "transformer"), depth=2),

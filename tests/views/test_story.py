@@ -28,6 +28,7 @@ def test_a_story_goes_from_noise_over_x0_to_the_picture_and_the_words(trace):
 
 def test_a_word_has_one_colour_around_its_tokens_and_its_map(trace):
     picture = sdx.views.story(trace, ["cat"])
+    assert picture.call == sdx.views.story(trace, "cat").call
     chips = {text.get_text(): text.get_bbox_patch() for ax in panels(picture) for text in ax.texts}
     (around,) = (patch for ax in panels(picture) if ax.get_title() == "cat" for patch in ax.patches)
     assert chips["cat"].get_edgecolor() == around.get_edgecolor()
@@ -41,6 +42,14 @@ def test_what_a_trace_does_not_hold_is_left_out():
     assert "linear preview" in picture.alt
     assert titles(picture)[0] == "x_t, step 0"
     assert "picture" not in titles(picture)
+
+
+def test_a_run_without_a_prompt_has_a_story_too():
+    picture = sdx.views.story(synthetic.trace(cross_attention={}, tokens={}))
+    assert "token" not in picture.alt
+    assert "no prompt" in picture.alt
+    assert "token" not in picture.caption
+    assert titles(picture)[-1] == "picture"
 
 
 def test_a_story_refuses_what_it_cannot_tell(trace):

@@ -41,13 +41,13 @@ STRINGS: Final[Mapping[str, str]] = {
     "architecture.alt.conditioned": "At the right the text encoders: {readers}.",
     "architecture.alt.unconditional": "Nothing stands for a prompt: it is unconditional.",
     "architecture.caption.latents_text": "How the {pipeline} makes a picture of a prompt: in the latent space, the "
-    "{denoiser} predicts the noise again and again while it reads the prompt, and D decodes what is left.",
-    "architecture.caption.latents": "How the {pipeline} makes a picture of noise: in the latent space, the "
-    "{denoiser} predicts the noise again and again, and D decodes what is left.",
-    "architecture.caption.pixels_text": "How the {pipeline} makes a picture of a prompt: the {denoiser} predicts "
-    "the noise of the pixels again and again while it reads the prompt.",
-    "architecture.caption.pixels": "How the {pipeline} makes a picture of noise: the {denoiser} predicts the noise "
-    "of the pixels again and again.",
+    "{denoiser} takes noise away step by step while it reads the prompt, and D decodes the result.",
+    "architecture.caption.latents": "How the {pipeline} makes a picture of noise: in the latent space, the {denoiser} "
+    "takes noise away step by step, and D decodes the result.",
+    "architecture.caption.pixels_text": "How the {pipeline} makes a picture of a prompt: the {denoiser} takes noise "
+    "away from the pixels step by step while it reads the prompt.",
+    "architecture.caption.pixels": "How the {pipeline} makes a picture of noise: the {denoiser} takes noise away from "
+    "the pixels step by step.",
     "unet_comparison.2015": "U-Net, 2015",
     "unet_comparison.here": "{unet} of the\n{pipeline}",
     "unet_comparison.convolutions": "convolutions only",

@@ -127,4 +127,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "story.caption": "How a prompt becomes a picture: it is read as tokens, noise is removed step by step, "
     "and the picture looks at the words while it forms.",
     "story.caption.plain": "How a prompt becomes a picture: it is read as tokens, and noise is removed step by step.",
+    "story.alt.steps": "A row of pictures {way}, at {steps} of {of}, for {prompt}.{attention}",
+    "story.caption.steps": "How noise becomes a picture, step by step.",
 }

@@ -18,17 +18,17 @@ STRINGS: Final[Mapping[str, str]] = {
     "architecture.diffusion": "拡散過程、{timesteps} タイムステップ",
     "architecture.from_noise": "サンプリングはノイズから始まる",
     "architecture.last_step": "最後のステップの後",
-    "architecture.factor": "縮小率 {factor}",
+    "architecture.factor": "縮小率 1/{factor}",
     "architecture.prompt": "プロンプト",
-    "architecture.pooled": "プールベクトルのみ",
+    "architecture.pooled": "プール出力のみ",
     "architecture.width": "幅 {width}",
-    "architecture.keys": "幅 {width} からのキーとバリュー",
+    "architecture.keys": "キーとバリュー（入力の幅 {width}）",
     "architecture.picture_tokens": "{y} × {x} トークン\n（各 {patch} × {patch}）",
     "architecture.text_tokens": "テキストの\n{words} トークン",
     "architecture.group": "{heads} ヘッド\n幅 {width}",
     "architecture.alt": "{spaces}{denoiser}{attention}{conditioned}",
     "architecture.alt.latents": "{pipeline} の構造。左に画素空間があり、{autoencoder} のエンコーダ E とデコーダ D（"
-    "縮小率 {factor}）が並ぶ。その隣が潜在空間で、ここにデノイザがある。",
+    "縮小率 1/{factor}）が並ぶ。その隣が潜在空間で、ここにデノイザがある。",
     "architecture.alt.pixels": "{pipeline} の構造。オートエンコーダはなく、デノイザは画素を直接扱う。",
     "architecture.alt.unet": "{unet} は箱を U 字に並べた {levels} 階層で、チャネル数は {channels}。",
     "architecture.alt.transformer": "{transformer} は幅 {width} の画像トークンを {y} × {x} 個もつ。",
@@ -40,13 +40,13 @@ STRINGS: Final[Mapping[str, str]] = {
     "architecture.alt.conditioned": "右はテキストエンコーダで、{readers}。",
     "architecture.alt.unconditional": "プロンプトにあたるものはなく、無条件のモデルである。",
     "architecture.caption.latents_text": "{pipeline} がプロンプトから画像を作る仕組み。潜在空間で {denoiser} が"
-    "プロンプトを参照しながらノイズの予測を繰り返し、残ったものを D が画像に戻す。",
-    "architecture.caption.latents": "{pipeline} がノイズから画像を作る仕組み。潜在空間で {denoiser} がノイズの"
-    "予測を繰り返し、残ったものを D が画像に戻す。",
-    "architecture.caption.pixels_text": "{pipeline} がプロンプトから画像を作る仕組み。{denoiser} がプロンプトを"
-    "参照しながら、画素に残るノイズの予測を繰り返す。",
-    "architecture.caption.pixels": "{pipeline} がノイズから画像を作る仕組み。{denoiser} が、画素に残るノイズの"
-    "予測を繰り返す。",
+    "プロンプトを参照しながら段階的にノイズを取り除き、その結果を D が画像に戻す。",
+    "architecture.caption.latents": "{pipeline} がノイズから画像を作る仕組み。潜在空間で {denoiser} が段階的に"
+    "ノイズを取り除き、その結果を D が画像に戻す。",
+    "architecture.caption.pixels_text": "{pipeline} がプロンプトから画像を作る仕組み。{denoiser} がプロンプトを参照"
+    "しながら、画素から段階的にノイズを取り除く。",
+    "architecture.caption.pixels": "{pipeline} がノイズから画像を作る仕組み。{denoiser} が画素から段階的にノイズを"
+    "取り除く。",
     "unet_comparison.2015": "U-Net（2015 年）",
     "unet_comparison.here": "{pipeline} の\n{unet}",
     "unet_comparison.convolutions": "畳み込みのみ",

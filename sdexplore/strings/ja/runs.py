@@ -59,7 +59,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "difference.pixels": "画素の差\n0〜{top}",
     "difference.distance": "x_t の距離（RMS）",
     "difference.distance.parted": "x_t の距離（RMS）。破線のステップ {step} で分かれる",
-    "difference.before": "ステップの前",
+    "difference.before": "各ステップの前",
     "difference.alt": "全 {of} ステップのうち{steps} の画像が三段に並ぶ。上から、実行 a（{a}）の x0、実行 "
     "b（{b}）の x0、両者の差。その下に x_t の距離の曲線があり、最後は {end} である。",
     "difference.caption": "二つの実行は全 {of} ステップのうちステップ {step} で分かれる。"
@@ -126,4 +126,6 @@ STRINGS: Final[Mapping[str, str]] = {
     "ノイズがステップごとに除かれ、画像は単語を見ながらできていく。",
     "story.caption.plain": "プロンプトが画像になるまで。プロンプトはトークンとして読まれ、"
     "ノイズがステップごとに除かれていく。",
+    "story.alt.steps": "{prompt}の画像が{way}横に並ぶ（全 {of} ステップのうち{steps}）。{attention}",
+    "story.caption.steps": "ノイズがステップごとに画像になるまで。",
 }

@@ -46,7 +46,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "text_norms.alt": "{prompt}の各トークンについて、{encoder} の層ごとの隠れ状態の長さを対数軸に描いた折れ線。線の"
     "端に名前がある。長さは埋め込みで {first}、最後の層の後で {last}、最も長いのは {longest}。",
     "text_norms.caption": "{encoder} が各トークンのベクトルを層ごとにどれだけ長くするか（最後の層正規化の前）。",
-    "equation_checks.scheduler": "{own} の beta による DDPMScheduler（{betas}、{of} ステップ中 {steps} ステップ）",
+    "equation_checks.scheduler": "{own} の β による DDPMScheduler（{betas}、{of} ステップ中 {steps} ステップ）",
     "equation_checks.variance": "{equation}（分散）",
     "equation_checks.size": "大きさ",
     "equation_checks.timestep": "タイムステップ t",

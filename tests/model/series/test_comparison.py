@@ -250,7 +250,7 @@ def test_views_of_two_runs_and_of_a_grid(tiny):
     a, b = found.at(seed=0, guidance_scale=4), found.at(seed=0, guidance_scale=9)
     picture = sdx.views.difference(a, b)
     np.testing.assert_allclose(picture.figure.axes[-1].lines[0].get_ydata(), sdx.difference(a, b).distances)
-    assert "part at step 0" in picture.alt
+    assert "part at step 0" in picture.caption
     cut = sdx.run(tiny, PROMPT, num_inference_steps=2, callback_on_step_end=SDCFGCutoffCallback(cutoff_step_ratio=0.5))
     assert "callback_on_step_end SDCFGCutoffCallback" in sdx.views.difference(a, cut).figure.get_suptitle()
     equal(picture, again(picture, a=a, b=b))
