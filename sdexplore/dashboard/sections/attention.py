@@ -128,9 +128,9 @@ class AttentionSection(Section):
         self._redraw(_figures(trace, state, word)[state.figure])
         self._drawn = asked
         if word and not state.words:
-            self.message.say(f"No word is pressed; the figure shows the word that stands out most, “{word}”.")
+            self.message.say(wording("dashboard.attention.one.striking", word=word))
         elif word and len(state.words) > 1:
-            self.message.say(f"The figure shows the first pressed word, “{word}”.")
+            self.message.say(wording("dashboard.attention.one.pressed", word=word))
 
     def _one(self, trace: Trace, state: State) -> str:
         """The word of a figure that has room for one: the first pressed word, or else the most striking one."""

@@ -206,6 +206,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.attention.scale": "scale",
     "dashboard.attention.scale.tip": "shared: one colour scale for all words; each: one scale for each word",
     "dashboard.attention.word.tip": "Draws the attention to “{word}”; press again to leave it out",
+    "dashboard.attention.one.striking": "No word is pressed; the figure shows the word that stands out most, “{word}”.",
+    "dashboard.attention.one.pressed": "The figure shows the first pressed word, “{word}”.",
     "dashboard.attention.no_prompt": "This run had no prompt for {role}, so there is no word to draw. Pixels "
     "shows the map of each position.",
     "dashboard.attention.no_word.cond": "The prompt has no word to draw. The figure “where it all went” shows "

@@ -204,6 +204,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.attention.scale": "目盛り",
     "dashboard.attention.scale.tip": "shared: 全単語に共通の色の目盛り、each: 単語ごとの目盛り",
     "dashboard.attention.word.tip": "「{word}」へのアテンションを描きます。もう一度押すと外します",
+    "dashboard.attention.one.striking": "単語が選ばれていないため、最も際立つ単語「{word}」を図に示します。",
+    "dashboard.attention.one.pressed": "図は最初に選んだ単語「{word}」を示します。",
     "dashboard.attention.no_prompt": "この実行には {role} のプロンプトがなく、描く単語がありません。各位置のマッ"
     "プは「画素」で見られます。",
     "dashboard.attention.no_word.cond": "プロンプトに描く単語がありません。図「アテンションの行き先」が開始、終了"
