@@ -56,7 +56,7 @@ class Picture:
     data: Mapping[str, np.ndarray]
     alt: str
     call: str
-    caption: str
+    caption: str = ""
     lang: str = field(default_factory=lambda: options().lang)
     theme: Theme = field(default_factory=lambda: options().theme)
 

@@ -74,6 +74,8 @@ class Line:
         return self.made_from.sources != ("study",)
 
     def _check(self, facts: Mapping[str, Any]) -> None:
+        if not set(_names(self.tree)) - {"sdx"}:
+            raise PublishError(f"{self.text!r} names no record that it draws; a view's own line names one")
         if len(pipes := [name for name in self.names if _A_PIPELINE.fullmatch(name)]) > 1:
             raise PublishError(
                 f"{self.text!r} shows {len(pipes)} models ({', '.join(pipes)}), and reproduce has one pipeline: draw "
