@@ -121,7 +121,7 @@ class Board:
             try:
                 job(cancelled)
             except Stopped as stopped:
-                status.rest(str(stopped))
+                status.rest(wording("dashboard.stopped", why=stopped))
             except Exception as error:  # noqa: BLE001  (shown to the user)
                 status.fail(error)
             finally:

@@ -22,6 +22,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.stop.nothing": "There is nothing to stop.",
     "dashboard.stop.after_step": "stopping after this step",
     "dashboard.stop.before": "stopped before it began",
+    "dashboard.stopped": "{why}",
     "dashboard.starting": "starting",
     "dashboard.writing": "writing",
     "dashboard.drawing_all": "drawing",

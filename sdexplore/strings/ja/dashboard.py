@@ -22,6 +22,7 @@ STRINGS: Final[Mapping[str, str]] = {
     "dashboard.stop.nothing": "停止するものはありません。",
     "dashboard.stop.after_step": "このステップの後で停止します",
     "dashboard.stop.before": "始まる前に停止しました",
+    "dashboard.stopped": "停止しました（{why}）",
     "dashboard.starting": "開始中",
     "dashboard.writing": "書き込み中",
     "dashboard.drawing_all": "描画中",
