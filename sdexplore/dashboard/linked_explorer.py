@@ -11,6 +11,8 @@ import traitlets
 from .. import views
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..base.options import pinned
+from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import front_end
 from ..browser.packing import BUDGET, one_trace, pack
 from ..figures.picture import Picture
@@ -32,6 +34,7 @@ class LinkedExplorer(anywidget.AnyWidget):
             not a word's map). Assign a dict with some of them to change it.
         facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
             looked at before have linear previews.
+        strings: What the explorer says, in the language that held when it was made.
 
     Raises:
         TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
@@ -40,6 +43,7 @@ class LinkedExplorer(anywidget.AnyWidget):
     _esm = front_end()
     facts = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
+    strings = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -50,14 +54,16 @@ class LinkedExplorer(anywidget.AnyWidget):
         **options: Any,  # noqa: ANN401  (ipywidgets')
     ) -> None:
         whole = one_trace(trace)
-        packed = pack(whole, budget, decode=False)
+        with pinned() as held:
+            packed, strings = pack(whole, budget, decode=False), explorer_strings()
         options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
-        super().__init__(facts=dict(packed.facts), data=packed.data, **options)
-        self.trace, self._budget = whole, budget
+        super().__init__(facts=dict(packed.facts), data=packed.data, strings=strings, **options)
+        self.trace, self._budget, self._held = whole, budget, held
 
     def pack(self) -> None:
         """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays."""
-        packed = pack(self.trace, self._budget, decode=False)
+        with pinned(self._held):
+            packed = pack(self.trace, self._budget, decode=False)
         with self.hold_sync():
             self.facts, self.data = dict(packed.facts), packed.data
 
@@ -76,7 +82,8 @@ class LinkedExplorer(anywidget.AnyWidget):
         errors = []
         for draw in _stills(self.trace, self.state):
             try:
-                return draw()
+                with pinned(self._held):
+                    return draw()
             except SdexploreError as error:
                 errors.append(error)
         raise errors[0]
