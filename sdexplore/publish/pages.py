@@ -31,6 +31,7 @@ body { background: light-dark(#fff, #14171b); color: light-dark(#1b1f24, #e8ecf0
 body { font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 .run { margin: 0 0 .9rem; color: light-dark(#59636e, #9aa4ae); font-size: .9rem; overflow-wrap: anywhere; }
+body:lang(ja) { word-break: auto-phrase; }
 img { max-width: 100%; height: auto; }
 footer { margin-top: 1.5rem; color: light-dark(#59636e, #9aa4ae); font-size: .8rem; }
 """

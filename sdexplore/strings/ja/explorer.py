@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 STRINGS: Final[Mapping[str, str]] = {
-    "explorer.label": "連動エクスプローラ: 画像、単語、単語が見られた場所",
+    "explorer.label": "連動エクスプローラ: 画像、単語、単語を見ている場所",
     "explorer.failed": "このブラウザでは探索できません: {error}",
     "explorer.stage": "探索できる画像",
     "explorer.alt": "「{prompt}」の画像",
@@ -28,8 +28,8 @@ STRINGS: Final[Mapping[str, str]] = {
     "explorer.none.step": "ステップ {step} のアテンションは記録されていません。",
     "explorer.none.layers": "ステップ {step} では、一辺 {side} の層のアテンションは記録されていません。",
     "explorer.none.words": "このプロンプトには単語がありません。開始、終了、パディングを指すと、"
-    "それぞれが見られた場所を示します。",
-    "explorer.none.pointed": "単語を指すと、その単語が見られた場所を示します。",
+    "それぞれを見ている場所を示します。",
+    "explorer.none.pointed": "単語を指すと、その単語を見ている場所を示します。",
     "explorer.subject": "「{word}」",
     "explorer.subject.part": "「{word}」（「{whole}」のトークン）",
     "explorer.subject.summed": "{subject}（{times} か所の和）",
