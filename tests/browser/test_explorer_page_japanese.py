@@ -9,6 +9,7 @@ from explorer_pages import Opened
 from formula_cases import featured
 
 import sdexplore as sdx
+from sdexplore.base.options import LANGUAGES
 
 TEXTS = """() => {
   const found = []
@@ -86,23 +87,35 @@ def test_whatever_is_chosen_the_page_says_it_in_japanese(browser, made, trace):
     opened.close()
 
 
-def test_likeness_what_is_missing_and_a_narrow_page_are_japanese(browser, tmp_path):
+def test_likeness_and_what_is_missing_are_japanese(browser, tmp_path):
     shown = featured()
     with sdx.set_options(lang="ja"):
         path = sdx.page(shown, tmp_path / "features.html")
-    opened = Opened(browser, path, viewport={"width": 375, "height": 740})
+    opened = Opened(browser, path)
     opened.stage.click(position={"x": 20, "y": 20})
     opened.page.locator(".what", has_text="コサイン類似度").wait_for()
     assert english(opened, shown) == {}
-    wide, seen = (f"document.documentElement.{one}" for one in ("scrollWidth", "clientWidth"))
-    assert opened.page.evaluate(wide) == opened.page.evaluate(seen)
-    assert opened.page.evaluate(CUT) == []
     opened.close()
     flagged = {"flags": {"nsfw_content_detected": True}, "image": np.zeros((64, 96, 3), np.uint8), "noise_preds": {}}
     with sdx.set_options(lang="ja"):
         path = sdx.page(synthetic.trace(**flagged), tmp_path / "flagged.html")
     opened = Opened(browser, path)
     assert "セーフティチェッカー" in opened.text(".notes")
+    opened.close()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_nothing_is_cut_on_a_narrow_page(browser, tmp_path, lang):
+    with sdx.set_options(lang=lang):
+        path = sdx.page(featured(), tmp_path / f"{lang}.html")
+    opened = Opened(browser, path, viewport={"width": 375, "height": 740})
+    opened.stage.click(position={"x": 20, "y": 20})  # the pixel has a longer name than the whole picture
+    opened.page.locator(".unneeded").wait_for(state="detached")
+    opened.page.locator("summary").click()
+    opened.settle()
+    wide, seen = (f"document.documentElement.{one}" for one in ("scrollWidth", "clientWidth"))
+    assert opened.page.evaluate(wide) == opened.page.evaluate(seen)
+    assert opened.page.evaluate(CUT) == []
     opened.close()
 
 
