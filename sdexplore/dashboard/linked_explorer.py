@@ -1,6 +1,8 @@
 """The linked explorer in a notebook: a stored trace in the browser, which needs no kernel once it is shown."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import traitlets
 from .. import views
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..base.options import options as current
 from ..base.options import pinned
 from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import front_end
@@ -54,18 +57,22 @@ class LinkedExplorer(anywidget.AnyWidget):
         **options: Any,  # noqa: ANN401  (ipywidgets')
     ) -> None:
         whole = one_trace(trace)
-        with pinned() as held:
+        with pinned():
             packed, strings = pack(whole, budget, decode=False), explorer_strings()
         options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
         super().__init__(facts=dict(packed.facts), data=packed.data, strings=strings, **options)
-        self.trace, self._budget, self._held = whole, budget, held
+        self.trace, self._budget = whole, budget
 
     def pack(self) -> None:
         """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays."""
-        with pinned(self._held):
+        with self._in_its_language():
             packed = pack(self.trace, self._budget, decode=False)
         with self.hold_sync():
             self.facts, self.data = dict(packed.facts), packed.data
+
+    def _in_its_language(self) -> AbstractContextManager[object]:
+        """A block in which everything is said in the language in which the explorer was made."""
+        return pinned(replace(current(), lang=self.strings["lang"]))
 
     def __repr__(self) -> str:
         prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
@@ -82,7 +89,7 @@ class LinkedExplorer(anywidget.AnyWidget):
         errors = []
         for draw in _stills(self.trace, self.state):
             try:
-                with pinned(self._held):
+                with self._in_its_language():
                     return draw()
             except SdexploreError as error:
                 errors.append(error)
