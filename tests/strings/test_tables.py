@@ -1,6 +1,7 @@
 """Every language has every string, with the same fields; and every string is used."""
 
 import ast
+import re
 from pathlib import Path
 from string import Formatter
 
@@ -24,6 +25,8 @@ def fields_of(template):
 def used():
     """Keys as the code asks for them: whole ones, and the fixed beginnings and ends of those with a part filled in."""
     whole, partly = set(), []
+    for path in ROOT.rglob("*.mjs"):
+        whole |= set(re.findall(r'"([a-z_]+\.[\w.]+)"', path.read_text(encoding="utf-8")))
     for path in ROOT.rglob("*.py"):
         if path.is_relative_to(ROOT / "strings") and path.name != "wording.py":
             continue
