@@ -130,7 +130,8 @@ class PictureBox:
         wide = round(int.from_bytes(pixels[16:20], "big") * PIXELS_PER_INCH / dpi)  # of the width in PNG's header
         self.image.put(pixels, picture.alt, wide)
         said = "".join(f"<br>{escape(text)}" for text in picture.notices)
-        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}{said}</div>'
+        words = escape(clip(picture.caption, 1000))
+        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{words}{said}</div>'
         self.code.show(picture.call)
         self.form.widget.layout.display = ""
 
