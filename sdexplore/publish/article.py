@@ -157,7 +157,8 @@ class Article(Shown):
     def text(self, markdown: str, key: str | None = None) -> "Article":
         """Adds a passage of Markdown, unchanged; returns the article.
 
-        The same passage again changes nothing, so a cell can be run again.
+        The same passage again changes nothing, so a cell can be run again. A warning names each place where stars meant
+        as emphasis would be shown as stars, as in `**「猫」**の`.
 
         Args:
             key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
@@ -166,6 +167,8 @@ class Article(Shown):
             PublishError: The key is not valid, or the passage is no text.
         """
         check_text("text", "markdown", markdown)
+        for notice in self._site.passage_notices(markdown):
+            warn_user(f"{self.slug}, text: {notice}")
         return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
 
     def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":

@@ -156,7 +156,7 @@ def test_a_sidecar_tells_no_local_path_and_leaves_prompts_alone():
     material = Material(
         encoded=fitted(png_of(DOT, {}), None), alt="a", caption="", name="x", sources=[source], over=over
     )
-    facts = sidecar_of(material, key="k", file="001.png", theme="light", most_bytes=None)
+    facts = sidecar_of(material, key="k", file="001.png", most_bytes=None)
     assert facts["over"] == {"lora": ["a.bin"], "negative_prompt": ["/a/b"]}
     found = facts["traces"][0]
     assert found["call"]["arguments"] == {"lora": "lora.safetensors", "other": "x.bin", "prompt_2": "/a/b"}
@@ -184,5 +184,5 @@ def test_a_local_path_is_cut_to_its_last_name_and_nothing_else_is(told, kept):
 
     source = {"fingerprint": "0" * 8, "kind": "run", "call": {"arguments": {"x": [told]}}, "provenance": {}}
     material = Material(encoded=fitted(png_of(DOT, {}), None), alt="a", caption="", name="x", sources=[source])
-    facts = sidecar_of(material, key="k", file="001.png", theme="light", most_bytes=None)
+    facts = sidecar_of(material, key="k", file="001.png", most_bytes=None)
     assert facts["traces"][0]["call"]["arguments"] == {"x": [kept]}

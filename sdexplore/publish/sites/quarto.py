@@ -24,3 +24,7 @@ class Quarto(Site):
         width = f" width={shot.width}px" if shot.width else ""
         number = shot.file.partition(".")[0]
         return f'![{inline(shot.caption, quotes=True)}]({address}){{#fig-{number} fig-alt="{alt}"{width}}}'
+
+    def passage_notices(self, markdown: str) -> list[str]:  # noqa: ARG002  (as in Site)
+        """None: Pandoc asks no letter beside the stars."""
+        return []
