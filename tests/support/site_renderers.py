@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
 ZENN = Path(os.environ.get("SDEXPLORE_ZENN", Path(__file__).parents[2]))
@@ -68,8 +67,3 @@ def _by_hugo(markdown):
         public = root / "public" / "posts"
         return [(public / str(number) / "index.html").read_text("utf-8") for number in range(len(markdown))]
 
-
-@cache
-def checkable():
-    """Site -> why it cannot be checked here, or None."""
-    return {site: missing(site) for site in _TOOL}

@@ -94,6 +94,10 @@ class Site:
         """
         return f"{key}.html"
 
+    def page_shown(self, text: str, address: str) -> str:
+        """The Markdown that leads to an HTML page: a link. A site that shows HTML within its pages has more."""
+        return f"[{inline(text)}]({address})"
+
     def problems(self, slug: str, facts: Facts) -> list[str]:  # noqa: ARG002  (Zenn has rules for slugs)
         """What the site would refuse; each line says what to change."""
         return [] if facts["title"].strip() else ["title='': give title="]
