@@ -54,7 +54,7 @@ article.text("""
 モデルは文章をそのまま読むのではありません。
 トークナイザが文章を**トークン**に分け、番号に置き換えます。
 """)
-article.add(sdx.views.tokens(sdx.tokens(pipe, PROMPT)), key="tokens", width=620)
+article.add(sdx.views.tokens(sdx.tokens(pipe, PROMPT)), key="tokens", width=720)
 article.text("""
 使われるのは 77 か所のうち 9 か所だけです。
 残りはパディングですが、CLIP のテキストエンコーダはそこにも値を書き込みます。
@@ -80,7 +80,7 @@ $$
 
 $s$ は `guidance_scale` で、ここでは 7.5 です。
 """)
-article.add(sdx.views.guidance(trace, steps=[2, 6, 10, 18]), key="guidance", width=560)
+article.add(sdx.views.guidance(trace, steps=[2, 6, 10, 18]), key="guidance", width=720)
 article.text("""
 三段目の差は、ステップ 6 と 10 では**猫とロケットの輪郭**に集まっています。
 プロンプトが変えるのは、背景ではなくこの 2 つだとわかります。
@@ -89,7 +89,7 @@ article.text("""
 
 クロスアテンションは、画像のそれぞれの場所がどの単語を読むかを表します。
 """)
-article.add(sdx.views.attention(trace, ["cat", "rocket"], scale="each"), key="attention", width=640)
+article.add(sdx.views.attention(trace, ["cat", "rocket"], scale="each"), key="attention", width=720)
 article.text("""
 「**cat**」は顔の中心に、「**rocket**」は機体に集まります。
 ただし、目盛りは単語ごとに違います。

@@ -66,4 +66,3 @@ def _by_hugo(markdown):
         _run(["hugo", "--source", folder, "--quiet"], "")
         public = root / "public" / "posts"
         return [(public / str(number) / "index.html").read_text("utf-8") for number in range(len(markdown))]
-

@@ -16,8 +16,8 @@ _PUNCTUATION = re.compile(
     r"|:(?=[\w+-]+:|:|//)|(?<=:):|^:"  # :tada:, :::, addresses
     r"|(?<=-)-|(?<=\.)\.|(?<==)="
 )
-# Zenn's renderer drops escaped signs from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4, 0.5.4). There a sign
-# that Markdown would read as markup is replaced by its full-width twin, which looks the same.
+# Zenn's renderer drops escaped signs from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4 and 0.5.4).
+# There a sign that Markdown would read as markup is replaced by its full-width twin, which looks the same.
 _MARKUP = re.compile(rf"[\\`*\[\]<>~$&|^:@!]|{_EDGE_UNDERSCORE}")
 
 _LIST = re.compile(r"^(\d{0,9})([.)+-])")

@@ -88,7 +88,7 @@ def test_a_whole_article_in_japanese_is_as_it_was_meant(tmp_path, site):
     assert "print" in html
 
 
-def test_stars_are_warned_of_where_the_renderer_shows_them(tmp_path, site):
+def test_stars_are_warned_of_where_the_renderer_shows_them(site):
     passage = "地図の**「猫」**を見る"
     (html,) = rendered(site, passage)
     notices = REGISTERED[site].passage_notices(passage)
