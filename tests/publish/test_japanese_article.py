@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import sdexplore as sdx
+from sdexplore.publish.material import name_of
 from sdexplore.publish.sidecars import drawn_otherwise
 from sdexplore.publish.sites.emphasis import stars_that_stay
 
@@ -41,3 +42,9 @@ def test_a_figure_of_it_is_made_again():
     assert made.picture.lang == "ja"
     assert made.picture.alt == FACTS[1]["alt"]
     assert made.same or drawn_otherwise(FACTS[1]), made  # another matplotlib draws other pixels
+
+
+def test_a_line_with_a_language_has_the_name_of_its_view(trace):
+    with sdx.set_options(lang="ja"):
+        picture = sdx.views.attention(trace, ["cat"])
+    assert name_of(str(picture.call), "figure") == "attention"
