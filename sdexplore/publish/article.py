@@ -157,7 +157,7 @@ class Article(Shown):
         """Adds a passage of Markdown, unchanged; returns the article.
 
         The same passage again changes nothing, so a cell can be run again. A warning names each place where stars meant
-        as emphasis would be shown as stars, as in `**「猫」**の`.
+        as emphasis would be shown as stars, as in `**「猫」**の`. Zenn and Qiita break a line where the passage does.
 
         Args:
             key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
