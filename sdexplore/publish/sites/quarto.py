@@ -28,7 +28,8 @@ class Quarto(Site):
 
     def page_shown(self, text: str, address: str) -> str:
         """The page itself, and a link to it; Quarto copies what either names into the site."""
-        frame = f'<iframe src="{address}" title={attribute(text)} width="100%" height="720" loading="lazy"></iframe>'
+        size = 'width="100%" height="820" style="border: 0"'
+        frame = f'<iframe src="{address}" title={attribute(text)} {size} loading="lazy"></iframe>'
         return f"```{{=html}}\n{frame}\n```\n\n{super().page_shown(text, address)}"
 
     def passage_notices(self, markdown: str) -> list[str]:  # noqa: ARG002  (as in Site)
