@@ -57,8 +57,8 @@ _pinned: ContextVar[Options | None] = ContextVar("the options of the picture tha
 def set_options(*, lang: str | None = None, theme: str | None = None) -> _Setting:
     """Sets options for everything that is made from now on, in all threads; in a `with` block, until its end.
 
-    A Picture takes the options when it is made and keeps them. An argument (`picture.save(theme=…)`) wins over them.
-    Errors, warnings and reprs stay English.
+    A Picture takes the options when it is made and keeps them, and a dashboard its language. An argument
+    (`picture.save(theme=…)`) wins over them. Errors, warnings and reprs stay English.
 
     Args:
         lang: Language of titles, labels, captions, alt texts and of the dashboard: "en" or "ja". None: as it is.

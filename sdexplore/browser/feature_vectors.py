@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float64, Int8
 
 from ..analysis.features import features_at, unit_vectors
-from ..base.display import clip, counted, size
+from ..base.display import clip, size
 from ..base.errors import SdexploreError
+from ..strings.wording import counted, wording
 from ..trace.record import spread
 from ..trace.trace import Trace
 from .buffers import Buffer
@@ -80,7 +81,8 @@ class FeatureVectors:
             features = trace.features[role][name]
             found.modules[name] = (features.grid, several)
             if len(several) < (recorded := len(set(features.steps))):
-                found.reduced.append(f"features of {clip(name)} are there at {len(several)} of {recorded} steps")
+                kept = {"kept": len(several), "all": recorded}
+                found.reduced.append(wording("packed.reduced.features", module=clip(name), **kept))
         return found
 
     def _with_earlier(self, trace: Trace, name: str, last: _Step, most: int) -> list[_Step]:
@@ -111,8 +113,7 @@ class FeatureVectors:
                 yield name
             else:
                 self.missing.append(
-                    f"Features of {clip(name)}: {cells} cells are more than the {MOST_CELLS} that are packed; "
-                    "sdx.views.feature_similarity draws them."
+                    wording("packed.missing.features.cells", module=clip(name), cells=cells, most=MOST_CELLS)
                 )
 
     def _leave_out(self, last: dict[str, list[_Step]], budget: int) -> None:
@@ -120,7 +121,8 @@ class FeatureVectors:
         for name in sorted(last, key=lambda one: -last[one][0].levels.nbytes):
             if _bytes_of(last) > budget:
                 (whole,) = last.pop(name)
-                self.missing.append(f"Features of {clip(name)}: {size(whole.levels.nbytes)} a step are too many bytes.")
+                held = size(whole.levels.nbytes)
+                self.missing.append(wording("packed.missing.features.bytes", module=clip(name), size=held))
 
     def _steps(self, trace: Trace, name: str, steps: Sequence[int], numbers: int = 16) -> Iterator[_Step]:
         """The vectors at some recorded steps, -1 for the last; `numbers` is about how many each has."""
@@ -134,8 +136,9 @@ class FeatureVectors:
                 continue
             yield _Step(step, *quantised(np.nan_to_num(units), numbers))
         if lost:
+            several = counted(len(lost), "step")
             self.missing.append(
-                f"Features of {clip(name)} at {counted(len(lost), 'step')}, {lost[0]} first: they are not finite."
+                wording("packed.missing.features.lost", module=clip(name), steps=several, first=lost[0])
             )
 
 

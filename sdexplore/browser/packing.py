@@ -11,8 +11,9 @@ import numpy as np
 from ..analysis.attention import latent_grid
 from ..analysis.guidance import Halves, halves
 from ..analysis.trajectory import preview
-from ..base.display import clip, counted, size
+from ..base.display import clip, size
 from ..base.errors import SdexploreError, TraceError
+from ..strings.wording import counted, listed, wording
 from ..trace.declaration import with_arrays
 from ..trace.one_frame import one_frame, shown_frame
 from ..trace.record import spread
@@ -32,7 +33,8 @@ class Packed:
     """What the browser receives.
 
     Attributes:
-        facts: Plain JSON values. Their texts may come from outside, so the browser shows them as text only.
+        facts: Plain JSON values, whose sentences are in the language of the options; what an error says stays English.
+            Their texts may come from outside, so the browser shows them as text only.
         data: The buffer that the references in `facts` point into. Its first `facts["first"]` bytes hold the means over
             all steps, which a reader shows first.
     """
@@ -138,12 +140,12 @@ class _Parts:
             try:
                 roles.append(role_maps(trace, role))
             except SdexploreError as error:
-                missing.append(f"Word maps of {clip(role)}: {error}")
+                missing.append(wording("packed.missing.maps", role=clip(role), error=error))
         try:
             found = halves(trace)
         except SdexploreError as error:
             found = None
-            missing.append(f"Guidance: {error}")
+            missing.append(wording("packed.missing.guidance", error=error))
         features = FeatureVectors.of(trace, budget)
         missing += features.missing if features else []
         return cls(trace, roles, features, found, missing, for_page)
@@ -201,9 +203,7 @@ class _Parts:
             facts["features"] = vectors
         lost = sum(group["maps"]["lost"] for role in facts["roles"] for group in role["groups"])
         if lost:
-            missing.append(
-                f"Shown as 0, since they are not finite: {counted(lost, 'attention value')} (the model overflowed)."
-            )
+            missing.append(wording("packed.missing.not_finite", values=counted(lost, "attention_value")))
         data, facts["first"] = buffer.finished()
         return Packed(facts, data)
 
@@ -229,37 +229,40 @@ class _Parts:
 def _absent(trace: Trace) -> Iterator[str]:
     shown = shown_frame(trace)
     if shown is not None:
-        yield f"Other frames: this is a video, and one of its frames is shown, {shown.in_words()}."
+        yield wording("packed.missing.frames", frame=shown.in_words())
     if trace.call.get("stopped"):
-        yield f"The run was stopped after {counted(trace.num_steps, 'step')}: there is no finished picture."
+        yield wording("packed.missing.stopped", steps=counted(trace.num_steps, "step"))
     elif trace.image is None:
-        yield "Picture: the run asked for latents, so none was decoded."
+        yield wording("packed.missing.picture")
     if not trace.cross_attention and shown is not None:
-        yield "Word maps: no attention of a video is recorded, since its layers attend over frames."
+        yield wording("packed.missing.video")
     elif not trace.cross_attention:
-        yield "Word maps: no cross-attention was recorded; run with Record(cross_attention='mean')."
+        yield wording("packed.missing.attention")
     elif not trace.tokens.get("cond"):
-        yield "Words: the run was given embeddings without a prompt, so attention is named by position."
+        yield wording("packed.missing.prompt")
     names = list(trace.tokens.get("cond", {}))
     if len(names) > 1:
         layers = trace.cross_attention.get("cond", {}).values()
         read = {name for attention in layers for name, _ in attention.read_by}
         used = [name for name in names if name in read]
-        found = f"; words are found with {' and '.join(used)}" if used else ""
-        yield f"This model reads the prompt with {len(names)} tokenizers ({', '.join(names)}){found}."
+        read_with = {"number": len(names), "names": listed(names)}
+        if used:
+            yield wording("packed.missing.tokenizers.used", **read_with, used=wording("packed.and").join(used))
+        else:
+            yield wording("packed.missing.tokenizers", **read_with)
 
 
 def _previews(trace: Trace, buffer: Buffer, kept: tuple[int, ...], missing: list[str]) -> dict[str, Any]:
     """Linear previews of x_t and of predicted x0 at the kept steps, one pixel a latent pixel."""
     found: dict[str, Any] = {}
     if trace.latent_rgb is None:
-        missing.append("Previews of single steps: this trace has no linear preview (stopped, or no VAE to fit it on).")
+        missing.append(wording("packed.missing.previews"))
         return found
     if trace.latents is not None:
         try:
             samples = [trace.scaled_latents(step) for step in kept]
         except SdexploreError as error:
-            missing.append(f"Preview of x_t: {error}")
+            missing.append(wording("packed.missing.x_t", error=error))
         else:
             found["x_t"] = buffer.colours(np.stack([preview(trace, np.nan_to_num(sample)) for sample in samples]))
     if trace.pred_original_sample is not None:
@@ -285,8 +288,8 @@ def _finite(number: np.float64) -> float | None:
 def _reduction(trace: Trace, plan: _Plan) -> Iterator[str]:
     """Sentences that say what was reduced to fit the budget."""
     if plan.bits < 16:  # noqa: PLR2004  (the full precision)
-        yield "maps of single steps are kept to 1 part in 255 of each word's largest value (8 bits)"
+        yield wording("packed.reduced.bits")
     if not plan.decoded and (trace.pictures("decoded").made or trace.pictures("decoded_x0").made):
-        yield "pictures decoded on the way are left out; linear previews stand for them"
+        yield wording("packed.reduced.decoded")
     if len(plan.steps) < trace.num_steps:
-        yield f"{len(plan.steps)} of {trace.num_steps} steps can be looked at singly; means are over all of them"
+        yield wording("packed.reduced.steps", kept=len(plan.steps), all=trace.num_steps)

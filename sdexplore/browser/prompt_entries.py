@@ -10,6 +10,7 @@ from typing import Literal
 from ..analysis.selection import keys_of
 from ..base.display import clip
 from ..base.errors import TokenError
+from ..strings.wording import wording
 from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Token, Tokenization
 from ..text.words import fold
@@ -27,13 +28,15 @@ class Entry:
             word's several tokens. "start", "end" and "padding" are the others of the sequence. "rest" is what is no
             token of the prompt, and has no positions. "position" stands for a word where there is no prompt to read,
             and competes as a word does.
-        text: As typed; of a word that occurs several times, as it was typed first.
+        text: As typed; of a word that occurs several times, as it was typed first. It is the same in every language.
+        name: What a reader sees in its place, in the language of the options.
         positions: In the padded prompt.
         whole: Of a part: the text of its word.
     """
 
     kind: Kind
     text: str
+    name: str
     positions: tuple[int, ...]
     whole: str = ""
 
@@ -74,7 +77,8 @@ def read_prompt(trace: Trace, role: str, attention: Attention) -> Reading:
             key = _word_key(word.text)
             if key not in found and key not in lost:
                 try:
-                    found[key] = Entry(kind="word", text=word.text, positions=keys.positions(word.text))
+                    positions = keys.positions(word.text)
+                    found[key] = Entry(kind="word", text=word.text, name=word.text, positions=positions)
                 except TokenError:
                     lost[key] = clip(word.text)
     found |= _marks(keys)
@@ -115,15 +119,19 @@ def _marks(keys: SharedKeys) -> dict[str, Entry]:
             if _is_mark(token):
                 places.setdefault(_mark_key(token), {}).setdefault(key, token)
     return {
-        name: Entry(kind="mark", text=first.text or first.piece, positions=tuple(at))
-        for name, at in places.items()
+        key: Entry(kind="mark", text=(text := first.text or first.piece), name=text, positions=tuple(at))
+        for key, at in places.items()
         for first in list(at.values())[:1]
     }
 
 
 def _position(column: tuple[int, ...]) -> Entry:
-    text = f"position {column[0]}" if len(column) == 1 else f"positions {column[0]}–{column[-1]}"
-    return Entry(kind="position", text=text, positions=column)
+    first, last = column[0], column[-1]
+    if len(column) == 1:
+        text, name = f"position {first}", wording("packed.entry.position", position=first)
+    else:
+        text, name = f"positions {first}–{last}", wording("packed.entry.positions", first=first, last=last)
+    return Entry(kind="position", text=text, name=name, positions=column)
 
 
 def _parts(keys: SharedKeys, spelled: list[Entry]) -> Iterator[Entry]:
@@ -140,8 +148,12 @@ def _parts(keys: SharedKeys, spelled: list[Entry]) -> Iterator[Entry]:
         positions = spelled_by[read.tokenizer][fold(entry.text)]
         for position in positions if len(positions) > 1 else ():
             token = read.tokens[position]
-            count = f" ({token.part[0]} of {token.part[1]})" if token.part else ""
-            yield Entry(kind="part", text=token.text + count, positions=(first + position,), whole=entry.text)
+            text = name = token.text
+            if token.part:
+                number, of = token.part
+                text = f"{token.text} ({number} of {of})"
+                name = wording("packed.entry.part", token=token.text, number=number, of=of)
+            yield Entry(kind="part", text=text, name=name, positions=(first + position,), whole=entry.text)
 
 
 def _specials(keys: SharedKeys, attention: Attention) -> Iterator[Entry]:
@@ -149,13 +161,13 @@ def _specials(keys: SharedKeys, attention: Attention) -> Iterator[Entry]:
     for kind in ("start", "end", "padding"):
         own = tuple(key for key in sorted(keys.kinds) if keys.kinds[key] == kind and key in seen)
         if own:
-            yield Entry(kind=kind, text=kind, positions=own)
+            yield Entry(kind=kind, text=kind, name=wording(f"packed.entry.{kind}"), positions=own)
     yield from _rest(attention)
 
 
 def _rest(attention: Attention) -> Iterator[Entry]:
     if () in attention.columns:
-        yield Entry(kind="rest", text="rest", positions=())
+        yield Entry(kind="rest", text="rest", name=wording("packed.entry.rest"), positions=())
 
 
 def columns_for(attention: Attention, entry: Entry) -> list[int]:

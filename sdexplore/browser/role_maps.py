@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from ..strings.wording import wording
 from ..trace.trace import Attention, Trace
 from .buffers import Bits, Buffer
 from .prompt_entries import Entry, columns_for, read_prompt
@@ -84,8 +85,8 @@ def role_maps(trace: Trace, role: str) -> RoleMaps:
         "entries": [_entry_facts(entry, entries) for entry in entries],
         "sentence": [list(one) for one in reading.sentence],
         "lost": reading.lost,
-        "tokenizer": " and ".join(name for name, _ in first.read_by) or None,
-        "heads": f"mean over {' or '.join(map(str, sorted(heads)))} heads" if heads else "mean over all heads",
+        "tokenizer": wording("packed.and").join(name for name, _ in first.read_by) or None,
+        "heads": _heads_in_words(sorted(heads)),
         "zeroed": role in trace.provenance.get("zeroed_roles", []),
     }
     return RoleMaps(role, groups, facts)
@@ -119,8 +120,16 @@ def _summed(attention: Attention, entries: list[Entry]) -> Float32[np.ndarray, "
     return out
 
 
+def _heads_in_words(heads: list[int]) -> str:
+    if not heads:
+        return wording("packed.heads.all")
+    return wording("packed.heads", heads=wording("packed.or").join(map(str, heads)))
+
+
 def _entry_facts(entry: Entry, entries: list[Entry]) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": entry.kind, "text": entry.text, "positions": list(entry.positions)}
+    if entry.name != entry.text:
+        facts["name"] = entry.name
     if entry.whole:
         facts["of"] = next(i for i, e in enumerate(entries) if e.kind == "word" and e.text == entry.whole)
     return facts

@@ -7,8 +7,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..figures.code_lines import without_language
 from ..figures.picture import Picture
-from .controls import button, close, column, control, row
+from ..strings.wording import wording
+from .controls import button, close, column, control, labelled, row
 from .messages import Message
 
 
@@ -38,7 +40,7 @@ class ArticlePlace:
         """A key for `picture`: the name of its view, with a number where another picture has that name."""
         from ..publish.material import name_of
 
-        name, held = name_of(str(picture.call), "figure"), self.opened().pictures
+        name, held = name_of(without_language(str(picture.call)), "figure"), self.opened().pictures
         key, number = name, 1
         while key in held and held[key].alt != picture.alt:
             number += 1
@@ -51,7 +53,7 @@ class ArticlePlace:
             warnings.simplefilter("always")
             article = self.opened()
             article.add(picture, key=key.strip() or None, caption=caption, alt=alt)
-            said = f"Written: {article.save()}"
+            said = wording("dashboard.article.written", path=article.save())
         return ". ".join([said, *dict.fromkeys(str(note.message) for note in notes)])
 
 
@@ -65,7 +67,7 @@ class ArticleForm:
     def __init__(self, place: ArticlePlace, picture: Callable[[], Picture]) -> None:
         self._place, self._picture = place, picture
         self._given: Picture | None = None
-        self._button = button("Into the article", "Puts this figure into the article", self.turn, icon="picture-o")
+        self._button = button(*labelled("dashboard.article.open"), self.turn, icon="picture-o")
         self._message = Message()
         self._fields = column([])
         self.widget: Any = column([row([self._button, self._message.widget]), self._fields])
@@ -84,24 +86,22 @@ class ArticleForm:
             return
         self._message.say("")
         fields = [
-            control(widgets.Text, "key", "The figure's name; the same name replaces the figure", value=key),
+            control(widgets.Text, *labelled("dashboard.article.key"), value=key),
             control(
                 widgets.Textarea,
-                "caption",
-                "The text beneath the figure; empty: none",
+                *labelled("dashboard.article.caption"),
                 value=self._given.caption,
                 rows=2,
             ),
             control(
                 widgets.Textarea,
-                "alt text",
-                "What is to be seen, for readers who cannot see it",
+                *labelled("dashboard.article.alt"),
                 value=self._given.alt,
                 rows=3,
             ),
         ]
-        add = button("Add", "Writes the figure and the Markdown", self.add, icon="check")
-        self._fields.children = [*fields, row([add, button("Not now", "Folds the fields", self.fold)])]
+        add = button(*labelled("dashboard.article.add"), self.add, icon="check")
+        self._fields.children = [*fields, row([add, button(*labelled("dashboard.article.cancel"), self.fold)])]
 
     def add(self) -> None:
         """Writes the figure and the Markdown, and says where."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..base.errors import Stopped
+from ..strings.wording import wording
 from ..trace.trace import Trace
 from .worker import Cancelled, Worker
 
@@ -45,7 +46,7 @@ class BackgroundDecoding:
         little = [one for one in trace.shown_steps if trace.picture_of_step(one, decode=False) is None]
         if not own and (self._preview is None or not little):
             return
-        self._trace, self._said = trace, "Linear previews are shown until they are decoded."
+        self._trace, self._said = trace, wording("dashboard.background.linear")
         self._turn += 1
         turn = self._turn
 
@@ -66,7 +67,7 @@ class BackgroundDecoding:
                     break
                 except Exception as error:  # noqa: BLE001  (shown to the user)
                     failed.append(str(error))
-            tell(f"Not decoded: {'; '.join(failed)}" if failed else "")
+            tell(wording("dashboard.background.failed", why="; ".join(failed)) if failed else "")
 
         self._worker.submit(job)
 
@@ -85,7 +86,7 @@ class BackgroundDecoding:
             if cancelled():
                 progress.stop()
             elif progress.done < progress.total:
-                tell(f"decoding {progress.done + 1} of {progress.total}; the others are linear previews")
+                tell(wording("dashboard.background.decoding", now=progress.done + 1, total=progress.total))
 
         trace.decode(steps, on_step=on_step, **options)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.errors import Stopped
+from ..base.options import options
+from ..strings.wording import wording
 from ..studies.reading import StudyTable
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
@@ -15,8 +17,6 @@ from .names import written
 from .progress import Status
 from .state import State
 from .worker import Cancelled, MainThread, Worker
-
-_WAITS = "waiting until the pipeline is free"
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Board:
         preview: A little decoder for previews; None for the linear one.
         study: The study whose rows are opened; None for a dashboard of a pipeline or of traces.
         decoding: What decodes the steps of the trace that is shown, while one looks.
+        lang: The language of the dashboard: the one that was set when it was opened.
         closed: Whether the dashboard was closed: results of work are dropped then.
     """
 
@@ -69,6 +70,7 @@ class Board:
     preview: Any = None
     study: StudyTable | None = None
     decoding: BackgroundDecoding = field(init=False)
+    lang: str = field(default_factory=lambda: options().lang, init=False)
 
     def __post_init__(self) -> None:
         self.decoding = BackgroundDecoding(self.in_main, self.preview, lambda: not self.busy)
@@ -89,8 +91,8 @@ class Board:
     def nothing_yet(self) -> str:
         """Why nothing is shown before the first trace, and what to do."""
         if self.study is not None:
-            return "No run is open yet: press Open beside a row in Study."
-        return "Nothing has been run yet: press Run."
+            return wording("dashboard.nothing_yet.study")
+        return wording("dashboard.nothing_yet.run")
 
     @property
     def prompt(self) -> str | None:
@@ -115,18 +117,18 @@ class Board:
         def guarded(cancelled: Cancelled) -> None:
             self.working = status
             self._be(busy=True)
-            status.start(_WAITS)
+            status.start(wording("dashboard.waits"))
             try:
                 job(cancelled)
             except Stopped as stopped:
-                status.rest(str(stopped))
+                status.rest(wording("dashboard.stopped", why=stopped))
             except Exception as error:  # noqa: BLE001  (shown to the user)
                 status.fail(error)
             finally:
                 if not self.worker.waiting:
                     self._be(busy=False)
 
-        status.start(_WAITS)  # at once, in the place of an older error
+        status.start(wording("dashboard.waits"))  # at once, in the place of an older error
         self.working = status
         self.decoding.stop()
         self._be(busy=True)
@@ -135,11 +137,11 @@ class Board:
     def stop(self) -> None:
         """Stops the work under way after its step, and what waits at once."""
         if not self.worker.busy:
-            self.status.tell("There is nothing to stop.")
+            self.status.tell(wording("dashboard.stop.nothing"))
             return
-        (self.working or self.status).say("stopping after this step")
+        (self.working or self.status).say(wording("dashboard.stop.after_step"))
         if not self.worker.stop():  # it had not begun
-            (self.working or self.status).rest("stopped before it began")
+            (self.working or self.status).rest(wording("dashboard.stop.before"))
             self._be(busy=False)
 
     def _be(self, *, busy: bool) -> None:

@@ -11,10 +11,10 @@ from ..changes.ablate import Ablate
 from ..changes.change import Change
 from ..changes.keep import Keep
 from ..changes.reweight import Reweight
-from .controls import column, control, row
+from ..strings.wording import wording
+from .controls import column, control, follow, labelled, row
 
-KINDS: Final = {"Reweight a word": "Reweight", "Ablate a block or heads": "Ablate", "Keep a source prompt": "Keep"}
-"""What the list of kinds says -> the change's class."""
+_KINDS: Final = ("Reweight", "Ablate", "Keep")  # the classes of changes
 
 _OF = {  # control -> the kinds that it is of
     "word": ("Reweight",),
@@ -42,18 +42,20 @@ class ChangeControls:
 
     def __init__(self, moved: Callable[[], object]) -> None:
         self._kind = control(
-            widgets.Dropdown, "change", "What the model does otherwise", width="320px", options=list(KINDS.items())
+            widgets.Dropdown,
+            *labelled("dashboard.change.kind"),
+            width="320px",
+            options=[(wording(f"dashboard.change.{kind.lower()}"), kind) for kind in _KINDS],
         )
-        typed = {"continuous_update": False}
-        share = {"min": 0.0, "max": 1.0, "step": 0.05, **typed}
+        typed: dict[str, Any] = {"continuous_update": False}
+        share: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.05, **typed}
         self._of: dict[str, Any] = {
             "word": control(
-                widgets.Combobox, "word", "A word or phrase of the prompt", width="260px", ensure_option=False, **typed
+                widgets.Combobox, *labelled("dashboard.change.word"), width="260px", ensure_option=False, **typed
             ),
             "scale": control(
                 widgets.FloatText,
-                "scale",
-                "Attention to the word times this: 1 changes nothing, 0 leaves it out, it may be negative",
+                *labelled("dashboard.change.scale"),
                 width="180px",
                 value=3.0,
                 step=0.5,
@@ -61,54 +63,47 @@ class ChangeControls:
             ),
             "modules": control(
                 widgets.Text,
-                "modules",
-                "Modules, or attention layers that begin so, separated by commas; empty: all attention to words",
+                *labelled("dashboard.change.modules"),
                 width="420px",
                 **typed,
             ),
             "heads": control(
                 widgets.Text,
-                "heads",
-                "Numbers of heads, as in 0, 3; empty: all of them",
+                *labelled("dashboard.change.heads"),
                 width="180px",
-                placeholder="all",
+                placeholder=wording("dashboard.change.heads.all"),
                 **typed,
             ),
             "left with": control(
                 widgets.Dropdown,
-                "left with",
-                "What is left of the module or head: nothing, or its mean over the pixels",
+                *labelled("dashboard.change.left"),
                 width="200px",
-                options=[("nothing", "zero"), ("its mean", "mean")],
+                options=[(wording(f"dashboard.change.left.{to}"), to) for to in ("zero", "mean")],
             ),
-            "source": control(widgets.Text, "source", "The prompt whose attention is kept", width="420px", **typed),
+            "source": control(widgets.Text, *labelled("dashboard.change.source"), width="420px", **typed),
             "to words": control(
                 widgets.FloatSlider,
-                "to words",
-                "Share of the steps in which attention to words is the source's",
+                *labelled("dashboard.change.to_words"),
                 width="340px",
                 value=0.8,
                 **share,
             ),
             "to picture": control(
                 widgets.FloatSlider,
-                "to picture",
-                "Share of the steps in which attention to the picture is the source's",
+                *labelled("dashboard.change.to_picture"),
                 width="340px",
                 value=0.4,
                 **share,
             ),
             "blend": control(
                 widgets.Text,
-                "blend",
-                "Words around which alone the picture may change, separated by ;. Empty: everywhere",
+                *labelled("dashboard.change.blend"),
                 width="420px",
                 **typed,
             ),
             "steps": control(
                 widgets.IntRangeSlider,
-                "steps",
-                "The steps that are changed, first and last, both included",
+                *labelled("dashboard.change.steps"),
                 width="420px",
                 value=(0, 1),
                 min=0,
@@ -118,7 +113,7 @@ class ChangeControls:
         }
         self._moved, self._settled = moved, True
         for one in (self._kind, *self._of.values()):
-            one.observe(lambda _: self._follow(), "value")
+            follow(one, self._follow)
         wide = [name for name in self._of if name != "modules"]
         self._tree = row([], align_items="flex-start")
         self.widget = column([row([self._kind, *(self._of[name] for name in wide)]), self._of["modules"], self._tree])
@@ -179,7 +174,7 @@ class ChangeControls:
         kind = self._kind.value
         for name, one in self._of.items():
             one.layout.display = "" if kind in _OF[name] else "none"
-        self._of["modules"].placeholder = "all that attend to words" if kind == "Reweight" else "mid_block"
+        self._of["modules"].placeholder = wording("dashboard.change.modules.all") if kind == "Reweight" else "mid_block"
         self._tree.layout.display = "" if kind in _OF["modules"] else "none"
 
 

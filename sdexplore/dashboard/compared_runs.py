@@ -5,6 +5,7 @@ from typing import Any
 
 from ..base.errors import Stopped
 from ..figures.titles import setting_in_words
+from ..strings.wording import listed, wording
 from ..trace.collections import Comparison
 from ..trace.trace import Trace
 from .board import Board
@@ -42,7 +43,7 @@ class ComparedRuns:
         self._board, self._finished, self._failed = board, finished, failed
         self.status = Status()
         self._ended = False
-        self._preview = picture_box(_SIDE, "The newest preview of these runs.")
+        self._preview = picture_box(_SIDE, wording("dashboard.place.runs"))
         self._preview.layout.display = self.status.widget.layout.display = "none"
         self.status.widget.layout.width, self.status.widget.layout.flex = "auto", "1 1 280px"
         self.widget: Any = row([button, self._preview, self.status.widget])
@@ -70,7 +71,7 @@ class ComparedRuns:
         self._ended = False
 
         def made(trace: Trace, settings: Mapping[str, Any], runs: int) -> None:
-            name = ", ".join(setting_in_words(one, settings[one]) for one in varied)
+            name = listed(setting_in_words(one, settings[one]) for one in varied)
             board.in_main(lambda: board.keep([(name, trace)], runs))
 
         def grow(pixels: Any) -> None:  # noqa: ANN401  (an array)
@@ -86,7 +87,7 @@ class ComparedRuns:
                     over=over,
                     record=board.record,
                     on_step=followed(board, status, grow),
-                    begun=lambda: status.go_on("starting"),
+                    begun=lambda: status.go_on(wording("dashboard.starting")),
                     told=status.say,
                     made=made,
                     **given,
@@ -99,7 +100,7 @@ class ComparedRuns:
             except Exception:
                 board.in_main(self._fell)
                 raise
-            status.go_on("drawing")
+            status.go_on(wording("dashboard.drawing_all"))
             board.in_main(lambda: self._end(found))
 
         board.work(job, status)
@@ -113,5 +114,5 @@ class ComparedRuns:
         self._preview.layout.display = "none"
         self._board.show(found.traces[-1])
         self._finished(found)
-        self.status.end(f"Compared {len(found)} runs over {', '.join(found.over)}.")
+        self.status.end(wording("dashboard.compared", runs=len(found), names=listed(found.over)))
         self._ended = True

@@ -5,6 +5,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..strings.wording import wording
+from .language import as_now
 from .state import State
 
 WIDE = {"description_width": "84px"}
@@ -22,8 +24,20 @@ def control(make: Callable[..., Any], label: str, tooltip: str, *, width: str = 
 def button(label: str, tooltip: str, pressed: Callable[[], object], **options: Any) -> Any:  # noqa: ANN401  (as above)
     """A button that calls `pressed`."""
     made = widgets.Button(description=label, tooltip=tooltip, layout=widgets.Layout(width="auto"), **options)
-    made.on_click(lambda _: pressed())
+    said = as_now(pressed)
+    made.on_click(lambda _: said())
     return made
+
+
+def labelled(key: str) -> tuple[str, str]:
+    """The label of a control and its tooltip: the strings of `key` and of `key`.tip."""
+    return wording(key), wording(f"{key}.tip")
+
+
+def follow(made: Any, changed: Callable[[], object]) -> None:  # noqa: ANN401  (as above)
+    """Calls `changed` whenever the control's value changes."""
+    said = as_now(changed)
+    made.observe(lambda _: said(), "value")
 
 
 def bind(

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from ..base.display import size
 from ..base.errors import RunError, TraceError
 from ..figures.picture import Picture
+from ..strings.wording import wording
 from ..studies.reading import StudyTable
 from ..trace.record import USUAL, Record
 from ..trace.trace import Trace
@@ -17,6 +18,7 @@ from .controls import close, column, row
 from .header import header, static
 from .history import MOST, History
 from .in_page import CLASS
+from .language import in_its_language, speaking
 from .latest_picture import LatestPicture
 from .messages import CodeLine
 from .progress import Status
@@ -107,13 +109,15 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @state.setter
     def state(self, other: State) -> None:
-        self.board.state.update(**other.values())
+        with speaking(self.board.lang):
+            self.board.state.update(**other.values())
 
     @property
     def trace(self) -> Trace | None:
         """The trace that is shown; None before the first run."""
         return self.board.trace
 
+    @in_its_language
     def run(self, *, wait: bool = False) -> Trace | None:
         """Starts a run with the present state. A run under way is stopped: the newest request wins.
 
@@ -155,6 +159,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.history.add(trace, name and f"{self.history.count + 1}: {name}")
         self._title.value = header(self.board, self.history.note)
 
+    @in_its_language
     def stop(self) -> None:
         """Stops the run under way after its step; what it recorded is kept."""
         self.board.stop()
@@ -174,16 +179,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.board.main.flush()
         return done
 
+    @in_its_language
     def show(self, trace: Trace) -> None:
         """Shows `trace` in every section from now on."""
         self._look_at(trace)
         runs = self.board.worker.busy and self.board.working is self.board.status
         if not runs:  # else the message is about the run under way
             name, seconds = self.history.name_of(trace), trace.provenance.get("seconds")
-            took = "" if seconds is None else f"; it took {seconds:.1f} s"
-            self.board.status.tell(
-                f"Shown is run {name}{took}." if name else f"Shown is trace {trace.fingerprint}{took}."
-            )
+            which = f"{'run' if name else 'trace'}{'' if seconds is None else '_took'}"
+            said = wording(f"dashboard.shown.{which}", name=name or trace.fingerprint, seconds=seconds)
+            self.board.status.tell(said)
 
     def _look_at(self, trace: Trace | None) -> None:
         if trace is not self.board.trace:
@@ -196,6 +201,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._say_code()
         self._title.value = header(self.board, self.history.note)
 
+    @in_its_language
     def figure(self) -> Picture:
         """The figure of the section that is open.
 
@@ -204,6 +210,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """
         return self._tabs.open.figure()
 
+    @in_its_language
     def snapshot(self) -> Picture:
         """The figure of the open section, as a Picture that stays in the notebook's file: show it in a cell of its own.
 
@@ -251,6 +258,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             run = line_of_run(board.prompt, state.seed, board.arguments(), board.record, state.scheduler)
         self._code.show(run, line_of_selection(state))
 
+    @in_its_language
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401  (Jupyter's)
         if not self.board.closed:
             self._say_code()  # by now the cell has given the dashboard its name

@@ -7,6 +7,7 @@ from typing import Any
 from ..base.display import clip, escape, size
 from ..base.errors import SdexploreError
 from ..figures.picture import Picture
+from ..strings.wording import wording
 from .board import Board
 from .sections.section import Section
 
@@ -15,20 +16,19 @@ def header(board: Board, runs: str) -> str:
     """Model, device, dtype, memory and the kept runs (`runs`, in words), as HTML."""
     if board.pipe is None:
         trace = board.trace
-        model = "no trace" if trace is None else str(trace.provenance.get("model", "?"))
-        facts = ["a stored trace, no model needed", runs]
+        model = wording("dashboard.header.no_trace") if trace is None else str(trace.provenance.get("model", "?"))
+        facts = [wording("dashboard.header.stored"), runs]
         if board.study is not None:
             model, facts = (
-                f"Study {board.study.identity}",
-                [str(board.study.folder), "no model needed for its table", runs],
+                wording("dashboard.header.study", study=board.study.identity),
+                [str(board.study.folder), wording("dashboard.header.table"), runs],
             )
     else:
         from ..model.inspection.situation import situation
 
         now = situation(board.pipe)
-        held = (
-            f"{size(now.bytes)} {'allocated on the GPU' if now.device.startswith('cuda') else 'held by this process'}"
-        )
+        where = "dashboard.header.gpu" if now.device.startswith("cuda") else "dashboard.header.process"
+        held = wording(where, size=size(now.bytes))
         model, facts = f"{now.model} ({now.pipeline})", [now.device, now.dtype, held, runs]
     return f"<b>{escape(clip(model, 80))}</b> · {escape(' · '.join(facts))}"
 
@@ -38,14 +38,14 @@ def static(board: Board, sections: Mapping[str, Section]) -> tuple[dict[str, Any
 
     JupyterLab prefers the live dashboard to both.
     """
-    live = "A dashboard; its controls need a running kernel: run this cell again."
+    live = wording("dashboard.static.live")
     try:
         picture = _picture(board, sections)
         kept = picture.kept()
     except SdexploreError as error:
-        return {"text/plain": f"{live} Nothing is drawn yet: {error}"}, {}
+        return {"text/plain": wording("dashboard.static.nothing", live=live, why=error)}, {}
     except Exception as error:  # noqa: BLE001  (a repr never raises)
-        return {"text/plain": f"{live} {type(error).__name__}: {error}"}, {}
+        return {"text/plain": wording("dashboard.static.failed", live=live, why=f"{type(error).__name__}: {error}")}, {}
     return {**kept, "text/plain": f"{live}\n{picture.alt}\n{picture.call}"}, {"image/png": {"alt": picture.alt}}
 
 

@@ -9,9 +9,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..analysis.trajectory import step_picture
-from ..base.display import clip, counted, escape, harmless, size
+from ..base.display import clip, escape, harmless, size
 from ..base.errors import TraceError
 from ..base.png import png
+from ..strings.wording import counted, wording
 from ..trace.trace import Trace
 from .controls import button, close
 from .picture_boxes import blank, enlarged_png, picture_box
@@ -67,7 +68,8 @@ class History:
     def note(self) -> str:
         """How many runs are kept, and their memory, in words."""
         kept = len(self.traces)
-        return f"{counted(kept, 'run')} kept ({size(sum(one.nbytes for one in self.traces))})"
+        held = size(sum(one.nbytes for one in self.traces))
+        return wording("dashboard.header.kept", runs=counted(kept, "run"), size=held)
 
     def forget(self) -> None:
         """Drops all runs."""
@@ -79,11 +81,13 @@ class History:
 
     def _entry(self, trace: Trace, label: str) -> Any:  # noqa: ANN401  (widgets have no types)
         self.count += 1
-        prompt, name = trace.prompt or "no prompt", label or f"{self.count}: seed {trace.call.get('seed')}"
+        prompt, name = trace.prompt or wording("run.no_prompt"), label or _usual_name(self.count, trace)
         facts = (*_made_with(trace), clip(prompt, 200))
-        picture = picture_box(_SIDE, f"The picture of run {name}")
+        picture = picture_box(_SIDE, wording("dashboard.history.picture", run=name))
         picture.value = thumbnail(trace)
-        shown = button(clip(name, 80), f"Shows this run again: {_named(name, facts)}", lambda: self._chosen(trace))
+        shown = button(
+            clip(name, 80), wording("dashboard.history.again", run=_named(name, facts)), lambda: self._chosen(trace)
+        )
         entry = widgets.GridBox(
             [picture, shown, widgets.HTML(f'<div title="{harmless(prompt)}">{escape(clip(prompt, 80))}</div>')],
             layout=widgets.Layout(
@@ -96,6 +100,10 @@ class History:
         )
         entry.trace, entry.called, entry.facts = trace, name, facts
         return entry
+
+
+def _usual_name(number: int, trace: Trace) -> str:
+    return wording("dashboard.history.name", number=number, seed=trace.call.get("seed"))
 
 
 def _named(name: str, facts: Sequence[str], told: Sequence[bool] = ()) -> str:
@@ -111,7 +119,7 @@ def _made_with(trace: Trace) -> list[str]:
     steps = counted(trace.num_steps, "step")
     scheduler = str(trace.provenance.get("scheduler", {}).get("class", "")).removesuffix("Scheduler")
     return [
-        f"stopped after {steps}" if trace.call.get("stopped") else steps,
+        wording("dashboard.history.stopped", steps=steps) if trace.call.get("stopped") else steps,
         f"guidance_scale {given['guidance_scale']:g}" if "guidance_scale" in given else "",
         scheduler,
         "{} × {}".format(*shape) if all(shape) else "",

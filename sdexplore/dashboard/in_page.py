@@ -8,6 +8,7 @@ import traitlets
 
 from ..base.options import Theme
 from ..figures.columns import ARTICLE, Column
+from ..strings.wording import wording
 
 CLASS: Final = "sdexplore"
 """The class of the element around a dashboard, which style.css knows."""
@@ -23,6 +24,12 @@ _MOST_DENSE = 2.0  # a denser screen shows each dot of a figure as several
 
 def _text(file: str) -> str:
     return files(__package__).joinpath("js", file).read_text(encoding="utf-8")
+
+
+def _names_of_parts() -> dict[str, str]:
+    """Part of a control -> its name, in which the page puts the control's own name in the place of "{name}"."""
+    named = {part: wording(f"dashboard.page.{part}", name="{name}") for part in ("first", "last", "typed")}
+    return {**named, **{part: wording(f"dashboard.page.{part}") for part in ("play", "to_first", "repeat")}}
 
 
 class ShownPicture(anywidget.AnyWidget):
@@ -52,6 +59,7 @@ class Surroundings(anywidget.AnyWidget):
         theme: Whether the page is "light" or "dark".
         wide: The width that a section has, in CSS pixels; 0 while no page has said it.
         density: Pixels of the screen in one of CSS.
+        words: What parts of controls are called that ipywidgets gives no name.
     """
 
     _esm = _text("surroundings.mjs")
@@ -59,9 +67,10 @@ class Surroundings(anywidget.AnyWidget):
     theme = traitlets.Enum(("light", "dark"), "light").tag(sync=True)
     wide = traitlets.Int(0).tag(sync=True)
     density = traitlets.Float(1.0).tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (ipywidgets')
-        super().__init__(layout={"display": "none"}, **options)
+        super().__init__(layout={"display": "none"}, words=_names_of_parts(), **options)
 
     @property
     def look(self) -> tuple[Theme, Column]:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ..base.display import counted
 from ..figures.titles import changed_in_words
+from ..strings.wording import counted, wording
 from ..trace.trace import Trace
 from .controls import column
 from .history import last_picture
@@ -14,15 +14,15 @@ from .messages import Caption
 from .picture_boxes import blank, enlarged_png, picture_box
 
 _SIDE = 320
-_NONE = "The picture grows here."
 
 
 class LatestPicture:
     """One picture with a caption of two lines. Picture and caption are of one run, always."""
 
     def __init__(self) -> None:
-        self.picture = picture_box(_SIDE, _NONE)
-        self.caption = Caption(_NONE)
+        none = wording("dashboard.latest.none")
+        self.picture = picture_box(_SIDE, none)
+        self.caption = Caption(none)
         self.widget: Any = column([self.picture, self.caption.widget], width=f"{_SIDE + 8}px", max_width="100%")
         self._grows = False
 
@@ -33,7 +33,8 @@ class LatestPicture:
             by: What decodes its previews; "" for the linear one.
         """
         self._grows = True
-        self._say(f"under way: seed {seed} · {f'decoded by {by} · ' if by else ''}{prompt or 'no prompt'}")
+        way = "dashboard.latest.under_way_by" if by else "dashboard.latest.under_way"
+        self._say(wording(way, seed=seed, by=by, prompt=prompt or wording("run.no_prompt")))
 
     def grow(self, pixels: UInt8[np.ndarray, "Y X 3"]) -> None:
         """Shows the newest preview of the run that is followed."""
@@ -50,13 +51,18 @@ class LatestPicture:
         self._grows = False
         self.picture.value = blank() if trace is None else last_picture(trace)
         if trace is None:
-            self._say(_NONE)
+            self._say(wording("dashboard.latest.none"))
             return
-        stopped = f" · stopped after {counted(trace.num_steps, 'step')}" if trace.call.get("stopped") else ""
-        how = f"{stopped}, the last predicted x0" if trace.image is None else stopped
-        changed = f" · {changed}" if (changed := changed_in_words(trace)) else ""
-        self._say(f"seed {trace.call.get('seed')}{how}{changed} · {trace.prompt or 'no prompt'}")
+        seed, steps = wording("run.seed", seed=trace.call.get("seed")), counted(trace.num_steps, "step")
+        said = [seed]
+        if trace.call.get("stopped"):
+            how = "dashboard.latest.stopped_x0" if trace.image is None else "dashboard.history.stopped"
+            said.append(wording(how, steps=steps))
+        elif trace.image is None:
+            said = [wording("dashboard.latest.x0", seed=trace.call.get("seed"))]
+        said += [changed_in_words(trace), trace.prompt or wording("run.no_prompt")]
+        self._say(" · ".join(filter(None, said)))
 
     def _say(self, text: str) -> None:
         self.caption.say(text)
-        self.picture.alt = f"The picture of a run, {text}"
+        self.picture.alt = wording("dashboard.latest.alt", caption=text)

@@ -1,6 +1,8 @@
 """The linked explorer in a notebook: a stored trace in the browser, which needs no kernel once it is shown."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import traitlets
 from .. import views
 from ..base.display import clip
 from ..base.errors import SdexploreError
+from ..base.options import options as current
+from ..base.options import pinned
+from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import front_end
 from ..browser.packing import BUDGET, one_trace, pack
 from ..figures.picture import Picture
@@ -32,6 +37,7 @@ class LinkedExplorer(anywidget.AnyWidget):
             not a word's map). Assign a dict with some of them to change it.
         facts, data: The packed trace; see `sdexplore.browser.packing`. Nothing is decoded for it: steps that were not
             looked at before have linear previews.
+        strings: What the explorer says, in the language that held when it was made.
 
     Raises:
         TraceError: The trace does not fit the budget of bytes, or is neither a Trace nor the path of a saved one.
@@ -40,6 +46,7 @@ class LinkedExplorer(anywidget.AnyWidget):
     _esm = front_end()
     facts = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
+    strings = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -50,16 +57,22 @@ class LinkedExplorer(anywidget.AnyWidget):
         **options: Any,  # noqa: ANN401  (ipywidgets')
     ) -> None:
         whole = one_trace(trace)
-        packed = pack(whole, budget, decode=False)
+        with pinned():
+            packed, strings = pack(whole, budget, decode=False), explorer_strings()
         options.setdefault("layout", {"width": "100%"})  # else it would shrink in a row of widgets
-        super().__init__(facts=dict(packed.facts), data=packed.data, **options)
+        super().__init__(facts=dict(packed.facts), data=packed.data, strings=strings, **options)
         self.trace, self._budget = whole, budget
 
     def pack(self) -> None:
         """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays."""
-        packed = pack(self.trace, self._budget, decode=False)
+        with self._in_its_language():
+            packed = pack(self.trace, self._budget, decode=False)
         with self.hold_sync():
             self.facts, self.data = dict(packed.facts), packed.data
+
+    def _in_its_language(self) -> AbstractContextManager[object]:
+        """A block in which everything is said in the language in which the explorer was made."""
+        return pinned(replace(current(), lang=self.strings["lang"]))
 
     def __repr__(self) -> str:
         prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
@@ -76,7 +89,8 @@ class LinkedExplorer(anywidget.AnyWidget):
         errors = []
         for draw in _stills(self.trace, self.state):
             try:
-                return draw()
+                with self._in_its_language():
+                    return draw()
             except SdexploreError as error:
                 errors.append(error)
         raise errors[0]

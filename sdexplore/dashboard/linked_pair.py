@@ -5,6 +5,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from ..base.options import pinned
+from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import PAIR, front_end
 from ..browser.packing import BUDGET, pack
 from ..trace.trace import Trace
@@ -32,10 +34,12 @@ class LinkedPair(anywidget.AnyWidget):
     facts_b = traitlets.Dict().tag(sync=True)
     data_a = traitlets.Bytes().tag(sync=True)
     data_b = traitlets.Bytes().tag(sync=True)
+    strings = traitlets.Dict().tag(sync=True)
 
     def __init__(self, a: Trace, b: Trace, names: tuple[str, str] = ("", "")) -> None:
-        packed = [pack(trace, BUDGET, decode=False) for trace in (a, b)]
-        held: dict[str, Any] = {}
+        with pinned():
+            packed = [pack(trace, BUDGET, decode=False) for trace in (a, b)]
+            held: dict[str, Any] = {"strings": explorer_strings()}
         for one, name, found in zip("ab", names, packed, strict=True):
             held |= {f"name_{one}": name, f"facts_{one}": dict(found.facts), f"data_{one}": found.data}
         super().__init__(layout={"width": "100%"}, **held)

@@ -9,6 +9,7 @@ from ..base import atomic_files
 from ..base.display import clip
 from ..base.errors import RunError, TraceError, did_you_mean
 from ..figures.titles import setting_in_words
+from ..strings.wording import listed, wording
 from ..studies.manifest import is_study
 from ..studies.reading import StudyTable, read
 from ..trace.collections import Comparison, Traces, opened
@@ -91,9 +92,9 @@ def _labelled(source: Trace | Traces | Comparison) -> dict[str, Trace]:
     if isinstance(source, Trace):
         return {"": source}
     if isinstance(source, Comparison):
-        named = (", ".join(setting_in_words(name, value) for name, value in cell.items()) for cell in source.settings())
+        named = (listed(setting_in_words(name, value) for name, value in cell.items()) for cell in source.settings())
     else:
-        named = (f"image {number}" for number in range(len(source)))
+        named = (wording("run.image", image=number) for number in range(len(source)))
     return {f"{number + 1}: {name}": trace for number, (name, trace) in enumerate(zip(named, source, strict=True))}
 
 

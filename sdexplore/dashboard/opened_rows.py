@@ -6,10 +6,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..strings.wording import wording
 from ..studies.reading import StudyTable
 from ..trace.trace import Trace
 from .board import Board
-from .controls import button, control, row
+from .controls import button, control, labelled, row
 from .progress import Status
 from .worker import Cancelled
 
@@ -32,11 +33,10 @@ class OpenedRows:
         self.status = Status()
         self.status.widget.layout.flex = "1 1 320px"
         self.status.widget.layout.width = "auto"
-        self._stop = button("Stop", "Stops the run after its step", self._stopped, icon="stop", disabled=True)
+        self._stop = button(*labelled("dashboard.rows.stop"), self._stopped, icon="stop", disabled=True)
         self._check = control(
             widgets.Checkbox,
-            "compared with its row",
-            "A run that comes out otherwise than its row says is an error; without this it is shown all the same",
+            *labelled("dashboard.rows.check"),
             indent=False,
             value=True,
         )
@@ -54,7 +54,7 @@ class OpenedRows:
                 nonlocal again
                 if time.monotonic() >= again or progress.step + 1 == progress.total:
                     again = time.monotonic() + _BETWEEN_WORDS
-                    status.reach(progress.step + 1, progress.total, "step ")
+                    status.reach(progress.step + 1, progress.total)
 
             try:
                 trace = self._study.open_told(
@@ -77,7 +77,7 @@ class OpenedRows:
         self._board.keep([(name, trace)], 1)
         self._board.show(trace)
         self._opened(identity)
-        self.status.end("; ".join([f"Shown is the run {name}", *notes]))
+        self.status.end("; ".join([wording("dashboard.shown.row", name=name), *notes]))
 
     def _stopped(self) -> None:
         self._stop.disabled = True

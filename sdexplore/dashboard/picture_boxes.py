@@ -13,6 +13,7 @@ from ..base.options import Theme
 from ..base.png import png
 from ..figures.columns import fitting
 from ..figures.picture import Picture
+from ..strings.wording import wording
 from .article_form import ArticleForm, ArticlePlace
 from .in_page import PIXELS_PER_INCH, ShownPicture, Surroundings
 from .messages import FAINT, CodeLine
@@ -29,8 +30,9 @@ def blank(side: int = 8) -> bytes:
     return png(np.full((side, side, 3), 128, np.uint8))
 
 
-def picture_box(side: int, alt: str = "The place of a picture to come.") -> ShownPicture:
+def picture_box(side: int, alt: str = "") -> ShownPicture:
     """A square place for pictures; a new picture moves nothing. `alt` says what is to be seen at first."""
+    alt = alt or wording("dashboard.place.picture")
     place = widgets.Layout(width=f"{side}px", height=f"{side}px", max_width="100%", flex="0 0 auto")
     box = ShownPicture(value=blank(), alt=alt, layout=place)
     box.add_class("sdexplore-square")
@@ -128,7 +130,8 @@ class PictureBox:
         wide = round(int.from_bytes(pixels[16:20], "big") * PIXELS_PER_INCH / dpi)  # of the width in PNG's header
         self.image.put(pixels, picture.alt, wide)
         said = "".join(f"<br>{escape(text)}" for text in picture.notices)
-        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{escape(clip(picture.alt, 1000))}{said}</div>'
+        words = escape(clip(picture.caption, 1000))
+        self.words.value = f'<div style="color:{FAINT};line-height:1.35">{words}{said}</div>'
         self.code.show(picture.call)
         self.form.widget.layout.display = ""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..strings.wording import wording
 from .messages import Message
 
 
@@ -42,22 +43,30 @@ class Status:
         self._move("", 0)
         self.say(what)
 
-    def reach(self, done: int, total: int, what: str = "", *, run: int = 0, runs: int = 1) -> None:
-        """Shows that `done` of `total` steps are done; `what` stands before the numbers.
+    def reach(
+        self, done: int, total: int, what: str = "step", *, run: int = 0, runs: int = 1, no_preview: str = ""
+    ) -> None:
+        """Shows that `done` of `total` are done.
 
         Args:
+            what: What they are: "step", or "decoded" for pictures.
             run, runs: Which of how many runs this is, from 0.
+            no_preview: Why there is no preview; "" where there is one.
         """
         parts = max(total, 1) + 1
         if self._bar is not None:
             self._bar.max = runs * parts
         self._move("", run * parts + done)
-        before = f"run {run + 1} of {runs}, " if runs > 1 else ""
-        self.go_on(f"{before}{what}{done} of {total}")
+        said = wording(f"dashboard.reach.{what}", done=done, total=total)
+        if no_preview:
+            said = wording("dashboard.reach.no_preview", why=no_preview, reached=said)
+        if runs > 1:
+            said = wording("dashboard.reach.of_runs", run=run + 1, runs=runs, reached=said)
+        self.go_on(said)
 
     def go_on(self, what: str) -> None:
         """Says what is being done now, and the seconds since the work began."""
-        self.say(f"{what} · {time.monotonic() - self._started:.1f} s")
+        self.say(wording("dashboard.took", what=what, seconds=time.monotonic() - self._started))
 
     def say(self, what: str) -> None:
         """Says `what`; the bar stays."""
@@ -112,5 +121,5 @@ class Status:
 
 def _bar() -> Any:  # noqa: ANN401  (widgets have no types)
     return widgets.IntProgress(
-        value=0, max=1, tooltip="How much of the work is done", layout=widgets.Layout(width="42%", min_width="80px")
+        value=0, max=1, tooltip=wording("dashboard.bar"), layout=widgets.Layout(width="42%", min_width="80px")
     )

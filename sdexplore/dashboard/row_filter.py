@@ -7,15 +7,22 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from ..base.display import clip, counted
+from ..base.display import clip
 from ..base.errors import RunError
+from ..strings.wording import counted, wording
 from ..studies.reading import StudyTable
 from ..studies.rows import values_of, values_with
 from ..studies.values import Kind
-from .controls import button, close, column, control, row
+from .controls import button, close, column, control, follow, labelled, row
 
 ANY, NONE = "has a value", "has no value"
 RANGE, TEXT = "is from … to …", "is or contains"
+_SAID: Final = {  # way to ask for a value -> key of what the list says
+    ANY: "dashboard.filter.any",
+    NONE: "dashboard.filter.none",
+    RANGE: "dashboard.filter.range",
+    TEXT: "dashboard.filter.text",
+}
 _OFFERED: Final = 200  # texts that a box offers while one types
 _SHOWN: Final = 60  # characters of a condition
 
@@ -37,28 +44,27 @@ class RowFilter:
         self.where: dict[str, Any] = {}
         self._study, self._changed, self._failed = study, changed, failed
         self._kinds: Mapping[str, Kind] = {}
-        self._column = control(
-            widgets.Dropdown, "rows where", "The column of the condition", width="340px", options=["seed"]
-        )
+        self._column = control(widgets.Dropdown, *labelled("dashboard.filter.column"), width="340px", options=["seed"])
         self._how = control(
-            widgets.Dropdown, "condition", "What holds for the rows that are shown", width="260px", options=[ANY, NONE]
+            widgets.Dropdown, *labelled("dashboard.filter.how"), width="260px", options=_ways(ANY, NONE)
         )
         self._low, self._high = (
-            control(
-                widgets.Text, name, f"The {end} value, included; empty for no limit", width="200px", placeholder="any"
-            )
-            for name, end in (("from", "lowest"), ("to", "highest"))
+            control(widgets.Text, *labelled(key), width="200px", placeholder=wording("dashboard.filter.unlimited"))
+            for key in ("dashboard.filter.from", "dashboard.filter.to")
         )
         self._text = control(
-            widgets.Combobox, "text", "The text; upper and lower case are one", width="340px", placeholder="any"
+            widgets.Combobox,
+            *labelled("dashboard.filter.words"),
+            width="340px",
+            placeholder=wording("dashboard.filter.unlimited"),
         )
-        add = button("Filter", "Shows only the rows for which this holds too", self.add, icon="filter")
+        add = button(*labelled("dashboard.filter.add"), self.add, icon="filter")
         self._chips = row([])
         self.widget: Any = column(
             [row([self._column, self._how]), row([self._low, self._high, self._text, add]), self._chips]
         )
-        self._column.observe(lambda _: self._column_chosen(), "value")
-        self._how.observe(lambda _: self._how_chosen(), "value")
+        follow(self._column, self._column_chosen)
+        follow(self._how, self._how_chosen)
 
     def offer(self, kinds: Mapping[str, Kind]) -> None:
         """Offers these columns; a chosen one that is still there stays chosen, a condition on a lost one goes."""
@@ -76,8 +82,8 @@ class RowFilter:
     def _column_chosen(self) -> None:
         kind = self._kinds.get(self._column.value)
         own = {"number": [RANGE], "whole": [RANGE], "text": [TEXT]}.get(kind or "", [])
-        self._how.options = [*own, ANY, NONE]
-        self._how.value = self._how.options[0]
+        self._how.options = ways = _ways(*own, ANY, NONE)
+        self._how.value = ways[0][1]
         self._how_chosen()
 
     def _how_chosen(self) -> None:
@@ -96,7 +102,7 @@ class RowFilter:
             self._text.options = values_of(self._study, name, _OFFERED)[0]
         elif how == RANGE:
             found, _ = values_of(self._study, name, 1 << 30)
-            ends = (found[0], found[-1]) if found else ("any", "any")
+            ends = (found[0], found[-1]) if found else (wording("dashboard.filter.unlimited"),) * 2
             for made, end in zip((self._low, self._high), ends, strict=True):
                 made.placeholder = f"{end:.6g}" if isinstance(end, float) else str(end)
 
@@ -115,7 +121,7 @@ class RowFilter:
         if how == TEXT and self._text.value:
             return values_with(self._study, name, self._text.value)
         if how == RANGE and (self._low.value.strip() or self._high.value.strip()):
-            low, high = (_number(made, name) for made in (self._low, self._high))
+            low, high = (_number(made, f"{name} {end}") for made, end in ((self._low, "from"), (self._high, "to")))
             if low is not None and high is not None and low > high:
                 raise RunError(f"{name} from {low} to {high}: the first is the lower one")
             return slice(low, high)
@@ -130,10 +136,18 @@ class RowFilter:
     def _show_chips(self) -> None:
         before = self._chips.children
         self._chips.children = [
-            button(f"{clip(in_words(name, value), _SHOWN)} ✕", "Takes this condition away", partial(self.drop, name))
+            button(
+                f"{clip(in_words(name, value), _SHOWN)} ✕",
+                wording("dashboard.filter.drop.tip"),
+                partial(self.drop, name),
+            )
             for name, value in self.where.items()
         ]
         close(*before)
+
+
+def _ways(*ways: str) -> list[tuple[str, str]]:
+    return [(wording(_SAID[way]), way) for way in ways]
 
 
 def _number(made: Any, name: str) -> int | float | None:  # noqa: ANN401  (widgets have no types)
@@ -145,14 +159,16 @@ def _number(made: Any, name: str) -> int | float | None:  # noqa: ANN401  (widge
             number = kind(text)
             if number == number:  # noqa: PLR0124  (else it is NaN)
                 return number
-    raise RunError(f"{name} {made.description} {clip(text, 40)!r}: a number is expected, as in 0.5")
+    raise RunError(f"{name} {clip(text, 40)!r}: a number is expected, as in 0.5")
 
 
 def in_words(name: str, value: Any) -> str:  # noqa: ANN401  (a condition)
     """A condition on a column."""
     if value is None or value is ...:
-        return f"{name} {NONE if value is None else ANY}"
+        return wording("dashboard.filter.said.none" if value is None else "dashboard.filter.said.any", name=name)
     if isinstance(value, slice):
         low, high = ("…" if one is None else str(one) for one in (value.start, value.stop))
-        return f"{name} {low} to {high}"
-    return f"{name} = {value[0]}" if len(value) == 1 else f"{name}: {counted(len(value), 'value')}"
+        return wording("dashboard.filter.said.range", name=name, low=low, high=high)
+    if len(value) == 1:
+        return f"{name} = {value[0]}"
+    return wording("dashboard.filter.said.values", name=name, values=counted(len(value), "value"))

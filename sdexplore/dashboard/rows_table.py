@@ -8,8 +8,10 @@ import anywidget
 import traitlets
 
 from ..base.display import clip
+from ..strings.wording import listed, wording
 from ..studies.rows import Page
 from ..studies.values import Kind
+from .language import as_now
 
 _LONGEST: Final = 300  # characters of a cell
 _NAME: Final = 80
@@ -28,7 +30,7 @@ class RowsTable(anywidget.AnyWidget):
 
     def __init__(self, sorted_by: Callable[[str], object], opened: Callable[[str], object]) -> None:
         super().__init__(layout={"width": "100%", "min_width": "0"})
-        self._sorted_by, self._opened = sorted_by, opened
+        self._sorted_by, self._opened = as_now(sorted_by), as_now(opened)
         self.on_msg(self._asked)
 
     def _asked(self, _: object, message: Mapping[str, Any], __: object) -> None:
@@ -59,6 +61,7 @@ class RowsTable(anywidget.AnyWidget):
         told = [
             {
                 "name": name,
+                "label": _sort_label(name, again=name == sort and not descending),
                 "kind": "picture" if kinds[name] == "bytes" else "text" if kinds[name] == "text" else "number",
                 "sorts": kinds[name] not in ("bytes", "numbers"),
                 "sorted": way if name == sort else "",
@@ -68,13 +71,14 @@ class RowsTable(anywidget.AnyWidget):
         rows = [
             {
                 "identity": row["identity"],
-                "name": name_of(row),
+                "label": wording("dashboard.rows.open.tip", name=name_of(row)),
                 "opened": row["identity"] == opened,
                 "cells": [_cell(row.get(name)) for name in columns],
             }
             for row in page.rows
         ]
-        self.page = {"columns": told, "rows": rows, "caption": caption}
+        words = {name: wording(f"dashboard.rows.{name}") for name in ("picture", "run", "open")}
+        self.page = {"columns": told, "rows": rows, "caption": caption, "words": words}
 
     def clear(self) -> None:
         """Removes the table."""
@@ -86,8 +90,13 @@ def name_of(row: Mapping[str, Any]) -> str:
     prompt, seed = row.get("run.prompt"), row.get("seed")
     said = [clip(prompt, _NAME)] if isinstance(prompt, str) else []
     if isinstance(seed, int):
-        said.append(f"seed {seed}")
-    return ", ".join([*said, str(row["identity"])[:8]])
+        said.append(wording("run.seed", seed=seed))
+    return listed([*said, str(row["identity"])[:8]])
+
+
+def _sort_label(name: str, *, again: bool) -> str:
+    """What a press on a heading does; `again`: the column sorts already, the lowest first."""
+    return wording("dashboard.rows.sort.descending" if again else "dashboard.rows.sort.ascending", name=name)
 
 
 def _cell(value: Any) -> str | bytes:  # noqa: ANN401  (of any kind)

@@ -6,9 +6,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..base.known_names import SCHEDULERS
+from ..strings.wording import wording
 from ..trace.trace import Trace
 from .board import Board
-from .controls import bind, button, column, control, row
+from .controls import bind, button, column, control, labelled, row
 from .state import MOST_SEED
 
 _SIDES = ("height", "width")
@@ -24,25 +25,19 @@ class RunControls:
         self._usual, self._unit = _sizes(board.pipe)
         own = type(board.pipe.scheduler).__name__.removesuffix("Scheduler")
         made: dict[str, Any] = {
-            "prompt": control(text, "prompt", "What the picture shows", rows=3, continuous_update=True),
-            "negative_prompt": control(
-                text, "negative", "negative_prompt: what the picture should not show; empty: not passed", rows=1
-            ),
-            "seed": control(
-                widgets.BoundedIntText, "seed", "The seed of the first image's noise", min=0, max=MOST_SEED
-            ),
+            "prompt": control(text, *labelled("dashboard.run.prompt"), rows=3, continuous_update=True),
+            "negative_prompt": control(text, *labelled("dashboard.run.negative"), rows=1),
+            "seed": control(widgets.BoundedIntText, *labelled("dashboard.run.seed"), min=0, max=MOST_SEED),
             "num_inference_steps": control(
                 widgets.IntSlider,
-                "steps",
-                "num_inference_steps: how many denoising steps",
+                *labelled("dashboard.run.steps"),
                 min=1,
                 max=max(100, board.state.num_inference_steps),
                 continuous_update=False,
             ),
             "guidance_scale": control(
                 widgets.FloatSlider,
-                "guidance",
-                "guidance_scale: 1 is off; a larger value follows the prompt more closely",
+                *labelled("dashboard.run.guidance"),
                 min=0.0,
                 max=max(20.0, board.state.guidance_scale),
                 step=0.5,
@@ -50,9 +45,11 @@ class RunControls:
             ),
             "scheduler": control(
                 widgets.Dropdown,
-                "scheduler",
-                "For the runs of this dashboard; the pipeline keeps its own",
-                options=[(f"{own} (its own)", ""), *((name, name) for name in SCHEDULERS)],
+                *labelled("dashboard.run.scheduler"),
+                options=[
+                    (wording("dashboard.run.scheduler.own", name=own), ""),
+                    *((name, name) for name in SCHEDULERS),
+                ],
             ),
             "height": self._side("height"),
             "width": self._side("width"),
@@ -61,11 +58,9 @@ class RunControls:
             bind(board.state, name, widget, **(self._sided(name) if name in _SIDES else {}))
             if name not in known and name not in ("seed", "scheduler"):
                 widget.layout.display = "none"
-        self._run = button("Run", "Runs the pipeline; a run under way is stopped", run, icon="play")
+        self._run = button(*labelled("dashboard.run.run"), run, icon="play")
         self._run.button_style = "primary"
-        self._stop = button(
-            "Stop", "Stops after this step; the steps so far are kept", stop, icon="stop", disabled=True
-        )
+        self._stop = button(*labelled("dashboard.run.stop"), stop, icon="stop", disabled=True)
         self._sides = {name: made.pop(name) for name in _SIDES}
         size = row(list(self._sides.values()))
         for one in size.children:
@@ -80,8 +75,8 @@ class RunControls:
         unit = self._unit
         return control(
             widgets.BoundedIntText,
-            name,
-            f"In pixels, a multiple of {unit}; 0: as the pipeline draws by itself",
+            wording(f"dashboard.run.{name}"),
+            wording("dashboard.run.side.tip", unit=unit),
             min=0,
             max=4096,
             step=unit,

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ..base.display import clip, counted
+from ..base.display import clip
 from ..base.errors import Stopped, TraceError
+from ..strings.wording import counted, wording
 from ..trace.collections import Traces
 from ..trace.trace import Trace
 from .board import Board
@@ -43,7 +44,7 @@ class Runs:
         outcome: list[Trace | Exception] = []
 
         def begun() -> None:
-            board.status.start("starting")
+            board.status.start(wording("dashboard.starting"))
             self._picture.begin(seed, prompt, getattr(board.little_decoder(), "name", ""))
 
         def job(cancelled: Cancelled) -> None:
@@ -75,7 +76,8 @@ class Runs:
             outcome.append(traces[0])
             self._hand_over(traces)
             seconds = traces[0].provenance.get("seconds", 0.0)
-            board.status.end(f"Done in {seconds:.1f} s, {counted(traces[0].num_steps, 'step')}, seed {seed}.")
+            steps = counted(traces[0].num_steps, "step")
+            board.status.end(wording("dashboard.done", seconds=seconds, steps=steps, seed=seed))
 
         board.work(job, board.status)
         return outcome
@@ -103,16 +105,16 @@ def followed(
         now, ends = time.monotonic(), progress.step + 1 == progress.total
         if now >= words_again or ends:
             words_again = now + _BETWEEN_WORDS
-            status.reach(progress.step + 1, progress.total, f"{failed}step ", run=progress.cell, runs=progress.cells)
+            status.reach(progress.step + 1, progress.total, run=progress.cell, runs=progress.cells, no_preview=failed)
         if decodes and not failed and (now >= preview_again or ends):
             try:
                 grow(progress.preview() if little is None else little(progress.latents()))
             except TraceError as error:  # a preview costs no run
-                failed = f"no preview ({clip(str(error), 120)}), "
+                failed = clip(str(error), 120) or type(error).__name__
             took = time.monotonic() - now  # the first one fits the preview to the VAE, once
             preview_again = now + (max(_BETWEEN_WORDS, took * _AS_LONG) if progress.step else _BETWEEN_WORDS)
         if ends:
-            status.go_on("decoding the picture" if decodes else "finishing")
+            status.go_on(wording("dashboard.decoding_picture" if decodes else "dashboard.finishing"))
 
     return on_step
 

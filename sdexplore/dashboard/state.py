@@ -7,6 +7,7 @@ from traitlets import Any as Anything
 from traitlets import CaselessStrEnum, Float, HasTraits, Int, TraitError, Unicode, validate
 
 from ..base.errors import RunError, did_you_mean
+from .language import as_now
 
 RUN: Final = (
     "prompt",
@@ -107,9 +108,10 @@ class State(HasTraits):
 
     def follow(self, names: tuple[str, ...], changed: Callable[[], object]) -> Callable[[], None]:
         """Calls `changed` whenever one of the values changes; returns a function that ends this."""
+        said = as_now(changed)
 
         def observer(_: object) -> None:
-            changed()
+            said()
 
         self.observe(observer, list(names))
         return lambda: self.unobserve(observer, list(names))

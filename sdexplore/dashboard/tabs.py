@@ -6,7 +6,9 @@ from typing import Any, Final
 import ipywidgets as widgets
 
 from ..base.errors import TraceError, did_you_mean
+from ..strings.wording import wording
 from .board import Board
+from .language import as_now
 from .sections.attention import AttentionSection
 from .sections.change import ChangeSection
 from .sections.compare import CompareSection
@@ -53,15 +55,16 @@ class Tabs:
         self.sections: dict[str, Section] = {one.title: one for one in [*of_study, *(kind(board) for kind in SECTIONS)]}
         self._outdated = set(self.sections)
         self.widget: Any = widgets.Tab([section.widget for section in self.sections.values()])
-        self.widget.titles = list(self.sections)
+        self.widget.titles = [section.label for section in self.sections.values()]
+        self._page_changed = as_now(self._followed)
 
     def follow(self) -> list[Callable[[], None]]:
         """Follows the state from now on, and the state follows the tabs; returns the functions that end this."""
         state, page = self._board.state, self._board.page
         self.widget.observe(self._turned, "selected_index")
-        page.observe(self._followed, _PAGE)
+        page.observe(self._page_changed, _PAGE)
         return [
-            lambda: page.unobserve(self._followed, _PAGE),
+            lambda: page.unobserve(self._page_changed, _PAGE),
             state.follow(("section",), self._open),
             *(
                 state.follow(section.uses, lambda title=title: self._changed(title))  # type: ignore[misc]  # bound now
@@ -121,7 +124,7 @@ class Tabs:
         self._draw()
 
     def _draw_and_say(self) -> None:
-        with self._board.status.also(f"drawing {self.open.title}"):
+        with self._board.status.also(wording("dashboard.drawing", section=self.open.label)):
             self._draw()
 
     def _draw(self) -> None:

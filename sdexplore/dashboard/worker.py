@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from .language import as_now
+
 Cancelled: TypeAlias = Callable[[], bool]
 Job: TypeAlias = Callable[[Cancelled], object]
 
@@ -52,7 +54,7 @@ class Worker:
             if self._closed:
                 return
             self._newest += 1
-            self._job = (self._newest, job)
+            self._job = (self._newest, as_now(job))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
                 self._thread.start()
@@ -107,7 +109,7 @@ class MainThread:
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls `function` in the main thread: at once from that thread, else as soon as it is free."""
-        self._calls.append(function)
+        self._calls.append(as_now(function))
         if threading.get_ident() == self._own:
             self.flush()
         elif self._loop is not None and not self._loop.is_closed():

@@ -81,14 +81,17 @@ def line_of_code(
     return CodeLine(f"sdx.views.{view}({arguments})  # trace{'s' * (len(traces) > 1)} {named}", traces, given=given)
 
 
-_SETTING: Final = re.compile(r"with sdx\.set_options\(lang='(\w+)'\): ")
+_SETTING: Final = re.compile(r"sdx\.set_options\(lang='\w+'\); ")
 
 
 def in_language(line: str, lang: str) -> str:
-    """The line of a picture in this language: "with sdx.set_options(lang='ja'): …" where it is not English."""
+    """The line of a picture in this language: "sdx.set_options(lang='ja'); …" where it is not English.
+
+    No `with` block: a notebook shows the last expression of a cell, and would show none.
+    """
     if lang == "en" or _SETTING.match(line):
         return line
-    written = f"with sdx.set_options(lang={lang!r}): {line}"
+    written = f"sdx.set_options(lang={lang!r}); {line}"
     if not isinstance(line, CodeLine):
         return written
     made = CodeLine(written, line.sources, line.over)

@@ -21,7 +21,6 @@ from .pages import page_of
 from .pieces import Piece, amended, blocks_of, put
 from .places import Place, can_name_a_file, checked_slug
 from .sidecars import as_json, sha256, sidecar_of
-from .sites.markdown import inline
 from .sites.registry import Flavor, site_of
 from .sites.site import Shot
 
@@ -157,7 +156,8 @@ class Article(Shown):
     def text(self, markdown: str, key: str | None = None) -> "Article":
         """Adds a passage of Markdown, unchanged; returns the article.
 
-        The same passage again changes nothing, so a cell can be run again.
+        The same passage again changes nothing, so a cell can be run again. A warning names each place where stars meant
+        as emphasis would be shown as stars, as in `**「猫」**の`. Zenn and Qiita break a line where the passage does.
 
         Args:
             key: Its name. A passage under a known key replaces the old one. Equal passages ("---") need different keys.
@@ -166,6 +166,8 @@ class Article(Shown):
             PublishError: The key is not valid, or the passage is no text.
         """
         check_text("text", "markdown", markdown)
+        for notice in self._site.passage_notices(markdown):
+            warn_user(f"{self.slug}, text: {notice}")
         return self._compose({"text": markdown.encode("utf-8", "replace").decode("utf-8").strip("\n")}, key)
 
     def code(self, source: str, language: str = "python", key: str | None = None) -> "Article":
@@ -180,7 +182,8 @@ class Article(Shown):
 
         The file is static/images/<slug>/<key>.html for Hugo, posts/<slug>/<key>.html for Quarto, and
         images/<slug>/<key>.html for GitHub. GitHub itself shows HTML as source and GitHub Pages serves it, so the link
-        needs `address`. Hugo's link begins at the top of the site, or at `address` if it is given.
+        needs `address`. Hugo's link begins at the top of the site, or at `address` if it is given. In Quarto the page
+        also stands in the article, in a frame; GitHub allows none, and Hugo only where its own settings allow HTML.
 
         Args:
             trace: A Trace, or the path of a saved one.
@@ -202,7 +205,7 @@ class Article(Shown):
         content = page_of(trace)
         with self._open():
             self._place.write(target, content)
-        put(self._pieces, {"text": f"[{inline(text)}]({address})", "key": f"page {key}"})
+        put(self._pieces, {"text": self._site.page_shown(text, address), "key": f"page {key}"})
         return self
 
     def save(self, *, overwrite: bool = False) -> Path:

@@ -73,7 +73,7 @@ def material_of(
             alt=thing.alt if alt is None else alt,
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
-            name=name_of(without_language(thing.call), "figure"),
+            name=name_of(thing.call, "figure"),
             notices=thing.notices,
             sources=thing.sources,
             over=thing.over,
@@ -165,7 +165,7 @@ def _drawn_by(thing: object) -> str:
 
 def name_of(code: str, otherwise: str) -> str:
     """The name of the view in a line of code, which is the key of its picture if none is given."""
-    match = _VIEW.match(code)
+    match = _VIEW.match(without_language(code))
     return match[1] if match else otherwise
 
 

@@ -8,18 +8,22 @@ from typing import Any, Final
 
 from ..base import json_text
 from ..base.atomic_files import named, save
-from ..base.display import clip, counted, harmless, size
+from ..base.display import clip, harmless, size
 from ..base.errors import PublishError, SdexploreError
+from ..base.options import options, pinned
+from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import front_end
 from ..browser.packing import Packed, one_trace, pack
 from ..browser.picture_files import File, exact
 from ..browser.printable import printable
+from ..browser.provenance_facts import run_in_short
+from ..figures.names import role_name
+from ..strings.wording import listed, wording
 from ..trace.trace import Trace
 
 BUDGET: Final = 25 * 10**6
 _ENDINGS = (".html", ".htm")
 _FRAME = 160_000  # bytes for the front end and the HTML around the data
-_NEEDS = "To explore it, this page needs JavaScript and a browser of 2024 or newer."
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 16px; max-width: 1080px; }
@@ -27,6 +31,7 @@ body { background: light-dark(#fff, #14171b); color: light-dark(#1b1f24, #e8ecf0
 body { font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 .run { margin: 0 0 .9rem; color: light-dark(#59636e, #9aa4ae); font-size: .9rem; overflow-wrap: anywhere; }
+body:lang(ja) { word-break: auto-phrase; }
 img { max-width: 100%; height: auto; }
 footer { margin-top: 1.5rem; color: light-dark(#59636e, #9aa4ae); font-size: .8rem; }
 """
@@ -42,7 +47,8 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
     `sdexplore.browser.packing.pack` gives, and the page names them. Pictures that were decoded on the way become AVIF,
     which takes most of the time: a core needs about a fifth of a second for a picture of 512 × 512.
 
-    The page is light or dark as the reader's system. Inside another page, in an `<iframe>`, it has the theme that the
+    The page is in the language of the options (`set_options`); what an error says of a missing part stays English. It
+    is light or dark as the reader's system. Inside another page, in an `<iframe>`, it has the theme that the
     other one sends: `frame.contentWindow.postMessage({theme: "dark"}, "*")`, or "light", or "auto". It asks once with
     the message `{asks: "theme"}`, when it is there.
 
@@ -66,7 +72,11 @@ def page(trace: Trace | str | Path, path: str | Path, *, title: str | None = Non
 
 def page_of(trace: Trace | str | Path, title: str | None = None, budget: int = BUDGET) -> bytes:
     """The content of the file that `page` writes; same arguments."""
-    whole = one_trace(trace)
+    with pinned():
+        return _page_of(one_trace(trace), title, budget)
+
+
+def _page_of(whole: Trace, title: str | None, budget: int) -> bytes:
     still = None if whole.image is None else exact(whole.image, smallest=True)
     around = _FRAME + (0 if still is None else len(still.content) * 4 // 3)
     packed = pack(whole, max(0, (budget - around) * 13 // 16), for_page=True)
@@ -86,9 +96,9 @@ def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -
         "base-uri 'none'; form-action 'none'"
     )
     first = packed.facts["first"]
-    heading = title if title is not None else trace.prompt or "A run without prompt"
+    heading = title if title is not None else trace.prompt or wording("page.title.none")
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{options().lang}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -102,13 +112,14 @@ def _html(trace: Trace, packed: Packed, still: File | None, title: str | None) -
 <body>
 <main>
 <h1 dir="auto">{harmless(clip(heading, 500))}</h1>
-<p class="run">{harmless(_run(packed.facts))}</p>
-<div id="explorer">{_picture(trace, still)}<p class="run">{_NEEDS}</p></div>
+<p class="run">{harmless(run_in_short(trace))}</p>
+<div id="explorer">{_picture(trace, still)}<p class="run">{wording("page.needs")}</p></div>
 <noscript>
 {_without_script(packed.facts)}
 </noscript>
 </main>
-<footer>Made with sdexplore from trace {harmless(trace.fingerprint)}. Everything shown is in this file.</footer>
+<footer>{harmless(wording("page.footer", trace=trace.fingerprint))}</footer>
+<script type="application/json" id="strings">{_inert(explorer_strings())}</script>
 <script type="application/json" id="facts">{_inert(packed.facts)}</script>
 <script type="text/plain" id="first">{printable(packed.data[:first])}</script>
 <script type="module" async>{script}</script>
@@ -124,15 +135,8 @@ def _inert(facts: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _run(facts: Mapping[str, Any]) -> str:
-    known = dict(facts["provenance"])
-    shown = (("", "model"), ("", "scheduler"), ("seed ", "seed"), ("guidance_scale ", "guidance_scale"))
-    parts = [f"{before}{clip(known[name], 80)}" for before, name in shown if name in known]
-    return ", ".join([*parts, counted(facts["num_steps"], "step")])
-
-
 def _alt(trace: Trace) -> str:
-    return "A picture made without a prompt" if trace.prompt is None else f"Picture made for the prompt: {trace.prompt}"
+    return wording("page.alt.none") if trace.prompt is None else wording("page.alt", prompt=trace.prompt)
 
 
 def _picture(trace: Trace, still: File | None) -> str:
@@ -143,9 +147,11 @@ def _picture(trace: Trace, still: File | None) -> str:
 
 
 def _without_script(facts: Mapping[str, Any]) -> str:
-    parts = ["<p>Without JavaScript, this is the picture and its words.</p>"]
+    parts = [f"<p>{wording('page.script')}</p>"]
     for role in facts["roles"]:
-        words = ", ".join(harmless(clip(entry["text"])) for entry in role["entries"] if entry["kind"] == "word")
-        parts.append(f"<p>Words ({harmless(role['role'])}): {words or 'none'}</p>")
+        words = listed(clip(entry["text"]) for entry in role["entries"] if entry["kind"] == "word")
+        said = {"role": role_name(role["role"])}
+        line = wording("page.words", **said, words=words) if words else wording("page.words.none", **said)
+        parts.append(f"<p>{harmless(line)}</p>")
     parts += [f"<p>{harmless(line)}</p>" for line in facts["missing"]]
     return "\n".join(parts)

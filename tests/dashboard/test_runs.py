@@ -286,7 +286,7 @@ def test_what_is_said_of_the_work_may_take_two_lines_and_is_escaped():
     text = status.widget.children[1]
     assert isinstance(text, ipywidgets.HTML)  # a Label would cut it off
     assert "&lt;UNet&gt; for 2 × 4 × 32 × 32 with the maps of 16 layers …" in text.value
-    status.reach(2, 8, "step ")
+    status.reach(2, 8)
     assert "step 2 of 8 · " in status.plain
     close(status.widget)
 

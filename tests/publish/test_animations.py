@@ -39,7 +39,7 @@ def test_an_animation_in_japanese_shows_the_same_and_says_so_in_its_line(trace, 
     with sdx.set_options(lang="ja"):
         japanese = sdx.animation(trace, "cat")
     np.testing.assert_array_equal(japanese.data["maps"], made.data["maps"])
-    assert japanese.call == f"with sdx.set_options(lang='ja'): {made.call}"
+    assert japanese.call == f"sdx.set_options(lang='ja'); {made.call}"
     assert (japanese.lang, made.lang) == ("ja", "en")
     assert japanese.sources == made.sources
     for one in (japanese, made):

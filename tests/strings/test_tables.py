@@ -1,6 +1,7 @@
 """Every language has every string, with the same fields; and every string is used."""
 
 import ast
+import re
 from pathlib import Path
 from string import Formatter
 
@@ -24,6 +25,8 @@ def fields_of(template):
 def used():
     """Keys as the code asks for them: whole ones, and the fixed beginnings and ends of those with a part filled in."""
     whole, partly = set(), []
+    for path in ROOT.rglob("*.mjs"):
+        whole |= set(re.findall(r'"([a-z_]+\.[\w.]+)"', path.read_text(encoding="utf-8")))
     for path in ROOT.rglob("*.py"):
         if path.is_relative_to(ROOT / "strings") and path.name != "wording.py":
             continue
@@ -67,7 +70,8 @@ def test_every_string_is_used():
     lost = [
         key
         for key in table("en")
-        if key not in whole and not any(key.startswith(a) and key.endswith(b) for a, b in partly)
+        if not {key, key.removesuffix(".tip")} & whole  # a label is asked for together with its tooltip
+        and not any(key.startswith(a) and key.endswith(b) for a, b in partly)
     ]
     assert not lost
 

@@ -22,6 +22,7 @@ from sdexplore.analysis.region import region_weights, region_words
 from sdexplore.analysis.resizing import resized
 from sdexplore.analysis.selection import words_of
 from sdexplore.base.display import counted
+from sdexplore.browser.explorer_strings import explorer_strings
 from sdexplore.browser.packing import pack
 from sdexplore.text.tokenization import Tokenizations
 from sdexplore.text.words import fold
@@ -59,6 +60,12 @@ TEXTS = (  # texts that are the same, and others
     ("🐱", "🐱"),
 )
 RANKED = ((), (0.2,), (0.1, 0.3, 0.2), (0.5, 0.5, 0.7, 0.5), (0.0, 0.0), (1e-9, 0.0, 1e-9))
+TEMPLATES = (  # of strings, with their fields
+    ("no field", {}),
+    ("{layers} of {layers} at {step}", {"layers": "2 layers", "step": 3}),
+    ("「{word}」、{role}", {"word": "{role} $& $1", "role": "cond"}),
+    ("{a}{b_1}", {"a": "", "b_1": "\\n"}),
+)
 SEVERAL = "a cat and a Cat and a rocketship"
 HIGH, WIDE = 12, 8
 FEATURED = (("mid_block", (3, 2), 4), ("up_blocks.1", (6, 4), 5))
@@ -67,6 +74,11 @@ FEATURED = (("mid_block", (3, 2), 4), ("up_blocks.1", (6, 4), 5))
 def cases():
     """The table: for each formula, its cases."""
     return {
+        "strings": explorer_strings(),
+        "templates": [
+            {"template": template, "fields": fields, "text": template.format_map(fields)}
+            for template, fields in TEMPLATES
+        ],
         "resizing": [resizing(*grids, seed) for seed, grids in enumerate(GRIDS)],
         "region weights": [weights(*case, box) for *case, boxes in BOXES for box in boxes],
         "three digits": [{"value": number, "text": f"{number:.3g}"} for number in NUMBERS],

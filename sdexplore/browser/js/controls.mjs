@@ -1,17 +1,18 @@
 // The controls: the step, the view beneath the map, and the choices of prompt, layers, drawing and scale.
 
 import { choice, make, optionsOf, setText } from "./dom.mjs";
-import { count, gridName } from "./numbers.mjs";
+import { gridName } from "./numbers.mjs";
 import { DIFFERENCE, UNPACKING } from "./pictures.mjs";
-import { stepInWords } from "./wording.mjs";
+import { countedLayers, say } from "./strings.mjs";
+import { roleName, stepInWords } from "./wording.mjs";
 
 /** The slider of steps, and the box that averages over all of them. */
 export class Steps {
   constructor(exploration, set) {
-    const { steps } = exploration.facts, last = steps.length - 1;
+    const { strings, facts: { steps } } = exploration, last = steps.length - 1, name = say(strings, "explorer.step.label");
     this.exploration = exploration;
     this.slider = make("input", {
-      type: "range", min: 0, max: Math.max(0, last), step: 1, "aria-label": "Step", disabled: last < 1,
+      type: "range", min: 0, max: Math.max(0, last), step: 1, "aria-label": name, disabled: last < 1,
       oninput: () => set({ at: Number(this.slider.value), step: steps[this.slider.value].step }),
     });
     this.all = make("input", {
@@ -19,20 +20,20 @@ export class Steps {
       onchange: () => set({ step: this.all.checked ? null : exploration.step.step }),
     });
     this.text = make("output", { class: "step-text" });
-    const all = make("label", { class: "check", title: "Word maps as the mean over all recorded steps" },
-      this.all, " mean of all steps");
+    const all = make("label", { class: "check", title: say(strings, "explorer.step.mean.title") },
+      this.all, ` ${say(strings, "explorer.step.mean")}`);
     this.element = make("div", { class: "steps" },
-      make("label", { class: "row" }, make("span", { class: "label", text: "Step" }), this.slider),
+      make("label", { class: "row" }, make("span", { class: "label", text: name }), this.slider),
       make("div", { class: "row between" }, this.text, all));
   }
 
   /** Shows the step; `source` says in words where the picture beneath the map comes from. */
   draw(source) {
-    const { state } = this.exploration, at = stepInWords(this.exploration);
+    const { state, strings } = this.exploration, at = stepInWords(this.exploration);
     const namesSource = source && state.view !== "image" && state.view !== DIFFERENCE;
     this.slider.value = state.at;
     this.all.checked = state.step === null;
-    setText(this.text, namesSource ? `${at}: ${source}` : at);
+    setText(this.text, namesSource ? say(strings, "explorer.step.source", { step: at, source }) : at);
     this.slider.setAttribute("aria-valuetext", at);
   }
 }
@@ -42,7 +43,7 @@ export class Views {
   constructor(exploration, id, set) {
     const name = `${id}-view`;
     this.exploration = exploration;
-    this.element = make("fieldset", { class: "views" }, make("legend", { text: "Show" }));
+    this.element = make("fieldset", { class: "views" }, make("legend", { text: say(exploration.strings, "explorer.views") }));
     this.thumbs = exploration.views.map((view) => {
       const canvas = make("canvas", { class: "thumb", "aria-hidden": "true" });
       const input = make("input", { type: "radio", name, value: view.name, onchange: () => set({ view: view.name }) });
@@ -70,24 +71,34 @@ export class Choices {
   constructor(exploration, set) {
     this.exploration = exploration;
     this.element = make("div", { class: "controls" });
-    const { maps } = exploration;
+    const { maps, strings } = exploration;
     if (maps.length > 1) {
-      this.role = choice("Prompt of", maps.map(({ role }, i) => [String(i), role.role]), "0",
-        "Whose prompt and attention", (value) => set({ role: Number(value), word: null, layers: null }));
+      this.role = choice(say(strings, "explorer.choice.role"),
+        maps.map(({ role }, i) => [String(i), roleName(strings, role.role)]), "0",
+        say(strings, "explorer.choice.role.title"), (value) => set({ role: Number(value), word: null, layers: null }));
       this.element.append(this.role.label);
     }
-    this.layers = choice("Layers", [], "", "Which layers the maps average",
+    this.layers = choice(say(strings, "explorer.choice.layers"), [], "", say(strings, "explorer.choice.layers.title"),
       (value) => set({ layers: value ? Number(value) : null }));
-    this.look = choice("Map", [["over", "over the picture"], ["map", "alone"], ["none", "hidden"]], "over",
-      "How the word's map is drawn", (value) => set({ look: value }));
-    this.scale = choice("Scale", [["shared", "shared by all words"], ["each", "each word its own"]], "shared",
-      "Shared: colours of different words compare. Own: weak words show too", (value) => set({ scale: value }));
+    const looks = [
+      ["over", say(strings, "explorer.choice.look.over")], ["map", say(strings, "explorer.choice.look.map")],
+      ["none", say(strings, "explorer.choice.look.none")],
+    ];
+    this.look = choice(say(strings, "explorer.choice.look"), looks, "over", say(strings, "explorer.choice.look.title"),
+      (value) => set({ look: value }));
+    const scales = [
+      ["shared", say(strings, "explorer.choice.scale.shared")], ["each", say(strings, "explorer.choice.scale.each")],
+    ];
+    this.scale = choice(say(strings, "explorer.choice.scale"), scales, "shared", say(strings, "explorer.choice.scale.title"),
+      (value) => set({ scale: value }));
     if (maps.length) this.element.append(this.layers.label, this.look.label, this.scale.label);
     const { features } = exploration;
     if (features) {
-      const ofModules = features.modules.map(({ name, grid }) => [name, `places alike in ${name} (${gridName(grid)})`]);
-      this.features = choice("A click shows", [["", "its words alone"], ...ofModules], "",
-        "What a click on a pixel shows on the picture", (value) => set({ features: value || null, alike: true }));
+      const ofModules = features.modules.map(({ name, grid }) =>
+        [name, say(strings, "explorer.choice.click.alike", { module: name, grid: gridName(grid) })]);
+      this.features = choice(say(strings, "explorer.choice.click"),
+        [["", say(strings, "explorer.choice.click.words")], ...ofModules], "",
+        say(strings, "explorer.choice.click.title"), (value) => set({ features: value || null, alike: true }));
       this.element.append(this.features.label);
     }
     this.element.hidden = maps.length === 0 && !features;
@@ -95,12 +106,12 @@ export class Choices {
 
   /** Lists the layers of the role. */
   fill() {
-    const { current } = this.exploration;
-    const layersOf = (groups) => count(groups.reduce((sum, group) => sum + group.layers.length, 0), "layer");
-    const options = [["", `all ${layersOf(current?.groups ?? [])}`]];
+    const { current, strings } = this.exploration;
+    const layersOf = (groups) => countedLayers(strings, groups.reduce((sum, group) => sum + group.layers.length, 0));
+    const options = [["", say(strings, "explorer.choice.layers.all", { layers: layersOf(current?.groups ?? []) })]];
     for (const side of current?.resolutions ?? []) {
-      const groups = current.groups.filter((group) => group.side === side);
-      options.push([side, `${gridName(groups[0].grid)} (${layersOf(groups)})`]);
+      const groups = current.groups.filter((group) => group.side === side), grid = gridName(groups[0].grid);
+      options.push([side, say(strings, "explorer.choice.layers.grid", { grid, layers: layersOf(groups) })]);
     }
     this.layers.input.replaceChildren(...optionsOf(options));
   }

@@ -11,21 +11,22 @@ const LOOKS = ["over", "map", "none"];
 const SCALES = ["shared", "each"];
 
 /**
- * A packed trace (its facts and content), the state of what is chosen, and the numbers that follow from it.
+ * A packed trace (its facts and content), the strings of a language, the state of what is chosen, and the numbers that follow from it.
  *
  * At first the means over all steps are there; `unpack` makes the single steps, from the last to the first.
  */
 export class Exploration {
-  constructor(facts, content) {
+  constructor(facts, content, strings) {
     this.facts = facts;
     this.content = content;
+    this.strings = strings;
     this.grid = facts.grid;
     this.size = facts.size ?? facts.grid;
     this.maps = facts.roles.map((role) => new Maps(role, content, this.grid));
     this.difference = facts.guidance ? new Difference(facts.guidance, content, this.grid) : null;
     this.features = facts.features ? new Likeness(facts.features, content) : null;
     this.previews = previewsOf(facts, content);
-    this.views = viewsOf(facts);
+    this.views = viewsOf(facts, strings);
     this.turns = unpacking([
       ...Object.values(this.previews), ...(this.difference ? [this.difference.levels] : []),
       ...this.maps.flatMap(({ groups }) => groups.map(({ levels }) => levels)),

@@ -15,24 +15,23 @@ import { Division, Ranking } from "./ranking.mjs";
 import { movedRegion, sameCell } from "./regions.mjs";
 import { ColourBar, Stage } from "./stage.mjs";
 import STYLES from "./style.css";
-import { differenceInWords, firstWords, likenessInWords, mapInWords, nothingToShow, regionName, scaleInWords } from "./wording.mjs";
+import { listed, say } from "./strings.mjs";
+import { differenceInWords, firstWords, likenessInWords, mapAndScale, mapInWords, nothingToShow, regionName } from "./wording.mjs";
 
 const QUIET = 120; // milliseconds: while keys repeat, only the last place is said
-const KEYS =
-  "Arrow keys move a pixel cursor and say its words. Shift with arrow keys draws a region. " +
-  "Escape returns to the whole picture.";
 
 let instances = 0;
 
 /**
- * The explorer of a packed trace in `host`; `changed` is called after the user changed what is shown.
+ * The explorer of a packed trace in `host`, in the language of `strings`; `changed` is called after the user changed
+ * what is shown.
  *
  * `still` is the finished picture, an <img>, where the page has it already. `pointed` and `drawn` may be set to
  * functions: called where a pointer is elsewhere, and after each drawing.
  */
 export class Explorer {
-  constructor(host, facts, content, changed, still) {
-    this.exploration = new Exploration(facts, content);
+  constructor(host, facts, content, strings, changed, still) {
+    this.exploration = new Exploration(facts, content, strings);
     this.changed = changed;
     this.pointed = this.drawn = null;
     this.id = `sdx${++instances}`;
@@ -69,7 +68,7 @@ export class Explorer {
       },
     });
     this.ranking = new Ranking(exploration, { point, choose: (word) => this.#chooseWord(word) });
-    this.division = new Division();
+    this.division = new Division(exploration.strings);
     this.choices = new Choices(exploration, set);
     this.foot = new Foot(exploration);
     this.what = make("p", { class: "what" });
@@ -85,9 +84,9 @@ export class Explorer {
   }
 
   #layOut() {
-    const { size } = this.exploration;
+    const { size, strings } = this.exploration;
     const root = make("section", {
-      class: "explorer", "aria-busy": "true", "aria-label": "Linked explorer: picture, words and where they looked",
+      class: "explorer", lang: strings.lang, "aria-busy": "true", "aria-label": say(strings, "explorer.label"),
     });
     root.style.setProperty("--ratio", size[1] / size[0]);
     root.addEventListener("keydown", (event) => {
@@ -99,7 +98,7 @@ export class Explorer {
       this.steps.element, this.views.element);
     const side = make("div", { class: "side" }, this.prompt.title, this.prompt.element, this.#regionLine(),
       this.ranking.list, this.ranking.note, this.division.element, this.choices.element, this.live,
-      make("p", { class: "hidden", id: `${this.id}-keys`, text: KEYS }));
+      make("p", { class: "hidden", id: `${this.id}-keys`, text: say(strings, "explorer.keys") }));
     root.append(left, side, this.foot.element);
     this.root = root;
     return root;
@@ -107,14 +106,16 @@ export class Explorer {
 
   /** The name of the region, and the buttons that draw one and clear it. */
   #regionLine() {
+    const { strings } = this.exploration;
     this.regionTitle = make("h3");
     this.clear = make("button", {
-      type: "button", class: "quiet", text: "clear", title: "Back to the whole picture (Escape)",
+      type: "button", class: "quiet", text: say(strings, "explorer.region.clear"),
+      title: say(strings, "explorer.region.clear.title"),
       onclick: () => this.#set({ region: null }),
     });
     const draw = make("button", {
-      type: "button", class: "quiet", "aria-pressed": "false", text: "draw region",
-      title: "Drag over the picture to draw a region (a mouse can always drag; on the keyboard: Shift and arrow keys)",
+      type: "button", class: "quiet", "aria-pressed": "false", text: say(strings, "explorer.region.draw"),
+      title: say(strings, "explorer.region.draw.title"),
       onclick: () => {
         this.stage.setDrawing(!this.stage.drawing);
         draw.setAttribute("aria-pressed", String(this.stage.drawing));
@@ -250,20 +251,21 @@ export class Explorer {
     this.bar.element.hidden = !current && !isDifference && !likeness;
     if (likeness) setText(this.what, likenessInWords(exploration));
     else if (word !== null) {
-      setText(this.what, `${mapInWords(exploration)} ${scaleInWords(exploration.scaleOf(word).own)}`);
+      setText(this.what, mapAndScale(exploration, exploration.scaleOf(word).own));
     } else setText(this.what, isDifference ? differenceInWords(exploration) : nothingToShow(exploration));
     this.prompt.draw();
   }
 
   #drawReading() {
-    const { exploration } = this, { region, current, state, word, grid } = exploration;
+    const { exploration } = this, { strings, region, current, state, word, grid } = exploration;
     this.stage.drawFrame(region);
     this.clear.classList.toggle("unneeded", state.region === null);
     if (!current) return;
-    const reading = exploration.read(region), name = regionName(region, grid);
-    setText(this.regionTitle, `${name} looks at`);
+    const reading = exploration.read(region), name = regionName(strings, region, grid);
+    setText(this.regionTitle, say(strings, "explorer.region.title", { region: name }));
     this.ranking.draw(reading);
-    setText(this.brief, `${name}: ${firstWords(exploration, reading, 3).join(" · ") || "no words to look at"}`);
+    const words = firstWords(exploration, reading, 3).join(" · ") || say(strings, "explorer.region.no_words");
+    setText(this.brief, say(strings, "explorer.region.words", { region: name, words }));
     this.division.draw(exploration, reading.shares);
     this.bar.drawTick(region && word !== null ? reading.insides[word] : null);
     this.foot.draw(exploration);
@@ -277,10 +279,12 @@ export class Explorer {
   }
 
   #sayRegion() {
-    const { exploration } = this, { state, grid } = exploration;
+    const { exploration } = this, { state, grid, strings } = exploration;
     const words = exploration.current ? firstWords(exploration, exploration.read(state.region), 4) : [];
     const alike = exploration.likeness ? [likenessInWords(exploration)] : [];
-    if (words.length + alike.length) this.#say([`${regionName(state.region, grid)}: ${words.join(", ")}`, ...alike].join(" "));
+    if (!words.length && !alike.length) return;
+    const names = { region: regionName(strings, state.region, grid), words: listed(strings, words) };
+    this.#say([say(strings, "explorer.region.words", names), ...alike].join(" "));
   }
 
   /** Ends: nothing is drawn or said any more. */

@@ -1,11 +1,13 @@
 // The one way in: the explorer in a notebook (anywidget's default export) and in a page of its own (`mountPage`).
 //
-// `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer, as bytes or as a page's content. Plain JavaScript without library or
+// `facts` is the JSON that sdexplore.browser.packing packs, `data` its buffer, as bytes or as a page's content, and
+// `strings` those of sdexplore.browser.explorer_strings in the reader's language. Plain JavaScript without library or
 // network: sdexplore.browser.front_end joins this module and those it imports into one file.
 
 import { BinaryContent, PageContent } from "./content.mjs";
 import { make } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
+import { say } from "./strings.mjs";
 import { followTheme } from "./theme.mjs";
 
 const PAUSE = 100; // milliseconds before the kernel is told, so that a drag is told once
@@ -15,27 +17,27 @@ const PAUSE = 100; // milliseconds before the kernel is told, so that a drag is 
  *
  * Where that fails, what was inside stays, with the reason beneath it.
  */
-export function mount(element, facts, data, changed = null, still = null) {
+export function mount(element, facts, data, strings, changed = null, still = null) {
   const host = document.createElement("div"), before = [...element.childNodes];
   element.replaceChildren(host);
   try {
-    return new Explorer(host, facts, data.part ? data : new BinaryContent(data), changed, still);
+    return new Explorer(host, facts, data.part ? data : new BinaryContent(data), strings, changed, still);
   } catch (error) {
-    element.replaceChildren(...before, make("p", { text: `It cannot be explored in this browser: ${error}` }));
+    element.replaceChildren(...before, make("p", { text: say(strings, "explorer.failed", { error }) }));
     throw error;
   }
 }
 
 /**
- * The explorer of a page that carries its own data: JSON in #facts, text in #first and #data, its picture inside
+ * The explorer of a page that carries its own data: JSON in #facts and #strings, text in #first and #data, its picture inside
  * #explorer. It runs as soon as #first is there, while the rest of the page still loads.
  */
 export async function mountPage() {
   followTheme();
-  const facts = JSON.parse(document.getElementById("facts").textContent);
+  const [facts, strings] = ["facts", "strings"].map((id) => JSON.parse(document.getElementById(id).textContent));
   const place = document.getElementById("explorer"), still = place.querySelector("img");
   await still?.decode().catch(() => null); // it is drawn in the first frame, as it stood there
-  mount(place, facts, new PageContent(facts.first), null, still);
+  mount(place, facts, new PageContent(facts.first), strings, null, still);
 }
 
 /** Whether the kernel of a widget is there to be told. Without one, the explorer lacks nothing else. */
@@ -63,7 +65,7 @@ function render({ model, el }) {
   };
   const open = () => {
     explorer?.destroy();
-    explorer = mount(el, model.get("facts"), model.get("data"), tell);
+    explorer = mount(el, model.get("facts"), model.get("data"), model.get("strings"), tell);
     follow();
   };
   open();

@@ -13,9 +13,6 @@ export function percent(share) {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-/** How many things: "1 step", "3 steps". */
-export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-
 /** A grid as people write it: rows × columns. */
 export const gridName = ([y, x]) => `${y} × ${x}`;
 

@@ -7,18 +7,25 @@ import { gridName, three } from "./numbers.mjs";
 import { paintDifference, paintPictureDifference } from "./painting.mjs";
 import PAIR from "./pair.css";
 import { cellRegion, isCell } from "./regions.mjs";
+import { say } from "./strings.mjs";
 import { apart, isolated, regionName } from "./wording.mjs";
+import { nameOf } from "./words.mjs";
 
-/** Two explorers of packed traces inside `element`. The first has the controls; what is done in one, the other shows. */
+/** Two explorers of packed traces inside `element`, in the language of `strings`. The first has the controls; what is done in one, the other shows. */
 export class Pair {
-  constructor(element, runs) {
+  constructor(element, runs, strings) {
     const hosts = runs.map((_, i) => make("div", { paired: true, follows: i > 0 }));
     this.hosts = hosts;
-    this.explorers = runs.map(({ facts, data }, i) => new Explorer(hosts[i], facts, new BinaryContent(data), null, null));
+    this.strings = strings;
+    this.explorers = runs.map(({ facts, data }, i) =>
+      new Explorer(hosts[i], facts, new BinaryContent(data), strings, null, null));
     const host = make("div"), root = host.attachShadow({ mode: "open" });
-    const columns = hosts.map((one, i) => make("section", { "aria-label": `Run ${"ab"[i]}` },
-      make("h3", { text: `${"ab"[i]}: ${runs[i].name}`, title: runs[i].name }), one));
-    root.append(make("style", { text: PAIR }), make("div", { class: "pair" }, ...columns, this.#makeDifference()));
+    const columns = hosts.map((one, i) => {
+      const run = "ab"[i], { name } = runs[i];
+      return make("section", { "aria-label": say(strings, "explorer.pair.run", { run }) },
+        make("h3", { text: say(strings, "explorer.pair.name", { run, name }), title: name }), one);
+    });
+    root.append(make("style", { text: PAIR }), make("div", { class: "pair", lang: strings.lang }, ...columns, this.#makeDifference()));
     element.replaceChildren(host);
     this.#link();
     this.#follow(0);
@@ -31,7 +38,7 @@ export class Pair {
     this.here = make("p", { class: "here" });
     this.pictures = make("canvas", { role: "img" });
     this.picturesText = make("p");
-    return make("section", { "aria-label": "Difference" }, make("h3", { text: "b − a" }), this.map, this.mapText, this.here,
+    return make("section", { "aria-label": say(this.strings, "explorer.pair.difference") }, make("h3", { text: "b − a" }), this.map, this.mapText, this.here,
       this.pictures, this.picturesText);
   }
 
@@ -72,27 +79,28 @@ export class Pair {
   }
 
   #drawMap() {
-    const [a, b] = this.explorers.map(({ exploration }) => exploration), why = apart(a, b);
+    const [a, b] = this.explorers.map(({ exploration }) => exploration), why = apart(a, b), { strings } = this;
     this.map.hidden = this.here.hidden = why !== null;
     if (why !== null) return setText(this.mapText, why);
     const [first, second] = [a, b].map(({ current, word }) => mapOf(current, word));
     const change = second.map((value, i) => value - first[i]), reach = change.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
     paintDifference(this.map, a.grid, change, reach);
-    const name = isolated(a.entries[a.word].text), said = `Attention to “${name}”, b − a`;
-    this.map.setAttribute("aria-label", said);
-    setText(this.mapText, `${said}: from −${three(reach)} (blue) over 0 (white) to ${three(reach)} (red).`);
+    const map = say(strings, "explorer.pair.map", { word: isolated(nameOf(a.entries[a.word])) });
+    this.map.setAttribute("aria-label", map);
+    setText(this.mapText, say(strings, "explorer.pair.map.scale", { map, reach: three(reach) }));
     const [low, high] = [a, b].map((one) => one.current.means(one.word, a.region, {}).inside);
-    setText(this.here, `${regionName(a.region, a.grid)}: a ${three(low)}, b ${three(high)}, b − a ${three(high - low)}`);
+    const [lowest, highest, more] = [low, high, high - low].map(three), region = regionName(strings, a.region, a.grid);
+    setText(this.here, say(strings, "explorer.pair.here", { region, low: lowest, high: highest, change: more }));
   }
 
   #drawPictures() {
     const stages = this.explorers.map(({ stage }) => stage.base), [first, second] = stages;
     const there = stages.every((one) => !one.hidden) && first.width === second.width && first.height === second.height;
     this.pictures.hidden = !there;
-    if (!there) return setText(this.picturesText, "The pictures have different sizes, or one is not there.");
+    if (!there) return setText(this.picturesText, say(this.strings, "explorer.pair.pictures.none"));
     const mean = paintPictureDifference(this.pictures, first, second);
-    this.pictures.setAttribute("aria-label", "Absolute difference of the pictures");
-    setText(this.picturesText, `Pictures, |b − a|: black is the same; mean ${three(mean)} of 255.`);
+    this.pictures.setAttribute("aria-label", say(this.strings, "explorer.pair.pictures"));
+    setText(this.picturesText, say(this.strings, "explorer.pair.pictures.mean", { mean: three(mean) }));
   }
 
   /** Ends: nothing is drawn any more. */
@@ -117,7 +125,7 @@ function render({ model, el }) {
   const runs = ["a", "b"].map((one) => ({
     name: model.get(`name_${one}`), facts: model.get(`facts_${one}`), data: model.get(`data_${one}`),
   }));
-  const pair = new Pair(el, runs);
+  const pair = new Pair(el, runs, model.get("strings"));
   return () => pair.destroy();
 }
 

@@ -1,6 +1,7 @@
 // What the stage can show beneath a map: pictures decoded by the VAE, linear previews, and halves of guidance.
 
 import { paintColours, paintMap, resizeCanvas } from "./painting.mjs";
+import { say } from "./strings.mjs";
 
 /** The view that shows where guidance changes the noise prediction; it is a map, with no picture of its own. */
 export const DIFFERENCE = "difference";
@@ -9,24 +10,17 @@ export const DIFFERENCE = "difference";
 export const UNPACKING = "unpacking";
 
 /** The views that these facts allow, each with its name, label and title. */
-export function viewsOf({ pictures, previews, guidance }) {
+export function viewsOf({ pictures, previews, guidance }, strings) {
   const views = [];
-  if (pictures.image) views.push({ name: "image", label: "picture", title: "The finished picture" });
-  if (previews.x0 || Object.keys(pictures.x0).length) {
-    const title = "The finished picture as the model predicts it at this step";
-    views.push({ name: "x0", label: "predicted x0", title });
-  }
-  if (previews.x_t || Object.keys(pictures.x_t).length) {
-    views.push({ name: "x_t", label: "noisy x_t", title: "The latents before this step" });
-  }
+  const add = (name, label, title) => views.push({ name, label: say(strings, label), title: say(strings, title) });
+  if (pictures.image) add("image", "explorer.view.image", "explorer.view.image.title");
+  if (previews.x0 || Object.keys(pictures.x0).length) add("x0", "explorer.view.x0", "explorer.view.x0.title");
+  if (previews.x_t || Object.keys(pictures.x_t).length) add("x_t", "explorer.view.x_t", "explorer.view.x_t.title");
   if (guidance?.uncond) {
-    views.push({ name: "uncond", label: "x0 uncond", title: "x0 as the unconditional half alone predicts it" });
-    views.push({ name: "cond", label: "x0 cond", title: "x0 as the conditional half alone predicts it" });
+    add("uncond", "explorer.view.uncond", "explorer.view.uncond.title");
+    add("cond", "explorer.view.cond", "explorer.view.cond.title");
   }
-  if (guidance) {
-    const title = "Where the prompt changes the noise prediction: root mean square over channels of cond − uncond";
-    views.push({ name: DIFFERENCE, label: "|cond − uncond|", title });
-  }
+  if (guidance) add(DIFFERENCE, "explorer.view.difference", "explorer.view.difference.title");
   return views;
 }
 
@@ -53,7 +47,7 @@ export class Pictures {
 
   /** Paints a view on a canvas; returns in words where its pixels come from, or null where there are none. */
   paint(canvas, view) {
-    const { exploration } = this, { grid, step, difference, previews } = exploration;
+    const { exploration } = this, { grid, step, difference, previews, strings } = exploration;
     if (view === DIFFERENCE) {
       if (difference.waits) return UNPACKING;
       if (!difference.there) return null;
@@ -64,13 +58,13 @@ export class Pictures {
     if (bitmap) {
       resizeCanvas(canvas, [bitmap.naturalHeight ?? bitmap.height, bitmap.naturalWidth ?? bitmap.width]);
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
-      return view === "image" ? "" : "decoded by the VAE";
+      return view === "image" ? "" : say(strings, "explorer.source.decoded");
     }
     const rows = previews[view], row = exploration.rowOf(view);
     if (!rows || row < 0) return this.#isComing(view) ? UNPACKING : null;
     if (!rows.has(row)) return UNPACKING;
     paintColours(canvas, grid, rows.numbers, row * rows.size);
-    return `linear preview${this.unreadable.has(name) ? " (this browser cannot read the decoded picture)" : ""}`;
+    return say(strings, this.unreadable.has(name) ? "explorer.source.unreadable" : "explorer.source.linear");
   }
 
   /** Whether a picture without a preview to stand for it is still being decoded. */

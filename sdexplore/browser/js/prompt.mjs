@@ -2,8 +2,9 @@
 
 import { make, rove } from "./dom.mjs";
 import { DIFFERENCE } from "./pictures.mjs";
+import { listed, say } from "./strings.mjs";
 import { positionsInWords, promptTitle } from "./wording.mjs";
-import { isSpecial } from "./words.mjs";
+import { isSpecial, nameOf } from "./words.mjs";
 
 /** The prompt of the chosen role. `point(word)` is called where the pointer or focus is, `choose(word)` on a press. */
 export class Prompt {
@@ -19,51 +20,54 @@ export class Prompt {
 
   /** Makes the buttons of the role's prompt. */
   fill() {
-    const { current, facts } = this.exploration;
+    const { current, facts, strings } = this.exploration;
     this.chips = [];
     this.seen = null;
     if (!current) {
-      const text = facts.prompt ?? "This run had no prompt.";
-      this.title.textContent = "Prompt";
+      const text = facts.prompt ?? say(strings, "explorer.prompt.none");
+      this.title.textContent = say(strings, "explorer.prompt");
       this.element.replaceChildren(make("p", { class: "plain", dir: "auto", text }));
       return;
     }
     const { lost, role, zeroed, tokenizer } = current.role;
-    this.title.textContent = promptTitle(role);
+    this.title.textContent = promptTitle(strings, role);
     const words = this.#words(current.role), others = this.#others(current.role);
     this.element.replaceChildren(words, others);
     for (const bar of [words, others]) rove(bar);
     if (zeroed) {
-      const text = "This prompt's embeddings are all zeros: attention is uniform and means nothing.";
-      this.element.prepend(make("p", { class: "plain", text }));
+      this.element.prepend(make("p", { class: "plain", text: say(strings, "explorer.prompt.zeroed") }));
     }
     if (lost.length) {
-      this.element.append(make("p", { class: "note", text: `Cut off by ${tokenizer}: ${lost.join(", ")}` }));
+      const text = say(strings, "explorer.prompt.lost", { tokenizer, words: listed(strings, lost) });
+      this.element.append(make("p", { class: "note", text }));
     }
   }
 
   #words({ entries, sentence }) {
-    const bar = make("div", { class: "chips", dir: "auto", role: "toolbar", "aria-label": "Words of the prompt" });
+    const { strings } = this.exploration, title = say(strings, "explorer.prompt.lost.word");
+    const attributes = { class: "chips", dir: "auto", role: "toolbar", "aria-label": say(strings, "explorer.prompt.words") };
+    const bar = make("div", attributes);
     for (const [place, text] of sentence) {
-      if (place === null) bar.append(make("s", { class: "chip lost", title: "cut off by the tokenizer", text }));
-      else bar.append(this.#chip(place, text));
+      if (place === null) bar.append(make("s", { class: "chip lost", title, text }));
+      else bar.append(this.#chip(place, entries[place].name ?? text));
       entries.forEach((part, i) => {
-        if (part.kind === "part" && part.of === place) bar.append(this.#chip(i, part.text, "part"));
+        if (part.kind === "part" && part.of === place) bar.append(this.#chip(i, nameOf(part), "part"));
       });
     }
     return bar;
   }
 
   #others({ entries }) {
-    const bar = make("div", { class: "chips", role: "toolbar", "aria-label": "The rest of the token sequence" });
+    const label = say(this.exploration.strings, "explorer.prompt.others");
+    const bar = make("div", { class: "chips", role: "toolbar", "aria-label": label });
     entries.forEach((entry, i) => {
-      if (isSpecial(entry)) bar.append(this.#chip(i, entry.text, "special"));
+      if (isSpecial(entry)) bar.append(this.#chip(i, nameOf(entry), "special"));
     });
     return bar;
   }
 
   #chip(word, text, kind = "") {
-    const title = positionsInWords(this.exploration.entries[word]);
+    const { entries, strings } = this.exploration, title = positionsInWords(strings, entries[word]);
     const chip = make("button", {
       type: "button", class: `chip ${kind}`, "aria-pressed": "false", title, text,
       onpointerenter: (event) => event.pointerType === "mouse" && this.point(word),

@@ -3,6 +3,7 @@
 import { make, setText } from "./dom.mjs";
 import { percent, three } from "./numbers.mjs";
 import { paintMap, resizeCanvas } from "./painting.mjs";
+import { say } from "./strings.mjs";
 import { nameInRanking, rankingInWords, ratioInWords } from "./wording.mjs";
 import { competes, SHARES } from "./words.mjs";
 
@@ -15,9 +16,7 @@ export class Ranking {
     this.point = point;
     this.choose = choose;
     this.rows = [];
-    this.list = make("ol", {
-      class: "ranked", "aria-label": "Words ranked by how much this part of the picture looks at them",
-    });
+    this.list = make("ol", { class: "ranked", "aria-label": say(exploration.strings, "explorer.ranking") });
     this.note = make("p", { class: "note" });
   }
 
@@ -61,14 +60,14 @@ export class Ranking {
 
   /** Shows a reading of the region. */
   draw({ insides, outsides, ranked }) {
-    const { available, grid, word } = this.exploration;
+    const { available, grid, word, strings } = this.exploration;
     const most = ranked.length ? insides[ranked[0]] : 0;
     ranked.forEach((entry, place) => {
       const row = this.rows[place], inside = insides[entry], outside = outsides[entry];
       row.word = entry;
       setText(row.name, nameInRanking(this.exploration, entry));
       setText(row.value, available ? three(inside) : "–");
-      setText(row.ratio, ratioInWords(inside, outside));
+      setText(row.ratio, ratioInWords(strings, inside, outside));
       row.element.dataset.inside = inside;
       row.element.dataset.outside = outside;
       row.bar.style.width = `${most > 0 ? (100 * inside) / most : 0}%`;
@@ -84,13 +83,18 @@ export class Ranking {
 
 /** How all attention divides among start, words, end, padding, and what is no word where one softmax covers both. */
 export class Division {
-  constructor() {
+  constructor(strings) {
+    const names = {
+      start: say(strings, "explorer.share.start"), words: say(strings, "explorer.share.words"),
+      end: say(strings, "explorer.share.end"), padding: say(strings, "explorer.share.padding"),
+      rest: say(strings, "explorer.share.rest"),
+    };
     const patches = SHARES.map((kind) => make("i", { class: kind }));
     this.bar = make("div", { class: "mass", "aria-hidden": "true" }, ...patches);
     this.text = make("p", { class: "mass-text" }, ...SHARES.map((kind) =>
-      make("span", { class: kind }, make("i", { class: kind, "aria-hidden": "true" }), `${kind} `, make("b"))));
+      make("span", { class: kind }, make("i", { class: kind, "aria-hidden": "true" }), `${names[kind]} `, make("b"))));
     this.element = make("div", { class: "mass-box" },
-      make("h4", { text: "Where all attention goes here" }), this.bar, this.text);
+      make("h4", { text: say(strings, "explorer.division") }), this.bar, this.text);
   }
 
   /** Shows the shares; hidden where only words were recorded, since they would not add up to all attention. */

@@ -5,6 +5,7 @@ import { three } from "./numbers.mjs";
 import { OPAQUE, OVER, paintLikeness, paintLikenessRamp, paintMap, paintRamp } from "./painting.mjs";
 import { DIFFERENCE, UNPACKING } from "./pictures.mjs";
 import { boxBetween, boxRegion, cellRegion, frameOf } from "./regions.mjs";
+import { say } from "./strings.mjs";
 import { alt } from "./wording.mjs";
 
 const DRAG = 4; // pixels that a pointer moves before it draws a region
@@ -26,7 +27,7 @@ export class Stage {
     this.frame = make("div", { class: "frame", hidden: true });
     this.veil = make("p", { class: "veil", hidden: true });
     const attributes = {
-      class: "stage", tabindex: "0", role: "application", "aria-roledescription": "explorable picture",
+      class: "stage", tabindex: "0", role: "application", "aria-roledescription": say(exploration.strings, "explorer.stage"),
       "aria-label": alt(exploration), "aria-describedby": keysId, style: `aspect-ratio: ${wide} / ${high}`,
     };
     this.element = make("div", attributes, this.base, this.heat, this.frame, this.veil);

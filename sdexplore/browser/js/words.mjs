@@ -18,6 +18,9 @@ export const sharesScale = (entry) => competes(entry) || entry.kind === "part";
 /** The places of the entries that compete, in the prompt's order. */
 export const competitors = (entries) => entries.flatMap((entry, place) => (competes(entry) ? [place] : []));
 
+/** What an entry is called in the reader's language; its `text` is what sdexplore's functions call it. */
+export const nameOf = ({ name, text }) => name ?? text;
+
 /** Sorts places by their value, largest first; of equal values the earlier place comes first. */
 export const rank = (places, values) => places.sort((a, b) => values[b] - values[a] || a - b);
 

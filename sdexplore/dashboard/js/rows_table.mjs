@@ -22,7 +22,7 @@ function button(key, text, label, pressed) {
 const SORTED = { ascending: "▲", descending: "▼" };
 
 /** The heading of a column; `send` is told of a press where the column can sort. */
-function heading({ name, kind, sorts, sorted }, send) {
+function heading({ name, label, kind, sorts, sorted }, send) {
   const cell = element("th", kind);
   cell.scope = "col";
   if (!sorts) {
@@ -30,8 +30,7 @@ function heading({ name, kind, sorts, sorted }, send) {
     return cell;
   }
   if (sorted) cell.setAttribute("aria-sort", sorted);
-  const next = sorted === "ascending" ? "descending" : "ascending";
-  const pressed = button(`sort ${name}`, name, `Sort by ${name}, ${next}`, () => send({ kind: "sort", column: name }));
+  const pressed = button(`sort ${name}`, name, label, () => send({ kind: "sort", column: name }));
   if (sorted) {
     const arrow = element("span", "arrow", SORTED[sorted]);
     arrow.setAttribute("aria-hidden", "true");
@@ -42,13 +41,13 @@ function heading({ name, kind, sorts, sorted }, send) {
 }
 
 /** A cell: a picture, or a text, which the pointer shows whole. */
-function content(column, value, addresses) {
+function content(column, value, alt, addresses) {
   const cell = element("td", column.kind);
   if (column.kind === "picture") {
     if (!value) return cell;
     const image = element("img");
     image.src = URL.createObjectURL(new Blob([value], { type: "image/webp" }));
-    image.alt = "The picture of this run";
+    image.alt = alt;
     addresses.push(image.src);
     cell.append(image);
     return cell;
@@ -60,23 +59,23 @@ function content(column, value, addresses) {
 }
 
 /** Draws a page of rows as a table; `addresses` takes those of its pictures. */
-export function table({ columns, rows, caption }, send, addresses) {
+export function table({ columns, rows, caption, words }, send, addresses) {
   const made = element("table", "sdexplore-rows"), head = element("thead"), body = element("tbody");
   made.append(element("caption", "", caption));
   const headings = element("tr");
   headings.append(...columns.map((column) => heading(column, send)));
   const last = element("th");
   last.scope = "col";
-  last.append(element("span", "", "run"));
+  last.append(element("span", "", words.run));
   headings.append(last);
   head.append(headings);
   for (const row of rows) {
     const line = element("tr", row.opened ? "opened" : "");
     if (row.opened) line.setAttribute("aria-current", "true");
-    line.append(...columns.map((column, place) => content(column, row.cells[place], addresses)));
+    line.append(...columns.map((column, place) => content(column, row.cells[place], words.picture, addresses)));
     const opens = element("td", "opens");
     const pressed = () => send({ kind: "open", identity: row.identity });
-    opens.append(button(`open ${row.identity}`, "Open", `Open the run ${row.name}`, pressed));
+    opens.append(button(`open ${row.identity}`, words.open, row.label, pressed));
     line.append(opens);
     body.append(line);
   }

@@ -5,7 +5,7 @@
 
 const PAUSE = 200; // milliseconds without a change of width before the kernel is told
 const LEAST = 24; // pixels: smaller changes are left to the browser, which scales the figure; a scrollbar is one of them
-const PLAY = ["Play or pause", "Stop and go to the first", "Repeat"];
+const PLAY = ["play", "to_first", "repeat"]; // the keys of a player, as `words` has them
 
 /** "dark" or "light": as the page says of itself, else as the system has it. */
 function themeOf({ jpThemeLight, vscodeThemeKind }, isDark) {
@@ -27,19 +27,20 @@ function label(element, text) {
 }
 
 /** Names sliders by their labels, the numbers beside them that can be typed, the keys of a player, and signs. */
-function nameParts(root) {
+function nameParts(root, words) {
+  const said = (what, name) => words[what].replace("{name}", () => name);
   for (const box of root.querySelectorAll(".widget-inline-hbox")) {
     const name = box.querySelector(".widget-label")?.textContent.trim();
     const handles = [...box.querySelectorAll(".noUi-handle")];
-    const names = handles.length > 1 ? [`${name}, first`, `${name}, last`] : [name];
+    const names = handles.length > 1 ? [said("first", name), said("last", name)] : [name];
     handles.forEach((handle, i) => label(handle, name && names[i]));
     for (const typed of box.querySelectorAll(".widget-readout[contenteditable=true]")) {
       typed.setAttribute("role", "textbox");
-      label(typed, name && `${name}, typed`);
+      label(typed, name && said("typed", name));
     }
   }
   for (const player of root.querySelectorAll(".widget-play")) {
-    [...player.querySelectorAll("button")].forEach((button, i) => label(button, PLAY[i]));
+    [...player.querySelectorAll("button")].forEach((button, i) => label(button, words[PLAY[i]]));
   }
   for (const button of root.querySelectorAll(".jupyter-button[title]")) {
     if (!/[\p{L}\p{N}]/u.test(button.textContent)) label(button, button.title);
@@ -80,7 +81,7 @@ function render({ model, el }) {
     }
     const name = () => {
       cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(() => nameParts(root));
+      frame = requestAnimationFrame(() => nameParts(root, model.get("words")));
     };
     follow(new MutationObserver(tellTheme), document.body, { attributes: true });
     follow(new MutationObserver(name), root, { childList: true, subtree: true });

@@ -9,13 +9,13 @@ import ipywidgets as widgets
 from ...analysis.attention import most_striking
 from ...analysis.published_methods import answering
 from ...analysis.selection import Selection
-from ...base.display import counted
 from ...figures.picture import Picture
 from ...figures.titles import MOST_STEPS
+from ...strings.wording import counted, listed, wording
 from ...trace.record import spread
 from ...trace.trace import Attention, Trace
 from ..board import Board
-from ..controls import UNCHOSEN, bind, close, column, control, row
+from ..controls import UNCHOSEN, bind, close, column, control, labelled, row
 from ..state import FIGURES, State
 from .components import ATTENTION
 from .section import Section
@@ -39,12 +39,13 @@ class AttentionSection(Section):
         self._figure = bind(
             state,
             "figure",
-            control(widgets.Dropdown, "figure", "The figure that is drawn", width="220px", options=FIGURES),
+            control(
+                widgets.Dropdown, *labelled("dashboard.attention.figure"), width="220px", options=_figures_offered()
+            ),
         )
         self._steps = control(
             widgets.IntRangeSlider,
-            "steps",
-            "First and last of the steps over which maps are averaged",
+            *labelled("dashboard.attention.steps"),
             width="380px",
             min=0,
             max=0,
@@ -58,24 +59,21 @@ class AttentionSection(Section):
             meant=lambda span: None if span == (0, self._steps.max) else tuple(span),
         )
         choices: tuple[tuple[str, str, str, list[Any]], ...] = (
-            ("layers", "layers", "All layers, the layers of one grid, or one layer", [("all", UNCHOSEN)]),
+            ("layers", *labelled("dashboard.attention.layers"), [_all_layers()]),
             (
                 "head",
-                "head",
-                "The mean over heads, or one head, which needs Record(cross_attention='heads')",
-                [("mean", UNCHOSEN)],
+                *labelled("dashboard.attention.head"),
+                [_mean_of_heads()],
             ),
-            ("role", "role", "cond: the prompt; uncond: the negative prompt", ["cond"]),
+            ("role", *labelled("dashboard.attention.role"), ["cond"]),
             (
                 "method",
-                "method",
-                "mean: the probability itself; the others: published formulas, as far as this trace has their data",
+                *labelled("dashboard.attention.method"),
                 ["mean"],
             ),
             (
                 "scale",
-                "scale",
-                "shared: one colour scale for all words; each: one scale for each word",
+                *labelled("dashboard.attention.scale"),
                 ["shared", "each"],
             ),
         )
@@ -130,9 +128,9 @@ class AttentionSection(Section):
         self._redraw(_figures(trace, state, word)[state.figure])
         self._drawn = asked
         if word and not state.words:
-            self.message.say(f"No word is pressed; the figure shows the word that stands out most, “{word}”.")
+            self.message.say(wording("dashboard.attention.one.striking", word=word))
         elif word and len(state.words) > 1:
-            self.message.say(f"The figure shows the first pressed word, “{word}”.")
+            self.message.say(wording("dashboard.attention.one.pressed", word=word))
 
     def _one(self, trace: Trace, state: State) -> str:
         """The word of a figure that has room for one: the first pressed word, or else the most striking one."""
@@ -148,11 +146,11 @@ class AttentionSection(Section):
         self._choices["role"].options = list(trace.cross_attention) or ["cond"]
         state.role = self._choices["role"].value = role if trace.cross_attention else "cond"
         recorded = trace.attention(state.role)
-        layers = [("all", UNCHOSEN), *_grids(recorded), *((name, name) for name in recorded)]
+        layers = [_all_layers(), *_grids(recorded), *((name, name) for name in recorded)]
         heads = (
             0 if any(one.head_mean for one in recorded.values()) else min(a.probs.shape[1] for a in recorded.values())
         )
-        for name, options in (("layers", layers), ("head", [("mean", UNCHOSEN), *((str(h), h) for h in range(heads))])):
+        for name, options in (("layers", layers), ("head", [_mean_of_heads(), *((str(h), h) for h in range(heads))])):
             kept = getattr(state, name)
             self._choices[name].options = options
             known = [value for _, value in options]
@@ -175,7 +173,7 @@ class AttentionSection(Section):
     def _toggle(self, word: str) -> Any:  # noqa: ANN401  (widgets have no types)
         toggle = widgets.ToggleButton(
             description=word,
-            tooltip=f"Draws the attention to “{word}”; press again to leave it out",
+            tooltip=wording("dashboard.attention.word.tip", word=word),
             value=word in self.board.state.words,
             layout=widgets.Layout(width="auto", margin="1px"),
         )
@@ -227,8 +225,8 @@ def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
     for side in sides:
         grids = [grid for grid in sorted(counts, reverse=True) if max(grid) == side]
         layers = sum(counts[grid] for grid in grids)
-        named = ", ".join(f"{y} × {x}" for y, x in grids)
-        offered.append((f"{named} ({counted(layers, 'layer')})", side))
+        named = listed(f"{y} × {x}" for y, x in grids)
+        offered.append((wording("dashboard.attention.grid", grids=named, layers=counted(layers, "layer")), side))
     return offered
 
 
@@ -240,14 +238,22 @@ def _words(trace: Trace, role: str) -> list[str]:
 def _without_words(trace: Trace, role: str) -> str:
     """Says that there is no word to draw, and what can be seen instead."""
     if not trace.tokens.get(role):
-        return (
-            f"This run had no prompt for {role!r}, so there is no word to draw. Pixels shows the map of each position."
-        )
-    prompt = {"cond": "The prompt", "uncond": "The negative prompt"}.get(role, f"The prompt of {role!r}")
-    return (
-        f"{prompt} has no word to draw. The figure “where it all went” shows the attention to start, end and padding, "
-        "and Pixels shows the map of each."
-    )
+        return wording("dashboard.attention.no_prompt", role=repr(role))
+    which = role if role in ("cond", "uncond") else "other"
+    return wording(f"dashboard.attention.no_word.{which}", role=repr(role))
+
+
+def _figures_offered() -> list[tuple[str, str]]:
+    """(what the list says, value of the state) of each figure."""
+    return [(wording(f"dashboard.attention.figure.{name.replace(' ', '_')}"), name) for name in FIGURES]
+
+
+def _all_layers() -> tuple[str, str]:
+    return wording("dashboard.attention.layers.all"), UNCHOSEN
+
+
+def _mean_of_heads() -> tuple[str, str]:
+    return wording("dashboard.attention.head.mean"), UNCHOSEN
 
 
 def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Picture]]:

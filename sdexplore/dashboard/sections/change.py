@@ -6,13 +6,14 @@ from ...changes.change import Change
 from ...changes.several import as_code
 from ...changes.several import in_words as changes_in_words
 from ...records.tree import ModuleNode
+from ...strings.wording import wording
 from ...text.words import word_spans
 from ...trace.collections import Comparison
 from ..board import Board
 from ..change_controls import ChangeControls
 from ..code_lines import line_of_change
 from ..compared_runs import ComparedRuns
-from ..controls import button, close, column
+from ..controls import button, close, column, labelled
 from ..linked_pair import PairPlace
 from ..messages import CodeLine
 from ..module_tree import Branch
@@ -36,8 +37,7 @@ class ChangeSection(Section):
         self._controls = ChangeControls(self._say_code)
         self._code = CodeLine(board.written)
         start = button(
-            "Unchanged and changed",
-            "Runs the prompt twice from the same noise: as it is, and with this change",
+            *labelled("dashboard.change.start"),
             self.run,
             icon="exchange",
         )
@@ -56,7 +56,7 @@ class ChangeSection(Section):
 
     def _draw(self) -> None:
         if self.board.pipe is None:
-            self.message.say("A stored trace cannot be run again here: sdx.explore(pipe) runs, and changes.")
+            self.message.say(wording("dashboard.change.stored"))
             return
         prompt, chosen = self.board.prompt or "", self.board.state.words
         words = list(dict.fromkeys(prompt[start:stop] for start, stop in word_spans(prompt)))
@@ -64,7 +64,7 @@ class ChangeSection(Section):
         self._grow()
         self._say_code()
         if self.box.picture is None:
-            self.message.say("Nothing has been changed yet.")
+            self.message.say(wording("dashboard.change.none"))
 
     def _grow(self) -> None:
         """The tree of the denoiser's modules, in the order in which data passes them."""
@@ -111,7 +111,7 @@ class ChangeSection(Section):
         words = changes_in_words(found.over["change"][1])
 
         def show() -> None:
-            self._pair.show(before, after, ("unchanged", words))
+            self._pair.show(before, after, (wording("dashboard.change.unchanged"), words))
             self._show(lambda: comparison(found))
 
         if not self._attempt(show):

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from ...base.errors import RunError
+from ...strings.wording import wording
 from ...trace.collections import Comparison
 from ...trace.trace import Trace
 from ..board import Board
 from ..compared_runs import ComparedRuns
-from ..controls import UNCHOSEN, button, column, control, row
+from ..controls import UNCHOSEN, button, column, control, follow, labelled, row
 from ..linked_pair import PairPlace
 from ..picture_boxes import PictureBox
 from .section import Section
@@ -52,23 +53,19 @@ class CompareSection(Section):
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         offered = [name for name in OVER if name in (*board.known, "seed", "scheduler", "without")]
-        self._over = control(
-            widgets.Dropdown, "over", "The argument that takes the values", width="240px", options=offered
-        )
+        self._over = control(widgets.Dropdown, *labelled("dashboard.compare.over"), width="240px", options=offered)
         self._values = control(
             widgets.Text,
-            "values",
-            "The values, one for each run; prompts and words are separated by ;",
+            *labelled("dashboard.compare.values"),
             width="420px",
             value=_EXAMPLES["guidance_scale"],
             continuous_update=False,
         )
         self._between = widgets.HTML()
-        self._over.observe(lambda _: self._chosen(), "value")
+        follow(self._over, self._chosen)
         self._chosen()
         start = button(
-            "Compare",
-            "Runs the prompt once for each value, from the same noise",
+            *labelled("dashboard.compare.start"),
             self.compare,
             icon="th",
             button_style="",
@@ -78,15 +75,15 @@ class CompareSection(Section):
             name: control(
                 widgets.Dropdown,
                 name,
-                f"Run {name} of the two to compare",
+                wording("dashboard.compare.pick.tip", name=name),
                 width="min(46%, 460px)",
-                options=[("none", UNCHOSEN)],
+                options=[_unchosen()],
             )
             for name in ("a", "b")
         }
         self._picks = picks
         for pick in picks.values():
-            pick.observe(lambda _: self._draw_pair(), "value")
+            follow(pick, self._draw_pair)
         self._pair = PictureBox(board.article, board.written)
         self._beside = PairPlace()
         self._settled = True
@@ -108,14 +105,15 @@ class CompareSection(Section):
         """Writes an example for the chosen argument, and names the sign that separates its values."""
         name = self._over.value
         self._values.value = _EXAMPLES[name]
-        self._between.value = f"separated by <code>{_BETWEEN.get(name, ',')}</code>"
+        self._between.value = wording("dashboard.compare.between", sign=_BETWEEN.get(name, ","))
 
     def _draw(self) -> None:
-        options = [("none", UNCHOSEN), *self.board.named_runs()]
+        options = [_unchosen(), *self.board.named_runs()]
         if [name for name, _ in options] != [option[0] for option in self._picks["a"].options]:
             self._offer(options)
         if self.box.picture is None:
-            self.message.say("Nothing is compared yet." if self.board.pipe is not None else "Choose two runs.")
+            stored = self.board.pipe is None
+            self.message.say(wording("dashboard.compare.choose" if stored else "dashboard.compare.nothing"))
 
     def _offer(self, options: list[tuple[str, Any]]) -> None:
         """Offers these runs; a chosen one that is still there stays chosen."""
@@ -180,7 +178,11 @@ class CompareSection(Section):
         """Drops the runs that could be picked, too."""
         super().forget()
         for pick in self._picks.values():
-            pick.options = [("none", UNCHOSEN)]
+            pick.options = [_unchosen()]
+
+
+def _unchosen() -> tuple[str, str]:
+    return wording("dashboard.compare.pick.none"), UNCHOSEN
 
 
 def values_of(name: str, text: str) -> list[Any]:

@@ -10,16 +10,15 @@ from ...base.display import Line, Table, to_html
 from ...base.errors import InspectionError, TraceError
 from ...figures.picture import Picture
 from ...records.tree import ModuleNode, ModuleTree
+from ...strings.wording import wording
 from ..article_form import ArticleForm
 from ..board import Board
-from ..controls import button, close, column, control, row
-from ..module_tree import Branch
+from ..controls import button, close, column, control, follow, labelled, row
+from ..module_tree import Branch, stream
 from .section import Section
 
 ATTENTION = "Attention"
 """The title of the section that a click on an attention layer opens."""
-
-_KEYS = {"cross": "keys from the prompt", "self": "itself", "joint": "keys from the prompt, and itself"}
 
 
 class ComponentsSection(Section):
@@ -36,15 +35,13 @@ class ComponentsSection(Section):
         self._parts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._of_run = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._facts = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
-        self._to_attention = button(
-            "Where it looked", "Opens Attention with this layer only", self._look, icon="search", disabled=True
-        )
+        self._to_attention = button(*labelled("dashboard.components.look"), self._look, icon="search", disabled=True)
         self._tree = column([], flex="1 1 380px", max_height="520px", overflow="auto")
         self._which = control(
-            widgets.Dropdown, "tree of", "The component whose modules the tree shows", width="320px", options=["unet"]
+            widgets.Dropdown, *labelled("dashboard.components.which"), width="320px", options=["unet"]
         )
         self._node: ModuleNode | None = None
-        self._denoiser = ""
+        self._denoiser, self._followed = "", False
         right = column([self._facts, self._to_attention], flex="1 1 300px")
         self.widget = column(
             [
@@ -82,10 +79,9 @@ class ComponentsSection(Section):
         with suppress(InspectionError):  # it has none
             self._denoiser = denoiser_name(self.board.pipe)
         self._which.value = self._denoiser if self._denoiser in networks else networks[0] if networks else None
-        self._which.observe(self._chosen, "value")
-        self._grow()
-
-    def _chosen(self, _: object) -> None:
+        if not self._followed:
+            follow(self._which, self._grow)
+            self._followed = True
         self._grow()
 
     def _say_of_run(self) -> None:
@@ -93,7 +89,7 @@ class ComponentsSection(Section):
         trace, pipe = self.board.trace, self.board.pipe
         used = None if trace is None else trace.provenance.get("scheduler", {}).get("class")
         own = None if pipe is None else type(pipe.scheduler).__name__
-        other = f"The run that is shown used {used} in the place of the pipeline's {own}."
+        other = wording("dashboard.components.scheduler", used=used, own=own)
         self._of_run.value = to_html([Line(other)]) if own and used not in (None, own) else ""
 
     def _grow(self) -> None:
@@ -113,14 +109,17 @@ class ComponentsSection(Section):
         rows = [(name, str(cls)) for name, cls in trace.provenance.get("components", {}).items()]
         scheduler = trace.provenance.get("scheduler", {})
         rows += [(f"scheduler.{key}", repr(value)) for key, value in scheduler.get("config", {}).items()]
-        heading = Line(f"{trace.provenance.get('pipeline', '?')} of {trace.provenance.get('model', '?')}", strong=True)
-        note = Line("From the record; the tree needs the pipeline itself: sdx.explore(pipe).")
-        self._parts.value = to_html([heading, note, Table(("component or setting", "value"), rows)])
+        made_by = {name: trace.provenance.get(name, "?") for name in ("pipeline", "model")}
+        heading = Line(wording("dashboard.components.of_model", **made_by), strong=True)
+        note = Line(wording("dashboard.components.recorded"))
+        heads = (wording("dashboard.components.part"), wording("dashboard.value"))
+        self._parts.value = to_html([heading, note, Table(heads, rows)])
         self._which.layout.display = "none"
         layers = trace.cross_attention.get(self.board.state.role, {})
         before = self._tree.children
         self._tree.children = [
-            button(name, f"Opens Attention with {name} only", partial(self._open, name)) for name in layers
+            button(name, wording("dashboard.components.open.tip", name=name), partial(self._open, name))
+            for name in layers
         ]
         close(*before)
 
@@ -128,17 +127,33 @@ class ComponentsSection(Section):
         """Shows the facts of a module."""
         self._node = node
         attention = node.attention
-        rows = [("class", node.class_name), ("parameters", f"{node.parameters:,}")]
-        rows += [(f"output {name}".strip(), " × ".join(map(str, shape))) for name, shape in node.told.items()]
+        rows = [
+            (wording("dashboard.components.class"), node.class_name),
+            (wording("dashboard.components.parameters"), f"{node.parameters:,}"),
+        ]
+        rows += [
+            (wording("dashboard.components.output", name=stream(name)).strip(), " × ".join(map(str, shape)))
+            for name, shape in node.told.items()
+        ]
         if attention:
             rows += [
-                ("attention", f"{attention.kind}: {_KEYS[attention.kind]}"),
-                ("heads", f"{attention.heads} of width {attention.head_dim}"),
-                ("keys made of", f"{attention.key_dim} features"),
+                (
+                    wording("dashboard.components.attention"),
+                    wording(f"dashboard.components.attention.{attention.kind}"),
+                ),
+                (
+                    wording("dashboard.components.heads"),
+                    wording("dashboard.components.heads.of", heads=attention.heads, width=attention.head_dim),
+                ),
+                (
+                    wording("dashboard.components.keys"),
+                    wording("dashboard.components.keys.of", features=attention.key_dim),
+                ),
             ]
             if attention.resolution:
-                rows.append(("grid of queries", "{} × {}".format(*attention.resolution)))
-        self._facts.value = to_html([Line(node.name or "(root)", strong=True), Table(("fact", "value"), rows)])
+                rows.append((wording("dashboard.components.grid"), "{} × {}".format(*attention.resolution)))
+        name = Line(node.name or wording("dashboard.tree.root"), strong=True)
+        self._facts.value = to_html([name, Table((wording("dashboard.fact"), wording("dashboard.value")), rows)])
         sees_words = attention is not None and attention.kind != "self"
         self._to_attention.disabled = not (sees_words and self._which.value == self._denoiser)
 

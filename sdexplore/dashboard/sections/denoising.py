@@ -9,14 +9,14 @@ import numpy as np
 from ...analysis.trajectory import LINEAR, step_picture
 from ...base.display import Table, escape, to_html, with_infinity
 from ...base.errors import TraceError
+from ...strings.wording import wording
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import bind, column, control, row
+from ..controls import bind, column, control, labelled, row
 from ..picture_boxes import blank, enlarged_png, picture_box
 from .section import Section
 
 _SIDE = 300
-_LATER = "Linear previews are shown. They are decoded after the run."
 
 
 class DenoisingSection(Section):
@@ -35,9 +35,9 @@ class DenoisingSection(Section):
         self._step = bind(
             board.state,
             "step",
-            control(widgets.IntSlider, "step", "The denoising step that is shown, from 0", min=0, max=0, width="420px"),
+            control(widgets.IntSlider, *labelled("dashboard.denoising.step"), min=0, max=0, width="420px"),
         )
-        self._play = widgets.Play(min=0, max=0, interval=350, tooltip="Shows the steps one after the other")
+        self._play = widgets.Play(min=0, max=0, interval=350, tooltip=wording("dashboard.denoising.play"))
         self._together = widgets.jslink((self._play, "value"), (self._step, "value"))
         self._noisy, self._clean = picture_box(_SIDE), picture_box(_SIDE)
         self._under = [widgets.HTML(layout=widgets.Layout(width=f"{_SIDE}px")) for _ in range(2)]
@@ -81,7 +81,7 @@ class DenoisingSection(Section):
         """Says that a run came between."""
         trace = self.board.trace
         if trace is not None and trace is self._whole and trace.undecodable is None:
-            self.message.say(_LATER if trace.undecoded else "")
+            self.message.say(wording("dashboard.denoising.later") if trace.undecoded else "")
 
     def _draw_all(self, trace: Trace) -> None:
         """Draws the figure of all steps as they are now. It takes a fifth of the time at most."""
@@ -107,24 +107,28 @@ class DenoisingSection(Section):
 
     def _look_at(self, trace: Trace, step: int) -> None:
         for x0, picture, text in ((False, self._noisy, self._under[0]), (True, self._clean, self._under[1])):
-            name = "predicted x0 (pred_original_sample)" if x0 else "x_t, before the step"
+            name = wording("dashboard.denoising.x0" if x0 else "dashboard.denoising.x_t")
             try:
                 drawn = step_picture(trace, step, x0=x0, decode=False)
             except TraceError as error:
-                picture.put(blank(), f"No picture of {name}.")
+                picture.put(blank(), wording("dashboard.denoising.no_picture", name=name))
                 text.value = to_html([Table((name,), [(str(error),)])])
                 continue
-            how = "linear preview, a square a latent pixel" if drawn.by == LINEAR else f"decoded by the {drawn.by}"
-            picture.put(enlarged_png(drawn.pixels, _SIDE), f"{name}, step {step}; {how}")
+            way = "dashboard.denoising.linear" if drawn.by == LINEAR else "dashboard.denoising.decoded"
+            how = wording(way, decoder=drawn.by)
+            picture.put(
+                enlarged_png(drawn.pixels, _SIDE), wording("dashboard.denoising.alt", name=name, step=step, how=how)
+            )
             text.value = f"<b>{name}</b><br>{escape(how)}"
-        self._facts.value = to_html([Table(("fact", "value"), _facts(trace, step), frozenset({"value"}))])
+        fact, value = wording("dashboard.fact"), wording("dashboard.value")
+        self._facts.value = to_html([Table((fact, value), _facts(trace, step), frozenset({value}))])
 
     def clear(self) -> None:
         """Removes pictures, facts and figure."""
         super().clear()
         self._whole = None
         for picture, text in zip((self._noisy, self._clean), self._under, strict=True):
-            picture.put(blank(), "No picture.")
+            picture.put(blank(), wording("dashboard.place.none"))
             text.value = ""
         self._facts.value = ""
 
@@ -135,14 +139,19 @@ class DenoisingSection(Section):
 
 
 def _facts(trace: Trace, step: int) -> list[tuple[str, str]]:
-    rows = [("step", f"{step} (of 0 to {trace.num_steps - 1})"), ("timestep", f"{trace.timesteps[step]:g}")]
+    at = wording("dashboard.denoising.fact.step.of", step=step, last=trace.num_steps - 1)
+    rows = [
+        (wording("dashboard.denoising.fact.step"), at),
+        (wording("dashboard.denoising.fact.timestep"), f"{trace.timesteps[step]:g}"),
+    ]
     if trace.sigmas is not None:
         sigma = float(trace.sigmas[step])
         rows.append(("σ = √(1−ᾱ)/√ᾱ", with_infinity(sigma, ".4g")))
         rows.append(("SNR = 1/σ²", f"{1 / sigma**2:.4g}" if sigma else "∞"))
     if trace.latents is not None:
-        rows.append(("std of x_t (as held)", f"{float(trace.latents[step].std()):.4g}"))
+        rows.append((wording("dashboard.denoising.fact.std"), f"{float(trace.latents[step].std()):.4g}"))
     for role, prediction in trace.noise_preds.items():
         if not np.isnan(prediction[step]).any():
-            rows.append((f"std of noise_pred, {role}", f"{float(prediction[step].std()):.4g}"))
+            name = wording("dashboard.denoising.fact.std_noise", role=role)
+            rows.append((name, f"{float(prediction[step].std()):.4g}"))
     return rows

@@ -14,9 +14,10 @@ from ...base.atomic_files import named
 from ...base.display import clip, escape
 from ...base.errors import SdexploreError, TraceError
 from ...publish.sites.registry import SITES
+from ...strings.wording import wording
 from ...trace.trace import Trace
 from ..board import Board
-from ..controls import button, column, control, row
+from ..controls import button, column, control, follow, labelled, row
 from ..messages import FAINT
 from ..progress import Status
 from ..worker import Cancelled
@@ -41,34 +42,31 @@ class ExportSection(Section):
         self._fields = {
             "slug": control(
                 widgets.Text,
-                "slug",
-                "The article's name in its address: 12 to 50 of a-z, 0-9, - and _",
+                *labelled("dashboard.export.slug"),
                 value=place.slug,
                 continuous_update=False,
             ),
             "flavor": control(
                 widgets.Dropdown,
-                "flavor",
-                "The site for which the Markdown is written",
+                *labelled("dashboard.export.flavor"),
                 options=tuple(SITES),
                 width="240px",
             ),
             "root": control(
                 widgets.Text,
-                "root",
-                "The folder that holds images/ and articles/",
+                *labelled("dashboard.export.root"),
                 value=place.root,
                 continuous_update=False,
             ),
         }
         for one in self._fields.values():
-            one.observe(lambda _: self._moved(), "value")
+            follow(one, self._moved)
         self._held = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self._file = control(widgets.Text, "file", "The name of the trace's file, or of the page", value="trace")
+        self._file = control(widgets.Text, *labelled("dashboard.export.file"), value="trace")
         actions = row(
             [
-                button("Trace", "Writes the whole record; sdx.Trace.load opens it", self.save, icon="save"),
-                button("Page", "Writes one HTML file in which readers explore the trace", self.page, icon="globe"),
+                button(*labelled("dashboard.export.trace"), self.save, icon="save"),
+                button(*labelled("dashboard.export.page"), self.page, icon="globe"),
             ]
         )
         self._status = Status()
@@ -89,9 +87,7 @@ class ExportSection(Section):
         article = self.board.article.opened()
         held = article.pictures
         self._held.value = "".join(_row(key, entry, article.file_of(key)) for key, entry in held.items())
-        self.message.say(
-            "The article holds:" if held else "The article holds no figure yet: “Into the article” stands under each."
-        )
+        self.message.say(wording("dashboard.export.holds" if held else "dashboard.export.empty"))
 
     def clear(self) -> None:
         """Removes what is shown of the article."""
@@ -126,27 +122,29 @@ class ExportSection(Section):
             return
 
         def job(cancelled: Cancelled) -> None:
-            how, waiting = "Replaced" if path.exists() else "Written", trace.undecoded
+            how = "dashboard.export.replaced" if path.exists() else "dashboard.export.written"
+            waiting = trace.undecoded
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
-                status.go_on("decoding")
+                status.go_on(wording("dashboard.decoding"))
                 if waiting and trace.undecodable is None:
                     trace.decode(waiting, on_step=lambda progress: self._decoded(progress, cancelled))
-                status.go_on("writing")
-                said = f"{how}: {write(trace, path)}"
+                status.go_on(wording("dashboard.writing"))
+                said = wording(how, path=write(trace, path))
             status.end(". ".join([said, *dict.fromkeys(str(note.message) for note in notes)]))
 
         self.board.work(job, status)
 
     def _decoded(self, progress: Any, cancelled: Cancelled) -> None:  # noqa: ANN401  (of the trace's room)
-        self._status.reach(progress.done, progress.total, "decoded ")
+        self._status.reach(progress.done, progress.total, "decoded")
         if cancelled():
             progress.stop()
 
 
 def _row(key: str, entry: Any, content: bytes | None) -> str:  # noqa: ANN401  (of the article's room)
     """A picture of the article: as it is, small, with its number, key, caption and alt text."""
-    words = f"<b>{escape(entry.file)}</b> · {escape(key)}<br>{escape(clip(entry.caption or '(no caption)', 300))}"
+    caption = clip(entry.caption or wording("dashboard.export.no_caption"), 300)
+    words = f"<b>{escape(entry.file)}</b> · {escape(key)}<br>{escape(caption)}"
     alt = f'<div style="color:{FAINT}">{escape(clip(entry.alt, 300))}</div>'
     return (
         '<div style="display:flex;gap:12px;align-items:flex-start;margin:6px 0;line-height:1.4">'
@@ -157,11 +155,11 @@ def _row(key: str, entry: Any, content: bytes | None) -> str:  # noqa: ANN401  (
 
 def _small(content: bytes | None, alt: str) -> str:
     if content is None:
-        return "the file is gone"
+        return wording("dashboard.export.gone")
     try:
         picture = Image.open(io.BytesIO(content)).convert("RGB")
     except (OSError, Image.DecompressionBombError):
-        return "the file cannot be read"
+        return wording("dashboard.export.unreadable")
     picture.thumbnail((2 * _SIDE, 2 * _SIDE))
     small = io.BytesIO()
     picture.save(small, "WEBP", quality=80)

@@ -6,7 +6,7 @@ from ...base.errors import RunError
 from ...trace.collections import Comparison
 from ..board import Board
 from ..compared_runs import ComparedRuns
-from ..controls import button, column
+from ..controls import button, column, labelled
 from ..picture_boxes import PictureBox
 from .section import Section
 
@@ -22,8 +22,7 @@ class GuidanceSection(Section):
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         off = button(
-            "Off and on",
-            "Runs the prompt twice from the same noise: with guidance_scale 1 (off), and with the value that is set",
+            *labelled("dashboard.guidance.start"),
             self.compare,
             icon="balance-scale",
         )

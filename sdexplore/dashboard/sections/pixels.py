@@ -8,6 +8,7 @@ from ...trace.trace import Trace
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import close, column
+from ..language import as_now
 from ..linked_explorer import LinkedExplorer
 from .section import Section
 
@@ -34,7 +35,7 @@ class PixelsSection(Section):
             return
         self.forget()
         self._linked, self._of = LinkedExplorer(trace), (trace, _made(trace))
-        self._linked.observe(self._looked, "state")
+        self._linked.observe(as_now(self._looked), "state")
         self.widget.children = [self._linked, self.message.widget, self._form.widget]
         self.message.say("")
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from ...base.errors import TraceError
 from ...figures.picture import Picture
+from ...strings.wording import wording
 from ...trace.trace import Trace
 from ..board import Board
 from ..controls import close
@@ -16,7 +17,7 @@ class Section:
     """One section. It is drawn when its tab is open and its content has changed, never before.
 
     Attributes:
-        title: The name of its tab, and its value of `state.section`.
+        title: Its name, the value of `state.section`; its tab bears `label`.
         uses: The values of the state whose change draws it again.
         needs_trace: Whether it shows nothing before the first run.
         always_drawn: Whether it is drawn each time its tab is opened.
@@ -35,6 +36,11 @@ class Section:
         self._boxes: dict[PictureBox, None] = {}
         self.widget: Any = None
 
+    @property
+    def label(self) -> str:
+        """What its tab bears: the title in the language of the dashboard."""
+        return wording(f"dashboard.tab.{self.title.lower()}")
+
     def draw(self) -> None:
         """Draws the section; an error is shown in it, in words."""
         if self.board.trace is None and self.needs_trace:
@@ -45,7 +51,7 @@ class Section:
 
     def say_that_nothing_is_there(self) -> None:
         """Says why the section shows nothing before the first run, and what to do."""
-        waits = "The run that was started is shown here once it is drawn."
+        waits = wording("dashboard.nothing_yet.started")
         self.message.say(waits if self.board.busy else self.board.nothing_yet)
 
     def _attempt(self, act: Callable[[], object]) -> bool:

@@ -5,14 +5,15 @@ from typing import Any, ClassVar, Final
 
 import ipywidgets as widgets
 
-from ...base.display import count, counted
+from ...base.display import count
 from ...base.errors import TraceError
 from ...figures.picture import Picture
+from ...strings.wording import counted, wording
 from ...studies.reading import StudyTable
 from ...studies.rows import Page, measured, page_of, usual_columns
 from ...studies.values import Kind
 from ..board import Board
-from ..controls import UNCHOSEN, button, column, control, row
+from ..controls import UNCHOSEN, button, column, control, follow, labelled, row
 from ..messages import CodeLine, Message
 from ..names import notebook
 from ..opened_rows import OpenedRows
@@ -45,28 +46,29 @@ class StudySection(Section):
         self._settled = True
         self._says = Message()
         self._says.widget.layout.width = "auto"
-        refresh = button("Refresh", "Reads the table anew: a study may grow meanwhile", self.draw, icon="refresh")
+        refresh = button(*labelled("dashboard.study.refresh"), self.draw, icon="refresh")
         self._filter = RowFilter(study, self._from_the_first, self.message.fail)
         self._columns = control(
-            widgets.SelectMultiple, "columns", f"The columns that are shown, {_COLUMNS} at most", width="440px", rows=6
+            widgets.SelectMultiple,
+            wording("dashboard.study.columns"),
+            wording("dashboard.study.columns.tip", most=_COLUMNS),
+            width="440px",
+            rows=6,
         )
-        self._columns.observe(lambda _: self._moved(), "value")
+        follow(self._columns, self._moved)
         self._table = RowsTable(self._sorted_by, self.open)
-        self._before = button("Previous", "The rows before these", lambda: self._turn(-ROWS), icon="chevron-left")
-        self._after = button("Next", "The rows behind these", lambda: self._turn(ROWS), icon="chevron-right")
+        self._before = button(*labelled("dashboard.study.previous"), lambda: self._turn(-ROWS), icon="chevron-left")
+        self._after = button(*labelled("dashboard.study.next"), lambda: self._turn(ROWS), icon="chevron-right")
         self._place = Message()
         self._place.widget.layout.width = "auto"
         self._opening = OpenedRows(board, study, self._opened)
         self._code = CodeLine(board.written)
         self._what, self._over = (
-            control(widgets.Dropdown, name, says, width="380px", options=[("nothing", UNCHOSEN)])
-            for name, says in (
-                ("figure of", "The measure that a figure draws, of the rows that are filtered"),
-                ("over", "The column whose values it is drawn over, 16 at most"),
-            )
+            control(widgets.Dropdown, *labelled(key), width="380px", options=[_nothing()])
+            for key in ("dashboard.study.what", "dashboard.study.over")
         )
         for made in (self._what, self._over):
-            made.observe(lambda _: self._moved(), "value")
+            follow(made, self._moved)
         choices = row([self._filter.widget, self._columns], align_items="flex-start")
         self._filter.widget.layout.width, self._filter.widget.layout.flex = "auto", "1 1 520px"
         self.widget = column(
@@ -87,9 +89,7 @@ class StudySection(Section):
     def _draw(self) -> None:
         self._offer(self._study.kinds)
         self._show_rows()
-        self.message.say(
-            "" if self._page.found else "No row is left by these conditions." if self._filter.where else ""
-        )
+        self.message.say(wording("dashboard.study.no_row_left") if self._filter.where and not self._page.found else "")
         if not self._attempt(self._show_figure):
             self.box.clear()
 
@@ -108,7 +108,7 @@ class StudySection(Section):
         numbers = [name for name in measured(kinds) if kinds[name] == "number"]
         factors = [name for name in kinds if name == "seed" or name.startswith(("run.", "about."))]
         for made, names in ((self._what, [*numbers, "seconds"]), (self._over, factors)):
-            kept, made.options = made.value, [("nothing", UNCHOSEN), *((name, name) for name in names)]
+            kept, made.options = made.value, [_nothing(), *((name, name) for name in names)]
             made.value = kept if kept in names else UNCHOSEN
         self._over.value = self._over.value or "seed"
         self._sort = self._sort if self._sort in kinds else None
@@ -128,15 +128,22 @@ class StudySection(Section):
         )
         self._first = page = self._page.first
         how = self._study.progress()
-        planned = "" if how.planned is None else f" of {counted(how.planned, 'planned run')}"
-        failed = f", {count(how.errors)} with an error" if how.errors else ""
-        lost = "".join(f", {name} is damaged and left out" for name in self._study.damaged)
-        self._says.say(f"Study {how.study}: {counted(how.rows, 'row')}{planned}{failed}{lost}")
+        said = wording("dashboard.study.says", study=how.study, rows=counted(how.rows, "row"))
+        if how.planned is not None:
+            planned = counted(how.planned, "planned_run")
+            said = wording("dashboard.study.says.planned", said=said, planned=planned)
+        if how.errors:
+            said = wording("dashboard.study.says.failed", said=said, errors=count(how.errors))
+        for file in self._study.damaged:
+            said = wording("dashboard.study.says.lost", said=said, file=file)
+        self._says.say(said)
         last = page + len(self._page.rows)
-        place = f"Rows {page + 1} to {last} of {count(self._page.found)}" if self._page.rows else "No row"
+        place = wording("dashboard.study.place.none")
+        if self._page.rows:
+            place = wording("dashboard.study.place", first=page + 1, last=last, all=count(self._page.found))
         self._place.say(place)
         self._before.disabled, self._after.disabled = page == 0, last >= self._page.found
-        by = f", sorted by {self._sort}" if self._sort else ""
+        caption = "dashboard.study.caption.sorted" if self._sort else "dashboard.study.caption"
         self._table.show(
             self._page,
             columns,
@@ -144,7 +151,7 @@ class StudySection(Section):
             sort=self._sort,
             descending=self._descending,
             opened=self._open,
-            caption=f"{place} of study {how.study}{by}",
+            caption=wording(caption, place=place, study=how.study, column=self._sort),
         )
         self._code.show(*self._lines(columns))
 
@@ -220,3 +227,7 @@ class StudySection(Section):
         self._code.show()
         self._place.say("")
         self._says.say("")
+
+
+def _nothing() -> tuple[str, str]:
+    return wording("dashboard.study.nothing"), UNCHOSEN

@@ -6,6 +6,7 @@ import ipywidgets as widgets
 
 from ...base.display import Line, to_html
 from ...figures.picture import Picture
+from ...strings.wording import wording
 from ...text.tokenization import Tokenizations
 from ..article_form import ArticleForm
 from ..board import Board
@@ -29,20 +30,24 @@ class TokensSection(Section):
 
     def _draw(self) -> None:
         html = [to_html([Line(title, strong=True)]) + tokens._repr_html_() for title, tokens in self._found()]
-        self._tokens.value = "<br>".join(html) or to_html([Line("There is no prompt, so there are no tokens.")])
+        self._tokens.value = "<br>".join(html) or to_html([Line(wording("dashboard.tokens.none"))])
         self.message.say("")
 
     def _found(self) -> list[tuple[str, Tokenizations]]:
         if self.board.pipe is None:
-            return [(f"role {role}", tokens) for role, tokens in self._trace().tokens.items()]
+            return [
+                (wording("dashboard.tokens.role", role=role), tokens) for role, tokens in self._trace().tokens.items()
+            ]
         if "prompt" not in self.board.known:
             return []
         from ...model.components.tokens import tokens_with
 
         state, fixed = self.board.state, self.board.fixed
-        found = [("Prompt, as typed", tokens_with(self.board.pipe, state.prompt, fixed))]
+        found = [(wording("dashboard.tokens.prompt"), tokens_with(self.board.pipe, state.prompt, fixed))]
         if state.negative_prompt:
-            found.append(("Negative prompt, as typed", tokens_with(self.board.pipe, state.negative_prompt, fixed)))
+            found.append(
+                (wording("dashboard.tokens.negative"), tokens_with(self.board.pipe, state.negative_prompt, fixed))
+            )
         return found
 
     def figure(self) -> Picture:

@@ -9,16 +9,16 @@ from typing import Any
 from ...base.display import clip
 
 MOST_WORDS = 2000
+_EDGE_UNDERSCORE = r"(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word (guidance_scale) is no markup
 # Signs that CommonMark, GitHub, Zenn or Pandoc read as markup within a line, and signs that typographers join.
 _PUNCTUATION = re.compile(
-    r"[\\`*{}\[\]<>#|~$&@^]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word (guidance_scale) is no markup
+    rf"[\\`*{{}}\[\]<>#|~$&@^]|{_EDGE_UNDERSCORE}"
     r"|:(?=[\w+-]+:|:|//)|(?<=:):|^:"  # :tada:, :::, addresses
     r"|(?<=-)-|(?<=\.)\.|(?<==)="
 )
-# Zenn's renderer drops escaped signs from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4). There a sign
-# that Markdown would read as markup is replaced by its full-width twin, which looks the same.
-_TWINS = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "\\`*_[]<>~$&|^:@!"})
+# Zenn's renderer drops escaped signs from alt texts, by backslash or by entity (zenn-markdown-html 0.4.4 and 0.5.4).
+# There a sign that Markdown would read as markup is replaced by its full-width twin, which looks the same.
+_MARKUP = re.compile(rf"[\\`*\[\]<>~$&|^:@!]|{_EDGE_UNDERSCORE}")
 
 _LIST = re.compile(r"^(\d{0,9})([.)+-])")
 
@@ -40,7 +40,7 @@ def inline(text: str, *, quotes: bool = False) -> str:
 
 def twins(text: str) -> str:
     """`text` for Zenn's alt texts, with full-width special characters."""
-    return one_line(text).translate(_TWINS)
+    return _MARKUP.sub(lambda sign: chr(ord(sign[0]) + 0xFEE0), one_line(text))
 
 
 def attribute(text: str) -> str:

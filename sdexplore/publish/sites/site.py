@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from ...base.errors import PublishError
+from .emphasis import stars_that_stay
 from .markdown import attribute, inline
 
 Facts = Mapping[str, Any]
@@ -93,9 +94,21 @@ class Site:
         """
         return f"{key}.html"
 
+    def page_shown(self, text: str, address: str) -> str:
+        """The Markdown that leads to an HTML page: a link. A site that shows HTML within its pages has more."""
+        return f"[{inline(text)}]({address})"
+
     def problems(self, slug: str, facts: Facts) -> list[str]:  # noqa: ARG002  (Zenn has rules for slugs)
         """What the site would refuse; each line says what to change."""
         return [] if facts["title"].strip() else ["title='': give title="]
+
+    def passage_notices(self, markdown: str) -> list[str]:
+        """What a reader would see otherwise than the author of this passage meant it."""
+        return [
+            f"in {place!r} the stars are shown as stars: CommonMark reads none between a letter and a bracket or 。; "
+            "put them within the brackets, as in 「**猫**」の, or a space outside of them"
+            for place in stars_that_stay(markdown)
+        ]
 
     def notices(self, facts: Facts) -> list[str]:  # noqa: ARG002  (other sites need them)
         """What the author should know of the saved article, although the site takes it."""

@@ -5,12 +5,12 @@ import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
 import { firstWords, nothingToShow } from "../../../sdexplore/browser/js/wording.mjs";
-import { casesOf, contentOf } from "./table.mjs";
+import { casesOf, contentOf, strings } from "./table.mjs";
 
 const { facts, data } = casesOf("traces")["up, down and not square"];
 
 /** An exploration of the case, its facts changed, with nothing unpacked but what comes first. */
-const begin = (change = {}) => new Exploration({ ...facts, ...change }, contentOf({ data }));
+const begin = (change = {}) => new Exploration({ ...facts, ...change }, contentOf({ data }), strings);
 
 /** The same, with every step unpacked. */
 function open(change = {}) {

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
-import { count, three } from "../../../sdexplore/browser/js/numbers.mjs";
+import { three } from "../../../sdexplore/browser/js/numbers.mjs";
 import { OPAQUE } from "../../../sdexplore/browser/js/painting.mjs";
 import { boxRegion, covered } from "../../../sdexplore/browser/js/regions.mjs";
 import { addResized, axes } from "../../../sdexplore/browser/js/resizing.mjs";
+import { countedSteps } from "../../../sdexplore/browser/js/strings.mjs";
 import { competes, folded, mostStriking, rank, shares } from "../../../sdexplore/browser/js/words.mjs";
-import { contentOf, casesOf, near } from "./table.mjs";
+import { casesOf, contentOf, near, strings } from "./table.mjs";
 
 const EXACT = 2e-6; // what is left between 32 and 64 bits
 const LEVELS = 1e-5; // half a level of 16 bits, of a probability
@@ -42,7 +43,7 @@ test("a box covers as much of each cell as Python's region does", () => {
 
 test("numbers and counts are written as Python writes them", () => {
   for (const { value, text } of casesOf("three digits")) assert.equal(three(value), text);
-  for (const { number, text } of casesOf("counts")) assert.equal(count(number, "step"), text);
+  for (const { number, text } of casesOf("counts")) assert.equal(countedSteps(strings, number), text);
 });
 
 test("words rank as Python ranks them, and equal ones keep the prompt's order", () => {
@@ -66,7 +67,7 @@ test("the colours are matplotlib's viridis", () => {
 
 for (const [name, packed] of Object.entries(casesOf("traces"))) {
   const open = () => {
-    const exploration = new Exploration(packed.facts, contentOf(packed));
+    const exploration = new Exploration(packed.facts, contentOf(packed), strings);
     exploration.unpack();
     return exploration;
   };

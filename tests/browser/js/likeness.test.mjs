@@ -7,13 +7,13 @@ import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
 import { Likeness } from "../../../sdexplore/browser/js/likeness.mjs";
 import { cellRegion } from "../../../sdexplore/browser/js/regions.mjs";
 import { likenessInWords } from "../../../sdexplore/browser/js/wording.mjs";
-import { casesOf, contentOf, near } from "./table.mjs";
+import { casesOf, contentOf, near, strings } from "./table.mjs";
 
 const { facts, data, found } = casesOf("likeness")["two modules"];
 const [HIGH, WIDE] = facts.size;
 
 function open() {
-  const exploration = new Exploration(facts, contentOf({ data }));
+  const exploration = new Exploration(facts, contentOf({ data }), strings);
   exploration.unpack();
   return exploration;
 }
@@ -22,7 +22,7 @@ const clicked = (exploration, row, column) =>
   exploration.set({ region: cellRegion(row, column, exploration.grid), alike: true });
 
 test("cosines are Python's, within what the facts say, at every packed step", () => {
-  const likeness = new Likeness(facts.features, contentOf({ data }));
+  const likeness = new Likeness(facts.features, contentOf({ data }), strings);
   for (const { module, step, pixel: [row, column], cosines } of found) {
     const { values, module: { error }, step: at } = likeness.of(module, step, [(row + 0.5) / HIGH, (column + 0.5) / WIDE]);
     assert.equal(at, step);
@@ -31,7 +31,7 @@ test("cosines are Python's, within what the facts say, at every packed step", ()
 });
 
 test("the nearest packed step stands for one that is not packed", () => {
-  const likeness = new Likeness(facts.features, contentOf({ data }));
+  const likeness = new Likeness(facts.features, contentOf({ data }), strings);
   assert.deepEqual([0, 1, 3, 5].map((step) => likeness.of("mid_block", step, [0, 0]).step), [1, 1, 3, 3]);
 });
 
@@ -69,7 +69,7 @@ test("what is shown can be shown again; a trace without features names none", ()
   assert.deepEqual([...other.likeness.values], [...one.likeness.values]);
   other.set(other.changeTo({ features: "nothing", alike: 3 }));
   assert.deepEqual(other.shown(), one.shown());
-  const { features: _, ...without } = facts, bare = new Exploration(without, contentOf({ data }));
+  const { features: _, ...without } = facts, bare = new Exploration(without, contentOf({ data }), strings);
   bare.unpack();
   clicked(bare, 0, 0);
   assert.equal(bare.likeness, null);

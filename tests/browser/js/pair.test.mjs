@@ -5,13 +5,13 @@ import { test } from "node:test";
 
 import { Exploration } from "../../../sdexplore/browser/js/exploration.mjs";
 import { apart } from "../../../sdexplore/browser/js/wording.mjs";
-import { casesOf, contentOf } from "./table.mjs";
+import { casesOf, contentOf, strings } from "./table.mjs";
 
 const { facts, data } = casesOf("traces")["up, down and not square"];
 
 /** Two explorations, the facts of the second changed, with every step unpacked. */
 function pair(change = {}) {
-  const both = [facts, { ...facts, ...change }].map((one) => new Exploration(one, contentOf({ data })));
+  const both = [facts, { ...facts, ...change }].map((one) => new Exploration(one, contentOf({ data }), strings));
   for (const one of both) one.unpack();
   const [a, b] = both;
   [a.beside, b.beside] = [b, a];

@@ -13,6 +13,9 @@ export function casesOf(name) {
   return TABLE[name];
 }
 
+/** The strings of the explorer in English. */
+export const strings = casesOf("strings");
+
 /** The content of a packed trace. */
 export const contentOf = ({ data }) => new BinaryContent(Buffer.from(data, "base64"));
 

@@ -9,11 +9,11 @@ import { OPAQUE, OVER, paintColours, paintMap, paintRamp } from "../../../sdexpl
 import { viewsOf } from "../../../sdexplore/browser/js/pictures.mjs";
 import { boxRegion, cellRegion } from "../../../sdexplore/browser/js/regions.mjs";
 import * as wording from "../../../sdexplore/browser/js/wording.mjs";
-import { casesOf, contentOf } from "./table.mjs";
+import { casesOf, contentOf, strings } from "./table.mjs";
 
 const open = (name = "up, down and not square", change = {}) => {
   const { facts, data } = casesOf("traces")[name];
-  const exploration = new Exploration({ ...facts, ...change }, contentOf({ data }));
+  const exploration = new Exploration({ ...facts, ...change }, contentOf({ data }), strings);
   exploration.unpack();
   return exploration;
 };
@@ -54,17 +54,18 @@ test("where there is no map, it says why or how to get one", () => {
 
 test("regions, steps and ratios have their words", () => {
   const grid = [8, 12], box = boxRegion([0, 0, 48, 32], [64, 96], grid);
-  assert.deepEqual([null, cellRegion(3, 4, grid), box].map((region) => wording.regionName(region, grid)), [
+  assert.deepEqual([null, cellRegion(3, 4, grid), box].map((region) => wording.regionName(strings, region, grid)), [
     "Whole picture", "Pixel row 3, column 4", "Region of 25 %",
   ]);
   const step = { step: 3, timestep: 399.6, sigma: 1.4 }, facts = { num_steps: 6 };
-  assert.equal(wording.stepInWords({ step, facts }), "step 3 (of 0 to 5), t 400, σ 1.4");
-  assert.equal(wording.stepInWords({ step: { ...step, sigma: null }, facts }), "step 3 (of 0 to 5), t 400");
-  assert.equal(wording.stepInWords({ step: undefined, facts: { num_steps: 0 } }), "no steps");
-  const ratios = [0.2, 0.01, 0, NaN].map((outside) => wording.ratioInWords(0.3, outside));
+  const at = (given) => wording.stepInWords({ strings, facts, ...given });
+  assert.equal(at({ step }), "step 3 (of 0 to 5), t 400, σ 1.4");
+  assert.equal(at({ step: { ...step, sigma: null } }), "step 3 (of 0 to 5), t 400");
+  assert.equal(at({ step: undefined, facts: { num_steps: 0 } }), "no steps");
+  const ratios = [0.2, 0.01, 0, NaN].map((outside) => wording.ratioInWords(strings, 0.3, outside));
   assert.deepEqual(ratios, ["1.5× the rest", "30× the rest", "", ""]);
   const several = [[3], [3, 4], [7, 8, 9, 10, 11, 12, 13]];
-  const positions = several.map((found) => wording.positionsInWords({ positions: found }));
+  const positions = several.map((found) => wording.positionsInWords(strings, { positions: found }));
   assert.deepEqual(positions, ["token position 3", "token positions 3, 4", "token positions 7 to 13"]);
 });
 
@@ -75,14 +76,14 @@ test("a word written from right to left keeps its order to itself, and other wor
 
 test("a flagged picture and a reduction are told first and last", () => {
   const facts = { missing: ["Guidance: none"], reduction: ["8 bits"], flagged: true };
-  const notes = wording.notesOf({ facts });
+  const notes = wording.notesOf({ strings, facts });
   assert.equal(notes.length, 3);
   assert.match(notes[0], /safety checker/);
   assert.match(notes[2], /8 bits/);
 });
 
 test("only what was recorded can be shown beneath the map", () => {
-  const names = (facts) => viewsOf(facts).map(({ name }) => name);
+  const names = (facts) => viewsOf(facts, strings).map(({ name }) => name);
   const none = { pictures: { image: null, x0: {}, x_t: {} }, previews: {}, guidance: null };
   assert.deepEqual(names(none), []);
   assert.deepEqual(names({ ...none, pictures: { image: {}, x0: { 3: {} }, x_t: {} } }), ["image", "x0"]);
