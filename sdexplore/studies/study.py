@@ -143,10 +143,10 @@ class Study(StudyTable):
             batch: How many runs one call of the pipeline may draw: runs that follow one another, of following seeds,
                 and of the same arguments but for the prompt. It is not the same to the bit: latents of the embedded
                 model differ by some 5e-5 of 10. The column `batch` has how many it were, and `open` compares within a
-                bound. It is faster where a step costs much however small it is: a tiny random pipeline took 0.60,
-                0.40 and 0.30 of the time with 2, 4 and 8 prompts a call, and the embedded model at 64 × 64 pixels 0.65,
-                0.44 and 0.33 (one thread of a CPU, 4 steps). Larger pictures gain less there: measure it by
-                `python -m sdexplore.bench --only studies`.
+                bound. It is faster where a step costs much however small it is: the embedded model at 64 × 64 pixels
+                took 0.66, 0.49 and 0.39 of the time with 2, 4 and 8 prompts a call, and at 256 × 256 0.97, 0.98 and
+                1.03 (one thread of a CPU, 8 steps). On a GPU it was not measured; `python -m sdexplore.bench --only
+                studies` prints it.
 
         Raises:
             RunError: Another driver has the folder; the source cannot be loaded; a run is no dictionary or has no

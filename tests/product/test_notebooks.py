@@ -45,6 +45,7 @@ def test_notebook_runs(path, kernels, tmp_path, monkeypatch):
                         "guidance",
                         "guidance_on_off",
                         "latents",
+                        "story",
                         "tokens",
                         "tokens_japanese",
                         "tree",

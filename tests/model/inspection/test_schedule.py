@@ -111,7 +111,7 @@ def test_the_view_draws_the_curve_and_the_runs_own_points(pipe):
     np.testing.assert_array_equal(beta.lines[0].get_ydata(), two[0].train_betas)
     np.testing.assert_allclose(bar.lines[1].get_ydata(), two[0].alphas_cumprod)
     np.testing.assert_allclose(log.lines[2].get_ydata(), two[1].log_snr)
-    assert "HeunDiscrete: 9 calls" in picture.alt
+    assert "HeunDiscrete, 9 calls" in picture.alt
     assert "training timestep t" in texts(picture)
     equal(picture, again(picture, pipe=pipe))
 

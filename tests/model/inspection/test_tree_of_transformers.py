@@ -60,7 +60,7 @@ def test_layers_that_see_words_and_picture_are_joint_and_drawn(found):
     kinds = {layer.name: layer.kind for layer in modules.attention_layers}
     assert {kinds[name] for name in SUBJECTS[family].layers} == {"joint" if SUBJECTS[family].joint else "cross"}
     picture = views.tree(modules)
-    legend = [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in picture.figure.legends[0].get_texts()]
     assert ("joint attention" in legend) == SUBJECTS[family].joint
     assert f"{list(kinds.values()).count('joint')} joint-attention" in picture.alt or not SUBJECTS[family].joint
 
