@@ -62,7 +62,7 @@ def test_layers_that_see_words_and_picture_are_joint_and_drawn(found):
     picture = views.tree(modules)
     legend = [text.get_text() for text in picture.figure.legends[0].get_texts()]
     assert ("joint attention" in legend) == SUBJECTS[family].joint
-    assert f"{list(kinds.values()).count('joint')} joint-attention" in picture.alt or not SUBJECTS[family].joint
+    assert f"{list(kinds.values()).count('joint')} of joint attention" in picture.alt or not SUBJECTS[family].joint
 
 
 def test_the_last_block_of_sd3_returns_the_picture_alone():
