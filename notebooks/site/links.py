@@ -36,7 +36,7 @@ def pages():
 
 
 def repository():
-    """Where files are read that the site does not have, with a slash at its end; None if nobody said it."""
+    """Where files are read that the site does not have, with a slash at its end; None where no address is known."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls", {})
     named = {name.lower(): url for name, url in urls.items()}
     home = os.environ.get("SDEXPLORE_REPOSITORY") or named.get("source") or named.get("repository")
