@@ -1,8 +1,6 @@
 """The linked explorer in a notebook: a stored trace in the browser, which needs no kernel once it is shown."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,13 @@ import traitlets
 from .. import views
 from ..base.display import clip
 from ..base.errors import SdexploreError
-from ..base.options import options as current
 from ..base.options import pinned
 from ..browser.explorer_strings import explorer_strings
 from ..browser.front_end import front_end
 from ..browser.packing import BUDGET, one_trace, pack
 from ..figures.picture import Picture
 from ..trace.trace import Trace
+from .language import speaking
 
 
 class LinkedExplorer(anywidget.AnyWidget):
@@ -65,14 +63,10 @@ class LinkedExplorer(anywidget.AnyWidget):
 
     def pack(self) -> None:
         """Packs the trace again, with the pictures that were decoded meanwhile; what is chosen stays."""
-        with self._in_its_language():
+        with speaking(self.strings["lang"]):
             packed = pack(self.trace, self._budget, decode=False)
         with self.hold_sync():
             self.facts, self.data = dict(packed.facts), packed.data
-
-    def _in_its_language(self) -> AbstractContextManager[object]:
-        """A block in which everything is said in the language in which the explorer was made."""
-        return pinned(replace(current(), lang=self.strings["lang"]))
 
     def __repr__(self) -> str:
         prompt = "no prompt" if self.trace.prompt is None else f"“{clip(self.trace.prompt, 80)}”"
@@ -89,7 +83,7 @@ class LinkedExplorer(anywidget.AnyWidget):
         errors = []
         for draw in _stills(self.trace, self.state):
             try:
-                with self._in_its_language():
+                with speaking(self.strings["lang"]):
                     return draw()
             except SdexploreError as error:
                 errors.append(error)

@@ -13,7 +13,7 @@ from ..base.display import MOST_CHARACTERS, clip
 BUNDLED: Final = "sdexplore Noto Sans JP"
 _FILE: Final = Path(__file__).parent / "fonts" / "sdexplore-noto-sans-jp.otf"
 _LATIN: Final = "DejaVu Sans"
-# For kanji beyond JIS X 0208, hangul, and Chinese; the first that is installed.
+# For kanji beyond JIS X 0208, hangul, and Chinese; the first that is installed and has the character.
 _EAST_ASIAN_FAMILIES: Final = (
     *("Noto Sans CJK JP", "Source Han Sans JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "BIZ UDGothic", "MS Gothic"),
     *("IPAexGothic", "TakaoGothic", "VL Gothic", "Noto Sans JP", "Noto Sans CJK SC", "Noto Sans CJK KR"),
@@ -46,7 +46,11 @@ def drawable(text: str, most: int = MOST_CHARACTERS) -> str:
     shown = clip(text, most).replace("$", r"\$")  # matplotlib would set what stands between two as mathematics
     if shown.isascii():
         return shown
-    return "".join(c if c.isascii() or has_glyph(ord(c)) else f"U+{ord(c):04X}" for c in shown)
+    known = [_characters(name) for name in families()]  # once for the text: titles are made at each move of a slider
+    return "".join(
+        c if c.isascii() or any(ord(c) in one for one in known) or has_glyph(ord(c)) else f"U+{ord(c):04X}"
+        for c in shown
+    )
 
 
 def has_glyph(code: int) -> bool:
