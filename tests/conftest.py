@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -46,6 +47,16 @@ def pytest_runtestloop():
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """The same chance for a test, whatever ran before it in its process."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.hookimpl(optionalhook=True)
