@@ -78,9 +78,7 @@ def test_every_entry_is_the_kernels_own(seen):
                     probs[row, :, subject.picture, subject.words][..., apart].unflatten(1, subject.grid).numpy()
                     for probs in (given.naive(), given.kernels_own())
                 )
-                rounding = np.abs(
-                    kernels - exact
-                ).max()  # the kernel's own, in float32; it differs from processor to processor
+                rounding = np.abs(kernels - exact).max()  # the kernel's own, which depends on the processor
                 assert np.abs(made[..., : len(apart)] - exact).max() < NEAR + rounding
                 assert np.abs(made[..., : len(apart)] - kernels).max() < NEAR + rounding < 5 * NEAR
                 rest = 1 - given.naive()[row, :, subject.picture, subject.words][..., apart].sum(-1)
