@@ -16,12 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from m
 
 import pytest
 import type_checks
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 gc.disable()  # until the tests run: collecting them imports a million objects that stay
 sys.modules["rfc3987_syntax"] = None  # jsonschema compiles its grammar for seconds; no schema of a notebook uses it
 type_checks.install()
-settings.register_profile("untimed", deadline=None)  # no test is timed
+# No test is timed, and none is another the next time.
+untimed = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", untimed)
 settings.load_profile("untimed")
 
 
