@@ -1,14 +1,16 @@
 """In the tests, every function of sdexplore is held to its annotations: types, and shapes that must agree."""
 
+import dataclasses
 import gc
 import weakref
+from collections.abc import Callable
 
 import jaxtyping
 import numpy as np
 import pytest
 from beartype import beartype
 from jaxtyping import Float
-from type_checks import names_a_shape
+from type_checks import is_read_by_beartype, shapes_in
 
 import sdexplore as sdx
 
@@ -68,15 +70,53 @@ def test_the_checks_of_an_inner_function_keep_nothing_alive():
     assert gone() is None
 
 
+def test_the_fields_of_a_dataclass_are_checked_when_it_is_made():
+    @typed
+    @dataclasses.dataclass
+    class Pair:
+        one: Float[np.ndarray, "y x"]
+        other: Float[np.ndarray, "y x"]
+        name: str = ""
+
+    assert Pair(np.zeros((1, 3)), np.ones((1, 3))).other.sum() == 3
+    with pytest.raises(TypeError, match="name"):
+        Pair(np.zeros((1, 3)), np.ones((1, 3)), name=3)
+    with pytest.raises(TypeError, match="other"):
+        Pair(np.zeros((1, 3)), np.ones((2, 3)))
+
+
+def test_an_axis_that_is_computed_of_an_argument_is_compared():
+    @typed
+    def numbers(count: int, more: int) -> Float[np.ndarray, "y {count}"]:
+        return np.zeros((2, count + more))
+
+    assert numbers(3, 0).shape == (2, 3)
+    with pytest.raises(jaxtyping.TypeCheckError, match="numbers"):
+        numbers(3, 1)
+
+
+def test_shapes_of_one_call_are_not_those_of_the_next_or_of_one_inside():
+    @typed
+    def half(one: Float[np.ndarray, " x"]) -> float:
+        return one.sum() if len(one) == 1 else half(one[: len(one) // 2])
+
+    assert half(np.ones(8)) == half(np.ones(3)) == 1
+    with pytest.raises(jaxtyping.TypeCheckError, match="half"):
+        half(np.ones((2, 2)))
+
+
 @pytest.mark.parametrize(
-    ("annotation", "expected"),
+    ("annotation", "shapes", "read"),
     [
-        (int, False),
-        (dict[str, int] | None, False),
-        (Float[np.ndarray, "y x"], True),
-        (dict[str, Float[np.ndarray, "y x"]] | None, True),
-        ("int", True),
+        (int, [], True),
+        (dict[str, int] | None, [], True),
+        (Float[np.ndarray, "y x"], ["y x"], True),
+        (dict[str, Float[np.ndarray, "y x"]] | None, ["y x"], True),
+        (Callable[[Float[np.ndarray, " x"]], int], ["x"], True),
+        (Float[np.ndarray, "{y} x"], ["{y} x"], False),
+        ("int", [], False),
     ],
 )
-def test_what_names_a_shape_goes_to_jaxtyping(annotation, expected):
-    assert names_a_shape(annotation) is expected
+def test_what_beartype_checks_alone_and_with_which_shapes(annotation, shapes, read):
+    assert [shape.strip() for shape in shapes_in(annotation)] == shapes
+    assert is_read_by_beartype(annotation) is read

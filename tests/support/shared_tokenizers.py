@@ -4,13 +4,17 @@ The first reading of a folder is transformers' own. Later readings of a folder w
 as long as no test has changed it.
 """
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+import sdexplore
+
 _READ = PreTrainedTokenizerBase.from_pretrained.__func__  # type: ignore[attr-defined]  # of a class method
+_PACKAGE = Path(sdexplore.__file__).parent
 _SHARED: dict[tuple[Any, ...], tuple[PreTrainedTokenizerBase, Any]] = {}
 
 
@@ -20,8 +24,15 @@ def _key(kind: type, folder: Path, options: dict[str, Any]) -> tuple[Any, ...]:
     return (
         kind,
         tuple(sorted((name, repr(value)) for name, value in options.items())),
-        tuple((path.name, hashlib.sha1(path.read_bytes(), usedforsecurity=False).digest()) for path in files),
+        tuple((path.name, (_digest_once if path.is_relative_to(_PACKAGE) else _digest)(path)) for path in files),
     )
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha1(path.read_bytes(), usedforsecurity=False).digest()
+
+
+_digest_once = functools.cache(_digest)  # no test changes the files of the package
 
 
 def _state(made: PreTrainedTokenizerBase) -> Any:

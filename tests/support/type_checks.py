@@ -1,13 +1,17 @@
 """The type checker that wraps every function of sdexplore in the tests, made quick.
 
-The import hook of jaxtyping (`--jaxtyping-packages`) decorates each function with `jaxtyping.jaxtyped`, which binds the
-arguments of every call, so that shapes can be compared, and checks them twice. Most functions name no shape. Their
-annotations are checked as thoroughly by beartype alone, in a small part of the time. A function that is defined inside
-another is made anew at every call of that one; its checks are written once, and keep nothing of it alive.
+The import hook of jaxtyping (`--jaxtyping-packages`) decorates each function and each dataclass with
+`jaxtyping.jaxtyped`, which binds the arguments of every call and checks them twice. Most functions name no shape. Their
+annotations are checked as thoroughly by beartype alone, in a small part of the time. Where shapes are named, beartype
+checks them within a context of jaxtyping, which compares them. Only an axis that is computed of an argument ("{width}")
+needs jaxtyping's own wrapper, and annotations that are text. A function that is defined inside another is made anew at
+every call of that one; its checks are written once, and keep nothing of it alive.
 """
 
+import dataclasses
 import functools
 import inspect
+from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any, get_args
 
@@ -15,30 +19,55 @@ import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, beartype
 
-_SHAPED = jaxtyping.jaxtyped
+_JAXTYPED = jaxtyping.jaxtyped
+_SHAPES = _JAXTYPED("context")
+_SHAPED = beartype(conf=BeartypeConf(violation_type=jaxtyping.TypeCheckError))
 _UNSHAPED = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own is
 _TARGET = "__beartype_func"  # the default by which beartype's wrapper knows its function
 _INNER: dict[CodeType, tuple[dict[str, Any], FunctionType]] = {}  # annotations and wrapper of inner functions
 
 
-def names_a_shape(annotation: Any) -> bool:
-    """Whether an annotation holds an array type of jaxtyping. Text may hold one: it is not read here."""
-    if isinstance(annotation, str):
-        return True
+def shapes_in(annotation: Any) -> Iterator[str]:
+    """The shapes of the array types of jaxtyping that an annotation holds, as text; text itself is not read here."""
     if isinstance(annotation, list | tuple):  # the arguments of a Callable
-        return any(map(names_a_shape, annotation))
-    return (inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray)) or any(
-        map(names_a_shape, get_args(annotation))
-    )
+        for one in annotation:
+            yield from shapes_in(one)
+    elif inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray):
+        yield annotation.dim_str
+    else:
+        for one in get_args(annotation):
+            yield from shapes_in(one)
+
+
+def is_read_by_beartype(annotation: Any) -> bool:
+    """Whether an annotation says all by itself: neither text nor an axis that is computed of an argument."""
+    return not isinstance(annotation, str) and not any("{" in shape for shape in shapes_in(annotation))
 
 
 def typed(function: Any = None, *, typechecker: Any) -> Any:
-    """`jaxtyping.jaxtyped` for functions that name a shape, and the type checker alone for all others."""
+    """`jaxtyping.jaxtyped`, but for what beartype checks as thoroughly."""
     if function is None:
         return functools.partial(typed, typechecker=typechecker)
-    if inspect.isfunction(function) and not any(map(names_a_shape, function.__annotations__.values())):
-        return _inner(function, _UNSHAPED) if "<locals>" in function.__qualname__ else _UNSHAPED(function)
-    return _SHAPED(function, typechecker=typechecker)
+    if dataclasses.is_dataclass(function):
+        made = vars(function).get("__init__")
+        if made is not None and not hasattr(made, "__wrapped__"):  # neither inherited nor written out
+            function.__init__ = typed(made, typechecker=typechecker)
+        return function
+    if not inspect.isfunction(function) or not all(map(is_read_by_beartype, function.__annotations__.values())):
+        return _JAXTYPED(function, typechecker=typechecker)
+    shaped = any(any(shapes_in(one)) for one in function.__annotations__.values())
+    checker = _SHAPED if shaped else _UNSHAPED
+    checked = _inner(function, checker) if "<locals>" in function.__qualname__ else checker(function)
+    return _comparing(checked) if shaped else checked
+
+
+def _comparing(checked: FunctionType) -> Any:
+    @functools.wraps(checked)
+    def within(*args: Any, **kwargs: Any) -> Any:
+        with _SHAPES:
+            return checked(*args, **kwargs)
+
+    return within
 
 
 def _inner(function: FunctionType, typechecker: Any) -> Any:

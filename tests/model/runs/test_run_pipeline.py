@@ -147,19 +147,19 @@ def test_guidance_cut_off_leaves_rows_of_nan(tiny):
 
 def test_sdxl_two_tokenizers_and_zeroed_unconditional_embeddings():
     pipe = stable_diffusion_xl()
-    arguments = {"height": 768, "width": 1024, "num_inference_steps": 2, "guidance_scale": 5.0}
+    arguments = {"height": 192, "width": 256, "num_inference_steps": 2, "guidance_scale": 5.0}
     expected = plain(pipe, **arguments)
     record = sdx.Record(roles=("cond", "uncond"), decode=2)
     trace = sdx.run(pipe, PROMPT, record=record, **arguments)
     assert_same_picture(trace, expected[0])
-    assert trace.image.shape == (768, 1024, 3)
+    assert trace.image.shape == (192, 256, 3)
     assert set(trace.tokens["cond"]) == {"tokenizer", "tokenizer_2"}
     assert trace.provenance["zeroed_roles"] == ["uncond"]
     cross = [name for name, layer in family_of(pipe).attention_layers(pipe.unet).items() if layer.to_words]
     assert set(trace.cross_attention["cond"]) == set(cross)
     assert len(cross) == 8
     for attention in trace.cross_attention["uncond"].values():
-        assert attention.probs.shape[2:4] == (48, 64)
+        assert attention.probs.shape[2:4] == (12, 16)
         assert attention.tokenizer == "tokenizer"
         single = attention.probs[..., 0].astype(np.float32)  # zeros give every position the same probability
         assert np.allclose(single, 1 / 77, atol=1e-5)
