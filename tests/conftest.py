@@ -91,16 +91,21 @@ def tiny():
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium without a window, with the scrollbars that a reader's has."""
-    from lab import ARGUMENTS, CHROMIUM, NOT_ARGUMENTS
-    from playwright.sync_api import sync_playwright
+    from chromium import chromium
 
-    assert CHROMIUM, "these tests need a Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=ARGUMENTS, ignore_default_args=NOT_ARGUMENTS
-        )
-        yield found
-        found.close()
+    return chromium()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Closes the Chromium after a file, unless the next file begins with it too."""
+    try:
+        return (yield)
+    finally:
+        if "chromium" in sys.modules and (
+            nextitem is None or (nextitem.path != item.path and "browser" not in nextitem.fixturenames)
+        ):
+            sys.modules["chromium"].close_chromium()
 
 
 @pytest.fixture(scope="session")
@@ -117,18 +122,20 @@ def kernels(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lab_of_all(tmp_path_factory, kernels):
-    """A JupyterLab server with a root of its own."""
+    """A JupyterLab server with a root of its own, which starts while Chromium does and the kernels import."""
     from lab import jupyterlab
+    from warm_kernels import prepare
 
+    prepare(kernels)
     with jupyterlab(tmp_path_factory.mktemp("lab"), kernels) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def lab(lab_of_all):
-    """The JupyterLab server of all tests; after each file it ends the kernels."""
+    """The JupyterLab server of all tests; after each file it closes the notebook and ends the kernels."""
     yield lab_of_all
-    lab_of_all.end_kernels()
+    lab_of_all.close_notebook()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 import synthetic
-from lab import ARTIFACTS
+from chromium import keep
 
 import sdexplore as sdx
 
@@ -74,8 +74,7 @@ class Opened:
         return self.page.locator(".heat").evaluate(PIXEL, [column, row])
 
     def keep(self, name):
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+        keep(self.page, name, whole=True)
 
 
 def words_of(trace, row, column, **asked):

@@ -1,10 +1,9 @@
-"""A real JupyterLab, one for all tests, and a page of a real Chromium for each notebook."""
+"""A real JupyterLab, one for all tests, and the page of a real Chromium that shows one notebook after the other."""
 
 import contextlib
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,30 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from chromium import keep
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARTIFACTS = Path(__file__).parents[2] / "artifacts"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
-NOT_ARGUMENTS = ["--hide-scrollbars"]  # Playwright's own: without it a scrollbar takes room, as a reader sees it
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # otherwise the page lacks the cells off the screen
     "docmanager-extension/plugin": {"autosaveInterval": 3600},
 }
-READY = """() => {
+# rfc3987_syntax compiles a grammar for a second, as in conftest.
+START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
+CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
+OPEN = "path => { void window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}) }"
+SIZE = {"width": 1280, "height": 900}
+READY = """path => {
   const widget = window.jupyterapp && window.jupyterapp.shell.currentWidget
   const context = widget && widget.context && widget.context.sessionContext
   const kernel = context && context.isReady && context.session && context.session.kernel
-  return !!kernel && kernel.status === 'idle' && kernel.connectionStatus === 'connected'
+  return !!kernel && widget.context.path === path && kernel.status === 'idle' && kernel.connectionStatus === 'connected'
 }"""
 DONE = """index => {
   const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model
@@ -54,14 +46,42 @@ COLOURS = """cell => {
 
 @dataclass
 class Lab:
-    """A running server."""
+    """A server.
+
+    Attributes:
+        root: The folder of its notebooks.
+        page: JupyterLab in a browser; None before it is needed.
+        notebook: What the page shows.
+    """
 
     root: Path
     url: str
     token: str
+    server: subprocess.Popen
+    log: Path
+    page: object = None
+    notebook: object = None
+
+    def wait(self):
+        """Returns when the server answers."""
+        started = time.monotonic()
+        while True:
+            with contextlib.suppress(OSError):
+                self.asked("GET", "status")
+                return
+            assert self.server.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() - started < 60, self.log.read_text()[-3000:]
+            time.sleep(0.05)
+
+    def close_notebook(self):
+        """Closes the notebook in the page, and ends every kernel: each holds most of a gigabyte."""
+        if self.page is not None and not self.page.is_closed():
+            self.page.evaluate(CLOSE)
+        self.notebook = None
+        self.end_kernels()
 
     def end_kernels(self):
-        """Ends every kernel: each holds most of a gigabyte."""
+        """Ends every kernel."""
         for session in json.loads(self.asked("GET", "sessions")):
             self.asked("DELETE", f"sessions/{session['id']}")
 
@@ -70,6 +90,23 @@ class Lab:
         address = f"{self.url}/api/{what}?token={self.token}"
         with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
             return answer.read()
+
+    def opened_in(self, browser):
+        """A new page of JupyterLab, which tells its requests and errors to the notebook that it shows."""
+        own = (self.url, self.url.replace("http", "ws"), "data:", "blob:")
+
+        def requested(request):
+            if self.notebook is not None and not request.url.startswith(own):
+                self.notebook.requests.append(request.url)
+
+        def told(message):
+            if self.notebook is not None and message.type == "error":
+                self.notebook.errors.append(message.text)
+
+        self.page = browser.new_page(viewport=SIZE)
+        self.page.on("request", requested)
+        self.page.on("console", told)
+        return self.page
 
 
 @contextlib.contextmanager
@@ -83,7 +120,10 @@ def reserved_port():
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path, kernels: Path):
-    """A JupyterLab server on `folder`/root, with settings and state of its own, and the kernels of `warm_kernels`."""
+    """A JupyterLab server on `folder`/root, with settings and state of its own, and the kernels of `warm_kernels`.
+
+    It starts while the block does other things; `Lab.wait` waits for it.
+    """
     root, state = folder / "root", folder / "state"
     root.mkdir(parents=True)
     for name, values in SETTINGS.items():
@@ -102,7 +142,7 @@ def jupyterlab(folder: Path, kernels: Path):
     environment = os.environ | {name: str(state / place) for name, place in places.items()}
     environment["JUPYTER_PATH"] = str(kernels)
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(sys.executable, "-c", START, "--no-browser", "--allow-root", "--ip=127.0.0.1"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"),
         *("--expose-app-in-browser", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
         *("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.terminals_enabled=False"),
@@ -111,22 +151,14 @@ def jupyterlab(folder: Path, kernels: Path):
     with reserved_port() as port, log.open("w") as output:
         environment["JUPYTER_PLATFORM_DIRS"] = "1"
         server = subprocess.Popen([*command, f"--port={port}"], env=environment, stdout=output, stderr=output)
-        found, started = Lab(root, f"http://127.0.0.1:{port}", token), time.monotonic()
+        found = Lab(root, f"http://127.0.0.1:{port}", token, server, log)
         try:
-            while True:
-                with contextlib.suppress(OSError):
-                    found.asked("GET", "status")
-                    break
-                assert server.poll() is None, log.read_text()[-3000:]
-                assert time.monotonic() - started < 60, log.read_text()[-3000:]
-                time.sleep(0.1)
             yield found
+            found.wait()
+            found.end_kernels()
         finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
+            server.kill()  # it has nothing to save
+            server.wait(20)
 
 
 @dataclass
@@ -161,24 +193,31 @@ class Notebook:
 
     def screenshot(self, name):
         """Saves a picture of the page as artifacts/<name>.png."""
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+        keep(self.page, name)
 
 
 def open_notebook(lab, browser, name, cells=None):
-    """The notebook `name` of the server's root (written from `cells` if given), ready to run."""
+    """The notebook `name` of the server's root (written from `cells` if given), ready to run.
+
+    The page stays, since JupyterLab takes seconds to load; the notebook that it showed is closed.
+    """
     if cells is not None:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, lab.root / name)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    found = Notebook(page)
-    own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
-    page.on("request", lambda request: None if request.url.startswith(own) else found.requests.append(request.url))
-    page.on("console", lambda message: found.errors.append(message.text) if message.type == "error" else None)
-    page.goto(f"{lab.url}/doc/tree/{name}?token={lab.token}&reset")
-    page.wait_for_function(READY, timeout=90_000)
-    return found
+    lab.wait()
+    lab.close_notebook()
+    if lab.page is None or lab.page.is_closed():
+        page = lab.opened_in(browser)
+        lab.notebook = Notebook(page)
+        page.goto(f"{lab.url}/doc/tree/{name}?token={lab.token}&reset", wait_until="commit")
+    else:
+        page = lab.page
+        lab.notebook = Notebook(page)
+        page.set_viewport_size(SIZE)
+        page.evaluate(OPEN, name)
+    page.wait_for_function(READY, arg=name, timeout=90_000)
+    return lab.notebook
 
 
 def contrast(*colours):

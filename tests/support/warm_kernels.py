@@ -3,7 +3,8 @@
 A kernel is IPython's own, in a process of its own. It starts in a tenth of a second. The imports take five seconds, and
 would be the same in every kernel. JupyterLab and nbclient find it as the kernelspec "python3" of a folder in
 `JUPYTER_PATH`. Its command is this file, which asks the server for a kernel, passes signals on to it and ends with it.
-One server serves every process of a test run. It imports nothing before the first kernel is asked for.
+One server serves every process of a test run. It imports nothing before the first kernel is asked for, or `prepare` is
+called.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+SOCKET = "kernels.socket"
 LONGEST = 2**20  # bytes of a request
 LEFT_OUT = ("bench", "mini.training", "mini.evaluation")  # no notebook imports them before it runs
 
@@ -23,11 +25,11 @@ LEFT_OUT = ("bench", "mini.training", "mini.evaluation")  # no notebook imports 
 @contextlib.contextmanager
 def warm_kernels(folder):
     """A folder for `JUPYTER_PATH`; until the block ends, its kernels come from one server."""
-    address = folder / "kernels.socket"
+    address = folder / SOCKET
     spec = folder / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
     command = [sys.executable, "-I", "-S", __file__, str(address), "-f", "{connection_file}"]
-    facts = {"argv": command, "display_name": "Python 3", "language": "python", "metadata": {"debugger": True}}
+    facts = {"argv": command, "display_name": "Python 3", "language": "python", "metadata": {"debugger": False}}
     spec.write_text(json.dumps(facts))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
@@ -42,6 +44,12 @@ def warm_kernels(folder):
     finally:
         server.terminate()
         server.wait(20)
+
+
+def prepare(folder):
+    """Has the server import everything now, before the first kernel is asked for."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(str(folder / SOCKET))
 
 
 def serve(listener):
@@ -93,17 +101,22 @@ def _import_everything():
     import pkgutil
 
     import diffusers
+    import diffusers.guiders
     import transformers
+    from PIL import Image
     from ipykernel import ipkernel, kernelapp  # noqa: F401  (the kernels need them)
 
     import sdexplore
 
+    Image.init()
     for names, library in (
         (("StableDiffusionPipeline", "DDIMScheduler", "PNDMScheduler"), diffusers),
         (("CLIPTextModel", "CLIPTokenizer", "CLIPTokenizerFast"), transformers),
     ):
         for name in names:
             getattr(library, name)
+    for scheduler in diffusers.schedulers.KarrasDiffusionSchedulers:  # a pipeline imports them when it is loaded
+        getattr(diffusers, scheduler.name)
     left_out = tuple(f"sdexplore.{name}" for name in LEFT_OUT)
     for module in pkgutil.walk_packages(sdexplore.__path__, "sdexplore."):
         if not module.name.startswith(left_out) and not module.name.endswith("__main__"):
