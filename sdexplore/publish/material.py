@@ -79,8 +79,12 @@ def material_of(
             over=thing.over,
             given=thing.given,
         )
-    if theme not in (None, "light"):
-        raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; an animation is made with its own")
+    own = thing.theme if isinstance(thing, Animation) else "light"
+    if theme not in (None, own):
+        raise PublishError(
+            f"theme={theme!r} is for pictures of sdexplore's views; this is for a {own} page, and an animation is made "
+            "with its own theme"
+        )
     if isinstance(thing, Animation):
         encoded = thing.encoded("webp", most_bytes)
         return Material(
@@ -89,6 +93,7 @@ def material_of(
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name="animation",
+            theme=thing.theme,
             lang=thing.lang,
             sources=thing.sources,
         )

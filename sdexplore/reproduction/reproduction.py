@@ -114,7 +114,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         alt=facts.get("alt"),
         caption=facts.get("caption"),
         most_bytes=most if isinstance(most, int) else None,
-        theme=facts.get("theme", "light"),
+        theme=facts.get("theme", "light") if isinstance(made, Picture) else None,  # an animation has its own
     ).encoded
     found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
     verdict, said = _verdict(named(sidecar), facts, again.content, harmless=harmless)
