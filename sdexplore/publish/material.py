@@ -21,6 +21,7 @@ from ..figures.code_lines import summary, without_language
 from ..figures.picture import Picture
 from ..strings.wording import wording
 from ..trace.facts import facts_of
+from ..trace.provenance import model_in_words
 from ..trace.trace import Trace
 from .animations import Animation
 from .media.stills import Encoded, fitted, png_of
@@ -104,7 +105,7 @@ def material_of(
 
 def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
     pixels = trace.recorded("image")
-    told = {"model": clip(str(trace.provenance.get("model", "?"))), "prompt": in_words(trace)}
+    told = {"model": clip(model_in_words(trace.provenance)), "prompt": in_words(trace)}
     height, width = pixels.shape[:2]
     words = wording("trace.alt", **told, seed=trace.call.get("seed"), width=width, height=height)
     sources = [facts_of(trace)]

@@ -11,6 +11,7 @@ from ...base.errors import InspectionError, TraceError
 from ...figures.picture import Picture
 from ...records.tree import ModuleNode, ModuleTree
 from ...strings.wording import wording
+from ...trace.provenance import model_in_words
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, follow, labelled, row
@@ -109,8 +110,9 @@ class ComponentsSection(Section):
         rows = [(name, str(cls)) for name, cls in trace.provenance.get("components", {}).items()]
         scheduler = trace.provenance.get("scheduler", {})
         rows += [(f"scheduler.{key}", repr(value)) for key, value in scheduler.get("config", {}).items()]
-        made_by = {name: trace.provenance.get(name, "?") for name in ("pipeline", "model")}
-        heading = Line(wording("dashboard.components.of_model", **made_by), strong=True)
+        pipeline, model = trace.provenance.get("pipeline", "?"), model_in_words(trace.provenance)
+        named = wording("dashboard.components.of_model", pipeline=pipeline, model=model)
+        heading = Line(pipeline if model == pipeline else named, strong=True)
         note = Line(wording("dashboard.components.recorded"))
         heads = (wording("dashboard.components.part"), wording("dashboard.value"))
         self._parts.value = to_html([heading, note, Table(heads, rows)])
