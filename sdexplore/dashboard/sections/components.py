@@ -16,6 +16,7 @@ from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, follow, labelled, row
 from ..module_tree import Branch, stream
+from ..records_in_words import components_in_words
 from .section import Section
 
 ATTENTION = "Attention"
@@ -74,7 +75,7 @@ class ComponentsSection(Section):
         from ...model.inspection.components import components, denoiser_name
 
         found = components(self.board.pipe)
-        self._parts.value = found._repr_html_()
+        self._parts.value = to_html(components_in_words(found))
         networks = [name for name, part in found.items() if part.parameters]
         self._which.options = networks
         with suppress(InspectionError):  # it has none
