@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ..base.errors import SdexploreError, TraceError
+from ..strings.wording import why_of
 from ..theory import linear_preview
 from ..trace.frame_axis import middle_of
 from ..trace.step_decoding import VAE
@@ -61,7 +62,7 @@ def step_picture(trace: Trace, step: int, *, x0: bool, decode: bool = True) -> S
         if (found := trace.picture_of_step(step, x0=x0, decode=decode)) is not None:
             return StepPicture(*found)
     except SdexploreError as error:
-        why = str(error)
+        why = why_of(error)
     if decode and not why and step in trace.decoded:
         why = trace.undecodable or ""
     latents = trace.recorded("pred_original_sample")[step] if x0 else trace.scaled_latents(step)

@@ -5,7 +5,7 @@ from typing import Final
 
 from ..base.display import clip
 from ..strings.wording import counted, listed, wording
-from ..trace.provenance import Provenance, conditions_in_words
+from ..trace.provenance import UNKNOWN, Provenance, conditions_in_words
 from ..trace.trace import Trace
 
 _DENOISERS = ("unet", "transformer")  # what pipelines call it
@@ -29,9 +29,10 @@ def provenance_facts(trace: Trace) -> list[list[str]]:
 
 
 def run_in_short(trace: Trace) -> str:
-    """The model, the scheduler, the seed, guidance_scale and the number of steps, as far as they are known."""
+    """The model or else its pipeline, scheduler, seed, guidance_scale and number of steps, as far as they are known."""
     known = dict(_known(trace))
-    parts = [clip(known[name], 80) for name in ("provenance.model", "provenance.scheduler") if name in known]
+    model = "provenance.model" if "provenance.model" in known else "provenance.pipeline"
+    parts = [clip(known[name], 80) for name in (model, "provenance.scheduler") if name in known]
     if "provenance.seed" in known:
         parts.append(wording("run.seed", seed=clip(known["provenance.seed"], 80)))
     if "guidance_scale" in known:
@@ -47,7 +48,7 @@ def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
     """(name, value); a name with a dot is the key of a string, and no argument of Python has one."""
     known, call = trace.provenance, trace.call
     yield "provenance.trace", trace.fingerprint
-    yield "provenance.model", known.get("model")
+    yield "provenance.model", None if known.get("model") == UNKNOWN else known.get("model")
     yield "provenance.pipeline", known.get("pipeline")
     parts = known.get("components", {})
     yield "provenance.denoiser", next((parts[name] for name in _DENOISERS if parts.get(name)), None)

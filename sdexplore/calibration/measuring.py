@@ -9,7 +9,7 @@ import numpy as np
 from .. import mini
 from ..analysis.attention import METHODS, word_map
 from ..base.errors import RunError, TraceError, did_you_mean
-from ..model.components.source_name import model_source
+from ..model.components.source_name import model_name
 from ..model.experiments.look_and_invert import timesteps_of
 from ..records.calibration import ALL_LAYERS, CAUSAL, Calibration
 from ..text.words import without
@@ -96,7 +96,7 @@ def calibrate(
     if not observations.found:
         raise RunError(f"calibrate(scenes={scenes}, seed={seed}): no word of these scenes is to be seen; take more")
     return Calibration(
-        model=model_source(pipe),
+        model=model_name(pipe),
         method=method,
         scenes=scenes,
         seed=seed,

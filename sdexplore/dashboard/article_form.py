@@ -2,16 +2,19 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import ipywidgets as widgets
 
+from ..base.display import clip
 from ..figures.code_lines import without_language
 from ..figures.picture import Picture
 from ..strings.wording import wording
 from .controls import button, close, column, control, labelled, row
 from .messages import Message
+
+_OF_PROMPT: Final = 44  # characters of a prompt in a title: Zenn takes 70 in all
 
 
 @dataclass
@@ -20,11 +23,15 @@ class ArticlePlace:
 
     Attributes:
         slug, flavor, root: As `Article` takes them.
+        title: The title that the reader typed; "" for none.
+        prompt: Gives the prompt of the run that is shown, or of the next one.
     """
 
     slug: str = "inside-stable-diffusion"
     flavor: str = "zenn"
     root: str = "."
+    title: str = ""
+    prompt: Callable[[], str | None] = lambda: None
 
     def opened(self) -> Any:  # noqa: ANN401  (an Article, which is loaded now)
         """The article.
@@ -34,7 +41,19 @@ class ArticlePlace:
         """
         from ..publish.article import Article
 
-        return Article(self.slug, flavor=self.flavor, root=self.root)  # type: ignore[arg-type]  # checked there
+        title = self.title.strip() or None
+        return Article(self.slug, flavor=self.flavor, root=self.root, title=title)  # type: ignore[arg-type]  # checked there
+
+    def title_for(self, picture: Picture | None = None) -> str:
+        """The article's title: typed, or last saved, or else made of the prompt of the picture or of the dashboard."""
+        article = self.opened()
+        if self.title.strip() or article.title != self.slug:
+            return str(article.title)
+        prompts = [one["call"].get("prompt") for one in picture.sources] if picture is not None else []
+        prompt = prompts[0] if prompts and all(one == prompts[0] for one in prompts) else self.prompt()
+        if not isinstance(prompt, str) or not prompt.strip():
+            return wording("dashboard.article.title.none")
+        return wording("dashboard.article.title.of", prompt=clip(" ".join(prompt.split()), _OF_PROMPT))
 
     def key_for(self, picture: Picture) -> str:
         """A key for `picture`: the name of its view, with a number where another picture has that name."""
@@ -51,7 +70,7 @@ class ArticlePlace:
         """Writes the picture and the Markdown; returns what was written, and the warnings, in words."""
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
-            article = self.opened()
+            article = replace(self, title=self.title_for(picture)).opened()
             article.add(picture, key=key.strip() or None, caption=caption, alt=alt)
             said = wording("dashboard.article.written", path=article.save())
         return ". ".join([said, *dict.fromkeys(str(note.message) for note in notes)])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..base.errors import Stopped
-from ..strings.wording import wording
+from ..strings.wording import why_of, worded, wording
 from ..trace.trace import Trace
 from .worker import Cancelled, Worker
 
@@ -66,8 +66,8 @@ class BackgroundDecoding:
                 except Stopped:
                     break
                 except Exception as error:  # noqa: BLE001  (shown to the user)
-                    failed.append(str(error))
-            tell(wording("dashboard.background.failed", why="; ".join(failed)) if failed else "")
+                    failed.append(worded(why_of(error)))
+            tell(wording("dashboard.background.failed", why=wording("list.semicolon").join(failed)) if failed else "")
 
         self._worker.submit(job)
 

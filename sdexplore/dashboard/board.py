@@ -74,6 +74,7 @@ class Board:
 
     def __post_init__(self) -> None:
         self.decoding = BackgroundDecoding(self.in_main, self.preview, lambda: not self.busy)
+        self.article.prompt = lambda: self.prompt if self.trace is None else self.trace.prompt
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the next run, without prompt, seed and scheduler."""

@@ -8,6 +8,7 @@ from ..base.display import clip, escape, size
 from ..base.errors import SdexploreError
 from ..figures.picture import Picture
 from ..strings.wording import wording
+from ..trace.provenance import model_in_words
 from .board import Board
 from .sections.section import Section
 
@@ -16,7 +17,7 @@ def header(board: Board, runs: str) -> str:
     """Model, device, dtype, memory and the kept runs (`runs`, in words), as HTML."""
     if board.pipe is None:
         trace = board.trace
-        model = wording("dashboard.header.no_trace") if trace is None else str(trace.provenance.get("model", "?"))
+        model = wording("dashboard.header.no_trace") if trace is None else model_in_words(trace.provenance)
         facts = [wording("dashboard.header.stored"), runs]
         if board.study is not None:
             model, facts = (
@@ -29,7 +30,8 @@ def header(board: Board, runs: str) -> str:
         now = situation(board.pipe)
         where = "dashboard.header.gpu" if now.device.startswith("cuda") else "dashboard.header.process"
         held = wording(where, size=size(now.bytes))
-        model, facts = f"{now.model} ({now.pipeline})", [now.device, now.dtype, held, runs]
+        named = now.model if now.model == now.pipeline else f"{now.model} ({now.pipeline})"
+        model, facts = named, [now.device, now.dtype, held, runs]
     return f"<b>{escape(clip(model, 80))}</b> · {escape(' · '.join(facts))}"
 
 

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from ..base.display import clip
 from ..base.errors import Stopped, TraceError
-from ..strings.wording import counted, wording
+from ..strings.wording import counted, why_of, worded, wording
 from ..trace.collections import Traces
 from ..trace.trace import Trace
 from .board import Board
@@ -110,7 +110,7 @@ def followed(
             try:
                 grow(progress.preview() if little is None else little(progress.latents()))
             except TraceError as error:  # a preview costs no run
-                failed = clip(str(error), 120) or type(error).__name__
+                failed = clip(worded(why_of(error)), 120) or type(error).__name__
             took = time.monotonic() - now  # the first one fits the preview to the VAE, once
             preview_again = now + (max(_BETWEEN_WORDS, took * _AS_LONG) if progress.step else _BETWEEN_WORDS)
         if ends:

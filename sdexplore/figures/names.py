@@ -6,8 +6,9 @@ from typing import Final
 from ..analysis.selection import WHOLE, Chosen, Word
 from ..analysis.trajectory import LINEAR, StepPicture
 from ..base.display import clip
-from ..strings.wording import counted, listed, wording
+from ..strings.wording import counted, listed, worded, wording
 from ..text.shared_keys import SharedKeys
+from ..text.tokenization import Tokenization, Tokenizations
 
 _LISTED: Final = 3  # steps in a row that are named one by one
 _ROLES: Final = ("cond", "uncond", "guided")
@@ -82,6 +83,18 @@ def parting_named(keys: SharedKeys) -> str:
     return wording("keys.parting.other", first=first, last=last, there=there)
 
 
+def notes_named(source: Tokenization | Tokenizations) -> list[str]:
+    """What a reader should know of these tokens, a sentence each; one tokenizer's own say nothing."""
+    if isinstance(source, Tokenization):
+        return []
+    found: list[str] = []
+    for note in source.notes:
+        named = [(name, 0) for name in source if f"{name} has " in note]
+        keys = SharedKeys.of(source, named)
+        found.append(parting_named(keys) if keys.parting == note else worded(note))
+    return found
+
+
 def drawn_by(picture: StepPicture) -> str:
     """What stands beneath the picture of a step: which decoder made it; "" for the pipeline's own VAE."""
     return wording("panel.linear") if picture.mark == LINEAR else picture.mark
@@ -110,4 +123,4 @@ def not_decoded(pictures: Mapping[int, Sequence[StepPicture]]) -> str:
         )
     decoded = wording("list.semicolon").join(said)
     why = next((one.why for several in pictures.values() for one in several if one.why), "")
-    return wording("decoding.why", decoded=decoded, why=why) if why else decoded
+    return wording("decoding.why", decoded=decoded, why=worded(why)) if why else decoded

@@ -12,6 +12,7 @@ from ..base.display import clip, with_infinity
 from ..changes.several import in_words
 from ..strings.wording import listed, wording
 from ..trace.one_frame import shown_frame
+from ..trace.provenance import model_in_words
 from ..trace.trace import Trace
 from .colours import PALETTE
 from .font_families import drawable
@@ -36,7 +37,7 @@ def run_title(trace: Trace, over: Collection[str] = ()) -> str:
     noised = noised_at(trace)
     shown = shown_frame(trace)
     facts = {
-        "model": drawable(str(trace.provenance.get("model", "?"))),
+        "model": drawable(model_in_words(trace.provenance)),
         "scheduler": str(trace.provenance.get("scheduler", {}).get("class", "?")).removesuffix("Scheduler")
         if trace.kind != "look"  # its scheduler is ours and makes no step
         else wording("run.looked", t=f"{trace.timesteps[0]:g}"),

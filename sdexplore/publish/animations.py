@@ -62,6 +62,7 @@ class Animation:
         caption: What it means, in a sentence, for a reader who sees it: it stands beneath in an article.
         call: The line of code that makes it again.
         lang: The language of its words.
+        theme: The page that it was drawn for.
     """
 
     frames: tuple[np.ndarray, ...]
@@ -71,6 +72,7 @@ class Animation:
     caption: str
     call: str
     lang: str = field(default_factory=lambda: options_now().lang)
+    theme: Theme = "light"
     _made: dict[tuple[str, int | None, int | None], Moving] = field(default_factory=dict, repr=False)
 
     @property
@@ -149,7 +151,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     heads: Heads = None,
     occurrence: Whole | None = None,
     seconds: float = 4.0,
-    theme: Literal["light", "dark"] = "light",
+    theme: Literal["light", "dark"] | None = None,
     frames: bool = False,
 ) -> Animation:
     """Makes moving pictures of the steps of a run: of its denoising, or of the attention to a `word`; or plays a video.
@@ -169,19 +171,21 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         role, layers, heads, occurrence: For a word's map, as in `word_map`.
         frames: Whether the frames of a video are shown, one behind the other, in the place of its steps.
         seconds: The length; then the last frame stays for 1.5 seconds more.
-        theme: "light" or "dark".
+        theme: The page that it is for, "light" or "dark". None: the theme that `set_options` sets.
 
     Raises:
         TokenError: The prompt has no such word.
-        TraceError: The trace lacks the data, or an argument is not valid.
+        TraceError: The trace lacks the data, or an argument is not valid; or the theme that is set is "transparent".
     """
-    if theme not in ("light", "dark") or not seconds > 0:
+    if theme not in (None, "light", "dark") or not seconds > 0:
         raise TraceError(
             f"animation(seconds={seconds!r}, theme={theme!r}): seconds is above 0, theme is 'light' or 'dark'"
         )
+    page = _page(theme)
     selection = Selection(role, steps, layers, heads, occurrence)
-    own = {"seconds": seconds, "theme": theme, "frames": frames}
-    arguments = options(selection.given | own, {"seconds": 4.0, "theme": "light", "frames": False})
+    own = {"seconds": seconds, "theme": page, "frames": frames}
+    usual = {"seconds": 4.0, "frames": False} | ({"theme": "light"} if options_now().theme == "light" else {})
+    arguments = options(selection.given | own, usual)
     if frames:
         if word is not None or selection.given:
             name = "word" if word is not None else next(iter(selection.given))
@@ -203,7 +207,7 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         make = partial(_word, trace, word, selection)
         line = f"sdx.animation(trace, {word!r}{arguments})"
     with pinned() as held:
-        drawn, data, alt, caption = make(theme)
+        drawn, data, alt, caption = make(page)
         note = note_on(data, (trace,))
         alt, caption = with_note(alt, note), with_note(caption, note)
     each = seconds / len(drawn)
@@ -215,7 +219,19 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
         caption=caption,
         call=in_language(CodeLine(f"{line}  # trace {trace.fingerprint}", [trace]), held.lang),
         lang=held.lang,
+        theme=page,
     )
+
+
+def _page(theme: Literal["light", "dark"] | None) -> Literal["light", "dark"]:
+    """The page to draw for: that of the argument, else the one that is set."""
+    page = theme or options_now().theme
+    if page == "transparent":
+        raise TraceError(
+            "animation(): set_options(theme='transparent') is set, and moving pictures have a page of their own: give "
+            "theme='light' or theme='dark'"
+        )
+    return page
 
 
 def _check_length(frames: int) -> None:

@@ -242,6 +242,11 @@ class Article(Shown):
         return self._place.path(page)
 
     @property
+    def title(self) -> str:
+        """Its title: the one that is given, else the one last saved, else its slug."""
+        return str(self._facts(Manifest.load(self._place, self._folder))["title"] or self.slug)
+
+    @property
     def pictures(self) -> dict[str, Entry]:
         """Key -> the picture that the article holds, with its file, alt text and caption."""
         return dict(Manifest.load(self._place, self._folder).pictures)
@@ -253,10 +258,9 @@ class Article(Shown):
     def blocks(self) -> list[Block]:
         """What the repr shows: the files and the pictures of the article."""
         manifest = Manifest.load(self._place, self._folder)
-        pictures, facts = manifest.pictures, {**manifest.facts, **self._given}
-        title = facts.get("title") or self.slug
+        pictures = manifest.pictures
         lines: list[Block] = [
-            Line(f"Article {self.slug}: {clip(title, 80)}", strong=True),
+            Line(f"Article {self.slug}: {clip(self.title, 80)}", strong=True),
             Line(f"{self._site.name}: {self._site.page_of(self.slug)}, pictures in {self._folder}/"),
         ]
         rows = []

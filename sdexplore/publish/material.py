@@ -21,6 +21,7 @@ from ..figures.code_lines import summary, without_language
 from ..figures.picture import Picture
 from ..strings.wording import wording
 from ..trace.facts import facts_of
+from ..trace.provenance import model_in_words
 from ..trace.trace import Trace
 from .animations import Animation
 from .media.stills import Encoded, fitted, png_of
@@ -79,8 +80,12 @@ def material_of(
             over=thing.over,
             given=thing.given,
         )
-    if theme not in (None, "light"):
-        raise PublishError(f"theme={theme!r} is for pictures of sdexplore's views; an animation is made with its own")
+    own = thing.theme if isinstance(thing, Animation) else "light"
+    if theme not in (None, own):
+        raise PublishError(
+            f"theme={theme!r} is for pictures of sdexplore's views; this is for a {own} page, and an animation is made "
+            "with its own theme"
+        )
     if isinstance(thing, Animation):
         encoded = thing.encoded("webp", most_bytes)
         return Material(
@@ -89,6 +94,7 @@ def material_of(
             caption=thing.caption if caption is None else caption,
             code=str(thing.call),
             name="animation",
+            theme=thing.theme,
             lang=thing.lang,
             sources=thing.sources,
         )
@@ -99,7 +105,7 @@ def material_of(
 
 def _trace(trace: Trace, alt: str | None, caption: str | None, most_bytes: int | None) -> Material:
     pixels = trace.recorded("image")
-    told = {"model": clip(str(trace.provenance.get("model", "?"))), "prompt": in_words(trace)}
+    told = {"model": clip(model_in_words(trace.provenance)), "prompt": in_words(trace)}
     height, width = pixels.shape[:2]
     words = wording("trace.alt", **told, seed=trace.call.get("seed"), width=width, height=height)
     sources = [facts_of(trace)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..base.display import Block, Line, Shown, Table, size
+from ..strings.wording import told
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,14 @@ class Fit(Shown):
         """Names of what was chosen."""
         return tuple(choice.name for choice in self.choices)
 
+    @property
+    def in_a_line(self) -> str:
+        """What was chosen, where, and what it needs there: English, which a figure says in its own language."""
+        sizes = {"needed": size(self.needed), "free": size(self.free)}
+        return told("components.fact.fit", names=self.names, device=self.device, **sizes)
+
     def __str__(self) -> str:
-        return f"{', '.join(self.names)} on {self.device}: {size(self.needed)} of {size(self.free)} free"
+        return str(self.in_a_line)
 
     def blocks(self) -> tuple[Block, ...]:
         """One sentence, then one row a choice."""

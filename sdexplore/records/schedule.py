@@ -30,7 +30,7 @@ class Schedule(Shown):
         train_betas: β_t for t = 0, 1 …; None where the family has none (flow matching, EDM).
         train_sigmas: √(1−ᾱ_t)/√ᾱ_t for t = 0, 1 …; of flow matching τ/(1−τ), where τ = t/1000 is the share of noise;
             None where timesteps are no training steps.
-        source: The trace's fingerprint, or the pipeline's model.
+        source: The trace's fingerprint, or the pipeline's model, or where that has no name, its class.
         asked: Of a pipeline: the arguments of `sdx.schedule` beside it; None of a trace, or where they are not known.
         run: Of a trace: how it was made, as `trace.facts.facts_of` says it; empty of a pipeline.
     """

@@ -12,6 +12,7 @@ from ..base.options import Options, pinned
 from ..figures.picture import Picture
 from ..publish.material import material_of
 from ..publish.sidecars import drawn_otherwise, read_sidecar, sha256
+from ..trace.provenance import UNKNOWN
 from ..trace.trace import Trace
 from . import code_line
 from .pictures_of_steps import decoded_as_then
@@ -102,7 +103,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         apart = differences(source, trace)
         harmless &= all(one.harmless for one in apart)
         found += [f"Otherwise: {one}." for one in apart]
-        if trace.provenance.get("model") == "unknown":
+        if trace.provenance.get("model") == UNKNOWN:
             found.append("The pipeline does not say where its weights are from.")
     found += [said for trace, source in zip(traces, sources, strict=True) for said in decoded_as_then(trace, source)]
     with pinned(Options(lang=facts.get("lang", "en"), theme=facts.get("theme", "light"))):
@@ -114,7 +115,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         alt=facts.get("alt"),
         caption=facts.get("caption"),
         most_bytes=most if isinstance(most, int) else None,
-        theme=facts.get("theme", "light"),
+        theme=facts.get("theme", "light") if isinstance(made, Picture) else None,  # an animation has its own
     ).encoded
     found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
     verdict, said = _verdict(named(sidecar), facts, again.content, harmless=harmless)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from string import Formatter
+from types import MappingProxyType
 from typing import Final
 
 from ..base.display import width
@@ -41,6 +42,55 @@ def _seamless(template: str, fields: Mapping[str, object]) -> str:
 
 def _is_wide(character: str) -> bool:
     return width(character) == 2  # noqa: PLR2004  (columns)
+
+
+class Told(str):
+    """A sentence in English, for records and errors, which a figure says in the language of the options.
+
+    Attributes:
+        key: Of what the figure says, which may be less: it names no way out.
+        fields: What its template names; those that are a Told, or several, are said in that language too.
+    """
+
+    __slots__ = ("fields", "key")
+    key: str
+    fields: Mapping[str, object]
+
+    def __new__(cls, text: str, key: str = "", fields: Mapping[str, object] = MappingProxyType({})) -> "Told":  # noqa: PYI034  (the tests' type checker does not know Self)
+        """The sentence; without a key it is said in English always."""
+        made = super().__new__(cls, text)
+        made.key, made.fields = key, dict(fields)
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str, Mapping[str, object]]:  # type: ignore[override]
+        """What a copy or a pickle is made from."""
+        return str(self), self.key, self.fields
+
+
+def told(key: str, **fields: object) -> Told:
+    """The string of this key in English, as a Told. Several values of a field, in a tuple, are listed."""
+    comma = _TABLES["en"]["list.comma"]
+    written = {name: comma.join(map(str, one)) if isinstance(one, tuple) else one for name, one in fields.items()}
+    return Told(_TABLES["en"][key].format_map(written), key, fields)
+
+
+def worded(text: str) -> str:
+    """What a Told says in the language of the options; another text as it is."""
+    if not isinstance(text, Told) or not text.key:
+        return text
+    return wording(text.key, **{name: _worded(one) for name, one in text.fields.items()})
+
+
+def _worded(field: object) -> object:
+    if isinstance(field, tuple):
+        return listed(map(worded, field))
+    return worded(field) if isinstance(field, str) else field
+
+
+def why_of(error: Exception) -> str:
+    """What an error says; a Told where it says one."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Told) else str(error)
 
 
 def counted(number: int, thing: str) -> str:

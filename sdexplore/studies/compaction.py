@@ -15,7 +15,8 @@ from ..base import atomic_files
 from .parts import arrow, is_part, measures_of_part, new_name, parts_in, schema_of, write_as
 from .values import Kind
 
-_NOTE: Final = "_compaction.json"
+NOTE: Final = "_compaction.json"
+"""The note's name, in the study's folder."""
 FULL: Final = 4096
 """Rows from which on a part is no small one."""
 _MOST: Final = 50_000  # rows of a part that is put together
@@ -51,14 +52,14 @@ def compact(folder: Path, columns: Mapping[str, Kind], *, superseding: bool) -> 
             write_as(table, folder / _hidden(name), measures)
             new.append(name)
     old = [part.name for group in groups.values() for part in group]
-    atomic_files.write(folder / _NOTE, json.dumps({"new": new, "old": old}).encode())
+    atomic_files.write(folder / NOTE, json.dumps({"new": new, "old": old}).encode())
     finish(folder)
     arrow().default_memory_pool().release_unused()  # else a driver keeps what the largest tables took
 
 
 def finish(folder: Path) -> None:
     """Ends a compaction that was begun; one whose new parts were not all written is forgotten."""
-    note = folder / _NOTE
+    note = folder / NOTE
     if note.exists():
         told = _told(note)
         for name in told["new"]:
@@ -75,7 +76,7 @@ def finish(folder: Path) -> None:
 def replaced(folder: Path) -> frozenset[str]:
     """Names of parts whose rows stand in new parts already, while a compaction ends."""
     try:
-        told = _told(folder / _NOTE)
+        told = _told(folder / NOTE)
     except OSError:
         return frozenset()
     names = told["old"] if all((folder / name).exists() for name in told["new"]) else told["new"]

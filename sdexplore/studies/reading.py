@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +77,26 @@ class StudyTable(Shown):
                 raise TraceError(
                     f"study {manifest.identity} has no column {name!r}; {did_you_mean(str(name), manifest.columns)}"
                 )
-        expression = expression_of(where, manifest.columns) if isinstance(where, Mapping) else where
+        conditions = isinstance(where, Mapping)
+        expression = expression_of(where, manifest.columns) if conditions else where
+        read = {*wanted, *where} if conditions else set(wanted) if where is None else None
         for _ in range(_TRIES):
             try:
-                return self._read(manifest, wanted, expression)
+                return self._read(manifest, wanted, expression, read)
             except FileNotFoundError as error:
                 gone = error
             except (arrow().ArrowInvalid, arrow().ArrowTypeError, arrow().ArrowNotImplementedError) as error:
                 raise TraceError(f"study.table(where={where!r:.200}): {error}") from error
         raise TraceError(f"study {manifest.identity}: a part went away while it was read: {gone}")
 
-    def _read(self, manifest: Manifest, wanted: list[str], expression: Any) -> Any:  # noqa: ANN401  (pyarrow's)
-        pa, dataset = arrow(), self._dataset(manifest)
+    def _read(
+        self,
+        manifest: Manifest,
+        wanted: list[str],
+        expression: Any,  # noqa: ANN401  (pyarrow's)
+        read: Collection[str] | None,
+    ) -> Any:  # noqa: ANN401  (a DataFrame)
+        pa, dataset = arrow(), self._dataset(manifest, read)
         if manifest.superseding:  # runs are made again: of a run's two rows the later one counts
             every = dataset.to_table()
             later = every["identity"].to_pandas().duplicated(keep="last").to_numpy()
@@ -114,7 +122,9 @@ class StudyTable(Shown):
         """Names of parts that are no whole Parquet files, which the table leaves out; `Study.run` makes their runs."""
         return tuple(part.name for part in parts_in(self.folder) if not is_whole(part))
 
-    def _dataset(self, manifest: Manifest) -> Any:  # noqa: ANN401  (pyarrow's)
+    def _dataset(self, manifest: Manifest, read: Collection[str] | None) -> Any:  # noqa: ANN401  (pyarrow's)
+        """The rows as Arrow reads them; `read`: the columns that will be read, None where that is not known."""
+        del read  # it reads what is asked for of it
         pa = arrow()
         schema, paths = schema_of(manifest.columns), [str(part) for part in self._paths()]
         if not paths:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal, TypeAlias
@@ -15,6 +15,8 @@ Kind: TypeAlias = Literal["start", "text", "end", "padding", "truncated"]
 
 # What a stored Tokenization holds. Everything else follows from it.
 FACTS = ("tokenizer", "text", "max_length", "ids", "pieces", "kinds", "spans")
+HEADERS = ("position", "id", "text", "piece", "characters", "word", "part")
+"""Over the columns of `token_table`."""
 NAMES = "names"  # is stored too, where there are any
 
 
@@ -190,27 +192,35 @@ def _faults_of_names(names: object, length: int) -> Iterator[str]:
                 yield f"{clip(repr(span))} is no place of a name in the text"
 
 
-def token_chips(tokens: Sequence[Token]) -> Chips:
-    """A chip a token: every second word shaded, special ones faint, tokens that were cut off struck through."""
+def token_chips(tokens: Sequence[Token], said: Callable[[str], str] = str) -> Chips:
+    """A chip a token: every second word shaded, special ones faint, tokens that were cut off struck through.
+
+    Args:
+        said: Says "start", "end", "padding" and "cut off" in another language.
+    """
     runs = list(_runs(tokens))
     shown = runs if len(runs) <= MOST_ROWS else runs[: MOST_ROWS - 1]
-    chips = [_chip(run) for run in shown]
+    chips = [_chip(run, said) for run in shown]
     if len(runs) > len(shown):
         chips.append(Chip(f"… {count(len(runs) - len(shown))} more", kind="special"))
     return Chips(chips, in_text=False)
 
 
-def _chip(run: Sequence[Token]) -> Chip:
+def _chip(run: Sequence[Token], said: Callable[[str], str]) -> Chip:
     token = run[0]
     if token.span is None:
-        return Chip(token.kind, _place(run), "special")
+        return Chip(said(token.kind), _place(run, said), "special")
     shaded = token.word is not None and token.word % 2 == 1
     look = "lost" if token.kind == "truncated" else "shade" if shaded else "plain"
-    return Chip(_legible(token.text), f"{_place(run)}  {_part(token)}".rstrip(), look)
+    return Chip(_legible(token.text), f"{_place(run, said)}  {_part(token)}".rstrip(), look)
 
 
-def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
-    """A row a token, the padding in one row; repeated words with their occurrence: "cat #1"."""
+def token_table(tokens: Sequence[Token], words: Sequence[Word], said: Callable[[str], str] = str) -> Table:
+    """A row a token, the padding in one row; repeated words with their occurrence: "cat #1".
+
+    Args:
+        said: Says a heading of `HEADERS`, or what `token_chips` says, in another language.
+    """
     keys = [fold(word.text) for word in words]
     often = Counter(keys)
     names = [
@@ -219,9 +229,9 @@ def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
     ]
     rows = [
         (
-            _place(run),
+            _place(run, said),
             str(run[0].id),
-            _legible(run[0].text) if run[0].span else f"({run[0].kind})",
+            _legible(run[0].text) if run[0].span else f"({said(run[0].kind)})",
             run[0].piece,
             "{}:{}".format(*run[0].span) if run[0].span else "",
             names[run[0].word] if run[0].word is not None else "",
@@ -229,8 +239,7 @@ def token_table(tokens: Sequence[Token], words: Sequence[Word]) -> Table:
         )
         for run in _runs(tokens)
     ]
-    headers = ("position", "id", "text", "piece", "characters", "word", "part")
-    return Table(headers, rows, numeric=frozenset({"position", "id"}))
+    return Table(tuple(map(said, HEADERS)), rows, numeric=frozenset(map(said, HEADERS[:2])))
 
 
 def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
@@ -242,10 +251,10 @@ def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
             yield from ([token] for token in run)
 
 
-def _place(run: Sequence[Token]) -> str:
+def _place(run: Sequence[Token], said: Callable[[str], str]) -> str:
     first, last = run[0].position, run[-1].position
     if first is None:
-        return "cut off"
+        return said("cut off")
     return str(first) if first == last else f"{first}–{last}"
 
 

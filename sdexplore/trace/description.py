@@ -10,7 +10,7 @@ from .frame_axis import middle
 from .lazy import Part, held
 from .non_finite import in_words, non_finite
 from .preview import preview_in
-from .provenance import conditions_in_words
+from .provenance import conditions_in_words, model_in_words
 from .step_decoding import NAMES, StepPictures
 
 _UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
@@ -18,7 +18,7 @@ _UNITS = {Kind.BY_LAYER: "layer", Kind.BY_STEP: "step"}
 
 def blocks_of(trace: TraceFields) -> list[Block]:
     """The blocks of a trace's repr."""
-    model = trace.provenance.get("model", "?")
+    model = model_in_words(trace.provenance)
     prompt = f" {clip(trace.prompt, 80)!r}" if trace.prompt is not None else ""
     scheduler = trace.provenance.get("scheduler", {}).get("class", "?")
     lines: list[Block] = [

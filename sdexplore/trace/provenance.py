@@ -37,6 +37,8 @@ class ReconstructionFacts(TypedDict, total=False):
 Strength = float | Mapping[str, float] | None
 """Of an adapter, as `set_adapters` takes it: one number, or one for each part; None where it is not known any more."""
 
+UNKNOWN: Final = "unknown"
+"""The "model" of a pipeline that was made of parts, as in `Pipeline(**other.components)`: it has no name."""
 DEFAULTS: Final = "_use_default_values"
 """In the config of a scheduler: the arguments that nobody gave; diffusers makes the list from a set."""
 TOME_NOTE: Final = (
@@ -206,6 +208,12 @@ def adapter_in_words(adapter: AdapterFacts) -> str:
     if not adapter.get("in_weights"):
         return name
     return f"{name}, {'fused and unloaded, in the weights' if strength is None else 'fused'}"
+
+
+def model_in_words(provenance: Provenance) -> str:
+    """The name of a run's model; where no name is known, the class of its pipeline; "?" where that is not known."""
+    model = provenance.get("model", UNKNOWN)
+    return str(provenance.get("pipeline", "?") if model == UNKNOWN else model)
 
 
 def conditions_in_words(provenance: Provenance) -> Iterator[tuple[str, str]]:

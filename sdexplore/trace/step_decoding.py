@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ..base.errors import TraceError
+from ..strings.wording import Told, told, why_of
 from ..theory import Space, variance_preserving
 from .lazy import Part, array_of, row_of
 
@@ -144,9 +145,9 @@ class StepDecoding:
     def lacking(self) -> str | None:
         """Why no step can be decoded, in words; None where one can."""
         if self.decoder is None:
-            return "no VAE is at hand: the trace was read from a file, or its pipeline has none"
+            return told("decoding.no_vae")
         if not self.samples.names():
-            return "the trace holds no latents, or its scheduler's noise levels are not known"
+            return told("decoding.no_latents")
         return self.decoder.lacking()
 
     def picture(self, name: Name, step: int) -> UInt8[np.ndarray, "Y X 3"]:
@@ -183,7 +184,8 @@ class StepDecoding:
         try:
             picture = decoder(self.samples.of(name, step))
         except TraceError as error:
-            raise TraceError(f"step {step} cannot be decoded: {error}") from error
+            why, said = why_of(error), f"step {step} cannot be decoded: {error}"
+            raise TraceError(Told(said, why.key, why.fields) if isinstance(why, Told) else said) from error
         picture.flags.writeable = False
         return picture
 

@@ -1,25 +1,24 @@
 """What a pipeline is made of, by size."""
 
-from textwrap import wrap
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..base.display import count, size
+from ..base.display import count, size, width
 from ..figures.columns import BLOG_COLUMN
 from ..figures.font_families import drawable
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
+from ..figures.wrapping import wrapped
 from ..records.components import Component, Components
-from ..strings.wording import listed, wording
+from ..strings.wording import listed, worded, wording
 from .made_from import made_from
 
 _ROW, _LINE = 0.25, 0.16  # inches of a component, and of a fact
 _SIZE, _HIGH = 8.5, 0.62  # points; of a row, how high a bar is
 _CLASS, _BARS, _BAR, _KIND = 1.35, 3.75, 0.95, 6.75  # inches: where columns begin, a bar's most, where formats end
 _INK, _FAINT, _HEAD = "k", "#8a8a8a", "#555555"
-_LETTERS = 112  # of a fact in one line
+_LETTERS = 112.0  # of a fact in one line
 
 
 @made_from("pipeline", calls=["components"])
@@ -28,14 +27,16 @@ def components(parts: Components) -> Picture:
 
     Columns are name, class, parameters, then number format and device, and bytes. A component
     without parameters (tokenizer, scheduler) has no bar; one that the pipeline holds as null is grey. Beneath
-    stand the facts of `sdx.components`, in its own words.
+    stand the facts of `sdx.components`.
 
     Args:
         parts: What `sdx.components(pipe)` returns.
     """
     rows = list(parts.values())
     facts = [wording("components.facts")] * bool(parts.summary)
-    facts += [line for name, what in parts.summary.items() for line in wrap(f"{name}: {what}", _LETTERS)]
+    for name, what in parts.summary.items():
+        fact = wording("components.fact", name=worded(name), what=worded(what))
+        facts += wrapped(fact, _LETTERS, width).split("\n")
     most = max((row.parameters or 0 for row in rows), default=0) or 1
     with style():
         high = _ROW * (len(rows) + 1) + _LINE * len(facts) + 0.55

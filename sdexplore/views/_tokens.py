@@ -11,12 +11,11 @@ from ..base.display import clip, count, width
 from ..base.errors import TokenError
 from ..figures.columns import BLOG_COLUMN
 from ..figures.font_families import drawable
-from ..figures.names import parting_named, quoted
+from ..figures.names import notes_named, quoted
 from ..figures.panels import panel_grid
 from ..figures.picture import Picture, style
 from ..figures.wrapping import wrapped
 from ..strings.wording import counted, wording
-from ..text.shared_keys import SharedKeys
 from ..text.tokenization import Token, Tokenization, Tokenizations
 from .made_from import made_from
 
@@ -87,7 +86,7 @@ def tokens(source: Tokenization | Tokenizations) -> Picture:
             tokens=counted(len(real), "token"),
             pieces=clip(" | ".join(t.text for t in real), 400),
             lost=counted(lost, "token"),
-            notes="".join(wording("tokens.note", note=clip(note, 300)) for note in _worded(source)),
+            notes="".join(wording("tokens.note", note=clip(note, 300)) for note in notes_named(source)),
         ),
         caption=wording("tokens.caption.lost" if lost else "tokens.caption"),
         call=f"sdx.views.tokens(sdx.tokens(pipe, {first.typed!r}){one_of})",
@@ -104,19 +103,7 @@ def _head(one: Tokenization, name: str, drawn: int) -> str:
 
 def _notes(source: Tokenization | Tokenizations) -> list[str]:
     """What a reader should know of these tokens, in lines that fit the figure."""
-    return [line for note in _worded(source) for line in wrapped(note.strip(), _LINE, width).split("\n")]
-
-
-def _worded(source: Tokenization | Tokenizations) -> list[str]:
-    """The notes of `sdx.tokens`; that tokenizers part in the language of figures, others in its own words."""
-    if isinstance(source, Tokenization):
-        return []
-    found: list[str] = []
-    for note in source.notes:
-        named = [(name, 0) for name in source if f"{name} has " in note]
-        keys = SharedKeys.of(source, named)
-        found.append(parting_named(keys) if keys.parting == note else note)
-    return found
+    return [line for note in notes_named(source) for line in wrapped(note.strip(), _LINE, width).split("\n")]
 
 
 def _drawn(one: Tokenization) -> list[Token]:

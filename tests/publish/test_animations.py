@@ -84,6 +84,19 @@ def test_dark_is_dark_and_the_maps_have_the_same_colours(trace, made):
     assert yellow[0] == yellow[1] > 100
 
 
+def test_the_theme_that_is_set_is_that_of_an_animation_and_its_line_says_so(trace):
+    with sdx.set_options(theme="dark"):
+        dark = sdx.animation(trace, steps=[0])
+        light = sdx.animation(trace, steps=[0], theme="light")
+    with sdx.set_options(theme="transparent"), pytest.raises(TraceError, match=r"'transparent'.*theme='light'"):
+        sdx.animation(trace)
+    assert (dark.theme, light.theme) == ("dark", "light")
+    assert dark.frames[0][0, 0].max() < 40
+    assert light.frames[0][0, 0].min() == 255
+    assert "theme='dark'" in dark.call  # the line makes it again wherever it is run
+    assert "theme='light'" in light.call
+
+
 @pytest.mark.parametrize("ending", ["webp", "gif", "mp4"])
 def test_every_format_holds_the_frames_for_their_time(tmp_path, made, ending):
     path = made.save(tmp_path / "new" / f"cat.{ending}")

@@ -38,7 +38,8 @@ def published(tmp_path_factory, pipe):
     batch = sdx.run(pipe, "a cat", seed=9, num_images_per_prompt=2, **CALL)
     article = sdx.Article(SLUG, root=root)
     article.add(sdx.views.attention(trace, ["cat"], steps=slice(1, None)), key="view", theme="dark", width=300)
-    article.add(trace, key="picture").add(sdx.animation(trace, "cat"), key="moving")
+    with sdx.set_options(theme="dark"):
+        article.add(trace, key="picture").add(sdx.animation(trace, "cat"), key="moving")
     article.add(sdx.views.attention_compare(trace, other, ["a"]), key="two")
     article.add(sdx.views.guidance(several), key="grid")
     article.add(batch[1], key="second")
@@ -57,6 +58,15 @@ def test_it_is_the_same_to_the_byte(published, pipe, number):
     assert repr(made).startswith("The same picture.")
     assert sdx.reproduce(file, pipe).same  # by the picture's own name
     assert pipe.scheduler is scheduler
+
+
+def test_an_animation_of_a_dark_page_is_made_again_also_where_its_sidecar_names_the_page_in_its_line_alone(
+    published, pipe, tmp_path
+):
+    facts = json.loads((published / "003.json").read_text())
+    assert (facts["key"], facts["theme"]) == ("moving", "dark")
+    (tmp_path / "003.json").write_text(json.dumps(facts | {"theme": "light"}))
+    assert sdx.reproduce(tmp_path / "003.json", pipe).same
 
 
 def test_the_scheduler_is_the_one_it_had(tmp_path, pipe):

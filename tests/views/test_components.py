@@ -3,8 +3,10 @@
 import numpy as np
 from boxes import again, boxes, equal, written
 
+import sdexplore as sdx
 from sdexplore import views
 from sdexplore.records.components import Component, Components
+from sdexplore.strings.wording import told
 
 EVIL = "$x$ </script> 🌸"
 
@@ -44,6 +46,26 @@ def test_components_are_bars_by_parameters():
         assert said in picture.alt
     assert picture.caption.endswith(" unet.")
     equal(picture, again(picture, components=lambda _: parts()))
+
+
+def test_facts_stand_beneath_in_the_language_that_is_set():
+    facts = {
+        told("components.fact.name.guidance"): told("components.fact.guidance.used", scale=7.5),
+        told("components.fact.name.cross"): told(
+            "components.fact.layers",
+            layers=told("count.layer.other", n=2),
+            where=(told("components.fact.layers.at", n=1, y=8, x=4), told("components.fact.layers.at", n=1, y=4, x=2)),
+        ),
+    }
+    found = Components("StableDiffusionPipeline", parts().entries, facts)
+    assert found.summary["guidance"] == "in use in the last run, guidance_scale 7.5"
+    english = views.components(found).figure.get_supxlabel()
+    assert english.endswith("guidance_scale 7.5\ncross-attention: 2 layers: 1 at 8 × 4, 1 at 4 × 2")
+    with sdx.set_options(lang="ja"):
+        japanese = views.components(found).figure.get_supxlabel()
+        assert "in use in the last run" in repr(found)  # a repr stays English
+    assert "クロスアテンション: 2 層（8 × 4 に 1 層、4 × 2 に 1 層）" in japanese
+    assert "guidance:" not in japanese
 
 
 def test_components_of_a_hostile_and_of_an_empty_pipeline():

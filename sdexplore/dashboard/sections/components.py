@@ -11,10 +11,12 @@ from ...base.errors import InspectionError, TraceError
 from ...figures.picture import Picture
 from ...records.tree import ModuleNode, ModuleTree
 from ...strings.wording import wording
+from ...trace.provenance import model_in_words
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import button, close, column, control, follow, labelled, row
 from ..module_tree import Branch, stream
+from ..records_in_words import components_in_words
 from .section import Section
 
 ATTENTION = "Attention"
@@ -73,7 +75,7 @@ class ComponentsSection(Section):
         from ...model.inspection.components import components, denoiser_name
 
         found = components(self.board.pipe)
-        self._parts.value = found._repr_html_()
+        self._parts.value = to_html(components_in_words(found))
         networks = [name for name, part in found.items() if part.parameters]
         self._which.options = networks
         with suppress(InspectionError):  # it has none
@@ -109,8 +111,9 @@ class ComponentsSection(Section):
         rows = [(name, str(cls)) for name, cls in trace.provenance.get("components", {}).items()]
         scheduler = trace.provenance.get("scheduler", {})
         rows += [(f"scheduler.{key}", repr(value)) for key, value in scheduler.get("config", {}).items()]
-        made_by = {name: trace.provenance.get(name, "?") for name in ("pipeline", "model")}
-        heading = Line(wording("dashboard.components.of_model", **made_by), strong=True)
+        pipeline, model = trace.provenance.get("pipeline", "?"), model_in_words(trace.provenance)
+        named = wording("dashboard.components.of_model", pipeline=pipeline, model=model)
+        heading = Line(pipeline if model == pipeline else named, strong=True)
         note = Line(wording("dashboard.components.recorded"))
         heads = (wording("dashboard.components.part"), wording("dashboard.value"))
         self._parts.value = to_html([heading, note, Table(heads, rows)])

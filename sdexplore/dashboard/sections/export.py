@@ -61,6 +61,13 @@ class ExportSection(Section):
         }
         for one in self._fields.values():
             follow(one, self._moved)
+        self._title = control(
+            widgets.Text,
+            *labelled("dashboard.export.title"),
+            value=place.title,
+            continuous_update=False,
+        )
+        follow(self._title, self._titled)
         self._held = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._file = control(widgets.Text, *labelled("dashboard.export.file"), value="trace")
         actions = row(
@@ -72,7 +79,15 @@ class ExportSection(Section):
         self._status = Status()
         self._status.widget.layout.display = "none"
         self.widget = column(
-            [*self._fields.values(), self.message.widget, self._held, self._file, actions, self._status.widget],
+            [
+                *self._fields.values(),
+                self._title,
+                self.message.widget,
+                self._held,
+                self._file,
+                actions,
+                self._status.widget,
+            ],
             padding="6px 0",
         )
 
@@ -80,11 +95,29 @@ class ExportSection(Section):
         """Takes over the article that is named now, and shows what it holds."""
         for name, one in self._fields.items():
             setattr(self.board.article, name, one.value)
+        if self._title.value and self._has_figures():
+            self._title.value = ""  # it was typed for another article, and this one has its own
         self.draw()
+
+    def _titled(self) -> None:
+        """Takes over the title; an article that holds figures is written with it."""
+        place = self.board.article
+        place.title = self._title.value
+        self.draw()
+        if place.title.strip() and self._has_figures():
+            self._attempt(lambda: self.message.say(wording("dashboard.article.written", path=place.opened().save())))
+
+    def _has_figures(self) -> bool:
+        """Whether there is such an article; of one that the site would refuse, False."""
+        try:
+            return bool(self.board.article.opened().pictures)
+        except SdexploreError:
+            return False
 
     def _draw(self) -> None:
         self._held.value = ""
         article = self.board.article.opened()
+        self._title.placeholder = self.board.article.title_for()
         held = article.pictures
         self._held.value = "".join(_row(key, entry, article.file_of(key)) for key, entry in held.items())
         self.message.say(wording("dashboard.export.holds" if held else "dashboard.export.empty"))

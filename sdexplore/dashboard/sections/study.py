@@ -9,6 +9,7 @@ from ...base.display import count
 from ...base.errors import TraceError
 from ...figures.picture import Picture
 from ...strings.wording import counted, wording
+from ...studies.kept_table import KeptTable
 from ...studies.reading import StudyTable
 from ...studies.rows import Page, measured, page_of, usual_columns
 from ...studies.values import Kind
@@ -29,7 +30,8 @@ _COLUMNS: Final = 10  # more would be too narrow to be read
 class StudySection(Section):
     """A page of rows, which a press on a heading sorts; conditions on columns; a measure over a factor.
 
-    The table is read anew whenever the tab is opened or a control is moved, so that a study can grow meanwhile.
+    Whenever the tab is opened or a control is moved, the study may have grown: the table is read anew if its files have
+    changed, and only then.
     """
 
     title: ClassVar[str] = "Study"
@@ -38,7 +40,7 @@ class StudySection(Section):
 
     def __init__(self, board: Board, study: StudyTable) -> None:
         super().__init__(board)
-        self._study = study
+        self._study, self._kept = study, KeptTable(study)
         self._first, self._sort, self._descending = 0, None, False  # type: tuple[int, str | None, bool]
         self._kinds: Mapping[str, Kind] = {}
         self._page = Page((), 0, 0)
@@ -47,7 +49,7 @@ class StudySection(Section):
         self._says = Message()
         self._says.widget.layout.width = "auto"
         refresh = button(*labelled("dashboard.study.refresh"), self.draw, icon="refresh")
-        self._filter = RowFilter(study, self._from_the_first, self.message.fail)
+        self._filter = RowFilter(self._kept, self._from_the_first, self.message.fail)
         self._columns = control(
             widgets.SelectMultiple,
             wording("dashboard.study.columns"),
@@ -87,7 +89,7 @@ class StudySection(Section):
         )
 
     def _draw(self) -> None:
-        self._offer(self._study.kinds)
+        self._offer(self._kept.kinds)
         self._show_rows()
         self.message.say(wording("dashboard.study.no_row_left") if self._filter.where and not self._page.found else "")
         if not self._attempt(self._show_figure):
@@ -99,7 +101,7 @@ class StudySection(Section):
             return
         added = [name for name in measured(kinds) if name not in self._kinds] if self._kinds else []
         self._settled = False
-        usual = usual_columns(self._study)
+        usual = usual_columns(self._kept)
         chosen = [name for name in self._columns.value if name in kinds] or usual
         self._kinds = kinds
         self._columns.options = [*usual, *(name for name in kinds if name not in (*usual, "call"))]
@@ -118,7 +120,7 @@ class StudySection(Section):
         columns, where = self._shown_columns(), self._filter.where
         named = [name for name in ("run.prompt", "seed") if name in self._kinds]
         self._page = page_of(
-            self._study,
+            self._kept,
             [*columns, *named],
             where=where or None,
             sort=self._sort,
@@ -127,14 +129,14 @@ class StudySection(Section):
             most=ROWS,
         )
         self._first = page = self._page.first
-        how = self._study.progress()
+        how = self._kept.progress()
         said = wording("dashboard.study.says", study=how.study, rows=counted(how.rows, "row"))
         if how.planned is not None:
             planned = counted(how.planned, "planned_run")
             said = wording("dashboard.study.says.planned", said=said, planned=planned)
         if how.errors:
             said = wording("dashboard.study.says.failed", said=said, errors=count(how.errors))
-        for file in self._study.damaged:
+        for file in self._kept.damaged:
             said = wording("dashboard.study.says.lost", said=said, file=file)
         self._says.say(said)
         last = page + len(self._page.rows)
@@ -184,7 +186,7 @@ class StudySection(Section):
             self.box.clear()
             return
         clusters = {} if "run.prompt" in self._kinds else {"clusters": "identity"}
-        self._show(lambda: study_distribution(self._study, what, over=over, where=where or None, **clusters))
+        self._show(lambda: study_distribution(self._kept, what, over=over, where=where or None, **clusters))
 
     def _moved(self) -> None:
         if self._settled:
@@ -223,6 +225,7 @@ class StudySection(Section):
     def clear(self) -> None:
         """Removes the table and the figure."""
         super().clear()
+        self._kept.forget()
         self._table.clear()
         self._code.show()
         self._place.say("")

@@ -11,6 +11,7 @@ from ...text.tokenization import Tokenizations
 from ..article_form import ArticleForm
 from ..board import Board
 from ..controls import column
+from ..records_in_words import tokens_in_words
 from .section import Section
 
 
@@ -29,7 +30,9 @@ class TokensSection(Section):
         )
 
     def _draw(self) -> None:
-        html = [to_html([Line(title, strong=True)]) + tokens._repr_html_() for title, tokens in self._found()]
+        html = [
+            to_html([Line(title, strong=True)]) + to_html(tokens_in_words(tokens)) for title, tokens in self._found()
+        ]
         self._tokens.value = "<br>".join(html) or to_html([Line(wording("dashboard.tokens.none"))])
         self.message.say("")
 

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from ...strings.wording import told
 from .pipeline_parts import parts
 
 _FOUND: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[str, ...]]] = WeakKeyDictionary()
@@ -38,8 +39,9 @@ def _writes(tensor: torch.Tensor) -> int:
 
 
 def _words(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"NaN or infinite weights in {names[0]}{more}"
+    if len(names) == 1:
+        return told("components.fact.broken", weight=names[0])
+    return told("components.fact.broken.more", weight=names[0], more=len(names) - 1)
 
 
 def _finite(tensor: torch.Tensor) -> bool:

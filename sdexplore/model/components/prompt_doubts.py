@@ -4,8 +4,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...base.display import clip, counted
+from ...base.display import clip
 from ...base.errors import InspectionError, RunError
+from ...strings.wording import told
 from ...text.shared_keys import SharedKeys
 from ...text.tokenization import Tokenization
 from ..families import family_of
@@ -82,19 +83,22 @@ def refuse_unknown_ids(pipe: Any, found: Mapping[str, Tokenization], function: s
 def _unused_vectors(read: Tokenization, tokenizer: Any) -> Iterator[str]:
     known = vectors_of(tokenizer)
     first = {numbers[0]: name for name, numbers in known.items() if len(numbers) > 1}
-    told = set()
+    named = set()
     ids = [token.id for token in read.tokens]
     for place, token in enumerate(read.tokens):
         name = first.get(token.id)
-        if name is None or token.span is None or name in told:
+        if name is None or token.span is None or name in named:
             continue
         numbers = known[name]
         if ids[place : place + len(numbers)] != numbers:
-            told.add(name)
-            lower = f"; load it with token={name.lower()!r}" if name != name.lower() else f"; type it {name!r}"
-            yield (
-                f"{token.text!r} stands for the first of {name}'s {len(numbers)} vectors alone: {read.tokenizer} "
-                f"lower-cases the prompt, and diffusers does not find the name{lower}"
+            named.add(name)
+            yield told(
+                f"tokens.doubt.vectors.{'typed' if name == name.lower() else 'loaded'}",
+                text=repr(token.text),
+                name=name,
+                vectors=len(numbers),
+                tokenizer=read.tokenizer,
+                right=repr(name.lower()),
             )
 
 
@@ -141,20 +145,23 @@ def _other_sequence(pipe: Any, read: Tokenization, tokenizer: Any, decided: int 
         name for name in vars(pipe) if name.startswith("prompt_template")
     ]
     if template or getattr(tokenizer, "chat_template", None):
-        how = f" ({template[0]})" if template else ""
-        yield (
-            f"{type(pipe).__name__} puts the prompt into a template{how} before {read.tokenizer} reads it: {encoder} "
-            "is fed a longer sequence, in which these positions are moved"
-        )
+        facts = {"pipeline": type(pipe).__name__, "tokenizer": read.tokenizer, "encoder": encoder}
+        if template:
+            yield told("tokens.doubt.template.named", template=template[0], **facts)
+        else:
+            yield told("tokens.doubt.template", **facts)
     elif "max_sequence_length" in given and given["max_sequence_length"] != read.max_length:
         length = given["max_sequence_length"]
         if read.max_length is not None and decided == read.max_length:
             return
-        default = f", by default {length}" if isinstance(length, int) else ""
-        shown = "of any length" if read.max_length is None else f"cut and padded to {read.max_length}"
-        yield (
-            f"{type(pipe).__name__} cuts and pads to max_sequence_length{default}: {encoder} is fed a sequence of that "
-            f"length, and this one is {shown}; words stand at the same positions"
+        most = told("tokens.doubt.default", length=length) if isinstance(length, int) else "max_sequence_length"
+        shown = "any" if read.max_length is None else "cut"
+        yield told(
+            f"tokens.doubt.length.{shown}",
+            pipeline=type(pipe).__name__,
+            most=most,
+            encoder=encoder,
+            length=read.max_length,
         )
 
 
@@ -175,8 +182,11 @@ def _beyond(pipe: Any, read: Tokenization) -> str | None:
     if beyond is None:
         return None
     shown = repr(clip(beyond.text, 40)) if beyond.text else beyond.kind
-    return (
-        f"{read.tokenizer} gives {shown} the id {beyond.id}, and the {type(encoder).__name__} has embeddings for "
-        f"{counted(rows, 'id')} alone: they do not belong together, or a textual inversion was added to one of them "
-        "only; load it with pipe.load_textual_inversion"
+    return told(
+        "tokens.doubt.beyond",
+        tokenizer=read.tokenizer,
+        token=shown,
+        id=beyond.id,
+        encoder=type(encoder).__name__,
+        rows=rows,
     )

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ...trace.provenance import UNKNOWN
+
 MINI = Path(__file__).resolve().parents[2] / "mini" / "pipeline"
 """The folder of the embedded model."""
 
@@ -12,10 +14,10 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def model_source(pipe: Any) -> str:
-    """The name of a pipeline's source: "mini", a hub id, the last name of a folder or "unknown"; never a local path."""
+    """The name of a pipeline's source: "mini", a hub id, the last name of a folder or UNKNOWN; never a local path."""
     name = str(getattr(getattr(pipe, "config", None), "_name_or_path", None) or "")
     if not name:
-        return "unknown"
+        return UNKNOWN
     path = Path(name)
     if name == "mini" or path.resolve() == MINI:
         return "mini"
@@ -24,3 +26,9 @@ def model_source(pipe: Any) -> str:
     if HUB_ID.fullmatch(name) and not path.is_dir():
         return name
     return re.split(r"[/\\]", str(path.resolve()))[-1]
+
+
+def model_name(pipe: Any) -> str:
+    """The name of a pipeline's source, or where it has none, of its class."""
+    source = model_source(pipe)
+    return type(pipe).__name__ if source == UNKNOWN else source

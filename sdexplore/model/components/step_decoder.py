@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from ...base.error_lines import named_line
 from ...base.errors import TraceError
 from ...base.user_warnings import warn_user
+from ...strings.wording import Told, told
 from ...trace.step_decoding import made_by
 from . import decoding
 from .memory import give_back, ran_out
@@ -47,12 +48,13 @@ class PipelineDecoder:
         """Why it cannot decode any more, in words; None while it can."""
         pipe, vae = self._pipe(), self._vae()
         if pipe is not None and autoencoder(pipe) is not vae:
-            what = "None" if autoencoder(pipe) is None else "another one than in the run"
-            return f"pipe.vae is {what} now: put the first one back, or {_WAY_OUT}"
+            what, key = ("None", "none") if autoencoder(pipe) is None else ("another one than in the run", "other")
+            return Told(f"pipe.vae is {what} now: put the first one back, or {_WAY_OUT}", f"decoding.vae.{key}")
         if vae is None or pipe is None:
-            return (
+            return Told(
                 "the pipeline is not there any more, and a trace does not keep it: keep it, or save the trace while it "
-                f"is there; {_WAY_OUT}"
+                f"is there; {_WAY_OUT}",
+                "decoding.gone",
             )
         return None
 
@@ -75,7 +77,7 @@ class PipelineDecoder:
         """The picture that the VAE makes of latents on the variance-preserving scale."""
         pipe, vae = self._pipe(), self._vae()
         if (why := self.lacking()) is not None or pipe is None or vae is None:
-            raise TraceError(f"{why}")
+            raise TraceError(why)
         device = decoding.device_of_decoder(pipe)
         now = VaeCondition.of(vae, device)
         if (changes := self._then.changes(now, max(latents.shape[-2:]))) is not None:
@@ -165,10 +167,14 @@ def _decoded(vae: Any, processor: Any, device: torch.device, latents: np.ndarray
         if ran_out(error):
             give_back(error)
             raise TraceError(
-                f"memory does not suffice ({named_line(error)}); with pipe.vae.enable_tiling(), "
-                "trace.decode(with_=pipe.vae) needs less"
+                Told(
+                    f"memory does not suffice ({named_line(error)}); with pipe.vae.enable_tiling(), "
+                    "trace.decode(with_=pipe.vae) needs less",
+                    "decoding.memory",
+                    {"error": named_line(error)},
+                )
             ) from error
-        raise TraceError(f"the decoder failed: {named_line(error)}") from error
+        raise TraceError(told("decoding.failed", error=named_line(error))) from error
 
 
 made_by(decoder_of)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ...base.display import clip, counted
+from ...strings.wording import Told, told
 from ...trace.provenance import DEFAULTS
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -52,21 +53,24 @@ class VaeCondition:
             side: The longer side of the latents.
         """
         if self.dtype != now.dtype:
-            return (
+            return Told(
                 f"the VAE is {now.dtype} now and was {self.dtype} in the run, so that pictures would differ by "
-                "rounding: trace.decode(with_=pipe.vae) decodes as it is, and its pictures say so"
+                "rounding: trace.decode(with_=pipe.vae) decodes as it is, and its pictures say so",
+                "decoding.dtype",
+                {"now": now.dtype, "then": self.dtype},
             )
         names = self.config.keys() | now.config.keys()
         if other := sorted(name for name in names if self.config.get(name) != now.config.get(name)):
             before, after = (clip(str(one.config.get(other[0])), 40) for one in (self, now))
-            return f"the config of the VAE was changed since the run: {other[0]} was {before} and is {after}"
+            return told("decoding.config", name=other[0], before=before, after=after)
         if (otherwise := self._otherwise(now, side)) is not None:
             return otherwise
         if self.sums.keys() != now.sums.keys():
-            return "the VAE has other layers than in the run"
+            return told("decoding.layers")
         if weights := list(self._other_weights(now)):
-            more = f" and {len(weights) - _SHOWN} more" if len(weights) > _SHOWN else ""
-            return f"the weights of the VAE were changed since the run: {', '.join(weights[:_SHOWN])}{more}"
+            more = len(weights) - _SHOWN
+            named = ", ".join(weights[:_SHOWN])
+            return told(f"decoding.weights{'.more' if more > 0 else ''}", weights=named, more=more)
         return None
 
     def _otherwise(self, now: "VaeCondition", side: int) -> str | None:
@@ -75,15 +79,17 @@ class VaeCondition:
         if then_tiled != now_tiled or (now_tiled and self.tiles != now.tiles):
             how = {False: "at once", True: "in tiles"}
             other = " of another size" if now_tiled and then_tiled else ""
-            return (
+            return Told(
                 f"the VAE decodes {how[now_tiled]}{other} now, and decoded {how[then_tiled]} in the run, so that "
                 "pictures would differ at the seams: trace.decode(with_=pipe.vae) decodes as it is, and its "
-                "pictures say so"
+                "pictures say so",
+                "decoding.tiles",
             )
         if self.hooks != now.hooks:
-            return (
+            return Told(
                 f"the modules of the VAE have {counted(now.hooks, 'hook')} and had {self.hooks} in the run, and a hook "
-                "can change a picture: remove it, or trace.decode(with_=pipe.vae) decodes as it is"
+                "can change a picture: remove it, or trace.decode(with_=pipe.vae) decodes as it is",
+                "decoding.hooks",
             )
         return None
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...base.errors import InspectionError
+from ...strings.wording import Told
 from ..families import family_of
 from .pipeline_parts import autoencoder
 
@@ -28,8 +29,11 @@ def vae_of_another_family(pipe: Any) -> str | None:
     factor = getattr(config, "scaling_factor", None)
     if expected is None or factor is None or factor == expected or factor not in _FACTORS:
         return None
-    return (
-        f"the VAE is that of {_FACTORS[factor]} (scaling_factor {factor:g}), and the denoiser was trained on those of "
-        f"{_FACTORS.get(expected, 'another')} (scaling_factor {expected:g}): pictures will have wrong colours and "
-        "contrast. Load the right VAE and give it as load(…, vae=…)"
+    own, trained = _FACTORS[factor], _FACTORS.get(expected, "another")
+    return Told(
+        f"the VAE is that of {own} (scaling_factor {factor:g}), and the denoiser was trained on those of "
+        f"{trained} (scaling_factor {expected:g}): pictures will have wrong colours and "
+        "contrast. Load the right VAE and give it as load(…, vae=…)",
+        "components.fact.other_vae",
+        {"own": own, "factor": f"{factor:g}", "trained": trained, "expected": f"{expected:g}"},
     )

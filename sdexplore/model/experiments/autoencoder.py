@@ -15,7 +15,7 @@ from ..components import decoding
 from ..components.pictures import Picture, rgb
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import autoencoder, latent_grid, vae_scale_factor
-from ..components.source_name import model_source
+from ..components.source_name import model_name
 from ..components.weights_present import without_weights
 from ..runs.check_sizes import check_sides
 
@@ -58,7 +58,7 @@ def _reconstructed(pipe: Any, image: Picture, size: dict[str, Any], function: st
             preview=linear_preview(latents, matrix),
             preview_r2=_r2([latents], [_block_means(pixels, latents.shape[1:])], matrix),
             scale=_scale(pipe),
-            model=model_source(pipe),
+            model=model_name(pipe),
         )
 
 

@@ -12,10 +12,10 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from ...base.display import counted
 from ...base.errors import InspectionError
 from ...records.components import Component, Components
 from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
+from ...strings.wording import told
 from ..components.adapters import counted_parameters, fused_copies
 from ..components.finite_weights import broken_weights
 from ..components.meta_networks import Shape, attention_facts, blueprint, example_inputs, grids, watched_pass
@@ -248,30 +248,32 @@ def _component(name: str, held: Any) -> Component:
 
 def _summary(pipe: Any) -> Iterator[tuple[str, str]]:
     for name, what in broken_weights(pipe).items():
-        yield f"broken {name}", what
+        yield told("components.fact.name.broken", component=name), what
     if chosen := fit_of(pipe):
-        yield "fit", str(chosen)
-    yield "guidance", _guidance(pipe)
+        yield told("components.fact.name.fit"), chosen.in_a_line
+    yield told("components.fact.name.guidance"), _guidance(pipe)
     scheduler = getattr(pipe, "scheduler", None)
     if scheduler is not None:
-        yield "scheduler", type(scheduler).__name__
-        flow = "flow" if "Flow" in type(scheduler).__name__ else "not in the scheduler's config"
-        yield "prediction type", str(getattr(scheduler.config, "prediction_type", flow))
+        yield told("components.fact.name.scheduler"), type(scheduler).__name__
+        untold = told(f"components.fact.prediction.{'flow' if 'Flow' in type(scheduler).__name__ else 'untold'}")
+        predicts = getattr(scheduler.config, "prediction_type", untold)
+        yield told("components.fact.name.prediction"), predicts if isinstance(predicts, str) else str(predicts)
     if (strange := vae_of_another_family(pipe)) is not None:
-        yield "VAE", strange
+        yield told("components.fact.name.vae"), strange
+    attention = told("components.fact.name.attention")
     try:
-        yield "latents", _latents(pipe)
+        yield told("components.fact.name.latents"), _latents(pipe)
         layers = attention_layers(pipe)
     except InspectionError as error:
-        yield "attention", str(error)
+        yield attention, told("components.fact.refused", why=str(error))
         return
     if family_of(pipe).video:
-        yield "attention", "over frames; no run records it"
+        yield attention, told("components.fact.over_frames")
         return
     by_kind = {kind: [one for one in layers if one.kind == kind] for kind in ("cross", "self", "joint")}
     for kind, several in by_kind.items():
         if several or (kind != "joint" and not by_kind["joint"]):
-            yield f"{kind}-attention", _by_resolution(several)
+            yield told(f"components.fact.name.{kind}"), _by_resolution(several)
 
 
 def _latents(pipe: Any) -> str:
@@ -280,9 +282,11 @@ def _latents(pipe: Any) -> str:
     taken = family.in_channels(pipe)
     vae = getattr(getattr(pipe, "vae", None), "config", None)
     channels = getattr(vae, "latent_channels", taken)
-    extra = f"; the {family.title} takes {taken} channels" if taken != channels else ""
-    image = f"{'a frame' if family.video else 'an image'} of {y * factor} × {x * factor} pixels"
-    return f"{channels} channels of {y} × {x} for {image}{extra}"
+    of = "frame" if family.video else "image"
+    said = told(f"components.fact.latents.{of}", channels=channels, y=y, x=x, height=y * factor, width=x * factor)
+    if taken == channels:
+        return said
+    return told("components.fact.latents.taken", said=said, denoiser=family.title, taken=taken)
 
 
 def _guidance(pipe: Any) -> str:
@@ -290,12 +294,15 @@ def _guidance(pipe: Any) -> str:
         scale, embedded = pipe.guidance_scale, family_of(pipe).embeds_guidance(pipe)
         active = embedded or getattr(pipe, "do_classifier_free_guidance", False)
     except (AttributeError, InspectionError):  # before its first call, a pipeline of diffusers has neither
-        return "not run yet"
-    return f"{'in use' if active else 'not in use'} in the last run, guidance_scale {scale}"
+        return told("components.fact.guidance.not_run")
+    return told(f"components.fact.guidance.{'used' if active else 'not_used'}", scale=scale)
 
 
 def _by_resolution(layers: list[AttentionLayer]) -> str:
+    said = told(f"count.layer.{'one' if len(layers) == 1 else 'other'}", n=len(layers))
     grouped = Counter(layer.resolution for layer in layers if layer.resolution)
     largest_first = sorted(grouped.items(), key=lambda item: item[0], reverse=True)
-    where = ", ".join(f"{number} at {y} × {x}" for (y, x), number in largest_first)
-    return f"{counted(len(layers), 'layer')}{': ' * bool(where)}{where}"
+    if not largest_first:
+        return said
+    where = tuple(told("components.fact.layers.at", n=number, y=y, x=x) for (y, x), number in largest_first)
+    return told("components.fact.layers", layers=said, where=where)

@@ -11,7 +11,7 @@ import torch
 from ...base.errors import RunError, SdexploreError
 from ...records.schedule import Schedule, schedule_of_trace, trained
 from ...trace.trace import Trace
-from ..components.source_name import model_source
+from ..components.source_name import model_name
 from ..runs.check_call import check_counts
 from ..runs.provenance import plain
 from ..schedulers import noise_levels
@@ -69,7 +69,7 @@ def schedule(source: Any, *, num_inference_steps: int | None = None, scheduler: 
         space=noise_levels.space(walked) or "unknown",
         timesteps=timesteps,
         sigmas=sigmas,
-        source=model_source(source),
+        source=model_name(source),
         asked={"num_inference_steps": num_inference_steps, "scheduler": scheduler},
         **trained(name, plain(dict(chosen.config)), timesteps),
     )

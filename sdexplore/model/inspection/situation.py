@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
-from ..components.source_name import model_source
+from ..components.source_name import model_name, model_source
 from ..families import family_of
 
 _EMBEDDED: Final = 20  # as many named things are drawn as with 50 (its model card says how that was measured)
@@ -21,7 +21,7 @@ class Situation:
     """Where a pipeline is, and how much memory its process holds now.
 
     Attributes:
-        model: Where it came from.
+        model: Where it came from; of a pipeline that was made of parts, its class.
         pipeline: Its class.
         device, dtype: Of the denoiser; the device is where it computes, if its weights are offloaded.
         bytes: Allocated on the GPU, or the memory of the whole process where there is none.
@@ -42,7 +42,7 @@ def situation(pipe: Any) -> Situation:
     device = device_of(pipe)
     sample = family_of(pipe).sample_size(pipe)
     return Situation(
-        model=model_source(pipe),
+        model=model_name(pipe),
         pipeline=type(pipe).__name__,
         device=str(device),
         dtype=str(parameter.dtype).removeprefix("torch."),

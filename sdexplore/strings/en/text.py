@@ -13,6 +13,22 @@ STRINGS: Final[Mapping[str, str]] = {
     "tokens.head.endless": "{tokenizer}, {used} positions",
     "tokens.head.lost": "{head}; {left} more tokens were cut off",
     "tokens.note": " Note: {note}.",
+    "tokens.doubt.vectors.typed": "{text} stands for the first of {name}'s {vectors} vectors alone: {tokenizer} "
+    "lower-cases the prompt, and diffusers does not find the name; type it {right}",
+    "tokens.doubt.vectors.loaded": "{text} stands for the first of {name}'s {vectors} vectors alone: {tokenizer} "
+    "lower-cases the prompt, and diffusers does not find the name; load it with token={right}",
+    "tokens.doubt.template": "{pipeline} puts the prompt into a template before {tokenizer} reads it: {encoder} is "
+    "fed a longer sequence, in which these positions are moved",
+    "tokens.doubt.template.named": "{pipeline} puts the prompt into a template ({template}) before {tokenizer} reads "
+    "it: {encoder} is fed a longer sequence, in which these positions are moved",
+    "tokens.doubt.default": "max_sequence_length, by default {length}",
+    "tokens.doubt.length.any": "{pipeline} cuts and pads to {most}: {encoder} is fed a sequence of that length, and "
+    "this one is of any length; words stand at the same positions",
+    "tokens.doubt.length.cut": "{pipeline} cuts and pads to {most}: {encoder} is fed a sequence of that length, and "
+    "this one is cut and padded to {length}; words stand at the same positions",
+    "tokens.doubt.beyond": "{tokenizer} gives {token} the id {id}, and the {encoder} has embeddings for {rows} ids "
+    "alone: they do not belong together, or a textual inversion was added to one of them only; load it with "
+    "pipe.load_textual_inversion",
     "tokens.alt": "Boxes in a row, the prompt {prompt} as {tokens}: {pieces}.{notes}",
     "tokens.alt.none": "Boxes in a row: the prompt {prompt} holds no text, and what stands there the tokenizer "
     "added.{notes}",

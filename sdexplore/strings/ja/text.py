@@ -13,6 +13,22 @@ STRINGS: Final[Mapping[str, str]] = {
     "tokens.head.endless": "{tokenizer}、{used} か所を使用",
     "tokens.head.lost": "{head}（ほかに {left} トークンを切り捨て）",
     "tokens.note": "注: {note}。",
+    "tokens.doubt.vectors.typed": "{text} は {name} の {vectors} 本のベクトルのうち最初の一本だけになる。{tokenizer} "
+    "がプロンプトを小文字にし、diffusers が名前を見つけられないためで、{right} と書けばよい",
+    "tokens.doubt.vectors.loaded": "{text} は {name} の {vectors} 本のベクトルのうち最初の一本だけになる。{tokenizer}"
+    " がプロンプトを小文字にし、diffusers が名前を見つけられないためで、token={right} として読み込めばよい",
+    "tokens.doubt.template": "{pipeline} は {tokenizer} が読む前にプロンプトをテンプレートに入れるため、{encoder} に"
+    "渡る系列はこれより長く、位置がずれる",
+    "tokens.doubt.template.named": "{pipeline} は {tokenizer} が読む前にプロンプトをテンプレート（{template}）に入れ"
+    "るため、{encoder} に渡る系列はこれより長く、位置がずれる",
+    "tokens.doubt.default": "max_sequence_length（既定値 {length}）",
+    "tokens.doubt.length.any": "{pipeline} は {most} に合わせて切り詰めるか補うため、{encoder} に渡る系列はその長さに"
+    "なる。ここに示す系列の長さには制限がないが、単語の位置は同じである",
+    "tokens.doubt.length.cut": "{pipeline} は {most} に合わせて切り詰めるか補うため、{encoder} に渡る系列はその長さに"
+    "なる。ここに示す系列は {length} に合わせてあるが、単語の位置は同じである",
+    "tokens.doubt.beyond": "{tokenizer} は {token} に ID {id} を与えるが、{encoder} の埋め込みは {rows} 個しかない。"
+    "両者が対応していないか、textual inversion が一方にしか加えられていない。pipe.load_textual_inversion で読み込めば"
+    "よい",
     "tokens.alt": "プロンプト{prompt}を {tokens}に分け、箱を一列に並べた図。{pieces}。{notes}",
     "tokens.alt.none": "プロンプト{prompt}に文字はなく、トークナイザが加えたものだけを箱として一列に並べた図。{notes}",
     "tokens.alt.lost": "プロンプト{prompt}を {tokens}に分け、箱を一列に並べた図。{pieces}。ほかに切り捨てられた "

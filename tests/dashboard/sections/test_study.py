@@ -5,6 +5,7 @@ import shutil
 import pytest
 import study_sources as source
 from dashboards import Page
+from part_reads import part_reads
 
 import sdexplore as sdx
 from sdexplore.base.errors import RunError, TraceError
@@ -89,6 +90,24 @@ def test_a_study_s_folder_opens_at_its_table_and_a_heading_sorts_it(study, look)
     page.sort("ink")
     assert page.column("ink")[0] == f"{made.table()['ink'].max():.5g}"
     assert ".sort_values('ink', ascending=False)" in page.figure_code
+
+
+def test_the_table_is_read_once_until_the_study_s_files_change(study, look):
+    made = study(runs=sdx.grid(prompt=PROMPTS, seed=range(2)))
+    with part_reads() as reads:
+        page = look(str(made.folder))
+        assert 0 < len(reads) <= 2  # whether there are pictures, and the table
+        reads.clear()
+        page.sort("ink")
+        page.filter("run.prompt", text="cat")
+        page.set("figure of", "ink")
+        page.press("Refresh")
+        assert page.has_figure
+        assert page.column("seed") == ["0", "1"]
+        assert reads == []
+    study()
+    page.press("Refresh")
+    assert sorted(page.column("seed")) == ["0", "1", "2", "3", "4"]
 
 
 def test_conditions_leave_the_rows_for_which_all_of_them_hold(study, look):

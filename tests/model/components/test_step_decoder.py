@@ -1,6 +1,7 @@
 """What decodes a run's steps: the bits of the pipeline's own VAE, which it does not keep alive, or a reason."""
 
 import gc
+import re
 import weakref
 
 import numpy as np
@@ -56,7 +57,9 @@ def test_the_trace_keeps_no_pipeline_alive():
     with pytest.raises(sdx.TraceError, match="the pipeline is not there any more"):
         trace.decoded[0]
     assert 0 in trace.decoded
-    assert "by the linear preview (the pipeline is not there any more" in views.denoising(trace).alt
+    assert "by the linear preview (the pipeline is not there any more)" in views.denoising(trace).alt
+    with sdx.set_options(lang="ja"):
+        assert "線形プレビュー（パイプラインがもう存在しない）" in views.denoising(trace).alt
 
 
 def in_place(pipe):
@@ -91,6 +94,10 @@ def test_a_vae_that_was_changed_is_noticed_and_named(tiny, trace, change, said):
         trace.decode()
     assert trace.decoded[0] is first
     assert "linear preview (" in views.denoising(trace).alt
+    with sdx.set_options(lang="ja"):
+        alt = views.denoising(trace).alt
+    assert re.search("線形プレビュー（[^）]*[\u3040-\u30ff]", alt)
+    assert "trace.decode" not in alt  # what to do about it stands in the error
     assert kept is not None
 
 

@@ -72,7 +72,10 @@ def test_the_table_has_the_same_number_four_ways(pipe):
     np.testing.assert_allclose(np.exp(found.log_snr), found.snr)
     np.testing.assert_allclose(found.alphas_cumprod / (1 - found.alphas_cumprod), found.snr)
     assert f"{found.sigmas[0]:.4g}" in repr(found)
-    assert "EulerDiscreteScheduler of unknown: 4 calls of the denoiser, samples variance exploding" in repr(found)
+    assert (
+        "EulerDiscreteScheduler of StableDiffusionPipeline: 4 calls of the denoiser, samples variance exploding"
+        in repr(found)
+    )
     assert f"{found.sigmas[0]:.4g}" in found._repr_html_()
 
 

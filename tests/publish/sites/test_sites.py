@@ -1,6 +1,7 @@
 """Each site's folders and Markdown; what is refused before anything is written; which things are published."""
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -105,6 +106,11 @@ def test_what_cannot_be_published_leaves_nothing_behind(tmp_path, add, said):
 def test_an_animation_has_the_theme_it_was_made_with(tmp_path, trace):
     with pytest.raises(PublishError, match=r"theme='dark'.*animation"):
         Article(SLUG, root=tmp_path).add(sdx.animation(trace), theme="dark")
+    dark = sdx.animation(trace, steps=[0], theme="dark")
+    with pytest.raises(PublishError, match=r"theme='light'.*dark page"):
+        Article(SLUG, root=tmp_path).add(dark, theme="light")
+    Article(SLUG, root=tmp_path).add(dark, theme="dark")
+    assert json.loads((tmp_path / "images" / SLUG / "001.json").read_text())["theme"] == "dark"
 
 
 def test_an_unknown_flavor_is_named(tmp_path):
