@@ -53,6 +53,8 @@ def reusing(parts: Parts, layers: Collection[str]) -> dict[str, str]:
     """Layer -> the hook of a cache that may leave it out of a call, and give an earlier step's result in its place."""
     found: dict[str, str] = {}
     for name, module in parts.items():
+        if "_diffusers_hook" not in vars(module):
+            continue
         if hooks := (WHOLE_MODULES - _NEVER_LEFT_OUT) & diffusers_hooks(module).keys():
             found |= {layer: min(hooks) for layer in layers if lies_in(layer, name)}
     return found
@@ -72,7 +74,8 @@ def own_forward(module: torch.nn.Module) -> Any:
 def diffusers_hooks(module: torch.nn.Module) -> dict[str, Any]:
     """Hooks of diffusers on a module, by name."""
     # In `vars`, since torch is slow to say that a module has no such attribute.
-    return dict(getattr(vars(module).get("_diffusers_hook"), "hooks", {}))
+    registry = vars(module).get("_diffusers_hook")
+    return {} if registry is None else dict(getattr(registry, "hooks", {}))
 
 
 def compiled(parts: Parts, family: Family, component: str = "") -> Iterator[str]:
@@ -84,7 +87,8 @@ def compiled(parts: Parts, family: Family, component: str = "") -> Iterator[str]
     whole = f"pipe.{component or family.component}"
     for name, module in parts.items():
         place = f"{whole}.get_submodule({name!r})" if name else whole
-        children = vars(module).get("_modules", {})
+        there = vars(module)
+        children = there.get("_modules", {})
         if isinstance(module, torch.jit.ScriptModule):
             by, out = "torch.jit", "Load the pipeline without it"
         elif "_orig_mod" in children and name:
@@ -93,7 +97,7 @@ def compiled(parts: Parts, family: Family, component: str = "") -> Iterator[str]
             by, out = "torch.compile", f"Run before compiling, or undo it: {whole} = {whole}._orig_mod"
         elif getattr(module, "_compiled_call_impl", None) is not None:
             by, out = "torch.compile", f"Undo it: for module in {whole}.modules(): module._compiled_call_impl = None"
-        elif hasattr(own_forward(module), "_torchdynamo_orig_callable"):
+        elif "forward" in there and hasattr(own_forward(module), "_torchdynamo_orig_callable"):
             by, out = "torch.compile", f"Undo it: del {place}.forward"
         else:
             continue

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ...base.errors import InspectionError, RunError, TokenError, did_you_mean
+from ...base.parameters import parameters_of
 from ...text.tokenization import Tokenizations
 from ...text.words import occurrences, without, word_spans
 from ..components.fed_tokens import fed_tokenization
@@ -117,7 +118,7 @@ def refuse_unknown_tokens(
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, completed with the defaults of the pipeline's call."""
-    known = inspect.signature(type(pipe).__call__).parameters.values()
+    known = parameters_of(type(pipe).__call__).values()
     return {one.name: one.default for one in known if one.default is not one.empty} | dict(arguments)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from ...trace.provenance import AdapterFacts, Strength
 from ..families.attention_modules import computes_fused
 from ..families.family import unwrapped
-from ..families.modules import attached, modules_of
+from ..families.modules import modules_of, processors_of
 
 PICTURES = "IP-Adapter"  # how those are named that have no name of their own
 _PARTS, _ADDED = ("to_q", "to_k", "to_v"), ("add_q_proj", "add_k_proj", "add_v_proj")
@@ -156,8 +156,7 @@ def _of_pictures(pipe: Any) -> Iterator[AdapterFacts]:
     """IP-Adapters, which have no names: the scales in the order in which they were loaded."""
     by_layer: dict[int, dict[str, float]] = defaultdict(dict)
     for component, network in networks(pipe).items():
-        for name, module in modules_of(network).items():
-            processor: Any = attached(module, "processor")
+        for name, processor in processors_of(network).items():
             if "IPAdapter" in type(processor).__name__:
                 for number, scale in enumerate(processor.scale):
                     shared = scale if isinstance(scale, int | float) else sum(scale) / len(scale)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..families.modules import attached, modules_of, processors_of
 from .adapters import strengths_restored
 
 
@@ -53,8 +54,10 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
 
     Offloaded parts go back.
     """
-    processors = dict(getattr(denoiser, "attn_processors", {}))
-    reset: Any = getattr(denoiser, "set_attn_processor", None)
+    modules = modules_of(denoiser)
+    processors = [
+        (modules[name], one) for name, one in processors_of(denoiser).items() if hasattr(modules[name], "set_processor")
+    ]
     vae = getattr(pipe, "vae", None)
     dtype = next(vae.parameters()).dtype if isinstance(vae, torch.nn.Module) else None
     try:
@@ -62,9 +65,9 @@ def restored(pipe: Any, denoiser: torch.nn.Module) -> Iterator[None]:
             yield
     finally:
         # Pipelines tidy up in their last lines, which an exception skips; decoding loads an offloaded VAE.
-        now = getattr(denoiser, "attn_processors", {})
-        if any(now.get(name) is not processor for name, processor in processors.items()):
-            reset(dict(processors))  # set_attn_processor empties the dict that it is given
+        for module, processor in processors:
+            if attached(module, "processor") is not processor:
+                module.set_processor(processor)  # type: ignore[operator]  # diffusers' own, of its attention modules
         if vae is not None and dtype is not None and next(vae.parameters()).dtype != dtype:
             vae.to(dtype=dtype)
         if hasattr(pipe, "maybe_free_model_hooks"):

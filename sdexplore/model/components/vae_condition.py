@@ -14,6 +14,7 @@ from ...strings.wording import Told, told
 from ...trace.provenance import DEFAULTS
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_WORD = 8  # bytes
 _SHOWN = 3
 
 
@@ -110,10 +111,22 @@ def _sums(vae: torch.nn.Module) -> dict[str, int | None]:
 
 
 def _sum(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The sum over a tensor's bits, row by row, each row with its own weight, modulo 2⁶⁴."""
+    """The sum over a tensor's bits, row by row, each row with its own weight, modulo 2⁶⁴.
+
+    A row is summed in numbers of eight bytes where it is made of them, which torch adds without converting each.
+    """
     if tensor.device.type == "meta" or type(tensor) not in (torch.Tensor, torch.nn.Parameter) or not tensor.numel():
         return None
-    bits = tensor.contiguous().view(_BITS[tensor.element_size()])
-    rows = bits.reshape(len(bits) if bits.ndim > 1 else -1, *(() if bits.ndim < 2 else (-1,)))  # noqa: PLR2004
-    rows = rows.sum(1, dtype=torch.int64) if rows.ndim > 1 else rows.to(torch.int64)
+    bits = tensor.contiguous().view(_BITS[tensor.element_size()]) if tensor.ndim < 2 else _rows_of(tensor)  # noqa: PLR2004
+    rows = bits.sum(1, dtype=torch.int64) if bits.ndim > 1 else bits.to(torch.int64).flatten()
     return (rows * torch.arange(1, len(rows) + 1, device=rows.device)).sum()
+
+
+def _rows_of(tensor: torch.Tensor) -> torch.Tensor:
+    """(row, number): the bits of a tensor of several axes."""
+    rows = tensor.contiguous().flatten(1)
+    size = rows.element_size()
+    if rows.shape[1] * size % _WORD:
+        return rows.view(_BITS[size])
+    begins = rows.storage_offset() * size % _WORD == 0
+    return (rows if begins else rows.clone()).view(_BITS[_WORD])

@@ -6,7 +6,6 @@ the denoiser's arguments by name. x0 follows from the scheduler alone (`schedule
 gives predictions the sign that the scheduler gets.
 """
 
-import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from torch import nn
 
 from ...base.errors import InspectionError, RunError
+from ...base.parameters import parameters_of
 from .attention_modules import Layer, Places, attention_facts_of
 from .grids import Grid, Grids, OneGrid
 from .modules import modules_of
@@ -202,7 +202,7 @@ class Family:
 
     def length(self, pipe: Any, given: Mapping[str, Any]) -> int | None:
         """The call's `max_sequence_length`, by default the pipeline's own; None where it has none."""
-        known = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
+        known = parameters_of(type(pipe).__call__).get("max_sequence_length")
         asked = given.get("max_sequence_length", None if known is None else known.default)
         return asked if isinstance(asked, int) else None
 

@@ -1,10 +1,10 @@
 """Sizes of their own in which some pipelines draw, whatever size is asked for (`use_resolution_binning`)."""
 
-import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...base.parameters import parameters_of
 from .grids import Grid
 
 _GIVEN = "use_resolution_binning"
@@ -12,7 +12,7 @@ _GIVEN = "use_resolution_binning"
 
 def in_own_sizes(pipe: Any, given: Mapping[str, Any]) -> bool:
     """Whether a call with these arguments draws in the pipeline's own sizes."""
-    known = inspect.signature(type(pipe).__call__).parameters.get(_GIVEN)
+    known = parameters_of(type(pipe).__call__).get(_GIVEN)
     return known is not None and bool(given.get(_GIVEN, known.default))
 
 

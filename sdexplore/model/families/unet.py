@@ -11,6 +11,7 @@ from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import nn
 
+from ...base.parameters import parameters_of
 from .attention_modules import Layer, computes_fused
 from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
@@ -65,7 +66,7 @@ class UNet(Family):
         A UNet of frames is AnimateDiff's.
         """
         of_frames = any(base.__name__ == _OF_FRAMES for base in type(denoiser).__mro__)
-        return not of_frames and "hidden_states" not in inspect.signature(type(denoiser).forward).parameters
+        return not of_frames and "hidden_states" not in parameters_of(type(denoiser).forward)
 
     def vae_scaling(self, pipe: Any) -> float | None:
         """SDXL's where the UNet takes its sizes and pooled text; else that of Stable Diffusion 1.x, for its own kin."""
@@ -104,10 +105,10 @@ class UNet(Family):
 
     def unconditional(self, pipe: Any) -> bool:
         """Whether no text reaches the UNet, and the pipeline takes no class."""
-        named = inspect.signature(type(self.denoiser(pipe)).forward).parameters.values()
+        named = parameters_of(type(self.denoiser(pipe)).forward).values()
         # A UNet of one's own may pass what it is given on by **kwargs.
         takes_text = any(one.name == self.text or one.kind is one.VAR_KEYWORD for one in named)
-        return not takes_text and "class_labels" not in inspect.signature(type(pipe).__call__).parameters
+        return not takes_text and "class_labels" not in parameters_of(type(pipe).__call__)
 
     def order(self, pipe: Any, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Of unconditional pipelines, of InstructPix2Pix, and of semantic guidance, which has a row for each edit.

@@ -1,7 +1,6 @@
 """What a call will do, by its arguments and the pipeline's configuration: steps, rows, sizes. Nothing is run."""
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...base.parameters import parameters_of
 from ...text.tokenization import Tokenizations
 from ...trace.record import Record
 from ..capture.plans import kept_of
@@ -125,7 +125,7 @@ def outline_of(pipe: Any, prompt: Any, arguments: Mapping[str, Any], scheduler: 
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, completed with the defaults of the pipeline's call."""
-    named = inspect.signature(type(pipe).__call__).parameters.values()
+    named = parameters_of(type(pipe).__call__).values()
     return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
 
 

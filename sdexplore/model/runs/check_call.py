@@ -1,6 +1,5 @@
 """What a call is given, checked before anything is computed. Each refusal repeats it and says what would be right."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from ...base.display import clip, counted
 from ...base.error_lines import first_line
 from ...base.errors import RunError, did_you_mean
+from ...base.parameters import parameters_of
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import denoiser
 from ..components.weights_present import without_weights
@@ -50,7 +50,7 @@ def check(pipe: Any, call: Call, function: str, *, one_image: bool = False) -> N
         )
     check_seed(call.seed, function)
     tell_same_noise(int(call.seed), function)
-    known = inspect.signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     for name in call.arguments.keys() - known.keys() - {*SWALLOWED}:
         # Pipelines with **kwargs ignore what they do not know: the record would tell of a call that never was.
         raise RunError(f"{function}({name}=…): {type(pipe).__name__} takes no {name!r}; {_instead_of(name, known)}")
@@ -132,7 +132,7 @@ def refused(pipe: Any, given: Mapping[str, Any], error: Exception, function: str
             "out without it"
         )
     shown = ", ".join(f"{key}={clip(repr(value), 60)}" for key, value in given.items() if key not in _OF_RUN)
-    known = inspect.signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     lacks = "image" in known and given.get("image") is None and not picture_is_optional(type(pipe))
     picture = "; it begins with a picture: give image=…" if lacks else ""
     return RunError(f"{function}: {name} refuses this call ({shown or 'no arguments'}): {first_line(error)}{picture}")

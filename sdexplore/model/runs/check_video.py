@@ -1,6 +1,5 @@
 """Calls of video pipelines: what of them is no trajectory of one video from text, refused by name before the run."""
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 
 from ...base.display import clip
 from ...base.errors import RunError
+from ...base.parameters import parameters_of
 from ...trace.record import Record
 from ..capture.prompts import image_count
 from ..components.pipeline_parts import vae_scale_factor
@@ -93,7 +93,7 @@ def not_kept(record: Record) -> str | None:
 
 
 def _with_defaults(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    named = inspect.signature(type(pipe).__call__).parameters.values()
+    named = parameters_of(type(pipe).__call__).values()
     return {one.name: one.default for one in named if one.default is not one.empty} | dict(arguments)
 
 

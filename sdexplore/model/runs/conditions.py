@@ -14,7 +14,7 @@ from ..capture.obstacles import KNOWN_HOOKS, diffusers_hooks, own_forward
 from ..components.adapters import adapters_of, networks
 from ..components.pipeline_parts import autoencoder, denoiser
 from ..families import family_of
-from ..families.modules import attached, modules_of
+from ..families.modules import modules_of, processors_of
 
 # Hooks of these change nothing that the pipeline's own state does not tell.
 _KNOWN = frozenset(
@@ -39,7 +39,7 @@ def conditions_of(pipe: Any) -> Provenance:
 def foreign_to(pipe: Any) -> ForeignFacts:
     """What somebody else put into the pipeline, as JSON; each entry is empty, False or None where there is nothing."""
     network = denoiser(pipe)
-    processors = {type(one) for one in _processors(network)}
+    processors = {type(one) for one in processors_of(network).values()}
     return {
         "hooks": sorted(one.module for one in foreign_code(pipe)),
         "processors": sorted(one.__name__ for one in processors if _package(one) not in _KNOWN),
@@ -73,7 +73,7 @@ def foreign_code(pipe: Any) -> Iterator[ForeignCode]:
         for name, module in modules_of(network).items():
             place = f"{component}.{name}" if name else component
             there = vars(module)
-            hooks = [hook for kind in ("_forward_hooks", "_forward_pre_hooks") for hook in there.get(kind, {}).values()]
+            hooks = [*there.get("_forward_hooks", {}).values(), *there.get("_forward_pre_hooks", {}).values()]
             if hooks and (strange := _strange(hooks)):
                 yield ForeignCode(place, strange[0], "hook")
             elif there.keys() & {"_diffusers_hook", "forward"} and (home := _forward_of_others(module)):
@@ -122,7 +122,7 @@ def attention_backend(pipe: Any) -> str:
         _name(getattr(one, "_attention_backend", None)) or active_backend()
         if family.dispatches and _package(type(one)) == "diffusers"
         else _computed_by(one)
-        for one in _processors(network)
+        for one in processors_of(network).values()
     ]
     return ", ".join(dict.fromkeys(names)) or "none"
 
@@ -143,10 +143,6 @@ def _computed_by(processor: Any) -> str:
     if _package(kind) not in _KNOWN:
         return kind.__name__
     return next((name for word, name in _COMPUTED_BY.items() if word in kind.__name__), "naive")
-
-
-def _processors(network: nn.Module) -> list[Any]:
-    return [one for module in modules_of(network).values() if (one := attached(module, "processor")) is not None]
 
 
 def _package(code: Any) -> str:

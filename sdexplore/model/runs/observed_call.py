@@ -34,7 +34,8 @@ from ..components.pipeline_parts import autoencoder, in_pixel_space, vae_scale_f
 from ..components.pipeline_parts import denoiser as denoiser_of
 from ..components.step_decoder import decoder_for
 from ..families import family_of
-from ..families.family import unwrapped
+from ..families.family import Family, unwrapped
+from ..families.modules import changing
 from ..families.video import VideoFamily
 from ..interventions.plan import changing_of
 from ..schedulers import noise_levels
@@ -50,6 +51,8 @@ from .progress import Progress
 from .provenance import provenance_of
 from .riding_along import changed_facts, with_riders
 from .settled_arguments import given_or_default, used
+
+_SCALES = ("guidance_scale", "guidance_rescale", "image_guidance_scale", "true_cfg_scale")
 
 
 class _StopRun(BaseException):
@@ -133,15 +136,15 @@ def _recorder(
         padding=0 if video is None else video.padding(pipe, call.arguments),
         record=call.record,
         keeper=keeper,
-        family=family_of(pipe),
-        roles=Roles(images, order=family_of(pipe).order(pipe, call.arguments)),
-        channels=family_of(pipe).latent_channels(pipe),
+        family=family,
+        roles=Roles(images, order=family.order(pipe, call.arguments)),
+        channels=family.latent_channels(pipe),
         tokens=prompts_of(pipe, call.prompt, call.arguments, images, swaps.prompts if swaps else {}),
         layers=layers,
         features=named_modules(call.record.features, denoiser_of(pipe)),
         after_step=(lambda *_: None) if on_step is None else partial(_tell, pipe, on_step, steps),
         total=lambda: _total(pipe),
-        guidance=lambda timestep: _scales(pipe, call.arguments, timestep),
+        guidance=partial(_scales, pipe, family, _given_scales(pipe, call.arguments)),
         guide=guide,
         swapped=swaps.role_at if swaps else lambda _: "cond",
         steps=steps,
@@ -182,7 +185,7 @@ def _watched(pipe: Any, recorder: Recorder, call: Call, given: Mapping[str, Any]
     conditions = conditions_of(pipe)  # before our own hooks are there
     started = time.perf_counter()
     try:
-        with recorder.watching(pipe, denoiser, stand_in):
+        with recorder.watching(pipe, denoiser, stand_in), changing():
             output = pipe(**_told_apart(given, recorder))
     except _StopRun:
         stopped = True
@@ -257,25 +260,21 @@ def _total(pipe: Any) -> int:
     return int(getattr(pipe, "_num_timesteps", 0) or len(pipe.scheduler.timesteps))
 
 
-def _scales(pipe: Any, arguments: Mapping[str, Any], timestep: Any) -> dict[str, float]:
+def _given_scales(pipe: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The scales of guidance that a call gives, or that the pipeline has by default, by its own names."""
+    skipped = ("skip_layer_guidance_scale",) if arguments.get("skip_guidance_layers") else ()
+    return {name: given_or_default(pipe, arguments, name) for name in (*_SCALES, *skipped)}
+
+
+def _scales(pipe: Any, family: Family, given: Mapping[str, Any], timestep: Any) -> dict[str, float]:
     """The scales that the pipeline guides by at this timestep, by its own names, and PAG's.
 
     Where the pipeline does not tell one while it runs, or does not heed what a callback makes of it, it is the one that
-    was given, or that its call has by default.
+    was `given`, or that its call has by default.
     """
-    names = (
-        "guidance_scale",
-        "guidance_rescale",
-        "image_guidance_scale",
-        "true_cfg_scale",
-        "skip_layer_guidance_scale",
-    )
-    found = {name: given_or_default(pipe, arguments, name) for name in names}
-    if family_of(pipe).scale_may_change:
-        found |= {name: getattr(pipe, name) for name in names if hasattr(pipe, name)}
-    if not arguments.get("skip_guidance_layers"):
-        found["skip_layer_guidance_scale"] = None
-    family = family_of(pipe)
+    found = dict(given)
+    if family.scale_may_change:
+        found |= {name: getattr(pipe, name) for name in given if hasattr(pipe, name)}
     if isinstance(family, VideoFamily) and (scale := family.scale_at(pipe, timestep)) is not None:
         found["guidance_scale"] = scale
     if getattr(pipe, "do_perturbed_attention_guidance", False):

@@ -13,6 +13,7 @@ from ..components.patching import quiet, restored
 from ..components.pipeline_lock import lock_of
 from ..components.pipeline_parts import denoiser
 from ..components.scheduler_exchange import exchanged_scheduler
+from ..families.modules import listed_once
 from .call import Call
 from .check_call import check, several_images
 from .observed_call import observed
@@ -69,7 +70,11 @@ class Session:
         """
         on_step = call.on_step if self.background is None else self.background.after_step(call.on_step)
         try:
-            with exchanged_scheduler(self.pipe, call.scheduler), restored(self.pipe, denoiser(self.pipe)):
+            with (
+                listed_once(),
+                exchanged_scheduler(self.pipe, call.scheduler),
+                restored(self.pipe, denoiser(self.pipe)),
+            ):
                 return observed(self.pipe, replace(call, on_step=on_step, scheduler=None), self.function)
         except SdexploreError as error:
             if self.function != _RUN and str(error).startswith(f"{_RUN}: "):  # found where no function is known
@@ -100,8 +105,9 @@ def session(
         RunError: A call cannot be observed; or this thread is in the middle of a run of this pipeline.
         Stopped: The background cancelled it while it waited; nothing was run.
     """
-    for call in calls:
-        check(pipe, call, function, one_image=one_image)
+    with listed_once():
+        for call in calls:
+            check(pipe, call, function, one_image=one_image)
     with ExitStack() as turn:
         if background is None:
             turn.enter_context(lock_of(pipe))

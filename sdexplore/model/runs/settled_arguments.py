@@ -1,9 +1,9 @@
 """What a pipeline settled of its arguments, beside what was typed, and which of them it ignored."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from ...base.parameters import parameters_of
 from ...trace.provenance import UsedFacts
 from ..capture.recorder import Recorder
 from ..families import family_of
@@ -55,7 +55,7 @@ def _reading(recorder: Recorder) -> UsedFacts:
 
 def given_or_default(pipe: Any, arguments: Mapping[str, Any], name: str) -> Any:
     """An argument as given, else the default of the pipeline's call; None where it takes none."""
-    known = inspect.signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     if name in arguments or name not in known:
         return arguments.get(name)
     default = known[name].default
