@@ -10,9 +10,10 @@ from ..trace.trace import Trace
 
 
 def decoded_as_then(trace: Trace, source: Mapping[str, Any]) -> Iterator[str]:
-    """Decodes the steps of a trace made again that were decoded then, and from then on no other; yields what differs.
+    """Has the steps of a trace made again count as decoded that were so then, and no other; yields what differs.
 
-    An older sidecar does not tell of it: then views decode what they draw.
+    The VAE makes a picture of them when it is first looked at. An older sidecar does not tell of it: then views decode
+    what they draw.
 
     Args:
         source: The trace's facts in the sidecar.
@@ -33,6 +34,13 @@ def decoded_as_then(trace: Trace, source: Mapping[str, Any]) -> Iterator[str]:
     others = pictures.get("others")
     for by in others if isinstance(others, Mapping) else ():
         yield f"Otherwise: steps were decoded by {clip(str(by))} then, which the sidecar does not hold."
+
+
+def decode_all(trace: Trace) -> None:
+    """Makes the pictures that were not looked at yet, of a pipeline that is not kept."""
+    for name in NAMES:
+        for step in sorted(trace.decoded_steps(name)):
+            trace.picture_of_step(step, x0=name == "decoded_x0")
 
 
 def _are_steps(found: object) -> bool:

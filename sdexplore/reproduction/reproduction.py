@@ -15,7 +15,7 @@ from ..publish.sidecars import drawn_otherwise, read_sidecar, sha256
 from ..trace.provenance import UNKNOWN
 from ..trace.trace import Trace
 from . import code_line
-from .pictures_of_steps import decoded_as_then
+from .pictures_of_steps import decode_all, decoded_as_then
 from .pixels import compared
 from .record_differences import differences
 from .runs_again import run_again
@@ -90,6 +90,7 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
     line = code_line.Line.of(facts)
     sources: Sequence[Mapping[str, Any]] = facts["traces"]
     given, of_runs = _sorted(line, sources, arguments)
+    loaded_here = pipe is None and bool(sources)
     pipe = _pipeline(line, sources) if pipe is None and line.needs_pipeline else pipe
     traces = tuple(run_again(pipe, source, _of(source, sources, of_runs)) for source in sources)
     found, harmless = [], True
@@ -117,6 +118,9 @@ def reproduce(sidecar: str | Path, pipe: Any = None, **arguments: Any) -> Reprod
         most_bytes=most if isinstance(most, int) else None,
         theme=facts.get("theme", "light") if isinstance(made, Picture) else None,  # an animation has its own
     ).encoded
+    if loaded_here:  # the traces hold their pipeline weakly, and it ends here
+        for trace in traces:
+            decode_all(trace)
     found += [f"Otherwise: {one}." for one in drawn_otherwise(facts)]
     verdict, said = _verdict(named(sidecar), facts, again.content, harmless=harmless)
     return Reproduction(verdict=verdict, picture=made, traces=traces, found=(*dict.fromkeys(found), said))

@@ -20,6 +20,7 @@ from .step_decoding import (
     DecodeProgress,
     Decoder,
     Name,
+    Promised,
     Samples,
     StepDecoding,
     StepPictures,
@@ -179,23 +180,32 @@ class DecodingTrace(StepsOfTrace):
         return {*self.pictures(name).made, *(step for kind, step in self.decoding.made if kind == name)}
 
     def decoded_as(self, named: Sequence[int], there: Mapping[Name, Sequence[int]]) -> None:
-        """Decodes some steps, and from then on no other: views show what they showed where no more were decoded.
+        """From then on some steps count as decoded, and no other: views show what they showed where no more were.
+
+        Their pictures are made when they are first looked at: a figure that shows none of them decodes none.
 
         Args:
             named: Those that `decoded` and `decoded_x0` have as keys from then on.
-            there: Those to decode, x_t and predicted x0.
+            there: Those that count as decoded, x_t and predicted x0.
 
         Raises:
             TraceError: A step lies beyond the run, or cannot be decoded.
         """
         self.check_steps(tuple(named))
         there = {name: self.check_steps(tuple(steps)) for name, steps in there.items()}
-        self.decode(tuple(dict.fromkeys(step for steps in there.values() for step in steps)))
-        made = {(name, step): self._own_picture(name, step, decode=False) for name in there for step in there[name]}
+        decoding, kept = self.decoding, {name: self.decoded_steps(name) for name in NAMES}
+        if (missing := sorted({step for name in there for step in {*there[name]} - kept[name]})) and (
+            why := decoding.lacking()
+        ) is not None:
+            raise TraceError(f"decode: step {missing[0]} cannot be decoded: {why}")
+        kinds = decoding.samples.names()
+        keys = [(name, step) for name in there for step in there[name] if name in kinds or step in kept[name]]
+        stored = {(name, step): self.pictures(name)[step] for name in NAMES for step in self.pictures(name).made}
+        decoding.made = {**decoding.made, **stored}
         for name in NAMES:
             object.__setattr__(self, name, StepPictures({}))
         self.decoded_by(None, named)
-        self.decoding.made = {key: picture for key, picture in made.items() if picture is not None}
+        self.decoding.made = Promised(decoding, keys)
 
     def decoded_by(self, decoder: Decoder | None, steps: Sequence[int]) -> None:
         """Puts a decoder on the trace. It is no field: not in the file, not in the fingerprint, not in a pickle.

@@ -138,7 +138,7 @@ class StepDecoding:
 
     def __init__(self, samples: Samples, decoder: Decoder | None) -> None:
         self.samples, self.decoder = samples, decoder
-        self.made: dict[tuple[Name, int], np.ndarray] = {}
+        self.made: Mapping[tuple[Name, int], np.ndarray] = {}
         self.others: dict[tuple[Name, int], tuple[np.ndarray, str]] = {}
         self._guard = threading.Lock()
 
@@ -190,6 +190,27 @@ class StepDecoding:
         return picture
 
 
+class Promised(Mapping[tuple[Name, int], Any]):  # not of arrays: a checker of types would look at one, and decode it
+    """(kind, step) -> picture, of steps that count as decoded: each is made by `decoding` when it is first read."""
+
+    def __init__(self, decoding: StepDecoding, keys: Sequence[tuple[Name, int]]) -> None:
+        self._decoding, self._keys = decoding, tuple(dict.fromkeys(keys))
+
+    def __getitem__(self, key: tuple[Name, int]) -> np.ndarray:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._decoding.picture(*key)
+
+    def __iter__(self) -> Iterator[tuple[Name, int]]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+
 class StepPictures(Mapping[int, Any]):  # not of arrays: a checker of types would look at one, and decode it
     """Step -> picture. One that was not made yet is decoded when it is touched, and remembered.
 
@@ -213,7 +234,9 @@ class StepPictures(Mapping[int, Any]):  # not of arrays: a checker of types woul
     @property
     def made(self) -> tuple[int, ...]:
         """The steps whose pictures are there: reading them decodes nothing."""
-        return tuple(self.parts)
+        if self.decoding is None or not self._waiting:
+            return tuple(self._stored)
+        return tuple(step for step in self._steps if step in self._stored or (self._name, step) in self.decoding.made)
 
     @property
     def parts(self) -> dict[int, Part]:

@@ -1,5 +1,6 @@
 """Figures of steps made again: what was decoded then is decoded now, and the linear preview stands where it stood."""
 
+import gc
 import json
 
 import pytest
@@ -51,6 +52,32 @@ def test_a_figure_with_linear_previews_is_the_same(tmp_path, pipe, number):
     sdx.Article("steps-made-again", root=tmp_path).add(drawn, key="steps")
     made = sdx.reproduce(tmp_path / "images" / "steps-made-again" / "001.json", pipe)
     assert made.same, made
+
+
+def test_a_figure_without_pictures_of_steps_decodes_none_of_them(tmp_path, pipe):
+    trace = sdx.run(pipe, "a cat", seed=5, **CALL)
+    trace.decode()
+    sdx.Article("steps-made-again", root=tmp_path).add(sdx.views.attention(trace, ["cat"]), key="words")
+    decodings = []
+    hook = pipe.vae.decoder.register_forward_hook(lambda *_: decodings.append(1))
+    made = sdx.reproduce(tmp_path / "images" / "steps-made-again" / "001.json", pipe)
+    assert made.same
+    assert len(decodings) == 1  # the run's own picture
+    (again,) = made.traces
+    assert set(again.decoded) == set(trace.decoded)
+    assert all((again.decoded[step] == trace.decoded[step]).all() for step in trace.decoded)
+    hook.remove()
+    assert len(decodings) == 1 + len(trace.decoded)
+
+
+def test_pictures_of_steps_are_there_when_the_pipeline_was_loaded_for_it(tmp_path):
+    mini = sdx.load("mini")
+    trace = sdx.run(mini, "a cat", seed=5, **CALL)
+    trace.decode()
+    sdx.Article("steps-made-again", root=tmp_path).add(sdx.views.attention(trace, ["cat"]), key="words")
+    (again,) = sdx.reproduce(tmp_path / "images" / "steps-made-again" / "001.json").traces
+    gc.collect()  # the pipeline is gone
+    assert all((again.decoded_x0[step] == trace.decoded_x0[step]).all() for step in trace.decoded_x0)
 
 
 def test_pictures_by_another_decoder_are_named(tmp_path, pipe):
