@@ -1,6 +1,7 @@
 """The explorer's page inside another page: it has that page's theme, from a file too."""
 
 import pytest
+from chromium import seen
 from explorer_pages import Opened
 
 import sdexplore as sdx
@@ -43,10 +44,10 @@ def test_it_changes_with_the_page_around_it_and_listens_to_no_other(browser, fol
     page, inner = framed(browser, folder, "light", "light")
     for theme, ground in (("dark", DARK), ("light", LIGHT)):
         page.evaluate("theme => frames[0].postMessage({theme}, '*')", theme)
-        for _ in range(100):  # the page allows no wait_for_function, which would evaluate a string in it
+        for _ in range(500):  # the page allows no wait_for_function, which would evaluate a string in it
             if inner.evaluate(GROUNDS) == ground:
                 break
-            page.wait_for_timeout(50)
+            page.wait_for_timeout(20)
         assert inner.evaluate(GROUNDS) == ground
     inner.evaluate("new Promise(done => { postMessage({theme: 'dark'}, '*'); setTimeout(done, 50) })")
     assert inner.evaluate(GROUNDS) == LIGHT
@@ -55,6 +56,6 @@ def test_it_changes_with_the_page_around_it_and_listens_to_no_other(browser, fol
 
 def test_a_page_on_its_own_asks_nobody(browser, folder):
     opened = Opened(browser, folder / "synthetic.html", before="window.asked = []; onmessage = e => asked.push(e.data)")
-    opened.page.locator(".explorer[aria-busy=false]").wait_for()
+    seen(opened.page.locator(".explorer[aria-busy=false]"))
     assert opened.page.evaluate("asked") == []
     opened.close()

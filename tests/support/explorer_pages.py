@@ -2,7 +2,7 @@
 
 import pytest
 import synthetic
-from chromium import keep
+from chromium import keep, seen
 
 import sdexplore as sdx
 
@@ -34,7 +34,7 @@ class Opened:
         self.complaints.remove(path.as_uri())  # the file itself
         self.stage = self.page.locator(".stage")
         if not before and options.get("java_script_enabled", True):
-            self.page.locator(".explorer[aria-busy=false]").wait_for()  # every step is unpacked
+            seen(self.page.locator(".explorer[aria-busy=false]"))  # every step is unpacked
 
     def close(self):
         assert self.complaints == []
@@ -50,7 +50,7 @@ class Opened:
         self.titled(f"Pixel row {row}, column {column} looks at")
 
     def titled(self, text):
-        self.page.locator("h3", has_text=text).wait_for()
+        seen(self.page.locator("h3", has_text=text))
 
     def settle(self):
         """Waits until what was asked for is drawn."""
