@@ -2,7 +2,7 @@
 
 import pytest
 from chromium import seen
-from explorer_pages import Opened
+from explorer_pages import Opened, page_of_all
 
 import sdexplore as sdx
 
@@ -23,7 +23,8 @@ def framed(browser, folder, theme, system):
     """A page around the page, and the page in it."""
     around = folder / f"{theme}.html"
     around.write_text(AROUND.replace("THEME", theme))
-    page = browser.new_context(color_scheme=system).new_page()
+    page = page_of_all(browser)
+    page.emulate_media(color_scheme=system)
     page.goto(around.as_uri())
     inner = page.frames[1]
     inner.locator(".explorer[aria-busy=false]").wait_for()
@@ -35,9 +36,8 @@ def framed(browser, folder, theme, system):
     [("dark", "light", DARK), ("light", "dark", LIGHT), ("auto", "dark", DARK), ("pink", "light", LIGHT)],
 )
 def test_it_is_told_the_theme_when_it_asks(browser, folder, theme, system, ground):
-    page, inner = framed(browser, folder, theme, system)
+    _, inner = framed(browser, folder, theme, system)
     assert inner.evaluate(GROUNDS) == ground
-    page.context.close()
 
 
 def test_it_changes_with_the_page_around_it_and_listens_to_no_other(browser, folder):
@@ -51,7 +51,6 @@ def test_it_changes_with_the_page_around_it_and_listens_to_no_other(browser, fol
         assert inner.evaluate(GROUNDS) == ground
     inner.evaluate("new Promise(done => { postMessage({theme: 'dark'}, '*'); setTimeout(done, 50) })")
     assert inner.evaluate(GROUNDS) == LIGHT
-    page.context.close()
 
 
 def test_a_page_on_its_own_asks_nobody(browser, folder):
