@@ -173,7 +173,7 @@ def test_fingers_on_a_phone(browser, path, trace):
     assert "“rocketship”" in phone.text(".what")
     page.get_by_role("button", name="draw region").tap()
     phone.stage.scroll_into_view_if_needed()
-    touch = phone.context.new_cdp_session(page)
+    touch = page.context.new_cdp_session(page)
     start, end = phone.point(10.5 / HIGH, 8.5 / WIDE), phone.point(40.5 / HIGH, 70.5 / WIDE)
     for kind, place in (
         ("touchStart", start),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import synthetic
+from chromium import seen
 from explorer_pages import HIGH, WIDE, Opened
 from formula_cases import small
 from lab import COLOURS, contrast
@@ -92,7 +93,7 @@ def test_a_prompt_without_words_leaves_no_scale_without_an_end(browser, tmp_path
     place = scale.bounding_box()
     assert not scale.is_visible()
     empty.page.get_by_role("button", name="padding").click()
-    scale.wait_for()
+    seen(scale)
     assert float(scale.locator(".number").last.text_content()) > 0
     assert scale.bounding_box() == place
     empty.close()

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import synthetic
+from chromium import seen
 from explorer_pages import Opened
 from formula_cases import featured
 
@@ -93,7 +94,7 @@ def test_likeness_and_what_is_missing_are_japanese(browser, tmp_path):
         path = sdx.page(shown, tmp_path / "features.html")
     opened = Opened(browser, path)
     opened.stage.click(position={"x": 20, "y": 20})
-    opened.page.locator(".what", has_text="コサイン類似度").wait_for()
+    seen(opened.page.locator(".what", has_text="コサイン類似度"))
     assert english(opened, shown) == {}
     opened.close()
     flagged = {"flags": {"nsfw_content_detected": True}, "image": np.zeros((64, 96, 3), np.uint8), "noise_preds": {}}

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 import synthetic
+from chromium import seen
 from explorer_pages import PIXEL, WIDE, Opened, same, words_of
 
 import sdexplore as sdx
@@ -98,17 +99,17 @@ def test_picture_and_mean_are_explored_while_the_rest_of_the_page_loads(browser,
     most = max(sdx.word_map(trace, word).mean() for word in ("a", "cat", "and", "rocketship"))
     assert float(means[0]) == pytest.approx(most, rel=6e-3)
     page.get_by_label("Step", exact=True).fill("3")
-    page.locator(".what", has_text="Unpacking step 3").wait_for()
+    seen(page.locator(".what", has_text="Unpacking step 3"))
     assert page.evaluate("document.readyState") == "loading"
     rest.set()
-    page.locator(".explorer[aria-busy=false]").wait_for()
-    page.locator(".what", has_text="of step 3").wait_for()
+    seen(page.locator(".explorer[aria-busy=false]"))
+    seen(page.locator(".what", has_text="of step 3"))
     context.close()
 
 
 def test_without_idle_time_everything_is_unpacked_too(browser, path, trace):
     opened = Opened(browser, path, before=NO_IDLE_TIME)
-    opened.page.locator(".explorer[aria-busy=false]").wait_for()
+    seen(opened.page.locator(".explorer[aria-busy=false]"))
     opened.page.get_by_label("Step", exact=True).fill("0")
     opened.hover(4, 4)
     same(opened.ranked(), words_of(trace, 4, 4, steps=0))
@@ -117,17 +118,17 @@ def test_without_idle_time_everything_is_unpacked_too(browser, path, trace):
 
 def test_a_browser_that_cannot_read_the_pictures_shows_linear_previews_and_says_why(browser, path):
     opened = Opened(browser, path, before=NO_BITMAPS)
-    opened.page.locator(".explorer[aria-busy=false]").wait_for()
+    seen(opened.page.locator(".explorer[aria-busy=false]"))
     opened.page.get_by_label("Step", exact=True).fill("3")
     opened.page.get_by_label("predicted x0").check(force=True)
     text = "linear preview (this browser cannot read the decoded picture)"
-    opened.page.locator(".step-text", has_text=text).wait_for()
+    seen(opened.page.locator(".step-text", has_text=text))
     opened.close()
 
 
 def test_a_browser_that_cannot_explore_keeps_the_picture_and_says_so(browser, path):
     opened = Opened(browser, path, before=NO_SHADOW)
-    opened.page.get_by_text("It cannot be explored in this browser").wait_for()
+    seen(opened.page.get_by_text("It cannot be explored in this browser"))
     assert opened.page.locator("#explorer img").bounding_box()["width"] == WIDE
     assert [text for text in opened.complaints if "attachShadow" in text]
     opened.complaints.clear()
@@ -142,7 +143,7 @@ def test_a_decoded_picture_is_off_by_no_more_than_the_page_says(browser, tmp_pat
     page = opened.page
     page.get_by_label("Step", exact=True).fill("3")
     page.get_by_label("noisy x_t").check(force=True)
-    page.locator(".step-text", has_text="decoded by the VAE").wait_for()
+    seen(page.locator(".step-text", has_text="decoded by the VAE"))
     found = page.locator(".base").evaluate(
         "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
     )

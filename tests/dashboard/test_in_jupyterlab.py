@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from chromium import seen
 from lab import open_notebook
 
 ROOT = Path(__file__).parents[2]
@@ -25,16 +26,16 @@ class Dashboard:
     def __init__(self, notebook, cell):
         self.notebook, self.page = notebook, notebook.page
         self.area = notebook.page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea-output").first
-        self.area.locator("button", has_text="Run").wait_for()
+        seen(self.area.locator("button", has_text="Run"))
 
     def press(self, label):
         self.area.locator("button.jupyter-button:visible", has_text=label).first.click()
 
     def set_steps(self, count):
-        self.area.locator(".widget-readout").first.click()
-        self.page.keyboard.press("Control+A")
-        self.page.keyboard.type(str(count))
-        self.page.keyboard.press("Enter")
+        readout = self.area.locator(".widget-readout").first
+        readout.fill(str(count))
+        readout.press("Enter")
+        assert readout.text_content() == str(count)
 
     def open(self, title):
         self.area.locator(".lm-TabBar-tab, .p-TabBar-tab", has_text=title).first.click()
@@ -82,18 +83,18 @@ def test_run_grows_a_picture_and_a_cell_is_answered_meanwhile(notebook, dashboar
     dashboard.says("stopped after")
     assert dashboard.area.locator("img.widget-image").first.bounding_box() == place  # nothing jumped
     dashboard.open("Denoising")
-    dashboard.area.get_by_text("pred_original_sample").first.wait_for()
+    seen(dashboard.area.get_by_text("pred_original_sample").first)
 
 
 def test_the_newest_run_shows_words_under_the_pointer(notebook, dashboard):
     page = notebook.page
-    dashboard.set_steps(6)
+    dashboard.set_steps(2)
     dashboard.press("Run")
     dashboard.says("Done in")
     dashboard.open("Pixels")
     notebook.run(2)  # the kernel has drawn by then
     canvas = dashboard.area.locator("canvas").first
-    canvas.wait_for()
+    seen(canvas)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     heading = dashboard.area.get_by_text("looks at").first
@@ -109,9 +110,9 @@ def test_a_pressed_word_is_drawn_alone(dashboard):
     dashboard.open("Attention")
     dashboard.area.locator("button.jupyter-widgets", has_text="rocket").first.click()
     code = dashboard.area.locator("pre:visible", has_text="sdx.views.attention(trace, ['rocket'])")
-    code.wait_for(timeout=20_000)
+    seen(code, 20)
     assert code.count() == 1
-    dashboard.area.locator('.widget-tab-contents img[alt*="attention to rocket ("]:visible').wait_for()
+    seen(dashboard.area.locator('.widget-tab-contents img[alt*="attention to rocket ("]:visible'))
 
 
 def test_two_runs_stand_side_by_side_on_one_slider_and_one_hover(notebook, dashboard):
@@ -121,19 +122,19 @@ def test_two_runs_stand_side_by_side_on_one_slider_and_one_hover(notebook, dashb
     dashboard.says("Compared 3 runs")
     a, b, difference = dashboard.area.locator(".pair > section").all()
     for place in (a, b):
-        place.locator("canvas.base").wait_for()
+        seen(place.locator("canvas.base"))
     a.locator(".stage").hover(position={"x": 60, "y": 60})
     named = a.locator(".brief").text_content().partition(":")[0]
     assert named.startswith("Pixel row")
     page.wait_for_function(
         "([one, named]) => one.textContent.startsWith(named)", arg=[b.locator(".brief").element_handle(), named]
     )
-    difference.get_by_text(named).wait_for()
+    seen(difference.get_by_text(named))
     assert b.locator("input[type=range]").is_hidden()
-    a.locator("input[type=range]").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('input')) }")
+    a.locator("input[type=range]").evaluate("one => { one.value = 0; one.dispatchEvent(new Event('input')) }")
     for place in (a, b):
-        place.locator(".what", has_text="of step 1").wait_for()
-    difference.locator("canvas.map").wait_for()
+        seen(place.locator(".what", has_text="of step 0"))
+    seen(difference.locator("canvas.map"))
     notebook.screenshot("explorer-pair-light")
 
 
@@ -143,7 +144,7 @@ def test_a_change_is_pressed_and_both_runs_stand_side_by_side(notebook, dashboar
     dashboard.press("Unchanged and changed")
     pair = dashboard.area.locator(".pair:visible", has_text="attention to “rocket” × 3")
     for place in ("unchanged", "attention to “rocket” × 3"):
-        pair.locator("section:visible", has_text=place).first.locator("canvas.base").first.wait_for(timeout=60_000)
+        seen(pair.locator("section:visible", has_text=place).first.locator("canvas.base").first)
     dashboard.says("Compared 2 runs")
     notebook.screenshot("explorer-change-light")
 
@@ -166,17 +167,17 @@ def test_two_dashboards_share_a_pipeline(notebook, dashboard):
     dashboard.changes(before)
     other.changes(others)
     for one in (dashboard, other):
-        one.area.get_by_text("Done in").first.wait_for(timeout=60_000)
+        seen(one.area.get_by_text("Done in").first)
 
 
 def test_export_writes_a_file(dashboard, lab):
     dashboard.open("Attention")
     dashboard.press("Into the article")
-    dashboard.area.locator("input:visible").last.wait_for()
+    seen(dashboard.area.locator("input:visible").last)
     dashboard.press("Add")
     dashboard.says("Written:")
     dashboard.open("Export")
-    dashboard.area.locator("img[src^='data:image/webp']:visible").first.wait_for()
+    seen(dashboard.area.locator("img[src^='data:image/webp']:visible").first)
     assert (lab.root / "images" / "inside-stable-diffusion" / "001.png").read_bytes().startswith(b"\x89PNG")
     assert (lab.root / "articles" / "inside-stable-diffusion.md").exists()
 
@@ -196,7 +197,7 @@ def test_nothing_left_the_machine_and_nothing_went_wrong_in_the_console(notebook
 
 
 def test_the_magic_completes_and_runs_in_the_browser(lab, browser):
-    cells = ["%load_ext sdexplore\n%sdexplore load mini", "%sdexplore run a cat --steps 3 --seed 1", "%sdexplore att"]
+    cells = ["%load_ext sdexplore\n%sdexplore load mini", "%sdexplore run a cat --steps 2 --seed 1", "%sdexplore att"]
     found = open_notebook(lab, browser, "magics.ipynb", cells)
     found.run(0)
     found.run(1)

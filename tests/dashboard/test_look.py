@@ -2,13 +2,16 @@
 
 import pytest
 from boxes_in_page import FIGURES, FOCUSED, FRAMES, SCROLLING, TOPS, UNDESCRIBED, Names
+from chromium import seen
 from lab import COLOURS, contrast, open_notebook
 
 from sdexplore.dashboard.in_page import PIXELS_PER_INCH
 
 CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
-    "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=4)\nexplorer",
+    """size = {"height": 128, "width": 128}
+explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=4, **size)
+explorer""",
 ]
 TITLES = ("Pixels", "Attention", "Denoising", "Guidance", "Tokens", "Components", "Change", "Compare", "Export")
 TEXTS = ".widget-html-content:visible, .widget-label:visible"
@@ -35,6 +38,7 @@ class Look:
             "return found.length >= drawn && found.every(one => one.dark === dark) }",
             arg=[self.area.element_handle(), DRAWN.get(title, 0), dark],
             timeout=60_000,
+            polling=50,
         )
 
     def fit(self):
@@ -45,6 +49,7 @@ class Look:
             "return found.length >= 2 && found.every(one => one.shown > 0.97 * one.room && one.own < 1.1 * one.room) }",
             arg=self.area.element_handle(),
             timeout=60_000,
+            polling=50,
         )
 
 
@@ -57,13 +62,13 @@ def look(lab, browser):
     notebook.run(1)
     found = Look(notebook)
     found.area.locator("button", has_text="Run").first.click()
-    found.area.get_by_text("Done in").first.wait_for(timeout=120_000)
+    seen(found.area.get_by_text("Done in").first, 120)
     for title, button in COMPARED.items():  # six more runs, as many as the history holds
         found.tab(title).click()
         if title == "Compare":
             found.area.locator("input[type=text]:visible").fill("1, 3")
         found.area.locator("button.jupyter-button:visible", has_text=button).first.click()
-        found.area.get_by_text("Compared 2 runs").locator("visible=true").wait_for(timeout=120_000)
+        seen(found.area.get_by_text("Compared 2 runs").locator("visible=true"), 120)
     return found
 
 
@@ -96,26 +101,26 @@ def test_every_section_fits_its_page_and_has_its_colours(look, theme, size):
 
 
 def test_the_keyboard_reaches_every_control_and_turns_the_tabs(look):
-    page, seen = look.page, []
+    page, reached = look.page, []
     look.area.locator("textarea").first.focus()
     cell = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     before = page.evaluate(cell)
     for key in 40 * ["Tab"]:
         focused = page.evaluate(FOCUSED)
         assert focused["visible"], focused
-        seen.append(focused["name"])
+        reached.append(focused["name"])
         if focused["role"] == "tab":
             break
         page.keyboard.press(key)
     order = ["prompt", "negative", "seed", "steps", "guidance", "scheduler", "height", "width", "Run"]
-    assert [name for name in seen if name in order] == order
+    assert [name for name in reached if name in order] == order
     while page.evaluate(FOCUSED)["name"] != "Denoising":
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    look.area.get_by_text("0 (of 0 to 3)").wait_for()
+    seen(look.area.get_by_text("0 (of 0 to 3)"))
     look.area.get_by_role("slider", name="step", exact=True).focus()
     page.keyboard.press("ArrowUp")
-    look.area.get_by_text("1 (of 0 to 3)").wait_for()
+    seen(look.area.get_by_text("1 (of 0 to 3)"))
     assert page.evaluate(cell) == before
 
 

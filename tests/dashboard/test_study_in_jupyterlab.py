@@ -6,6 +6,7 @@ import shutil
 import pytest
 import study_sources
 from boxes_in_page import FOCUSED, SCROLLING, UNDESCRIBED, Names
+from chromium import seen
 from lab import COLOURS, contrast, open_notebook
 
 CELLS = [
@@ -34,7 +35,7 @@ class Table:
         self.notebook, self.page = notebook, notebook.page
         self.area = notebook.page.locator(".jp-Cell").nth(2).locator(".jp-OutputArea-output").last
         self.table = self.area.locator("table.sdexplore-rows")
-        self.table.wait_for()
+        seen(self.table)
         self.names = Names(self.page, "document.querySelectorAll('.jp-Cell')[2].querySelector('.sdexplore')")
 
     def cells(self, name):
@@ -60,9 +61,9 @@ def table(notebook, lab):
     page = notebook.page
     output = page.locator(".jp-Cell").nth(1).locator(".jp-OutputArea")
     page.evaluate(START, 1)
-    output.get_by_text(re.compile("[1-5]/20")).wait_for(timeout=60_000)  # the others wait
+    seen(output.get_by_text(re.compile("[1-5]/20")))  # the others wait
     (lab.root / "the-gate").touch()
-    output.get_by_text("20 runs of 20 planned").wait_for(timeout=60_000)
+    seen(output.get_by_text("20 runs of 20 planned"))
     assert output.get_by_text("20/20").is_visible()
     notebook.run(2)
     return Table(notebook)
@@ -73,13 +74,13 @@ def test_the_table_sorts_by_a_heading_and_keeps_the_focus(table):
     table.table.get_by_role("button", name="Sort by ink, ascending").focus()
     table.page.keyboard.press("Enter")
     heading = table.table.locator("th[aria-sort=ascending]")
-    heading.wait_for()
+    seen(heading)
     numbers = [float(one) for one in table.cells("ink")]
     assert numbers == sorted(numbers)
     focused = table.page.evaluate(FOCUSED)
     assert (focused["name"], focused["visible"]) == ("Sort by ink, descending", True)
     table.page.keyboard.press("Space")
-    table.table.locator("th[aria-sort=descending]").wait_for()
+    seen(table.table.locator("th[aria-sort=descending]"))
 
 
 def test_a_condition_leaves_some_rows_and_a_press_takes_it_away(table):
@@ -87,9 +88,9 @@ def test_a_condition_leaves_some_rows_and_a_press_takes_it_away(table):
     area.get_by_label("rows where").select_option("run.prompt")
     area.get_by_label("text", exact=True).fill("a dog")
     area.get_by_role("button", name="Filter").click()
-    area.get_by_text("Rows 1 to 10 of 10", exact=True).wait_for()
+    seen(area.get_by_text("Rows 1 to 10 of 10", exact=True))
     area.get_by_role("button", name="✕").click()
-    area.get_by_text("Rows 1 to 12 of 20", exact=True).wait_for()
+    seen(area.get_by_text("Rows 1 to 12 of 20", exact=True))
 
 
 @pytest.mark.parametrize("theme", ["Dark", "Light"])
@@ -114,8 +115,8 @@ def test_a_row_s_run_is_made_again_and_shown(table):
     first = table.table.get_by_role("button", name="Open the run").first
     prompt = table.cells("run.prompt")[0]
     first.click()
-    table.area.get_by_text("Shown is the run").wait_for(timeout=60_000)
-    table.table.locator("tr[aria-current=true]").wait_for()
+    seen(table.area.get_by_text("Shown is the run"))
+    seen(table.table.locator("tr[aria-current=true]"))
     assert table.area.locator("[role=alert]:visible").count() == 0
     assert table.area.locator(".sdexplore-history").get_by_text(prompt[:8]).first.is_visible()
 

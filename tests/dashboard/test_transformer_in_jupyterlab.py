@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from chromium import seen
 from lab import contrast, open_notebook
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -40,7 +41,6 @@ def area(lab, browser):
     yield found
     assert not notebook.errors
     assert not notebook.requests
-    notebook.page.close()
 
 
 def opened(area, title):
@@ -50,7 +50,7 @@ def opened(area, title):
 def test_the_shares_of_a_pixel_add_up_to_all_attention_and_padding_without_columns_is_no_share(area):
     opened(area, "Pixels")
     shares = area.locator(".mass-text")
-    shares.locator("b", has_text="%").first.wait_for()
+    seen(shares.locator("b", has_text="%").first)
     found = dict(shares.evaluate(SHARES))
     assert list(found) == ["start", "words", "end", "rest"]
     assert sum(found.values()) == pytest.approx(100, abs=1.5)  # two of them are shown as whole per cents
@@ -60,7 +60,7 @@ def test_the_shares_of_a_pixel_add_up_to_all_attention_and_padding_without_colum
 @pytest.mark.parametrize("title", SECTIONS)
 def test_each_section_opens(area, title):
     opened(area, title)
-    area.locator(f".widget-tab-contents >> {SECTIONS[title]} >> visible=true").first.wait_for(timeout=20_000)
+    seen(area.locator(f".widget-tab-contents >> {SECTIONS[title]} >> visible=true").first, 20)
 
 
 def test_shaded_tokens_are_legible_in_the_dark(area):

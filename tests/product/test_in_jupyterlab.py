@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from chromium import seen
 from lab import COLOURS, contrast, open_notebook
 
 ROOT = Path(__file__).parents[2]
@@ -14,7 +15,7 @@ parts
 """
 HOSTILE = "sdx.tokens(pipe, \"</script><img src=x onerror='document.title=1'> a cat\")"
 RUN = """
-trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=4)
+trace = sdx.run(pipe, "a cat and a rocket in space", num_inference_steps=2)
 sdx.views.attention(trace, ["cat", "rocket"])
 """
 TEX = r"a cat costs $5 and a dog $10, \(x\) \begin{x}y\end{x} \$"
@@ -72,9 +73,8 @@ def test_a_prompt_is_not_typeset(lab, browser):
     for index in range(3):
         notebook.run(index)
     outputs = notebook.page.locator(".jp-Cell .jp-Cell-outputWrapper")
-    outputs.nth(2).locator(
-        "mjx-container"
-    ).wait_for()  # the third cell is TeX: once it is typeset, the cells before it had their turn
+    # The third cell is TeX: once it is typeset, the cells before it had their turn.
+    seen(outputs.nth(2).locator("mjx-container"))
     assert outputs.nth(1).locator("mjx-container").count() == 0
     shown = outputs.nth(1).inner_text()
     assert shown.count(TEX) >= 2

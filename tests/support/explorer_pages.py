@@ -1,8 +1,10 @@
 """The explorer's page in a real Chromium, driven as a reader drives it, and what Python says of the same trace."""
 
+import functools
+
 import pytest
 import synthetic
-from chromium import keep
+from chromium import keep, seen
 
 import sdexplore as sdx
 
@@ -16,29 +18,53 @@ Y, X = synthetic.Y, synthetic.X
 HIGH, WIDE = 64, 96
 
 
+@functools.lru_cache(maxsize=1)
+def page_of_all(browser):
+    """A page that shows one explored trace after the other: it spares the start of a process for each."""
+    page = browser.new_page()
+    page.add_init_script(OFFLINE)
+    return page
+
+
 class Opened:
     """A page of an explored trace, with everything it asked for and complained about.
 
     `before` is a script that runs before the page's own, to make a browser that lacks something.
     """
 
-    def __init__(self, browser, path, *, before="", **options):
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
-        self.page = self.context.new_page()
-        self.page.add_init_script(f"{OFFLINE}; {before}")
+    def __init__(self, browser, path, *, before="", viewport=None, color_scheme="light", **options):
+        if before or options:
+            self.own = browser.new_context(**options)
+            self.page = self.own.new_page()
+            self.page.add_init_script(f"{OFFLINE}; {before}")
+        else:
+            self.own, self.page = None, page_of_all(browser)
+        self.page.set_viewport_size(viewport or {"width": 1280, "height": 860})
+        self.page.emulate_media(color_scheme=color_scheme)
         self.complaints = []
-        self.page.on("request", lambda request: self.complaints.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.heard = {
+            "request": lambda request: self.complaints.append(request.url),
+            "console": lambda message: self.complaints.append(message.text),
+            "pageerror": lambda error: self.complaints.append(str(error)),
+        }
+        for event, hear in self.heard.items():
+            self.page.on(event, hear)
         self.page.goto(path.as_uri())
         self.complaints.remove(path.as_uri())  # the file itself
         self.stage = self.page.locator(".stage")
         if not before and options.get("java_script_enabled", True):
-            self.page.locator(".explorer[aria-busy=false]").wait_for()  # every step is unpacked
+            seen(self.page.locator(".explorer[aria-busy=false]"))  # every step is unpacked
 
     def close(self):
-        assert self.complaints == []
-        self.context.close()
+        complaints = list(self.complaints)
+        for event, hear in self.heard.items():
+            self.page.remove_listener(event, hear)
+        if self.own:
+            self.own.close()
+        else:
+            self.page.mouse.move(0, 0)
+            self.page.goto("about:blank")
+        assert complaints == []
 
     def point(self, down, over):
         """(x, y) on the screen of a place on the stage, as shares of its height and width."""
@@ -50,7 +76,7 @@ class Opened:
         self.titled(f"Pixel row {row}, column {column} looks at")
 
     def titled(self, text):
-        self.page.locator("h3", has_text=text).wait_for()
+        seen(self.page.locator("h3", has_text=text))
 
     def settle(self):
         """Waits until what was asked for is drawn."""

@@ -146,6 +146,7 @@ def jupyterlab(folder: Path, kernels: Path):
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"),
         *("--expose-app-in-browser", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
         *("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.terminals_enabled=False"),
+        "--KernelManager.shutdown_wait_time=1",  # seconds; a kernel has nothing to save
     ]
     log = state / "server.log"
     with reserved_port() as port, log.open("w") as output:

@@ -1,7 +1,7 @@
 """How pytest-xdist divides the tests among its processes: file by file, the longest files first.
 
 A file stays in one process, so that its fixtures are made once. The files that need JupyterLab stay together as well,
-so that one server serves them all.
+so that one server and one page serve them all; and so do those that open the explorer's page, in one Chromium.
 """
 
 import functools
@@ -10,7 +10,7 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).parents[2]
-JUPYTERLAB = "JupyterLab"
+JUPYTERLAB, PAGES = "JupyterLab", "explorer's pages"
 # Seconds on one core, of units that take more than ten. A long unit that starts last would keep one process busy alone.
 SECONDS = {
     JUPYTERLAB: 105,
@@ -23,6 +23,7 @@ SECONDS = {
     "tests/product/test_notebooks.py::test_notebook_runs[01_a_look_inside]": 22,
     "tests/product/test_site.py": 30,
     "tests/product/test_notebooks.py::test_notebook_runs[05_attention]": 26,
+    PAGES: 27,
     "tests/reproduction/test_every_view.py": 26,
     "tests/product/test_notebooks.py::test_notebook_runs[07_write_an_article]": 20,
     "tests/product/test_notebooks.py::test_notebook_runs[03_denoising]": 19,
@@ -32,7 +33,6 @@ SECONDS = {
     "tests/magics/test_commands.py": 22,
     "tests/model/compiled/test_changes_between_calls.py": 20,
     "tests/model/series/test_comparison.py": 19,
-    "tests/browser/test_explorer_page_content.py": 18,
     "tests/model/loading/test_hub_headers.py": 17,
     "tests/model/runs/test_run_pipeline.py": 15,
     "tests/mini/test_pipeline.py": 16,
@@ -63,7 +63,8 @@ APART = ("tests/product/test_notebooks.py::test_notebook_runs[",)
 @functools.cache
 def unit_of_file(path):
     """The unit of the tests in a file, whose path is relative to the project."""
-    return JUPYTERLAB if "open_notebook(" in (ROOT / path).read_text(encoding="utf-8") else path
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return JUPYTERLAB if "open_notebook(" in text else PAGES if "from explorer_pages" in text else path
 
 
 class LongestFirst(LoadFileScheduling):

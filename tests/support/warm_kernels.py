@@ -103,8 +103,8 @@ def _import_everything():
     import diffusers
     import diffusers.guiders
     import transformers
-    from PIL import Image
     from ipykernel import ipkernel, kernelapp  # noqa: F401  (the kernels need them)
+    from PIL import Image
 
     import sdexplore
 
