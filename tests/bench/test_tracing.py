@@ -243,7 +243,7 @@ def test_the_picture_shows_the_measured_points_and_their_quartiles():
 
 
 def test_reading_is_measured_on_a_trace_of_the_sizes_of_sd_1_5():
-    trace = stored_trace(steps=2)
+    trace = stored_trace(steps=1)
     assert len(trace.attention()) == 16
     assert sorted({one.probs.shape[2] for one in trace.attention().values()}) == [8, 16, 32, 64]
     whole = stored_trace(steps=1, side=16, heads=2, every_position=True)

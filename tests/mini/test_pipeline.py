@@ -10,6 +10,7 @@ import torch
 import sdexplore as sdx
 
 PROMPT = "a red circle and a blue square on a white background"
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +22,15 @@ def pipe():
 
 @pytest.fixture(scope="module")
 def trace(pipe):
-    return sdx.run(pipe, PROMPT, seed=0, num_inference_steps=20, guidance_scale=5.0)
+    return sdx.run(pipe, PROMPT, seed=0, num_inference_steps=STEPS, guidance_scale=5.0)
 
 
 def test_the_picture_is_the_pipelines_own(pipe, trace):
     generator = torch.Generator().manual_seed(0)
-    own = pipe(PROMPT, num_inference_steps=20, guidance_scale=5.0, generator=generator).images[0]
+    own = pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=5.0, generator=generator).images[0]
     assert np.array_equal(trace.image, np.asarray(own))
     assert len(trace.cross_attention["cond"]) == 16
-    assert all(a.steps == tuple(range(20)) for a in trace.cross_attention["cond"].values())
+    assert all(a.steps == tuple(range(STEPS)) for a in trace.cross_attention["cond"].values())
     assert trace.provenance["model"] == "mini"
 
 
@@ -64,7 +65,7 @@ def test_the_linear_preview_resembles_the_picture(trace):
 
 
 def test_the_last_predicted_picture_is_the_picture(trace):
-    last = trace.decoded_x0[19].astype(int)
+    last = trace.decoded_x0[STEPS - 1].astype(int)
     assert np.abs(last - trace.image).mean() < 4  # of 255; DDIM's last step goes to the smallest noise level, not to 0
 
 

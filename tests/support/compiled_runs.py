@@ -12,9 +12,10 @@ SHORT = sdx.Record(decode=0)
 torch.fx.config.do_not_emit_stack_traces = True  # a tenth of the time of tracing; no test looks at them
 
 
-def one_layer():
+def one_layer(scheduler=None, **config):
     """A pipeline whose UNet is traced in half the time: one level, and attention in the mid block alone."""
-    return stable_diffusion(block_out_channels=(32,), down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",))
+    blocks = {"block_out_channels": (32,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    return stable_diffusion(scheduler, **blocks, **config)
 
 
 def assert_alike(found, expected, tolerance=1e-3):

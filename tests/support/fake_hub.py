@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[FakeHub]:
     """A running hub with `folder` as its only model."""
     hub = FakeHub(folder)
-    thread = threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True)  # it looks so often whether it is to end
+    thread = threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True)  # seconds until it sees its end
     thread.start()
     try:
         yield hub

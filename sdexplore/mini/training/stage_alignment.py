@@ -94,7 +94,7 @@ class Finetuning:
             for name in ("local", "joint", "polish")
             if (stage := getattr(whole, name)) is not None
         }
-        return replace(whole, scenes=8, held_out=2, batch=2, variants=2, **shortened)
+        return replace(whole, scenes=4, held_out=1, batch=2, variants=2, **shortened)
 
 
 def finetune(finetuning: Finetuning, folder: Path, out: Path) -> tuple[list[Pointing], ...]:

@@ -56,7 +56,7 @@ class Training:
     def smoke(cls) -> "Training":
         """Returns settings for every stage with tiny networks: seconds on a CPU, too few steps to draw anything."""
         return cls(
-            scenes=16,
+            scenes=8,
             vocabulary_scenes=200,
             variants=2,
             architecture=Architecture(
@@ -67,7 +67,7 @@ class Training:
             ),
             vae=VaeStage(budget=Budget(60.0, steps=4), batch=2, compile=False, log_every=2),
             unet=UnetStage(budget=Budget(60.0, steps=4), batch=2, alignment_rows=1, compile=False, log_every=2),
-            encode_batch=16,
+            encode_batch=8,
         )
 
 

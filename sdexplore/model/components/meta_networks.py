@@ -21,7 +21,7 @@ from ...records.tree import AttentionLayer
 from ..families import family_of
 from ..families.attention_modules import attention_facts_of
 from ..families.family import Family
-from ..families.grids import Grid, grids_of_pass, pair
+from ..families.grids import Grid, WatchedGrids, pair
 
 Shape: TypeAlias = tuple[int, ...]
 TOKENS = 77  # any number works: only the text's own shape depends on it
@@ -111,15 +111,21 @@ class Watched:
 
     Attributes:
         outputs: Shapes of the tensors that a module returned, none of what is nested deeper; of its last call.
+        grids: Grid (y, x) of every attention layer, as far as it has one.
     """
 
     outputs: Mapping[str, tuple[Shape, ...]]
+    grids: Mapping[str, Grid]
 
 
-def watched_pass(network: nn.Module, inputs: Mapping[str, Any]) -> Watched:
+def watched_pass(network: nn.Module, inputs: Mapping[str, Any], size: Grid | None = None) -> Watched:
     """Runs a blueprint once, by torchinfo; the order of its modules' calls, and the shapes of what they return.
 
-    torchinfo tells one tensor a module; hooks add those of modules that return several, and the order of the calls.
+    torchinfo tells one tensor a module; hooks add those of modules that return several, the order of the calls, and
+    the grids of attention layers.
+
+    Args:
+        size: Of a denoiser's latents (y, x). A transformer's places have no content here, so that it alone tells them.
     """
     outputs: dict[str, tuple[Shape, ...]] = {}
     several: dict[str, tuple[Shape, ...]] = {}
@@ -137,14 +143,22 @@ def watched_pass(network: nn.Module, inputs: Mapping[str, Any]) -> Watched:
 
     for name, module in network.named_modules():
         watch(name, module)
-    summary = torchinfo.summary(network, input_data=dict(inputs), verbose=0, col_names=())
+    family = _family(network)
+    told = family is not None and type(family).layer_grids is Family.layer_grids
+    layers = [] if told else [name for name, module in network.named_modules() if attention_facts_of(module)]
+    places = WatchedGrids(network, layers)
+    try:
+        summary = torchinfo.summary(network, input_data=dict(inputs), verbose=0, col_names=())
+    finally:
+        places.remove()
     torchinfo.torchinfo.clear_cached_forward_pass()  # it would keep the blueprint alive
     names = {id(module): name for name, module in network.named_modules()}
     for info in summary.summary_list:
         name, shape = names.get(info.layer_id), tuple(info.output_size or ())
         if name in outputs and shape and all(isinstance(length, int) for length in shape):
             outputs[name] = (shape,)
-    return Watched(outputs | several)
+    where = family.layer_grids(network, size) if family is not None and told and size is not None else places.found()
+    return Watched(outputs | several, where)
 
 
 def _flat(output: Any) -> Iterator[Any]:
@@ -167,19 +181,6 @@ def attention_facts(network: nn.Module, where: Mapping[str, Grid]) -> tuple[Atte
         for name, facts in found
         if facts
     )
-
-
-def grids(network: nn.Module, inputs: Mapping[str, Any], size: Grid | None = None) -> dict[str, Grid]:
-    """Grid (y, x) of every attention layer of a blueprint, by dotted name, as far as it has one.
-
-    Args:
-        size: Of a denoiser's latents (y, x). A transformer's places have no content here, so that it alone tells them.
-    """
-    family = _family(network)
-    if family is not None and type(family).layer_grids is Family.layer_grids:
-        return {} if size is None else family.layer_grids(network, size)
-    layers = [name for name, module in network.named_modules() if attention_facts_of(module)]
-    return grids_of_pass(network, inputs, layers)
 
 
 def _family(network: nn.Module) -> Family | None:

@@ -83,6 +83,10 @@ class WatchedGrids:
         self._around[layer] = around
         return self._seen[around]
 
+    def found(self) -> dict[str, Grid]:
+        """The grid of each layer that has one."""
+        return {name: grid for name in self._layers if (grid := self.of(name)) is not None}
+
     def settle(self) -> None:
         """Takes off the hooks that see no grid, once a call has run: each hook makes torch call its module slowly.
 
@@ -120,4 +124,4 @@ def grids_of_pass(network: nn.Module, inputs: Mapping[str, Any], layers: Collect
             network(**inputs)
     finally:
         watched.remove()
-    return {name: grid for name in layers if (grid := watched.of(name)) is not None}
+    return watched.found()

@@ -18,7 +18,7 @@ from ...records.tree import AttentionLayer, ModuleNode, ModuleTree
 from ...strings.wording import told
 from ..components.adapters import counted_parameters, fused_copies
 from ..components.finite_weights import broken_weights
-from ..components.meta_networks import Shape, attention_facts, blueprint, example_inputs, grids, watched_pass
+from ..components.meta_networks import Shape, attention_facts, blueprint, example_inputs, watched_pass
 from ..components.pipeline_parts import attention_layers, latent_grid, part, parts, vae_scale_factor
 from ..components.vae_family import vae_of_another_family
 from ..families import family_of
@@ -139,8 +139,8 @@ def _facts(network: nn.Module, size: Grid | None) -> _Facts:
     try:
         copied = blueprint(network)
         inputs = example_inputs(copied, size)
-        outputs, streams = watched_pass(copied, inputs).outputs, _streams(copied, inputs)
-        where = grids(copied, inputs, size)
+        watched, streams = watched_pass(copied, inputs, size), _streams(copied, inputs)
+        outputs, where = watched.outputs, watched.grids
         shapes = {name: _own_shapes(module) for name, module in copied.named_modules()}
         firsts = {k: v[0] if isinstance(v, list) else v for k, v in inputs.items()}
         tensors = {k: tuple(v.shape) for k, v in firsts.items() if isinstance(v, torch.Tensor)}

@@ -79,14 +79,14 @@ def test_several_timesteps_and_guidance(pipe, scene):
 @pytest.fixture(scope="module")
 def inverted(pipe, scene):
     picture, caption, _ = scene
-    return sdx.invert(pipe, picture, caption, num_inference_steps=16, record=sdx.Record(decode=0))
+    return sdx.invert(pipe, picture, caption, num_inference_steps=8, record=sdx.Record(decode=0))
 
 
 def test_an_inversion_draws_the_picture_again(inverted, tmp_path):
     trace = inverted
     assert trace.kind == "invert"
     assert "from a given picture to the noise that it comes from" in sdx.views.denoising(trace).alt
-    assert trace.num_steps == 16
+    assert trace.num_steps == 8
     assert np.all(np.diff(trace.timesteps) > 0)
     assert np.all(np.diff(trace.sigmas) >= 0)
     quality = trace.provenance["reconstruction"]
@@ -183,14 +183,14 @@ def test_an_inversion_is_drawn_again_and_traced(pipe, scene, inverted):
     own = pipe.scheduler
     drawn = sdx.redraw(pipe, inverted, record=sdx.Record(decode=0))
     assert pipe.scheduler is own
-    assert (drawn.kind, drawn.prompt, drawn.num_steps) == ("run", caption, 16)
+    assert (drawn.kind, drawn.prompt, drawn.num_steps) == ("run", caption, 8)
     assert drawn.call["function"] == "redraw"
     assert drawn.call["arguments"]["inversion"] == inverted.fingerprint
     np.testing.assert_allclose(drawn.timesteps, inverted.timesteps[::-1])
     error = np.square(drawn.image.astype(float) - inverted.image).mean()
     assert 10 * np.log10(255**2 / error) == pytest.approx(quality["psnr_db"], abs=0.02)
     for word in (word for word in masks if word != mini.GROUND):  # what the model looks at in a picture not its own
-        pixels = sdx.word_map(drawn, word, steps=slice(8, None))
+        pixels = sdx.word_map(drawn, word, steps=slice(4, None))
         inside = masks[word].reshape(32, 8, 32, 8).mean(axis=(1, 3))
         assert inside[np.unravel_index(pixels.argmax(), pixels.shape)] > 0.3
 

@@ -69,7 +69,7 @@ def test_the_embedded_model_finds_what_was_never_named():
     pipe = sdx.load()
     pipe.set_progress_bar_config(disable=True)
     record = sdx.Record(queries=True, decode=0)
-    trace = sdx.run(pipe, "a red circle and a blue square on a white background", record=record, num_inference_steps=12)
+    trace = sdx.run(pipe, "a red circle and a blue square on a white background", record=record, num_inference_steps=6)
     rgb = trace.image.astype(int)
     red = ((rgb[..., 0] > 150) & (rgb[..., 1] < 110)).reshape(32, 8, 32, 8).mean(axis=(1, 3))
     found = sdx.open_word_map(pipe, trace, "an apple", word="apple")  # red and round as well

@@ -11,6 +11,7 @@ import pytest
 import tiny_pipelines
 import torch
 from artists import again, equal, panels, same_scale, shown
+from diffusers import DDIMScheduler
 from diffusers.callbacks import SDCFGCutoffCallback
 from tiny_families import lora, lora_fused, merging
 from unchecked import unchecked
@@ -321,37 +322,43 @@ def test_a_folder_refuses_hooks_which_it_could_not_tell_apart(tiny, tmp_path):
 
 
 ANOTHER_PROCESS = """
-import sys
-from pathlib import Path
-from diffusers import DDIMScheduler
-from tiny_pipelines import stable_diffusion
-import sdexplore as sdx
-
-folder, stops = Path(sys.argv[1]), sys.argv[2] == "stops"
-def on_step(progress):
-    if stops and progress.cell == 1:
-        sys.stdout.flush()
-        import os
-        os._exit(9)
-sdx.compare(
-    stable_diffusion(DDIMScheduler()), "a cat", over={"guidance_scale": [1, 7.5]}, to=folder, on_step=on_step,
-    record=sdx.Record(decode=0, cross_attention=False), num_inference_steps=1,
-)
+import os, sys
+from test_comparison import compared_into
+compared_into(sys.argv[1], lambda progress: progress.cell == 1 and os._exit(9))
 """
 
 
-def test_a_comparison_goes_on_in_a_new_process_with_another_hash_seed(tmp_path):
-    support = Path(tiny_pipelines.__file__).parent
-    paths = os.pathsep.join((str(Path(sdx.__file__).parents[1]), str(support)))
+def compared_into(folder, on_step):
+    """Two cells, with conditions that must be the same in every process."""
+    return sdx.compare(
+        tiny_pipelines.stable_diffusion(DDIMScheduler()),
+        "a cat",
+        over={"guidance_scale": [1, 7.5]},
+        to=folder,
+        on_step=on_step,
+        record=sdx.Record(decode=0, cross_attention=False),
+        num_inference_steps=1,
+    )
 
-    def in_another_process(hash_seed, what):
-        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": hash_seed}
-        command = [sys.executable, "-c", ANOTHER_PROCESS, str(tmp_path / "a"), what]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    assert in_another_process("1", "stops").returncode == 9
+def test_a_comparison_of_a_killed_process_goes_on_in_another_one_with_another_hash_seed(tmp_path):
+    folders = (Path(sdx.__file__).parents[1], Path(tiny_pipelines.__file__).parent, Path(__file__).parent)
+    here = os.environ.get("PYTHONHASHSEED", "random")
+    killed = subprocess.run(
+        [sys.executable, "-c", ANOTHER_PROCESS, str(tmp_path / "a")],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, folders)),
+            "PYTHONHASHSEED": "1" if here != "1" else "2",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == 9, killed.stderr
     first = (tmp_path / "a" / "000.safetensors").stat().st_mtime_ns
-    found = in_another_process("2", "goes on")
-    assert found.returncode == 0, found.stderr
+    run = []
+    compared_into(tmp_path / "a", lambda progress: run.append(progress.cell))
+    assert set(run) == {1}
     assert (tmp_path / "a" / "000.safetensors").stat().st_mtime_ns == first
     assert len(sdx.Comparison.load(tmp_path / "a")) == 2
