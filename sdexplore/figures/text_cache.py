@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import findfont, fontManager, get_font
 
 styled: Final = ContextVar("whether the look of our figures is on, for which texts are remembered", default=False)
 _MOST: Final = 2048  # texts
@@ -17,6 +17,7 @@ _LARGEST: Final = 2**15  # bytes of one; at a screen's density a line has an eig
 
 _Drawn = tuple[tuple[Any, ...], ...]
 _sizes: dict[Any, tuple[float, float, float]] = {}
+_heights: dict[Any, tuple[float | None, ...]] = {}
 _drawings: dict[Any, _Drawn | None] = {}
 
 
@@ -50,6 +51,17 @@ class _Renderer(RendererAgg):
         size: tuple[float, float, float] = _remembered(_sizes, key, measured) if styled.get() else measured()
         return size
 
+    def _get_font_height_metrics(self, prop: Any) -> tuple[float | None, ...]:  # noqa: ANN401
+        """How far a font goes above and below its line, and the gap between two lines, in pixels.
+
+        From matplotlib 3.11 on a text asks its renderer for them. Where that does not know, it looks for the font and
+        reads the font's tables, at each measuring of each text. None for all three: it shall do so.
+        """
+        if not styled.get():
+            return None, None, None
+        key = (prop.copy(), self.dpi, len(fontManager.ttflist))
+        return _remembered(_heights, key, lambda: _heights_of(prop, self.dpi))  # type: ignore[no-any-return]
+
     def draw_text(
         self,
         gc: Any,  # noqa: ANN401
@@ -80,6 +92,21 @@ class _Renderer(RendererAgg):
         finally:
             self._renderer = real
         _remembered(_drawings, key, witness.seen)
+
+
+def _heights_of(prop: Any, dpi: float) -> tuple[float | None, ...]:  # noqa: ANN401
+    """As matplotlib has them: OpenType's own where the font has them, else those of its horizontal header."""
+    font: Any = get_font(findfont(prop))
+    tables = (
+        ("OS/2", ("sTypoAscender", "sTypoDescender", "sTypoLineGap")),
+        ("hhea", ("ascent", "descent", "lineGap")),
+    )
+    for name, (ascent, descent, gap) in tables:
+        table, head = (font.get_sfnt_table(one) for one in (name, "head"))
+        if table is not None and head is not None:
+            scale = 1 / head["unitsPerEm"] * prop.get_size_in_points() * dpi / 72
+            return table[ascent] * scale, -table[descent] * scale, table[gap] * scale
+    return None, None, None
 
 
 class _Witness:

@@ -98,7 +98,7 @@ def check(picture, array, where):
         assert limits[0] < limits[1], limits
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert picture.png(dpi=30)
+        assert picture.screen()
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

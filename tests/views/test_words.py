@@ -9,7 +9,8 @@ from every_view import DRAWN, NOT_AGAIN, PROMPT
 from matplotlib.text import Text
 
 import sdexplore as sdx
-from sdexplore.figures.picture import Picture
+from sdexplore.figures.layout_cache import lay_out
+from sdexplore.figures.picture import Picture, canvas_of, style
 from sdexplore.strings.wording import table
 
 EVERY = {**DRAWN, **NOT_AGAIN}
@@ -122,8 +123,10 @@ def test_no_title_or_label_of_a_figure_in_japanese_is_an_english_one(drawn, view
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_no_text_is_smaller_than_eleven_pixels_in_the_column_of_a_blog(drawn, view, lang):
     picture = getattr(drawn(view), lang)
-    picture.png(width=COLUMN)  # after which the layout is done
-    wide = picture.figure.get_tightbbox(picture.figure.canvas.get_renderer()).width
+    with style():
+        canvas = canvas_of(picture.figure)
+        lay_out(picture.figure)
+        wide = picture.figure.get_tightbbox(canvas.get_renderer()).width
     small = {
         one.get_text()[:30]: pixels
         for one in written(picture)
