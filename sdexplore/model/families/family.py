@@ -262,6 +262,10 @@ class Family:
         """
         return listen_to_kernel(layer.module, heard)
 
+    def stays(self, layer: Layer) -> bool:  # noqa: ARG002
+        """Whether nothing writes into the layer's queries and keys once they were heard: they may be read later."""
+        return False
+
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""
         query, key = in_order(attended.query), in_order(attended.key)

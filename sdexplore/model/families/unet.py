@@ -170,6 +170,10 @@ class UNet(Family):
 
         return listen_to_either(layer.module, heard, at_kernel)
 
+    def stays(self, layer: Layer) -> bool:
+        """Diffusers' own processors write into none."""
+        return layer.processor in _AT_KERNEL
+
     def by_head(self, layer: Layer, attended: Attended) -> Attended:
         """Queries and keys as the layer's processor has them, in float32."""
         if attended.query.ndim == 4:  # noqa: PLR2004  (heard at the kernel)
