@@ -191,11 +191,11 @@ class Observer:
         self._call = None
         call.noise_pred = self.family.noise_pred(output, call.inputs)
         self._check(call)
+        self._read_unread(call)
         for reader in self.readers:
             reader.end()
         if call.heard and self.settles:
             self._grids.settle()
-        self._read_unread(call)
         call.finish(self.layers)
         self._end(call)
 

@@ -41,8 +41,7 @@ class Family:
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
         changed_at_kernel: Whether a change of its attention is made at torch's kernel, and not at projections.
-        pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
-            can change all that the prompt gives the denoiser.
+        pooled: Under which name a callback may change the pooled text; "" where none can change all of the prompt.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
