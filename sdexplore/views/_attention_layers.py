@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.attention import layer_maps
 from ..analysis.selection import Layers, Selection, Word
+from ..base.data_order import in_data_order
 from ..base.display import clip
 from ..base.errors import TraceError
 from ..figures.alt_texts import peak_place
@@ -24,7 +25,6 @@ from ..figures.picture import Picture
 from ..figures.titles import grid_of, run_title, selection_title, short_layers
 from ..strings.wording import counted, wording
 from ..trace.trace import Steps, Trace
-from ._data_order import in_data_order
 from .made_from import made_from
 
 _MOST = 180

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.attention_mass import KINDS, REST, AttentionMass, mass_of
 from ..analysis.selection import Heads, Layers, Selection
+from ..base.data_order import data_order, in_data_order
 from ..figures.alt_texts import in_words, said
 from ..figures.code_lines import line_of_code, options
 from ..figures.colours import FAINT, PALETTE
@@ -24,7 +25,6 @@ from ..figures.reusable_figure import drawn_on
 from ..figures.titles import run_title, selection_title, short_layers
 from ..strings.wording import listed, wording
 from ..trace.trace import Steps, Trace
-from ._data_order import data_order, in_data_order
 from .made_from import made_from
 
 _COLOURS = dict(zip((*KINDS, REST), (PALETTE[4], PALETTE[0], PALETTE[1], FAINT, PALETTE[2]), strict=True))

@@ -5,6 +5,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..base.data_order import data_order, in_data_order
 from ..base.display import clip
 from ..figures.alt_texts import said
 from ..figures.code_lines import CodeLine, options
@@ -18,7 +19,6 @@ from ..figures.picture import Picture, style
 from ..figures.titles import short_layers
 from ..records.head_effects import FEWEST, HeadEffects
 from ..strings.wording import counted, listed, wording
-from ._data_order import data_order, in_data_order
 from .made_from import made_from
 
 _KINDS = ("attention", "reading", "whole")

@@ -1,7 +1,7 @@
 """What one call of the denoiser gave: its prediction, and the attention that was read of it, reduced at once."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +9,14 @@ import torch
 from jaxtyping import Float
 
 from ..families.concept_stream import ConceptStream
+from ..families.ways_in import Attended
 from .plans import CallPlan, Kept, Kind, LayerPlan, Shape
 
 WAITING = 1 << 23
-"""Bytes of maps that wait for those of other layers; what is summed and rounded together lies there once more."""
+"""Bytes of maps that wait for those of other layers, and of queries and keys that wait to be read.
+
+What is summed and rounded together lies there once more.
+"""
 
 
 @dataclass
@@ -31,6 +35,7 @@ class DenoiserCall:
         statistics: Row of the plan -> (module, quantity), on the host.
         waiting: (rows, columns) -> layers whose maps are finished together, when the call is over: (layer, its
             (head, y, x), probabilities (row, head, pixel, column) in float32).
+        unread: Layers that were heard and are read when the call is over, with what they attend with.
         heard: Layers whose query and key were seen, whether or not their grid was wanted.
         by_kernel: Those of them whose kernel handed out its normaliser.
         skipped: Layers that the call left out by its own arguments.
@@ -47,11 +52,25 @@ class DenoiserCall:
     features: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     statistics: dict[int, torch.Tensor] = field(default_factory=dict)
     waiting: dict[tuple[tuple[int, ...], int], list[tuple[str, Shape, torch.Tensor]]] = field(default_factory=dict)
+    unread: list[tuple[str, Attended]] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     by_kernel: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     reused: set[str] = field(default_factory=set)
-    _waiting: int = 0  # bytes
+    _waiting: int = 0  # bytes of maps
+    _unread: int = 0  # bytes
+
+    def put_off(self, layer: str, attended: Attended) -> bool:
+        """Keeps what a layer attends with until it is read; returns whether there is room for more."""
+        self.unread.append((layer, attended))
+        self._unread += _bytes_of(attended)
+        return self._unread + self._waiting < WAITING
+
+    def to_read(self) -> Iterator[tuple[str, Attended]]:
+        """What was put off, in its order; each is let go once it is read."""
+        while self.unread:
+            yield self.unread.pop(0)
+        self._unread = 0
 
     def wait(self, layer: str, rows: tuple[int, ...], shape: Shape, probs: torch.Tensor, plan: LayerPlan) -> None:
         """Keeps a layer's maps until the others' are there, or no room is left."""
@@ -87,6 +106,11 @@ class DenoiserCall:
             pieces = one.split([math.prod(shape) for _, shape in shapes])  # type: ignore[no-untyped-call]
             for (layer, shape), piece in zip(shapes, pieces, strict=True):
                 self.attention.setdefault((plan.kind, layer), {})[row] = piece.reshape(*shape, -1)
+
+
+def _bytes_of(attended: Attended) -> int:
+    """Of the tensors that its query and key are views of."""
+    return sum(one.untyped_storage().nbytes() for one in (attended.query, attended.key))
 
 
 def packed(

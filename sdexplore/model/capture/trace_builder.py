@@ -3,7 +3,7 @@
 A trace gets a decoder for its steps. In a file the pictures that the Record names are there when it is closed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from ...base.data_order import in_data_order
 from ...base.errors import TraceError
 from ...base.user_warnings import warn_user
 from ...text.shared_keys import SharedKeys, readers_of
@@ -250,7 +251,14 @@ class Assembly:
                 head_mean=plan.head_mean,
                 **(readers[role] if cross else {}),
             )
-        return tokens, fields
+        read = {kind: _in_order(fields[kind], recorder.layers) for kind in fields.keys() - {"features"}}
+        return tokens, fields | read
+
+
+def _in_order(by_role: Mapping[str, Mapping[str, Any]], layers: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Layers as the data pass them, and not as they were read."""
+    order = in_data_order(layers)
+    return {role: {name: found[name] for name in order if name in found} for role, found in by_role.items()}
 
 
 def _columns(

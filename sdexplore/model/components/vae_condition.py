@@ -12,6 +12,7 @@ import torch
 from ...base.display import clip, counted
 from ...strings.wording import Told, told
 from ...trace.provenance import DEFAULTS
+from ..families.modules import modules_of
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _WORD = 8  # bytes
@@ -44,7 +45,8 @@ class VaeCondition:
         config = {name: str(value) for name, value in dict(vae.config).items() if name != DEFAULTS}  # type: ignore[arg-type]
         dtype = str(next(vae.parameters()).dtype).removeprefix("torch.")
         tiles = int(getattr(vae, "tile_latent_min_size", 0)) if getattr(vae, "use_tiling", False) else None
-        hooks = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in vae.modules())  # noqa: SLF001
+        modules = modules_of(vae).values()
+        hooks = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)  # noqa: SLF001
         return cls(_sums(vae), config, dtype, device.type, tiles, hooks)
 
     def changes(self, now: "VaeCondition", side: int) -> str | None:
@@ -101,7 +103,13 @@ class VaeCondition:
 
 
 def _sums(vae: torch.nn.Module) -> dict[str, int | None]:
-    tensors = {**dict(vae.named_parameters()), **dict(vae.named_buffers())}
+    tensors = {
+        f"{place}.{name}" if place else name: one
+        for place, module in modules_of(vae).items()
+        for kind in ("_parameters", "_buffers")
+        for name, one in getattr(module, kind).items()
+        if one is not None
+    }
     found: dict[str, int | None] = dict.fromkeys(tensors)
     sums = {name: one for name, tensor in tensors.items() if (one := _sum(tensor.detach())) is not None}
     for device in {one.device for one in sums.values()}:

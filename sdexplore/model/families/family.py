@@ -41,8 +41,7 @@ class Family:
         dispatches: Whether its processors go through diffusers' `dispatch_attention_fn`, where `set_attention_backend`
             chooses the kernel.
         changed_at_kernel: Whether a change of its attention is made at torch's kernel, and not at projections.
-        pooled: The name under which a callback may change the pooled text beside `prompt_embeds`; "" where no callback
-            can change all that the prompt gives the denoiser.
+        pooled: Under which name a callback may change the pooled text; "" where none can change all of the prompt.
         heard_by: What a silent layer did not do; a message says it.
         sized_by_call: Tokenizers whose text the pipeline cuts and pads to the call's `max_sequence_length`.
         fed: Tokenizers whose text the pipeline writes otherwise than it was typed, in a template or in small letters.
@@ -261,6 +260,10 @@ class Family:
             pays: Asked at each call by a family that can hear a layer in two ways; None: never at the kernel.
         """
         return listen_to_kernel(layer.module, heard)
+
+    def stays(self, layer: Layer) -> bool:  # noqa: ARG002
+        """Whether nothing writes into the layer's queries and keys once they were heard: they may be read later."""
+        return False
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:  # noqa: ARG002
         """The same as (row, head, position, width) in float32; its attention is softmax(scale · Q Kᵀ + mask)."""

@@ -164,11 +164,17 @@ class UNet(Family):
             return listen_to_projections(layer.module, heard)
 
         def at_kernel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-            pixels: Any = (*args, *kwargs.values())[0]
+            pixels: Any = args[0] if args else next(iter(kwargs.values()))
             words: Any = kwargs.get("encoder_hidden_states")
-            return _reaches_kernel(layer, pixels, words) and pays(pixels.shape[1], words.shape[1])
+            if not isinstance(words, torch.Tensor) or pixels.ndim != 3:  # noqa: PLR2004  (row, pixel, width)
+                return False
+            return pays(pixels.shape[1], words.shape[1]) and _reaches_kernel(layer, pixels)
 
         return listen_to_either(layer.module, heard, at_kernel)
+
+    def stays(self, layer: Layer) -> bool:
+        """Diffusers' own processors write into none."""
+        return layer.processor in _AT_KERNEL
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:
         """Queries and keys as the layer's processor has them, in float32."""
@@ -251,15 +257,13 @@ def _merged(parts: Mapping[str, nn.Module], wanted: Mapping[str, str]) -> Iterat
             return
 
 
-def _reaches_kernel(layer: Layer, pixels: Any, words: Any) -> bool:
+def _reaches_kernel(layer: Layer, pixels: torch.Tensor) -> bool:
     """Whether torch's kernel is given what the layer's projections make, in float32, of which it keeps all digits."""
     return (
         not torch.compiler.is_compiling()
         and layer.processor in _AT_KERNEL
-        and isinstance(words, torch.Tensor)
-        and pixels.ndim == 3  # noqa: PLR2004  (row, pixel, width)
         and pixels.dtype == torch.float32
-        and pixels.device.type == "cpu"
+        and pixels.is_cpu
         and not torch.is_autocast_enabled("cpu")
     )
 

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock, get_ident, local
 from typing import Any, Protocol, runtime_checkable
@@ -252,8 +252,8 @@ def _dispatched(  # noqa: PLR0913, PLR0917  (the dispatcher's own arguments)
     for mode, calls in zip(modes, before, strict=True):  # as of a call of torch's, which the last hands to the first
         if mode.calls == calls:  # (row, position, head, width) here
             given = query.transpose(1, 2), key.transpose(1, 2), attn_mask, scale
-            attended = given_to_kernel(*given, is_causal=is_causal, enable_gqa=enable_gqa)
-            attended = replace(attended, value=value.transpose(1, 2), made=out.transpose(1, 2))
+            beside = value.transpose(1, 2), out.transpose(1, 2)
+            attended = given_to_kernel(*given, *beside, is_causal=is_causal, enable_gqa=enable_gqa)
             made = mode.reached(attended, repeated(value.transpose(1, 2), attended), out.transpose(1, 2))
             out = made.transpose(1, 2)
     return out
@@ -307,27 +307,28 @@ def attend(
     else:
         out = KERNEL(*given, scale=scale, enable_gqa=enable_gqa)
         query, key, value = (one.to(out.dtype) for one in given[:3])  # as the user's autocast has it round them
-    how = {"is_causal": is_causal, "enable_gqa": enable_gqa}
-    attended = given_to_kernel(query, key, attn_mask, scale, **how, normaliser=normaliser)
-    return out, replace(attended, value=value, made=out)
+    beside = value, out, normaliser
+    return out, given_to_kernel(query, key, attn_mask, scale, *beside, is_causal=is_causal, enable_gqa=enable_gqa)
 
 
-def given_to_kernel(
+def given_to_kernel(  # noqa: PLR0913  (what a kernel is given, and what it makes)
     query: torch.Tensor,
     key: torch.Tensor,
     mask: torch.Tensor | None,
     scale: float | None,
+    value: torch.Tensor | None = None,
+    made: torch.Tensor | None = None,
+    normaliser: torch.Tensor | None = None,
     *,
     is_causal: bool = False,
     enable_gqa: bool = False,
-    normaliser: torch.Tensor | None = None,
 ) -> Attended:
-    """What a kernel was given, with grouped keys repeated and the scale settled."""
+    """What a kernel was given and made, with grouped keys repeated and the scale settled."""
     if enable_gqa:
         key = _per_query(key, query)
     if is_causal:
         mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-    return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, mask, normaliser)
+    return Attended(query, key, query.shape[-1] ** -0.5 if scale is None else scale, mask, normaliser, value, made)
 
 
 def repeated(value: torch.Tensor, attended: Attended) -> torch.Tensor:

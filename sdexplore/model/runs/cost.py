@@ -18,7 +18,7 @@ from ..capture.denoiser_call import WAITING
 from ..capture.file_sink import IN_FLIGHT
 from ..capture.plans import LayerPlan, plan_layers
 from ..capture.probabilities import SCORES
-from ..components.pipeline_parts import attention_layers, denoiser
+from ..components.pipeline_parts import attention_layers, denoiser, device_of
 from ..families import family_of
 from ..families.attention_modules import Layer
 from ..families.concept_stream import COPIES
@@ -91,14 +91,15 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         factor = outline.factor
         y, x = outline.grid
         grids = {layer.name: layer.resolution for layer in attention_layers(pipe, y * factor, x * factor)}
-    kept, widest, largest, waiting, longest = 0, 0, 0, 0, 0
-    step = parts.pop(_STEP)
-    there = family_of(pipe).attention_layers(denoiser(pipe))
+    kept, widest, largest, waiting, longest, unread = 0, 0, 0, 0, 0, [0]
+    step, family, on_cpu = parts.pop(_STEP), family_of(pipe), device_of(pipe).type == "cpu"
+    there = family.attention_layers(denoiser(pipe))
     for name, plan in plan_layers(there, record).items():
         grid = outline.grid if bound else grids[name]
         if grid is None:
             continue
         wanted = [one for one in plan.readings if bound or one.wants(grid)]
+        unread += [_unread(there[name], outline, grid)] if on_cpu and family.stays(there[name]) else []
         found = (_layer(one, there[name], record, outline, grid) for one in wanted)
         for key, amount, row in chain.from_iterable(found):
             if key == _WORKSPACE:
@@ -111,7 +112,7 @@ def cost_of(pipe: Any, record: Record, outline: Outline, *, spilled: bool = Fals
         kept, largest = kept + row, max(largest, row)
     # Maps that wait for those of the other layers are put one behind the other, which copies them once.
     waiting = min(waiting, WAITING + longest)
-    device = max(waiting + widest, 2 * waiting)
+    device = max(waiting + widest, 2 * waiting) + min(sum(unread), WAITING + max(unread))
     step += kept
     total = dict(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))
     disk = sum(total.values())
@@ -183,6 +184,13 @@ def _layer(
     workspace = 2 * min(scores, SCORES) + whole + several * inner * (2 * pixels + wide)
     waiting = 4 * pixels * wide * len(roles) * outline.images if plan.waits else 0
     yield _WORKSPACE, workspace, waiting
+
+
+def _unread(layer: Layer, outline: Outline, grid: tuple[int, int]) -> int:
+    """Bytes of a layer's queries and keys, all rows together, which may wait to be read until the call is over."""
+    pixels, rows = grid[0] * grid[1], len(outline.roles) * outline.images
+    keys = pixels if layer.to_picture else outline.positions or 0
+    return 4 * rows * layer.width * (pixels + keys)
 
 
 def _others(plan: LayerPlan, record: Record, pixels: int) -> int:

@@ -131,6 +131,30 @@ def test_a_change_that_mixes_probabilities_reads_both_by_the_projections():
     assert used(kept) == "softmax"
 
 
+def test_layers_stand_as_the_data_pass_them_whichever_way_each_was_read(monkeypatch, tmp_path):
+    pipe, ran_in_turn = stable_diffusion(), dict[str, None]()
+    for name, one in pipe.unet.named_modules():
+        if name.endswith((".attn1", ".attn2")):
+            one.register_forward_hook(lambda *_, name=name: ran_in_turn.update({name: None}))
+    largest = max(y * x for y, x in (found.grid for found in ran(pipe).cross_attention["cond"].values()))
+    monkeypatch.setattr(hooks.Observer, "pays", lambda _, __, queries, ___: queries < largest)
+    record = sdx.Record(
+        self_attention=[name for name in ran_in_turn if "attn1" in name],
+        roles=("uncond", "cond"),
+        queries=True,
+        decode=0,
+    )
+    for to in (None, tmp_path / "trace.safetensors"):
+        trace = sdx.run(pipe, "a cat", num_inference_steps=STEPS, record=record, to=to)
+        assert used(trace).startswith("kernel in "), "some are read one way, and some the other"
+        for field in (trace.cross_attention, trace.self_attention, trace.queries):
+            for role, layers in field.items():
+                assert len(layers) == 4, role
+                assert list(layers) == [name for name in ran_in_turn if name in layers]
+    loaded = sdx.Trace.load(tmp_path / "trace.safetensors")
+    assert list(loaded.cross_attention["cond"]) == list(trace.cross_attention["cond"])
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 @pytest.mark.usefixtures("always")
 def test_what_ends_a_run_inside_a_layer_leaves_nothing_behind(error, monkeypatch):

@@ -1,4 +1,4 @@
-"""In which order figures show the layers of a denoiser."""
+"""In which order a trace holds the layers of a denoiser, and figures show them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ _OF_UNET: Final = re.compile(r"(down|mid|up)_blocks?\b")
 def in_data_order(names: Iterable[str]) -> list[str]:
     """Names of layers as the data pass them: a UNet's down, mid and up blocks, each block by its numbers.
 
-    diffusers' modules have the mid block last, and a trace has its layers in the order in which their maps were made.
-    Names without such blocks, as a transformer's, stay as they are.
+    diffusers' modules have the mid block last, and older traces have their layers in the order in which their maps were
+    made. Names without such blocks, as a transformer's, stay as they are.
     """
     return sorted(names, key=_place) if (names := list(names)) and all(map(_OF_UNET.match, names)) else names
 
