@@ -135,7 +135,7 @@ def halves(trace: Trace) -> Halves:
     Raises:
         TraceError: The run had no guidance, or its noise predictions or noise levels are not there.
     """
-    steps = _computed(trace)
+    steps = computed_steps(trace)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     rows = list(steps)
     x0_uncond, x0_cond = (_original_sample(trace, half, rows) for half in (uncond, cond))
@@ -213,7 +213,7 @@ def _numbers(uncond: np.ndarray, cond: np.ndarray, whole: np.ndarray, final: np.
 
 def _steps(trace: Trace) -> tuple[int, ...]:
     """The steps whose two halves were computed and hold numbers alone."""
-    computed = _computed(trace)
+    computed = computed_steps(trace)
     uncond, cond = trace.noise_pred_uncond, trace.noise_pred_cond
     steps = tuple(i for i in computed if np.isfinite(uncond[i]).all() and np.isfinite(cond[i]).all())
     if not steps:
@@ -221,8 +221,12 @@ def _steps(trace: Trace) -> tuple[int, ...]:
     return steps
 
 
-def _computed(trace: Trace) -> tuple[int, ...]:
-    """The steps at which both halves were computed, whatever they hold."""
+def computed_steps(trace: Trace) -> tuple[int, ...]:
+    """The steps at which both halves were computed, whatever they hold.
+
+    Raises:
+        TraceError: There is none: the run had no guidance.
+    """
     if trace.unconditional:
         raise TraceError("this pipeline is unconditional: there is no prompt, and so no guidance towards one")
     if "uncond" not in trace.noise_preds:

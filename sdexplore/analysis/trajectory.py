@@ -1,6 +1,6 @@
 """From noise to picture: which steps to look at, and latents as colours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -92,27 +92,33 @@ def predicted_pictures(
     """The predicted x0 of `steps` as pictures of one kind, to be seen side by side, and that kind.
 
     Args:
-        decode: Whether steps that the Record names are decoded if they were not before.
+        decode: Whether steps that were not decoded before are decoded now, as `views.denoising` does. Else it depends
+            on what was looked at before whether all of them are there.
 
     Returns:
-        A picture a step and "decoded" where the VAE decodes every one of them, or did: those that the Record names are
-        decoded. Else a picture a step by another decoder and its name, where it decoded them all; else all by the
-        linear preview, "linear"; no pictures where the trace has neither.
+        A picture a step and "decoded" where the VAE decodes every one of them. Else a picture a step by another decoder
+        and its name, where it decoded them all; else all by the linear preview, "linear"; no pictures where the trace
+        has neither.
     """
-    named = set(trace.decoded_x0) if decode and trace.undecodable is None else set()
     there = {step: trace.picture_of_step(step, x0=True, decode=False) for step in steps}
-    found = []
-    for step in steps if all(step in named or there[step] is not None for step in steps) else ():
-        try:
-            picture = trace.picture_of_step(step, x0=True, decode=step in named)
-        except SdexploreError:
-            picture = None
-        if picture is None:
-            break
-        found.append(picture)
-    if len(found) == len(steps) and len(kinds := {by for _, by in found}) == 1:
-        (by,) = kinds
-        return [pixels for pixels, _ in found], "decoded" if by == VAE else by
+    if decode and trace.undecodable is None and (None in (kinds := _kinds(there)) or len(kinds) > 1):
+        with suppress(SdexploreError):  # then the linear preview
+            found = {step: one or trace.picture_of_step(step, x0=True) for step, one in there.items()}
+            if others := [step for step, one in found.items() if one is not None and one[1] != VAE]:
+                found |= {step: (one, VAE) for step, one in trace.decode(others).decoded_x0.items()}
+            there = found
+    if len(kinds := _kinds(there)) == 1 and (by := kinds.pop()) is not None:
+        return [one[0] for one in there.values() if one is not None], "decoded" if by == VAE else by
     if trace.pred_original_sample is None or trace.latent_rgb is None:
         return [], LINEAR
     return [preview(trace, trace.pred_original_sample[step]) for step in steps], LINEAR
+
+
+def are_decoded(trace: Trace, steps: Sequence[int]) -> bool:
+    """Whether the pictures of the predicted x0 of `steps` are all there: a view that shows them waits for none."""
+    return all(trace.picture_of_step(step, x0=True, decode=False) is not None for step in steps)
+
+
+def _kinds(pictures: Mapping[int, tuple[np.ndarray, str] | None]) -> set[str | None]:
+    """What made the pictures; None where there is one that was not made."""
+    return {None if one is None else one[1] for one in pictures.values()}

@@ -159,9 +159,10 @@ def animation(  # noqa: PLR0913  (what word_map takes, and how it moves)
     Denoising: the left panel shows x_t before each step, the right one the picture that the step predicts (x0). As in
     `views.denoising`, both are decoded by the VAE, now if they were not before, or are the linear preview, marked
     "linear". The last frame is the final picture.
-    A word: the left panel shows the predicted x0, decoded if all these steps were decoded, else the linear preview, as
-    its title says. The right panel shows the word's map, the probability (0 to 1) that a latent pixel gives to the
-    word. All frames share one scale from 0, printed at the colour bar.
+    A word: the left panel shows the predicted x0, decoded by the VAE where `steps` are given or the Record names them
+    all, else the linear preview unless all were decoded already, as its title says. The right panel shows the word's
+    map, the probability (0 to 1) that a latent pixel gives to the word. All frames share one scale from 0, printed at
+    the colour bar.
     Of a video's steps the middle frame is shown.
 
     Args:
@@ -305,7 +306,8 @@ def _word(trace: Trace, word: Word, selection: Selection, theme: Theme) -> Drawn
     chosen = read.steps
     maps = np.stack([word_maps(trace, (word,), selection.at(step))[0] for step in chosen])
     top = top_of(maps)
-    predicted, kind = predicted_pictures(trace, chosen)
+    asked = "steps" in selection.given or set(chosen) <= set(trace.decoded_x0)
+    predicted, kind = predicted_pictures(trace, chosen, decode=asked)
     how = kind_named(kind)
     y, x = maps.shape[1:]
     with panels(1, 1 + bool(predicted), aspect=y / x, top=1.1) as (figure, axes):

@@ -40,15 +40,15 @@ def attention_steps(
 
     A map is `word_map`'s at that step: the probability (0 to 1) that a latent pixel gives to the word, one square a
     latent pixel. All steps share one scale from 0, printed at the colour bar. Above each map, where it was recorded,
-    stands the picture that the step predicts (x0): decoded by the VAE if all of these steps were, else by the linear
-    preview, one square a latent pixel; the label says which. Panels are titled by step from 0, training
-    timestep t and noise level σ = √(1−ᾱ)/√ᾱ.
+    stands the picture that the step predicts (x0): decoded by the VAE, now if it was not before, as in
+    `views.denoising`; where there is no VAE for that, by the linear preview, one square a latent pixel; the label says
+    which. Panels are titled by step from 0, training timestep t and noise level σ = √(1−ᾱ)/√ᾱ.
 
     Args:
         word: A word or phrase of the prompt, or positions.
         steps: Which steps; None: eight of the recorded, evenly spread.
         role, layers, heads, occurrence: As `word_map` takes them.
-        decode: False decodes nothing that was not decoded yet.
+        decode: False decodes nothing: the linear preview is shown unless all of these steps were decoded already.
 
     Raises:
         TokenError: The prompt has no such word.

@@ -36,15 +36,15 @@ def guidance(
 
     A Trace: the first two rows are x0 as the unconditional (or negative prompt's) half and as the conditional half
     alone predict it, by the linear preview (one square a latent pixel). The third is where they disagree: root mean
-    square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance: decoded by the VAE if
-    all of these steps were, else by the linear preview too; labels say which. One scale from 0 serves the third row,
-    printed at its colour bar.
+    square over channels of noise_pred_cond − noise_pred_uncond. The fourth is x0 after guidance: decoded by the VAE,
+    now if it was not before, as in `views.denoising`; where there is no VAE for that, by the linear preview too; labels
+    say which. One scale from 0 serves the third row, printed at its colour bar.
 
     A Comparison: the final picture of each cell on its grid, as `views.comparison` draws it.
 
     Args:
         steps: Which steps of a Trace, a slice or one; by default eight of those at which both halves were computed.
-        decode: False decodes nothing that was not decoded yet.
+        decode: False decodes nothing: the linear preview is shown unless all of these steps were decoded already.
         frame: Of a video's Trace, which frame of the latents; negative ones count from the end. None: the middle one.
 
     Raises:

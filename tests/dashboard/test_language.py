@@ -147,7 +147,7 @@ def test_a_run_in_a_japanese_dashboard_is_told_and_drawn_in_japanese_whatever_is
 
 def test_tokens_and_components_of_a_pipeline_are_told_in_japanese(dashboard, tiny):
     page = Page(dashboard("ja", tiny, prompt=" ".join([PROMPT] * 30)))
-    names = NAMES | {"startoftext", "endoftext", "float", "cpu", "epsilon"}
+    names = NAMES | {"startoftext", "endoftext", "float", "cpu", "epsilon", "Timesteps"}
     names |= {"diffusers", "transformers", "null", "text", "encoder", "safety", "checker", "feature", "extractor"}
     for tab, told in (("トークン", "切り捨て"), ("構成要素", "クロスアテンション: 4 層")):
         page.open(tab)

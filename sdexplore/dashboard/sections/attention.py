@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from ...analysis.attention import most_striking
 from ...analysis.published_methods import answering
 from ...analysis.selection import Selection
+from ...analysis.trajectory import are_decoded
 from ...figures.picture import Picture
 from ...figures.titles import MOST_STEPS
 from ...strings.wording import counted, listed, wording
@@ -212,9 +213,14 @@ _APPLIES = {
 """Control -> the figures on which it has an effect."""
 
 
-def _a_few(trace: Trace, chosen: Mapping[str, Any]) -> list[int] | None:
-    """As many of the chosen steps as a figure has room for."""
-    return None if chosen["steps"] is None else list(spread(Selection(**chosen).of(trace).steps, MOST_STEPS))
+def _by_step(trace: Trace, word: str, chosen: Mapping[str, Any]) -> Picture:
+    """The figure of as many of the chosen steps as it has room for; no picture is waited for."""
+    from ...views import attention_steps
+
+    few = spread(Selection(**chosen).of(trace).steps, MOST_STEPS)
+    steps = None if chosen["steps"] is None else list(few)
+    waits = {} if are_decoded(trace, few) else {"decode": False}
+    return attention_steps(trace, word, **{**chosen, "steps": steps, **waits})
 
 
 def _grids(recorded: Mapping[str, Attention]) -> list[tuple[str, int]]:
@@ -267,14 +273,9 @@ def _figures(trace: Trace, state: State, word: str) -> dict[str, Callable[[], Pi
     words, chosen, scale, method = list(state.words) or None, state.selection, state.scale, state.method
     without_heads = {name: value for name, value in chosen.items() if name != "heads"}
 
-    steps = {
-        "steps": _a_few(trace, chosen),
-        **({"decode": False} if trace.undecoded else {}),
-    }  # no picture is waited for
-
     return {
         "words": lambda: views.attention(trace, words, scale=scale, method=method, **chosen),
-        "by step": lambda: views.attention_steps(trace, word, **{**chosen, **steps}),
+        "by step": lambda: _by_step(trace, word, chosen),
         "by layer": lambda: views.attention_layers(trace, word, **without_heads, scale=scale),
         "where it all went": lambda: views.attention_mass(trace, **chosen),
         "segmentation": lambda: views.segmentation(trace, words, **chosen),

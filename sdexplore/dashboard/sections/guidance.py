@@ -2,8 +2,13 @@
 
 from typing import ClassVar
 
+from ...analysis.guidance import computed_steps
+from ...analysis.trajectory import are_decoded
 from ...base.errors import RunError
+from ...figures.titles import MOST_STEPS
 from ...trace.collections import Comparison
+from ...trace.record import spread
+from ...trace.trace import Trace
 from ..board import Board
 from ..compared_runs import ComparedRuns
 from ..controls import button, column, labelled
@@ -42,7 +47,7 @@ class GuidanceSection(Section):
         trace = self._trace()
         self._show_both()
         self._show(lambda: guidance_steps(trace), self._steps)
-        self._show(lambda: guidance(trace, decode=not trace.undecoded))  # no picture is waited for
+        self._show(lambda: guidance(trace, decode=_is_decoded(trace)))  # no picture is waited for
 
     def compare(self) -> None:
         """Runs with guidance off and on, from the same noise, and shows both pictures."""
@@ -80,3 +85,8 @@ class GuidanceSection(Section):
         """Drops everything, the pair of runs too."""
         super().close()
         self._drop_pair()
+
+
+def _is_decoded(trace: Trace) -> bool:
+    """Whether the figure's pictures are there."""
+    return are_decoded(trace, spread(computed_steps(trace), MOST_STEPS))

@@ -47,6 +47,34 @@ def test_a_picture_has_the_bits_of_one_decoded_at_once(make, tmp_path):
             np.testing.assert_array_equal(picture, getattr(trace, name)[step])
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda trace: views.guidance(trace).screen(dpi=40.0),
+        lambda trace: views.guidance(trace, steps=[1, 2]).screen(dpi=40.0),
+        lambda trace: views.attention_steps(trace, "cat").screen(dpi=40.0),
+        lambda trace: views.attention_steps(trace, "cat", steps=[1]).screen(dpi=40.0),
+        lambda trace: sdx.animation(trace, "cat", steps=[1]).frames[0].tobytes(),
+    ],
+)
+def test_a_figure_is_the_same_whatever_was_looked_at_before(tiny, draw):
+    given = {"seed": 0, "num_inference_steps": 3, "height": 64, "width": 64, "record": sdx.Record(decode=2)}
+    fresh, looked_at = (sdx.run(tiny, PROMPT, **given) for _ in range(2))
+    views.denoising(looked_at, steps=[0, 1, 2])
+    assert draw(fresh) == draw(looked_at)
+
+
+def test_a_view_that_decodes_nothing_says_what_it_shows(tiny):
+    trace = sdx.run(tiny, PROMPT, num_inference_steps=3, height=64, width=64, record=sdx.Record(decode=2))
+    assert "(linear)" in views.guidance(trace, decode=False).alt
+    trace.decode(with_=tiny.vae)
+    assert "(linear)" in views.guidance(trace, decode=False).alt  # of the Record's steps alone
+    trace.decode([0, 1, 2], with_=tiny.vae)
+    assert "(AutoencoderKL" in views.guidance(trace).alt
+    trace.decode(1)
+    assert "(decoded)" in views.guidance(trace).alt  # of one kind
+
+
 def test_the_trace_keeps_no_pipeline_alive():
     pipe = stable_diffusion()
     trace = sdx.run(pipe, PROMPT, **SHORT)
