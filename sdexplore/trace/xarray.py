@@ -41,6 +41,8 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
     Groups features/<role>/<module>: values (call, feature_channel, feature_y, feature_x) with of_step, likewise.
     statistics_<role> (step, module, quantity) at the root: the quantities as `Trace.statistics` lists them.
     Coordinates of steps and calls are not indexes: timesteps and tokens repeat.
+    Arrays keep their type, and xarray sums float16 in float16: a mean over thousands of attention probabilities comes
+    out several times too small. Give `skipna=False` to `mean`, or take `astype("float32")` before.
 
     Raises:
         TraceError: xarray is not installed.

@@ -91,10 +91,10 @@ def prompts_of(
             if first is None and (role == "cond" or arguments.get(f"{argument}_embeds") is not None):
                 found[key] = None
                 return None
-            others = {
-                f"tokenizer_{n}": text_of(arguments.get(f"{argument}_{n}"), number)
+            others = {  # the pipeline's `prompt_2 or prompt`: an empty text is the prompt, and a list [""] is empty
+                f"tokenizer_{n}": text_of(arguments[f"{argument}_{n}"], number)
                 for n in (2, 3)
-                if arguments.get(f"{argument}_{n}") is not None
+                if arguments.get(f"{argument}_{n}")
             }
             found[key] = _tokenized(pipe, first or "", others, given, negative=role == "uncond")
         return found[key]

@@ -232,7 +232,7 @@ def check_one_prompt(trace: Trace, function: str, given: Mapping[str, Any]) -> N
             f"this run's embeddings were made as {dict(made)!r:.160}, which {function} cannot make again with a word "
             "left out; ask a run of the prompt itself"
         )
-    if told.get("prompt_2") not in (None, trace.prompt):
+    if told.get("prompt_2") not in (None, "", trace.prompt):  # an empty text is the prompt, as the pipeline reads it
         raise RunError(
             f"the run told its second text encoder another prompt, prompt_2={told['prompt_2']!r:.80}: words left out "
             "of the first would not be left out of that one; ask a run without prompt_2"

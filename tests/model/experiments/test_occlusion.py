@@ -118,6 +118,8 @@ def test_what_has_no_say_in_the_prediction_is_left_out_and_what_has_is_told_agai
         negative_target_size=(64, 64),
     )
     assert sdx.occlusion(larger, sized, ["cat"], steps=-1).deviation.max() < 1e-5
+    empty = sdx.run(larger, PROMPT, prompt_2="", num_inference_steps=1, record=record)  # the pipeline reads PROMPT
+    assert sdx.occlusion(larger, empty, ["cat"], steps=-1).deviation.max() < 1e-5
 
 
 def test_more_than_one_prompt_is_refused(pipe):

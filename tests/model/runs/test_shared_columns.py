@@ -44,6 +44,19 @@ def test_words_of_prompt_2_are_words_and_no_padding(two):
     assert sdx.word_map(two, "cat") == pytest.approx(sdx.word_map(two, 2), abs=1e-7)
 
 
+def test_an_empty_second_prompt_is_the_prompt_and_a_list_of_one_is_empty():
+    """As the pipeline reads them, `prompt_2 or prompt`: what the second encoder was given is what the trace says."""
+    fed, pipe = [], stable_diffusion_xl()
+    pipe.text_encoder_2.register_forward_pre_hook(lambda _, given: fed.append(given[0][0].tolist()))
+    record = sdx.Record(decode=0, cross_attention=False)
+    for cond, uncond in (("", ""), ([""], ["a dog"])):
+        fed.clear()
+        texts = {"negative_prompt": "blurry", "prompt_2": cond, "negative_prompt_2": uncond}
+        trace = sdx.run(pipe, "a cat", record=record, **{**SIZE, "num_inference_steps": 1}, **texts)
+        read = [trace.tokens[role]["tokenizer_2"].ids for role in ("cond", "uncond")]
+        assert [list(ids) for ids in read] == fed
+
+
 def test_a_word_has_the_columns_of_each_tokenizer_once(two):
     """In both prompts "a" stands at 1; in the second it stands at two other places too."""
     second = two.tokens["cond"]["tokenizer_2"].positions("a")
