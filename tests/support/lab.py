@@ -200,7 +200,8 @@ class Notebook:
 def open_notebook(lab, browser, name, cells=None):
     """The notebook `name` of the server's root (written from `cells` if given), ready to run.
 
-    The page stays, since JupyterLab takes seconds to load; the notebook that it showed is closed.
+    The page stays, since JupyterLab takes seconds to load; the notebook that it showed is closed. So a file works
+    with one notebook after the other.
     """
     if cells is not None:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
