@@ -16,7 +16,7 @@ CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
     "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=6)\nexplorer",
     "import time; time.time()",
-    "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=4)\nsecond",
+    "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=2)\nsecond",
 ]
 
 
