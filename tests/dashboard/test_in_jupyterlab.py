@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chromium import seen
-from lab import open_notebook
+from lab import POLLING, open_notebook
 
 ROOT = Path(__file__).parents[2]
 STATUS = """text => [...document.querySelectorAll('[role=status], [role=alert]')]
@@ -16,7 +16,7 @@ CELLS = [
     "import sdexplore as sdx\npipe = sdx.load()",
     "explorer = sdx.explore(pipe, prompt='a cat and a rocket in space', seed=3, num_inference_steps=6)\nexplorer",
     "import time; time.time()",
-    "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=4)\nsecond",
+    "second = sdx.explore(pipe, prompt='a red circle', num_inference_steps=2)\nsecond",
 ]
 
 
@@ -41,7 +41,7 @@ class Dashboard:
         self.area.locator(".lm-TabBar-tab, .p-TabBar-tab", has_text=title).first.click()
 
     def says(self, text, seconds=60):
-        self.page.wait_for_function(STATUS, arg=text, timeout=1000 * seconds)
+        self.page.wait_for_function(STATUS, arg=text, timeout=1000 * seconds, polling=POLLING)
 
     @property
     def picture(self):
@@ -50,7 +50,10 @@ class Dashboard:
     def changes(self, before):
         area = self.area.locator("img.widget-image").first
         self.page.wait_for_function(
-            "([image, before]) => image.src !== before", arg=[area.element_handle(), before], timeout=60_000
+            "([image, before]) => image.src !== before",
+            arg=[area.element_handle(), before],
+            timeout=60_000,
+            polling=POLLING,
         )
         return self.picture
 

@@ -3,7 +3,7 @@
 import pytest
 from boxes_in_page import FIGURES, FOCUSED, FRAMES, SCROLLING, TOPS, UNDESCRIBED, Names
 from chromium import seen
-from lab import COLOURS, contrast, open_notebook
+from lab import COLOURS, POLLING, contrast, open_notebook
 
 from sdexplore.dashboard.in_page import PIXELS_PER_INCH
 
@@ -38,7 +38,7 @@ class Look:
             "return found.length >= drawn && found.every(one => one.dark === dark) }",
             arg=[self.area.element_handle(), DRAWN.get(title, 0), dark],
             timeout=60_000,
-            polling=50,
+            polling=POLLING,
         )
 
     def fit(self):
@@ -49,7 +49,7 @@ class Look:
             "return found.length >= 2 && found.every(one => one.shown > 0.97 * one.room && one.own < 1.1 * one.room) }",
             arg=self.area.element_handle(),
             timeout=60_000,
-            polling=50,
+            polling=POLLING,
         )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from chromium import seen
-from lab import contrast, open_notebook
+from lab import POLLING, contrast, open_notebook
 
 SUPPORT = Path(__file__).parents[1] / "support"
 CELLS = [
@@ -37,7 +37,7 @@ def area(lab, browser):
     notebook.run(1)
     found = notebook.page.locator(".jp-Cell").nth(1).locator(".jp-OutputArea-output").first
     found.locator("button.jupyter-button:visible", has_text="Run").first.click()
-    notebook.page.wait_for_function(STATUS, arg="Done in", timeout=60_000)
+    notebook.page.wait_for_function(STATUS, arg="Done in", timeout=60_000, polling=POLLING)
     yield found
     assert not notebook.errors
     assert not notebook.requests

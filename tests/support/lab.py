@@ -24,6 +24,7 @@ SETTINGS = {
 START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
 CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
 OPEN = "path => { void window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}) }"
+POLLING = 40  # milliseconds; Playwright's own choice, every frame, keeps the page drawing while a kernel works
 SIZE = {"width": 1280, "height": 900}
 READY = """path => {
   const widget = window.jupyterapp && window.jupyterapp.shell.currentWidget
@@ -177,7 +178,7 @@ class Notebook:
           void window.jupyterapp.commands.execute('notebook:run-cell')
         }"""
         self.page.evaluate(script, index)
-        self.page.wait_for_function(DONE, arg=index, timeout=180_000)
+        self.page.wait_for_function(DONE, arg=index, timeout=180_000, polling=POLLING)
 
     def outputs(self, index):
         """A cell's outputs as the notebook's file would hold them."""
@@ -200,7 +201,8 @@ class Notebook:
 def open_notebook(lab, browser, name, cells=None):
     """The notebook `name` of the server's root (written from `cells` if given), ready to run.
 
-    The page stays, since JupyterLab takes seconds to load; the notebook that it showed is closed.
+    The page stays, since JupyterLab takes seconds to load; the notebook that it showed is closed. So a file works
+    with one notebook after the other.
     """
     if cells is not None:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -217,7 +219,7 @@ def open_notebook(lab, browser, name, cells=None):
         lab.notebook = Notebook(page)
         page.set_viewport_size(SIZE)
         page.evaluate(OPEN, name)
-    page.wait_for_function(READY, arg=name, timeout=90_000)
+    page.wait_for_function(READY, arg=name, timeout=90_000, polling=POLLING)
     return lab.notebook
 
 

@@ -29,6 +29,7 @@ def warm_kernels(folder):
     spec = folder / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
     command = [sys.executable, "-I", "-S", __file__, str(address), "-f", "{connection_file}"]
+    # JupyterLab's debugger writes an error into the console when a notebook is closed while it asks the kernel.
     facts = {"argv": command, "display_name": "Python 3", "language": "python", "metadata": {"debugger": False}}
     spec.write_text(json.dumps(facts))
     with socket.socket(socket.AF_UNIX) as listener:
