@@ -13,7 +13,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import jaxtyping
 import numpy as np
@@ -41,7 +41,10 @@ def shapes_in(annotation: Any) -> Iterator[str]:
 
 def is_read_by_beartype(annotation: Any) -> bool:
     """Whether an annotation says all by itself: neither text nor an axis that is computed of an argument."""
-    return not isinstance(annotation, str) and not any("{" in shape for shape in shapes_in(annotation))
+    if isinstance(annotation, str) or any("{" in shape for shape in shapes_in(annotation)):
+        return False
+    parts = annotation if isinstance(annotation, list | tuple) else get_args(annotation)
+    return get_origin(annotation) is Literal or all(map(is_read_by_beartype, parts))
 
 
 def typed(function: Any = None, *, typechecker: Any) -> Any:
