@@ -21,6 +21,7 @@ from beartype import BeartypeConf, beartype
 
 _JAXTYPED = jaxtyping.jaxtyped
 _SHAPES = _JAXTYPED("context")
+_OF_JAXTYPING = {"__name__": jaxtyping.__name__}  # a warning looks for the user's line behind the wrappers, by this
 _SHAPED = beartype(conf=BeartypeConf(violation_type=jaxtyping.TypeCheckError))
 _UNSHAPED = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own is
 _TARGET = "__beartype_func"  # the default by which beartype's wrapper knows its function
@@ -65,12 +66,14 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
 
 
 def _comparing(checked: FunctionType) -> Any:
-    @functools.wraps(checked)
+    shapes = _SHAPES
+
     def within(*args: Any, **kwargs: Any) -> Any:
-        with _SHAPES:
+        with shapes:
             return checked(*args, **kwargs)
 
-    return within
+    wrapper = FunctionType(within.__code__, _OF_JAXTYPING, checked.__name__, None, within.__closure__)
+    return functools.update_wrapper(wrapper, checked)
 
 
 def _inner(function: FunctionType, typechecker: Any) -> Any:
