@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import weakref
 from collections.abc import Callable
+from typing import Literal
 
 import jaxtyping
 import numpy as np
@@ -115,6 +116,8 @@ def test_shapes_of_one_call_are_not_those_of_the_next_or_of_one_inside():
         (Callable[[Float[np.ndarray, " x"]], int], ["x"], True),
         (Float[np.ndarray, "{y} x"], ["{y} x"], False),
         ("int", [], False),
+        (list["int"], [], False),
+        (Literal["int"], [], True),
     ],
 )
 def test_what_beartype_checks_alone_and_with_which_shapes(annotation, shapes, read):

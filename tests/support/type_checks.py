@@ -13,7 +13,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import jaxtyping
 import numpy as np
@@ -21,6 +21,7 @@ from beartype import BeartypeConf, beartype
 
 _JAXTYPED = jaxtyping.jaxtyped
 _SHAPES = _JAXTYPED("context")
+_OF_JAXTYPING = {"__name__": jaxtyping.__name__}  # a warning looks for the user's line behind the wrappers, by this
 _SHAPED = beartype(conf=BeartypeConf(violation_type=jaxtyping.TypeCheckError))
 _UNSHAPED = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own is
 _TARGET = "__beartype_func"  # the default by which beartype's wrapper knows its function
@@ -41,7 +42,10 @@ def shapes_in(annotation: Any) -> Iterator[str]:
 
 def is_read_by_beartype(annotation: Any) -> bool:
     """Whether an annotation says all by itself: neither text nor an axis that is computed of an argument."""
-    return not isinstance(annotation, str) and not any("{" in shape for shape in shapes_in(annotation))
+    if isinstance(annotation, str) or any("{" in shape for shape in shapes_in(annotation)):
+        return False
+    parts = annotation if isinstance(annotation, list | tuple) else get_args(annotation)
+    return get_origin(annotation) is Literal or all(map(is_read_by_beartype, parts))
 
 
 def typed(function: Any = None, *, typechecker: Any) -> Any:
@@ -62,12 +66,14 @@ def typed(function: Any = None, *, typechecker: Any) -> Any:
 
 
 def _comparing(checked: FunctionType) -> Any:
-    @functools.wraps(checked)
+    shapes = _SHAPES
+
     def within(*args: Any, **kwargs: Any) -> Any:
-        with _SHAPES:
+        with shapes:
             return checked(*args, **kwargs)
 
-    return within
+    wrapper = FunctionType(within.__code__, _OF_JAXTYPING, checked.__name__, None, within.__closure__)
+    return functools.update_wrapper(wrapper, checked)
 
 
 def _inner(function: FunctionType, typechecker: Any) -> Any:
