@@ -60,7 +60,7 @@ class _Renderer(RendererAgg):
         if not styled.get():
             return None, None, None
         key = (prop.copy(), self.dpi, len(fontManager.ttflist))
-        return _remembered(_heights, key, lambda: _heights_of(prop, self.dpi))  # type: ignore[no-any-return]
+        return _remembered(_heights, key, lambda: _heights_of(prop, float(self.dpi)))  # type: ignore[no-any-return]
 
     def draw_text(
         self,

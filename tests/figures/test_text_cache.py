@@ -13,6 +13,7 @@ from PIL import Image
 from sdexplore import views
 from sdexplore.base.png import png
 from sdexplore.figures import text_cache
+from sdexplore.figures.font_families import BUNDLED
 from sdexplore.figures.many_texts import Written
 from sdexplore.figures.picture import style
 
@@ -23,12 +24,13 @@ SLACK = 2.5  # pixels: before matplotlib 3.11 whole texts are turned, and rounde
 def nothing_known(monkeypatch):
     monkeypatch.setattr(text_cache, "_sizes", {})
     monkeypatch.setattr(text_cache, "_drawings", {})
+    monkeypatch.setattr(text_cache, "_heights", {})
 
 
-def written(text="step 12, “猫” ½ $x^2$", *, angle=0.0, x=0.3137, colour="k", size=9.0):
+def written(text="step 12, “猫” ½ $x^2$", *, angle=0.0, x=0.3137, colour="k", size=9.0, family=None):
     with style():
         figure = Figure(figsize=(3, 2), dpi=100)
-        figure.text(x, 0.517, text, rotation=angle, color=colour, fontsize=size, ha="center")
+        figure.text(x, 0.517, text, rotation=angle, color=colour, fontsize=size, ha="center", family=family)
     return figure
 
 
@@ -39,7 +41,10 @@ def drawn(figure, canvas):
         return np.asarray(made.buffer_rgba()).copy()
 
 
-CHANGES = ({}, {"angle": 90.0}, {"angle": 33.0}, {"x": 0.35}, {"colour": "tab:red"}, {"size": 9.5}, {"text": "other"})
+CHANGES = (
+    *({}, {"angle": 90.0}, {"angle": 33.0}, {"x": 0.35}, {"colour": "tab:red"}, {"size": 9.5}, {"text": "other"}),
+    *({"text": "two\nlines"}, {"family": "monospace"}, {"family": "DejaVu Serif"}, {"family": BUNDLED}),
+)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
@@ -58,6 +63,14 @@ def test_what_is_known_is_not_shaped_again(monkeypatch):
     monkeypatch.setattr(text_cache.RendererAgg, "get_text_width_height_descent", lambda *_: pytest.fail("measured"))
     if all(known is not None for known in text_cache._drawings.values()):  # before matplotlib 3.11 they are not
         drawn(written("plain"), text_cache.Canvas)
+
+
+def test_the_height_of_a_line_is_read_once_a_font_size_and_density(monkeypatch):
+    asked, real = [], text_cache.get_font
+    monkeypatch.setattr(text_cache, "get_font", lambda file: asked.append(file) or real(file))
+    for size in (9.0, 9.0, 12.0):
+        drawn(written(size=size), text_cache.Canvas)
+    assert len(asked) in (0, 2)  # before matplotlib 3.11 nothing asks
 
 
 def test_a_figure_that_the_user_saves_is_matplotlibs_own():

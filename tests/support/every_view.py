@@ -41,7 +41,9 @@ class World:
 
     @cached_property
     def measured(self) -> sdx.Trace:
-        return sdx.run(self.pipe, PROMPT, seed=5, record=sdx.Record(statistics=True, decode=0), **CALL)
+        return sdx.run(
+            self.pipe, PROMPT, seed=5, record=sdx.Record(statistics=True, decode=0, roles=("cond", "uncond")), **CALL
+        )
 
     @cached_property
     def study(self) -> sdx.Study:
