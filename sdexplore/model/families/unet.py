@@ -10,6 +10,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import nn
+from torch.nn import functional
 
 from ...base.parameters import parameters_of
 from .attention_modules import Layer, computes_fused
@@ -17,7 +18,7 @@ from .family import Call, Family, in_order
 from .grids import Grid, WatchedGrids, grids_of_pass, pair
 from .pipelines import edits_of
 from .unet_blocks import Blocks, blocks_of
-from .ways_in import Attended, Heard, Pays, Removable, listen_to_either, listen_to_projections
+from .ways_in import KERNEL, Attended, Heard, Pays, Removable, listen_to_either, listen_to_projections
 
 _OTHER_ORDERS = {  # by a word in the pipeline's class
     "InstructPix2Pix": ("cond", "image", "uncond"),
@@ -173,8 +174,8 @@ class UNet(Family):
         return listen_to_either(layer.module, heard, at_kernel)
 
     def stays(self, layer: Layer) -> bool:
-        """Diffusers' own processors write into none."""
-        return layer.processor in _AT_KERNEL
+        """Diffusers' own processors write into none, nor does torch's kernel, where nothing stands in its place."""
+        return layer.processor in _AT_KERNEL and functional.scaled_dot_product_attention is KERNEL
 
     def by_head(self, layer: Layer, attended: Attended) -> Attended:
         """Queries and keys as the layer's processor has them, in float32."""

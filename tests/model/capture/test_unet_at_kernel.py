@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from tiny_pipelines import stable_diffusion
 from torch.nn import functional
 from witness import state_of, untraced, witnessing
 
 import sdexplore as sdx
-from sdexplore.model.capture import hooks
+from sdexplore.model.capture import denoiser_call, hooks
 
 PROMPTS = ["a cat", "a small rocket above a red house"]
 STEPS = 2
@@ -129,6 +129,35 @@ def test_a_change_that_mixes_probabilities_reads_both_by_the_projections():
     change = [sdx.Keep("a dog")]
     kept = sdx.run(pipe, "a cat", change=change, num_inference_steps=STEPS, record=sdx.Record(decode=0))
     assert used(kept) == "softmax"
+
+
+class WritesIntoItsQueries(AttnProcessor2_0):
+    """Scales its queries where they lie, and so would change what is read of them afterwards."""
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, **_):
+        words = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        parts = attn.to_q(hidden_states), attn.to_k(words), attn.to_v(words)
+        query, key, value = (one.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for one in parts)
+        query.mul_(query.shape[-1] ** -0.5)
+        made = torch.softmax(query @ key.mT, -1) @ value
+        return attn.to_out[0](made.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("room", [1, denoiser_call.WAITING])
+@pytest.mark.parametrize("read", ["at the kernel", "by the projections", "in place"])
+def test_maps_are_the_same_where_layers_wait_to_be_read_and_where_there_is_no_room(read, room, monkeypatch):
+    pipe = stable_diffusion()
+    if read == "in place":
+        pipe.unet.set_attn_processor(WritesIntoItsQueries())
+    monkeypatch.setattr(hooks, "SPARED", 1 if read == "at the kernel" else 1 << 40)
+    with pytest.MonkeyPatch.context() as at_once:
+        at_once.setattr(hooks.Observer, "_may_wait", lambda *_: False)
+        expected = ran(pipe, roles=("uncond", "cond"), queries=True)
+    monkeypatch.setattr(denoiser_call, "WAITING", room)
+    trace = ran(pipe, roles=("uncond", "cond"), queries=True)
+    assert used(trace) == used(expected) == ("kernel" if read == "at the kernel" else "softmax")
+    arrays = trace.arrays()
+    assert all(np.array_equal(one, arrays[name]) for name, one in expected.arrays().items())
 
 
 def test_layers_stand_as_the_data_pass_them_whichever_way_each_was_read(monkeypatch, tmp_path):
