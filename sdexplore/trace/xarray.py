@@ -41,8 +41,8 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
     Groups features/<role>/<module>: values (call, feature_channel, feature_y, feature_x) with of_step, likewise.
     statistics_<role> (step, module, quantity) at the root: the quantities as `Trace.statistics` lists them.
     Coordinates of steps and calls are not indexes: timesteps and tokens repeat.
-    Arrays keep their type, and xarray sums float16 in float16: a mean over thousands of attention probabilities comes
-    out several times too small. Give `skipna=False` to `mean`, or take `astype("float32")` before.
+    Arrays of float16 are float32 here, with the same numbers and twice the memory: xarray would sum float16 in float16,
+    and a mean over thousands of attention probabilities would come out several times too small.
 
     Raises:
         TraceError: xarray is not installed.
@@ -60,7 +60,7 @@ def datatree(trace: TraceFields) -> "xarray.DataTree":
                 for layer, rows in layers.items():
                     groups[f"/{one.name}/{role}/{layer}"] = xr.Dataset(*_group(trace, one.name, role, rows))
         elif one.axes == ("step",):
-            along |= {} if value is None else {_singular(one.name): ("step", value)}
+            along |= {} if value is None else {_singular(one.name): ("step", _summable(value))}
         else:
             arrays |= dict(_variables(one, value))
             along |= {f"{one.name}_step": list(parts_in(value))} if one.kind is Kind.BY_STEP and parts_in(value) else {}
@@ -76,12 +76,19 @@ def _variables(one: Declared, value: Any) -> Iterator[tuple[str, tuple[tuple[str
 
     if one.kind is Kind.BY_ROLE:
         for role, array in value.items():
-            yield f"{one.name if one.name == 'statistics' else _singular(one.name)}_{role}", (axes(array), array)
+            yield (
+                f"{one.name if one.name == 'statistics' else _singular(one.name)}_{role}",
+                (axes(array), _summable(array)),
+            )
     elif one.kind is Kind.BY_STEP and (there := parts_in(value)):
         pictures = np.stack([value[step] for step in there])
         yield one.name, ((f"{one.name}_step", *axes(pictures[0])), pictures)
     elif one.kind is Kind.ARRAY and value is not None:
-        yield one.name, (axes(value), value)
+        yield one.name, (axes(value), _summable(value))
+
+
+def _summable(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _singular(name: str) -> str:
@@ -92,7 +99,7 @@ def _group(trace: TraceFields, field: str, role: str, rows: LayerRows) -> tuple[
     """Variables and coordinates of one role and layer."""
     name, axes = rows.named_axes()
     other = _MODULE if isinstance(rows, Features) else _WORD_LAYER if field == "word_attention" else _LAYER
-    arrays = {name: (tuple(other.get(axis, axis) for axis in axes), rows.array)}
+    arrays = {name: (tuple(other.get(axis, axis) for axis in axes), _summable(rows.array))}
     coordinates: dict[str, Any] = {"of_step": ("call", list(rows.steps))}
     if isinstance(rows, Attention) and rows.columns:
         coordinates["token"] = (other["column"], _tokens(trace, role, rows))
