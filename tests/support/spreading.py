@@ -14,7 +14,7 @@ JUPYTERLAB, PAGES = "JupyterLab", "explorer's pages"
 # Seconds on one core, of units that take more than ten. A long unit that starts last would keep one process busy alone.
 SECONDS = {
     JUPYTERLAB: 105,
-    "tests/model/compiled/test_denoiser.py": 74,
+    "tests/model/compiled/test_denoiser.py": 60,
     "tests/product/test_notebooks.py::test_notebook_runs[10_what_if]": 58,
     "tests/product/test_notebooks.py::test_notebook_runs[02_tokens_and_text]": 38,
     "tests/product/test_readme.py": 50,
@@ -32,10 +32,9 @@ SECONDS = {
     "tests/mini/training/test_training.py": 23,
     "tests/magics/test_commands.py": 22,
     "tests/model/compiled/test_changes_between_calls.py": 20,
-    "tests/model/series/test_comparison.py": 19,
-    "tests/model/loading/test_hub_headers.py": 17,
+    "tests/model/series/test_comparison.py": 13,
     "tests/model/runs/test_run_pipeline.py": 15,
-    "tests/mini/test_pipeline.py": 16,
+    "tests/mini/test_pipeline.py": 10,
     "tests/dashboard/test_closing.py": 15,
     "tests/product/test_notebooks.py::test_notebook_runs[08_real_checkpoints]": 9,
     "tests/dashboard/test_explorer.py": 13,
