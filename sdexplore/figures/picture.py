@@ -164,7 +164,7 @@ class Picture:
 
     def _pixels(self, dpi: float, theme: Theme) -> np.ndarray:
         """The pixels (Y, X, 3) uint8 of `png`, on white."""
-        with style(), _laid_out(self.figure), themed(self.figure, theme):
+        with style(), np.errstate(invalid="ignore", over="ignore"), _laid_out(self.figure), themed(self.figure, theme):
             canvas = canvas_of(self.figure)
             around = _extent(self.figure, dpi).padded(_PAD)
             canvas.print_figure(io.BytesIO(), format="rgba", dpi=dpi, bbox_inches=around, pad_inches=_PAD)
