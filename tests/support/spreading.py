@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 JUPYTERLAB, PAGES = "JupyterLab", "explorer's pages"
 # Seconds on one core, of units that take more than ten. A long unit that starts last would keep one process busy alone.
 SECONDS = {
-    JUPYTERLAB: 105,
+    JUPYTERLAB: 90,
     "tests/model/compiled/test_denoiser.py": 60,
     "tests/product/test_notebooks.py::test_notebook_runs[10_what_if]": 58,
     "tests/product/test_notebooks.py::test_notebook_runs[02_tokens_and_text]": 38,
