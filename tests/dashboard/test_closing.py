@@ -48,15 +48,15 @@ def ended():
             thread.join(30)
 
 
-def test_twelve_dashboards_of_a_trace_leave_nothing_behind():
+def test_fifty_dashboards_of_a_trace_leave_nothing_behind():
     trace, gone = synthetic.trace(), []
     explorer = sdx.explore(trace)  # the first loads modules, and fills caches of texts and layouts
     looked_at(explorer)
     explorer.close()
     before = left()
-    for number in range(12):
+    for number in range(50):
         explorer = sdx.explore(trace, section="Tokens")
-        gone += looked_at(explorer) if number == 6 else [weakref.ref(explorer)]
+        gone += looked_at(explorer) if number == 25 else [weakref.ref(explorer)]
         explorer.close()
     del explorer
     assert left() == before
