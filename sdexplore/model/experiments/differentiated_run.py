@@ -7,6 +7,7 @@ its inputs alone, and is computed once more in the backward pass.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -19,6 +20,7 @@ from ...base.errors import RunError
 from ...trace.trace import Trace
 from ..components.patching import quiet, replaced, restored
 from ..components.pipeline_parts import denoiser
+from ..components.scheduler_exchange import exchanged_scheduler
 from ..families import family_of
 from ..runs.provenance import given_again, is_summary
 from .asked_again import SAME, Asking
@@ -52,6 +54,7 @@ def latents_through(asked: Asking, step: int, calls: int, embeddings: torch.Tens
         suppress(_Reached),
         restored(pipe, denoiser(pipe)),
         quiet(pipe),
+        exchanged_scheduler(pipe, deepcopy(pipe.scheduler)),  # it keeps what it was given, and all gradients with it
         replaced(denoiser(pipe), "forward", again.forward),
         replaced(pipe.scheduler, "step", again.stepped),
         torch.no_grad(),  # the pipeline's own, to which its end goes back

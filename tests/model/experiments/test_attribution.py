@@ -322,3 +322,14 @@ def test_runs_that_cannot_be_asked_again_are_refused_by_name(pipe, trace):
         other.unet.conv_out.weight.mul_(1.5)
     with pytest.raises(sdx.RunError, match="attribution: at step 2 this pipeline does not predict what the trace"):
         sdx.attribution(other, trace, ["cat"])
+
+
+def test_the_scheduler_keeps_nothing_of_the_run_that_is_differentiated():
+    """PNDM holds the last predictions: with their gradients, all that the run computed would stay in memory."""
+    pipe = stable_diffusion()
+    trace = sdx.run(pipe, PROMPT, num_inference_steps=STEPS, height=64, width=64)
+    scheduler, before = pipe.scheduler, copy.deepcopy(pipe.scheduler.ets)
+    sdx.attribution(pipe, trace, ["cat"], step=STEP, last=2)
+    assert pipe.scheduler is scheduler
+    assert len(scheduler.ets) == len(before) > 0
+    assert all(torch.equal(one, other) for one, other in zip(scheduler.ets, before, strict=True))
