@@ -74,11 +74,11 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps_and_one_that_does_is
 
 def test_what_helps_does_help(tiny, free, tmp_path):
     arguments = {"num_inference_steps": 6}
-    free(memory=1_300_000)
+    free(memory=1_500_000)
     assert "to='trace.safetensors'" in refusal(tiny, record=BIG, **arguments)
     sdx.run(tiny, PROMPT, record=BIG, to=tmp_path / "trace.safetensors", **arguments)
     less = sdx.Record(cross_attention="heads", roles=("cond", "uncond"), queries=True, decode=2)
-    assert sdx.run(tiny, PROMPT, record=less, **arguments).nbytes < 1_300_000
+    assert sdx.run(tiny, PROMPT, record=less, **arguments).nbytes < 1_500_000
 
 
 def test_room_on_the_device_and_on_disk_is_asked_for_too(tiny, free, tmp_path):
