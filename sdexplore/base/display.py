@@ -8,7 +8,7 @@ and no network: it folds with <details> and takes its colours from JupyterLab's 
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -150,6 +150,13 @@ def clip(text: str, most: int = MOST_CHARACTERS) -> str:
     while not kept.isascii() and width(kept) > most - 1:
         kept = kept[:-1]
     return kept + "…"
+
+
+def short(value: object, written: Callable[[object], str] = repr) -> str:
+    """The value as `written` has it, but a function by its name, without its address."""
+    if callable(value) and not isinstance(value, type):
+        return str(getattr(value, "__name__", type(value).__name__))
+    return written(value)
 
 
 def _visible(character: str) -> str:

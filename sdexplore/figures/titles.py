@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ..analysis.selection import Chosen, Word, keys_of, zeroed
-from ..base.display import clip, with_infinity
+from ..base.display import clip, short, with_infinity
 from ..changes.several import in_words
 from ..strings.wording import listed, wording
 from ..trace.one_frame import shown_frame
@@ -64,7 +64,7 @@ def setting_in_words(name: str, value: object) -> str:
         return in_words(value)
     if name == "without" and value is None:
         return wording("run.nothing_left_out")
-    return f"{name} {clip(str(value)) or repr(value)}"
+    return f"{name} {clip(short(value, str)) or repr(value)}"
 
 
 def _prompt_title(trace: Trace, over: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base import json_text
 from ..base.atomic_files import named
-from ..base.display import clip
+from ..base.display import clip, short
 from ..base.errors import PublishError, did_you_mean
 from ..base.options import LANGUAGES, THEMES
 from ..figures.code_lines import summary
@@ -78,11 +78,15 @@ def drawn_otherwise(facts: Mapping[str, Any]) -> list[str]:
 
 def as_json(facts: Mapping[str, Any]) -> bytes:
     """Indented JSON in UTF-8; characters that no encoding takes are escaped."""
-    text = json_text.dumps(facts, indent=1, default=str)
+    text = json_text.dumps(facts, indent=1, default=_as_text)
     try:
         return (text + "\n").encode("utf-8")
     except UnicodeEncodeError:  # half of a surrogate pair in a prompt
-        return (json_text.dumps(facts, indent=1, ascii_only=True, default=str) + "\n").encode("ascii")
+        return (json_text.dumps(facts, indent=1, ascii_only=True, default=_as_text) + "\n").encode("ascii")
+
+
+def _as_text(value: object) -> str:
+    return short(value, str)
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from ..base import json_text
 from ..base.atomic_files import named
-from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted
+from ..base.display import Block, Line, Shown, Table, Thumbnails, clip, counted, short
 from ..base.errors import RunError, TraceError
 from ..base.os_errors import told
 from . import folder as folder_of_traces
@@ -157,7 +157,7 @@ class Comparison(Shown):
         """What the repr shows: one row a cell."""
         names = list(self.over)
         rows = [
-            (*(clip(repr(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
+            (*(clip(short(cell[name]), 60) for name in names), trace.fingerprint, str(trace.num_steps))
             for cell, trace in zip(self.settings(), self.traces, strict=True)
         ]
         made = self.traces[0].call.get("conditioning", {})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.display import clip, width
+from ..base.display import clip, short, width
 from ..base.errors import TraceError
 from ..figures.alt_texts import in_words
 from ..figures.code_lines import CodeLine
@@ -104,6 +104,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
     semicolon = wording("list.semicolon")
     named = semicolon.join(listed(setting_in_words(*one) for one in cell.items()) for cell in settings)
     over = {name: list(values) for name, values in source.over.items()}
+    written = ", ".join(f"{name!r}: [{', '.join(map(short, values))}]" for name, values in over.items())
     told = {"pictures": counted(len(images), "picture"), "cells": named}
     told |= {} if reach is None else {"base": base, "reach": f"{reach:.3g}"}
     which = "less" if reach is not None else "grid"
@@ -122,7 +123,7 @@ def _drawn(source: Comparison, images: Sequence[np.ndarray], reach: float | None
         data={str(number): image for number, image in enumerate(images)},
         alt=alt,
         caption=caption,
-        call=CodeLine(f"{call}  # over={over!r}, from trace {source.traces[0].fingerprint}", source.traces, over),
+        call=CodeLine(f"{call}  # over={{{written}}}, from trace {source.traces[0].fingerprint}", source.traces, over),
     )
 
 
@@ -130,7 +131,7 @@ def _label(settings: Mapping[str, Any], wide: int = 2 * _LONGEST) -> str:
     return "\n".join(
         _filled(drawable(setting_in_words(name, value), 5 * _LONGEST), min(max(wide, _LONGEST // 2), 2 * _LONGEST))
         if name == "change" or value is None
-        else f"{name} {drawable(str(value), _LONGEST) or repr(value)}"
+        else f"{name} {drawable(short(value, str), _LONGEST) or repr(value)}"
         for name, value in settings.items()
     )
 

@@ -17,6 +17,7 @@ import sdexplore as sdx
 from sdexplore.base.errors import PublishError
 from sdexplore.publish.article import Article
 from sdexplore.publish.sites import zenn
+from sdexplore.trace.collections import Comparison
 
 
 def test_a_picture_is_numbered_described_and_placed(tmp_path, picture, trace):
@@ -274,3 +275,15 @@ def test_an_edited_page_names_the_file_as_it_is_now(tmp_path):
         warnings.simplefilter("ignore")
         article.add(noise, key="a", alt="noise").save()
     assert f"![mine](/images/{SLUG}/001.webp)" in path.read_text()
+
+
+def test_a_function_that_runs_were_compared_over_goes_by_its_name_in_the_sidecar(tmp_path):
+    def shows_a_rocket(step):
+        return step
+
+    two = tuple(synthetic.trace(seed=seed) for seed in range(2))
+    Article(SLUG, root=tmp_path).add(
+        sdx.views.comparison(Comparison(over={"guide": (None, shows_a_rocket)}, traces=two))
+    )
+    facts = json.loads((tmp_path / "images" / SLUG / "001.json").read_text())
+    assert facts["over"] == {"guide": [None, "shows_a_rocket"]}

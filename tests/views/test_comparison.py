@@ -40,6 +40,19 @@ def test_nothing_that_is_left_out_is_said_in_words():
     assert "None" not in picture.alt
 
 
+def test_a_function_goes_by_its_name():
+    def shows_a_rocket(step):
+        return step
+
+    two = tuple(synthetic.trace(seed=seed) for seed in range(2))
+    found = Comparison(over={"guide": (None, shows_a_rocket)}, traces=two)
+    picture = views.comparison(found)
+    assert [ax.get_title() for ax in panels(picture)] == ["guide None", "guide shows_a_rocket"]
+    assert "guide shows_a_rocket" in picture.alt
+    assert "over={'guide': [None, shows_a_rocket]}" in picture.call
+    assert " at 0x" not in picture.alt + picture.call + repr(found)
+
+
 def test_what_a_comparison_is_over_does_not_stand_in_its_title():
     two = tuple(synthetic.trace(seed=seed) for seed in range(2))
     assert "seed" not in views.guidance(Comparison(over={"seed": (0, 1)}, traces=two)).figure.get_suptitle()
