@@ -1,13 +1,13 @@
 """Completion of `%sdexplore`: commands, options and what fits each, components, words of the current prompt."""
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from ..base.known_names import SCHEDULERS
+from ..base.parameters import parameters_of
 from ..changes.several import KINDS
 from ..trace.trace import Trace
 from .command import Command
@@ -127,7 +127,7 @@ def _arguments(option: str, word: str, pipe: Any) -> list[str]:  # noqa: ANN401 
     name, sign, _ = word.lstrip("\"'").partition("=")
     if sign:
         return [f"{name}={value}" for value in SCHEDULERS] if (option, name) == ("over", "scheduler") else []
-    known = [] if pipe is None else [one for one in signature(type(pipe).__call__).parameters if one != "self"]
+    known = [] if pipe is None else [one for one in parameters_of(type(pipe).__call__) if one != "self"]
     if option == "over":
         return [f"{one}=" for one in dict.fromkeys((*known, "seed", "scheduler", "without", "guide_scale"))]
     return [f"{one}=" for one in known if one not in HAVE_OPTIONS]

@@ -1,12 +1,12 @@
 """Commands that run the pipeline: one run, and a run for each value of an argument."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
 
 from ..base.known_names import SCHEDULERS
+from ..base.parameters import parameters_of
 from ..trace.record import Record
 from .command import OUTPUT, PIPE, Command, Notebook
 from .parsing import Asked, Option
@@ -45,7 +45,7 @@ def _prompt(pipe: Any, asked: Asked) -> str | None:  # noqa: ANN401  (any diffus
     Raises:
         UsageError: The pipeline takes a prompt, and there is no text.
     """
-    if not asked.text and "prompt" in inspect.signature(type(pipe).__call__).parameters:
+    if not asked.text and "prompt" in parameters_of(type(pipe).__call__):
         raise UsageError("there is no prompt: write it after the command, as in %sdexplore run a cat in space")
     return asked.text or None
 

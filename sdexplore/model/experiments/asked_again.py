@@ -7,7 +7,6 @@ not change one conditional prediction at given latents, and is left out.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from jaxtyping import Float, Float32
 from torch import nn
 
 from ...base.errors import RunError, TraceError
+from ...base.parameters import parameters_of
 from ...text.tokenization import Tokenization
 from ...trace.collections import Traces
 from ...trace.record import Record
@@ -250,7 +250,7 @@ def _arguments(pipe: Any, trace: Trace, function: str, given: Mapping[str, Any])
     embedded = family_of(pipe).embeds_guidance(pipe)
     scale = trace.call.get("arguments", {}).get("guidance_scale")
     guidance: dict[str, Any] = {} if embedded and scale is None else {"guidance_scale": scale if embedded else 1.0}
-    if "pag_scale" in signature(type(pipe).__call__).parameters:
+    if "pag_scale" in parameters_of(type(pipe).__call__):
         told["pag_scale"] = 0.0  # its perturbed rows guide, and are no rows of the prompt
     again = {name: given_again(name, value) for name, value in told.items()}
     return {name: value for name, value in {**again, **guidance, **given}.items() if name != "prompt_2"}

@@ -1,7 +1,6 @@
 """`attribution`: what each word of a prompt has to do with a region of the picture, by one of four methods."""
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -12,6 +11,7 @@ from ...analysis.attention import word_map, word_maps
 from ...analysis.region import Region, region_weights
 from ...analysis.selection import Selection, Whole, Word, label, words_of
 from ...base.errors import RunError, did_you_mean, errors_named
+from ...base.parameters import parameters_of
 from ...records.attribution import METHODS, Attribution, Method
 from ...text.shared_keys import SharedKeys
 from ...trace.facts import facts_of
@@ -160,7 +160,7 @@ def _calls(last: SupportsIndex, method: str) -> int:
 
 def _check_taken(pipe: Any, given: Mapping[str, Any]) -> None:
     """RunError where the pipeline takes no such argument: nothing is asked by this method, so that nobody else says."""
-    known = signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     if strange := [name for name in given if name not in known]:
         raise RunError(
             f"attribution({strange[0]}=…): {type(pipe).__name__} takes no {strange[0]!r}; "

@@ -14,6 +14,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler, FlowMatchEulerDiscreteScheduler
 
 from ...base.errors import RunError
+from ...base.parameters import parameters_of
 from ...trace.collections import Traces
 from ...trace.provenance import Provenance, ReconstructionFacts
 from ...trace.record import USUAL, Record
@@ -259,7 +260,7 @@ def _check_text_to_image(pipe: Any, function: str, prompt: Any, given: Mapping[s
     if (flow or "Flow" in type(scheduler).__name__) and not (function not in _BY_DDIM and _of_euler_flow(pipe)):
         how = "goes DDIM's way" if function in _BY_DDIM else "knows FlowMatchEulerDiscreteScheduler's flow alone"
         raise RunError(f"{function} {how}, and this {type(scheduler).__name__} is of flow matching")
-    known = inspect.signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     if "latents" not in known or ("image" in known and not picture_is_optional(type(pipe))):
         family = family_of(pipe)
         usual = family.in_channels(pipe) == family.latent_channels(pipe)

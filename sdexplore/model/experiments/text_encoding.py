@@ -1,6 +1,5 @@
 """What a pipeline's text encoders make of a prompt: every hidden state, and their self-attention."""
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float32
 
 from ...base.errors import InspectionError
+from ...base.parameters import parameters_of
 from ...records.text_encoding import TextEncoding, TextEncodings
 from ...text.tokenization import Tokenization
 from ..components.fed_tokens import fed_tokenization
@@ -104,7 +104,7 @@ def encoders_of(pipe: Any, prompt: str) -> Iterator[tuple[str, Any, Tokenization
 def _in_templates(pipe: Any, prompt: str) -> dict[str, Tokenization]:
     """The prompt in the template that the pipeline puts around it, by tokenizer; without padding behind it."""
     family = _family(pipe)
-    known = inspect.signature(type(pipe).__call__).parameters
+    known = parameters_of(type(pipe).__call__)
     given = {name: one.default for name, one in known.items() if one.default is not one.empty}
     several = () if family is None else family.fed
     return {name: fed_tokenization(pipe, name, prompt, given, _all_but_padding) for name in several}

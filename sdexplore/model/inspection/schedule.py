@@ -1,7 +1,6 @@
 """`schedule`: the noise levels that a pipeline's scheduler goes through, call by call, without running the model."""
 
 import copy
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 
 from ...base.errors import RunError, SdexploreError
+from ...base.parameters import parameters_of
 from ...records.schedule import Schedule, schedule_of_trace, trained
 from ...trace.trace import Trace
 from ..components.source_name import model_name
@@ -89,5 +89,5 @@ def _walk(scheduler: Any, steps: int, more: Mapping[str, Any]) -> list[noise_lev
 
 
 def _usual_steps(pipe: Any) -> int:
-    given = inspect.signature(type(pipe).__call__).parameters.get("num_inference_steps")
+    given = parameters_of(type(pipe).__call__).get("num_inference_steps")
     return given.default if given is not None and isinstance(given.default, int) else _USUAL_STEPS

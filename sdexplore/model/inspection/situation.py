@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, Final
 
 import psutil
 import torch
 
+from ...base.parameters import parameters_of
 from ..components.pipeline_parts import denoiser, device_of, vae_scale_factor
 from ..components.source_name import model_name, model_source
 from ..families import family_of
@@ -53,7 +53,7 @@ def situation(pipe: Any) -> Situation:
 
 def call_defaults(pipe: Any) -> Mapping[str, Any]:
     """Every argument that the pipeline's call names, with its default; None where there is no default."""
-    named = signature(type(pipe).__call__).parameters.values()
+    named = parameters_of(type(pipe).__call__).values()
     return {one.name: None if one.default is one.empty else one.default for one in named if one.name != "self"}
 
 
